@@ -1,0 +1,89 @@
+"""Features: what a stored array means, the fingerprint that keys it, and the index of who has which rows."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manifests.table import Table
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """All that is needed to read a feature and to make it again."""
+
+    name: str
+    dtype: str
+    """NumPy name of the values' type, such as `float32`."""
+    dims: tuple[str, ...]
+    """Names of the dimensions of a track's values; the first is `time`."""
+    shape: tuple[int, ...]
+    """Sizes of the dimensions after time: a track's values are (time, *shape)."""
+    units: str
+    """What the numbers are, in words; for a row of unlike numbers, their names in order, separated by commas."""
+    hop_s: float | None
+    """Nominal seconds from one row to the next; None where rows follow the clip's own clock."""
+    fingerprint: str
+    """See `fingerprint`; two features with one fingerprint hold the same numbers."""
+    extractor: str
+    version: int
+    params: str
+    """The extractor's parameters, defaults included, as canonical JSON."""
+    needs: tuple[str, ...] = ()
+    """Fingerprints of the inputs."""
+    codec: str = "raw"
+    """`raw`: rows of fixed size; `jpeg`: one JPEG image a row, an empty one where `valid` is False."""
+    about: str = ""
+    """A sentence that must travel with the numbers (untrained weights say so here)."""
+
+
+def canonical_json(value: Json) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def fingerprint(
+    extractor: str,
+    version: int,
+    params: Mapping[str, Json],
+    needs: Mapping[str, str],
+    weights_sha256: str | None = None,
+) -> str:
+    """Key of a feature: 32 hex digits over name, version, every parameter, weights and the inputs' fingerprints."""
+    whole: Json = {
+        "extractor": extractor,
+        "version": version,
+        "params": dict(params),
+        "needs": dict(needs),
+        "weights_sha256": weights_sha256,
+    }
+    return hashlib.sha256(canonical_json(whole).encode()).hexdigest()[:32]
+
+
+class State(StrEnum):
+    STORED = "stored"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """Where the rows of one clip's feature lie. Every clip has exactly one row for every feature."""
+
+    clip_id: str
+    feature: str
+    fingerprint: str
+    state: State
+    shard: str | None
+    """Path below the store's root; None when quarantined."""
+    start: int | None
+    """First row in the shard."""
+    rows: int | None
+    valid_rows: int | None
+    """Rows whose `valid` is True."""
+    notes: str
+    """Named facts, separated by commas: `silent`, `audio_short`, `many_faces`, ..."""
+
+
+INDEX = Table("index", IndexRow, key=("clip_id", "feature"))

@@ -1,0 +1,76 @@
+"""Quarantine: what could not be measured, and why. A bad clip is a row here, never a crash and never a silent gap."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manifests.table import Table
+
+
+class Reason(StrEnum):
+    """Why a clip has no value for a feature. Append-only: stored tables hold these words."""
+
+    UNREADABLE = "unreadable"
+    """No allowed container or codec opens the file."""
+    EMPTY_FILE = "empty_file"
+    """Zero bytes."""
+    FORBIDDEN = "forbidden"
+    """A playlist, a concatenation script or another file that would make the decoder open other files or the network."""
+    TRUNCATED = "truncated"
+    """The header declares more than the file holds."""
+    CORRUPT = "corrupt"
+    """The header is sound, but packets in the middle do not decode."""
+    TOO_LARGE = "too_large"
+    """More pixels a frame than the recipe's limit."""
+    TOO_LONG = "too_long"
+    """Longer than the recipe's limit."""
+    TIMED_OUT = "timed_out"
+    """Decoding took longer than the recipe's limit."""
+    NOT_FINITE = "not_finite"
+    """A measured value is infinite or not a number."""
+    UNKNOWN_NAME = "unknown_name"
+    """The file's name does not follow the corpus's naming rule."""
+    NO_AUDIO = "no_audio"
+    """No audio stream, or one without a sample."""
+    NO_VIDEO = "no_video"
+    """No video stream, or one without a frame."""
+    NO_FACE = "no_face"
+    """No face lasted long enough to count."""
+    TOO_SHORT = "too_short"
+    """Shorter than one analysis window."""
+    INPUT_MISSING = "input_missing"
+    """A feature that this one is computed from was quarantined."""
+
+    @property
+    def is_fault(self) -> bool:
+        """The file is damaged or refused, rather than sound with nothing in it to measure; counts against the budget."""
+        return self not in _NOTHING_TO_MEASURE
+
+
+_NOTHING_TO_MEASURE = {Reason.NO_AUDIO, Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT, Reason.INPUT_MISSING}
+
+
+class BadClip(Exception):
+    """The clip is at fault: work goes on without it and the reason becomes a row.
+
+    `detail` is one sentence: what was found and what was expected.
+    """
+
+    def __init__(self, clip_id: str, reason: Reason, detail: str) -> None:
+        super().__init__(f"{clip_id}: {reason}: {detail}")
+        self.clip_id, self.reason, self.detail = clip_id, reason, detail
+
+    def __reduce__(self) -> tuple[type["BadClip"], tuple[str, Reason, str]]:
+        return type(self), (self.clip_id, self.reason, self.detail)
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One clip that has no value for one feature."""
+
+    clip_id: str
+    feature: str
+    reason: str
+    detail: str
+
+
+QUARANTINE = Table("quarantine", Quarantined, key=("clip_id", "feature"))
