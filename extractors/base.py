@@ -60,12 +60,17 @@ class Extractor(ABC):
         """Hash of the model file that the numbers depend on; None without one."""
         return None
 
+    def params(self) -> dict[str, Json]:
+        """The parameters as they enter the fingerprint: every field, and nothing that is true of one machine alone (a path)."""
+        fields: dict[str, Json] = dataclasses.asdict(self)  # type: ignore[call-overload]
+        return fields
+
     @abstractmethod
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         """The form of the rows, given the specs of the inputs by role."""
 
     def spec(self, name: str, needs: Mapping[str, FeatureSpec]) -> FeatureSpec:
-        params: dict[str, Json] = dataclasses.asdict(self)  # type: ignore[call-overload]
+        params = self.params()
         prints = {role: spec.fingerprint for role, spec in needs.items()}
         return FeatureSpec(
             name=name,
@@ -124,16 +129,42 @@ class FromTracks(Extractor):
     def extract(self, clip: Clip, inputs: Inputs) -> Track: ...
 
 
+@dataclass(frozen=True)
+class Runtime:
+    """How an encoder runs. No part of a fingerprint: it changes no number beyond 1e-5 relative."""
+
+    engine: str = "auto"
+    """`torch`, `openvino`, or `auto`: torch where it finds a CUDA device, else OpenVINO."""
+    threads: int | None = None
+    """CPU threads of one OpenVINO network; None: all cores. Torch's are the process's own (`torch.set_num_threads`)."""
+    batch: int | None = None
+    """Rows collected for one call, which a CUDA device takes at once; None: what suits the device. A CPU takes 8 at a time."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("threads", self.threads), ("batch", self.batch)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} = {value}, but at least 1 is needed; leave it out to let the engine choose")
+
+
 class Encoder(Extractor):
     """Encodes rows one by one, whatever clips they come from; needs exactly one input, under the role `input`."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Numbers in one encoded row."""
+
+    @abstractmethod
+    def ensure_weights(self) -> None:
+        """Fetch and check the weights now, so that a build without them ends before it begins."""
 
     @abstractmethod
     def images(self, track: Track) -> Track:
         """One clip's track -> what the network sees: values (time, height, width, 3) uint8. Rows not valid are not encoded."""
 
     @abstractmethod
-    def encode(self, images: NDArray[np.uint8], engine: str, precision: str) -> NDArray[np.float32]:
-        """(n, height, width, 3) uint8 -> (n, dim). `engine` is how, not what: it changes no number beyond 1e-5 relative."""
+    def encode(self, images: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
+        """(n, height, width, 3) uint8 -> (n, dim) float32; a row's numbers do not depend on the rows beside it."""
 
 
 def not_finite(track: Track) -> int:

@@ -25,10 +25,14 @@ class Reason(StrEnum):
     """Longer than the recipe's limit."""
     TIMED_OUT = "timed_out"
     """Decoding took longer than the recipe's limit."""
+    CRASHED = "crashed"
+    """Decoding it ends the process that does so."""
     NOT_FINITE = "not_finite"
     """A measured value is infinite or not a number."""
     UNKNOWN_NAME = "unknown_name"
     """The file's name does not follow the corpus's naming rule."""
+    DUPLICATE = "duplicate"
+    """A second file with the name of a clip; the clip itself is measured from the first."""
     NO_AUDIO = "no_audio"
     """No audio stream, or one without a sample."""
     NO_VIDEO = "no_video"
@@ -37,8 +41,6 @@ class Reason(StrEnum):
     """No face lasted long enough to count."""
     TOO_SHORT = "too_short"
     """Shorter than one analysis window."""
-    INPUT_MISSING = "input_missing"
-    """A feature that this one is computed from was quarantined."""
 
     @property
     def is_fault(self) -> bool:
@@ -46,7 +48,9 @@ class Reason(StrEnum):
         return self not in _NOTHING_TO_MEASURE
 
 
-_NOTHING_TO_MEASURE = {Reason.NO_AUDIO, Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT, Reason.INPUT_MISSING}
+
+
+_NOTHING_TO_MEASURE = {Reason.DUPLICATE, Reason.NO_AUDIO, Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT}
 
 
 class BadClip(Exception):

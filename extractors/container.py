@@ -1,0 +1,218 @@
+"""Opening a media file without trusting it, and reading its packets.
+
+Only local files of containers that hold sound and pictures themselves are opened: playlists, concatenation scripts and image sequences,
+which make a decoder open other files or the network, are refused by name, and libavformat is told the same by its white lists.
+"""
+
+import re
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import av
+import av.error
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from extractors.limits import Deadline
+from extractors.truncation import check_structure
+from manifests.quarantine import BadClip, Reason
+
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+    "avi",
+    "flv",
+    "asf",
+    "mpeg",
+    "mpegts",
+    "wav",
+    "w64",
+    "aiff",
+    "mp3",
+    "aac",
+    "flac",
+    "ogg",
+    "amr",
+)
+"""libavformat's names of the containers that are opened."""
+
+OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
+
+_HEAD = 4096
+_PLAYLIST = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|#EXT-X-|ffconcat\s+version|\[playlist\]|\[reference\]|<asx|<smil|<mpd|<\?xml[^>]*>\s*(?:<!--.*?-->\s*)*"
+    rb"<(?:\w+:)?(?:mpd|smil|smoothstreamingmedia|playlist|asx)|v=0\r?\n|rtsptext|(?:https?|rtsp|rtmp|ftp|file|concat)://)",
+    re.IGNORECASE | re.DOTALL,
+)
+_CONCAT = re.compile(rb"^\s*file\s+\S", re.IGNORECASE | re.MULTILINE)
+_LFS = b"version https://git-lfs"
+
+
+S = TypeVar("S", VideoStream, AudioStream)
+
+
+@dataclass
+class Packets(Generic[S]):
+    """The packets of one stream in the order of the file, still compressed; a few megabytes, where the frames would be gigabytes."""
+
+    stream: S
+    items: "list[Packet[Any]]" = field(default_factory=list)
+
+    @property
+    def time_base(self) -> Fraction:
+        return self.stream.time_base or Fraction(1, 1_000_000)
+
+    def stamps(self) -> list[int] | None:
+        """Time stamps of what is shown, sorted, in ticks; None where a packet has none."""
+        shown = [packet.pts for packet in self.items if not packet.is_discard]
+        known = [pts for pts in shown if pts is not None]
+        return sorted(known) if len(known) == len(shown) else None
+
+    def first_s(self) -> Fraction | None:
+        starts = [pts for packet in self.items if not packet.is_discard and (pts := _stamp(packet)) is not None]
+        return min(starts) * self.time_base if starts else None
+
+    def end_s(self) -> Fraction | None:
+        """When the last packet's content ends, in seconds on the file's clock; None where no packet has a time stamp."""
+        ends = [pts + (packet.duration or 0) for packet in self.items if not packet.is_discard and (pts := _stamp(packet)) is not None]
+        if not ends:
+            return None
+        last = max(self.items, key=lambda packet: -(2**62) if (stamp := _stamp(packet)) is None else stamp)
+        return max(ends) * self.time_base + (0 if last.duration else self._nominal_s())
+
+    def padding(self) -> tuple[Fraction, Fraction]:
+        """Seconds of encoder's padding before and after the sound, which decode like sound and are no part of it."""
+        rate = self._rate_hz()
+        last = max((i for i, packet in enumerate(self.items) if not packet.is_discard), default=0)
+        beyond = sum(packet.duration or 0 for packet in self.items[last + 1 :]) * self.time_base
+        return Fraction(_skipped(self.items[0])[0], rate), Fraction(_skipped(self.items[last])[1], rate) + beyond
+
+    def _rate_hz(self) -> int:
+        context = self.stream.codec_context
+        return context.sample_rate if isinstance(context, AudioCodecContext) else 1
+
+    def _nominal_s(self) -> Fraction:
+        """Length of a frame whose packet does not say it."""
+        rate = self.stream.average_rate if isinstance(self.stream, VideoStream) else None
+        return 1 / Fraction(rate) if rate else Fraction(0)
+
+
+def _skipped(packet: "Packet[Any]") -> tuple[int, int]:
+    """Samples to drop at the packet's start and end: two little-endian 32-bit numbers of AV_PKT_DATA_SKIP_SAMPLES."""
+    for side in packet.iter_sidedata():
+        if side.data_type == "skip_samples":
+            start, end = struct.unpack("<II", bytes(side)[:8])
+            return start, end
+    return 0, 0
+
+
+def _stamp(packet: "Packet[Any]") -> int | None:
+    return packet.dts if packet.pts is None else packet.pts
+
+
+@dataclass
+class Content:
+    """What a file holds. A stream without a packet counts as absent."""
+
+    container: InputContainer
+    video: Packets[VideoStream] | None
+    audio: Packets[AudioStream] | None
+
+
+@contextmanager
+def opened(clip_id: str, path: Path, deadline: Deadline) -> Iterator[Content]:
+    """The demuxed file. BadClip where it is empty, refused, not readable as media, or shorter than its header declares.
+
+    OSError where the file system, not the file, is at fault.
+    """
+    head = _read_head(clip_id, path)
+    _refuse_playlists(clip_id, head)
+    check_structure(clip_id, path)
+    with _open(clip_id, path, head, deadline) as container:
+        yield _demux(clip_id, container, deadline)
+
+
+def _read_head(clip_id: str, path: Path) -> bytes:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise BadClip(clip_id, Reason.UNREADABLE, "this is not a regular file (a folder, a device or a pipe), expected a media file")
+    if status.st_size == 0:
+        raise BadClip(clip_id, Reason.EMPTY_FILE, "the file holds 0 bytes, expected media; copy or download it again")
+    with path.open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _refuse_playlists(clip_id: str, head: bytes) -> None:
+    if head.startswith(_LFS):
+        raise BadClip(
+            clip_id,
+            Reason.UNREADABLE,
+            "this is a git-lfs pointer, a few lines of text that stand for the media file; fetch the file itself with `git lfs pull`",
+        )
+    if _PLAYLIST.search(head) or (_CONCAT.search(head) and b"\0" not in head):
+        raise BadClip(
+            clip_id,
+            Reason.FORBIDDEN,
+            "this is a playlist or script that makes the decoder open other files or the network, expected the media themselves; "
+            "give the files that it names",
+        )
+
+
+@contextmanager
+def _open(clip_id: str, path: Path, head: bytes, deadline: Deadline) -> Iterator[InputContainer]:
+    # An absolute path begins with `/`, so that neither `:` nor `-` nor `%` in a name means anything to libavformat.
+    try:
+        container = av.open(str(path.absolute()), options=dict(OPTIONS), timeout=deadline.left_s())
+    except (av.error.FFmpegError, UnicodeError) as error:
+        deadline.left_s()
+        raise BadClip(clip_id, Reason.UNREADABLE, _unreadable(head, error)) from error
+    with container:
+        yield container
+
+
+def _unreadable(head: bytes, error: Exception) -> str:
+    kind = "text" if _is_text(head) else "a file"
+    why = getattr(error, "strerror", None) or str(error)
+    return f"found {kind} that no allowed container opens ({why}), expected one of {' '.join(FORMATS).replace(',', ' ')}"
+
+
+def _is_text(head: bytes) -> bool:
+    return not any(byte < 32 and byte not in b"\t\n\r\f" for byte in head)
+
+
+def _demux(clip_id: str, container: InputContainer, deadline: Deadline) -> Content:
+    video = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+    audio = next(iter(container.streams.audio), None)
+    pictures = None if video is None else Packets(video)
+    sound = None if audio is None else Packets(audio)
+    _collect(clip_id, container, [p for p in (pictures, sound) if p is not None], deadline)
+    return Content(container, pictures if pictures and pictures.items else None, sound if sound and sound.items else None)
+
+
+def _collect(
+    clip_id: str, container: InputContainer, streams: list[Packets[VideoStream] | Packets[AudioStream]], deadline: Deadline
+) -> None:
+    items = {packets.stream.index: packets.items for packets in streams}
+    if not items:
+        return  # demux() without a stream would read them all
+    try:
+        for packet in container.demux([packets.stream for packets in streams]):
+            deadline.left_s()
+            # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a decoder it would end the stream.
+            if packet.size:
+                items[packet.stream_index].append(packet)
+    except av.error.FFmpegError as error:
+        deadline.left_s()
+        raise BadClip(
+            clip_id, Reason.CORRUPT, f"the container breaks off in the middle ({error.strerror}), expected packets to its end"
+        ) from error

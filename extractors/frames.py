@@ -1,0 +1,130 @@
+"""Frames on a declared time grid, and the JPEG coding that every stored picture goes through.
+
+The grid of a clip at `fps` is t_k = t_0 + k / fps, where t_0 is the clip's `start_s` or else the time stamp of the first frame, for every
+t_k before the end of the last frame (or before the clip's `end_s`). A row is the frame ON SCREEN at t_k, the last one whose time stamp is
+not later, and its `seconds` is that frame's own time stamp as the decoder gives it, never t_k: where a recording has a gap, a frame stays
+on screen and its time stamp repeats. A grid time before the first frame has no row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.base import FromFrames, Layout, Rgb, Sink
+from manifests.clips import Clip
+from manifests.features import FeatureSpec
+from manifests.quarantine import BadClip, Reason
+from manifests.tracks import Track
+
+JPEG_QUALITY = 95
+
+
+def encode_jpeg(rgb: Rgb, quality: int = JPEG_QUALITY) -> bytes:
+    """(height, width, 3) uint8, red first -> a JPEG file (baseline, 4:2:0), byte-identical from run to run."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ValueError(f"a picture is (height, width, 3) uint8, got {rgb.shape} {rgb.dtype}; convert it before encoding")
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ValueError(f"a picture of shape {rgb.shape} does not fit in a JPEG file, whose sides are at most 65,535 pixels; shrink it")
+    return bytes(data)
+
+
+def decode_jpeg(data: bytes) -> Rgb:
+    """A JPEG file -> (height, width, 3) uint8, red first. ValueError when the bytes are no JPEG file."""
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if bgr is None:
+        raise ValueError(f"{len(data)} bytes are not a JPEG image; rows that are not valid hold an empty one, so look at `valid` first")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Frames(FromFrames):
+    """Whole frames on the grid.
+
+    values: (time, size, size, 3) uint8 RGB, or (time,) JPEG images where `pixels` is `jpeg`. Row k is the frame on screen at t_k and
+    `seconds` its own time stamp (see the module's text); `valid` is True throughout.
+
+    With `size` None the frames keep the size of the recording, are handed to the features that need them, and are not kept: the track
+    then holds the time stamps alone, with values (time, 0, 0, 3). A frame is squeezed to a square; its aspect ratio is not kept.
+    """
+
+    name: ClassVar[str] = "frames"
+    version: ClassVar[int] = 1
+
+    fps: float = 10.0
+    """Grid times a second."""
+    size: int | None = None
+    """Side of the stored square in pixels; None: nothing but the time stamps is kept."""
+    pixels: str = "raw"
+    """`raw` or `jpeg` (quality 95)."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fps <= 1000:
+            raise ValueError(f"fps of frames is {self.fps}, expected more than 0 and at most 1000; set the grid times a second")
+        if self.size is not None and not 1 <= self.size <= 8192:
+            raise ValueError(f"size of frames is {self.size}, expected 1 to 8192 pixels, or none to keep time stamps only")
+        if self.pixels not in {"raw", "jpeg"}:
+            raise ValueError(f"pixels of frames is {self.pixels!r}, expected `raw` or `jpeg`")
+        if self.pixels == "jpeg" and self.size is None:
+            raise ValueError("pixels of frames is `jpeg` without a size, so that nothing would be kept; set size, or leave pixels out")
+
+    def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
+        side = self.size or 0
+        return Layout(
+            dtype="uint8",
+            dims=("time", "height", "width", "channel"),
+            shape=(side, side, 3),
+            units="sRGB, red green blue",
+            hop_s=1 / self.fps,
+            codec=self.pixels,
+            about="" if self.size else "time stamps of the grid frames, without their pixels",
+        )
+
+    def sink(self, clip: Clip, needs: Mapping[str, Sink]) -> Sink:
+        return FramesSink(self, clip)
+
+
+class FramesSink:
+    """Collects the grid frames of one clip, resized one by one."""
+
+    def __init__(self, frames: Frames, clip: Clip) -> None:
+        self._frames, self._clip = frames, clip
+        self._seconds: list[float] = []
+        self._rows: list[Rgb] = []
+        self._images: list[bytes] = []
+
+    def push(self, seconds: float, rgb: Rgb) -> None:
+        self._seconds.append(seconds)
+        if self._frames.size is None:
+            return
+        small = resize(rgb, self._frames.size)
+        if self._frames.pixels == "jpeg":
+            self._images.append(encode_jpeg(small))
+        else:
+            self._rows.append(small)
+
+    def finish(self) -> Track:
+        if not self._seconds:
+            raise BadClip(self._clip.clip_id, Reason.NO_VIDEO, "no frame was found on the clip's time grid, expected at least one")
+        n = len(self._seconds)
+        return Track(self._values(n), np.array(self._seconds, np.float64), np.ones(n, np.bool_))
+
+    def _values(self, n: int) -> NDArray[np.generic]:
+        if self._frames.size is None:
+            return np.empty((n, 0, 0, 3), np.uint8)
+        if self._frames.pixels == "raw":
+            return np.stack(self._rows)
+        images = np.empty(n, object)
+        images[:] = self._images
+        return images
+
+
+def resize(rgb: Rgb, side: int) -> Rgb:
+    """To (side, side, 3): area averaging when both sides shrink, bilinear otherwise."""
+    shrinks = min(rgb.shape[:2]) >= side
+    small = cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(small, dtype=np.uint8)

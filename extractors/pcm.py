@@ -1,0 +1,134 @@
+"""Decoded sound -> one array of samples on the file's clock."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from av import AudioFrame
+from numpy.typing import NDArray
+
+from extractors.base import Pcm
+from manifests.quarantine import BadClip, Reason
+
+GAP_S = 0.1
+"""A hole of more than this between two packets is filled with zeros, so that what follows keeps its time; shorter ones are the rounding of
+containers that count milliseconds."""
+
+AUDIO_GAPS = "audio_gaps"
+"""Note: the recording has holes, filled with zeros."""
+
+_SCALE = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31, "s64": 2.0**-63, "flt": 1.0, "dbl": 1.0}
+"""Full scale of libavutil's sample formats, as libswresample takes them."""
+
+
+class Samples:
+    """Collects the decoded audio frames of one clip, and gives those of its span."""
+
+    def __init__(
+        self, clip_id: str, start_s: float | None, end_s: float | None, max_duration_s: float, padding: tuple[Fraction, Fraction]
+    ) -> None:
+        """`padding`: seconds of an encoder's padding before and after the sound, which are left out."""
+        self._clip_id, self._max_s = clip_id, max_duration_s
+        self._start = None if start_s is None else Fraction(start_s)
+        self._end = None if end_s is None else Fraction(end_s)
+        self._parts: list[NDArray[np.float32]] = []
+        self._rate, self._channels = 0, 0
+        self._first = 0
+        """Index of the first sample collected, counted in samples from the clock's zero."""
+        self._next = 0
+        self._padding, self._skipped = padding, 0
+        self.notes: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """The span's end has been reached."""
+        return bool(self._rate) and self._end is not None and self._next >= self._index(self._end + self._padding[1])
+
+    def add(self, frame: AudioFrame, stamp: Fraction | None) -> None:
+        """The next samples, and the time of the first; None where it is not known: they follow the ones before."""
+        part = _floats(frame)
+        skip = min(len(part), round(self._padding[0] * frame.sample_rate) - self._skipped)
+        if skip > 0:
+            part = part[skip:]
+            self._skipped += skip
+            stamp = None if stamp is None else stamp + Fraction(skip, frame.sample_rate)
+        if not len(part):
+            return
+        if not self._rate:
+            self._begin(frame, part, Fraction(0) if stamp is None else stamp)
+        elif (frame.sample_rate, part.shape[1]) != (self._rate, self._channels):
+            raise self._corrupt(
+                f"the sound changes from {self._rate} Hz and {self._channels} channels to {frame.sample_rate} Hz "
+                f"and {part.shape[1]}, expected one form throughout"
+            )
+        if stamp is not None:
+            self._bridge(self._index_near(stamp) - self._next)
+        self._keep(part)
+
+    def pcm(self) -> Pcm | None:
+        """None where no sample was found in the span."""
+        self._cut(round(self._padding[1] * self._rate))
+        if not self._parts:
+            return None
+        samples = np.concatenate(self._parts)
+        return Pcm(samples, self._rate, self._first / self._rate)
+
+    def _cut(self, padding: int) -> None:
+        """Leaves out the last samples that were added, as far as they were kept."""
+        excess = self._first + sum(len(part) for part in self._parts) - (self._next - padding)
+        while self._parts and excess > 0:
+            kept = self._parts.pop()
+            excess -= len(kept)
+            if excess < 0:
+                self._parts.append(kept[:-excess])
+
+    def _begin(self, frame: AudioFrame, part: NDArray[np.float32], at: Fraction) -> None:
+        self._rate, self._channels = frame.sample_rate, part.shape[1]
+        self._next = self._index_near(at)
+
+    def _bridge(self, missing: int) -> None:
+        if missing > GAP_S * self._rate:
+            self._check_length(missing)
+            self._keep(np.zeros((missing, self._channels), np.float32))
+            self.notes = (AUDIO_GAPS,)
+
+    def _keep(self, part: NDArray[np.float32]) -> None:
+        """Appends what lies within the span, to the sample."""
+        low = 0 if self._start is None else max(0, self._index(self._start) - self._next)
+        high = len(part) if self._end is None else min(len(part), self._index(self._end) - self._next)
+        if low < high:
+            self._check_length(high - low)
+            if not self._parts:
+                self._first = self._next + low
+            self._parts.append(part[low:high])
+        self._next += len(part)
+
+    def _check_length(self, more: int) -> None:
+        length = (more + self._next - self._first) / self._rate if self._parts else more / self._rate
+        if length > self._max_s + 1:
+            raise BadClip(
+                self._clip_id,
+                Reason.TOO_LONG,
+                f"the sound goes on past {length:.1f} s, the limit is {self._max_s:g} s; raise max_duration_s or cut the clip",
+            )
+
+    def _index(self, time: Fraction) -> int:
+        """The first sample at or after a time."""
+        return math.ceil(time * self._rate)
+
+    def _index_near(self, time: Fraction) -> int:
+        return math.floor(time * self._rate + Fraction(1, 2))
+
+    def _corrupt(self, detail: str) -> BadClip:
+        return BadClip(self._clip_id, Reason.CORRUPT, detail)
+
+
+def _floats(frame: AudioFrame) -> NDArray[np.float32]:
+    """(time, channel) float32, full scale = 1."""
+    raw = frame.to_ndarray()
+    name = frame.format.name.removesuffix("p")
+    shaped = raw.T if frame.format.is_planar else raw.reshape(-1, len(frame.layout.channels))
+    if name in {"flt", "dbl"}:
+        return np.array(shaped, dtype=np.float32, order="C")
+    centred = shaped.astype(np.float32) - np.float32(128.0 if name == "u8" else 0.0)
+    return np.ascontiguousarray(centred * np.float32(_SCALE[name]))

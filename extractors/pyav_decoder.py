@@ -1,0 +1,112 @@
+"""The first decoder: packets -> frames and samples through PyAV, in this process.
+
+Frames that no grid time falls on and that no other frame is predicted from (non-reference frames) are not decoded at all. This is exact:
+the frames that are decoded come out bit for bit as in a plain decode. It is done for codecs whose decoder is known to be exact so, and
+where the packets say beforehand what will be shown; a file that then shows something else is decoded again, plainly, from where the
+plan failed.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import av.error
+from av import AudioFrame, VideoFrame
+from av.audio.stream import AudioStream
+from av.codec.context import Flags2
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from extractors.container import Packets
+from extractors.limits import Deadline
+from manifests.quarantine import BadClip, Reason
+
+SKIPPING = {"h264", "hevc"}
+"""Codecs whose non-reference frames are skipped exactly."""
+RESTARTING = SKIPPING | {"mpeg4", "flv1", "vp8", "vp9", "mjpeg"}
+"""Codecs whose decoding can begin at any packet that is marked as a key frame."""
+
+
+class PacketDecoder:
+    """Sends the packets of one stream through its decoder. BadClip(CORRUPT) where it refuses one, or conceals damage in a frame."""
+
+    def __init__(self, clip_id: str, packets: Packets[VideoStream] | Packets[AudioStream], max_pixels: int, deadline: Deadline) -> None:
+        self._clip_id, self._packets, self._deadline = clip_id, packets, deadline
+        self._context = packets.stream.codec_context
+        # One thread: skip_frame is obeyed packet by packet only then, and processes share the cores better than threads do.
+        self._context.thread_type = "NONE"
+        self._context.thread_count = 1
+        # Padding is left out by `Samples`, the same for both decoders, whose demuxers disagree on how to announce it.
+        self._context.flags2 |= Flags2.skip_manual
+        self._context.options = {"max_pixels": str(max_pixels)} if isinstance(packets.stream, VideoStream) else {}
+
+    def audio(self, add: Callable[[AudioFrame], None], ended: Callable[[], bool]) -> None:
+        for frame in self._frames(self._packets.items, None):
+            if isinstance(frame, AudioFrame):
+                add(frame)
+            if ended():
+                return
+
+    def video(self, wanted: set[int] | None) -> Iterator[VideoFrame]:
+        """All frames, or, given the time stamps of those wanted, at least these."""
+        self._context.flush_buffers()
+        items: Sequence[Packet[Any]] = self._packets.items
+        if wanted is not None:
+            items = _needed(items, wanted, self._context.name in RESTARTING)
+        for frame in self._frames(items, wanted if self._context.name in SKIPPING else None):
+            if isinstance(frame, VideoFrame):
+                yield frame
+
+    def _frames(self, items: "Sequence[Packet[Any]]", wanted: set[int] | None) -> Iterator[VideoFrame | AudioFrame]:
+        for packet in items:
+            self._deadline.left_s()
+            if wanted is not None:
+                self._context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+            yield from self._decode(packet)
+        if wanted is not None:
+            self._context.skip_frame = "DEFAULT"
+        yield from self._decode(None)
+
+    def _decode(self, packet: "Packet[Any] | None") -> Iterator[VideoFrame | AudioFrame]:
+        try:
+            frames = self._context.decode(packet)
+        except av.error.FFmpegError as error:
+            raise self._corrupt(packet, f"is refused by the decoder ({error.strerror})") from error
+        for frame in frames:
+            if frame.is_corrupt:
+                raise self._corrupt(packet, "leaves a frame damaged")
+            yield frame
+
+    def _corrupt(self, packet: "Packet[Any] | None", what: str) -> BadClip:
+        kind = "audio" if isinstance(self._packets.stream, AudioStream) else "video"
+        stamp = None if packet is None else packet.pts if packet.pts is not None else packet.dts
+        when = "at the end" if stamp is None else f"at {float(stamp * self._packets.time_base):.3f} s"
+        detail = f"the {kind} packet {when} {what}, expected every packet to decode; copy or download the file again"
+        return BadClip(self._clip_id, Reason.CORRUPT, detail)
+
+
+def can_plan(packets: Packets[VideoStream]) -> bool:
+    """The packets tell what will be shown: each has its own time stamp, and the first is a key frame."""
+    stamps = packets.stamps()
+    return (
+        stamps is not None
+        and len(set(stamps)) == len(stamps)
+        and packets.items[0].is_keyframe
+        and not any(packet.is_corrupt for packet in packets.items)
+    )
+
+
+def stamp_of(frame: VideoFrame | AudioFrame, time_base: Fraction) -> Fraction | None:
+    """The decoder's time stamp in seconds, exactly; where the container keeps decoding times only (AVI), that of its packet."""
+    ticks = frame.pts if frame.pts is not None else frame.dts
+    return None if ticks is None else ticks * time_base
+
+
+def _needed(items: "Sequence[Packet[Any]]", wanted: set[int], restarts: bool) -> "Sequence[Packet[Any]]":
+    """From the last key frame before the first wanted packet, to the last wanted one."""
+    places = [i for i, packet in enumerate(items) if packet.pts in wanted]
+    if not places:
+        return []
+    first = min(wanted)
+    keys = [i for i in range(places[0] + 1) if items[i].is_keyframe and (items[i].pts or 0) <= first]
+    return items[keys[-1] if restarts and keys else 0 : places[-1] + 1]
