@@ -1,0 +1,78 @@
+"""Full batches across clips: an encoder sees rows, whatever clips they come from, and every clip gets its own rows back."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.base import Encoder, Runtime
+from manifests.tracks import Track
+
+_ROWS = 256
+"""Rows collected where the runtime leaves the batch to the engine: the largest batch that an engine chooses."""
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A clip whose rows are not all encoded yet."""
+
+    clip_id: str
+    track: Track
+    """values: (time, dim), NaN until they are encoded."""
+    missing: int
+
+
+def encode_stream(encoder: Encoder, tracks: Iterable[tuple[str, Track]], runtime: Runtime) -> Iterator[tuple[str, Track]]:
+    """(clip_id, the encoder's input) of many clips -> (clip_id, track), in the same order, each as soon as its last row is encoded.
+
+    values: (time, dim) float32, NaN where not valid; seconds and valid are those of `encoder.images`. A clip without a valid row is
+    given back too. Memory holds one batch of images, the longest clip's images, and the embeddings of the clips that share the batch.
+    """
+    queue = _Queue(encoder, runtime)
+    for clip_id, track in tracks:
+        queue.put(clip_id, encoder.images(track))
+        yield from queue.done()
+    queue.encode()
+    yield from queue.done()
+
+
+class _Queue:
+    def __init__(self, encoder: Encoder, runtime: Runtime) -> None:
+        self._encoder, self._runtime = encoder, runtime
+        self._capacity = runtime.batch or _ROWS
+        self._clips: deque[_Waiting] = deque()
+        self._images: list[NDArray[np.uint8]] = []
+        self._targets: list[tuple[_Waiting, NDArray[np.intp]]] = []
+        """Of each entry of `_images`: the clip, and the rows of its track that the images are of."""
+        self._count = 0
+
+    def put(self, clip_id: str, images: Track) -> None:
+        """Take in a clip; encode whenever the batch is full."""
+        values = np.full((len(images), self._encoder.dim), np.nan, np.float32)
+        rows = np.flatnonzero(images.valid)
+        clip = _Waiting(clip_id, Track(values, images.seconds, images.valid, images.notes), len(rows))
+        self._clips.append(clip)
+        while len(rows):
+            taken, rows = np.split(rows, [self._capacity - self._count])
+            self._images.append(images.values[taken])  # a copy, so that the clip's other images can be freed
+            self._targets.append((clip, taken))
+            self._count += len(taken)
+            if self._count == self._capacity:
+                self.encode()
+
+    def encode(self) -> None:
+        if not self._count:
+            return
+        encoded = self._encoder.encode(np.concatenate(self._images), self._runtime)
+        ends = np.cumsum([len(rows) for _, rows in self._targets])
+        for (clip, rows), part in zip(self._targets, np.split(encoded, ends[:-1]), strict=True):
+            clip.track.values[rows] = part
+            clip.missing -= len(rows)
+        self._images, self._targets, self._count = [], [], 0
+
+    def done(self) -> Iterator[tuple[str, Track]]:
+        while self._clips and not self._clips[0].missing:
+            clip = self._clips.popleft()
+            yield clip.clip_id, clip.track

@@ -1,0 +1,215 @@
+"""The engines that run a ResNet: torch (CUDA or CPU) and OpenVINO (CPU).
+
+In float32 the two agree within 1e-5, so the engine is no part of a fingerprint. Within one engine a row gets the same bits whatever
+rows are beside it: every pass has the same number of rows, the last one padded. Only where memory runs out do passes get smaller, and
+then torch's last bits may move; OpenVINO's do not.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors import vino
+from extractors.architecture import EPSILON, MEAN, STD, STEM, Conv, blocks, embedding_dim
+from extractors.base import Runtime
+from extractors.weights import State, folded, load_state
+
+ENGINES = ("auto", "torch", "openvino")
+
+Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""(batch, size, size, 3) -> (batch, dim)."""
+
+_CPU_BATCH = 8
+"""More at once gains nothing on a CPU. Never another number, since torch takes another way for a batch of 1, with other last bits."""
+_CUDA_BATCH = 256
+
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "failed to allocate")
+"""How torch and OpenVINO say in a RuntimeError that memory ran out."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which network: all that its numbers depend on. `identity` is that of the weights, so that a changed file is loaded anew."""
+
+    depth: int
+    weights: str
+    identity: str | None
+    seed: int | None
+    size: int
+    precision: str
+
+
+class Engine:
+    """A loaded network. Runs any number of rows in passes of `batch`, a number that is halved where memory runs out."""
+
+    def __init__(self, compile_for: Callable[[int], Forward], batch: int, dim: int) -> None:
+        self.batch, self._dim = batch, dim
+        self._compile_for = compile_for
+        self._forward: Forward | None = None
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        out = np.empty((len(images), self._dim), np.float32)
+        start = 0
+        while start < len(images):
+            rows = images[start : start + self.batch]
+            found = self._try(rows)
+            if found is None:
+                self._shrink()
+                continue
+            out[start : start + len(rows)] = found
+            start += len(rows)
+        return out
+
+    def _try(self, rows: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """The embeddings of at most `batch` rows, or None where memory ran out."""
+        try:
+            if self._forward is None:
+                self._forward = self._compile_for(self.batch)
+            return self._forward(_padded(rows, self.batch))[: len(rows)]
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            if self.batch == 1:
+                raise MemoryError(
+                    "there is no memory left to encode even one image at a time; use fewer workers or a smaller network"
+                ) from error
+            return None
+
+    def _shrink(self) -> None:
+        self.batch = (self.batch + 1) // 2
+        self._forward = None
+
+
+@functools.cache
+def load(model: Model, runtime: Runtime) -> Engine:
+    """The engine for this network, made once a process. ValueError where the engine cannot give the precision asked for."""
+    if resolve(runtime.engine) == "torch":
+        return _torch_engine(model, runtime)
+    _check_precision(model.precision, "cpu")
+    return Engine(functools.partial(_openvino_forward, model, runtime.threads), _batch(runtime, "cpu"), embedding_dim(model.depth))
+
+
+def resolve(engine: str) -> str:
+    """`torch` or `openvino` for `auto`: asks torch for a CUDA device, and so imports it."""
+    if engine not in ENGINES:
+        raise ValueError(f'engine = "{engine}" is unknown; expected {", ".join(ENGINES)}')
+    if engine != "auto":
+        return engine
+    import torch
+
+    return "torch" if torch.cuda.is_available() else "openvino"
+
+
+def _torch_engine(model: Model, runtime: Runtime) -> Engine:
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    _check_precision(model.precision, device)
+    forward = functools.cache(functools.partial(_torch_forward, model, device))
+
+    def compile_for(_: int) -> Forward:
+        """The same network for every batch; what a failed pass has left on the device is given back first."""
+        if device == "cuda":
+            torch.cuda.empty_cache()
+        return forward()
+
+    return Engine(compile_for, _batch(runtime, device), embedding_dim(model.depth))
+
+
+def _torch_forward(model: Model, device: str) -> Forward:
+    import torch
+
+    from extractors.network import build, fold
+
+    network = fold(build(model.depth, _state(model)), model.depth)
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    half = None if model.precision == "float32" else getattr(torch, model.precision)
+
+    def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        # TF32 would keep ten bits of float32's 23, and the fastest algorithm is not the same one every time.
+        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        with torch.inference_mode(), exact, torch.autocast(device, dtype=half, enabled=half is not None):
+            rows = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+            rows = rows.pin_memory() if device == "cuda" else rows
+            found: NDArray[np.float32] = network(rows.to(device, non_blocking=True)).float().cpu().numpy()
+            return found
+
+    return forward
+
+
+def _openvino_forward(model: Model, threads: int | None, batch: int) -> Forward:
+    options: dict[str, Any] = {
+        # The defaults would compute in bfloat16 where the processor can.
+        "INFERENCE_PRECISION_HINT": "f32",
+        "EXECUTION_MODE_HINT": "ACCURACY",
+        "NUM_STREAMS": 1,
+        # Pinned, the threads of all worker processes would share the same first cores.
+        "ENABLE_CPU_PINNING": False,
+    }
+    if threads is not None:
+        options["INFERENCE_NUM_THREADS"] = threads
+    core = vino.core()  # before any other import of openvino
+    graph = _openvino_graph(model.depth, _state(model), (batch, model.size, model.size, 3))
+    request = core.compile_model(graph, "CPU", options).create_infer_request()
+
+    def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = request.infer([np.ascontiguousarray(images)])[0]
+        return found
+
+    return forward
+
+
+def _openvino_graph(depth: int, state: State, shape: tuple[int, int, int, int]) -> Any:
+    """The network node by node, which needs no torch; `openvino.convert_model` would also report its use over the network."""
+    import openvino
+    from openvino import opset13 as ops
+
+    images = ops.parameter(shape, np.uint8)
+    mean, scale = (np.array(numbers, np.float32) for numbers in (np.multiply(MEAN, 255), np.divide(1 / 255, STD)))
+    x = ops.multiply(ops.subtract(ops.convert(images, "f32"), mean), scale)
+    x = ops.relu(_openvino_conv(ops.transpose(x, np.array([0, 3, 1, 2])), STEM, state))
+    x = ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
+    for block in blocks(depth):
+        shortcut = x if block.shortcut is None else _openvino_conv(x, block.shortcut, state)
+        for conv in block.branch[:-1]:
+            x = ops.relu(_openvino_conv(x, conv, state))
+        x = ops.relu(ops.add(_openvino_conv(x, block.branch[-1], state), shortcut))
+    return openvino.Model([ops.reduce_mean(x, np.array([2, 3]), False)], [images], f"resnet{depth}")
+
+
+def _openvino_conv(x: Any, conv: Conv, state: State) -> Any:
+    from openvino import opset13 as ops
+
+    kernel, bias = folded(state, conv, EPSILON)
+    pads = [conv.padding, conv.padding]
+    convolved = ops.convolution(x, kernel, [conv.stride, conv.stride], pads, pads, [1, 1])
+    return ops.add(convolved, bias.reshape(1, -1, 1, 1))
+
+
+def _state(model: Model) -> State:
+    return load_state(model.depth, model.weights, model.seed)
+
+
+def _check_precision(precision: str, device: str) -> None:
+    if precision != "float32" and device != "cuda":
+        raise ValueError(f'precision = "{precision}" needs the torch engine on a CUDA device, which is not to be had here; use "float32"')
+
+
+def _batch(runtime: Runtime, device: str) -> int:
+    return runtime.batch or _CUDA_BATCH if device == "cuda" else _CPU_BATCH
+
+
+def _padded(rows: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:
+    if len(rows) == batch:
+        return rows
+    whole = np.zeros((batch, *rows.shape[1:]), np.uint8)
+    whole[: len(rows)] = rows
+    return whole
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY)

@@ -1,0 +1,195 @@
+"""Embeddings by a ResNet: of pictures (face crops), and of MFCC stacks as three-channel images.
+
+Imports neither torch nor OpenVINO; the engine does, at the first row that is encoded.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors import engines, weights
+from extractors.architecture import DEPTHS, embedding_dim
+from extractors.base import Encoder, Layout, Rgb, Runtime
+from extractors.frames import decode_jpeg, resize
+from manifests.features import FeatureSpec, Json
+from manifests.tracks import Track
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class ResNet(Encoder):
+    """Output of the global average pool of a ResNet (see `extractors.architecture` for the paper and the variant).
+
+    values: (time, 512) float32 at depth 18 and 34, (time, 2048) at depth 50; NaN where the input's row is not valid.
+
+    Of pictures, row i is picture i, resized to `size` where it has another size. Of MFCC stacks, row i is segment i, and `seconds` its
+    centre. The image of a segment is that of Donatus et al.: coefficients, their first and their second derivative are its three
+    channels. What they leave open is settled here: a segment has round(segment_s / hop) rows of MFCC and begins round(i * segment_hop_s
+    / hop) rows after the first; when rows are left after the last whole segment, one more segment ends with the last row; a clip
+    shorter than one segment is one segment of what there is. Each channel of each segment is scaled to 0..255 by its own least and
+    greatest value (a constant one to 0), coefficient 0 is the top row, time runs to the right, and the image is resized bilinearly. A
+    segment is valid where all of its rows are.
+    """
+
+    name: ClassVar[str] = "resnet"
+    version: ClassVar[int] = 1
+
+    input: str = "crops"
+    """Name of the feature that is encoded."""
+    depth: int = 50
+    """18, 34 or 50."""
+    weights: str = "IMAGENET1K_V1"
+    """`IMAGENET1K_V1`, `IMAGENET1K_V2` (depth 50), `random`, or the path of a .pth file with a state dict in torchvision's names."""
+    seed: int | None = None
+    """Of random weights, and only of those."""
+    size: int = 224
+    """Height and width of what the network sees, in pixels."""
+    segment_s: float | None = None
+    """Length of one image of MFCC; None for an input of pictures."""
+    segment_hop_s: float | None = None
+    """From one segment to the next; at most segment_s, so that no sound is passed over."""
+    precision: str = "float32"
+    """`bfloat16` and `float16` (autocast) need the torch engine on a CUDA device."""
+
+    def __post_init__(self) -> None:
+        if self.depth not in DEPTHS:
+            raise ValueError(f"depth = {self.depth} is no ResNet known here; expected one of {', '.join(map(str, DEPTHS))}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f'precision = "{self.precision}" is unknown; expected one of {", ".join(PRECISIONS)}')
+        if not 32 <= self.size <= 4096:
+            raise ValueError(f"size = {self.size} does not suit the network, which shrinks its image 32 times; expected 32 to 4096 pixels")
+        weights.check_choice(self.depth, self.weights, self.seed)
+        _check_segments(self.segment_s, self.segment_hop_s)
+
+    @property
+    def needs(self) -> Mapping[str, str]:
+        return {"input": self.input}
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """The official file's name, which holds eight digits of its sha256, or a local file's sha256."""
+        return weights.identity(self.depth, self.weights)
+
+    @property
+    def dim(self) -> int:
+        return embedding_dim(self.depth)
+
+    def params(self) -> dict[str, Json]:
+        return {**super().params(), "weights": weights.public_name(self.depth, self.weights)}
+
+    def ensure_weights(self) -> None:
+        """Fetch and check the weights now, so that a build without them ends before it begins. WeightsError in one sentence."""
+        if self.weights != weights.RANDOM:
+            weights.load_state(self.depth, self.weights, self.seed)
+
+    def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
+        source = needs["input"]
+        if self.segment_s is None:
+            _check_pictures(source)
+        else:
+            _check_mfcc(source)
+        hop_s = source.hop_s if self.segment_s is None else self.segment_hop_s
+        units = "mean activation of each channel of the last block"
+        return Layout("float32", ("time", "embedding"), (self.dim,), units, hop_s, about=self._about())
+
+    def _about(self) -> str:
+        if self.weights != weights.RANDOM:
+            return ""
+        return f"untrained weights (seed {self.seed}): shapes and speed are real, the embedding means nothing"
+
+    def images(self, track: Track) -> Track:
+        if self.segment_s is None or self.segment_hop_s is None:
+            return self._pictures(track)
+        return self._segments(track, self.segment_s, self.segment_hop_s)
+
+    def encode(self, images: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
+        expected = (self.size, self.size, 3)
+        if images.shape[1:] != expected or images.dtype != np.uint8:
+            raise ValueError(
+                f"expected uint8 images of shape (n, {self.size}, {self.size}, 3), got {images.shape} {images.dtype}; call images()"
+            )
+        if not len(images):
+            return np.empty((0, self.dim), np.float32)
+        return engines.load(self._model(), runtime)(images)
+
+    def _model(self) -> engines.Model:
+        return engines.Model(self.depth, self.weights, self.weights_sha256, self.seed, self.size, self.precision)
+
+    def _pictures(self, track: Track) -> Track:
+        values = np.zeros((len(track), self.size, self.size, 3), np.uint8)
+        for row in np.flatnonzero(track.valid):
+            picture = track.values[row]
+            rgb: Rgb = decode_jpeg(picture) if isinstance(picture, bytes) else picture
+            values[row] = rgb if rgb.shape == values.shape[1:] else resize(rgb, self.size)
+        return Track(values, track.seconds, track.valid, track.notes)
+
+    def _segments(self, track: Track, segment_s: float, segment_hop_s: float) -> Track:
+        spans = segment_spans(track.seconds, segment_s, segment_hop_s)
+        values = np.zeros((len(spans), self.size, self.size, 3), np.uint8)
+        valid = np.array([track.valid[first:end].all() for first, end in spans], np.bool_)
+        for row in np.flatnonzero(valid):
+            first, end = spans[row]
+            values[row] = mfcc_image(track.values[first:end], self.size)
+        centres = [(track.seconds[first] + track.seconds[end - 1]) / 2 for first, end in spans]
+        return Track(values, np.array(centres, np.float64), valid, track.notes)
+
+
+def segment_spans(seconds: NDArray[np.float64], segment_s: float, segment_hop_s: float) -> list[tuple[int, int]]:
+    """(first row, row after the last) of each segment of evenly spaced rows; see `ResNet` for the rule at the end of a clip."""
+    rows = len(seconds)
+    if rows < 2:
+        return [(0, rows)] * rows
+    row_s = float(seconds[-1] - seconds[0]) / (rows - 1)
+    length = max(1, round(segment_s / row_s))
+    if rows <= length:
+        return [(0, rows)]
+    starts = [first for i in range(rows) if (first := round(i * segment_hop_s / row_s)) + length <= rows]
+    if starts[-1] + length < rows:
+        starts.append(rows - length)
+    return [(first, first + length) for first in dict.fromkeys(starts)]
+
+
+def mfcc_image(rows: NDArray[Any], size: int) -> NDArray[np.uint8]:
+    """(time, 3 * n_mfcc) -> (size, size, 3) uint8; see `ResNet`."""
+    stack = np.asarray(rows, np.float64).reshape(len(rows), 3, -1).transpose(2, 0, 1)
+    low, high = stack.min(axis=(0, 1)), stack.max(axis=(0, 1))
+    scaled = 255 * (stack - low) / np.where(high > low, high - low, 1)
+    image = cv2.resize(scaled.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.rint(image).clip(0, 255), dtype=np.uint8)
+
+
+def _check_segments(segment_s: float | None, segment_hop_s: float | None) -> None:
+    if segment_s is None and segment_hop_s is None:
+        return
+    if segment_s is None or segment_hop_s is None:
+        raise ValueError(
+            f"segment_s = {segment_s} and segment_hop_s = {segment_hop_s}, but they go together; give both for MFCC, none for pictures"
+        )
+    if not 0 < segment_hop_s <= segment_s:
+        raise ValueError(
+            f"segment_hop_s = {segment_hop_s} must be more than 0 and at most segment_s = {segment_s}, so that no sound is passed over"
+        )
+
+
+def _check_pictures(source: FeatureSpec) -> None:
+    if len(source.shape) == 3 and source.dtype == "uint8" and source.shape == (source.shape[0], source.shape[0], 3) and source.shape[0]:
+        return
+    raise ValueError(
+        f"{source.name} holds rows of shape {source.shape} {source.dtype}, but a ResNet takes square RGB pictures (side, side, 3) uint8; "
+        "name a feature of pictures, or give segment_s and segment_hop_s for MFCC"
+    )
+
+
+def _check_mfcc(source: FeatureSpec) -> None:
+    if source.extractor == "mfcc" and json.loads(source.params).get("deltas") == 2:
+        return
+    raise ValueError(
+        f"{source.name} is no stack of MFCC with first and second derivatives, which segment_s asks for; "
+        "name a feature of the extractor mfcc with deltas = 2, or leave segment_s and segment_hop_s out for pictures"
+    )
