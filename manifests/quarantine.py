@@ -48,8 +48,6 @@ class Reason(StrEnum):
         return self not in _NOTHING_TO_MEASURE
 
 
-
-
 _NOTHING_TO_MEASURE = {Reason.DUPLICATE, Reason.NO_AUDIO, Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT}
 
 

@@ -65,7 +65,9 @@ class Table(Generic[Row]):
         return table
 
     def rows(self, table: pa.Table) -> list[Row]:
-        return [self.row(**record) for record in table.to_pylist()]
+        hints = typing.get_type_hints(self.row)
+        words = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, StrEnum)}
+        return [self.row(**(record | {name: word(record[name]) for name, word in words.items()})) for record in table.to_pylist()]
 
     def digest(self, table: pa.Table) -> str:
         """sha256 of schema and rows. Taken over CSV text, so that neither chunking nor the writer's version changes it."""
@@ -88,13 +90,13 @@ class Table(Generic[Row]):
         """Read a table written by `to_bytes`; WrongTable when it is another table or its content has changed."""
         try:
             table = pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+            metadata = table.schema.metadata or {}
+            table = self.check(table.replace_schema_metadata(None))
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise WrongTable(f"{path} is not a readable Parquet file ({error}); build the store again") from error
-        metadata = table.schema.metadata or {}
-        table = self.check(table.replace_schema_metadata(None))
-        if metadata.get(_HASH_KEY, b"").decode() != self.digest(table):
+        if metadata.get(_HASH_KEY, b"") != self.digest(table).encode():
             raise WrongTable(f"the rows of {path} do not match the hash in its metadata; it was changed after it was written")
         return table
 
@@ -107,9 +109,11 @@ class Table(Generic[Row]):
         wrong = [
             f"{n} is {plain.field(n).type}, expected {self.schema.field(n).type}"
             for n in self.schema.names
-            if n in plain.names and not plain.field(n).equals(self.schema.field(n))
+            if plain.names.count(n) == 1 and not plain.field(n).equals(self.schema.field(n))
         ]
+        twice = sorted({n for n in plain.names if plain.names.count(n) > 1})
         parts = [
+            f"twice {', '.join(twice)}" if twice else "",
             f"missing {', '.join(missing)}" if missing else "",
             f"unknown {', '.join(extra)}" if extra else "",
             "; ".join(wrong),

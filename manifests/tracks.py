@@ -12,7 +12,10 @@ class Track:
     """Values of one feature of one clip. Time is the first dimension of all three arrays."""
 
     values: NDArray[Any]
-    """(time, ...), or (time,) encoded JPEG images as `bytes` before they are stored. Float values are NaN where `valid` is False; pixels there mean nothing."""
+    """(time, ...), or (time,) encoded JPEG images as `bytes` before they are stored.
+
+    Float values are NaN where `valid` is False; pixels there mean nothing.
+    """
     seconds: NDArray[np.float64]
     """(time,) when each row was measured, in seconds on the clip's own clock (the decoder's time stamps)."""
     valid: NDArray[np.bool_]

@@ -1,0 +1,1 @@
+"""Corpora: one file for each, and the catalog that names them."""

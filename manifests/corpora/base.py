@@ -1,0 +1,199 @@
+"""What every corpus is: a name, its terms, and a scan that lists clips by their file names alone."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from manifests.clips import Clip
+from manifests.labels import Label
+from manifests.quarantine import BadClip, Reason
+
+INTENDED = "intended"
+"""Annotator of what an actor was asked to show."""
+BY_CORPUS = "corpus"
+"""Annotator of what the corpus states without saying who judged it."""
+
+_VIDEO = "3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpe mpeg mpg mts mxf ogv ts vob webm wmv"
+_AUDIO = "aac ac3 aif aiff amr au caf flac m4a mka mp3 oga ogg opus snd w64 wav wma"
+# These would make a decoder open other files or the network. They are listed all the same, so that probing refuses each by name.
+_PLAYLISTS = "asx concat cue edl f4m ffcat ffconcat ism m3u m3u8 mpd pls ram sdp smil strm wpl xspf"
+MEDIA_SUFFIXES = frozenset(f".{suffix}" for suffix in f"{_VIDEO} {_AUDIO} {_PLAYLISTS}".split())
+
+
+class CorpusNotFound(FileNotFoundError):
+    """There is no folder where the corpus should be."""
+
+
+class EmptyCorpus(ValueError):
+    """The folder holds no media file."""
+
+
+class CorpusUnreadable(PermissionError):
+    """A folder of the corpus cannot be listed, so nobody knows what is in it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One clip as a scan finds it: `clip.sha256` is "" and `clip.bytes` 0 until the file is read."""
+
+    clip: Clip
+    labels: tuple[Label, ...]
+    bad: BadClip | None = None
+    """Why the clip is refused before its file is opened; None for a good name."""
+
+
+class Corpus(Protocol):
+    @property
+    def name(self) -> str:
+        """First part of every clip_id."""
+
+    @property
+    def licence(self) -> str:
+        """The corpus's terms in a sentence."""
+
+    @property
+    def label_schemes(self) -> tuple[str, ...]:
+        """Every scheme that its labels can bear."""
+
+    def scan(self, root: Path) -> list[Found]:
+        """All clips below `root`, sorted by clip_id, which is unique. Lists and parses names; opens no media file.
+
+        CorpusNotFound without the folder, EmptyCorpus without media in it, CorpusUnreadable where a folder cannot be listed.
+        """
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """A file with a media suffix, or a linked folder that is not entered."""
+
+    path: str
+    """Relative to the corpus root, with forward slashes; bytes that are no UTF-8 are shown as `\\xNN`."""
+    fault: tuple[Reason, str] | None
+    """Why it is not to be opened."""
+
+    @property
+    def stem(self) -> str:
+        return self.path.rpartition("/")[2].rpartition(".")[0]
+
+    @property
+    def suffix(self) -> str:
+        """In lower case, with its dot."""
+        return "." + self.path.rpartition(".")[2].lower()
+
+    @property
+    def without_suffix(self) -> str:
+        return self.path.rpartition(".")[0]
+
+
+def refused(corpus: str, file: MediaFile, reason: Reason, detail: str) -> Found:
+    """A file that is no clip of the corpus. Its id is the whole path, suffix included, so that it meets no clip's id."""
+    clip_id = f"{corpus}/{file.path}"
+    clip = Clip(
+        clip_id=clip_id,
+        corpus=corpus,
+        subject_id=None,
+        group_id=None,
+        take_id=clip_id,
+        sex=None,
+        path=file.path,
+        sha256="",
+        bytes=0,
+    )
+    return Found(clip, (), BadClip(clip_id, reason, detail))
+
+
+def list_media(root: Path, corpus: str) -> list[MediaFile]:
+    """Every file with a media suffix (upper or lower case) below `root`, sorted by path.
+
+    Left out: hidden files and folders, and the __MACOSX folders that archives of that system carry. A link that leads out of `root`,
+    to nothing, or to something that is no file is listed with its fault. A linked folder inside `root` is not entered: its files are
+    listed where they lie.
+    """
+    if not root.is_dir():
+        what = "is a file" if root.is_file() else "does not exist"
+        raise CorpusNotFound(f"{root} {what}; expected the folder that holds the clips of {corpus}, so check the path")
+    others: Counter[str] = Counter()
+    media = sorted(_walk(root, others), key=lambda file: file.path)
+    if not media:
+        raise EmptyCorpus(f"{root} holds no media file{_what_else(others)}; expected the clips of {corpus}, such as .mp4 or .wav files")
+    return media
+
+
+def _what_else(others: Counter[str]) -> str:
+    if not others:
+        return " and no other"
+    listed = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in others.most_common(3))
+    archives = "; unpack the archives first" if {".zip", ".gz", ".tar", ".7z", ".rar"} & others.keys() else ""
+    return f" (other files: {listed}{archives})"
+
+
+def _walk(root: Path, others: Counter[str]) -> Iterator[MediaFile]:
+    real_root = os.path.realpath(root)
+    for folder, folders, files in os.walk(root, onerror=_stop):
+        folders[:] = [name for name in folders if not _ignored(name)]
+        for name in folders:
+            yield from _linked_folder(Path(folder, name), root, real_root)
+        for name in files:
+            suffix = Path(name).suffix.lower()
+            if _ignored(name):
+                continue
+            if suffix not in MEDIA_SUFFIXES:
+                others[suffix] += 1
+                continue
+            path = Path(folder, name)
+            yield _media_file(path, root, _file_fault(path, real_root))
+
+
+def _stop(error: OSError) -> None:
+    raise CorpusUnreadable(
+        f"the folder {error.filename} cannot be listed ({error.strerror}); give this user the right to read it"
+    ) from error
+
+
+def _ignored(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _media_file(path: Path, root: Path, fault: tuple[Reason, str] | None) -> MediaFile:
+    relative = path.relative_to(root).as_posix()
+    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+    if shown != relative and fault is None:
+        fault = Reason.UNKNOWN_NAME, "the file's name is not UTF-8, so no table can hold it; rename the file"
+    return MediaFile(shown, fault)
+
+
+def _linked_folder(path: Path, root: Path, real_root: str) -> Iterator[MediaFile]:
+    if not path.is_symlink():
+        return
+    target = os.path.realpath(path)
+    if not _inside(target, real_root):
+        detail = f"the folder is a link to {_show(target)}, outside the corpus; copy the folder into it or name that folder as the corpus"
+        yield _media_file(path, root, (Reason.FORBIDDEN, detail))
+    elif any(_ignored(part) for part in Path(target).relative_to(real_root).parts):
+        detail = f"the folder is a link to the hidden folder {_show(target)}; move its clips to a folder that is not hidden"
+        yield _media_file(path, root, (Reason.FORBIDDEN, detail))
+
+
+def _file_fault(path: Path, real_root: str) -> tuple[Reason, str] | None:
+    target = os.path.realpath(path)
+    if not _inside(target, real_root):
+        return Reason.FORBIDDEN, f"the file is a link to {_show(target)}, outside the corpus; copy the file into the corpus"
+    try:
+        mode = Path(target).stat().st_mode
+    except OSError as error:
+        return Reason.UNREADABLE, f"the file leads to {_show(target)}, which cannot be read ({error.strerror}); expected a media file"
+    if not stat.S_ISREG(mode):
+        return Reason.FORBIDDEN, "this is a pipe, a socket, a device or a linked folder with a media suffix; expected a regular file"
+    return None
+
+
+def _inside(target: str, real_root: str) -> bool:
+    return Path(target).is_relative_to(real_root)
+
+
+def _show(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
