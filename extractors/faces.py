@@ -1,0 +1,217 @@
+"""Faces: where the one face that a clip shows is, in every frame.
+
+A frame is looked at every `every_s`. Where the faces of two looks pair up one to one, the boxes of the frames between lie on a straight
+line; where they do not, every frame between is looked at, and so is every frame while a face that was there is missing. Nothing is
+linked or interpolated across a change of scene. Frames are held from one look to the next and no longer.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.base import FromFrames, Layout, Rgb, Sink
+from extractors.detectors import DETECTORS, Box, Detect
+from extractors.follow import Tracks, between, faces_seen, lasting, linked, main_faces
+from manifests.clips import Clip
+from manifests.features import FeatureSpec
+from manifests.quarantine import BadClip, Reason
+from manifests.tracks import Track
+
+Listener = Callable[[Rgb, float, Mapping[int, Box]], None]
+"""listener(rgb, seconds, boxes): called once for every frame, in order, with its final boxes by the number of their face."""
+
+_THUMB_PX = 32
+
+
+@dataclass(frozen=True)
+class Faces(FromFrames):
+    """The box of one face in every frame, and how many faces the frame shows.
+
+    values: (time, 6) float32: left, top, right, bottom in pixels of the decoded frame (x to the right, y down), the detector's score, and
+    the number of faces seen. Row k is the frame of row k of `frames`; between two looks box and score are interpolated linearly. `valid`
+    is False where the face was not seen: box and score are NaN there, and only the number of faces (0 or more) is a measurement.
+
+    One face is followed: the largest (area times time) among those alive in the frame; while it is missing for a moment nobody takes its
+    place. Notes: `many_faces` (two or more in over a tenth of the frames: who speaks is ambiguous), `face_gaps` (some rows are not
+    valid), `face_changes` (the rows show more than one track: after a cut or a long gap it may be another person).
+    """
+
+    name: ClassVar[str] = "faces"
+    version: ClassVar[int] = 1
+
+    frames: str = "frames"
+    """The feature whose frames are looked at."""
+    detector: str = "blazeface_short"
+    """A name in `extractors.detectors.DETECTORS`."""
+    min_score: float = 0.6
+    """A hit counts from this score on; its scale is the detector's (a probability for BlazeFace)."""
+    every_s: float = 0.3
+    """Time from one look to the next."""
+    missing_s: float = 0.5
+    """A face that comes back within this time is the same face. Its rows in between are not valid."""
+    min_lasting_s: float = 0.5
+    """A face counts when it is seen for so long without a break, or for half of a clip that is shorter than twice this."""
+    cut_difference: float = 20.0
+    """The scene changes where two successive frames, as grey thumbnails, differ by more than this on average, of 255."""
+    many_faces_share: float = 0.1
+    """`many_faces` is noted when more than this share of the frames shows two or more."""
+
+    def __post_init__(self) -> None:
+        if self.detector not in DETECTORS:
+            raise ValueError(f"detector of faces is {self.detector!r}, expected one of {', '.join(DETECTORS)}")
+        for field in ("min_score", "every_s", "missing_s", "min_lasting_s", "cut_difference", "many_faces_share"):
+            if not 0 <= getattr(self, field) < float("inf"):
+                raise ValueError(f"{field} of faces is {getattr(self, field)}, expected a number of 0 or more")
+
+    @property
+    def needs(self) -> Mapping[str, str]:
+        return {"frames": self.frames}
+
+    @property
+    def weights_sha256(self) -> str:
+        return DETECTORS[self.detector].model.sha256
+
+    def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
+        return Layout(
+            dtype="float32",
+            dims=("time", "box"),
+            shape=(6,),
+            units="left px, top px, right px, bottom px, score, faces seen",
+            hop_s=needs["frames"].hop_s,
+        )
+
+    def sink(self, clip: Clip, needs: Mapping[str, Sink]) -> "FaceSink":
+        return FaceSink(clip, self, DETECTORS[self.detector].detect)
+
+
+class _Held(NamedTuple):
+    seconds: float
+    rgb: Rgb
+
+
+class FaceSink:
+    """Follows the faces of one clip. `detect` finds the faces of one frame."""
+
+    def __init__(self, clip: Clip, faces: Faces, detect: Detect) -> None:
+        self._clip, self._faces, self._detect = clip, faces, detect
+        self._tracks = Tracks(faces.missing_s)
+        self._held: list[_Held] = []
+        """Frames that wait for the next look."""
+        self._thumb: NDArray[np.int16] | None = None
+        self._looked: tuple[float, list[Box]] | None = None
+        """The last look of this scene."""
+        self._looks = self._hits = 0
+        self._best_score = 0.0
+        self._listeners: list[Listener] = []
+        self._outcome: Track | BadClip | None = None
+        self.shown: list[int | None] = []
+        """After `finish`: the number of the face that each row shows, None where not valid."""
+
+    def listen(self, listener: Listener) -> None:
+        """Hand every frame to `listener` as soon as its boxes are final, which is at most one look later."""
+        self._listeners.append(listener)
+
+    def push(self, seconds: float, rgb: Rgb) -> None:
+        thumb = _thumbnail(rgb)
+        if self._thumb is not None and float(np.abs(thumb - self._thumb).mean()) > self._faces.cut_difference:
+            self._end_scene()
+        self._thumb = thumb
+        self._held.append(_Held(seconds, rgb))
+        if self._is_due(seconds):
+            self._settle()
+
+    def finish(self) -> Track:
+        if self._outcome is None:
+            self._end_scene()
+            self._outcome = self._summed_up()
+        if isinstance(self._outcome, BadClip):
+            raise self._outcome
+        return self._outcome
+
+    def _is_due(self, seconds: float) -> bool:
+        if self._looked is None or self._tracks.is_one_missing():
+            return True
+        return seconds - self._looked[0] >= self._faces.every_s - 1e-6 or seconds == self._looked[0]
+
+    def _end_scene(self) -> None:
+        if self._held:
+            self._settle()
+        self._tracks.cut()
+        self._looked = None
+
+    def _settle(self) -> None:
+        """Look at the last frame held, and give every frame held its boxes."""
+        *waiting, last = self._held
+        before, present = self._looked, self._tracks.present()
+        found = self._look(last)
+        if waiting and before is not None and len(linked(found, present)) == len(found) == len(present):
+            self._interpolate(waiting, before[0], last.seconds, present, found)
+        else:
+            for frame in waiting:
+                self._see(frame, self._look(frame))
+        self._see(last, found)
+        self._looked = (last.seconds, found)
+        self._held = []
+
+    def _interpolate(self, waiting: list[_Held], start_s: float, end_s: float, present: list[Box], found: list[Box]) -> None:
+        pairs = [(present[j], found[i]) for i, j in linked(found, present)]
+        for frame in waiting:
+            share = (frame.seconds - start_s) / (end_s - start_s)
+            self._see(frame, [between(old, new, share) for old, new in pairs])
+
+    def _look(self, frame: _Held) -> list[Box]:
+        if self._looked is not None and frame.seconds == self._looked[0]:
+            return self._looked[1]  # The same frame is still on screen.
+        found = self._detect(frame.rgb, self._faces.min_score)
+        self._looks += 1
+        self._hits += bool(found)
+        self._best_score = max([self._best_score, *(box.score for box in found)])
+        return found
+
+    def _see(self, frame: _Held, boxes: list[Box]) -> None:
+        numbered = self._tracks.see(frame.seconds, boxes)
+        for listener in self._listeners:
+            listener(frame.rgb, frame.seconds, numbered)
+
+    def _summed_up(self) -> Track | BadClip:
+        seconds = np.array(self._tracks.seconds, np.float64)
+        if not len(seconds):
+            return BadClip(self._clip.clip_id, Reason.NO_VIDEO, "no frame was found on the clip's time grid, expected at least one")
+        tracks = lasting(self._tracks, self._faces.min_lasting_s)
+        if not tracks:
+            return BadClip(self._clip.clip_id, Reason.NO_FACE, self._why_no_face())
+        self.shown = main_faces(tracks, len(seconds))
+        counts = faces_seen(tracks, len(seconds))
+        values = np.full((len(seconds), 6), np.nan, np.float32)
+        values[:, 5] = counts
+        for row, number in enumerate(self.shown):
+            if number is not None:
+                values[row, :5] = self._tracks.all[number].boxes[row]
+        return Track(values, seconds, ~np.isnan(values[:, 0]), self._notes(counts))
+
+    def _notes(self, counts: NDArray[np.int64]) -> tuple[str, ...]:
+        facts = {
+            "many_faces": float((counts > 1).mean()) > self._faces.many_faces_share,
+            "face_gaps": None in self.shown,
+            "face_changes": len(set(self.shown) - {None}) > 1,
+        }
+        return tuple(name for name, is_so in facts.items() if is_so)
+
+    def _why_no_face(self) -> str:
+        looked = f"{self._faces.detector} looked at {self._looks} of {len(self._tracks.seconds)} frames"
+        if not self._hits:
+            return f"{looked} and found nothing with a score of {self._faces.min_score:g} or more"
+        hits = f"had hits in {self._hits} (best score {self._best_score:.2f})"
+        return f"{looked} and {hits}, none of which lasted {self._faces.min_lasting_s:g} s or half of the clip"
+
+
+def _thumbnail(rgb: Rgb) -> NDArray[np.int16]:
+    """(32, 32) grey levels; a large frame is thinned out first, which costs a tenth of averaging it whole."""
+    step = max(1, min(rgb.shape[:2]) // (4 * _THUMB_PX))
+    thin = np.ascontiguousarray(rgb[::step, ::step])
+    small = cv2.resize(thin, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.int16)

@@ -1,0 +1,149 @@
+"""Following faces: boxes of single frames -> tracks of one face each -> the one face that a clip's rows show."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.detectors import Box
+
+_MAX_SHIFT = 0.7
+"""A face moves by at most this share of its box's side from one look to the next; further off it is another face."""
+_MAX_GROWTH = 2.0
+"""Nor does its box grow or shrink by more than this factor in area."""
+_EPSILON_S = 1e-6
+"""Time stamps are rational numbers rounded to float64; a comparison of sums of them needs this much room."""
+
+
+@dataclass
+class FaceTrack:
+    """One face, from the row where it is first seen to the row where it is last seen. It may be missing in between."""
+
+    number: int
+    boxes: dict[int, Box] = field(default_factory=dict)
+    """Row -> box, in rising order of rows; only rows where the face was seen."""
+
+    @property
+    def first_row(self) -> int:
+        return next(iter(self.boxes))
+
+    @property
+    def last_row(self) -> int:
+        return next(reversed(self.boxes))
+
+    @property
+    def last_box(self) -> Box:
+        return self.boxes[self.last_row]
+
+    def weight(self) -> float:
+        """Area times time, as rows are evenly spaced: the sum of the boxes' areas."""
+        return sum(box.area for box in self.boxes.values())
+
+
+class Tracks:
+    """Links the boxes of successive rows. `missing_s`: how long a face may be missing and still be the same one."""
+
+    def __init__(self, missing_s: float) -> None:
+        self.all: list[FaceTrack] = []
+        self.seconds: list[float] = []
+        self._missing_s = missing_s
+        self._open: list[FaceTrack] = []
+
+    def see(self, seconds: float, boxes: Sequence[Box]) -> dict[int, Box]:
+        """Add a row -> its boxes by the number of the track they belong to. A box that continues no track begins one."""
+        row = len(self.seconds)
+        self._open = [track for track in self._open if self._absent_s(track) <= self._missing_s + _EPSILON_S]
+        self.seconds.append(seconds)
+        pairs = dict(linked(boxes, [track.last_box for track in self._open]))
+        owners = [self._open[pairs[i]] if i in pairs else self._begin() for i in range(len(boxes))]
+        for track, box in zip(owners, boxes, strict=True):
+            track.boxes[row] = box
+        return {track.number: box for track, box in zip(owners, boxes, strict=True)}
+
+    def cut(self) -> None:
+        """The scene changes: no track goes on."""
+        self._open = []
+
+    def present(self) -> list[Box]:
+        """Boxes of the faces seen in the last row."""
+        return [track.last_box for track in self._open if track.last_row == len(self.seconds) - 1]
+
+    def is_one_missing(self) -> bool:
+        """A face that was there a moment ago was not in the last row, and may yet come back."""
+        return any(track.last_row < len(self.seconds) - 1 for track in self._open)
+
+    def _absent_s(self, track: FaceTrack) -> float:
+        """Up to the last row, not to the next: while a frame stays on screen, however long, its faces are not missing."""
+        return self.seconds[-1] - self.seconds[track.last_row]
+
+    def _begin(self) -> FaceTrack:
+        track = FaceTrack(len(self.all))
+        self.all.append(track)
+        self._open.append(track)
+        return track
+
+
+def linked(now: Sequence[Box], before: Sequence[Box]) -> list[tuple[int, int]]:
+    """Pairs (index in now, index in before) of boxes of one face: the nearest first, each box at most once."""
+    steps = [(_step(box, old), i, j) for i, box in enumerate(now) for j, old in enumerate(before)]
+    pairs: list[tuple[int, int]] = []
+    for step, i, j in sorted(steps):
+        if step <= _MAX_SHIFT and all(i != a and j != b for a, b in pairs):
+            pairs.append((i, j))
+    return pairs
+
+
+def _step(a: Box, b: Box) -> float:
+    """Distance of the centres in sides of the box; infinite where the sizes are too different."""
+    small, large = sorted((a.area, b.area))
+    if large > _MAX_GROWTH * small or large == 0:
+        return math.inf
+    across = (a.left + a.right - b.left - b.right) / 2, (a.top + a.bottom - b.top - b.bottom) / 2
+    return math.hypot(*across) / math.sqrt(math.sqrt(a.area * b.area))
+
+
+def between(a: Box, b: Box, share: float) -> Box:
+    """The box (and score) on the straight line from a (share 0) to b (share 1)."""
+    return Box(*(x + (y - x) * share for x, y in zip(a, b, strict=True)))
+
+
+def hop_s(seconds: Sequence[float]) -> float:
+    """Mean time from one row to the next; 0 for a single row. (Where a recording has a gap, time stamps repeat, so a median may be 0.)"""
+    return (seconds[-1] - seconds[0]) / (len(seconds) - 1) if len(seconds) > 1 else 0.0
+
+
+def lasting(tracks: Tracks, least_s: float) -> list[FaceTrack]:
+    """Tracks that are seen without a break for `least_s`, or for half of a clip that is shorter than twice that."""
+    hop = hop_s(tracks.seconds)
+    needed = min(least_s, hop * len(tracks.seconds) / 2)
+    return [track for track in tracks.all if hop * _longest_stretch(track) + _EPSILON_S >= needed]
+
+
+def _longest_stretch(track: FaceTrack) -> int:
+    """Most rows in succession that show the face."""
+    rows = np.fromiter(track.boxes, np.int64)
+    edges = np.flatnonzero(np.diff(rows) > 1) + 1
+    return int(np.diff(np.concatenate([[0], edges, [len(rows)]])).max())
+
+
+def main_faces(tracks: Sequence[FaceTrack], rows: int) -> list[int | None]:
+    """For each row, the number of the track that it shows.
+
+    The largest face (area times time) has every row from its first to its last: while it is missing there, nobody takes its place. The
+    rows left over go to the next largest, and so on. None where no face is, or where the face that has the row is missing.
+    """
+    owner: list[FaceTrack | None] = [None] * rows
+    for track in sorted(tracks, key=lambda t: (-t.weight(), t.number)):
+        for row in range(track.first_row, track.last_row + 1):
+            owner[row] = owner[row] or track
+    return [track.number if track and row in track.boxes else None for row, track in enumerate(owner)]
+
+
+def faces_seen(tracks: Sequence[FaceTrack], rows: int) -> NDArray[np.int64]:
+    """(rows,) number of faces in each row."""
+    counts = np.zeros(rows, np.int64)
+    for track in tracks:
+        counts[list(track.boxes)] += 1
+    return counts

@@ -1,0 +1,138 @@
+"""Power in mel bands, in decibels: what the log-mel spectrogram is and what MFCC start from. One computation serves both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from extractors.base import FromTracks, Inputs
+from extractors.stft import Stft, frame_window, power_spectrum
+from manifests.clips import Clip
+from manifests.features import FeatureSpec
+from manifests.quarantine import BadClip, Reason
+from manifests.tracks import Track
+
+_LEAST_POWER = 1e-10
+"""librosa's `amin`: digital silence is -100 dB."""
+
+
+@dataclass(frozen=True)
+class Mel:
+    """A bank of triangular filters on Slaney's mel scale, each of unit area (Slaney, Auditory Toolbox, 1998)."""
+
+    stft: Stft
+    n_mels: int
+    fmin: float
+    fmax: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fmin < self.fmax <= self.stft.rate_hz / 2:
+            raise ValueError(
+                f"the mel bands must lie between 0 Hz and half the sampling rate, {self.stft.rate_hz / 2:g} Hz, "
+                f"got fmin = {self.fmin:g}, fmax = {self.fmax:g}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelFeature(FromTracks):
+    """What the features over mel bands have in common: their parameters and the way from sound to decibels."""
+
+    n_mels: int
+    audio: str = "audio"
+    """Name of the feature that holds the sound."""
+    rate_hz: int = 16000
+    """Sampling rate of that sound."""
+    window_s: float = 0.025
+    hop_s: float = 0.010
+    n_fft: int | None = None
+    """Samples of a frame; the window lies in its middle. None: the power of two that holds the window."""
+    window: str = "hann"
+    fmin: float = 0.0
+    """Hz, the lower edge of the lowest band."""
+    fmax: float | None = None
+    """Hz, the upper edge of the highest band; None: half the sampling rate."""
+    centre: bool = True
+    """Row i is centred on i * hop_s, with zeros beyond both ends of the clip; False: every frame lies within the clip."""
+
+    role: ClassVar[str] = "audio"
+
+    def __post_init__(self) -> None:
+        _ = self.mel  # refuses parameters that make no sense
+
+    @property
+    def needs(self) -> Mapping[str, str]:
+        return {self.role: self.audio}
+
+    @property
+    def stft(self) -> Stft:
+        return Stft(self.rate_hz, self.window_s, self.hop_s, self.n_fft, self.window, self.centre)
+
+    @property
+    def mel(self) -> Mel:
+        return Mel(self.stft, self.n_mels, self.fmin, self.rate_hz / 2 if self.fmax is None else self.fmax)
+
+    def check_input(self, needs: Mapping[str, FeatureSpec]) -> None:
+        """ValueError when the sound has another rate, or when the window or the filters cannot be made."""
+        hop_s = needs[self.role].hop_s
+        if hop_s is None or round(1 / hop_s) != self.rate_hz:
+            found = "no fixed rate" if hop_s is None else f"{1 / hop_s:g} Hz"
+            raise ValueError(f"{self.name} has rate_hz = {self.rate_hz}, but its input {self.audio!r} has {found}; give both the same rate")
+        frame_window(self.stft)
+        mel_filters(self.mel)
+
+    def decibels(self, clip: Clip, inputs: Inputs) -> NDArray[np.float32]:
+        """(frame, mel) power in dB re 1, shared with every other feature of the clip that has the same bands: do not write to it."""
+        sound = inputs[self.role].values
+        if not self.stft.frames(len(sound)):
+            raise BadClip(
+                clip.clip_id,
+                Reason.TOO_SHORT,
+                f"the clip has {len(sound)} samples at {self.rate_hz} Hz, one frame needs {1 if self.centre else self.stft.fft_samples}",
+            )
+
+        def power() -> NDArray[np.float32]:
+            return inputs.once(self.stft, lambda: power_spectrum(sound, self.stft))
+
+        return inputs.once(self.mel, lambda: mel_decibels(power(), self.mel))
+
+    def track(self, values: NDArray[np.float32], inputs: Inputs) -> Track:
+        """Rows with their times, all of them valid. What is known of the sound (`silent`, ...) is known of them."""
+        sound = inputs[self.role]
+        return Track(values, self.stft.seconds(float(sound.seconds[0]), len(values)), np.ones(len(values), bool), sound.notes)
+
+
+def mel_decibels(power: NDArray[np.float32], mel: Mel) -> NDArray[np.float32]:
+    """(frame, bin) power -> (frame, mel) dB re 1: librosa's `power_to_db(..., top_db=None)`, at least -100 dB."""
+    bands: NDArray[np.float32] = power @ mel_filters(mel)
+    np.maximum(bands, _LEAST_POWER, out=bands)
+    np.log10(bands, out=bands)
+    bands *= 10
+    return bands
+
+
+@cache
+def mel_filters(mel: Mel) -> scipy.sparse.csr_array:
+    """(bin, mel) float32 weights. ValueError when a filter is too narrow to cover any bin of the transform.
+
+    Sparse, for a bin lies in two bands: faster than a dense product, and the same bits whatever number of threads BLAS uses.
+    """
+    # Of librosa only these modules: they take half a second to import, and nothing that needs numba's compiler is called.
+    from librosa.core.convert import mel_frequencies
+    from librosa.filters import mel as librosa_mel
+
+    edges = mel_frequencies(mel.n_mels + 2, fmin=mel.fmin, fmax=mel.fmax)
+    bins = np.fft.rfftfreq(mel.stft.fft_samples, 1 / mel.stft.rate_hz)
+    empty = np.searchsorted(bins, edges[:-2], "right") == np.searchsorted(bins, edges[2:], "left")
+    if empty.any():
+        raise ValueError(
+            f"{int(empty.sum())} of {mel.n_mels} mel bands lie between two bins of the {mel.stft.fft_samples}-point transform and would "
+            "hold nothing; ask for fewer bands or a longer window"
+        )
+    filters: NDArray[np.float32] = librosa_mel(
+        sr=mel.stft.rate_hz, n_fft=mel.stft.fft_samples, n_mels=mel.n_mels, fmin=mel.fmin, fmax=mel.fmax
+    )
+    return scipy.sparse.csr_array(filters.T)

@@ -1,0 +1,196 @@
+"""From a set of named extractors to tracks: ordered by `needs`, one decode for each clip.
+
+graph = Graph({"audio": Audio(), "mfcc": Mfcc()})
+graph.specs["mfcc"].fingerprint
+measure(graph, {"mfcc"}, clip, path, media)      -> {"mfcc": Track or BadClip}
+"""
+
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any, TypeVar
+
+from extractors.base import Encoder, Extractor, FromFrames, FromTracks, Pcm, Rgb, Sink, Waveform, not_finite
+from extractors.frames import Frames
+from extractors.media import Limits, decode
+from manifests.clips import Clip
+from manifests.features import FeatureSpec
+from manifests.quarantine import BadClip, Reason
+from manifests.tracks import Track
+
+T = TypeVar("T")
+Outcome = Track | BadClip
+
+
+class PlanError(ValueError):
+    """The extractors do not fit together; the message says which need is not met."""
+
+
+@dataclass(frozen=True)
+class Media:
+    """How clips are decoded. It changes no number, only what is refused, and so is no part of a fingerprint."""
+
+    decoder: str = "pyav"
+    """`pyav`, or `ffmpeg` for the second decoder; both give the same frames, bit for bit."""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Extractors by feature name, and what follows from how they need each other."""
+
+    extractors: Mapping[str, Extractor]
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Every name after the names that it needs."""
+        for name, extractor in self.extractors.items():
+            for role, need in extractor.needs.items():
+                if need not in self.extractors:
+                    known = ", ".join(sorted(self.extractors))
+                    raise PlanError(f"feature {name} needs {need!r} as its {role}, which the recipe does not have; it has {known}")
+        try:
+            return tuple(TopologicalSorter({n: sorted(e.needs.values()) for n, e in sorted(self.extractors.items())}).static_order())
+        except CycleError as error:
+            raise PlanError(f"features need each other in a circle: {' -> '.join(error.args[1])}; break it in the recipe") from error
+
+    @cached_property
+    def specs(self) -> Mapping[str, FeatureSpec]:
+        specs: dict[str, FeatureSpec] = {}
+        for name in self.order:
+            extractor = self.extractors[name]
+            specs[name] = extractor.spec(name, {role: specs[need] for role, need in extractor.needs.items()})
+        return specs
+
+    def closure(self, names: Collection[str]) -> tuple[str, ...]:
+        """The names and all that they need, in order."""
+        wanted = set(names)
+        for name in reversed(self.order):
+            if name in wanted:
+                wanted.update(self.extractors[name].needs.values())
+        return tuple(name for name in self.order if name in wanted)
+
+    def encoders(self, names: Collection[str]) -> dict[str, Encoder]:
+        """Those of the names that are encoders, in order."""
+        return {name: extractor for name in self.order if name in names and isinstance(extractor := self.extractors[name], Encoder)}
+
+    def grid_fps(self, name: str) -> float:
+        """Frames per second of the grid that a feature of frames is measured on."""
+        for ancestor in self.closure([name]):
+            extractor = self.extractors[ancestor]
+            if isinstance(extractor, Frames):
+                return extractor.fps
+        raise PlanError(f"feature {name} is measured on frames, but no feature of kind `frames` is among its needs")
+
+
+def measure(graph: Graph, wanted: Collection[str], clip: Clip, path: Path, media: Media) -> dict[str, Outcome]:
+    """Every wanted feature of one clip, from one decode: a track, or why there is none."""
+    names = graph.closure(wanted)
+    sinks = _sinks(graph, names, set(wanted), clip)
+    waves = [extractor for name in names if isinstance(extractor := graph.extractors[name], Waveform)]
+    try:
+        decoded = decode(clip, path, audio=bool(waves), grids=_grids(graph, sinks), limits=media.limits, decoder=media.decoder)
+    except BadClip as bad:
+        return dict.fromkeys(wanted, bad)
+    tracks = _Tracks()
+    for name in names:
+        extractor = graph.extractors[name]
+        if name in sinks:
+            tracks[name] = _caught(sinks[name].finish)
+        elif isinstance(extractor, Waveform):
+            tracks[name] = _caught(partial(_convert, extractor, clip, decoded.pcm))
+        elif isinstance(extractor, FromTracks):
+            tracks[name] = _extract(extractor, clip, tracks)
+    return {name: _checked(clip, name, _noted(tracks[name], decoded.notes)) for name in wanted}
+
+
+class _Tracks(dict[str, Outcome]):
+    """What is known of one clip so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared: dict[Hashable, Any] = {}
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """`Inputs` for one extractor: its needs by role, all present."""
+
+    names: tuple[tuple[str, str], ...]
+    """Role and feature of each need: what is shared is shared by those with the same needs."""
+    tracks: Mapping[str, Track]
+    shared: dict[Hashable, Any]
+
+    def __getitem__(self, role: str) -> Track:
+        return self.tracks[role]
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        whole = (self.names, key)
+        if whole not in self.shared:
+            self.shared[whole] = compute()
+        value: T = self.shared[whole]
+        return value
+
+
+def _sinks(graph: Graph, names: Collection[str], wanted: Collection[str], clip: Clip) -> dict[str, Sink]:
+    """A sink for each feature of frames; whole frames are collected only where they are wanted themselves."""
+    sinks: dict[str, Sink] = {}
+    for name in names:
+        extractor = graph.extractors[name]
+        if isinstance(extractor, FromFrames) and (name in wanted or not isinstance(extractor, Frames)):
+            needs = {role: sinks[need] for role, need in extractor.needs.items() if need in sinks}
+            sinks[name] = extractor.sink(clip, needs)
+    return sinks
+
+
+def _grids(graph: Graph, sinks: Mapping[str, Sink]) -> dict[float, Callable[[float, Rgb], None]]:
+    by_fps: dict[float, list[Sink]] = {}
+    for name, sink in sinks.items():
+        by_fps.setdefault(graph.grid_fps(name), []).append(sink)
+    return {fps: _push_to(group) for fps, group in by_fps.items()}
+
+
+def _push_to(sinks: list[Sink]) -> Callable[[float, Rgb], None]:
+    def push(seconds: float, rgb: Rgb) -> None:
+        for sink in sinks:
+            sink.push(seconds, rgb)
+
+    return push
+
+
+def _convert(extractor: Waveform, clip: Clip, pcm: Pcm | None) -> Track:
+    if pcm is None:
+        raise BadClip(clip.clip_id, Reason.NO_AUDIO, "the file has no audio stream")
+    return extractor.convert(clip, pcm)
+
+
+def _extract(extractor: FromTracks, clip: Clip, tracks: _Tracks) -> Outcome:
+    inputs: dict[str, Track] = {}
+    for role, need in extractor.needs.items():
+        outcome = tracks[need]
+        if isinstance(outcome, BadClip):
+            return outcome
+        inputs[role] = outcome
+    names = tuple(sorted(extractor.needs.items()))
+    return _caught(lambda: extractor.extract(clip, _Inputs(names, inputs, tracks.shared)))
+
+
+def _caught(work: Callable[[], Track]) -> Outcome:
+    try:
+        return work()
+    except BadClip as bad:
+        return bad
+
+
+def _noted(outcome: Outcome, notes: tuple[str, ...]) -> Outcome:
+    if isinstance(outcome, BadClip) or not notes:
+        return outcome
+    return replace(outcome, notes=(*outcome.notes, *notes))
+
+
+def _checked(clip: Clip, name: str, outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Track) and (rows := not_finite(outcome)):
+        return BadClip(clip.clip_id, Reason.NOT_FINITE, f"{rows} of {len(outcome)} rows of {name} are infinite or not a number")
+    return outcome
