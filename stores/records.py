@@ -1,0 +1,143 @@
+"""The small records of a store, and how they are parsed: a store may come from anyone, so nothing in it is believed unread."""
+
+import dataclasses
+import hashlib
+import re
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import numpy as np
+
+from manifests.features import FeatureSpec, Json
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """One shard file as the snapshot lists it."""
+
+    file: str
+    """Path below the store's root, with forward slashes."""
+    clips: int
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class StoredFeature:
+    """One feature: what its numbers mean and the files that hold them."""
+
+    spec: FeatureSpec
+    shards: tuple[ShardRecord, ...]
+
+
+@dataclass(frozen=True)
+class TableRecord:
+    """One table file as the snapshot lists it."""
+
+    file: str
+    """Path below the store's root, with forward slashes."""
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class WrongRecord(ValueError):
+    """A record does not have the form it should have; the message says where, what was found and what was expected."""
+
+
+def inside(root: Path, file: str) -> Path:
+    """The file's path below `root`; WrongRecord for a name that leads out of it, be it by a symbolic link."""
+    parts = PurePosixPath(file).parts
+    odd = "\\" in file or "\0" in file or ":" in file
+    if odd or not parts or file.startswith("/") or ".." in parts or PurePosixPath(file).as_posix() != file:
+        raise WrongRecord(f"{file!r} is not a path below the store's root; expected one such as shards/mfcc/0a1b/2c3d.h5")
+    path = root / file
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise WrongRecord(f"{file!r} is a link out of the store; copy the files it points to into the store")
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_spec(spec: FeatureSpec) -> FeatureSpec:
+    """The spec itself, when arrays can be laid out by it; else WrongRecord."""
+    for what, ok, expected in (
+        ("name", re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", spec.name), "letters, digits, `_`, `-` and `.`"),
+        ("fingerprint", re.fullmatch(r"[0-9a-f]{8,64}", spec.fingerprint), "8 to 64 hex digits"),
+        ("dtype", _is_plain(spec.dtype), "the NumPy name of a bool, integer or float type, such as float32"),
+        ("dims", spec.dims[:1] == ("time",) and len(spec.dims) == 1 + len(spec.shape), "`time` and one name for each size in shape"),
+        ("shape", all(size > 0 for size in spec.shape), "positive sizes"),
+        ("codec", spec.codec == "raw" or _is_image(spec), "raw, or jpeg for uint8 rows of shape (height, width, 3)"),
+    ):
+        if not ok:
+            raise WrongRecord(f"the {what} of feature {spec.name!r} is {getattr(spec, what)!r}, expected {expected}")
+    return spec
+
+
+def _is_plain(name: str) -> bool:
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        return False
+    return dtype.name == name and dtype.kind in "biuf" and dtype.itemsize <= 8
+
+
+def _is_image(spec: FeatureSpec) -> bool:
+    return spec.codec == "jpeg" and spec.dtype == "uint8" and len(spec.shape) == 3 and spec.shape[2] == 3
+
+
+T = TypeVar("T")
+
+
+def to_json(record: Any) -> Json:
+    """A frozen dataclass of records, tuples, dicts and JSON values -> JSON."""
+    if dataclasses.is_dataclass(record):
+        return {field.name: to_json(getattr(record, field.name)) for field in dataclasses.fields(record)}
+    if isinstance(record, dict):
+        return {key: to_json(value) for key, value in record.items()}
+    if isinstance(record, tuple | list):
+        return [to_json(value) for value in record]
+    return typing.cast(Json, record)
+
+
+def from_json(kind: type[T], value: Json, where: str) -> T:
+    """The inverse of `to_json`: exactly the fields of `kind`, each of its declared type; else WrongRecord."""
+    return typing.cast(T, _parse(kind, value, where))
+
+
+def _parse(kind: Any, value: Json, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _parse_record(typing.cast(type[Any], kind), value, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        return tuple(_parse(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(_expect(list, value, where)))
+    if origin is dict:
+        return {key: _parse(arguments[1], item, f"{where}.{key}") for key, item in _expect(dict, value, where).items()}
+    if origin is types.UnionType:  # `X | None`, or Json itself, which is a longer one
+        return value if value is None or len(arguments) > 2 else _parse(arguments[0], value, where)
+    if kind is float and type(value) is int:
+        return float(value)
+    return _expect(kind, value, where)
+
+
+def _parse_record(kind: type[Any], value: Json, where: str) -> Any:
+    found = _expect(dict, value, where)
+    hints = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]
+    if wrong := sorted(set(names) ^ set(found)):
+        what = "is missing" if wrong[0] in names else "is unknown"
+        raise WrongRecord(f"{where}.{wrong[0]} {what}; expected {', '.join(names)}")
+    return kind(**{name: _parse(hints[name], found[name], f"{where}.{name}") for name in names})
+
+
+def _expect(kind: type[T], value: Json, where: str) -> T:
+    if type(value) is not kind:
+        raise WrongRecord(f"{where} is {type(value).__name__} {str(value)[:40]!r}, expected {kind.__name__}")
+    return value

@@ -1,0 +1,193 @@
+"""Is a store whole? Every file, every row of the index, and the sum of it all, against what was recorded."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manifests.features import IndexRow, State
+from manifests.table import WrongTable
+from stores.atomic import leftovers
+from stores.hdf5 import Entry, Shard, WrongShard, open_shard
+from stores.records import ShardRecord, StoredFeature, WrongRecord
+from stores.snapshot import TABLES, NotCommitted, Snapshot, WrongSnapshot, load_snapshot, read_rows
+from stores.writer import count_not_finite
+
+_STEP = 1 << 14
+"""Rows looked at together."""
+
+OnFile = Callable[[str], None]
+"""Called with each file's path below the root, before it is read."""
+
+
+@dataclass
+class Report:
+    """What was looked at and what is wrong with it."""
+
+    snapshot: int
+    snapshots: int = 0
+    """Readable ones, back to the first."""
+    files: int = 0
+    """Shards and tables of the newest snapshot that were read."""
+    bytes: int = 0
+    clips: int = 0
+    features: int = 0
+    stored: int = 0
+    quarantined: int = 0
+    unreferenced: int = 0
+    """Shard files that no snapshot lists: finished shards of a build that has not been committed. No error."""
+    unfinished: int = 0
+    """Hidden files of killed writers. No error."""
+    problems: list[str] = field(default_factory=list)
+    """One sentence each; none: the store is whole."""
+
+    @property
+    def summary(self) -> str:
+        looked = f"snapshot {self.snapshot}: {self.files} files, {self.bytes:,} bytes, {self.clips} clips, {self.features} features"
+        states = f"{self.stored} stored + {self.quarantined} quarantined"
+        spare = (
+            f"; {self.unreferenced} shards of no snapshot, {self.unfinished} unfinished files"
+            if self.unreferenced or self.unfinished
+            else ""
+        )
+        return f"{looked}, {states}{spare}: {'whole' if not self.problems else f'{len(self.problems)} problems'}"
+
+
+def verify(root: Path, on_file: OnFile = lambda file: None) -> Report:
+    """Check the newest snapshot of a store and the chain behind it; reads every byte once.
+
+    NotCommitted, NewerFormat or WrongSnapshot when there is no snapshot to check; all else becomes a problem of the report.
+    """
+    snapshot = load_snapshot(root)
+    report = Report(snapshot.number, features=len(snapshot.features))
+    chain = _read_chain(root, snapshot, report)
+    tables = _read_tables(root, snapshot, report, on_file)
+    entries = {name: _read_shards(root, feature, report, on_file) for name, feature in snapshot.features.items()}
+    if len(tables) == len(TABLES):
+        _check_index(snapshot, tables, entries, report)
+        _check_references(tables, report)
+    listed = {shard.file for one in chain for feature in one.features.values() for shard in feature.shards}
+    report.unreferenced = sum(path.relative_to(root).as_posix() not in listed for path in (root / "shards").rglob("*.h5"))
+    report.unfinished = len(leftovers(root))
+    return report
+
+
+def _read_chain(root: Path, newest: Snapshot, report: Report) -> list[Snapshot]:
+    chain = [newest]
+    while (parent := chain[-1].parent) is not None:
+        try:
+            chain.append(load_snapshot(root, parent))
+        except (NotCommitted, WrongSnapshot) as error:
+            report.problems.append(str(error))
+            break
+    report.snapshots = len(chain)
+    return chain
+
+
+def _read_tables(root: Path, snapshot: Snapshot, report: Report, on_file: OnFile) -> dict[str, list[Any]]:
+    tables = {}
+    for name, record in snapshot.tables.items():
+        on_file(record.file)
+        try:
+            tables[name] = read_rows(root, snapshot, TABLES[name])
+        except (WrongTable, OSError) as error:
+            report.problems.append(str(error))
+            continue
+        report.files += 1
+        report.bytes += record.bytes
+    return tables
+
+
+Entries = dict[tuple[str, str], Entry]
+"""(shard, clip id) -> what the shard says of the clip."""
+
+
+def _read_shards(root: Path, feature: StoredFeature, report: Report, on_file: OnFile) -> Entries:
+    entries: Entries = {}
+    for record in feature.shards:
+        on_file(record.file)
+        try:
+            shard = open_shard(root, record.file)
+            report.problems.extend(_shard_problems(shard, record, feature))
+            entries |= {(record.file, entry.clip_id): entry for entry in shard.entries}
+        except (WrongShard, WrongRecord, OSError) as error:
+            report.problems.append(str(error))
+            continue
+        report.files += 1
+        report.bytes += record.bytes
+    return entries
+
+
+def _shard_problems(shard: Shard, record: ShardRecord, feature: StoredFeature) -> Iterator[str]:
+    if (found := shard.record()) != record:
+        yield f"{shard.path} is {found}, but the snapshot recorded {record}; it was changed afterwards, build again without it"
+    if shard.spec != feature.spec:
+        yield f"{shard.path} holds {shard.spec}, but the snapshot says {feature.spec}; build again without this file"
+    shard.check_offsets()
+    ids = [entry.clip_id for entry in shard.entries]
+    if len(set(ids)) != len(ids):
+        yield f"{shard.path} holds a clip twice; build again without this file"
+    if bad := _count_bad_values(shard):
+        yield f"{shard.path} has {bad} valid rows that are not finite; build again without this file"
+    if not np.isfinite(shard.seconds).all():
+        yield f"{shard.path} has rows whose seconds are not finite; build again without this file"
+
+
+def _count_bad_values(shard: Shard) -> int:
+    if shard.values.dtype.kind != "f":
+        return 0
+    starts = range(0, len(shard.seconds), _STEP)
+    return sum(count_not_finite(shard.values[at : at + _STEP], shard.valid[at : at + _STEP]) for at in starts)
+
+
+def _check_index(snapshot: Snapshot, tables: dict[str, list[Any]], entries: dict[str, Entries], report: Report) -> None:
+    clips = {clip.clip_id for clip in tables["clips"]}
+    rows: dict[str, list[IndexRow]] = {name: [] for name in snapshot.features}
+    for row in tables["index"]:
+        if row.feature not in rows:
+            report.problems.append(f"the index has {row.feature} of {row.clip_id}, a feature that the snapshot does not list")
+            continue
+        rows[row.feature].append(row)
+        problem = _row_problem(row, snapshot.features[row.feature].spec.fingerprint, entries[row.feature])
+        report.problems.extend([problem] if problem else [])
+    for name, found in rows.items():
+        _check_sum(name, {row.clip_id: row.state for row in found}, clips, report)
+    report.clips = len(clips)
+    report.stored = sum(row.state == State.STORED for row in tables["index"])
+    report.quarantined = sum(row.state == State.QUARANTINED for row in tables["index"])
+
+
+def _row_problem(row: IndexRow, fingerprint: str, entries: Entries) -> str | None:
+    what = f"the index row of {row.feature} of {row.clip_id}"
+    if row.fingerprint != fingerprint:
+        return f"{what} has fingerprint {row.fingerprint}, the snapshot's feature has {fingerprint}"
+    if row.state == State.QUARANTINED:
+        placed = (row.shard, row.start, row.rows, row.valid_rows) != (None, None, None, None)
+        return f"{what} is quarantined and yet names a place in a shard" if placed else None
+    entry = entries.get((str(row.shard), row.clip_id))
+    if entry is None:
+        return f"{what} names {row.shard}, which does not hold the clip"
+    said, found = (row.start, row.rows, row.valid_rows, row.notes), (entry.start, entry.rows, entry.valid_rows, ",".join(entry.notes))
+    return None if said == found else f"{what} says (start, rows, valid rows, notes) = {said}, the shard itself {found}"
+
+
+def _check_sum(name: str, states: dict[str, State], clips: set[str], report: Report) -> None:
+    if missing := sorted(clips - states.keys()):
+        report.problems.append(f"{len(missing)} clips are neither stored nor quarantined for {name}, such as {missing[0]}")
+    if extra := sorted(states.keys() - clips):
+        report.problems.append(f"{len(extra)} clips of {name} in the index are not in the table of clips, such as {extra[0]}")
+
+
+def _check_references(tables: dict[str, list[Any]], report: Report) -> None:
+    clips = {clip.clip_id for clip in tables["clips"]}
+    for name in ("labels", "folds"):
+        if extra := sorted({row.clip_id for row in tables[name]} - clips):
+            report.problems.append(f"{len(extra)} clips in the table of {name} are not in the table of clips, such as {extra[0]}")
+    quarantined = {(row.clip_id, row.feature) for row in tables["index"] if row.state == State.QUARANTINED}
+    explained = {(row.clip_id, row.feature) for row in tables["quarantine"]}
+    for clip_id, feature in sorted(quarantined - explained):
+        report.problems.append(f"{feature} of {clip_id} is quarantined in the index, but no row of quarantine says why")
+    for clip_id, feature in sorted(explained - quarantined):
+        report.problems.append(f"{feature} of {clip_id} has a row in quarantine, but the index does not say quarantined")

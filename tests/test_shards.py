@@ -1,0 +1,502 @@
+"""Shards: what is written is read back, the same bytes every time, whole or not at all; a hostile file is refused."""
+
+import hashlib
+import itertools
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from manifests.features import FeatureSpec, fingerprint
+from manifests.quarantine import BadClip, Reason
+from manifests.tracks import Track
+from stores.atomic import leftovers, publishing, sweep, write_bytes
+from stores.hdf5 import Shard, WrongShard, open_shard, shard_key
+from stores.records import WrongRecord, inside
+from stores.writer import ShardWriter
+
+ROOT = Path(__file__).parents[1]
+
+
+def spec_of(name: str = "mfcc", dtype: str = "float32", shape: tuple[int, ...] = (4,), **others: Any) -> FeatureSpec:
+    dims = ("time", *(f"d{i}" for i in range(len(shape))))
+    key = fingerprint(name, 1, {"n": list(shape)}, {})
+    return FeatureSpec(name, dtype, dims, shape, "made up, ünits", others.pop("hop_s", 0.01), key, name, 1, "{}", **others)
+
+
+CROPS = spec_of("crops", "uint8", (16, 24, 3), codec="jpeg", hop_s=None, needs=("ab" * 16,))
+
+
+def track_of(rows: int, spec: FeatureSpec, seed: int = 0, invalid: tuple[int, ...] = (), notes: tuple[str, ...] = ()) -> Track:
+    """Seeded values; JPEG images where the spec says so."""
+    rng = np.random.default_rng(seed)
+    valid = ~np.isin(np.arange(rows), invalid)
+    if spec.codec == "jpeg":
+        values: Any = np.empty(rows, dtype=object)
+        for i in range(rows):
+            values[i] = cv2.imencode(".jpg", rng.integers(0, 256, spec.shape, np.uint8))[1].tobytes() if valid[i] else b""
+    else:
+        values = (rng.normal(size=(rows, *spec.shape)) * 50).astype(spec.dtype)
+        if values.dtype.kind == "f":
+            values[~valid] = np.nan
+    return Track(values, np.arange(rows) * 0.01 + 0.003, valid, notes)
+
+
+def same(left: Track, right: Track) -> bool:
+    equal_nan = left.values.dtype.kind == "f"
+    values = left.values.dtype == right.values.dtype and np.array_equal(left.values, right.values, equal_nan=equal_nan)
+    return values and np.array_equal(left.seconds, right.seconds) and np.array_equal(left.valid, right.valid) and left.notes == right.notes
+
+
+def write(root: Path, file: str, spec: FeatureSpec, tracks: dict[str, Track], refused: tuple[BadClip, ...] = ()) -> ShardWriter:
+    with ShardWriter(root, file, spec) as shard:
+        for clip_id, track in tracks.items():
+            shard.add(clip_id, track)
+        for bad in refused:
+            shard.refuse(bad)
+    return shard
+
+
+SPEC = spec_of()
+TRACKS = {f"made/{i}": track_of(rows, SPEC, i, notes=("silent", "short")[:i]) for i, rows in enumerate((5, 0, 3))}
+BAD = BadClip("made/bad", Reason.NO_FACE, "no face in 12 frames, expected öne")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SPEC,
+        spec_of(dtype="float16"),
+        spec_of(dtype="float64", shape=()),
+        spec_of(dtype="uint8", shape=(3, 2)),
+        spec_of(dtype="bool"),
+        CROPS,
+    ],
+    ids=lambda spec: f"{spec.dtype}-{spec.codec}-{len(spec.shape)}d",
+)
+def test_tracks_come_back_as_they_went_in(tmp_path: Path, spec: FeatureSpec) -> None:
+    tracks = {f"made/ü{i}": track_of(rows, spec, i, invalid=(1,), notes=("silent",) * (i % 2)) for i, rows in enumerate((4, 0, 1, 300))}
+    record = write(tmp_path, "shards/a.h5", spec, tracks, (BAD,)).record
+    shard = open_shard(tmp_path, "shards/a.h5")
+    assert shard.spec == spec
+    assert [same(shard.track(clip_id, decode=False), track) for clip_id, track in tracks.items()] == [True] * 4
+    assert [entry[:4] for entry in shard.entries] == [
+        ("made/ü0", 0, 4, 3),
+        ("made/ü1", 4, 0, 0),
+        ("made/ü2", 4, 1, 1),
+        ("made/ü3", 5, 300, 299),
+    ]
+    assert [entry.notes for entry in shard.entries] == [(), ("silent",), (), ("silent",)]
+    assert shard.refused == [("made/bad", "no_face", "no face in 12 frames, expected öne")]
+    path = tmp_path / record.file
+    assert record == shard.record()
+    assert (record.file, record.clips, record.rows, record.bytes) == ("shards/a.h5", 4, 305, path.stat().st_size)
+    assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_h5py_alone_reads_a_shard(tmp_path: Path) -> None:
+    write(tmp_path, "a.h5", SPEC, TRACKS, (BAD,))
+    with h5py.File(tmp_path / "a.h5") as file:
+        start, stop = file["offsets"][2:4]
+        assert file["clip_id"].asstr()[:].tolist() == ["made/0", "made/1", "made/2"]
+        assert file["refused_detail"].asstr()[0] == BAD.detail
+        np.testing.assert_array_equal(file["values"][start:stop], TRACKS["made/2"].values)
+        assert file["valid"].dtype == bool
+        assert file.attrs["units"] == "made up, ünits"
+        assert file.attrs["hop_s"] == 0.01
+        assert [file[name].id.get_offset() % 64 for name in ("values", "seconds", "offsets")] == [0, 0, 0]
+
+
+def test_a_decoded_image_is_what_opencv_decodes_in_rgb(tmp_path: Path) -> None:
+    track = track_of(3, CROPS, invalid=(1,))
+    write(tmp_path, "a.h5", CROPS, {"made/0": track})
+    decoded = open_shard(tmp_path, "a.h5").track("made/0").values
+    assert decoded.shape == (3, 16, 24, 3)
+    assert decoded[1].max() == 0
+    bgr = cv2.imdecode(np.frombuffer(track.values[2], np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(decoded[2], cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+
+@pytest.mark.parametrize("spec", [SPEC, CROPS], ids=["raw", "jpeg"])
+def test_a_shard_of_no_clip_and_one_of_no_row_can_be_read(tmp_path: Path, spec: FeatureSpec) -> None:
+    write(tmp_path, "none.h5", spec, {})
+    write(tmp_path, "refused.h5", spec, {}, (BAD,))
+    write(tmp_path, "empty.h5", spec, {"made/0": track_of(0, spec)})
+    assert open_shard(tmp_path, "none.h5").entries == []
+    assert len(open_shard(tmp_path, "refused.h5").refused) == 1
+    track = open_shard(tmp_path, "empty.h5").track("made/0")
+    assert (track.values.shape, track.values.dtype) == ((0, *spec.shape), np.dtype(spec.dtype))
+
+
+def test_any_order_and_any_moment_of_writing_gives_the_same_bytes(tmp_path: Path) -> None:
+    seen = set()
+    for number, order in enumerate(itertools.permutations(TRACKS)):
+        write(tmp_path, f"{number}.h5", SPEC, {clip_id: TRACKS[clip_id] for clip_id in order}, (BAD,))
+        seen.add((tmp_path / f"{number}.h5").read_bytes())
+    time.sleep(1.1)  # HDF5's own time stamps count seconds
+    write(tmp_path, "later.h5", SPEC, TRACKS, (BAD,))
+    assert seen == {(tmp_path / "later.h5").read_bytes()}
+
+
+def test_the_key_of_a_shard_depends_on_what_it_holds_and_on_no_order() -> None:
+    clips = [("made/0", "00"), ("made/1", "11")]
+    assert shard_key("ab", clips) == shard_key("ab", clips[::-1])
+    assert (
+        len({shard_key("ab", clips), shard_key("ac", clips), shard_key("ab", clips[:1]), shard_key("ab", [("made/0", "01"), clips[1]])})
+        == 4
+    )
+
+
+def test_views_are_read_only_and_aligned_and_pickle_as_a_path(tmp_path: Path) -> None:
+    write(tmp_path, "a.h5", SPEC, TRACKS)
+    shard = open_shard(tmp_path, "a.h5")
+    track = shard.track("made/0")
+    assert not track.values.flags.writeable
+    assert track.values.flags.aligned
+    with pytest.raises(ValueError, match="read-only"):
+        track.seconds[0] = 1
+    assert len(pickle.dumps(shard)) < 500
+    assert same(pickle.loads(pickle.dumps(shard)).track("made/0"), track)
+
+
+def _changed(**columns: Any) -> Track:
+    return replace(TRACKS["made/0"], **columns)
+
+
+@pytest.mark.parametrize(
+    ("track", "message"),
+    [
+        (_changed(values=np.zeros((5, 4), np.float64)), "declared float32, got float64 for made/x; cast"),
+        (_changed(values=np.zeros((5, 3), np.float32)), r"declared \(time, 4\), got \(5, 3\)"),
+        (_changed(seconds=np.zeros(5, np.float32)), "expected finite float64"),
+        (_changed(seconds=np.full(5, np.inf)), "expected finite float64"),
+        (_changed(valid=np.ones(5, np.uint8)), r"expected bool \(5,\)"),
+        (_changed(notes=("a,b",)), "words without commas"),
+    ],
+)
+def test_a_track_that_is_not_what_the_spec_declares_is_refused(tmp_path: Path, track: Track, message: str) -> None:
+    with pytest.raises(ValueError, match=message), ShardWriter(tmp_path, "a.h5", SPEC) as shard:
+        shard.add("made/x", track)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_must_be_bytes_and_there_where_valid_says_so(tmp_path: Path) -> None:
+    track = track_of(3, CROPS, invalid=(1,))
+    with ShardWriter(tmp_path, "a.h5", CROPS) as shard:
+        with pytest.raises(ValueError, match="must hold an image where valid"):
+            shard.add("made/x", replace(track, valid=np.ones(3, bool)))
+        with pytest.raises(ValueError, match="objects of bytes"):
+            shard.add("made/x", replace(track, values=np.zeros((3, 16, 24, 3), np.uint8)))
+        shard.add("made/x", track)
+    assert shard.record.clips == 1
+
+
+def test_a_value_that_is_not_finite_is_a_bad_clip_unless_its_row_is_not_valid(tmp_path: Path) -> None:
+    values = np.zeros((3, 4), np.float32)
+    values[1, 2] = np.inf
+    seconds, valid = np.arange(3.0), np.ones(3, bool)
+    with ShardWriter(tmp_path, "a.h5", SPEC) as shard:
+        with pytest.raises(BadClip, match="1 of 3 valid rows") as caught:
+            shard.add("made/x", Track(values, seconds, valid))
+        shard.refuse(caught.value)
+        shard.add("made/y", Track(values, seconds, np.array([True, False, True])))
+    assert [entry.clip_id for entry in open_shard(tmp_path, "a.h5").entries] == ["made/y"]
+
+
+def test_a_clip_comes_once_and_only_inside_the_block(tmp_path: Path) -> None:
+    with ShardWriter(tmp_path, "a.h5", SPEC) as shard:
+        shard.add("made/0", TRACKS["made/0"])
+        with pytest.raises(ValueError, match="comes twice"):
+            shard.refuse(BadClip("made/0", Reason.NO_FACE, ""))
+    with pytest.raises(ValueError, match="not open for writing"):
+        shard.add("made/1", TRACKS["made/1"])
+
+
+def test_a_writer_cannot_be_pickled_and_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="belongs to one process; send the shard's file and spec"):
+        pickle.dumps(ShardWriter(tmp_path, "a.h5", SPEC))
+
+
+def test_an_exception_in_the_block_publishes_nothing_and_leaves_the_old_file(tmp_path: Path) -> None:
+    write(tmp_path, "a.h5", SPEC, TRACKS)
+    before = (tmp_path / "a.h5").read_bytes()
+    with suppress(KeyboardInterrupt), ShardWriter(tmp_path, "a.h5", SPEC) as shard:
+        shard.add("made/other", TRACKS["made/0"])
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+    assert (tmp_path / "a.h5").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["/etc/a.h5", "../a.h5", "shards/../../a.h5", "", ".", "a//b.h5", "a\\b.h5", "C:/a.h5", "a\0b"])
+def test_a_name_that_leads_out_of_the_store_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WrongRecord, match="not a path below the store"):
+        inside(tmp_path, name)
+
+
+def test_a_link_out_of_the_store_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "shards").symlink_to(tmp_path)
+    with pytest.raises(WrongRecord, match="a link out of the store"):
+        inside(tmp_path / "store", "shards/a.h5")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (replace(SPEC, name="../x"), "the name of feature"),
+        (replace(SPEC, dtype="object"), "the dtype of feature"),
+        (replace(SPEC, dims=("time",)), "the dims of feature"),
+        (replace(SPEC, codec="gif"), "the codec of feature"),
+        (replace(CROPS, shape=(4, 4), dims=("time", "a", "b")), "the codec of feature"),
+    ],
+)
+def test_a_spec_that_lays_out_no_array_is_refused(tmp_path: Path, spec: FeatureSpec, message: str) -> None:
+    with pytest.raises(WrongRecord, match=message):
+        ShardWriter(tmp_path, "a.h5", spec)
+
+
+# Files from outside: each case changes one thing of a sound shard.
+
+
+def _replace(name: str, **how: Any) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        data = file[name][:]
+        del file[name]
+        file.create_dataset(name, data=how.pop("data", data), **how)
+
+    return change
+
+
+def _link(name: str, link: Any) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file[name] = link
+
+    return change
+
+
+def _virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout(file["values"].shape, file["values"].dtype)
+    layout[:] = h5py.VirtualSource("/etc/passwd", "values", file["values"].shape)
+    del file["values"]
+    file.create_virtual_dataset("values", layout)
+
+
+def _external(file: h5py.File) -> None:
+    shape = file["values"].shape
+    del file["values"]
+    file.create_dataset("values", shape, "f4", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
+
+
+def _attribute(name: str, value: Any) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        del file.attrs[name]
+        if value is not None:
+            file.attrs[name] = value
+
+    return change
+
+
+HOSTILE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
+    "compressed": (_replace("values", compression="gzip"), "one contiguous block"),
+    "chunked": (_replace("values", chunks=(2, 2)), "one contiguous block"),
+    "objects": (_replace("notes", data=["a", "b", "c"], dtype=h5py.string_dtype()), "notes is object"),
+    "other dtype": (_replace("values", dtype="f8"), "values is float64"),
+    "other length": (_replace("seconds", data=np.zeros(2)), "expected"),
+    "single value": (_replace("seconds", data=3.0), "single value"),
+    "soft link": (_link("values", h5py.SoftLink("/seconds")), "a link to elsewhere"),
+    "external link": (_link("values", h5py.ExternalLink("/etc/passwd", "/values")), "a link to elsewhere"),
+    "missing": (lambda file: file.pop("valid"), "valid is missing"),
+    "group": (lambda file: (file.pop("valid"), file.create_group("valid")), "valid is not a dataset"),
+    "virtual": (_virtual, "one contiguous block"),
+    "external storage": (_external, "one contiguous block"),
+    "no version": (_attribute("format_version", None), "format_version is None"),
+    "newer": (_attribute("format_version", 2), "format_version is 2"),
+    "array attribute": (_attribute("name", np.array([b"mfcc"])), "attribute name is neither"),
+    "dtype of the spec": (_attribute("dtype", "object"), "the dtype of feature"),
+    "shape of the spec": (_attribute("shape", "[-4]"), "the shape of feature"),
+    "shape that is no list": (_attribute("shape", "{}"), "expected list"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_shard_is_refused_in_a_sentence(tmp_path: Path, case: str) -> None:
+    change, message = HOSTILE[case]
+    write(tmp_path, "a.h5", SPEC, TRACKS)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        change(file)
+    with pytest.raises(WrongShard, match=message):
+        open_shard(tmp_path, "a.h5")
+
+
+def test_a_cut_or_foreign_file_is_refused_and_no_byte_of_a_shard_can_crash_the_reader(tmp_path: Path) -> None:
+    write(tmp_path, "a.h5", SPEC, TRACKS, (BAD,))
+    whole = (tmp_path / "a.h5").read_bytes()
+    for size in (0, 7, 100, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "a.h5").write_bytes(whole[:size])
+        with pytest.raises(WrongShard, match="not a whole HDF5 file"):
+            open_shard(tmp_path, "a.h5")
+    for at in range(0, len(whole), 37):
+        (tmp_path / "a.h5").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            shard = open_shard(tmp_path, "a.h5")
+            [shard.track(entry.clip_id) for entry in shard.entries]
+        except WrongShard:
+            continue
+
+
+def test_offsets_that_do_not_rise_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, "a.h5", SPEC, TRACKS)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["offsets"][:] = [0, 6, 5, 8]
+    with pytest.raises(WrongShard, match="does not rise from 0 to 8"):
+        _ = open_shard(tmp_path, "a.h5").entries
+
+
+def test_a_stored_image_that_is_none_or_of_another_size_is_refused(tmp_path: Path) -> None:
+    for data, found in (
+        (b"\xff\xd8 not an image", "not a JPEG"),
+        (cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes(), "(8, 8, 3)"),
+    ):
+        values = np.empty(1, object)
+        values[0] = data
+        write(tmp_path, "a.h5", CROPS, {"made/0": Track(values, np.zeros(1), np.ones(1, bool))})
+        with pytest.raises(WrongShard) as caught:
+            open_shard(tmp_path, "a.h5").track("made/0")
+        assert found in str(caught.value)
+
+
+# Files that appear whole or not at all.
+
+
+def test_a_published_file_is_whole_and_a_failed_one_leaves_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "a.json"
+    write_bytes(path, b"old")
+    with suppress(RuntimeError), publishing(path) as hidden:
+        hidden.write_bytes(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+    write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_sweep_removes_hidden_files_of_writers_and_nothing_else(tmp_path: Path) -> None:
+    ours = tmp_path / "shards" / ".a.h5.123-0123abcd.tmp"
+    others = [tmp_path / "shards" / name for name in (".a.tmp", "a.h5", "a.123-0123abcd.tmp", ".keep")]
+    ours.parent.mkdir()
+    for path in (ours, *others):
+        path.touch()
+    assert leftovers(tmp_path) == [ours]
+    assert sweep(tmp_path) == [ours]
+    assert sorted(ours.parent.iterdir()) == sorted(others)
+
+
+WRITE_BIG = textwrap.dedent("""
+    import resource, signal, sys
+    from pathlib import Path
+    import numpy as np
+    from manifests.tracks import Track
+    from stores.writer import ShardWriter
+    from tests.test_shards import SPEC
+    root, limit = Path(sys.argv[1]), int(sys.argv[2])
+    if limit:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    rows = 20000
+    track = Track(np.ones((rows, 4), np.float32), np.arange(rows) / 100, np.ones(rows, bool))
+    try:
+        with ShardWriter(root, "shards/a.h5", SPEC) as shard:
+            for i in range(int(sys.argv[3])):
+                shard.add(f"made/{i:06d}", track)
+                print(i, flush=True)
+    except OSError as error:
+        print("OSError", error.errno, flush=True)
+""")
+
+
+def run_big(root: Path, limit: int, clips: int) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", WRITE_BIG, str(root), str(limit), str(clips)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+# 20,000 rows are 320,000 bytes of values a clip: the disk is full while rows are spooled, and while the shard is laid down.
+@pytest.mark.parametrize(("limit", "clips"), [(700_000, 3), (970_000, 3), (2_000, 1)], ids=["spooling", "publishing", "at once"])
+def test_a_file_that_cannot_grow_is_an_oserror_and_nothing_is_published_or_left(tmp_path: Path, limit: int, clips: int) -> None:
+    process = run_big(tmp_path, limit, clips)
+    out, err = process.communicate(timeout=60)
+    assert out.splitlines()[-1] == "OSError 27", err
+    assert err == ""
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Any:
+    """A disk of 900 KiB: 500,000 bytes fit once, not twice."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("clips", [1, 3], ids=["publishing", "spooling"])
+def test_a_full_disk_is_an_oserror_and_nothing_is_published_or_left(small_disk: Path, clips: int) -> None:
+    process = run_big(small_disk, 0, clips)
+    out, err = process.communicate(timeout=60)
+    assert out.splitlines()[-1] == "OSError 28", err
+    assert err == ""
+    assert [path for path in small_disk.rglob("*") if path.is_file()] == []
+
+
+def test_a_writer_killed_in_mid_shard_leaves_no_shard_and_sweep_cleans_up(tmp_path: Path) -> None:
+    process = run_big(tmp_path, 0, 1000)
+    assert process.stdout is not None
+    for _ in range(3):
+        process.stdout.readline()
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    sweep(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def stop_while_publishing(root: Path) -> "subprocess.Popen[str]":
+    """A writer that is stopped while its hidden file is there."""
+    process = run_big(root, 0, 200)
+    while process.poll() is None and not leftovers(root):
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGSTOP)
+    assert len(leftovers(root)) == 1, "the writer was done before it could be stopped; give it more clips"
+    return process
+
+
+def test_a_writer_killed_while_it_lays_down_the_shard_leaves_a_hidden_file_only(tmp_path: Path) -> None:
+    process = stop_while_publishing(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert len(sweep(tmp_path)) == 1
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_shard_is_refused_when_its_file_changes_size_between_looks(tmp_path: Path) -> None:
+    write(tmp_path, "a.h5", SPEC, TRACKS)
+    layout = open_shard(tmp_path, "a.h5").layout
+    with (tmp_path / "a.h5").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(WrongShard, match="was changed while the store was open"):
+        Shard(tmp_path, "a.h5", layout)

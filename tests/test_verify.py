@@ -1,0 +1,198 @@
+"""Verify: a whole store has no problem; every kind of damage is named, and none ends the check."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from manifests.features import INDEX, State
+from manifests.labels import LABELS, Label
+from manifests.quarantine import QUARANTINE
+from stores.hdf5 import open_shard
+from stores.records import StoredFeature
+from stores.snapshot import NotCommitted, Snapshot, load_snapshot
+from stores.verify import verify
+from tests.test_shards import CROPS, SPEC, write
+from tests.test_snapshot import commit, make_store, tables_in, tracks_for
+
+
+def test_a_whole_store_has_no_problem_and_its_sum_is_right(tmp_path: Path) -> None:
+    snapshot = make_store(tmp_path)
+    files: list[str] = []
+    report = verify(tmp_path, files.append)
+    assert report.problems == []
+    assert (report.clips, report.features, report.stored, report.quarantined) == (7, 3, 20, 1)
+    assert report.files == len(files) == 14
+    assert report.bytes == sum((tmp_path / file).stat().st_size for file in files)
+    assert "20 stored + 1 quarantined: whole" in report.summary
+    assert snapshot.tables["clips"].file in files
+
+
+def test_an_empty_store_is_whole(tmp_path: Path) -> None:
+    make_store(tmp_path, 0, ())
+    assert verify(tmp_path).problems == []
+
+
+def test_spare_files_are_counted_and_no_error(tmp_path: Path) -> None:
+    make_store(tmp_path)
+    write(tmp_path, "shards/mfcc/00000000/spare.h5", SPEC, {})
+    (tmp_path / "shards" / ".a.h5.12-01234567.tmp").touch()
+    report = verify(tmp_path)
+    assert (report.unreferenced, report.unfinished, report.problems) == (1, 1, [])
+
+
+def test_shards_of_older_snapshots_are_not_spare(tmp_path: Path) -> None:
+    first = make_store(tmp_path)
+    tables = tables_in(tmp_path, first)
+    kept = [row for row in INDEX.rows(tables["index"]) if row.feature == "mfcc"]
+    commit(tmp_path, {"mfcc": first.features["mfcc"]}, {**tables, "index": INDEX.build(kept), "quarantine": QUARANTINE.build([])})
+    report = verify(tmp_path)
+    assert (report.snapshots, report.unreferenced, report.problems) == (2, 0, [])
+
+
+def test_without_a_store_there_is_nothing_to_verify(tmp_path: Path) -> None:
+    with pytest.raises(NotCommitted):
+        verify(tmp_path)
+
+
+def _shard(root: Path, snapshot: Snapshot, feature: str = "mfcc", number: int = 0) -> Path:
+    return root / snapshot.features[feature].shards[number].file
+
+
+def _flip_a_byte(root: Path, snapshot: Snapshot) -> None:
+    path = _shard(root, snapshot)
+    data = bytearray(path.read_bytes())
+    data[open_shard(root, snapshot.features["mfcc"].shards[0].file).layout.places["values"].offset] ^= 1
+    path.write_bytes(data)
+
+
+def _cut(root: Path, snapshot: Snapshot) -> None:
+    path = _shard(root, snapshot)
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _hdf5(name: str, change: Callable[[h5py.Dataset], None], feature: str = "mfcc") -> Callable[[Path, Snapshot], None]:
+    def damage(root: Path, snapshot: Snapshot) -> None:
+        with h5py.File(_shard(root, snapshot, feature), "r+") as file:
+            change(file[name])
+
+    return damage
+
+
+def _set(at: int | slice, value: object) -> Callable[[h5py.Dataset], None]:
+    def change(dataset: h5py.Dataset) -> None:
+        dataset[at] = value
+
+    return change
+
+
+def _remove(kind: str) -> Callable[[Path, Snapshot], None]:
+    def damage(root: Path, snapshot: Snapshot) -> None:
+        (_shard(root, snapshot) if kind == "shard" else root / snapshot.tables[kind].file).unlink()
+
+    return damage
+
+
+def _other_feature(root: Path, snapshot: Snapshot) -> None:
+    _shard(root, snapshot).write_bytes(_shard(root, snapshot, "logmel").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_flip_a_byte, "it was changed afterwards"),
+        (_cut, "is not a whole HDF5 file"),
+        (_remove("shard"), "No such file"),
+        (_remove("clips"), "is missing"),
+        (_other_feature, "but the snapshot says"),
+        (_hdf5("values", _set(0, np.inf)), "1 valid rows that are not finite"),
+        (_hdf5("seconds", _set(0, np.nan)), "seconds are not finite"),
+        (_hdf5("valid", _set(0, False)), "valid rows, notes) = (0, 3, 2"),
+        (_hdf5("offsets", _set(1, 2)), "(0, 3, 2, ''), the shard itself (0, 2"),
+        (_hdf5("offsets", _set(1, 90)), "offsets of "),
+        (_hdf5("row_offsets", _set(1, -5), "crops"), "row_offsets of "),
+        (_hdf5("clip_id", _set(1, b"made/00")), "holds a clip twice"),
+        (_hdf5("clip_id", _set(1, b"made/9")), "does not hold the clip"),
+        (_hdf5("clip_id", _set(1, b"made/\xff")), "is not UTF-8"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_damage_is_named(tmp_path: Path, damage: Callable[[Path, Snapshot], None], message: str) -> None:
+    damage(tmp_path, make_store(tmp_path))
+    report = verify(tmp_path)
+    assert any(message in problem for problem in report.problems), report.problems
+    assert all("\n" not in problem for problem in report.problems)
+    assert "problems" in report.summary
+
+
+def test_an_unreadable_snapshot_in_the_chain_is_named(tmp_path: Path) -> None:
+    first = make_store(tmp_path)
+    commit(tmp_path, first.features, tables_in(tmp_path, first), recipe={})
+    path = tmp_path / "snapshots" / "000001.json"
+    path.write_text("{")
+    assert "is not JSON" in verify(tmp_path).problems[0]
+    path.unlink()
+    assert "000001.json is missing" in verify(tmp_path).problems[0]
+
+
+# A commit believes its caller's tables; verify does not.
+UNSTORED = {"state": State.QUARANTINED, "shard": None, "start": None, "rows": None, "valid_rows": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows[1:], "1 clips are neither stored nor quarantined for crops, such as made/00"),
+        (lambda rows: [*rows, replace(rows[0], clip_id="made/99")], "1 clips of crops in the index are not in the table of clips"),
+        (lambda rows: [*rows, replace(rows[0], feature="other")], "a feature that the snapshot does not list"),
+        (lambda rows: [replace(rows[0], fingerprint="00"), *rows[1:]], "has fingerprint 00"),
+        (lambda rows: [replace(rows[0], start=1), *rows[1:]], "says (start, rows, valid rows, notes) = (1,"),
+        (lambda rows: [replace(rows[0], notes="odd"), *rows[1:]], "'odd'"),
+        (lambda rows: [replace(rows[0], state="lost"), *rows[1:]], "'lost' is not a valid State"),
+        (lambda rows: [replace(rows[0], state=State.QUARANTINED), *rows[1:]], "is quarantined and yet names a place"),
+        (lambda rows: [replace(rows[0], **UNSTORED), *rows[1:]], "no row of quarantine says why"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_index_that_does_not_fit_is_named(tmp_path: Path, change: Callable[[list[object]], list[object]], message: str) -> None:
+    first = make_store(tmp_path)
+    tables = tables_in(tmp_path, first)
+    rows = change(INDEX.rows(tables["index"]))  # type: ignore[arg-type]
+    commit(tmp_path, first.features, {**tables, "index": INDEX.build(rows)})  # type: ignore[arg-type]
+    report = verify(tmp_path)
+    assert any(message in problem for problem in report.problems), report.problems
+
+
+def test_a_reason_without_a_clip_and_a_label_without_a_clip_are_named(tmp_path: Path) -> None:
+    first = make_store(tmp_path)
+    tables = tables_in(tmp_path, first)
+    extra = replace(QUARANTINE.rows(tables["quarantine"])[0], clip_id="made/00")
+    lost = QUARANTINE.build([*QUARANTINE.rows(tables["quarantine"]), extra])
+    labels = LABELS.build([Label("made/99", "made3", "intended", "sad")])
+    commit(tmp_path, first.features, {**tables, "quarantine": lost, "labels": labels})
+    first_problem, second = sorted(verify(tmp_path).problems)
+    assert "1 clips in the table of labels are not in the table of clips" in first_problem
+    assert "crops of made/00 has a row in quarantine" in second
+
+
+def test_a_clip_that_moved_to_a_new_shard_is_whole(tmp_path: Path) -> None:
+    """Changed bytes of a clip: its rows in the old shard are no longer the index's."""
+    first = make_store(tmp_path, 3, (SPEC,))
+    tables = tables_in(tmp_path, first)
+    again = write(tmp_path, "shards/mfcc/again.h5", SPEC, {"made/01": tracks_for(SPEC, 3)["made/02"]}).record  # type: ignore[dict-item]
+    rows = [
+        replace(row, shard=again.file, start=0, rows=again.rows, valid_rows=4, notes="") if row.clip_id == "made/01" else row
+        for row in INDEX.rows(tables["index"])
+    ]
+    feature = StoredFeature(SPEC, (*first.features["mfcc"].shards, again))
+    commit(tmp_path, {"mfcc": feature}, {**tables, "index": INDEX.build(rows)})
+    assert load_snapshot(tmp_path).counts["shards"] == 2
+    assert verify(tmp_path).problems == []
+
+
+def test_a_crop_without_an_image_is_no_damage(tmp_path: Path) -> None:
+    make_store(tmp_path, 3, (CROPS,))
+    assert verify(tmp_path).problems == []
