@@ -1,0 +1,151 @@
+"""The command `affectstore`. Heavy imports stay inside the commands that need them, so that `show` answers at once."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+try:
+    import typer
+except ModuleNotFoundError:
+    sys.exit("affectstore: this environment has the reader alone; the command needs the pipeline: pip install 'affectstore[build]'")
+
+app = typer.Typer(
+    help="Audio-visual features of emotion corpora: decoded once, stored for any trainer, split by subject.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Store = Annotated[Path, typer.Argument(help="Folder of the store.", show_default=False)]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes; one for each core if not given.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the sample corpus and the store.")] = Path("demo"),
+    workers: Workers = None,
+) -> None:
+    """Make a sample corpus, build a store from it, split it, and read a batch back. Needs no network."""
+    from flows.demo import run
+
+    run(out, workers)
+
+
+@app.command()
+def sample(folder: Annotated[Path, typer.Argument(help="Folder for the clips.", show_default=False)]) -> None:
+    """Write the sample corpus: 51 short synthetic clips with RAVDESS names, three of them bad on purpose."""
+    from flows.demo import make_sample
+
+    make_sample(folder)
+
+
+@app.command()
+def recipes(name: Annotated[str | None, typer.Argument(help="A recipe to print.", show_default=False)] = None) -> None:
+    """List the recipes, or print one with its source and its open points."""
+    from flows.view import print_recipe, print_recipes
+
+    if name is None:
+        print_recipes()
+    else:
+        print_recipe(name)
+
+
+@app.command()
+def build(
+    store: Store,
+    corpus: Annotated[list[str], typer.Option(help="NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.", show_default=False)],
+    recipe: Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")] = "default",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe: key.path=value; may be given again.", show_default=False)
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Bring a store up to date with its corpora: only what is new or changed is computed."""
+    from flows.run import run_build
+    from flows.view import print_result
+
+    print_result(store, run_build(store, _corpora(corpus), recipe, tuple(set_ or ()), workers))
+
+
+@app.command()
+def split(
+    store: Store,
+    scheme: Annotated[str, typer.Argument(help="Such as subject_kfold or leave_one_subject_out.", show_default=False)],
+    folds: Annotated[int | None, typer.Option(help="Number of folds, where the scheme leaves it open.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Another seed deals the groups in another way.")] = 0,
+) -> None:
+    """Deal the clips to folds that share no subject."""
+    from flows.run import run_split
+    from flows.view import print_folds
+
+    run_split(store, scheme, folds, seed)
+    print_folds(store, scheme)
+
+
+@app.command()
+def show(store: Store) -> None:
+    """Print what a store holds: clips, features with their shapes, folds, and what is in quarantine."""
+    from flows.view import print_store
+
+    print_store(store)
+
+
+@app.command()
+def verify(store: Store) -> None:
+    """Check every checksum, every index row and every feature: stored + quarantined = clips. Exit 1 when something is wrong."""
+    from flows.view import print_verification
+
+    if not print_verification(store):
+        raise typer.Exit(1)
+
+
+def _corpora(options: list[str]) -> dict[str, Path]:
+    corpora: dict[str, Path] = {}
+    for option in options:
+        name, equals, folder = option.partition("=")
+        if not (name and equals and folder):
+            raise typer.BadParameter(f"--corpus {option} is not of the form NAME=FOLDER, such as --corpus folder=clips")
+        if name in corpora:
+            raise typer.BadParameter(f"--corpus {name} is given twice; a store has one folder for each corpus")
+        corpora[name] = Path(folder)
+    return corpora
+
+
+def main() -> None:
+    """Run the command; what a user can cause is one sentence and exit code 2, anything else is a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _leave("stopped; what was finished is kept, run the same command again to go on", 130)
+    except Exception as error:
+        if not (_is_ours(error) or _is_the_disks(error)):
+            raise
+        _leave(_sentence(error), 2)
+
+
+def _is_ours(error: Exception) -> bool:
+    """Errors that affectstore defines are sentences for its user."""
+    return type(error).__module__.partition(".")[0] in {"manifests", "extractors", "stores", "flows"}
+
+
+def _is_the_disks(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and not _is_ours(error):
+        where = f" while writing {error.filename}" if error.filename else ""
+        next_step = "make room or change the permissions, then run the same command again: what was finished is kept"
+        return f"{os.strerror(error.errno or 0)}{where}; {next_step}"
+    return str(error.args[0]) if isinstance(error, KeyError) else str(error)
+
+
+def _leave(sentence: str, code: int) -> None:
+    print(f"affectstore: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

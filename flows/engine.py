@@ -1,0 +1,88 @@
+"""Prefect's API for one command: the configured server, else one on loopback that ends with this process.
+
+Prefect can start such a server by itself, but that one outlives a parent that is killed, and says nothing while it starts.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_PATIENCE_S = 120.0
+
+
+class EngineError(RuntimeError):
+    """The local Prefect engine did not come up."""
+
+
+@contextmanager
+def engine() -> Iterator[None]:
+    """Inside, flows run against PREFECT_API_URL (variable or profile) if it is set, else against a local engine."""
+    # Errors are told by the command, in one sentence; Prefect's own log of them appears only where it is asked for.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+
+    if PREFECT_API_URL.value():
+        yield
+        return
+    print("starting the local Prefect engine, about 10 to 25 s (set PREFECT_API_URL to use a running server)", file=sys.stderr)
+    # Nobody reads the log of an engine that ends with the command, and sending it would hold the command up after its end.
+    with _server() as url, temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        yield
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+    process = subprocess.Popen([sys.executable, "-m", "flows.engine", str(port)], stdin=subprocess.PIPE, env=environment)
+    try:
+        url = f"http://127.0.0.1:{port}/api"
+        _wait_for(url, process)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdin:
+            process.stdin.close()
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310  (an address of our own making)
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    found = "ended at once" if process.poll() is not None else f"gave no answer for {_PATIENCE_S:.0f} s"
+    raise EngineError(f"the local Prefect engine {found}; try again, or run `prefect server start` and set PREFECT_API_URL to its address")
+
+
+def _serve(port: int) -> None:
+    """The engine's own process: leaves when the pipe from its parent closes, however the parent ended."""
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    import uvicorn
+
+    uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error")
+
+
+def _leave_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

@@ -1,0 +1,214 @@
+"""Recipes: which features to make, and how, as one TOML file.
+
+A recipe is parsed once, at the door, and refused whole when a key is unknown or a value has the wrong type. What comes out
+is frozen. Its resolved form, every default written out, is stored in the snapshot.
+"""
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from extractors.base import Extractor, FromFrames, Waveform
+from extractors.catalog import EXTRACTORS
+from extractors.frames import Frames
+from extractors.media import Limits
+from extractors.plan import Graph, Media, PlanError
+from manifests.features import Json
+
+
+class RecipeError(ValueError):
+    """The recipe cannot be used; the message names the key, what was found and what was expected."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class MediaTable(_Strict):
+    """`[media]`: how clips are decoded and what is refused. It changes no number."""
+
+    decoder: Literal["pyav", "ffmpeg"] = "pyav"
+    max_pixels: int = Field(default=Limits.max_pixels, gt=0)
+    max_duration_s: float = Field(default=Limits.max_duration_s, gt=0)
+    timeout_s: float = Field(default=Limits.timeout_s, gt=0)
+
+
+class EncodeTable(_Strict):
+    """`[encode]`: where networks run. It changes no number beyond 1e-5 relative."""
+
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    batch: int | None = Field(default=None, gt=0)
+    """Images collected for one pass on a GPU; None: what suits the device."""
+
+
+class Feature(_Strict):
+    """`[features.NAME]`: one extractor and its parameters."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    extractor: Extractor
+    store: bool
+    """False: made only for the features that need it, and never written."""
+
+
+class Recipe(_Strict):
+    name: str
+    about: str = ""
+    source: str = ""
+    open_points: tuple[str, ...] = ()
+    """What the source leaves open or contradicts, and what was chosen here."""
+    clips_per_shard: int = Field(default=32, gt=0)
+    max_bad_fraction: float = Field(default=0.1, ge=0, le=1)
+    """A build in which a larger share of the clips is damaged publishes nothing."""
+    media: MediaTable = MediaTable()
+    encode: EncodeTable = EncodeTable()
+    features: dict[str, Feature]
+
+    @field_validator("open_points", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _build_features(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or not value:
+            raise ValueError("a recipe needs at least one [features.NAME] table")
+        return {name: table if isinstance(table, Feature) else _feature(name, table) for name, table in value.items()}
+
+    @cached_property
+    def graph(self) -> Graph:
+        return Graph({name: feature.extractor for name, feature in self.features.items()})
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Names of the features that end in the store, every input before what needs it."""
+        return tuple(name for name in self.graph.order if self.features[name].store)
+
+    @property
+    def decoding(self) -> Media:
+        table = self.media.model_dump()
+        return Media(decoder=table.pop("decoder"), limits=Limits(**table))
+
+    def resolved(self) -> dict[str, Json]:
+        """The recipe with every default written out; `parse` gives the same recipe again."""
+        plain: dict[str, Json] = self.model_dump(mode="json", exclude={"features"})
+        plain["features"] = {
+            name: {"extractor": feature.extractor.name, "store": feature.store, **feature.extractor.params()}
+            for name, feature in self.features.items()
+        }
+        return plain
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with affectstore: name -> file."""
+    folder = Path(str(files("flows"))) / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
+    """A shipped recipe by name or any TOML file, with `key.path=value` changes applied. RecipeError in one sentence."""
+    known = shipped()
+    path = known.get(name_or_file, Path(name_or_file))
+    if not path.is_file():
+        near = difflib.get_close_matches(name_or_file, known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise RecipeError(f"there is no recipe {name_or_file!r}: {hint}give one of {', '.join(known)}, or the path of a TOML file")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not valid TOML: {error}") from error
+    for change in changes:
+        _apply(table, change)
+    table.setdefault("name", path.stem)
+    return parse(table, where=path.name)
+
+
+def parse(table: Mapping[str, Any], where: str) -> Recipe:
+    """A recipe from plain values, checked to the last key: every need met, every stored feature storable."""
+    try:
+        recipe = Recipe.model_validate(dict(table))
+        _check_storable(recipe)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_sentence(error, Recipe)}") from error
+    except (PlanError, ValueError) as error:
+        raise RecipeError(f"{where}: {error}") from error
+    return recipe
+
+
+def _check_storable(recipe: Recipe) -> None:
+    for name in recipe.stored:
+        extractor = recipe.features[name].extractor
+        if isinstance(extractor, Frames) and extractor.size is None:
+            raise ValueError(f"features.{name} is stored, so its frames need one size; set size, such as size = 224")
+        if isinstance(extractor, FromFrames):
+            recipe.graph.grid_fps(name)
+    if not recipe.stored:
+        raise ValueError("no feature is stored; set store = true in at least one [features.NAME] table")
+    recipe.graph.specs  # noqa: B018  (raises when an input has the wrong form)
+
+
+def _apply(table: dict[str, Any], change: str) -> None:
+    """One `key.path=value`; the value as TOML would read it, else as text."""
+    path, equals, text = change.partition("=")
+    if not equals or not path:
+        raise RecipeError(f"--set {change!r} is not of the form key.path=value, such as features.mfcc.n_mfcc=20")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = path.split(".")
+    at = table
+    for key in parents:
+        at = at.setdefault(key, {})
+        if not isinstance(at, dict):
+            raise RecipeError(f"--set {change!r}: {key} is a value, not a table")
+    at[last] = value
+
+
+def _feature(name: str, table: Any) -> Feature:
+    if not isinstance(table, Mapping) or "extractor" not in table:
+        raise ValueError(f"features.{name} needs a key extractor, one of {', '.join(EXTRACTORS)}")
+    params = {key: value for key, value in table.items() if key not in {"extractor", "store"}}
+    kind = EXTRACTORS.get(table["extractor"])
+    if kind is None:
+        raise ValueError(f"features.{name}: there is no extractor {table['extractor']!r}; there are {', '.join(EXTRACTORS)}")
+    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key in params:
+        if key not in known:
+            raise ValueError(_unknown(f"features.{name}.{key}", key, known | {"store"}))
+    try:
+        extractor = TypeAdapter(kind).validate_python(params)
+    except ValidationError as error:
+        raise ValueError(f"features.{name}.{_sentence(error, kind)}") from error
+    store = table.get("store", not isinstance(extractor, Waveform | Frames))
+    if not isinstance(store, bool):
+        raise ValueError(f"features.{name}.store is {store!r}, expected true or false")
+    return Feature(extractor=extractor, store=store)
+
+
+def _sentence(error: ValidationError, model: type) -> str:
+    """The first thing that is wrong, in words."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        parent: type = {"media": MediaTable, "encode": EncodeTable}.get(str(first["loc"][0]), model)
+        return _unknown(key, str(first["loc"][-1]), set(getattr(parent, "model_fields", {})))
+    if first["type"] == "missing":
+        return f"the key {key} is missing"
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    return f"{key} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _unknown(key: str, last: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(last, sorted(known), n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"unknown key {key}; {hint}known here: {', '.join(sorted(known))}"

@@ -1,0 +1,149 @@
+"""One build task: some clips, the features that they lack, and the shards that hold them afterwards.
+
+Runs in a worker process. Paths and ids come in, small records go out; arrays stay here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from extractors.base import Encoder, Runtime
+from extractors.batching import encode_stream
+from extractors.plan import Graph, Media, Outcome, measure
+from manifests.clips import Clip
+from manifests.quarantine import BadClip, Reason
+from manifests.tracks import Track
+from stores.hdf5 import Shard, open_shard, shard_key
+from stores.records import ShardRecord
+from stores.writer import ShardWriter
+
+CRASHED = "reading this file ends the process that does so; it is damaged or hostile"
+
+Advance = Callable[[float], None]
+"""Called with the number of clips that are done; a share of one for each stage that a clip passes."""
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    root: Path
+    """The store."""
+    graph: Graph
+    media: Media
+    clips: tuple[Clip, ...]
+    paths: tuple[Path, ...]
+    """The clips' files, one each."""
+    features: tuple[str, ...]
+    """What these clips lack, every input before what needs it."""
+    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Inputs of encoders that the store already has: feature -> clip id -> shard."""
+    lost: Mapping[tuple[str, str], BadClip] = field(default_factory=dict)
+    """Inputs of encoders that the store already has in quarantine: (clip id, feature) -> why."""
+    crashed: frozenset[str] = frozenset()
+    """Clips that ended the process which decoded them."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.clips[0].clip_id} and {len(self.clips) - 1} more: {', '.join(self.features)}"
+
+    def file(self, feature: str) -> str:
+        """The shard of a feature, relative to the store; its name is a function of what it will hold."""
+        spec = self.graph.specs[feature]
+        key = shard_key(spec.fingerprint, [(clip.clip_id, clip.sha256) for clip in self.clips])
+        return f"shards/{feature}/{spec.fingerprint}/{key}.h5"
+
+
+def build_shards(task: ShardTask, runtime: Runtime, advance: Advance) -> dict[str, ShardRecord]:
+    """Make the shards that are not there yet; feature -> record of its shard, for all features of the task."""
+    missing = [name for name in task.features if not (task.root / task.file(name)).exists()]
+    encoders = task.graph.encoders(missing)
+    share = 1 / (1 + len(encoders))
+    kept = _measure_clips(task, [name for name in missing if name not in encoders], encoders, lambda: advance(share))
+    for name, encoder in encoders.items():
+        _encode_clips(task, name, encoder, kept, runtime, lambda: advance(share))
+    return {name: open_shard(task.root, task.file(name)).record() for name in task.features}
+
+
+def _measure_clips(
+    task: ShardTask, features: list[str], encoders: Mapping[str, Encoder], done: Callable[[], None]
+) -> dict[str, list[tuple[str, Outcome]]]:
+    """Decode each clip once and write its features; give back the tracks that encoders need but no shard holds."""
+    inputs = sorted({encoder.needs["input"] for encoder in encoders.values()})
+    kept: dict[str, list[tuple[str, Outcome]]] = {name: [] for name in inputs if name not in task.features and name not in task.held}
+    if not features and not kept:
+        for _ in task.clips:
+            done()
+        return kept
+    with ExitStack() as stack:
+        shards = {name: stack.enter_context(ShardWriter(task.root, task.file(name), task.graph.specs[name])) for name in features}
+        for clip, path in zip(task.clips, task.paths, strict=True):
+            outcomes = _measure_one(task, {*features, *kept}, clip, path)
+            for name, shard in shards.items():
+                _write(shard, clip.clip_id, outcomes[name])
+            for name, tracks in kept.items():
+                tracks.append((clip.clip_id, outcomes[name]))
+            done()
+    return kept
+
+
+def _measure_one(task: ShardTask, wanted: set[str], clip: Clip, path: Path) -> dict[str, Outcome]:
+    if clip.clip_id in task.crashed:
+        return dict.fromkeys(wanted, BadClip(clip.clip_id, Reason.CRASHED, CRASHED))
+    return measure(task.graph, wanted, clip, path, task.media)
+
+
+def measure_alone(task: ShardTask, number: int) -> None:
+    """Measure one clip of a task and keep nothing: tells whether it is this clip that ends the process."""
+    media_features = [name for name in task.features if not isinstance(task.graph.extractors[name], Encoder)]
+    measure(task.graph, media_features, task.clips[number], task.paths[number], task.media)
+
+
+def _encode_clips(
+    task: ShardTask,
+    name: str,
+    encoder: Encoder,
+    kept: Mapping[str, list[tuple[str, Outcome]]],
+    runtime: Runtime,
+    done: Callable[[], None],
+) -> None:
+    source = encoder.needs["input"]
+    outcomes = iter(kept[source]) if source in kept else _stored(task, source)
+    with ShardWriter(task.root, task.file(name), task.graph.specs[name]) as shard:
+        for clip_id, track in encode_stream(encoder, _sound(outcomes, shard, done), runtime):
+            shard.add(clip_id, track)
+
+
+def _sound(outcomes: Iterator[tuple[str, Outcome]], shard: ShardWriter, done: Callable[[], None]) -> Iterator[tuple[str, Track]]:
+    """The tracks among the outcomes; the others are refused for the same reason as the input was."""
+    for clip_id, outcome in outcomes:
+        done()
+        if isinstance(outcome, BadClip):
+            shard.refuse(outcome)
+        else:
+            yield clip_id, outcome
+
+
+def _stored(task: ShardTask, feature: str) -> Iterator[tuple[str, Outcome]]:
+    """The clips' tracks of a feature that lies in shards: those of this task, or older ones."""
+    opened: dict[str, Shard] = {}
+    for clip in task.clips:
+        if bad := task.lost.get((clip.clip_id, feature)):
+            yield clip.clip_id, bad
+            continue
+        file = task.file(feature) if feature in task.features else task.held[feature][clip.clip_id]
+        if file not in opened:
+            opened[file] = open_shard(task.root, file)
+        shard = opened[file]
+        refused = {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}
+        if clip.clip_id in refused:
+            reason, detail = refused[clip.clip_id]
+            yield clip.clip_id, BadClip(clip.clip_id, Reason(reason), detail)
+        else:
+            yield clip.clip_id, shard.track(clip.clip_id, decode=False)
+
+
+def _write(shard: ShardWriter, clip_id: str, outcome: Outcome) -> None:
+    if isinstance(outcome, BadClip):
+        shard.refuse(outcome)
+    else:
+        shard.add(clip_id, outcome)
