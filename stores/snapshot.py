@@ -145,7 +145,7 @@ def publish(
         number=parent.number + 1 if parent else 1,
         parent=parent.number if parent else None,
         recipe=dict(recipe),
-        tables={name: _table_record(root, TABLES[name], tables[name], parent) for name in sorted(tables)},
+        tables={name: _table_record(root, TABLES[name], tables[name]) for name in sorted(tables)},
         features={name: _sorted(features[name]) for name in sorted(features)},
         versions=dict(versions),
         counts=_counts(tables, features),
@@ -154,7 +154,7 @@ def publish(
     if parent and _text(replace(new, number=parent.number, parent=parent.parent, versions=parent.versions)) == _text(parent):
         return parent
     for name, record in new.tables.items():
-        _write_table(root, TABLES[name], tables[name], record, parent)
+        _write_table(root, TABLES[name], tables[name], record)
     write_bytes(_snapshot_path(root, new.number), _text(new))
     write_bytes(root / POINTER, _json_text({"format_version": FORMAT_VERSION, "snapshot": new.number}))
     return new
@@ -228,22 +228,18 @@ def _check_shards(root: Path, features: Mapping[str, StoredFeature]) -> None:
                 raise WrongSnapshot(f"{path} is missing or does not have its {shard.bytes} bytes; nothing was published, build again")
 
 
-def _table_record(root: Path, table: Table[Any], content: pa.Table, parent: Snapshot | None) -> TableRecord:
-    """The record of a table; that of the parent, or of a file already there, where the rows are the same.
+def _table_record(root: Path, table: Table[Any], content: pa.Table) -> TableRecord:
+    """The record of a table; that of the file already there, where the rows are the same.
 
     Parquet bytes may change with the library's version, rows do not: an older snapshot's file is never written over.
     """
     file = f"tables/{table.file_name(content)}"
-    if parent and parent.tables[table.name].file == file:
-        return parent.tables[table.name]
     path = root / file
     data = path.read_bytes() if _holds(path, table, content) else table.to_bytes(content)
     return TableRecord(file, content.num_rows, len(data), hashlib.sha256(data).hexdigest())
 
 
-def _write_table(root: Path, table: Table[Any], content: pa.Table, record: TableRecord, parent: Snapshot | None) -> None:
-    if parent and parent.tables[table.name] == record:
-        return
+def _write_table(root: Path, table: Table[Any], content: pa.Table, record: TableRecord) -> None:
     path = root / record.file
     if not (path.is_file() and sha256_of(path) == record.sha256):
         write_bytes(path, table.to_bytes(content))

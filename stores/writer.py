@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -76,8 +76,7 @@ class ShardWriter:
                 self._publish()
         finally:
             self._spools.clear()
-            with suppress(OSError):  # on a full disk, closing tries once more to write what nobody needs now
-                self._open.close()
+            self._open.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a ShardWriter belongs to one process; send the shard's file and spec, and open the writer there")

@@ -130,6 +130,16 @@ def test_a_decoded_image_is_what_opencv_decodes_in_rgb(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decoded[2], cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
 
 
+def test_an_image_is_not_turned_by_what_its_header_says(tmp_path: Path) -> None:
+    plain = track_of(1, CROPS)
+    turned = np.empty(1, object)
+    tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"  # orientation 6: a quarter turn
+    turned[0] = plain.values[0][:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + plain.values[0][2:]
+    write(tmp_path, "a.h5", CROPS, {"made/0": plain, "made/1": replace(plain, values=turned)})
+    shard = open_shard(tmp_path, "a.h5")
+    np.testing.assert_array_equal(shard.track("made/0").values, shard.track("made/1").values)
+
+
 @pytest.mark.parametrize("spec", [SPEC, CROPS], ids=["raw", "jpeg"])
 def test_a_shard_of_no_clip_and_one_of_no_row_can_be_read(tmp_path: Path, spec: FeatureSpec) -> None:
     write(tmp_path, "none.h5", spec, {})

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+import manifests.table
 import stores.snapshot
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
@@ -149,6 +150,22 @@ def test_a_table_that_returns_to_old_rows_returns_to_the_old_file(tmp_path: Path
     third = commit(tmp_path, first.features, tables)
     assert second.tables["labels"] != first.tables["labels"] == third.tables["labels"]
     assert (third.number, third.parent) == (3, 2)
+
+
+def test_another_library_that_writes_other_bytes_for_the_same_rows_changes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        write_table = manifests.table.pq.write_table
+        older.setattr(manifests.table.pq, "write_table", lambda table, sink, compression: write_table(table, sink, compression="gzip"))
+        first = make_store(tmp_path)
+    before, tables = files_of(tmp_path), tables_in(tmp_path, first)
+    assert commit(tmp_path, first.features, tables) == first
+    second = commit(tmp_path, first.features, {**tables, "labels": LABELS.build([])})
+    third = commit(tmp_path, first.features, tables)
+    assert {name for name in first.tables if first.tables[name] != second.tables[name]} == {"labels"}
+    assert third.tables == first.tables
+    assert {name: files_of(tmp_path)[name] for name in before if name != "dataset.json"} == {
+        n: b for n, b in before.items() if n != "dataset.json"
+    }
 
 
 def test_a_damaged_table_file_is_written_again_by_the_next_commit_that_needs_it(tmp_path: Path) -> None:
