@@ -1,6 +1,9 @@
 """The dataset: what a trainer gets, with and without torch, and what becomes of clips that lack something."""
 
+import multiprocessing
 import pickle
+import warnings
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -181,13 +184,22 @@ def test_a_label_that_is_no_class_is_refused() -> None:
         collate([("a", {"f": track}, "joy")], classes=("calm", "sad"))
 
 
-# Warnings are errors here, in the workers of a DataLoader too.
-@pytest.mark.parametrize("method", [None, "fork", "spawn"], ids=["in this process", "fork", "spawn"])
+# In a process of its own, as a trainer's is: this one holds the threads of all tests before, and forking it would copy their locks.
+@pytest.mark.parametrize("method", [None, "fork", "spawn"], ids=["in one process", "fork", "spawn"])
 def test_a_dataloader_gives_the_same_batches_as_a_plain_loop(made: Path, method: str | None) -> None:
-    torch = pytest.importorskip("torch", reason="torch is not installed in a trainer's environment without it")
-    dataset = train(made, features=["mfcc", "crops"], missing="mask")
+    pytest.importorskip("torch", reason="torch is not installed in a trainer's environment without it")
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        process.submit(load_batches, made, method).result()
+
+
+def load_batches(root: Path, method: str | None) -> None:
+    """Assert that a DataLoader gives what a plain loop gives; warnings are errors, in its workers too."""
+    import torch
+
+    warnings.simplefilter("error")
+    dataset = train(root, features=["mfcc", "crops"], missing="mask")
     expected = [dataset.collate([dataset[i] for i in part]) for part in ((0, 1), (2, 3))]  # and so files are mapped before the fork
-    workers = {"num_workers": 2, "multiprocessing_context": method} if method else {}
+    workers: dict[str, Any] = {"num_workers": 2, "multiprocessing_context": method} if method else {}
     loader = torch.utils.data.DataLoader(dataset, batch_size=2, collate_fn=dataset.collate, **workers)
     batches = [torch.utils.data.default_convert(batch) for batch in loader]
     assert [batch["clip_ids"] for batch in batches] == [batch["clip_ids"] for batch in expected]

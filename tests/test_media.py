@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -532,3 +533,11 @@ def test_an_unknown_decoder_or_region_is_ours_to_mend(write_media: Writer) -> No
         run(path, 10.0, decoder="cv2")
     with pytest.raises(ValueError, match="region is 'top'"):
         run(path, 10.0, region="top")
+
+
+def test_frames_are_pixel_for_pixel_those_that_opencv_reads(write_media: Writer) -> None:
+    path = write_media(frames=8, fps=10, size=(320, 240))
+    capture = cv2.VideoCapture(str(path))
+    theirs = [hashlib.md5(np.ascontiguousarray(capture.read()[1][..., ::-1])).hexdigest() for _ in range(8)]
+    capture.release()
+    assert [digest for _, digest in run(path, 10.0)[0][0]] == theirs
