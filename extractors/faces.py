@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from extractors.base import FromFrames, Layout, Rgb, Sink
 from extractors.detectors import DETECTORS, Box, Detect
-from extractors.follow import Tracks, between, faces_seen, lasting, linked, main_faces
+from extractors.follow import Tracks, between, faces_seen, lasting, leaders_linked, linked, main_faces
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -50,7 +50,7 @@ class Faces(FromFrames):
     min_score: float = 0.6
     """A hit counts from this score on; its scale is the detector's (a probability for BlazeFace)."""
     every_s: float = 0.3
-    """Time from one look to the next."""
+    """Time from one look to the next; every frame is looked at where the largest face comes, goes or is missed."""
     missing_s: float = 0.5
     """A face that comes back within this time is the same face. Its rows in between are not valid."""
     min_lasting_s: float = 0.5
@@ -133,7 +133,7 @@ class FaceSink:
         return self._outcome
 
     def _is_due(self, seconds: float) -> bool:
-        if self._looked is None or self._tracks.is_one_missing():
+        if self._looked is None or self._tracks.is_leader_missing():
             return True
         return seconds - self._looked[0] >= self._faces.every_s - 1e-6 or seconds == self._looked[0]
 
@@ -148,8 +148,9 @@ class FaceSink:
         *waiting, last = self._held
         before, present = self._looked, self._tracks.present()
         found = self._look(last)
-        if waiting and before is not None and len(linked(found, present)) == len(found) == len(present):
-            self._interpolate(waiting, before[0], last.seconds, present, found)
+        pairs = linked(found, present)
+        if waiting and before is not None and leaders_linked(found, present, pairs):
+            self._interpolate(waiting, before[0], last.seconds, [(present[j], found[i]) for i, j in pairs])
         else:
             for frame in waiting:
                 self._see(frame, self._look(frame))
@@ -157,8 +158,7 @@ class FaceSink:
         self._looked = (last.seconds, found)
         self._held = []
 
-    def _interpolate(self, waiting: list[_Held], start_s: float, end_s: float, present: list[Box], found: list[Box]) -> None:
-        pairs = [(present[j], found[i]) for i, j in linked(found, present)]
+    def _interpolate(self, waiting: list[_Held], start_s: float, end_s: float, pairs: list[tuple[Box, Box]]) -> None:
         for frame in waiting:
             share = (frame.seconds - start_s) / (end_s - start_s)
             self._see(frame, [between(old, new, share) for old, new in pairs])

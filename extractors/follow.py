@@ -70,9 +70,10 @@ class Tracks:
         """Boxes of the faces seen in the last row."""
         return [track.last_box for track in self._open if track.last_row == len(self.seconds) - 1]
 
-    def is_one_missing(self) -> bool:
-        """A face that was there a moment ago was not in the last row, and may yet come back."""
-        return any(track.last_row < len(self.seconds) - 1 for track in self._open)
+    def is_leader_missing(self) -> bool:
+        """The largest face that was there a moment ago was not in the last row, and may yet come back."""
+        leader = max(self._open, key=lambda track: track.last_box.area, default=None)
+        return leader is not None and leader.last_row < len(self.seconds) - 1
 
     def _absent_s(self, track: FaceTrack) -> float:
         """Up to the last row, not to the next: while a frame stays on screen, however long, its faces are not missing."""
@@ -93,6 +94,15 @@ def linked(now: Sequence[Box], before: Sequence[Box]) -> list[tuple[int, int]]:
         if step <= _MAX_SHIFT and all(i != a and j != b for a, b in pairs):
             pairs.append((i, j))
     return pairs
+
+
+def leaders_linked(now: Sequence[Box], before: Sequence[Box], pairs: Sequence[tuple[int, int]]) -> bool:
+    """The largest face of each of the two looks is also in the other; so it is where neither look has a face."""
+    return _largest(now) in {i for i, _ in pairs} | {None} and _largest(before) in {j for _, j in pairs} | {None}
+
+
+def _largest(boxes: Sequence[Box]) -> int | None:
+    return max(range(len(boxes)), key=lambda i: boxes[i].area, default=None)
 
 
 def _step(a: Box, b: Box) -> float:
