@@ -46,6 +46,24 @@ class Found:
     """Why the clip is refused before its file is opened; None for a good name."""
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What a corpus's naming rule, and its tables where it has them, say of one name, without any file: how tables of others are read."""
+
+    clip_id: str
+    subject_id: str | None
+    group_id: str | None
+    take_id: str
+    sex: str | None = None
+    text_id: str | None = None
+    """The sentence or script part that is spoken, `corpus/...`; equal for two clips with the same words."""
+    session_id: str | None = None
+    dialogue_id: str | None = None
+    episode_id: str | None = None
+    label: str | None = None
+    """Value in the corpus's main label scheme, where the name holds it."""
+
+
 class Corpus(Protocol):
     @property
     def name(self) -> str:
