@@ -2,8 +2,10 @@
 
 import errno
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 try:
@@ -115,10 +117,12 @@ def _corpora(options: list[str]) -> dict[str, Path]:
 
 def main() -> None:
     """Run the command; what a user can cause is one sentence and exit code 2, anything else is a traceback."""
+    # multiprocessing's tracker tidies up after an interrupt, and would warn that it had to.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         app()
-    except KeyboardInterrupt:
-        _leave("stopped; what was finished is kept, run the same command again to go on", 130)
     except Exception as error:
         if not (_is_ours(error) or _is_the_disks(error)):
             raise
@@ -140,6 +144,14 @@ def _sentence(error: Exception) -> str:
         next_step = "make room or change the permissions, then run the same command again: what was finished is kept"
         return f"{os.strerror(error.errno or 0)}{where}; {next_step}"
     return str(error.args[0]) if isinstance(error, KeyError) else str(error)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Leave at once: what is finished is on the disk, what is not has no name yet, and workers and engine leave with this process."""
+    if sys.stderr.isatty():
+        print("\x1b[?25h", end="", file=sys.stderr)  # the cursor, which a progress bar hides
+    print("\naffectstore: stopped; what was finished is kept, run the same command again to go on", file=sys.stderr, flush=True)
+    os._exit(128 + number)
 
 
 def _leave(sentence: str, code: int) -> None:

@@ -6,7 +6,7 @@ Each worker is a pool of one process, so that a clip which kills its process tak
 import multiprocessing
 import os
 import queue
-import tempfile
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -29,30 +29,36 @@ def cores() -> int:
 
 
 class _Worker:
-    """One process, and the pipe on which it tells its progress: a pipe each, since a killed writer would keep a shared queue's lock."""
+    """One process and two pipes from it, its progress and its stderr: pipes, since a killed writer would keep a shared queue's lock."""
 
     def __init__(self, advance: Callable[[float], None]) -> None:
         context = multiprocessing.get_context("spawn")
-        self._reader, self._writer = context.Pipe(duplex=False)
-        self._words = tempfile.NamedTemporaryFile(prefix="affectstore-worker-", suffix=".log")  # noqa: SIM115  (closed with the worker)
-        self.pool = ProcessPoolExecutor(1, context, _begin, (self._writer, self._words.name))
+        self._progress, self._tell = context.Pipe(duplex=False)
+        self._stderr, self._say = context.Pipe(duplex=False)
+        self._words = b""
+        self.pool = ProcessPoolExecutor(1, context, _begin, (self._tell, self._say))
         self._listener = threading.Thread(target=self._listen, args=(advance,), name="progress", daemon=True)
         self._listener.start()
 
     def _listen(self, advance: Callable[[float], None]) -> None:
-        while (clips := self._reader.recv()) is not None:
-            advance(clips)
+        while True:
+            for pipe in wait([self._progress, self._stderr]):
+                if pipe is self._stderr:
+                    self._words = (self._words + os.read(self._stderr.fileno(), 4096))[-4096:]
+                elif (clips := self._progress.recv()) is None:
+                    return
+                else:
+                    advance(clips)
 
     def last_words(self) -> str:
-        """The last line that the process wrote, from Python or from native code."""
-        lines = self._words.read().decode(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        """The last line that the process wrote to stderr, from Python or from native code."""
+        lines = [line.strip() for line in self._words.decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1] if lines else "nothing"
 
     def close(self, patiently: bool) -> None:
         self.pool.shutdown(wait=patiently, cancel_futures=True)
-        self._writer.send(None)
+        self._tell.send(None)
         self._listener.join()
-        self._words.close()
 
 
 class Crew:
@@ -96,16 +102,16 @@ def advance(clips: float) -> None:
         _report.send(clips)
 
 
-def _begin(done: Any, words: str) -> None:
-    """First words of a worker: leave with the parent, keep native chatter off the terminal, and use one processor.
+def _begin(tell: Any, say: Any) -> None:
+    """First words of a worker: leave with the parent, leave interrupts to it, keep native chatter off the terminal, use one processor.
 
     One thread a worker, because the last bits of a network's output may depend on the number of threads.
     """
     global _report  # noqa: PLW0603  (one worker process has one parent to report to)
-    _report = done
+    _report = tell
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, name="leave-with-parent", daemon=True).start()
-    log = os.open(words, os.O_WRONLY | os.O_APPEND)
-    os.dup2(log, 2)
+    os.dup2(say.fileno(), 2)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"
     import cv2

@@ -1,13 +1,18 @@
 """The flows as the command runs them: checked first, so that a typing error costs no time, then on an engine."""
 
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from flows.engine import engine
 
 if TYPE_CHECKING:
     from flows.commit import Result
     from stores.snapshot import Snapshot
+
+T = TypeVar("T")
 
 
 def run_build(store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], workers: int | None) -> "Result":
@@ -19,7 +24,7 @@ def run_build(store: Path, corpora: dict[str, Path], recipe: str, changes: tuple
     with engine():
         from flows.build import build
 
-        return build(store, corpora, recipe, changes, workers)
+        return _aside(lambda: build(store, corpora, recipe, changes, workers))
 
 
 def run_split(store: Path, scheme: str, folds: int | None, seed: int) -> "Snapshot":
@@ -29,4 +34,10 @@ def run_split(store: Path, scheme: str, folds: int | None, seed: int) -> "Snapsh
     with engine():
         from flows.split import split
 
-        return split(store, scheme, folds, seed)
+        return _aside(lambda: split(store, scheme, folds, seed))
+
+
+def _aside(flow: Callable[[], T]) -> T:
+    """The flow, in a thread of its own: in the main one Prefect takes over the signals, and an interrupt would wait for every task."""
+    with ThreadPoolExecutor(1, thread_name_prefix="flow") as thread:
+        return thread.submit(contextvars.copy_context().run, flow).result()

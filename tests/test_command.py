@@ -1,8 +1,12 @@
 """The command: what a user can cause is one plain sentence and exit code 2; what is sound works as the README says."""
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -104,6 +108,7 @@ def test_show_imports_no_heavy_library(built: Path) -> None:
     """Each of them costs seconds, and `show` is to answer at once."""
     heavy = "{'torch', 'cv2', 'prefect', 'librosa', 'openvino', 'mediapipe', 'av', 'scipy'}"
     code = f"""import sys
+import time
 sys.argv = ['affectstore', 'show', sys.argv[1]]
 from flows.__main__ import main
 try:
@@ -140,6 +145,50 @@ def test_recipes_lists_and_prints() -> None:
     text = affectstore("recipes", "demo").stdout
     assert "n_mfcc = 40" in text
     assert "untrained" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_a_build_at_once_with_one_sentence_and_no_process_left(
+    number: signal.Signals, engine: None, sample: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    arguments = ["build", str(store), "--corpus", f"sample={sample}", "--recipe", "demo"]
+    command = [sys.executable, "-m", "flows", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
+    while not list(store.rglob("shards/*/*")):
+        assert process.poll() is None, "the build ended before it could be interrupted"
+        time.sleep(0.05)
+    os.killpg(process.pid, number)
+    _, words = process.communicate(timeout=10)
+    assert process.returncode == 128 + number
+    assert words.splitlines()[-1].startswith("affectstore: stopped")
+    end = time.monotonic() + 10
+    while living_in_group(process.pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert living_in_group(process.pid) == []
+
+
+def living_in_group(group: int) -> list[str]:
+    """Processes of a group that still run: the dead that nobody has waited for yet do not count."""
+    living = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, _, its_group = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                living.append(stat.parent.name)
+    return living
+
+
+def test_a_file_that_cannot_grow_is_one_sentence_and_the_next_build_goes_on(engine: None, sample: Path, tmp_path: Path) -> None:
+    arguments = ["build", str(tmp_path / "store"), "--corpus", f"sample={sample}", "--recipe", "demo"]
+    options = [part for change in QUICK for part in ("--set", change)]
+    limited = ["bash", "-c", 'ulimit -f 200; exec "$@"', "limited", sys.executable, "-m", "flows", *arguments, *options]
+    done = subprocess.run(limited, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("affectstore: File too large")
+    assert not (tmp_path / "store" / "dataset.json").exists()
+    assert affectstore(*arguments, *options).returncode == 0
+    assert affectstore("verify", tmp_path / "store").returncode == 0
 
 
 def test_build_split_and_read_from_the_command(engine: None, sample: Path, tmp_path: Path) -> None:

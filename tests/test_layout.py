@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,6 +59,27 @@ def test_manifests_reach_no_media_library() -> None:
 
 def test_stores_need_nothing_but_the_readers_dependencies() -> None:
     assert [(str(path), name) for path, name in imports_of("stores") if name not in ONLY_IN_STORES | sys.stdlib_module_names] == []
+
+
+def test_reading_imports_nothing_of_the_pipeline() -> None:
+    code = "import sys, stores; print(sorted({name.partition('.')[0] for name in sys.modules} & set(sys.argv[1:])))"
+    pipeline = [
+        "av",
+        "cv2",
+        "dask",
+        "extractors",
+        "flows",
+        "librosa",
+        "mediapipe",
+        "openvino",
+        "prefect",
+        "pydantic",
+        "scipy",
+        "torch",
+        "typer",
+    ]
+    done = subprocess.run([sys.executable, "-c", code, *pipeline], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_no_module_of_flows_bears_a_stdlib_name() -> None:
