@@ -14,6 +14,7 @@ test: .venv/dev.stamp
 	$(BIN)/pytest
 
 .venv/build.stamp: pyproject.toml constraints.txt
+	@echo "installing into .venv, some 3 GB: a few minutes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[build]'
 	touch $@
