@@ -42,16 +42,15 @@ class _Worker:
 
     def _listen(self, advance: Callable[[float], None]) -> None:
         while True:
-            for pipe in wait([self._progress, self._stderr]):
-                if pipe is self._stderr:
-                    self._words = (self._words + os.read(self._stderr.fileno(), 4096))[-4096:]
-                elif (clips := self._progress.recv()) is None:
-                    return
-                else:
-                    advance(clips)
+            if self._stderr in wait([self._progress, self._stderr]):  # all of it, before the end of the progress is heard
+                self._words = (self._words + os.read(self._stderr.fileno(), 4096))[-4096:]
+            elif (clips := self._progress.recv()) is None:
+                return
+            else:
+                advance(clips)
 
     def last_words(self) -> str:
-        """The last line that the process wrote to stderr, from Python or from native code."""
+        """The last line that the process wrote to stderr, from Python or from native code; complete once the worker is closed."""
         lines = [line.strip() for line in self._words.decode(errors="replace").splitlines() if line.strip()]
         return lines[-1] if lines else "nothing"
 
@@ -86,8 +85,8 @@ class Crew:
             return worker.pool.submit(work, *args, **kwargs).result()
         except BrokenProcessPool as error:
             alive = False
-            words = worker.last_words()
             worker.close(patiently=False)
+            words = worker.last_words()
             raise WorkerDied(f"a worker process ended in the middle of its work; the last it wrote was: {words}") from error
         finally:
             self._free.put(worker if alive else None)
