@@ -65,7 +65,7 @@ def build(
     workers: processes of this machine, one for each core if None. Publishes one snapshot, or nothing when nothing changed.
     """
     checked = load(recipe, changes)
-    listed = list_clips(corpora)
+    listed = list_clips(corpora, checked.ignore_known_issues)
     with locked(store):
         sweep(store)
         held = load_held(store)

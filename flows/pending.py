@@ -33,7 +33,7 @@ def still_good(held: Held, clips: Iterable[Clip], specs: Mapping[str, FeatureSpe
     good: dict[Key, IndexRow] = {}
     for clip in clips:
         before = held.clips.get(clip.clip_id)
-        if before is None or before.sha256 != clip.sha256 or _span(before) != _span(clip):
+        if before is None or before.sha256 != clip.sha256 or span(before) != span(clip):
             continue
         for name, spec in specs.items():
             row = held.index.get((clip.clip_id, name))
@@ -58,5 +58,6 @@ def chunks(pending: Mapping[str, frozenset[str]], clips_per_shard: int) -> list[
     ]
 
 
-def _span(clip: Clip) -> tuple[float | None, float | None, str | None]:
+def span(clip: Clip) -> tuple[float | None, float | None, str | None]:
+    """Which part of its file a clip is."""
     return clip.start_s, clip.end_s, clip.region

@@ -67,11 +67,13 @@ class Recipe(_Strict):
     clips_per_shard: int = Field(default=32, gt=0)
     max_bad_fraction: float = Field(default=0.1, ge=0, le=1)
     """A build in which a larger share of the clips is damaged publishes nothing."""
+    ignore_known_issues: tuple[str, ...] = ()
+    """Corpora or clip ids whose entries in the registry of known-bad files do not count: these clips are measured all the same."""
     media: MediaTable = MediaTable()
     encode: EncodeTable = EncodeTable()
     features: dict[str, Feature]
 
-    @field_validator("open_points", mode="before")
+    @field_validator("open_points", "ignore_known_issues", mode="before")
     @classmethod
     def _as_tuple(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value

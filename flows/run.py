@@ -19,22 +19,23 @@ def run_build(store: Path, corpora: dict[str, Path], recipe: str, changes: tuple
     from flows.recipe import load
     from flows.steps import list_clips
 
-    load(recipe, changes)
-    list_clips(corpora)
+    list_clips(corpora, load(recipe, changes).ignore_known_issues)
     with engine():
         from flows.build import build
 
         return _aside(lambda: build(store, corpora, recipe, changes, workers))
 
 
-def run_split(store: Path, scheme: str, folds: int | None, seed: int) -> "Snapshot":
+def run_split(
+    store: Path, scheme: str, folds: int | None, seed: int, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()
+) -> "Snapshot":
     from stores.snapshot import load_snapshot
 
     load_snapshot(store)
     with engine():
         from flows.split import split
 
-        return _aside(lambda: split(store, scheme, folds, seed))
+        return _aside(lambda: split(store, scheme, folds, seed, test, valid))
 
 
 def _aside(flow: Callable[[], T]) -> T:

@@ -9,10 +9,12 @@ from stores.snapshot import Snapshot
 
 
 @flow(name="split", persist_result=False)
-def split(store: Path, scheme: str, folds: int | None = None, seed: int = 0) -> Snapshot:
-    """Deal all clips of the store's current snapshot to folds by a named scheme; folds of the same scheme are replaced.
+def split(
+    store: Path, scheme: str, folds: int | None = None, seed: int = 0, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()
+) -> Snapshot:
+    """Deal the clips of the store's current snapshot to folds by a named scheme; folds of the same scheme are replaced.
 
-    A scheme that puts one group on two sides of a fold is refused.
+    A scheme that puts on two sides of a fold what it claims to keep on one is refused.
     """
     with locked(store):
-        return write_folds(store, scheme, folds, seed)
+        return write_folds(store, scheme, folds, seed, test, valid)

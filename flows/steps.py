@@ -1,7 +1,7 @@
 """The steps of the flows, as plain functions: nothing here knows of Prefect."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,14 +9,15 @@ from pathlib import Path
 from extractors.base import Runtime
 from extractors.media import Limits, probe
 from flows.crew import advance
-from flows.pending import NOTHING_HELD, Held, Key, chunks, still_good
+from flows.pending import NOTHING_HELD, Held, Key, chunks, span, still_good
 from flows.recipe import Recipe
 from flows.shards import ShardTask, build_shards
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.catalog import CORPORA, Found
-from manifests.features import INDEX, IndexRow, State
-from manifests.folds import FOLDS, SCHEMES, SplitError, refuse_leaks
-from manifests.labels import LABELS
+from manifests.corpora.known_issues import apply_known_issues
+from manifests.features import INDEX, IndexRow, Json, State
+from manifests.folds import FOLDS, SCHEMES, Fold, Scheme, SplitError, empty_classes, refuse_leaks, weigh
+from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
 from stores.records import ShardRecord
 from stores.snapshot import NotCommitted, Snapshot, load_snapshot, publish, read_table
@@ -64,14 +65,14 @@ def locked(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def list_clips(corpora: Mapping[str, Path]) -> list[Found]:
-    """Every clip of every corpus, by name alone."""
+def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()) -> list[Found]:
+    """Every clip of every corpus, by name alone; files known to be bad are refused, but for the corpora and clips in `ignored_issues`."""
     found: list[Found] = []
     for name, root in sorted(corpora.items()):
         if name not in CORPORA:
             raise BuildError(f"there is no corpus {name!r}; there are {', '.join(CORPORA)}")
         found += CORPORA[name].scan(root)
-    return sorted(found, key=lambda f: f.clip.clip_id)
+    return apply_known_issues(sorted(found, key=lambda f: f.clip.clip_id), ignored_issues)
 
 
 def inspect_clips(found: Sequence[Found], paths: Sequence[Path], known: Mapping[str, Clip], limits: Limits) -> list[Found]:
@@ -93,12 +94,17 @@ def _inspect(found: Found, path: Path, known: Clip | None, limits: Limits) -> Fo
         return replace(found, bad=bad)
     clip = replace(found.clip, sha256=digest, bytes=size)
     try:
-        clip = _with_facts(clip, known) if known and known.sha256 == digest and known.duration_s else probe(clip, path, limits)
+        clip = _with_facts(clip, known) if known and _is_the_same(clip, known) else probe(clip, path, limits)
     except BadClip as bad:
         return replace(found, clip=clip, bad=bad)
     finally:
         advance(1)
     return replace(found, clip=clip)
+
+
+def _is_the_same(clip: Clip, known: Clip) -> bool:
+    """The bytes and the part of them that were probed before."""
+    return known.sha256 == clip.sha256 and span(known) == span(clip) and known.duration_s is not None
 
 
 _FACTS = (
@@ -191,16 +197,22 @@ def run_task(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
     return build_shards(task, runtime, advance)
 
 
-def write_folds(root: Path, scheme: str, folds: int | None, seed: int) -> Snapshot:
-    """Deal the clips that have at least one stored feature to folds, and publish them beside the other schemes."""
+def write_folds(root: Path, scheme: str, folds: int | None, seed: int, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()) -> Snapshot:
+    """Deal the clips that have at least one stored feature to folds, and publish them beside the other schemes.
+
+    `test` and `valid` are subjects, for the scheme `holdout`. What a scheme claims to keep on one side is checked before it is stored:
+    LeakingSplit where the claim does not hold.
+    """
     if scheme not in SCHEMES:
         raise SplitError(f"there is no split scheme {scheme!r}; there are {', '.join(SCHEMES)}")
     snapshot = load_snapshot(root)
     tables = {table.name: read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE)}
     stored = {row.clip_id for row in INDEX.rows(tables["index"]) if row.state == State.STORED}
     clips = [clip for clip in CLIPS.rows(tables["clips"]) if clip.clip_id in stored]
-    dealt = SCHEMES[scheme](clips, LABELS.rows(tables["labels"]), folds, seed)
-    refuse_leaks(dealt, clips)
+    labels = LABELS.rows(tables["labels"])
+    dealt = SCHEMES[scheme](clips, labels, folds, seed, test, valid)
+    asked: dict[str, Json] = {"folds": folds, "seed": seed, "test": list(test), "valid": list(valid)}
+    facts = _facts(SCHEMES[scheme], dealt, clips, labels)
     others = [fold for fold in FOLDS.rows(tables["folds"]) if fold.scheme != scheme]
     return publish(
         root,
@@ -209,5 +221,19 @@ def write_folds(root: Path, scheme: str, folds: int | None, seed: int) -> Snapsh
         tables={**tables, "folds": FOLDS.build([*others, *dealt])},
         features=snapshot.features,
         versions=snapshot.versions,
-        schemes={**snapshot.schemes, scheme: {"folds": folds, "seed": seed}},
+        schemes={**snapshot.schemes, scheme: {**asked, **facts}},
     )
+
+
+def _facts(scheme: Scheme, dealt: Sequence[Fold], clips: Sequence[Clip], labels: Sequence[Label]) -> dict[str, Json]:
+    """What the snapshot says of the folds of a scheme, once its claim has been checked."""
+    mine = scheme.of(clips)
+    refuse_leaks(dealt, mine, scheme.keeps)
+    balance = weigh(dealt, mine, labels) if scheme.disjoint else None
+    return {
+        "disjoint": scheme.disjoint,
+        "keeps": list(scheme.keeps),
+        "imbalance": balance.imbalance if balance else None,
+        "least_imbalance": balance.bound if balance else None,
+        "empty_classes": list(empty_classes(dealt, mine, labels)),
+    }

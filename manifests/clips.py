@@ -30,6 +30,18 @@ class Clip:
     region: str | None = None
     """The part of the frame that shows the subject: `left` or `right` half; None: all of it."""
 
+    text_id: str | None = None
+    """What is said, `corpus/...`: clips that share it say the same sentence, or act one part of a script. Never the words themselves."""
+    session_id: str | None = None
+    """The recording session, whose clips share speakers, room and microphones."""
+    dialogue_id: str | None = None
+    """The conversation that the clip is a turn of."""
+    episode_id: str | None = None
+    """The broadcast that the clip is cut from."""
+    episode_start_s: float | None = None
+    """Where the clip lies in the episode, by the corpus's own table: the span [episode_start_s, episode_end_s). No position in the file."""
+    episode_end_s: float | None = None
+
     duration_s: float | None = None
     """Length by the header, in seconds, of the longest stream."""
     has_audio: bool | None = None

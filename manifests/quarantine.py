@@ -41,14 +41,16 @@ class Reason(StrEnum):
     """No face lasted long enough to count."""
     TOO_SHORT = "too_short"
     """Shorter than one analysis window."""
+    KNOWN_BAD = "known_bad"
+    """The registry of known-bad files lists it; the detail names the source."""
 
     @property
     def is_fault(self) -> bool:
-        """The file is damaged or refused, rather than sound with nothing in it to measure; counts against the budget."""
-        return self not in _NOTHING_TO_MEASURE
+        """The file is damaged or refused, rather than sound with nothing in it to measure or listed as bad; counts against the budget."""
+        return self not in _EXPECTED
 
 
-_NOTHING_TO_MEASURE = {Reason.DUPLICATE, Reason.NO_AUDIO, Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT}
+_EXPECTED = {Reason.DUPLICATE, Reason.NO_AUDIO, Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT, Reason.KNOWN_BAD}
 
 
 class BadClip(Exception):

@@ -15,7 +15,7 @@ from manifests.labels import LABELS
 from manifests.quarantine import Reason
 
 GOOD = "01-01-03-01-01-01-01"
-"""A name that every corpus accepts."""
+"""A name that corpora without a rule of their own, and RAVDESS, accept; the others refuse it, and list it all the same."""
 
 
 @pytest.fixture(params=sorted(CORPORA))
@@ -36,7 +36,7 @@ def by_path(found: list[Found]) -> dict[str, Found]:
 
 def test_the_catalog_names_each_corpus_as_it_names_itself() -> None:
     assert all(name == corpus.name for name, corpus in CORPORA.items())
-    assert {"ravdess", "folder", "sample"} <= CORPORA.keys()
+    assert {"ravdess", "cremad", "folder", "sample"} <= CORPORA.keys()
 
 
 def test_a_corpus_tells_its_terms_in_a_sentence(corpus: Corpus) -> None:
@@ -142,7 +142,7 @@ def test_links_to_nothing_in_circles_and_to_hidden_folders_are_refused(corpus: C
     (tmp_path / "gone.mp4").symlink_to("nowhere.mp4")
     (tmp_path / "round.mp4").symlink_to("round.mp4")
     (tmp_path / "shown").symlink_to(".hidden")
-    reasons = {path: one.bad.reason for path, one in by_path(corpus.scan(tmp_path)).items() if one.bad}
+    reasons = {path: one.bad.reason for path, one in by_path(corpus.scan(tmp_path)).items() if one.bad and path != f"{GOOD}.mp4"}
     assert reasons == {"gone.mp4": Reason.UNREADABLE, "round.mp4": Reason.UNREADABLE, "shown": Reason.FORBIDDEN}
 
 
@@ -156,7 +156,7 @@ def test_a_linked_folder_inside_the_corpus_is_not_counted_twice(corpus: Corpus, 
 def test_the_root_itself_may_be_a_link(corpus: Corpus, tmp_path: Path) -> None:
     touch(tmp_path / "real", f"{GOOD}.mp4")
     (tmp_path / "link").symlink_to("real")
-    assert [(one.clip.path, one.bad) for one in corpus.scan(tmp_path / "link")] == [(f"{GOOD}.mp4", None)]
+    assert [one.clip.path for one in corpus.scan(tmp_path / "link")] == [f"{GOOD}.mp4"]
 
 
 def test_a_pipe_with_a_media_name_is_refused_and_not_opened(corpus: Corpus, tmp_path: Path) -> None:

@@ -9,7 +9,17 @@ import pytest
 
 from manifests.clips import Clip
 from manifests.corpora.sample import SAMPLE, sample_clips
-from manifests.folds import FOLDS, SCHEMES, Fold, LeakingSplit, Role, SplitError, leave_one_subject_out, refuse_leaks, subject_kfold
+from manifests.folds import (
+    FOLDS,
+    Fold,
+    LeakingSplit,
+    Role,
+    SplitError,
+    leave_one_session_out,
+    leave_one_subject_out,
+    refuse_leaks,
+    subject_kfold,
+)
 from manifests.labels import Label
 
 Split = Callable[[Sequence[Clip], Sequence[Label]], list[Fold]]
@@ -31,12 +41,12 @@ def clip(name: str, subject: str | None, group: str | None = None, take: str | N
 
 
 def corpus(seed: int) -> tuple[list[Clip], list[Label]]:
-    """Subjects of unlike size, some in sessions of two, some takes shared across subjects, three emotions."""
+    """Subjects of unlike size, in sessions of two, some takes shared across subjects, three emotions."""
     rng = random.Random(seed)
     clips = []
     for subject in range(rng.randint(12, 40)):
         sex = rng.choice(["female", "male", None])
-        group = f"c/session{subject // 2}" if seed % 2 and subject < 8 else None
+        group = f"c/session{subject // 2}" if seed % 2 and subject < 8 else f"c/session{subject}"
         for number in range(rng.randint(1, 12)):
             take = "shared" if rng.random() < 0.01 else None
             clips.append(clip(f"{subject:02d}-{number}", f"c/{subject:02d}", group, take, sex))
@@ -55,9 +65,10 @@ def sides(folds: Sequence[Fold], fold: int) -> dict[Role, set[str]]:
     return {role: {row.clip_id for row in folds if row.fold == fold and row.role == role} for role in Role}
 
 
-@pytest.fixture(params=sorted(SCHEMES))
+@pytest.fixture(params=[subject_kfold, leave_one_session_out], ids=lambda scheme: scheme.name)
 def split(request: pytest.FixtureRequest) -> Split:
-    scheme = SCHEMES[request.param]
+    """The schemes that deal any clips of several sessions and test each once."""
+    scheme: Split = request.param
     return scheme
 
 
@@ -93,14 +104,14 @@ def test_the_order_of_clips_and_labels_changes_nothing(split: Split, seed: int) 
 
 def test_the_rows_are_a_valid_table_under_the_name_of_the_scheme() -> None:
     clips, labels = sample()
-    for name, scheme in SCHEMES.items():
+    for scheme in (subject_kfold, leave_one_subject_out):
         folds = scheme(clips, labels)
-        assert {row.scheme for row in folds} == {name}
+        assert {row.scheme for row in folds} == {scheme.name}
         assert FOLDS.rows(FOLDS.build(folds)) == folds
 
 
 def test_the_next_part_is_the_validation() -> None:
-    for scheme in SCHEMES.values():
+    for scheme in (subject_kfold, leave_one_subject_out):
         folds = scheme(*sample())
         count = max(row.fold for row in folds) + 1
         for fold in range(count):
@@ -176,7 +187,7 @@ def test_what_is_tied_by_a_chain_stays_together_under_the_first_name() -> None:
         clip("d1", "c/d"),
         clip("e1", "c/e"),
     ]
-    rows = leave_one_subject_out(clips, [])
+    rows = leave_one_session_out(clips, [])
     assert {row.clip_id: row.group_id for row in rows} == {
         "c/a1": "c/a",
         "c/b1": "c/a",
@@ -202,14 +213,25 @@ def test_impossible_numbers_of_folds_are_refused() -> None:
             subject_kfold(clips, labels, folds)
     with pytest.raises(SplitError, match="7 folds were asked for and the clips are of 6 independent subjects or groups; ask for fewer"):
         subject_kfold(clips, labels, 7)
-    with pytest.raises(SplitError, match="6 folds were asked for; leave_one_subject_out makes one fold a subject"):
+    with pytest.raises(SplitError, match="6 folds were asked for; leave_one_subject_out has its own number of them"):
         leave_one_subject_out(clips, labels, 6)
 
 
-def test_too_few_subjects_are_refused(split: Split) -> None:
+@pytest.mark.parametrize("scheme", [subject_kfold, leave_one_subject_out])
+def test_too_few_subjects_are_refused(scheme: Split) -> None:
     for subjects in (0, 1, 2):
         with pytest.raises(SplitError, match=f"clips are of {subjects} independent subject"):
-            split([clip(str(s), f"c/{s}") for s in range(subjects)], [])
+            scheme([clip(str(s), f"c/{s}") for s in range(subjects)], [])
+
+
+def test_subjects_of_one_session_are_left_out_together_and_under_that_name_only() -> None:
+    dyads = [clip(f"{s}-{n}", f"c/{s}", group=f"c/session{s // 2}") for s in range(6) for n in range(3)]
+    rows = leave_one_session_out(dyads, [])
+    assert {row.group_id for row in rows if row.fold == 1 and row.role == Role.TEST} == {"c/session1"}
+    with pytest.raises(SplitError, match=r"c/session0 is of 2 subjects who cannot be parted \(c/0, c/1\); use leave_one_session_out"):
+        leave_one_subject_out(dyads, [])
+    with pytest.raises(SplitError, match="these clips have no sessions: each group is one subject; use leave_one_subject_out"):
+        leave_one_session_out([clip(f"{s}", f"c/{s}") for s in range(6)], [])
 
 
 def test_a_subject_on_two_sides_is_refused_and_named() -> None:

@@ -14,6 +14,8 @@ from manifests.quarantine import BadClip, Reason
 
 INTENDED = "intended"
 """Annotator of what an actor was asked to show."""
+VOTE = "vote"
+"""Annotator of what the raters together chose."""
 BY_CORPUS = "corpus"
 """Annotator of what the corpus states without saying who judged it."""
 
@@ -21,6 +23,7 @@ _VIDEO = "3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpe mpeg mpg mts mxf ogv
 _AUDIO = "aac ac3 aif aiff amr au caf flac m4a mka mp3 oga ogg opus snd w64 wav wma"
 # These would make a decoder open other files or the network. They are listed all the same, so that probing refuses each by name.
 _PLAYLISTS = "asx concat cue edl f4m ffcat ffconcat ism m3u m3u8 mpd pls ram sdp smil strm wpl xspf"
+AUDIO_SUFFIXES = frozenset(f".{suffix}" for suffix in _AUDIO.split())
 MEDIA_SUFFIXES = frozenset(f".{suffix}" for suffix in f"{_VIDEO} {_AUDIO} {_PLAYLISTS}".split())
 
 
@@ -82,6 +85,9 @@ class Corpus(Protocol):
 
         CorpusNotFound without the folder, EmptyCorpus without media in it, CorpusUnreadable where a folder cannot be listed.
         """
+
+    def identify(self, name: str) -> Identity | None:
+        """What the naming rule says of a file name, a path or an id, with or without folders and suffix; None when it breaks the rule."""
 
 
 @dataclass(frozen=True)

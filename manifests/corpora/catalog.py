@@ -1,7 +1,10 @@
 """All corpora, by the name that a user types."""
 
 from manifests.corpora.base import Corpus, CorpusNotFound, CorpusUnreadable, EmptyCorpus, Found
+from manifests.corpora.cremad import CREMAD
 from manifests.corpora.folder import FOLDER
+from manifests.corpora.iemocap import IEMOCAP
+from manifests.corpora.meld import MELD
 from manifests.corpora.ravdess import RAVDESS
 from manifests.corpora.sample import SAMPLE
 
@@ -9,6 +12,9 @@ __all__ = ["CORPORA", "Corpus", "CorpusNotFound", "CorpusUnreadable", "EmptyCorp
 
 _ALL: tuple[Corpus, ...] = (
     RAVDESS,
+    CREMAD,
+    IEMOCAP,
+    MELD,
     FOLDER,
     SAMPLE,
 )

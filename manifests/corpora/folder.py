@@ -78,6 +78,9 @@ class Folder:
         found += [refused(self.name, file, *file.fault) for file in media if file.fault]
         return sorted(found, key=lambda one: one.clip.clip_id)
 
+    def identify(self, name: str) -> None:
+        """None, whatever the name: a folder has no naming rule."""
+
     def _found(self, file: MediaFile, plain_id: str, facts: _Facts) -> Found:
         clip_id = f"{self.name}/{plain_id}"
         clip = Clip(

@@ -21,7 +21,7 @@ from itertools import groupby
 from pathlib import Path
 
 from manifests.clips import Clip
-from manifests.corpora.base import BY_CORPUS, INTENDED, Found, MediaFile, list_media, refused
+from manifests.corpora.base import BY_CORPUS, INTENDED, Found, Identity, MediaFile, list_media, refused
 from manifests.labels import Label
 from manifests.quarantine import Reason
 
@@ -120,6 +120,26 @@ class Ravdess:
         found = [one for stem, files in groupby(by_stem, key=lambda file: file.stem) for one in self._of_one_name(stem, files)]
         return sorted(found, key=lambda one: one.clip.clip_id)
 
+    def identify(self, name: str) -> Identity | None:
+        """What a file name, a path or an id says, with or without folders and suffix; None when it breaks the naming rule."""
+        stem = name.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+        try:
+            return self._identity(stem, parse(stem))
+        except NotARavdessName:
+            return None
+
+    def _identity(self, stem: str, name: RavdessName) -> Identity:
+        actor = f"{self.name}/{name.actor:02d}"
+        return Identity(
+            clip_id=f"{self.name}/{stem}",
+            subject_id=actor,
+            group_id=actor,
+            take_id=f"{self.name}/{stem.partition('-')[2]}",
+            sex=name.sex,
+            text_id=f"{self.name}/{name.statement}",
+            label=name.emotion,
+        )
+
     def _of_one_name(self, stem: str, files: Iterable[MediaFile]) -> Iterator[Found]:
         sound = []
         for file in files:
@@ -139,20 +159,20 @@ class Ravdess:
             yield self._found(sound[0], name)
 
     def _found(self, file: MediaFile, name: RavdessName) -> Found:
-        clip_id = f"{self.name}/{file.stem}"
-        actor = f"{self.name}/{name.actor:02d}"
+        identity = self._identity(file.stem, name)
         clip = Clip(
-            clip_id=clip_id,
+            clip_id=identity.clip_id,
             corpus=self.name,
-            subject_id=actor,
-            group_id=actor,
-            take_id=f"{self.name}/{file.stem.partition('-')[2]}",
-            sex=name.sex,
+            subject_id=identity.subject_id,
+            group_id=identity.group_id,
+            take_id=identity.take_id,
+            sex=identity.sex,
             path=file.path,
             sha256="",
             bytes=0,
+            text_id=identity.text_id,
         )
-        return Found(clip, tuple(_labels(clip_id, name)))
+        return Found(clip, tuple(_labels(clip.clip_id, name)))
 
 
 def _labels(clip_id: str, name: RavdessName) -> Iterator[Label]:

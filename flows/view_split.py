@@ -1,0 +1,29 @@
+"""What a split claims and how even it is, in sentences for the terminal."""
+
+from typing import Any
+
+from manifests.folds import SCHEMES
+from stores.snapshot import Snapshot
+
+_SENTENCES = 5
+
+
+def print_claims(snapshot: Snapshot, scheme: str) -> None:
+    for sentence in claims(scheme, snapshot.schemes[scheme]):
+        print(sentence)
+
+
+def claims(scheme: str, facts: Any) -> list[str]:
+    """What the snapshot says of a scheme's folds: where it is from, what it leaks, how even it is, and which tests lack a class."""
+    sentences = [SCHEMES[scheme].about]
+    if not facts["disjoint"]:
+        kept = ", ".join(name.removesuffix("_id") for name in facts["keeps"]) or "nothing"
+        sentences.append(f"This split leaks: of subject, group and take it keeps {kept} on one side. Use it for comparison only.")
+    if facts["imbalance"] is not None:
+        least, found = 100 * facts["least_imbalance"], 100 * facts["imbalance"]
+        sentences.append(
+            f"The tested parts are off an even share by {found:.2f} % (weighted root mean square); no deal is under {least:.2f} %."
+        )
+    empty = facts["empty_classes"]
+    more = [f"and {len(empty) - _SENTENCES} more such sentences"] if len(empty) > _SENTENCES else []
+    return [*sentences, *empty[:_SENTENCES], *more]
