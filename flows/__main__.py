@@ -77,13 +77,17 @@ def split(
     scheme: Annotated[str, typer.Argument(help="Such as subject_kfold or leave_one_subject_out.", show_default=False)],
     folds: Annotated[int | None, typer.Option(help="Number of folds, where the scheme leaves it open.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Another seed deals the groups in another way.")] = 0,
+    test: Annotated[str, typer.Option(help="Subjects to test, such as 23,24; for the scheme holdout.", show_default=False)] = "",
+    valid: Annotated[str, typer.Option(help="Subjects to validate on; for the scheme holdout.", show_default=False)] = "",
 ) -> None:
-    """Deal the clips to folds that share no subject."""
+    """Deal the clips to folds that share no subject, or to those of a paper by name; an unknown name lists all schemes."""
     from flows.run import run_split
     from flows.view import print_folds
+    from flows.view_split import print_claims
 
-    run_split(store, scheme, folds, seed)
+    snapshot = run_split(store, scheme, folds, seed, _names(test), _names(valid))
     print_folds(store, scheme)
+    print_claims(snapshot, scheme)
 
 
 @app.command()
@@ -101,6 +105,42 @@ def verify(store: Store) -> None:
 
     if not print_verification(store):
         raise typer.Exit(1)
+
+
+@app.command()
+def audit(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A store, a table (CSV, JSON Lines, Parquet), the tables of one split's sides, or a paper's numbers (TOML).",
+            metavar="STORE | TABLE... | PAPER",
+            show_default=False,
+        ),
+    ],
+    corpus: Annotated[
+        str | None, typer.Option(help="Whose clips a table lists; folder: no known corpus's. Guessed if not given.", show_default=False)
+    ] = None,
+    scheme: Annotated[str | None, typer.Option(help="Audit this split scheme alone.", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write the findings to this Parquet file.", show_default=False)] = None,
+) -> None:
+    """Find the leaks of a split, ours or anyone's. Exit 0: no error among the findings, 1: some."""
+    from flows.auditing import run_audit, write_findings
+    from flows.view_audit import print_report, to_json
+
+    report = run_audit(sources, corpus, scheme)
+    if out is not None:
+        write_findings(report, out)
+    if json:
+        print(to_json(report))
+    else:
+        print_report(report)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 def _corpora(options: list[str]) -> dict[str, Path]:

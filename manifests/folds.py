@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manifests.balance import count, imbalance, least_imbalance, of_classes
 from manifests.clips import Clip
-from manifests.dealing import FOLDS, Fold, Role, Scheme
-from manifests.groups import EVERYTHING, SplitError, group_clips
-from manifests.holdouts import HOLDOUTS, RANDOM
-from manifests.kfolds import leave_one_session_out, leave_one_subject_out, subject_kfold
 from manifests.labels import Label
-from manifests.published import PUBLISHED
+from manifests.schemes.balance import count, imbalance, least_imbalance, of_classes
+from manifests.schemes.dealing import FOLDS, Fold, Role, Scheme
+from manifests.schemes.groups import EVERYTHING, SplitError, group_clips
+from manifests.schemes.holdouts import HOLDOUTS, RANDOM
+from manifests.schemes.kfolds import leave_one_session_out, leave_one_subject_out, subject_kfold
+from manifests.schemes.published import PUBLISHED
 
 __all__ = [
     "FOLDS",

@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from manifests.balance import count, deal, deal_sizes, imbalance, least_imbalance
 from manifests.clips import Clip
 from manifests.folds import Role, empty_classes, subject_kfold, weigh
 from manifests.labels import Label
+from manifests.schemes.balance import count, deal, deal_sizes, imbalance, least_imbalance
 
 Corpus = tuple[dict[str, list[Clip]], list[Label]]
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from manifests.clips import Clip
-from manifests.dealing import Deck, Scheme
 from manifests.folds import FOLDS, SCHEMES, Fold, LeakingSplit, Role, SplitError, refuse_leaks
-from manifests.holdouts import frames_at_random
 from manifests.labels import Label
+from manifests.schemes.dealing import Deck, Scheme
+from manifests.schemes.holdouts import frames_at_random
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "metadata"
 EMOTIONS = ("anger", "neutral", "sad")

@@ -6,8 +6,8 @@ tests, so that no model need be chosen on the test. To train on all that the pub
 
 from collections.abc import Mapping, Sequence
 
-from manifests.dealing import Dealt, Deck, Role, Scheme
-from manifests.groups import EVERYTHING, SplitError
+from manifests.schemes.dealing import Dealt, Deck, Role, Scheme
+from manifests.schemes.groups import EVERYTHING, SplitError
 
 _LUNA_JIMENEZ = ("02 05 14 15 16", "03 06 07 13 18", "10 11 12 19 20", "08 17 21 23 24", "01 04 09 22")
 _EMOBOX = ("01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22")

@@ -1,8 +1,8 @@
 """Schemes that test every group once."""
 
-from manifests.balance import count, deal
-from manifests.dealing import Dealt, Deck, Scheme, rotate
-from manifests.groups import SplitError, sharing
+from manifests.schemes.balance import count, deal
+from manifests.schemes.dealing import Dealt, Deck, Scheme, rotate
+from manifests.schemes.groups import SplitError, sharing
 
 
 def _subject_kfold(deck: Deck) -> Dealt:

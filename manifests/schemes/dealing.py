@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from manifests.clips import Clip
-from manifests.groups import EVERYTHING, SplitError, group_clips
 from manifests.labels import Label
+from manifests.schemes.groups import EVERYTHING, SplitError, group_clips
 from manifests.table import Table
 
 

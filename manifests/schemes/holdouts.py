@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.balance import count, deal_sizes
 from manifests.clips import Clip
-from manifests.dealing import LEAKING, Dealt, Deck, Role, Scheme
-from manifests.groups import SplitError
+from manifests.schemes.balance import count, deal_sizes
+from manifests.schemes.dealing import LEAKING, Dealt, Deck, Role, Scheme
+from manifests.schemes.groups import SplitError
 
 
 def _holdout(deck: Deck) -> Dealt:

@@ -1,0 +1,20 @@
+"""The flow `audit`: the step of the same name, with its findings as a Markdown artifact for people."""
+
+from pathlib import Path
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows.auditing import Report, run_audit
+from flows.view_audit import markdown
+
+
+@flow(name="audit", persist_result=False)
+def audit(sources: list[Path], corpus: str | None = None, scheme: str | None = None) -> Report:
+    """Audit a store, a table of a split, or a paper's printed numbers; see `flows.auditing.run_audit`.
+
+    The flow succeeds whatever is found: `Report.failed` says whether there is an error among the findings.
+    """
+    report = run_audit(sources, corpus, scheme)
+    create_markdown_artifact(markdown(report), key="audit", description=f"Audit of {report.source}"[:200])
+    return report

@@ -1,0 +1,101 @@
+"""The step `audit`, as a plain function: a store, a table of anyone's, or a paper's printed numbers -> findings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.audit.arithmetic import audit_paper
+from manifests.audit.foreign import SUFFIXES, read
+from manifests.audit.listing import Listing
+from manifests.audit.matching import match
+from manifests.audit.stored import listing
+from manifests.audits import AUDITS, Finding, Severity, audit, has_errors
+from manifests.clips import CLIPS
+from manifests.corpora.catalog import CORPORA
+from manifests.features import INDEX
+from manifests.folds import FOLDS
+from manifests.labels import LABELS
+
+
+class NothingToAudit(ValueError):
+    """What was given is neither a store nor a table nor a paper; the message says what is expected."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an audit found, and of what."""
+
+    source: str
+    corpora: tuple[str, ...]
+    folds: int
+    read_as: tuple[tuple[str, str], ...]
+    """(column of the table, what it was read as)."""
+    findings: tuple[Finding, ...]
+    """Gravest first, then by rule and fold."""
+
+    @property
+    def failed(self) -> bool:
+        return has_errors(self.findings)
+
+
+_ORDER = [severity.value for severity in Severity]
+
+
+def run_audit(sources: Sequence[Path], corpus: str | None = None, scheme: str | None = None) -> Report:
+    """Audit a store, a table or several tables of one split (one for each side), or a paper's numbers (a file, or a shipped name).
+
+    corpus: whose clips a table lists, where its ids do not tell; scheme: only this one. Reads only. Whatever a user can cause is one
+    sentence: WrongForeignTable, WrongPaper, NothingToAudit, or the store's own errors.
+    """
+    first = sources[0]
+    if first.suffix == ".toml" or (not first.exists() and _is_shipped(first)):
+        if len(sources) > 1 or corpus or scheme:
+            raise NothingToAudit(f"{first} is a paper's numbers; give it alone, without --corpus and --scheme")
+        return _of_paper(first)
+    if first.is_dir():
+        if len(sources) > 1 or corpus:
+            raise NothingToAudit(f"{first} is a store, which knows its corpora; give it alone, without --corpus")
+        return _of_listing(_of_store(first, scheme))
+    if not first.exists() and first.suffix.lower() not in SUFFIXES:
+        raise NothingToAudit(
+            f"{first} does not exist; expected the folder of a store, a table ({', '.join(SUFFIXES)}) or a paper's TOML file"
+        )
+    return _of_listing(match([read(path) for path in sources], CORPORA, corpus, scheme))
+
+
+def _is_shipped(path: Path) -> bool:
+    from flows.printed import shipped
+
+    return str(path) in shipped()
+
+
+def _of_paper(path: Path) -> Report:
+    from flows.printed import load_paper, shipped
+
+    paper = load_paper(shipped().get(str(path), path))
+    corpora = tuple(sorted({claim.corpus for claim in paper.claims}))
+    return Report(paper.title or paper.name, corpora, 0, (), _ordered(audit_paper(paper)))
+
+
+def _of_store(root: Path, scheme: str | None) -> Listing:
+    from stores.snapshot import load_snapshot, read_table
+
+    snapshot = load_snapshot(root)
+    clips, labels, folds, index = (read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX))
+    corpora = [CORPORA[name] for name in clips.column("corpus").unique().to_pylist() if name in CORPORA]
+    return listing(str(root), clips, labels, folds, index, corpora, scheme)
+
+
+def _of_listing(whole: Listing) -> Report:
+    return Report(whole.source, whole.corpora, len(whole.folds), whole.read_as, _ordered(audit(whole)))
+
+
+def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda one: (_ORDER.index(one.severity), int(one.rule[1:]), one.scheme, one.fold, one.what)))
+
+
+def write_findings(report: Report, path: Path) -> None:
+    """The findings as a Parquet table, rows as AUDITS has them."""
+    from stores.atomic import write_bytes
+
+    write_bytes(path, AUDITS.to_bytes(AUDITS.build(report.findings)))

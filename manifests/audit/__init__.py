@@ -1,0 +1,1 @@
+"""What an audit reads and the rules it judges by. `manifests.audits` is their one table."""

@@ -1,0 +1,1 @@
+"""Fold schemes: how groups are formed, balanced and dealt to folds. `manifests.folds` is their one table."""
