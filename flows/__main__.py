@@ -29,7 +29,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the sample corpus and the store.")] = Path("demo"),
     workers: Workers = None,
 ) -> None:
-    """Make a sample corpus, build a store from it, split it, and read a batch back. Needs no network."""
+    """Make a sample corpus, build a store from it, split it, audit the split, and read a batch back. Needs no network."""
     from flows.demo import run
 
     run(out, workers)

@@ -1,12 +1,14 @@
-"""The whole product on a corpus that anyone may have: sample clips -> store -> folds -> a batch."""
+"""The whole product on a corpus that anyone may have: sample clips -> store -> folds -> audit -> a batch."""
 
 from pathlib import Path
 
+from flows.auditing import run_audit
 from flows.engine import engine
 from flows.meter import Meter
 from flows.run import run_build, run_split
 from flows.sample import write_sample
 from flows.view import print_clips, print_folds, print_result
+from flows.view_audit import print_report
 from manifests.corpora.sample import sample_clips
 from stores import FeatureDataset
 
@@ -23,6 +25,7 @@ def run(out: Path, workers: int | None) -> None:
         print_result(store, result)
         run_split(store, _SCHEME, _FOLDS, 0)
     print_folds(store, _SCHEME)
+    print_report(run_audit([store]))
     _print_a_batch(store)
     print(f"\nThe clips are in {clips}, the store is in {store}. Next:\n  affectstore show {store}\n  affectstore verify {store}")
 
