@@ -67,6 +67,25 @@ class Identity:
     """Value in the corpus's main label scheme, where the name holds it."""
 
 
+def clip_of(identity: Identity, corpus: str, path: str) -> Clip:
+    """The clip of that name in the file `path`, as a scan gives it: not yet read, and so without hash and size."""
+    return Clip(
+        clip_id=identity.clip_id,
+        corpus=corpus,
+        subject_id=identity.subject_id,
+        group_id=identity.group_id,
+        take_id=identity.take_id,
+        sex=identity.sex,
+        path=path,
+        sha256="",
+        bytes=0,
+        text_id=identity.text_id,
+        session_id=identity.session_id,
+        dialogue_id=identity.dialogue_id,
+        episode_id=identity.episode_id,
+    )
+
+
 class Corpus(Protocol):
     @property
     def name(self) -> str:
@@ -116,17 +135,7 @@ class MediaFile:
 def refused(corpus: str, file: MediaFile, reason: Reason, detail: str) -> Found:
     """A file that is no clip of the corpus. Its id is the whole path, suffix included, so that it meets no clip's id."""
     clip_id = f"{corpus}/{file.path}"
-    clip = Clip(
-        clip_id=clip_id,
-        corpus=corpus,
-        subject_id=None,
-        group_id=None,
-        take_id=clip_id,
-        sex=None,
-        path=file.path,
-        sha256="",
-        bytes=0,
-    )
+    clip = clip_of(Identity(clip_id, subject_id=None, group_id=None, take_id=clip_id), corpus, file.path)
     return Found(clip, (), BadClip(clip_id, reason, detail))
 
 

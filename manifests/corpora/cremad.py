@@ -22,12 +22,11 @@ VideoDemographics.csv the sex is not known; without summaryTable.csv there are n
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from manifests.clips import Clip
-from manifests.corpora.base import AUDIO_SUFFIXES, BY_CORPUS, INTENDED, VOTE, Found, Identity, MediaFile, list_media, refused
+from manifests.corpora.base import AUDIO_SUFFIXES, BY_CORPUS, INTENDED, VOTE, Found, Identity, MediaFile, clip_of, list_media, refused
 from manifests.corpora.published_csv import WrongPublishedTable, read_lines, wrong
 from manifests.labels import Label
 from manifests.quarantine import Reason
@@ -175,18 +174,7 @@ class Cremad:
     def _found(self, file: MediaFile, name: CremadName, tables: _Tables) -> Found:
         identity = self._identity(name, _rendering(file.path))
         actor = tables.actors.get(name.actor, _Actor(None, ()))
-        clip = Clip(
-            clip_id=identity.clip_id,
-            corpus=self.name,
-            subject_id=identity.subject_id,
-            group_id=identity.group_id,
-            take_id=identity.take_id,
-            sex=actor.sex,
-            path=file.path,
-            sha256="",
-            bytes=0,
-            text_id=identity.text_id,
-        )
+        clip = replace(clip_of(identity, self.name, file.path), sex=actor.sex)
         return Found(clip, tuple(_labels(clip.clip_id, name, actor, tables.votes.get(name.stem, {}))))
 
 

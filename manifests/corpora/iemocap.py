@@ -26,8 +26,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from manifests.clips import Clip
-from manifests.corpora.base import AUDIO_SUFFIXES, VOTE, Found, Identity, MediaFile, list_media, refused
+from manifests.corpora.base import AUDIO_SUFFIXES, VOTE, Found, Identity, MediaFile, clip_of, list_media, refused
 from manifests.labels import Label
 from manifests.quarantine import BadClip, Reason
 
@@ -273,23 +272,11 @@ class Iemocap:
         file = video or sentence or sound
         spanned = file is not sentence
         session = f"Session{name.session[-1]}"
-        identity = name.identity()
-        clip = Clip(
-            clip_id=identity.clip_id,
-            corpus=self.name,
-            subject_id=identity.subject_id,
-            group_id=identity.group_id,
-            take_id=identity.take_id,
-            sex=identity.sex,
-            path=file.path if file else f"{session}/dialog/avi/DivX/{name.dialogue}.avi",
-            sha256="",
-            bytes=0,
+        clip = replace(
+            clip_of(name.identity(), self.name, file.path if file else f"{session}/dialog/avi/DivX/{name.dialogue}.avi"),
             start_s=turn.start_s if spanned else None,
             end_s=turn.end_s if spanned else None,
             region=name.region if video else None,
-            text_id=identity.text_id,
-            session_id=identity.session_id,
-            dialogue_id=identity.dialogue_id,
         )
         detail = f"{name.dialogue}.txt has the turn {name.stem}, and there is no file of it; expected {clip.path}"
         return Found(clip, turn.labels, None if file else BadClip(clip.clip_id, Reason.UNREADABLE, detail))

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from manifests.clips import Clip
-from manifests.corpora.base import BY_CORPUS, INTENDED, Found, Identity, MediaFile, list_media, refused
+from manifests.corpora.base import BY_CORPUS, INTENDED, Found, Identity, MediaFile, clip_of, list_media, refused
 from manifests.labels import Label
 from manifests.quarantine import Reason
 
@@ -160,18 +159,7 @@ class Ravdess:
 
     def _found(self, file: MediaFile, name: RavdessName) -> Found:
         identity = self._identity(file.stem, name)
-        clip = Clip(
-            clip_id=identity.clip_id,
-            corpus=self.name,
-            subject_id=identity.subject_id,
-            group_id=identity.group_id,
-            take_id=identity.take_id,
-            sex=identity.sex,
-            path=file.path,
-            sha256="",
-            bytes=0,
-            text_id=identity.text_id,
-        )
+        clip = clip_of(identity, self.name, file.path)
         return Found(clip, tuple(_labels(clip.clip_id, name)))
 
 
