@@ -60,6 +60,11 @@ class Extractor(ABC):
         """Hash of the model file that the numbers depend on; None without one."""
         return None
 
+    @property
+    def variant_of_clip(self) -> int:
+        """Above 0 for what augments: the number of the variant that it makes, which all that is measured on it inherits."""
+        return 0
+
     def params(self) -> dict[str, Json]:
         """The parameters as they enter the fingerprint: every field, and nothing that is true of one machine alone (a path)."""
         fields: dict[str, Json] = dataclasses.asdict(self)  # type: ignore[call-overload]
@@ -79,6 +84,7 @@ class Extractor(ABC):
             params=canonical_json(params),
             fingerprint=fingerprint(self.name, self.version, params, prints, self.weights_sha256),
             needs=tuple(prints[role] for role in sorted(prints)),
+            variant=max([self.variant_of_clip, *(spec.variant for spec in needs.values())]),
             **dataclasses.asdict(self.layout(needs)),
         )
 

@@ -1,9 +1,15 @@
 """Frames on a declared time grid, and the JPEG coding that every stored picture goes through.
 
-The grid of a clip at `fps` is t_k = t_0 + k / fps, where t_0 is the clip's `start_s` or else the time stamp of the first frame, for every
-t_k before the end of the last frame (or before the clip's `end_s`). A row is the frame ON SCREEN at t_k, the last one whose time stamp is
-not later, and its `seconds` is that frame's own time stamp as the decoder gives it, never t_k: where a recording has a gap, a frame stays
-on screen and its time stamp repeats. A grid time before the first frame has no row.
+The clip lasts from t_0, its `start_s` or else the time stamp of the first frame, to t_1, the end of the last frame or its `end_s`. Its grid
+is one of three (numbers k from 0):
+
+    fps      t_k = t_0 + k / fps, for every t_k before t_1
+    count    t_k = t_0 + (k + 1/2) * (t_1 - t_0) / count, for k below count: evenly over the clip, and one alone is its middle
+    every    t_k = the time stamp of frame k * every, of those that begin in [t_0, t_1): the recording's own frames, by number
+
+A row is the frame ON SCREEN at t_k, the last one whose time stamp is not later, and its `seconds` is that frame's own time stamp as the
+decoder gives it, never t_k: where a recording has a gap, or fewer frames than the grid has times, a frame stays on screen and its time
+stamp repeats. A grid time before the first frame has no row.
 """
 
 from collections.abc import Mapping
@@ -15,12 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.base import FromFrames, Layout, Rgb, Sink
+from extractors.timegrid import Cadence, EveryNth, PerSecond, Spread, exact_fps
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 
 JPEG_QUALITY = 95
+
+_FPS = 10.0
+"""Of a grid that nothing is said of."""
 
 
 def encode_jpeg(rgb: Rgb, quality: int = JPEG_QUALITY) -> bytes:
@@ -55,22 +65,46 @@ class Frames(FromFrames):
     name: ClassVar[str] = "frames"
     version: ClassVar[int] = 1
 
-    fps: float = 10.0
-    """Grid times a second."""
+    fps: float | None = None
+    """Grid times a second; 10 where nothing is said of the grid."""
+    count: int | None = None
+    """Grid times a clip, however long it is; 1: its middle frame."""
+    every: int | None = None
+    """Every so many frames of the recording, whatever its frame rate: 1 for all of them, 5 for the first, the sixth, ..."""
     size: int | None = None
     """Side of the stored square in pixels; None: nothing but the time stamps is kept."""
     pixels: str = "raw"
     """`raw` or `jpeg` (quality 95)."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.fps <= 1000:
-            raise ValueError(f"fps of frames is {self.fps}, expected more than 0 and at most 1000; set the grid times a second")
+        self._check_grid()
         if self.size is not None and not 1 <= self.size <= 8192:
             raise ValueError(f"size of frames is {self.size}, expected 1 to 8192 pixels, or none to keep time stamps only")
         if self.pixels not in {"raw", "jpeg"}:
             raise ValueError(f"pixels of frames is {self.pixels!r}, expected `raw` or `jpeg`")
         if self.pixels == "jpeg" and self.size is None:
             raise ValueError("pixels of frames is `jpeg` without a size, so that nothing would be kept; set size, or leave pixels out")
+
+    def _check_grid(self) -> None:
+        given = [name for name in ("fps", "count", "every") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} of frames are both given, but each says by itself which frames to take; keep one")
+        if not given:
+            object.__setattr__(self, "fps", _FPS)
+        if self.fps is not None and not 0 < self.fps <= 1000:
+            raise ValueError(f"fps of frames is {self.fps}, expected more than 0 and at most 1000; set the grid times a second")
+        for name in ("count", "every"):
+            if (number := getattr(self, name)) is not None and not 1 <= number <= 1_000_000:
+                raise ValueError(f"{name} of frames is {number}, expected a whole number from 1 to 1000000")
+
+    @property
+    def cadence(self) -> Cadence:
+        """The times of the grid."""
+        if self.count is not None:
+            return Spread(self.count)
+        if self.every is not None:
+            return EveryNth(self.every)
+        return PerSecond(exact_fps(_FPS if self.fps is None else self.fps))
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         side = self.size or 0
@@ -79,7 +113,7 @@ class Frames(FromFrames):
             dims=("time", "height", "width", "channel"),
             shape=(side, side, 3),
             units="sRGB, red green blue",
-            hop_s=1 / self.fps,
+            hop_s=None if self.fps is None else 1 / self.fps,
             codec=self.pixels,
             about="" if self.size else "time stamps of the grid frames, without their pixels",
         )

@@ -21,7 +21,7 @@ from extractors.limits import Deadline, Limits
 from extractors.pcm import Samples
 from extractors.pixels import Look, look, to_rgb
 from extractors.pyav_decoder import PacketDecoder, can_plan, stamp_of
-from extractors.timegrid import Grids, PlanBroken, Share, exact_fps, plan
+from extractors.timegrid import Cadence, Grids, PerSecond, PlanBroken, Share, exact_fps, plan
 from extractors.truncation import check_samples
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
@@ -68,11 +68,11 @@ def decode(
     path: Path,
     *,
     audio: bool,
-    grids: Mapping[float, Push],
+    grids: Mapping[float, Push] | Mapping[Cadence, Push],
     limits: Limits,
     decoder: str = "pyav",
 ) -> Decoded:
-    """One pass over the clip: its samples, and for each grid (grid times a second -> receiver) its frames, in the order of time.
+    """One pass over the clip: its samples, and for each grid (cadence, or grid times a second -> receiver) its frames, in order of time.
 
     A receiver is called with (the frame's own time stamp in seconds, (height, width, 3) uint8 RGB), once for each grid time; the same
     array goes to all receivers, so none may write to it. A clip without video calls none. The clip's span and region are kept to:
@@ -91,17 +91,21 @@ def decode(
         _check(clip, path, content, limits)
         sound = content.audio if audio else None
         pictures = content.video if grids else None
-        job = _Job(clip, path, grids, limits, deadline)
+        job = _Job(clip, path, {_cadence(key): push for key, push in grids.items()}, limits, deadline)
         return job.run(sound, pictures, decoder)
+
+
+def _cadence(grid: Cadence | float) -> Cadence:
+    return grid if isinstance(grid, Cadence) else PerSecond(exact_fps(grid))
 
 
 class _Job:
     """One clip's decode."""
 
-    def __init__(self, clip: Clip, path: Path, grids: Mapping[float, Push], limits: Limits, deadline: Deadline) -> None:
+    def __init__(self, clip: Clip, path: Path, grids: Mapping[Cadence, Push], limits: Limits, deadline: Deadline) -> None:
         self._clip, self._path, self._limits, self._deadline = clip, path, limits, deadline
         self._pushes = tuple(grids.values())
-        self._rates = tuple(exact_fps(fps) for fps in grids)
+        self._cadences = tuple(grids)
 
     def run(self, sound: Packets[AudioStream] | None, pictures: Packets[VideoStream] | None, decoder: str) -> Decoded:
         padding = (Fraction(0), Fraction(0)) if sound is None else sound.padding()
@@ -136,8 +140,7 @@ class _Job:
         self._feed(grids, pictures, decoder, None)
 
     def _plan(self, pictures: Packets[VideoStream]) -> dict[Fraction, Share]:
-        stamps = [pts * pictures.time_base for pts in pictures.stamps() or []]
-        return plan(stamps, self._rates, *self._span(pictures))
+        return plan(_announced(pictures) or [], self._cadences, *self._span(pictures))
 
     def _feed(
         self, grids: "Grids[tuple[VideoFrame, Look]]", pictures: Packets[VideoStream], decoder: PacketDecoder, wanted: set[int] | None
@@ -165,7 +168,7 @@ class _Job:
             grids.finish()
 
     def _grids(self, pictures: Packets[VideoStream]) -> "Grids[tuple[VideoFrame, Look]]":
-        return Grids(self._rates, *self._span(pictures), self._give)
+        return Grids(self._cadences, *self._span(pictures), self._give, _announced(pictures))
 
     def _span(self, pictures: Packets[VideoStream]) -> tuple[Fraction | None, Fraction]:
         """Where the grid begins (None: with the first frame) and ends."""
@@ -187,6 +190,11 @@ class _Job:
 
     def _bad(self, reason: Reason, detail: str) -> BadClip:
         return BadClip(self._clip.clip_id, reason, detail)
+
+
+def _announced(pictures: Packets[VideoStream]) -> list[Fraction] | None:
+    """The time stamps of all frames, where the packets can be relied on to tell them."""
+    return [pts * pictures.time_base for pts in pictures.stamps() or []] if can_plan(pictures) else None
 
 
 def _check(clip: Clip, path: Path, content: Content, limits: Limits) -> None:

@@ -102,7 +102,15 @@ class MelFeature(FromTracks):
     def track(self, values: NDArray[np.float32], inputs: Inputs) -> Track:
         """Rows with their times, all of them valid. What is known of the sound (`silent`, ...) is known of them."""
         sound = inputs[self.role]
-        return Track(values, self.stft.seconds(float(sound.seconds[0]), len(values)), np.ones(len(values), bool), sound.notes)
+        seconds = self.stft.seconds(float(sound.seconds[0]), len(values), tempo_of(sound, self.rate_hz))
+        return Track(values, seconds, np.ones(len(values), bool), sound.notes)
+
+
+def tempo_of(sound: Track, rate_hz: int) -> float:
+    """Seconds of the clip in one second of the sound: 1, but for sound whose tempo was changed (see `augment_audio`); to 6 digits."""
+    if len(sound) < 2:
+        return 1.0
+    return round(float(sound.seconds[-1] - sound.seconds[0]) * rate_hz / (len(sound) - 1), 6)
 
 
 def mel_decibels(power: NDArray[np.float32], mel: Mel) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from extractors.base import Encoder, Extractor, FromFrames, FromTracks, Pcm, Rgb, Sink, Waveform, not_finite
 from extractors.frames import Frames
 from extractors.media import Limits, decode
+from extractors.timegrid import Cadence
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -76,13 +77,18 @@ class Graph:
         """Those of the names that are encoders, in order."""
         return {name: extractor for name in self.order if name in names and isinstance(extractor := self.extractors[name], Encoder)}
 
-    def grid_fps(self, name: str) -> float:
-        """Frames per second of the grid that a feature of frames is measured on."""
-        for ancestor in self.closure([name]):
-            extractor = self.extractors[ancestor]
-            if isinstance(extractor, Frames):
-                return extractor.fps
-        raise PlanError(f"feature {name} is measured on frames, but no feature of kind `frames` is among its needs")
+    def cadence(self, name: str) -> Cadence:
+        """The times of the grid that a feature of frames is measured on."""
+        needs = self.closure([name])
+        if made := next((need for need in needs if not isinstance(self.extractors[need], FromFrames)), None):
+            kind = self.extractors[made].name
+            raise PlanError(f"feature {name} is measured on frames as they are decoded, but its need {made} is made by {kind}, after them")
+        grids = [found for need in needs if isinstance(found := self.extractors[need], Frames)]
+        if not grids:
+            raise PlanError(f"feature {name} is measured on frames, but no feature of kind `frames` is among its needs")
+        if len(cadences := {frames.cadence for frames in grids}) > 1:
+            raise PlanError(f"feature {name} is measured on frames of {len(cadences)} time grids; let all its needs name one of them")
+        return grids[0].cadence
 
 
 def measure(graph: Graph, wanted: Collection[str], clip: Clip, path: Path, media: Media) -> dict[str, Outcome]:
@@ -135,21 +141,22 @@ class _Inputs:
 
 
 def _sinks(graph: Graph, names: Collection[str], wanted: Collection[str], clip: Clip) -> dict[str, Sink]:
-    """A sink for each feature of frames; whole frames are collected only where they are wanted themselves."""
+    """A sink for each feature of frames; whole frames are collected only where they are wanted themselves, or as a track to work on."""
+    worked_on = {need for name in names if isinstance(found := graph.extractors[name], FromTracks) for need in found.needs.values()}
     sinks: dict[str, Sink] = {}
     for name in names:
         extractor = graph.extractors[name]
-        if isinstance(extractor, FromFrames) and (name in wanted or not isinstance(extractor, Frames)):
+        if isinstance(extractor, FromFrames) and (name in {*wanted, *worked_on} or not isinstance(extractor, Frames)):
             needs = {role: sinks[need] for role, need in extractor.needs.items() if need in sinks}
             sinks[name] = extractor.sink(clip, needs)
     return sinks
 
 
-def _grids(graph: Graph, sinks: Mapping[str, Sink]) -> dict[float, Callable[[float, Rgb], None]]:
-    by_fps: dict[float, list[Sink]] = {}
+def _grids(graph: Graph, sinks: Mapping[str, Sink]) -> dict[Cadence, Callable[[float, Rgb], None]]:
+    by_cadence: dict[Cadence, list[Sink]] = {}
     for name, sink in sinks.items():
-        by_fps.setdefault(graph.grid_fps(name), []).append(sink)
-    return {fps: _push_to(group) for fps, group in by_fps.items()}
+        by_cadence.setdefault(graph.cadence(name), []).append(sink)
+    return {cadence: _push_to(group) for cadence, group in by_cadence.items()}
 
 
 def _push_to(sinks: list[Sink]) -> Callable[[float, Rgb], None]:

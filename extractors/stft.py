@@ -62,10 +62,10 @@ class Stft:
         spare = samples + 2 * margin - self.fft_samples
         return 0 if samples == 0 or spare < 0 else 1 + spare // self.hop_samples
 
-    def seconds(self, start_s: float, frames: int) -> NDArray[np.float64]:
-        """(frames,) when each frame is centred, for a clip whose first sample is at `start_s`."""
+    def seconds(self, start_s: float, frames: int, tempo: float = 1.0) -> NDArray[np.float64]:
+        """(frames,) when each frame is centred, for a clip that begins at `start_s` and whose samples are tempo / rate_hz apart."""
         first = 0 if self.centre else self.fft_samples / 2
-        return start_s + (first + np.arange(frames, dtype=np.float64) * self.hop_samples) / self.rate_hz
+        return start_s + (first + np.arange(frames, dtype=np.float64) * self.hop_samples) * tempo / self.rate_hz
 
 
 def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float32]:

@@ -1,11 +1,18 @@
 """Which frame is on screen at each time of a grid. All times are exact fractions of a second, so that no rounding picks a neighbour.
 
-The frame with time stamp p, followed by one with time stamp n, is on screen in [p, n). Grid times are t_k = origin + k / fps before `end`.
-The number of them before a time x is ceil((x - origin) * fps), hence every frame's share is a difference of two such numbers.
+The frame with time stamp p, followed by one with time stamp n, is on screen in [p, n). A grid is a rising row of times, which a cadence
+knows by how many of them lie before any given time x; a frame's share of the grid is a difference of two such numbers.
+
+    PerSecond    t_k = origin + k / fps before `end`                       ceil((x - origin) * fps)
+    Spread       t_k = origin + (k + 1/2) * (end - origin) / count         ceil((x - origin) * count / (end - origin) - 1/2)
+    EveryNth     the time stamp of every step-th frame in [origin, end)    ceil((frames before x) / step)
 """
 
 import math
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
 
@@ -23,6 +30,59 @@ def exact_fps(fps: float) -> Fraction:
     return Fraction(repr(fps))
 
 
+@dataclass(frozen=True)
+class Span:
+    """The part of the file's clock that a grid covers."""
+
+    origin: Fraction
+    end: Fraction
+    stamps: Sequence[Fraction]
+    """Time stamps of the file's frames, rising, as far as they are known."""
+
+    def frames_before(self, time: Fraction) -> int:
+        """Frames whose time stamp lies in [origin, min(time, end))."""
+        return max(0, bisect_left(self.stamps, min(time, self.end)) - bisect_left(self.stamps, self.origin))
+
+
+class Cadence(ABC):
+    """The times of a grid."""
+
+    @abstractmethod
+    def before(self, time: Fraction, span: Span) -> int:
+        """How many of them lie before `time`, which is at most the span's end."""
+
+
+@dataclass(frozen=True)
+class PerSecond(Cadence):
+    fps: Fraction
+
+    def before(self, time: Fraction, span: Span) -> int:
+        return max(0, math.ceil((time - span.origin) * self.fps))
+
+
+@dataclass(frozen=True)
+class Spread(Cadence):
+    """As many times, evenly over the span, each in the middle of its part: one alone is the middle of the clip."""
+
+    count: int
+
+    def before(self, time: Fraction, span: Span) -> int:
+        length = span.end - span.origin
+        if length <= 0:
+            return 0
+        return max(0, math.ceil((time - span.origin) * self.count / length - Fraction(1, 2)))
+
+
+@dataclass(frozen=True)
+class EveryNth(Cadence):
+    """Frames by their number: the first of the span, and every `step`-th after it."""
+
+    step: int
+
+    def before(self, time: Fraction, span: Span) -> int:
+        return math.ceil(Fraction(span.frames_before(time), self.step))
+
+
 class Grids(Generic[Frame]):
     """Takes frames in the order of their time stamps and hands on those that a grid time falls on.
 
@@ -31,28 +91,41 @@ class Grids(Generic[Frame]):
 
     def __init__(
         self,
-        rates: tuple[Fraction, ...],
+        cadences: Sequence[Cadence],
         start: Fraction | None,
         end: Fraction,
         give: Callable[[Fraction, Frame, Share], None],
+        announced: Sequence[Fraction] | None = None,
     ) -> None:
-        """`start` None: the grid begins with the first frame. `give` receives a frame's time stamp, the frame and its share."""
-        self._rates, self._start, self._end, self._give = rates, start, end, give
+        """`start` None: the grid begins with the first frame. `give` receives a frame's time stamp, the frame and its share.
+
+        `announced`: the time stamps of all frames of the file, rising, where its packets tell them; None: frames are numbered as they
+        are shown, and all of them must be.
+        """
+        self._cadences, self._start, self._end, self._give = tuple(cadences), start, end, give
         self._origin = start
         self._current: tuple[Fraction, Frame] | None = None
-        self._given = [0] * len(rates)
+        self._given = [0] * len(self._cadences)
         self._plan: Mapping[Fraction, Share] | None = None
+        self._stamps = [] if announced is None else list(announced)
+        self._counts_frames = announced is None and any(isinstance(cadence, EveryNth) for cadence in self._cadences)
 
     def expect(self, plan: Mapping[Fraction, Share] | None) -> None:
         """From now on a frame whose share is not the planned one raises PlanBroken. Frames already handed on stay so."""
         self._plan, self._current = plan, None
         if not any(self._given):
-            self._origin = self._start
+            self._origin = self._start if self._start is not None else self._first_unplanned()
+
+    def _first_unplanned(self) -> Fraction | None:
+        """The time stamp of the file's first frame, where the plan does without it: it may then not be shown at all."""
+        return self._stamps[0] if self._plan and self._stamps[0] not in self._plan else None
 
     @property
     def ended(self) -> bool:
         """No grid time is left for a frame yet to come."""
-        return self._origin is not None and all(n >= self._before(self._end, r) for n, r in zip(self._given, self._rates, strict=True))
+        if self._origin is None or (self._counts_frames and (self._current is None or self._current[0] < self._end)):
+            return False
+        return all(n >= self._before(self._end, cadence) for n, cadence in zip(self._given, self._cadences, strict=True))
 
     def show(self, stamp: Fraction, frame: Frame) -> None:
         """The next frame. One that is not later than the frame before it was never on screen and is dropped."""
@@ -60,6 +133,8 @@ class Grids(Generic[Frame]):
             return
         self._pass(stamp)
         self._current = (stamp, frame)
+        if self._counts_frames:
+            self._stamps.append(stamp)
         if self._origin is None:
             self._origin = stamp
 
@@ -68,37 +143,34 @@ class Grids(Generic[Frame]):
         self._pass(self._end)
         self._current = None
 
-    def _before(self, time: Fraction, rate: Fraction) -> int:
-        return 0 if self._origin is None else max(0, math.ceil((time - self._origin) * rate))
+    def _before(self, time: Fraction, cadence: Cadence) -> int:
+        return 0 if self._origin is None else cadence.before(time, Span(self._origin, self._end, self._stamps))
 
     def _pass(self, until: Fraction) -> None:
         if self._current is None:
             return
         stamp, frame = self._current
-        share = []
-        for i, rate in enumerate(self._rates):
-            first = max(self._given[i], self._before(stamp, rate))
-            last = self._before(min(until, self._end), rate)
-            share.append(max(0, last - first))
-        self._check(stamp, tuple(share))
+        lasts = [self._before(min(until, self._end), cadence) for cadence in self._cadences]
+        firsts = [max(n, self._before(stamp, cadence)) for n, cadence in zip(self._given, self._cadences, strict=True)]
+        share = tuple(max(0, last - first) for first, last in zip(firsts, lasts, strict=True))
+        self._check(stamp, share)
         if any(share):
-            self._give(stamp, frame, tuple(share))
-        for i, rate in enumerate(self._rates):
-            self._given[i] = max(self._given[i], self._before(min(until, self._end), rate))
+            self._give(stamp, frame, share)
+        self._given = [max(n, last) for n, last in zip(self._given, lasts, strict=True)]
 
     def _check(self, stamp: Fraction, share: Share) -> None:
         if self._plan is not None and any(share) and self._plan.get(stamp) != share:
             raise PlanBroken
 
 
-def plan(stamps: list[Fraction], rates: tuple[Fraction, ...], start: Fraction | None, end: Fraction) -> dict[Fraction, Share]:
+def plan(stamps: list[Fraction], cadences: Sequence[Cadence], start: Fraction | None, end: Fraction) -> dict[Fraction, Share]:
     """The frames that will be handed on, by time stamp, when those at `stamps` (sorted) are shown."""
     shares: dict[Fraction, Share] = {}
 
     def give(stamp: Fraction, _: None, share: Share) -> None:
         shares[stamp] = share
 
-    grids: Grids[None] = Grids(rates, start, end, give)
+    grids: Grids[None] = Grids(cadences, start, end, give, stamps)
     for stamp in stamps:
         grids.show(stamp, None)
     grids.finish()

@@ -38,6 +38,8 @@ class FeatureSpec:
     """`raw`: rows of fixed size; `jpeg`: one JPEG image a row, an empty one where `valid` is False."""
     about: str = ""
     """A sentence that must travel with the numbers (untrained weights say so here)."""
+    variant: int = 0
+    """Number of the augmented variant that the rows come from, which only training may see; 0: the clip as it is."""
 
 
 def canonical_json(value: Json) -> str:

@@ -17,14 +17,22 @@ from matplotlib.cbook import get_sample_data
 from numpy.typing import NDArray
 
 from extractors.audio import Audio
+from extractors.augment_audio import AugmentAudio
+from extractors.augment_pictures import AugmentPictures
 from extractors.base import FromTracks, Pcm, Runtime, Sink
 from extractors.catalog import EXTRACTORS
 from extractors.crops import Crops
+from extractors.denoise import Denoise
+from extractors.digest import FramesDigest, SoundDigest
+from extractors.faceprint import FacePrint
 from extractors.faces import Faces
 from extractors.frames import Frames, decode_jpeg
 from extractors.logmel import LogMel
 from extractors.mfcc import Mfcc
+from extractors.normalise import Normalise
 from extractors.resnet import ResNet
+from extractors.soundprint import SoundPrint
+from extractors.summary import Summary
 from manifests.clips import Clip
 from manifests.tracks import Track
 
@@ -55,13 +63,13 @@ def portrait_in_motion() -> list[tuple[float, NDArray[np.uint8]]]:
 
 
 @dataclass
-class SoundOnly:
-    """The inputs of a feature that needs nothing but sound."""
+class OneTrack:
+    """The input of a feature that needs one, whatever it calls it."""
 
-    audio: Track
+    track: Track
 
     def __getitem__(self, role: str) -> Track:
-        return {"audio": self.audio}[role]
+        return {"audio": self.track, "input": self.track}[role]
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         return compute()
@@ -69,7 +77,7 @@ class SoundOnly:
 
 def from_sound(kind: FromTracks) -> Track:
     samples = waveform(16000)
-    return kind.extract(CLIP, SoundOnly(Track(samples, np.arange(len(samples)) / 16000, np.ones(len(samples), bool))))
+    return kind.extract(CLIP, OneTrack(Track(samples, np.arange(len(samples)) / 16000, np.ones(len(samples), bool))))
 
 
 def from_frames(sink: Sink, beside: Sink | None = None) -> Track:
@@ -85,9 +93,31 @@ def audio() -> Track:
     return Audio().convert(CLIP, Pcm(np.stack([left, 0.5 * left[::-1]], axis=1), 48000, 0.025))
 
 
+def from_pictures(kind: FromTracks) -> Track:
+    return kind.extract(CLIP, OneTrack(from_frames(Frames(size=112).sink(CLIP, {}))))
+
+
 def crops() -> Track:
     faces = Faces().sink(CLIP, {})
     return from_frames(Crops().sink(CLIP, {"frames": Frames().sink(CLIP, {}), "faces": faces}), beside=faces)
+
+
+def faceprint() -> Track:
+    faces = Faces().sink(CLIP, {})
+    return from_frames(FacePrint().sink(CLIP, {"frames": Frames().sink(CLIP, {}), "faces": faces}), beside=faces)
+
+
+def sound_digest() -> Track:
+    """Of samples that are the same on every processor."""
+    samples = np.random.default_rng(0).integers(-(1 << 15), 1 << 15, 16000).astype(np.float32) / (1 << 15)
+    return SoundDigest().extract(CLIP, OneTrack(Track(samples, np.arange(16000) / 16000, np.ones(16000, bool))))
+
+
+def frames_digest() -> Track:
+    sink = FramesDigest().sink(CLIP, {})
+    for number, frame in enumerate(np.random.default_rng(0).integers(0, 256, (3, 24, 32, 3), np.uint8)):
+        sink.push(number / 10, frame)
+    return sink.finish()
 
 
 def resnet() -> Track:
@@ -112,6 +142,17 @@ CASES = {
     "faces": Case(lambda: from_frames(Faces().sink(CLIP, {})), 1e-2),  # a detector rounds its boxes to whole pixels
     "crops": Case(crops, 1e-2),
     "resnet": Case(resnet),
+    "denoise": Case(lambda: from_sound(Denoise())),
+    "normalise": Case(lambda: from_sound(Normalise(measure="rms", level_db=-20.0))),
+    "summary": Case(lambda: from_pictures(Summary()), 1e-3),
+    "augment_audio": Case(lambda: from_sound(AugmentAudio(pitch_semitones=1, stretch=0.1, shift_s=0.05, noise_snr_db=20)), 1e-3),
+    "augment_pictures": Case(
+        lambda: from_pictures(AugmentPictures(flip=0.5, rotation_deg=5, crop=0.1, brightness=0.1, contrast=0.1)), 1e-2
+    ),
+    "soundprint": Case(lambda: from_sound(SoundPrint()), 1e-2),  # the sign of a difference of nearly nothing may turn
+    "faceprint": Case(faceprint, 1e-2),
+    "sound_digest": Case(sound_digest),
+    "frames_digest": Case(frames_digest),
 }
 
 

@@ -1,0 +1,29 @@
+"""What extractors from sound to sound share: the form of their rows."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.base import Layout
+from manifests.features import FeatureSpec
+from manifests.tracks import Track
+
+
+def same_sound(name: str, source: FeatureSpec, rate_hz: int | None = None) -> Layout:
+    """The layout of sound made from sound. ValueError where the input is no mono waveform, or not one at `rate_hz`."""
+    if source.dims != ("time",) or source.dtype != "float32" or source.hop_s is None:
+        raise ValueError(
+            f"{name} works on sound, (time,) float32 at a fixed rate, but {source.name} holds rows of shape {source.shape} {source.dtype}; "
+            "name a feature of the extractor audio, or one made from it"
+        )
+    if rate_hz is not None and round(1 / source.hop_s) != rate_hz:
+        raise ValueError(
+            f"{name} has rate_hz = {rate_hz}, but its input {source.name} has {1 / source.hop_s:g} Hz; give both the same rate"
+        )
+    return Layout(source.dtype, source.dims, source.shape, source.units, source.hop_s, source.codec, source.about)
+
+
+def with_values(sound: Track, values: NDArray[Any]) -> Track:
+    """The same sound with other samples."""
+    return Track(np.asarray(values, np.float32), sound.seconds, sound.valid, sound.notes)

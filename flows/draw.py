@@ -1,0 +1,178 @@
+"""Pictures of stored features, for a person to look at: one PNG file a clip."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.base import Rgb
+from extractors.frames import decode_jpeg
+from manifests.features import FeatureSpec
+from manifests.tracks import Track
+from stores.reader import FeatureStore
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_PICTURES = 60
+"""On one sheet; of a longer clip, so many evenly spread."""
+_MOST_LINES = 12
+"""Columns with names of their own, in unlike units, are drawn as lines, up to so many."""
+_CAPTION_PX = 16
+_MARGIN_PX = 4
+_ORDERS = ("coefficients", "first derivative, per row", "second derivative, per row")
+
+
+class DrawError(ValueError):
+    """The feature cannot be drawn; the message says why."""
+
+
+def draw(root: Path, feature: str, out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
+    """Draw a feature of the given clips, or of all that have it, each as `out`/CLIP ID.png; the files.
+
+    Rows of numbers become a heat map over seconds (coefficients, or Hz for mel bands), with a panel for each order of derivative, or
+    lines where the columns have names; pictures become a sheet of them, with their times. Rows that are not valid are left blank.
+    NotInStore, a KeyError, for a feature or clip that the store does not hold; DrawError for a feature of another form.
+    """
+    tracks = FeatureStore(root)[feature]
+    if len(tracks.spec.shape) != 1 and not is_pictures(tracks.spec):
+        found = ", ".join(["time", *map(str, tracks.spec.shape)])
+        raise DrawError(f"{feature} is ({found}), expected rows of numbers or of pictures; name a feature such as mfcc, logmel64 or crops")
+    files = []
+    for clip_id in clip_ids or tracks:
+        track = tracks[clip_id]
+        if not len(track):
+            raise DrawError(f"{feature} of {clip_id} has no row to draw")
+        path = out / file_name(clip_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if is_pictures(tracks.spec):
+            _write_sheet(path, contact_sheet(track))
+        else:
+            # Without the library's version, so that the same numbers give the same file.
+            figure(clip_id, tracks.spec, track).savefig(path, metadata={"Software": None})
+        files.append(path)
+    return files
+
+
+def file_name(clip_id: str) -> Path:
+    """`corpus/stem` -> corpus/stem.png, whatever characters the id has: no id leads out of the folder, and no two give one name."""
+    parts = [re.sub(r"^\.", "%2E", quote(part, safe=" ")) or "%" for part in clip_id.split("/")]
+    return Path(*parts[:-1], f"{parts[-1]}.png")
+
+
+def is_pictures(spec: FeatureSpec) -> bool:
+    return spec.dtype == "uint8" and len(spec.shape) == 3 and spec.shape[2] == 3
+
+
+# Pictures
+
+
+def contact_sheet(track: Track) -> Rgb:
+    """(height, width, 3) uint8: the pictures from left to right, each above its time; grey where a row is not valid."""
+    chosen = np.unique(np.linspace(0, len(track) - 1, min(len(track), _MOST_PICTURES)).round().astype(int))
+    pictures = [_picture(track, row) for row in chosen]
+    height, width = next((picture.shape[:2] for picture in pictures if picture is not None), (64, 64))
+    tiles = [_tile(picture, height, width, track.seconds[row]) for picture, row in zip(pictures, chosen, strict=True)]
+    columns = max(1, round((len(tiles) * 1.5) ** 0.5))
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    return np.concatenate([np.concatenate(tiles[at : at + columns], axis=1) for at in range(0, len(tiles), columns)])
+
+
+def _picture(track: Track, row: int) -> Rgb | None:
+    if not track.valid[row]:
+        return None
+    found: Any = track.values[row]
+    return decode_jpeg(found) if isinstance(found, bytes) else np.asarray(found, np.uint8)
+
+
+def _tile(picture: Rgb | None, height: int, width: int, seconds: float) -> Rgb:
+    tile = np.full((height + _CAPTION_PX + _MARGIN_PX, max(width, 64) + _MARGIN_PX, 3), 255, np.uint8)
+    tile[:height, :width] = 192 if picture is None else picture
+    at = (2, height + _CAPTION_PX - 4)
+    return np.asarray(cv2.putText(tile, f"{seconds:.2f} s", at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA), np.uint8)
+
+
+def _write_sheet(path: Path, rgb: Rgb) -> None:
+    _, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    path.write_bytes(data.tobytes())
+
+
+# Numbers
+
+
+def figure(clip_id: str, spec: FeatureSpec, track: Track) -> "Figure":
+    """One panel over another, all over the same seconds."""
+    from matplotlib.figure import Figure
+
+    values = np.where(track.valid[:, None], np.asarray(track.values, np.float64), np.nan)
+    names = [name.strip() for name in spec.units.split(",")]
+    as_lines = len(names) == values.shape[1] <= _MOST_LINES
+    panels = np.split(values, values.shape[1] if as_lines else orders(spec), axis=1)
+    whole = Figure(figsize=(10, 1.2 + (1.2 if as_lines else 2.6) * len(panels)), dpi=100, layout="constrained")
+    whole.suptitle(f"{clip_id}   {spec.name}", parse_math=False)
+    axes = whole.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for number, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
+        if as_lines:
+            axis.plot(track.seconds, panel[:, 0], marker=".")
+            axis.set_ylabel(names[number], rotation=0, ha="right", parse_math=False)
+        else:
+            heat_map(axis, spec, track.seconds, panel)
+            axis.set_title(_ORDERS[number] if len(panels) > 1 else "", fontsize="small")
+    axes[-1].set_xlabel("seconds")
+    return whole
+
+
+def orders(spec: FeatureSpec) -> int:
+    """How many blocks of equal width a row has: MFCC and each order of their derivatives."""
+    deltas = _params(spec).get("deltas") if spec.extractor == "mfcc" else 0
+    return deltas + 1 if isinstance(deltas, int) and 0 <= deltas < len(_ORDERS) and spec.shape[0] % (deltas + 1) == 0 else 1
+
+
+def heat_map(axis: "Axes", spec: FeatureSpec, seconds: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """(time, d) as colours; the scale covers all but the outermost hundredths, so that one outlier does not hide the rest.
+
+    Nor does the first MFCC, the level, whose numbers are tenfold those of the others: it may lie beyond the scale.
+    """
+    scaled = values[:, 1:] if spec.extractor == "mfcc" and values.shape[1] > 1 else values
+    known = scaled[np.isfinite(scaled)]
+    low, high = np.percentile(known, [1, 99]) if len(known) else (0.0, 1.0)
+    places = np.arange(values.shape[1] + 1) - 0.5
+    mesh = axis.pcolormesh(edges(seconds, spec.hop_s), places, values.T, vmin=low, vmax=high)
+    axis.figure.colorbar(mesh, ax=axis, label=spec.units if len(spec.units) < 30 else spec.dims[1])
+    centres_hz = band_centres_hz(spec)
+    axis.set_ylabel("coefficient" if spec.extractor == "mfcc" else spec.dims[1] if centres_hz is None else "Hz")
+    if centres_hz is not None:
+        bands = np.unique(np.linspace(0, values.shape[1] - 1, 6).round().astype(int))
+        axis.set_yticks(bands, [f"{hz:.0f}" for hz in centres_hz[bands]])
+
+
+def band_centres_hz(spec: FeatureSpec) -> NDArray[np.float64] | None:
+    """(n_mels,) where the filters of a log-mel feature have their peaks; None for another feature, or one that does not say."""
+    from librosa import mel_frequencies
+
+    params = _params(spec)
+    if spec.extractor != "logmel" or params.get("n_mels") != spec.shape[0] or not {"fmin", "fmax", "rate_hz"} <= params.keys():
+        return None
+    highest = params["fmax"] or params["rate_hz"] / 2
+    return np.asarray(mel_frequencies(spec.shape[0] + 2, fmin=params["fmin"], fmax=highest)[1:-1])
+
+
+def _params(spec: FeatureSpec) -> dict[str, Any]:
+    params: dict[str, Any] = json.loads(spec.params)
+    return params
+
+
+def edges(seconds: NDArray[np.float64], hop_s: float | None) -> NDArray[np.float64]:
+    """(time + 1,) where each row's colour begins and ends: half-way to its neighbours."""
+    if len(seconds) < 2:
+        half = (hop_s or 0.1) / 2
+        return np.array([seconds[0] - half, seconds[0] + half])
+    between = (seconds[1:] + seconds[:-1]) / 2
+    return np.concatenate([[2 * seconds[0] - between[0]], between, [2 * seconds[-1] - between[-1]]])

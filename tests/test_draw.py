@@ -1,0 +1,192 @@
+"""Pictures of stored features: one file a clip, with the numbers where the axes say they are."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from extractors.frames import encode_jpeg
+from extractors.logmel import LogMel
+from extractors.mfcc import Mfcc
+from flows.draw import DrawError, band_centres_hz, contact_sheet, draw, edges, figure, file_name, orders
+from manifests.features import FeatureSpec
+from manifests.tracks import Track
+from stores.reader import NotInStore
+from tests.conftest import picture
+from tests.test_shards import CROPS
+from tests.test_snapshot import make_store
+
+AUDIO = FeatureSpec("audio", "float32", ("time",), (), "full scale = 1", 1 / 16000, "0" * 32, "audio", 1, "{}")
+MFCC = Mfcc().spec("mfcc", {"audio": AUDIO})
+LOGMEL = LogMel().spec("logmel", {"audio": AUDIO})
+BOXES = dataclasses.replace(MFCC, name="faces", extractor="faces", shape=(3,), units="left px, top px, score", params="{}")
+
+
+def rows(width: int, n: int = 30) -> Track:
+    values = np.random.default_rng(0).standard_normal((n, width)).astype(np.float32)
+    return Track(values, 1.0 + np.arange(n) / 100, np.ones(n, bool))
+
+
+def read(path: Path) -> NDArray[np.uint8]:
+    rgb = cv2.imread(str(path))
+    assert rgb is not None
+    return np.asarray(rgb, np.uint8)
+
+
+# A store's features
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("drawn") / "store"
+    make_store(root, specs=(MFCC, LOGMEL, BOXES, CROPS))
+    return root
+
+
+def test_every_kind_of_feature_is_drawn_one_file_a_clip(store: Path, tmp_path: Path) -> None:
+    for feature in ("mfcc", "logmel", "faces", "crops"):
+        files = draw(store, feature, tmp_path / feature, ["made/02", "made/00"])
+        assert files == [tmp_path / feature / "made" / f"{number}.png" for number in ("02", "00")]
+        assert all(read(file).std() > 5 for file in files)
+
+
+def test_without_a_clip_all_that_have_the_feature_are_drawn(store: Path, tmp_path: Path) -> None:
+    files = draw(store, "crops", tmp_path)
+    assert [path.stem for path in files] == ["00", "02", "03", "04", "05", "06"]
+    assert sorted(tmp_path.rglob("*.png")) == files
+
+
+def test_the_same_numbers_give_the_same_file(store: Path, tmp_path: Path) -> None:
+    (one,), (two,) = (draw(store, "mfcc", tmp_path / name, ["made/03"]) for name in "ab")
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_what_is_not_there_is_told_in_a_sentence(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotInStore, match="no feature named 'mfc'"):
+        draw(store, "mfc", tmp_path)
+    with pytest.raises(NotInStore, match="no clip of mfcc named"):
+        draw(store, "mfcc", tmp_path, ["made/nobody"])
+    with pytest.raises(NotInStore, match="quarantined: no_face"):
+        draw(store, "crops", tmp_path, ["made/01"])
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_the_command_says_what_it_drew(store: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "flows", "draw", store, "crops", tmp_path, "--clip", "made/03"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == str(tmp_path / "made" / "03.png")
+    wrong = subprocess.run([*command[:-1], "nobody"], check=False, capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("affectstore: the store has no clip of crops named 'nobody'")
+    assert wrong.stderr.count("\n") == 1
+
+
+# Numbers
+
+
+def test_the_axes_are_in_seconds_and_hertz_and_the_scale_in_decibels() -> None:
+    drawn = figure("ravdess/a", LOGMEL, rows(64))
+    axis, colours = drawn.axes
+    assert (axis.get_xlabel(), axis.get_ylabel(), colours.get_ylabel()) == ("seconds", "Hz", "dB re 1.0 (power)")
+    low, high = axis.get_xlim()
+    assert (low, high) == pytest.approx((0.995, 1.295))
+    labels = [int(label.get_text()) for label in axis.get_yticklabels()]
+    assert labels == sorted(labels)
+    assert 0 < labels[0] < labels[-1] < 8000
+    assert drawn.get_suptitle() == "ravdess/a   logmel"
+
+
+def test_the_bands_are_where_the_filters_have_their_peaks() -> None:
+    from librosa.filters import mel
+
+    peaks = mel(sr=16000, n_fft=1 << 14, n_mels=64).argmax(axis=1) * 16000 / (1 << 14)
+    assert band_centres_hz(LOGMEL) == pytest.approx(peaks, abs=2)
+
+
+def test_mfcc_have_a_panel_for_each_order_of_derivative() -> None:
+    assert orders(MFCC) == 3
+    panels = [axis for axis in figure("a/b", MFCC, rows(120)).axes if axis.get_ylabel() == "coefficient"]
+    assert [axis.get_title() for axis in panels] == ["coefficients", "first derivative, per row", "second derivative, per row"]
+    values = rows(120).values
+    for number, axis in enumerate(panels):
+        assert np.allclose(axis.collections[0].get_array(), values[:, 40 * number : 40 * number + 40].T)
+
+
+def test_columns_with_names_are_lines() -> None:
+    axes = figure("a/b", BOXES, rows(3)).axes
+    assert [axis.get_ylabel() for axis in axes] == ["left px", "top px", "score"]
+    assert np.allclose(axes[1].lines[0].get_ydata(), rows(3).values[:, 1])
+
+
+def test_rows_that_are_not_valid_are_blank_and_a_clip_without_a_valid_row_is_drawn() -> None:
+    track = rows(64)
+    track.valid[10:20] = False
+    track.values[10:20] = np.nan
+    mesh = figure("a/b", LOGMEL, track).axes[0].collections[0].get_array()
+    assert np.ma.getmaskarray(mesh)[:, 10:20].all()
+    assert not np.ma.getmaskarray(mesh)[:, :10].any()
+    track.valid[:] = False
+    assert figure("a/b", LOGMEL, track).axes[0].get_xlabel() == "seconds"
+
+
+def test_each_row_reaches_half_way_to_its_neighbours() -> None:
+    assert edges(np.array([0.0, 1.0, 3.0]), None).tolist() == [-0.5, 0.5, 2.0, 4.0]
+    assert edges(np.array([2.0]), 0.5).tolist() == [1.75, 2.25]
+
+
+# Pictures
+
+
+def sheet_of(n: int, side: int = 96) -> Track:
+    values = np.stack([picture(i, side, side) for i in range(n)])
+    return Track(values, np.arange(n) / 10, np.ones(n, bool))
+
+
+def test_a_sheet_holds_the_pictures_in_order_and_grey_where_there_is_none() -> None:
+    track = sheet_of(6)
+    track.valid[2] = False
+    sheet = contact_sheet(track)
+    assert sheet.shape == (2 * 116, 3 * 100, 3)
+    for number in range(6):
+        tile = sheet[number // 3 * 116 :, number % 3 * 100 :][:96, :96]
+        assert np.array_equal(tile, np.full_like(tile, 192) if number == 2 else track.values[number])
+    assert (sheet[96:112] < 128).any(), "no time is written below the pictures"
+
+
+def test_jpeg_pictures_are_decoded_and_a_long_clip_is_thinned_out() -> None:
+    track = sheet_of(200)
+    images = np.empty(200, object)
+    images[:] = [encode_jpeg(row) for row in track.values]
+    sheet = contact_sheet(Track(images, track.seconds, track.valid))
+    assert sheet.shape[0] * sheet.shape[1] == 63 * 116 * 100
+    assert np.abs(sheet[:96, :96].astype(int) - track.values[0]).mean() < 12
+
+
+# Names
+
+
+def test_no_id_leads_out_of_the_folder_and_no_two_give_one_file() -> None:
+    ids = ["a/b", "a/b.c", "../x", "a/../b", "/etc/x", "a//b", ".", "..", "%2E", "%2E.", "a\\b", "C:x", "a b", "a/é", ""]
+    files = [file_name(clip_id) for clip_id in ids]
+    assert len({str(file) for file in files}) == len(ids)
+    assert all(not file.is_absolute() and not {".", ".."} & set(file.parts) for file in files)
+    assert file_name("ravdess/03-01-05-01-01-01-12") == Path("ravdess/03-01-05-01-01-01-12.png")
+
+
+def test_features_of_another_form_are_refused(tmp_path: Path) -> None:
+    cube = dataclasses.replace(MFCC, name="cube", shape=(2, 3), dims=("time", "a", "b"))
+    make_store(tmp_path / "store", specs=(cube,))
+    with pytest.raises(DrawError, match=r"cube is \(time, 2, 3\), expected rows of numbers or of pictures"):
+        draw(tmp_path / "store", "cube", tmp_path)
+
+
+@pytest.mark.parametrize("spec", [MFCC, LOGMEL], ids=["mfcc", "logmel"])
+def test_a_feature_that_does_not_say_how_it_was_made_is_drawn_by_number(spec: FeatureSpec) -> None:
+    drawn = figure("a/b", dataclasses.replace(spec, params="{}"), rows(spec.shape[0]))
+    assert len(drawn.axes) == 2
+    assert drawn.axes[0].get_ylabel() != "Hz"
