@@ -1,12 +1,13 @@
 """Reading a store against other ways to keep the same numbers: `python -m benchmarks.read FOLDER`.
 
 Four features, 0.6 MB a clip, written once in each way. A read takes values, times and validity of all four features of one clip into memory
-of its own, in a new random order every round, the ways in turn. The files lie in the page cache: what is measured is the format.
+of its own, in a new random order every round, the ways in turn. The files lie in the page cache: what is measured is the format. A second
+table is what alignment costs on top.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,13 +16,15 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from manifests.audits import AUDITS
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.tracks import Track
-from stores import FeatureStore
+from stores import Clock, FeatureDataset, FeatureStore, Like, Steps
+from stores.align import Alignment
 from stores.records import StoredFeature
 from stores.snapshot import publish
 from stores.writer import ShardWriter
@@ -30,6 +33,12 @@ SHAPES = {"mfcc": (300, 120), "logmel64": (300, 64), "logmel128": (300, 128), "r
 """Rows and columns of each feature, for a clip of 3 s."""
 PARTS = ("values", "seconds", "valid")
 CLIPS_PER_SHARD = 32
+ALIGNED: dict[str, Alignment | None] = {
+    "as stored": None,
+    "Clock(0.1)": Clock(0.1),
+    "Steps(60)": Steps(60),
+    "Like resnet50": Like("resnet50"),
+}
 Read = Callable[[str], int]
 """read(clip_id) -> bytes taken into memory"""
 
@@ -71,8 +80,9 @@ def write_store(root: Path, ids: Sequence[str]) -> None:
         "folds": FOLDS.build([]),
         "index": INDEX.build(index),
         "quarantine": QUARANTINE.build([]),
+        "audits": AUDITS.build([]),
     }
-    publish(root, parent=None, recipe={}, tables=tables, features=features, versions={}, schemes={})
+    publish(root, parent=None, recipe={}, tables=tables, features=features, fitted={}, versions={}, schemes={})
 
 
 def write_others(root: Path, ids: Sequence[str]) -> None:
@@ -94,11 +104,17 @@ def write_others(root: Path, ids: Sequence[str]) -> None:
 def from_store(root: Path) -> Read:
     store = FeatureStore(root / "store")
 
-    def read(clip_id: str) -> int:
-        tracks = [store[name][clip_id] for name in SHAPES]
-        return sum(np.array(part).nbytes for one in tracks for part in (one.values, one.seconds, one.valid))
+    return lambda clip_id: _taken(store[name][clip_id] for name in SHAPES)
 
-    return read
+
+def from_dataset(root: Path, align: Alignment | None) -> Read:
+    dataset = FeatureDataset(root / "store", features=list(SHAPES), labels=None, missing="error", align=align)
+    place = {clip_id: i for i, clip_id in enumerate(dataset.clip_ids)}
+    return lambda clip_id: _taken(dataset[place[clip_id]][1].values())
+
+
+def _taken(tracks: Iterable[Track]) -> int:
+    return sum(np.array(part).nbytes for one in tracks for part in (one.values, one.seconds, one.valid))
 
 
 def from_memmap(root: Path, ids: Sequence[str]) -> Read:
@@ -163,16 +179,24 @@ def main() -> None:
     sizes = {name: read(ids[0]) for name, read in ways.items()}
     if len(set(sizes.values())) > 1:
         raise SystemExit(f"the ways do not read the same number of bytes: {sizes}")
+    print(f"{args.clips} clips of {sizes['np.memmap'] / 1e3:.0f} kB, page cache warm, median of {args.rounds} rounds")
+    compare(ways, ids, args.rounds)
+    print("\nFeatureDataset, aligned")
+    compare({name: from_dataset(args.folder, align) for name, align in ALIGNED.items()}, ids, args.rounds)
+
+
+def compare(ways: Mapping[str, Read], ids: Sequence[str], rounds: int) -> None:
+    """Print what each way takes, against the first."""
     seconds: dict[str, list[NDArray[np.float64]]] = {name: [] for name in ways}
-    for number in range(args.rounds):
+    for number in range(rounds):
         order = [ids[i] for i in np.random.default_rng(number).permutation(len(ids))]
         for name, read in ways.items():
             seconds[name].append(timed(read, order))
-    print(f"{args.clips} clips of {sizes['np.memmap'] / 1e3:.0f} kB, page cache warm, median of {args.rounds} rounds")
-    print(f"{'':13} {'random clip ms':>14} {'epoch clips/s':>13} {'share of memmap':>15}")
-    epochs = {name: args.clips / median(float(r.sum()) for r in rounds) for name, rounds in seconds.items()}
-    for name, rounds in seconds.items():
-        print(f"{name:13} {1e3 * np.median(rounds):14.3f} {epochs[name]:13.0f} {epochs[name] / epochs['np.memmap']:14.0%}")
+    epochs = {name: len(ids) / median(float(r.sum()) for r in took) for name, took in seconds.items()}
+    first = next(iter(ways))
+    print(f"{'':13} {'random clip ms':>14} {'epoch clips/s':>13} {'share of ' + first:>19}")
+    for name, took in seconds.items():
+        print(f"{name:13} {1e3 * np.median(took):14.3f} {epochs[name]:13.0f} {epochs[name] / epochs[first]:18.0%}")
 
 
 if __name__ == "__main__":

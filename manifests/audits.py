@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from manifests.audit.listing import Listing, Sides
+from manifests.audit.nearness import near_duplicates
 from manifests.audit.proxies import identifier_proxies
 from manifests.audit.rules import (
     class_and_sex,
@@ -63,6 +64,7 @@ CHECKS: dict[str, Rule] = {
     "L2": Rule("a session, dialogue or episode on two sides", episodes_and_sessions, Severity.ERROR),
     "L3": Rule("renderings of one take on two sides", take_twins, Severity.ERROR),
     "L4": Rule("byte-identical clips on two sides", exact_duplicates, Severity.ERROR),
+    "L5": Rule("nearly the same sound or face on two sides", near_duplicates, Severity.ERROR),
     "L6": Rule("overlapping time spans on two sides", span_overlaps, Severity.ERROR),
     "L7": Rule(
         "the same text on two sides",

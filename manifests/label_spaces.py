@@ -115,11 +115,16 @@ _MEANING: dict[str, dict[str, str | None]] = {
 
 def _common(classes: int) -> LabelSpace:
     """The first words that corpora share, read from every corpus; all others are dropped."""
-    values = _COMMON[:classes]
+    return _shared(f"common{classes}", _COMMON[:classes], tuple(_MEANING))
+
+
+def _shared(name: str, words: tuple[str, ...], schemes: tuple[str, ...]) -> LabelSpace:
+    """Some of the words that corpora share, read from some of their schemes; all others are dropped."""
+    meanings = {scheme: _MEANING[scheme].items() for scheme in schemes}
     return LabelSpace(
-        f"common{classes}",
-        values,
-        {scheme: {value: word if word in values else DROPPED for value, word in meaning.items()} for scheme, meaning in _MEANING.items()},
+        name,
+        words,
+        {scheme: {value: word if word in words else DROPPED for value, word in meaning} for scheme, meaning in meanings.items()},
     )
 
 
@@ -144,6 +149,8 @@ _ALL = (
     _own("iemocap6", "iemocap", "ang exc fru hap neu sad", "dis fea oth sur xxx"),
     _own("meld7", "meld7", "anger disgust fear joy neutral sadness surprise"),
     _own("meld3", "meld3", "negative neutral positive"),
+    # The three that Kirar et al. 2024 tell apart, in MELD; and in RAVDESS, so that the sample corpus has them.
+    _shared("kirar3", ("happy", "sad", "surprised"), ("meld7", "ravdess8")),
 )
 
 SPACES: dict[str, LabelSpace] = {space.name: space for space in _ALL}

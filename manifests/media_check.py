@@ -9,7 +9,7 @@ from manifests.corpora.published_csv import WrongPublishedTable, read_lines, wro
 
 _POINTER = re.compile(r"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize ([0-9]+)\n?")
 _SHA256 = re.compile("[0-9a-f]{64}")
-_LONGEST_POINTER = 1024
+LONGEST_POINTER = 1024
 """Bytes; the git-lfs specification keeps pointers below this."""
 
 
@@ -68,7 +68,7 @@ def _from_csv(path: Path) -> dict[str, Published]:
 def _from_pointers(root: Path) -> dict[str, Published]:
     manifest: dict[str, Published] = {}
     for path in sorted(root.rglob("*")):
-        if path.is_file() and path.stat().st_size < _LONGEST_POINTER:
+        if path.is_file() and path.stat().st_size < LONGEST_POINTER:
             pointer = parse_pointer(path.read_bytes().decode("utf-8", "replace"))
             if pointer:
                 _add(manifest, path.relative_to(root).as_posix(), pointer)

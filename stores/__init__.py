@@ -4,22 +4,31 @@ from stores import FeatureStore, FeatureDataset
 """
 
 from manifests.tracks import Track
-from stores.dataset import NO_TARGET, Batch, FeatureDataset, collate
+from stores.align import Clock, Length, Like, Steps, Windows
+from stores.batch import NO_TARGET, Batch, collate
+from stores.dataset import FeatureDataset, LeakError
 from stores.hdf5 import WrongShard
-from stores.reader import FeatureStore, NotInStore, StoredTracks
+from stores.reader import FeatureStore, NotFitted, NotInStore, StoredTracks
 from stores.snapshot import NewerFormat, NotCommitted, Snapshot, WrongSnapshot
 
 __all__ = [
     "NO_TARGET",
     "Batch",
+    "Clock",
     "FeatureDataset",
     "FeatureStore",
+    "LeakError",
+    "Length",
+    "Like",
     "NewerFormat",
     "NotCommitted",
+    "NotFitted",
     "NotInStore",
     "Snapshot",
+    "Steps",
     "StoredTracks",
     "Track",
+    "Windows",
     "WrongShard",
     "WrongSnapshot",
     "collate",

@@ -1,7 +1,6 @@
 """A shard opened for reading: arrays over a memory map. No HDF5 handle stays open, so processes may fork as they like."""
 
 import hashlib
-import mmap
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from manifests.features import FeatureSpec, Json, canonical_json
 from manifests.tracks import Track
-from stores.layout import Layout, Place, WrongShard, read_layout
+from stores.layout import Layout, WrongShard, read_layout
+from stores.plain import map_file, view
 from stores.records import ShardRecord, inside, sha256_of
 
 __all__ = ["Entry", "Refusal", "Shard", "ShardRecord", "WrongShard", "decode_images", "open_shard", "shard_key", "split_notes"]
@@ -45,8 +45,8 @@ class Shard:
         self.root, self.file = root, file
         self.path = inside(root, file)
         self.layout = layout or read_layout(self.path)
-        mapped = self._map()
-        arrays = {name: _view(mapped, place) for name, place in self.layout.places.items()}
+        mapped = map_file(self.path, self.layout.size, WrongShard)
+        arrays = {name: view(mapped, place) for name, place in self.layout.places.items()}
         self.values, self.seconds, self.valid = arrays["values"], arrays["seconds"], arrays["valid"]
         self._arrays = arrays
         self._raw = self.spec.codec == "raw"
@@ -120,13 +120,6 @@ class Shard:
         except UnicodeDecodeError as error:
             raise WrongShard(f"{name} of {self.path} is not UTF-8 ({error}); build the store again") from error
 
-    def _map(self) -> mmap.mmap:
-        with self.path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if len(mapped) != self.layout.size:
-            raise WrongShard(f"{self.path} has {len(mapped)} bytes, expected {self.layout.size}; it was changed while the store was open")
-        return mapped
-
 
 def open_shard(root: Path, file: str) -> Shard:
     """Open a published shard; WrongShard when it is not one, FileNotFoundError when it is not there."""
@@ -165,12 +158,3 @@ def decode_images(encoded: NDArray[Any], shape: tuple[int, ...], where: str) -> 
             raise WrongShard(f"{where} hold {found} at row {i}, expected shape {shape}; run `affectstore verify`")
         decoded[i] = image[:, :, ::-1]
     return decoded
-
-
-def _view(mapped: mmap.mmap, place: Place) -> NDArray[Any]:
-    if not place.nbytes:
-        empty = np.empty(place.shape, place.dtype)
-        empty.flags.writeable = False
-        return empty
-    count = place.nbytes // place.dtype.itemsize
-    return np.frombuffer(mapped, place.dtype, count, place.offset).reshape(place.shape)

@@ -2,14 +2,17 @@
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from manifests.audits import AUDITS
 from manifests.clips import CLIPS
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
 from manifests.folds import FOLDS
@@ -17,9 +20,13 @@ from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table
 from manifests.tracks import Track
-from stores.hdf5 import Shard, WrongShard, split_notes
+from stores.fitted import FittedTracks, WrongState, read_state
+from stores.hdf5 import Shard, WrongShard, open_shard, split_notes
 from stores.layout import Layout
-from stores.snapshot import Snapshot, StoredFeature, load_snapshot, read_rows, read_table
+from stores.records import FoldState, StoredFeature, StoredFitted
+from stores.snapshot import Snapshot, load_snapshot, read_rows, read_table
+from stores.trainings import Trainings
+from stores.transforms import ARRAYS, TRANSFORMS
 
 _MOST_MAPS = 400
 """Shards mapped at once: each map holds a file descriptor, of which a process has 1,024 by default."""
@@ -37,6 +44,13 @@ class NotInStore(KeyError):
         return str(self.args[0])
 
 
+class NotFitted(KeyError):
+    """A fitted feature has no state for this fold, or one that was fitted on other clips; the message says which folds it has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class FeatureStore:
     """One snapshot of a store, read-only.
 
@@ -48,8 +62,7 @@ class FeatureStore:
     def __init__(self, root: str | Path, snapshot: int | None = None) -> None:
         """Open `root` at a snapshot's number; None: the newest. NotCommitted, NewerFormat or WrongSnapshot when it cannot be read."""
         self.root = Path(root).absolute()
-        self.snapshot = load_snapshot(self.root, snapshot)
-        self._maps = _Maps(self.root)
+        self.__setstate__((self.root, load_snapshot(self.root, snapshot)))
 
     def __getstate__(self) -> tuple[Path, Snapshot]:
         return self.root, self.snapshot
@@ -57,6 +70,7 @@ class FeatureStore:
     def __setstate__(self, state: tuple[Path, Snapshot]) -> None:
         self.root, self.snapshot = state
         self._maps = _Maps(self.root)
+        self._fitted: dict[tuple[str, str, int], FittedTracks | StoredTracks] = {}
 
     @cached_property
     def features(self) -> dict[str, FeatureSpec]:
@@ -66,9 +80,30 @@ class FeatureStore:
     def __getitem__(self, feature: str) -> "StoredTracks":
         """The tracks of one feature. NotInStore, a KeyError, for an unknown name."""
         tracks = self._tracks.get(feature)
+        if tracks is None and feature in self.snapshot.fitted:
+            raise NotInStore(f"{feature} is fitted for each fold; name a split scheme and a fold: store.fitted({feature!r}, scheme, fold)")
         if tracks is None:
             raise NotInStore(_unknown("feature", feature, self.features))
         return tracks
+
+    def fitted(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
+        """The tracks of a fitted feature, by the state of one fold: for the clips of all its roles, learned from its training clips alone.
+
+        `NAME~1` gives those of the augmented variant 1, by the same state, where the reader makes the tracks.
+        NotInStore, a KeyError, for an unknown name; NotFitted, a KeyError, for a fold that the feature is not fitted for, or whose
+        training clips are no longer those of the fit.
+        """
+        key = name, scheme, fold
+        if key not in self._fitted:
+            self._fitted[key] = self._open_fitted(*key)
+        return self._fitted[key]
+
+    def holding(self, fitted: Mapping[str, StoredFitted]) -> "FeatureStore":
+        """The same snapshot with other fitted states: those that have been written and not been published yet."""
+        other = FeatureStore.__new__(FeatureStore)
+        other.__setstate__((self.root, replace(self.snapshot, fitted=dict(fitted))))
+        other._maps, other.__dict__["_tracks"] = self._maps, self._tracks
+        return other
 
     def clips(self) -> pd.DataFrame:
         return self._frame(CLIPS)
@@ -85,6 +120,10 @@ class FeatureStore:
     def quarantine(self) -> pd.DataFrame:
         return self._frame(QUARANTINE)
 
+    def audits(self) -> pd.DataFrame:
+        """What the audit of each split scheme found; a row is a `manifests.audits.Finding`."""
+        return self._frame(AUDITS)
+
     def rows(self, table: Table[Row]) -> list[Row]:
         """The rows of a table, as its row type. WrongTable when the file is not what was recorded."""
         return read_rows(self.root, self.snapshot, table)
@@ -98,32 +137,89 @@ class FeatureStore:
         index: defaultdict[str, list[IndexRow]] = defaultdict(list)
         for row in self.rows(INDEX):
             index[row.feature].append(row)
-        reasons: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        reasons: defaultdict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
         for bad in self.rows(QUARANTINE):
-            reasons[bad.feature][bad.clip_id] = f"{bad.reason}: {bad.detail}"
+            reasons[bad.feature][bad.clip_id] = bad.reason, bad.detail
         features = self.snapshot.features.items()
         return {name: StoredTracks(feature, index[name], reasons[name], self._maps) for name, feature in features}
+
+    @cached_property
+    def _trainings(self) -> Trainings:
+        return Trainings(self.rows, self.snapshot.fitted)
+
+    def _open_fitted(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
+        plain, tilde, _ = name.partition("~")
+        entry = self.snapshot.fitted.get(plain)
+        if entry is None:
+            raise NotInStore(_unknown("fitted feature", name, self.snapshot.fitted))
+        state = self._state(entry, scheme, fold)
+        spec = replace(entry.spec, name=name, shape=state.shape)
+        if entry.transform is not None:
+            learned = self._learned(entry, state)
+            source = self._input(entry.inputs["input"] + name.removeprefix(plain), scheme, fold)
+            spec = replace(spec, variant=max(spec.variant, source.spec.variant))
+            return FittedTracks(spec, learned, TRANSFORMS[entry.transform], source)
+        if tilde:
+            raise NotInStore(f"{plain} is stored for the clips as they are, not for variants of them; name it without {name[len(plain) :]}")
+        return _network_tracks(self.root, StoredFeature(spec, state.shards), self._maps)
+
+    def _input(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
+        return self.fitted(name, scheme, fold) if name.partition("~")[0] in self.snapshot.fitted else self[name]
+
+    def _state(self, entry: StoredFitted, scheme: str, fold: int) -> FoldState:
+        name, state = entry.spec.name, entry.state(scheme, fold)
+        if state is None:
+            folds = ", ".join(f"{each.scheme} {each.fold}" for each in entry.states) or "none yet"
+            raise NotFitted(
+                f"{name} is not fitted for fold {fold} of {scheme}, and the state of another fold has seen other clips; "
+                f"it is fitted for {folds}; run affectstore fit {self.root} {scheme}"
+            )
+        if self._trainings.of(name, scheme, fold).sha256 != state.training_sha256:
+            raise NotFitted(
+                f"{name} was fitted on clips that are no longer the training clips of fold {fold} of {scheme}; "
+                f"run affectstore fit {self.root} {scheme}"
+            )
+        return state
+
+    def _learned(self, entry: StoredFitted, state: FoldState) -> Mapping[str, NDArray[Any]]:
+        """What the state's file holds. WrongState unless it is the state of this feature, scheme and fold, and of the recorded clips."""
+        found = read_state(self.root, state.file)
+        wanted = entry.spec.name, entry.spec.fingerprint, state.scheme, state.fold, state.training_sha256
+        if (found.name, found.fingerprint, found.scheme, found.fold, found.training_sha256) != wanted:
+            raise WrongState(
+                f"{self.root / state.file} holds {found.name} for fold {found.fold} of {found.scheme}, where the snapshot recorded "
+                f"{entry.spec.name} for fold {state.fold} of {state.scheme}; run `affectstore verify {self.root}`"
+            )
+        if missing := sorted(set(ARRAYS.get(entry.transform or "", ())) - found.state.keys()):
+            raise WrongState(f"{self.root / state.file} has no array {missing[0]!r}; run `affectstore verify {self.root}`")
+        return found.state
 
 
 class StoredTracks(Mapping[str, Track]):
     """The tracks of one feature by clip id: `len`, `in`, iteration in the order of ids, and access at random."""
 
     spec: FeatureSpec
+    lost: Mapping[str, tuple[str, str]]
+    """Clip in quarantine -> reason and detail."""
 
-    def __init__(self, feature: StoredFeature, index: list[IndexRow], reasons: dict[str, str], maps: "_Maps") -> None:
-        self.spec = feature.spec
-        self._reasons, self._maps = reasons, maps
+    def __init__(self, feature: StoredFeature, index: list[IndexRow], lost: Mapping[str, tuple[str, str]], maps: "_Maps") -> None:
+        self.spec, self.lost = feature.spec, lost
+        self._maps = maps
         rows = {shard.file: shard.rows for shard in feature.shards}
         self._where = {row.clip_id: _where(row, rows) for row in index if row.state == State.STORED}
         maps.expect({shard.file: (feature.spec, shard.rows, shard.bytes) for shard in feature.shards})
 
     def __getitem__(self, clip_id: str) -> Track:
         """The clip's track. NotInStore, a KeyError, says why there is none; WrongShard when the file is damaged."""
+        return self.track(clip_id)
+
+    def track(self, clip_id: str, decode: bool = True) -> Track:
+        """The same; where `decode` is False, JPEG rows stay `bytes`."""
         where = self._where.get(clip_id)
         if where is None:
             raise NotInStore(self._why_not(clip_id))
         file, start, stop, notes = where
-        return self._maps[file].slice(start, stop, notes)
+        return self._maps[file].slice(start, stop, notes, decode)
 
     def __contains__(self, clip_id: object) -> bool:
         return clip_id in self._where
@@ -135,9 +231,27 @@ class StoredTracks(Mapping[str, Track]):
         return len(self._where)
 
     def _why_not(self, clip_id: str) -> str:
-        if clip_id in self._reasons:
-            return f"{clip_id} has no {self.spec.name}, it is quarantined: {self._reasons[clip_id]}"
+        if clip_id in self.lost:
+            return f"{clip_id} has no {self.spec.name}, it is quarantined: {': '.join(self.lost[clip_id])}"
         return _unknown(f"clip of {self.spec.name}", clip_id, self._where)
+
+
+def open_tracks(root: Path, feature: StoredFeature, index: Iterable[IndexRow]) -> StoredTracks:
+    """The tracks of a feature whose shards are there, by its rows of the index, be they published or not."""
+    return StoredTracks(feature, sorted(index, key=lambda row: row.clip_id), {}, _Maps(root))
+
+
+def _network_tracks(root: Path, feature: StoredFeature, maps: "_Maps") -> StoredTracks:
+    """The tracks that a network made for one fold: such shards have no rows in the index, and say themselves what they hold."""
+    name, fingerprint = feature.spec.name, feature.spec.fingerprint
+    rows: list[IndexRow] = []
+    lost: dict[str, tuple[str, str]] = {}
+    for record in feature.shards:
+        shard = open_shard(root, record.file)
+        for clip_id, start, count, valid, notes in shard.entries:
+            rows.append(IndexRow(clip_id, name, fingerprint, State.STORED, record.file, start, count, valid, ",".join(notes)))
+        lost |= {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}
+    return StoredTracks(feature, sorted(rows, key=lambda row: row.clip_id), lost, maps)
 
 
 class _Maps(dict[str, Shard]):

@@ -5,13 +5,16 @@ import hashlib
 import re
 import types
 import typing
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
 
 from manifests.features import FeatureSpec, Json
+from stores.transforms import TRANSFORMS
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,51 @@ class StoredFeature:
 
 
 @dataclass(frozen=True)
+class FoldState:
+    """What a fitted feature learned from the training clips of one fold of one scheme."""
+
+    scheme: str
+    fold: int
+    training_sha256: str
+    """Of the clips that the fit saw; see `stores.trainings.clips_sha256`."""
+    clips: int
+    """How many these are."""
+    file: str
+    """Path of the state below the store's root, with forward slashes; its name is a function of all that the fit saw."""
+    bytes: int
+    sha256: str
+    shape: tuple[int, ...]
+    """Sizes of a row after time: those of the spec, where the state does not decide them."""
+    shards: tuple[ShardRecord, ...] = ()
+    """The tracks of all clips that have every input, where a network makes them; none where the reader does."""
+    encoded_sha256: str | None = None
+    """Of these clips, as `training_sha256`; None where the reader makes the tracks."""
+    lost: tuple[str, ...] = ()
+    """Those of them that the network gave no track for."""
+
+
+@dataclass(frozen=True)
+class StoredFitted:
+    """One fitted feature: what it is made of, and what was learned for each fold."""
+
+    spec: FeatureSpec
+    """With the greatest shape that a state may give."""
+    transform: str | None
+    """What the reader does with state and input: a name in `stores.transforms`; None where the tracks are stored."""
+    inputs: dict[str, str]
+    """Role -> name of a feature of the store, or of another fitted one."""
+    labels: str | None
+    """The label scheme, or label space, that the fit looks at."""
+    sees_all: bool
+    """True: the fit sees all clips of the fold, those to be tested among them, and so leaks; False: the training clips alone."""
+    states: tuple[FoldState, ...] = ()
+    """In the order of scheme and fold; none before anything was fitted."""
+
+    def state(self, scheme: str, fold: int) -> FoldState | None:
+        return next((state for state in self.states if (state.scheme, state.fold) == (scheme, fold)), None)
+
+
+@dataclass(frozen=True)
 class TableRecord:
     """One table file as the snapshot lists it."""
 
@@ -43,6 +91,9 @@ class TableRecord:
     rows: int
     bytes: int
     sha256: str
+
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(~[1-9][0-9]*)?")
 
 
 class WrongRecord(ValueError):
@@ -69,7 +120,8 @@ def sha256_of(path: Path) -> str:
 def check_spec(spec: FeatureSpec) -> FeatureSpec:
     """The spec itself, when arrays can be laid out by it; else WrongRecord."""
     for what, ok, expected in (
-        ("name", re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", spec.name), "letters, digits, `_`, `-` and `.`"),
+        ("name", _NAME.fullmatch(spec.name), "letters, digits, `_`, `-` and `.`, and for a variant `~` and its number"),
+        ("variant", _is_of_its_variant(spec), "0 or more, and the number after `~` where the name has one"),
         ("fingerprint", re.fullmatch(r"[0-9a-f]{8,64}", spec.fingerprint), "8 to 64 hex digits"),
         ("dtype", _is_plain(spec.dtype), "the NumPy name of a bool, integer or float type, such as float32"),
         ("dims", spec.dims[:1] == ("time",) and len(spec.dims) == 1 + len(spec.shape), "`time` and one name for each size in shape"),
@@ -79,6 +131,37 @@ def check_spec(spec: FeatureSpec) -> FeatureSpec:
         if not ok:
             raise WrongRecord(f"the {what} of feature {spec.name!r} is {getattr(spec, what)!r}, expected {expected}")
     return spec
+
+
+def _is_of_its_variant(spec: FeatureSpec) -> bool:
+    _, mark, number = spec.name.partition("~")
+    return number == str(spec.variant) if mark else spec.variant >= 0
+
+
+def check_fitted(fitted: Mapping[str, StoredFitted], features: Collection[str]) -> None:
+    """WrongRecord unless every fitted feature has inputs that are there, a transform that readers have, and one state for each fold."""
+    for name, entry in fitted.items():
+        folds = [(state.scheme, state.fold) for state in entry.states]
+        unknown = [need for need in entry.inputs.values() if need not in features and need not in fitted]
+        if check_spec(entry.spec).name != name or name in features:
+            raise WrongRecord(f"the spec of the fitted feature {name!r} says {entry.spec.name!r}, or a stored feature has the same name")
+        if unknown or not entry.inputs:
+            raise WrongRecord(f"the fitted feature {name!r} needs {unknown or 'nothing'}, expected a stored feature or another fitted one")
+        if entry.transform is not None and (entry.transform not in TRANSFORMS or list(entry.inputs) != ["input"]):
+            what = f"{entry.transform!r} of {', '.join(entry.inputs)}"
+            raise WrongRecord(f"the transform of {name!r} is {what}, expected one of {', '.join(TRANSFORMS)}, of `input` alone")
+        if folds != sorted(set(folds)):
+            raise WrongRecord(f"the states of the fitted feature {name!r} are not one for each fold, in order")
+    try:
+        in_order(fitted)
+    except CycleError as error:
+        raise WrongRecord(f"fitted features need each other in a circle: {' -> '.join(error.args[1])}") from error
+
+
+def in_order(fitted: Mapping[str, StoredFitted]) -> list[str]:
+    """Every name after the fitted features that it needs. CycleError where they need each other in a circle."""
+    needs = {name: sorted(set(entry.inputs.values()) & fitted.keys()) for name, entry in sorted(fitted.items())}
+    return list(TopologicalSorter(needs).static_order())
 
 
 def _is_plain(name: str) -> bool:

@@ -4,6 +4,7 @@
     snapshots/000012.json    a Snapshot: never changed, lists every file with its size and sha256
     tables/...parquet        named by content, shared by all snapshots that hold the same rows
     shards/...h5             see layout.py
+    fitted/...h5             see fitted.py
 
 A commit writes tables, then the snapshot, then the pointer; a reader that starts from the pointer sees all of it, or the one before.
 """
@@ -18,14 +19,28 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from manifests.audits import AUDITS
 from manifests.clips import CLIPS
 from manifests.features import INDEX, Json, State
 from manifests.folds import FOLDS
+from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table, WrongTable
 from stores.atomic import write_bytes
-from stores.records import ShardRecord, StoredFeature, TableRecord, WrongRecord, check_spec, from_json, inside, sha256_of, to_json
+from stores.records import (
+    ShardRecord,
+    StoredFeature,
+    StoredFitted,
+    TableRecord,
+    WrongRecord,
+    check_fitted,
+    check_spec,
+    from_json,
+    inside,
+    sha256_of,
+    to_json,
+)
 
 __all__ = [
     "FORMAT_VERSION",
@@ -35,6 +50,7 @@ __all__ = [
     "ShardRecord",
     "Snapshot",
     "StoredFeature",
+    "StoredFitted",
     "TableRecord",
     "WrongSnapshot",
     "load_snapshot",
@@ -45,7 +61,7 @@ __all__ = [
 
 FORMAT_VERSION = 1
 POINTER = "dataset.json"
-TABLES: dict[str, Table[Any]] = {table.name: table for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE)}
+TABLES: dict[str, Table[Any]] = {table.name: table for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE, AUDITS)}
 
 Row = TypeVar("Row")
 
@@ -72,7 +88,7 @@ class Snapshot:
     recipe: dict[str, Json]
     """As resolved, every default written out."""
     tables: dict[str, TableRecord]
-    """By name: clips, labels, folds, index, quarantine."""
+    """By name: clips, labels, folds, index, quarantine, audits."""
     features: dict[str, StoredFeature]
     versions: dict[str, str]
     """Library -> version that made the newest numbers: recorded, not keyed."""
@@ -80,6 +96,10 @@ class Snapshot:
     """Rows of each table, and under `stored`, `quarantined`, `shards`, `shard_rows` and `shard_bytes` what the features come to."""
     schemes: dict[str, Json]
     """Split scheme -> what its folds were made with."""
+    fitted: dict[str, StoredFitted]
+    """Features that are fitted on the training clips of one fold, and for which folds they are; see fitted.py."""
+    spaces: dict[str, str]
+    """Label space -> sha256 of its mapping, for the spaces that read one of the label schemes here."""
 
 
 def load_snapshot(root: Path, number: int | None = None) -> Snapshot:
@@ -129,16 +149,17 @@ def publish(
     recipe: Mapping[str, Json],
     tables: Mapping[str, pa.Table],
     features: Mapping[str, StoredFeature],
+    fitted: Mapping[str, StoredFitted],
     versions: Mapping[str, str],
     schemes: Mapping[str, Json],
 ) -> Snapshot:
-    """Commit: write tables, snapshot and pointer, in this order. `tables` has all five by name; the shards are there already.
+    """Commit: write tables, snapshot and pointer, in this order. `tables` has all of TABLES by name; shards and states are there already.
 
     Where all but `versions` equals the parent, the parent is returned and nothing is written. The caller holds the store's lock.
     WrongTable for a table that is not one, WrongSnapshot when `parent` is not the newest snapshot or a shard is not there.
     """
     _check_parent(root, parent)
-    _check_shards(root, features)
+    _check_files(root, features, fitted)
     if set(tables) != set(TABLES):
         raise WrongSnapshot(f"a snapshot has the tables {', '.join(TABLES)}, got {', '.join(tables)}")
     new = Snapshot(
@@ -150,6 +171,8 @@ def publish(
         versions=dict(versions),
         counts=_counts(tables, features),
         schemes=dict(schemes),
+        fitted={name: fitted[name] for name in sorted(fitted)},
+        spaces=_spaces(tables["labels"]),
     )
     if parent and _text(replace(new, number=parent.number, parent=parent.parent, versions=parent.versions)) == _text(parent):
         return parent
@@ -195,12 +218,14 @@ def _check(root: Path, snapshot: Snapshot, number: int) -> None:
     for name, feature in snapshot.features.items():
         if check_spec(feature.spec).name != name:
             raise WrongRecord(f"the spec of {name!r} says {feature.spec.name!r}")
-    shards = [shard for feature in snapshot.features.values() for shard in feature.shards]
+    check_fitted(snapshot.fitted, snapshot.features)
+    states = [state for entry in snapshot.fitted.values() for state in entry.states]
+    shards = _shards(snapshot.features, snapshot.fitted)
     records: list[TableRecord | ShardRecord] = [*snapshot.tables.values(), *shards]
-    for record in records:
-        inside(root, record.file)
-        if min(record.rows, record.bytes) < 0:
-            raise WrongRecord(f"{record.file} has a negative size")
+    for file, size in [*((record.file, min(record.rows, record.bytes)) for record in records), *((one.file, one.bytes) for one in states)]:
+        inside(root, file)
+        if size < 0:
+            raise WrongRecord(f"{file} has a negative size")
 
 
 def _read_json(path: Path) -> Json:
@@ -219,13 +244,21 @@ def _check_parent(root: Path, parent: Snapshot | None) -> None:
         )
 
 
-def _check_shards(root: Path, features: Mapping[str, StoredFeature]) -> None:
+def _shards(features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]) -> list[ShardRecord]:
+    states = (state for entry in fitted.values() for state in entry.states)
+    return [shard for feature in features.values() for shard in feature.shards] + [shard for state in states for shard in state.shards]
+
+
+def _check_files(root: Path, features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]) -> None:
     for feature in features.values():
         check_spec(feature.spec)
-        for shard in feature.shards:
-            path = inside(root, shard.file)
-            if not path.is_file() or path.stat().st_size != shard.bytes:
-                raise WrongSnapshot(f"{path} is missing or does not have its {shard.bytes} bytes; nothing was published, build again")
+    check_fitted(fitted, features)
+    states = [state for entry in fitted.values() for state in entry.states]
+    files = [(shard.file, shard.bytes) for shard in _shards(features, fitted)]
+    for file, size in [*files, *((state.file, state.bytes) for state in states)]:
+        path = inside(root, file)
+        if not path.is_file() or path.stat().st_size != size:
+            raise WrongSnapshot(f"{path} is missing or does not have its {size} bytes; nothing was published, build again")
 
 
 def _table_record(root: Path, table: Table[Any], content: pa.Table) -> TableRecord:
@@ -269,6 +302,12 @@ def _counts(tables: Mapping[str, pa.Table], features: Mapping[str, StoredFeature
         "shard_rows": sum(shard.rows for shard in shards),
         "shard_bytes": sum(shard.bytes for shard in shards),
     }
+
+
+def _spaces(labels: pa.Table) -> dict[str, str]:
+    """The label spaces that read one of the schemes, with their hashes: labels mapped by another version may mean something else."""
+    schemes = set(labels.column("scheme").unique().to_pylist())
+    return {name: space.sha256 for name, space in sorted(SPACES.items()) if schemes & space.sources.keys()}
 
 
 def _snapshot_path(root: Path, number: int) -> Path:

@@ -1,18 +1,21 @@
 """Is a store whole? Every file, every row of the index, and the sum of it all, against what was recorded."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manifests.features import IndexRow, State
+from manifests.label_spaces import SPACES
 from manifests.table import WrongTable
 from stores.atomic import leftovers
 from stores.hdf5 import Entry, Shard, WrongShard, open_shard
 from stores.records import ShardRecord, StoredFeature, WrongRecord
 from stores.snapshot import TABLES, NotCommitted, Snapshot, WrongSnapshot, load_snapshot, read_rows
+from stores.trainings import Trainings
+from stores.verify_fitted import state_problems, track_problems
 from stores.writer import count_not_finite
 
 _STEP = 1 << 14
@@ -37,11 +40,13 @@ class Report:
     stored: int = 0
     quarantined: int = 0
     unreferenced: int = 0
-    """Shard files that no snapshot lists: finished shards of a build that has not been committed. No error."""
+    """Shard and state files that no snapshot lists: finished shards of a build that has not been committed. No error."""
     unfinished: int = 0
     """Hidden files of killed writers. No error."""
     problems: list[str] = field(default_factory=list)
     """One sentence each; none: the store is whole."""
+    remarks: list[str] = field(default_factory=list)
+    """One sentence each, of what is no damage and yet good to know."""
 
     @property
     def summary(self) -> str:
@@ -68,10 +73,45 @@ def verify(root: Path, on_file: OnFile = lambda file: None) -> Report:
     if len(tables) == len(TABLES):
         _check_index(snapshot, tables, entries, report)
         _check_references(tables, report)
-    listed = {shard.file for one in chain for feature in one.features.values() for shard in feature.shards}
-    report.unreferenced = sum(path.relative_to(root).as_posix() not in listed for path in (root / "shards").rglob("*.h5"))
+        _check_fitted(root, snapshot, tables, report, on_file)
+    listed = {file for one in chain for file in _files_of(one)}
+    there = [path for folder in ("shards", "fitted") for path in (root / folder).rglob("*.h5")]
+    report.unreferenced = sum(path.relative_to(root).as_posix() not in listed for path in there)
     report.unfinished = len(leftovers(root))
+    report.remarks += _changed_spaces(snapshot)
     return report
+
+
+def _files_of(snapshot: Snapshot) -> Iterator[str]:
+    """Every shard and every fitted state."""
+    states = [state for entry in snapshot.fitted.values() for state in entry.states]
+    yield from (state.file for state in states)
+    yield from (shard.file for state in states for shard in state.shards)
+    yield from (shard.file for feature in snapshot.features.values() for shard in feature.shards)
+
+
+def _check_fitted(root: Path, snapshot: Snapshot, tables: dict[str, list[Any]], report: Report, on_file: OnFile) -> None:
+    trainings = Trainings(lambda table: tables[table.name], snapshot.fitted)
+    for entry in snapshot.fitted.values():
+        for state in entry.states:
+            on_file(state.file)
+            report.problems.extend(state_problems(root, entry, state, trainings))
+            report.files += 1
+            report.bytes += state.bytes
+            held = _read_shards(root, StoredFeature(replace(entry.spec, shape=state.shape), state.shards), report, on_file)
+            report.problems.extend(track_problems(entry, state, {clip_id for _, clip_id in held}, trainings))
+
+
+def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
+    """Label spaces that the installed version reads otherwise than the version that published the snapshot."""
+    for name, recorded in snapshot.spaces.items():
+        if name not in SPACES:
+            yield f"the label space {name}, which the store was published with, is not in this version of affectstore"
+        elif (found := SPACES[name].sha256) != recorded:
+            yield (
+                f"the label space {name} has sha256 {found[:12]} and had {recorded[:12]} when the store was published: it maps labels in "
+                "another way now, so do not compare results on it with earlier ones"
+            )
 
 
 def _read_chain(root: Path, newest: Snapshot, report: Report) -> list[Snapshot]:

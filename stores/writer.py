@@ -16,7 +16,8 @@ from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.atomic import make_folder, publishing
 from stores.hdf5 import Refusal
-from stores.layout import TEXTS, Layout, places_for, skeleton
+from stores.layout import TEXTS, places_for, skeleton
+from stores.plain import Place, write_at, write_bones
 from stores.records import ShardRecord, check_spec, inside, sha256_of
 
 _BLOCK = 1 << 22
@@ -152,18 +153,16 @@ class ShardWriter:
         plan = skeleton(self.spec, places_for(self.spec, rows, len(parts), len(self._refused), image_bytes, widths))
         with publishing(self.path) as hidden:
             with hidden.open("wb") as out:
-                for offset, piece in plan.pieces:
-                    _write_at(out, offset, [piece])
-                out.truncate(plan.layout.size)
-                self._fill(out, plan.layout, parts, small)
-            record = ShardRecord(self.file, len(parts), rows, plan.layout.size, sha256_of(hidden))
+                write_bones(out, plan)
+                self._fill(out, plan.places, parts, small)
+            record = ShardRecord(self.file, len(parts), rows, plan.size, sha256_of(hidden))
         self.record = record
 
-    def _fill(self, out: IO[bytes], layout: Layout, parts: list[_Part], small: dict[str, NDArray[Any]]) -> None:
-        for name, place in layout.places.items():
+    def _fill(self, out: IO[bytes], places: dict[str, Place], parts: list[_Part], small: dict[str, NDArray[Any]]) -> None:
+        for name, place in places.items():
             if place.nbytes:
                 blocks = iter([small[name].tobytes()]) if name in small else self._blocks(name, parts)
-                _write_at(out, place.offset, blocks)
+                write_at(out, place.offset, blocks)
 
     def _blocks(self, name: str, parts: list[_Part]) -> Iterator[bytes]:
         spool = self._spools[name]
@@ -205,9 +204,3 @@ def _join_notes(notes: tuple[str, ...]) -> str:
     if any("," in note or "\0" in note or not note for note in notes):
         raise ValueError(f"the notes {notes!r} cannot be told apart in one text; expected words without commas")
     return ",".join(notes)
-
-
-def _write_at(out: IO[bytes], offset: int, blocks: Iterable[bytes]) -> None:
-    out.seek(offset)
-    for block in blocks:
-        out.write(block)

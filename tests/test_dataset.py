@@ -4,17 +4,34 @@ import multiprocessing
 import pickle
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import stores.dataset
+from manifests.clips import CLIPS
 from manifests.labels import LABELS, Label
 from manifests.tracks import Track
-from stores import NO_TARGET, FeatureDataset, FeatureStore, NotInStore, collate
-from tests.test_shards import same
-from tests.test_snapshot import clip_ids, commit, make_store, tables_in
+from stores import (
+    NO_TARGET,
+    Clock,
+    FeatureDataset,
+    FeatureStore,
+    LeakError,
+    Length,
+    Like,
+    NotFitted,
+    NotInStore,
+    Windows,
+    collate,
+)
+from stores.fitted import StateFile, write_state
+from stores.records import FoldState, StoredFitted, sha256_of
+from tests.test_shards import CROPS, SPEC, same, spec_of
+from tests.test_snapshot import LOGMEL, clip_ids, commit, make_store, tables_in
 
 IDS = clip_ids(7)
 
@@ -152,6 +169,9 @@ def test_dropping_every_clip_is_an_error(tmp_path: Path) -> None:
 def test_a_dataset_stays_at_its_snapshot_also_after_pickling(tmp_path: Path) -> None:
     snapshot = make_store(tmp_path)
     dataset = train(tmp_path)
+    size = len(pickle.dumps(dataset))
+    assert len(dataset[0][1]) == 2
+    assert len(pickle.dumps(dataset)) == size  # what was opened stays behind
     commit(tmp_path, {"mfcc": snapshot.features["mfcc"]}, {**tables_in(tmp_path, snapshot), "labels": LABELS.build(VOTES)})
     for copy in (dataset, pickle.loads(pickle.dumps(dataset))):
         assert copy.clip_ids == ("made/01", "made/02", "made/04", "made/05")
@@ -210,3 +230,242 @@ def load_batches(root: Path, method: str | None) -> None:
                 np.testing.assert_array_equal(batch[kind][name].numpy(), plain[kind][name])  # type: ignore[literal-required]
     loss = torch.nn.functional.cross_entropy(batches[0]["values"]["mfcc"].mean(dim=(1, 2))[:, None].expand(2, 3), batches[0]["targets"])
     assert torch.isfinite(loss)
+
+
+# Labels of a space, groups and classes.
+
+
+EIGHT = [
+    Label(clip_id, "ravdess8", "intended", value)
+    for clip_id, value in zip(IDS, ("calm", "neutral", "happy", "sad", "angry", "disgust", "happy"), strict=True)
+]
+
+
+def test_labels_may_be_those_of_a_label_space(tmp_path: Path) -> None:
+    root = store_with(tmp_path, EIGHT)
+    own = FeatureDataset(root, features=["mfcc"], labels="ravdess8", missing="error")
+    assert own.classes == ("angry", "calm", "disgust", "happy", "neutral", "sad")  # the store's own come first, as they always did
+    space = FeatureDataset(root, features=["mfcc"], labels="common4", missing="mask")
+    assert space.classes == ("neutral", "happy", "sad", "angry")
+    assert [label for _, _, label in space] == ["neutral", "neutral", "happy", "sad", "angry", None, "happy"]
+    assert space.targets.tolist() == [0, 0, 1, 2, 3, NO_TARGET, 1]
+    assert space.collate([space[i] for i in range(7)])["targets"].tolist() == space.targets.tolist()
+    dropped = FeatureDataset(root, features=["mfcc"], labels="common4", missing="drop")
+    assert dropped.dropped == {"made/05": "label"}
+    with_surprise = FeatureDataset(root, features=["mfcc"], labels="ravdess7", missing="error")
+    assert with_surprise.classes[-1] == "surprised"  # no clip has it, and the classes are numbered alike in every store
+    assert with_surprise.class_counts().tolist() == [2, 2, 1, 1, 0, 1, 0]
+
+
+def test_a_space_that_reads_nothing_of_the_store_says_what_it_reads(made: Path) -> None:
+    with pytest.raises(NotInStore) as caught:
+        train(made, labels="meld7")
+    assert str(caught.value) == "the store has no labels 'meld7', nor labels that the space meld7 reads (meld7); there are made3"
+
+
+def test_a_space_that_has_changed_since_the_store_was_built_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = store_with(tmp_path, EIGHT)
+    space = stores.dataset.SPACES["common4"]
+    other = replace(space, sources={"ravdess8": {**space.sources["ravdess8"], "calm": None}})
+    monkeypatch.setitem(stores.dataset.SPACES, "common4", other)
+    with pytest.raises(ValueError, match=r"the label space common4 has sha256 \w{8}, but snapshot 2 recorded \w{8}: .* build again"):
+        train(root, labels="common4")
+
+
+def test_class_weights_make_every_class_weigh_the_same(tmp_path: Path) -> None:
+    dataset = FeatureDataset(store_with(tmp_path, EIGHT), features=["mfcc"], labels="common4", missing="mask")
+    counts, weights = dataset.class_counts(), dataset.class_weights()
+    assert counts.tolist() == [2, 2, 1, 1]
+    np.testing.assert_allclose(weights * counts, 6 / 4)
+    assert weights.dtype == np.float32
+    empty = FeatureDataset(tmp_path, features=["mfcc"], labels="ravdess7", missing="mask")
+    np.testing.assert_allclose(empty.class_weights(), np.array([7 / 10, 7 / 10, 7 / 5, 7 / 5, 0, 7 / 5, 0]), rtol=1e-6)
+    assert FeatureDataset(tmp_path, features=["mfcc"], labels=None, missing="mask").class_counts().tolist() == []
+
+
+def test_groups_are_those_that_the_split_kept_together(made: Path) -> None:
+    assert train(made).groups == ("made/s1", "made/s2", "made/s1", "made/s2")
+    assert FeatureDataset(made, features=["mfcc"], labels=None, missing="error").groups[:4] == ("made/s0", "made/s1", "made/s2", "made/s0")
+
+
+def test_a_clip_of_no_known_group_is_one_by_itself(tmp_path: Path) -> None:
+    snapshot = make_store(tmp_path)
+    clips = [replace(clip, group_id=None) for clip in FeatureStore(tmp_path).rows(CLIPS)]
+    commit(tmp_path, snapshot.features, {**tables_in(tmp_path, snapshot), "clips": CLIPS.build(clips)})
+    assert FeatureDataset(tmp_path, features=["mfcc"], labels=None, missing="error").groups == tuple(IDS)
+
+
+def test_batches_hold_every_item_once_in_an_order_that_the_seed_decides(made: Path) -> None:
+    dataset = FeatureDataset(made, features=["mfcc"], labels="made3", missing="error")
+    plain = list(dataset.batches(3))
+    assert [batch["clip_ids"] for batch in plain] == [IDS[:3], IDS[3:6], IDS[6:]]
+    orders = {tuple(clip_id for batch in dataset.batches(3, seed=seed) for clip_id in batch["clip_ids"]) for seed in range(5)}
+    assert len(orders) > 1
+    assert all(sorted(order) == IDS for order in orders)
+    once, again = list(dataset.batches(3, seed=1)), list(dataset.batches(3, seed=1))
+    assert [batch["clip_ids"] for batch in once] == [batch["clip_ids"] for batch in again]
+    np.testing.assert_array_equal(once[0]["values"]["mfcc"], again[0]["values"]["mfcc"])
+    with pytest.raises(ValueError, match="a batch of 0 items was asked for, expected at least 1"):
+        next(dataset.batches(0))
+
+
+# Alignment.
+
+
+def test_items_and_batches_come_aligned(made: Path) -> None:
+    """Rows of the made store lie every 10 ms from 3 ms on; clip i has 3 + i of them, and row 2 is never valid."""
+    plain, clock = train(made, features=["mfcc", "crops"]), Clock(0.02, how={"mfcc": 2})
+    dataset = train(made, features=["mfcc", "crops"], align=clock)
+    expected = clock(plain[0][1])
+    assert all(same(dataset[0][1][name], expected[name]) for name in expected)
+    batch = dataset.collate([dataset[i] for i in range(len(dataset))])
+    assert batch["values"]["mfcc"].shape == (3, 4, 2, 4)
+    assert batch["values"]["crops"].shape == (3, 4, 16, 24, 3)
+    assert batch["mask"]["mfcc"].shape == (3, 4)
+    assert not batch["mask"]["mfcc"][:, 1].any()
+    assert batch["mask"]["mfcc"][:, 0].all()
+    np.testing.assert_array_equal(batch["seconds"]["mfcc"], batch["seconds"]["crops"])
+
+
+def test_alignments_follow_one_another(made: Path) -> None:
+    dataset = train(made, align=[Like("logmel"), Length(8), Windows(4, 4)])
+    batch = next(dataset.batches(4))
+    for name, width in (("mfcc", 4), ("logmel", 6)):
+        assert batch["values"][name].shape == (4, 2, 4, width)
+        assert batch["mask"][name].shape == (4, 2, 4)
+        assert batch["lengths"][name].tolist() == [2, 2, 2, 2]
+    assert batch["mask"]["mfcc"][0].tolist() == [[True, True, False, True], [False] * 4]  # 4 rows, one of them not valid
+
+
+def test_a_clip_that_lacks_a_feature_is_aligned_under_the_mask(made: Path) -> None:
+    dataset = train(made, features=["mfcc", "crops"], missing="mask", align=(Clock(0.01), Windows(2, 2)))
+    batch = next(dataset.batches(4))
+    assert batch["values"]["crops"].shape == (4, 4, 2, 16, 24, 3)
+    assert not batch["mask"]["crops"][0].any()
+    assert batch["mask"]["mfcc"][0].any()
+    assert np.isnan(dataset[0][1]["crops"].seconds).sum() == 0
+
+
+# Augmented variants.
+
+
+def variant_of(name: str, number: int = 1) -> Any:
+    spec = {"mfcc": SPEC, "logmel": LOGMEL}[name]
+    return replace(spec_of(f"{name}~{number}", shape=spec.shape), variant=number)
+
+
+@pytest.fixture(scope="module")
+def augmented(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("augmented") / "store"
+    make_store(root, specs=(SPEC, LOGMEL, CROPS, variant_of("mfcc"), variant_of("mfcc", 2), variant_of("logmel", 2)))
+    return root
+
+
+def test_a_variant_is_an_item_of_its_own_beside_the_clip(augmented: Path) -> None:
+    store = FeatureStore(augmented)
+    dataset = train(augmented, features=["mfcc", "logmel"], variants=(0, 1, 2))
+    assert dataset.items[:4] == (("made/01", 0), ("made/01", 1), ("made/01", 2), ("made/02", 0))
+    assert dataset.clip_ids[:4] == ("made/01", "made/01", "made/01", "made/02")
+    assert len(dataset) == 12
+    names = (("mfcc", "logmel"), ("mfcc~1", "logmel"), ("mfcc~2", "logmel~2"))  # variant 1 has no log-mel of its own
+    for i, stored in enumerate(names):
+        clip_id, tracks, label = dataset[3 + i]
+        assert (clip_id, label, list(tracks)) == ("made/02", "happy", ["mfcc", "logmel"])
+        assert all(same(track, store[name][clip_id]) for track, name in zip(tracks.values(), stored, strict=True))
+    assert dataset.groups[3:6] == ("made/s2",) * 3
+    assert dataset.targets.tolist() == [1] * 3 + [2] * 3 + [1] * 3 + [2] * 3
+    assert train(augmented, features=["mfcc"], variants=[2]).items[0] == ("made/01", 2)
+    assert sorted(id for batch in dataset.batches(5, seed=0) for id in batch["clip_ids"]) == sorted(dataset.clip_ids)
+
+
+@pytest.mark.parametrize("role", ["test", None])
+def test_only_training_sees_a_variant(augmented: Path, role: str | None) -> None:
+    how: dict[str, Any] = {"role": role} if role else {"scheme": None, "fold": None, "role": None}
+    said = "role 'test'" if role else "the whole store"
+    for asked in ({"variants": (0, 1)}, {"features": ["logmel", "mfcc~1"]}):
+        with pytest.raises(LeakError, match=f"mfcc~1 holds augmented clips, which only training may see, and {said} was asked for"):
+            train(augmented, **how, **asked)
+    assert issubclass(LeakError, ValueError)
+    assert len(train(augmented, features=["mfcc~1"])) == 4
+    assert len(train(augmented, **how)) > 0
+
+
+def test_a_variant_that_changes_none_of_the_features_is_not_in_the_store(augmented: Path, made: Path) -> None:
+    with pytest.raises(NotInStore) as caught:
+        train(augmented, features=["logmel", "crops"], variants=(0, 1))
+    assert str(caught.value) == "the store has no variant 1 of logmel, crops; the variants of its features are 1, 2"
+    with pytest.raises(NotInStore, match="no variant 3 of mfcc, logmel; the variants of its features are none"):
+        train(made, variants=(3,))
+    for wrong in (1, ()):
+        with pytest.raises(ValueError, match=r"expected a list of numbers such as \(0, 1\); 0 is the clip as it is"):
+            train(augmented, variants=wrong)
+
+
+def test_a_clip_that_lacks_a_variant_keeps_its_other_items(tmp_path: Path) -> None:
+    snapshot = make_store(tmp_path, specs=(SPEC, LOGMEL, CROPS, replace(CROPS, name="crops~1", fingerprint="cd" * 16, variant=1)))
+    index = tables_in(tmp_path, snapshot)["index"].to_pandas()
+    assert set(index[index.state == "quarantined"].feature) == {"crops", "crops~1"}
+    dataset = train(tmp_path, features=["mfcc", "crops"], variants=(0, 1))
+    assert dataset.dropped == {"made/01": "crops~1"}
+    assert len(dataset) == 6
+    mask = train(tmp_path, features=["mfcc", "crops"], variants=(0, 1), missing="mask")
+    assert [len(mask[i][1]["crops"]) for i in range(4)] == [0, 0, 5, 5]
+
+
+# Fitted features.
+
+
+MEAN = np.arange(4.0)
+
+
+def fit(root: Path) -> Path:
+    """Give the store `zmfcc`, mfcc - MEAN, and `twice`, zmfcc / 2, as if fitted for fold 0 of thirds."""
+    snapshot, store = FeatureStore(root).snapshot, FeatureStore(root)
+    trained = tuple((clip_id, "0" * 64) for clip_id in train(root, features=["mfcc"], labels=None).clip_ids)
+    fitted = {}
+    for name, source, state in (("zmfcc", "mfcc", (MEAN, np.ones(4))), ("twice", "zmfcc", (np.zeros(4), np.full(4, 2.0)))):
+        spec = spec_of(name)
+        file = f"fitted/{name}/{spec.fingerprint}/thirds-0-{'a' * 32}.h5"
+        content = StateFile(name, spec.fingerprint, "thirds", 0, trained, dict(zip(("mean", "scale"), state, strict=True)))
+        write_state(root, file, content)
+        size, sha256 = (root / file).stat().st_size, sha256_of(root / file)
+        states = (FoldState("thirds", 0, content.training_sha256, len(trained), file, size, sha256, (4,)),)
+        fitted[name] = StoredFitted(spec, "scale", {"input": source}, None, False, states)
+    commit(root, snapshot.features, {name: tables_in(root, snapshot)[name] for name in snapshot.tables}, fitted=fitted)
+    assert store.snapshot.number == 1
+    return root
+
+
+@pytest.fixture(scope="module")
+def with_fits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("fits") / "store"
+    make_store(root, specs=(SPEC, LOGMEL, CROPS, variant_of("mfcc")))
+    return fit(root)
+
+
+def test_a_fitted_feature_is_read_like_a_stored_one_in_its_fold(with_fits: Path) -> None:
+    mfcc = FeatureStore(with_fits)["mfcc"]
+    for role in ("train", "test"):
+        dataset = train(with_fits, features=["mfcc", "zmfcc", "twice"], role=role)
+        for clip_id, tracks, _ in dataset:
+            np.testing.assert_allclose(tracks["zmfcc"].values, mfcc[clip_id].values - MEAN, rtol=1e-6)
+            np.testing.assert_allclose(tracks["twice"].values, tracks["zmfcc"].values / 2, rtol=1e-6)
+    copy = pickle.loads(pickle.dumps(dataset))
+    assert same(copy[0][1]["zmfcc"], dataset[0][1]["zmfcc"])
+
+
+def test_a_fitted_feature_follows_its_input_into_a_variant(with_fits: Path) -> None:
+    store = FeatureStore(with_fits)
+    dataset = train(with_fits, features=["twice", "logmel"], variants=(0, 1))
+    for i, name in ((0, "mfcc"), (1, "mfcc~1")):
+        clip_id, tracks, _ = dataset[i]
+        np.testing.assert_allclose(tracks["twice"].values, (store[name][clip_id].values - MEAN) / 2, rtol=1e-6)
+    with pytest.raises(LeakError, match="twice~1 holds augmented clips"):
+        train(with_fits, features=["twice"], variants=(0, 1), role="test")
+
+
+def test_a_fitted_feature_needs_its_fold(with_fits: Path) -> None:
+    with pytest.raises(ValueError, match="zmfcc is fitted for each fold of a split; name a scheme, a fold and a role"):
+        FeatureDataset(with_fits, features=["zmfcc"], labels=None, missing="drop")
+    with pytest.raises(NotFitted, match="zmfcc is not fitted for fold 1 of thirds"):
+        train(with_fits, features=["zmfcc"], fold=1)

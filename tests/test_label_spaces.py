@@ -50,6 +50,10 @@ OWN = {
 }
 EXPECTED = [(space, scheme, text) for space, maps in COMMON.items() for scheme, text in zip(VOCABULARY, maps, strict=False)]
 EXPECTED += [(space, scheme, text) for space, (scheme, text) in OWN.items()]
+EXPECTED += [
+    ("kirar3", "meld7", "joy>happy sadness>sad surprise>surprised"),
+    ("kirar3", "ravdess8", "happy>happy sad>sad surprised>surprised"),
+]
 
 
 def test_every_space_is_tested_here() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import manifests.table
 import stores.snapshot
+from manifests.audits import AUDITS
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
 from manifests.folds import FOLDS, Fold, Role
@@ -83,6 +84,7 @@ def tables_of(count: int, index: list[IndexRow], lost: list[Quarantined]) -> dic
         "folds": FOLDS.build(folds),
         "index": INDEX.build(index),
         "quarantine": QUARANTINE.build(lost),
+        "audits": AUDITS.build([]),
     }
 
 
@@ -96,7 +98,12 @@ def make_store(
 
 def commit(root: Path, features: Mapping[str, StoredFeature], tables: Mapping[str, pa.Table], **how: Any) -> Snapshot:
     parent = load_snapshot(root) if (root / "dataset.json").exists() else None
-    plain: dict[str, Any] = {"recipe": {"name": "made", "mfcc": {"n": 4}}, "versions": {"numpy": "2"}, "schemes": {"thirds": {"seed": 0}}}
+    plain: dict[str, Any] = {
+        "recipe": {"name": "made", "mfcc": {"n": 4}},
+        "fitted": {},
+        "versions": {"numpy": "2"},
+        "schemes": {"thirds": {"seed": 0}},
+    }
     return publish(root, parent=parent, tables=tables, features=features, **{**plain, **how})
 
 
@@ -184,7 +191,7 @@ def test_a_parent_that_is_not_the_newest_is_refused_and_nothing_is_written(tmp_p
     before = files_of(tmp_path)
     for parent in (first, None):
         with pytest.raises(WrongSnapshot, match="another build has published meanwhile"):
-            publish(tmp_path, parent=parent, recipe={}, tables=tables, features={}, versions={}, schemes={})
+            publish(tmp_path, parent=parent, recipe={}, tables=tables, features={}, fitted={}, versions={}, schemes={})
     assert files_of(tmp_path) == before
 
 
@@ -197,10 +204,10 @@ def test_a_shard_that_is_not_there_is_not_committed(tmp_path: Path) -> None:
     assert load_snapshot(tmp_path) == first
 
 
-def test_all_five_tables_are_needed_and_each_must_be_one(tmp_path: Path) -> None:
+def test_every_table_is_needed_and_each_must_be_one(tmp_path: Path) -> None:
     first = make_store(tmp_path)
     tables = tables_in(tmp_path, first)
-    with pytest.raises(WrongSnapshot, match="a snapshot has the tables clips, labels, folds, index, quarantine, got"):
+    with pytest.raises(WrongSnapshot, match="a snapshot has the tables clips, labels, folds, index, quarantine, audits, got"):
         commit(tmp_path, first.features, {"clips": tables["clips"]})
     with pytest.raises(WrongTable):
         commit(tmp_path, first.features, {**tables, "labels": tables["folds"]})

@@ -25,7 +25,7 @@ def test_a_whole_store_has_no_problem_and_its_sum_is_right(tmp_path: Path) -> No
     report = verify(tmp_path, files.append)
     assert report.problems == []
     assert (report.clips, report.features, report.stored, report.quarantined) == (7, 3, 20, 1)
-    assert report.files == len(files) == 14
+    assert report.files == len(files) == 15
     assert report.bytes == sum((tmp_path / file).stat().st_size for file in files)
     assert "20 stored + 1 quarantined: whole" in report.summary
     assert snapshot.tables["clips"].file in files

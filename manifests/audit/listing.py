@@ -69,6 +69,18 @@ class Dealt:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """Pairs of rows that hold the same recording, as their fingerprints tell."""
+
+    pairs: NDArray[np.int64]
+    """(pair, 2)"""
+    similarity: NDArray[np.float64]
+    """(pair,) at most 1."""
+    compared: int
+    """Clips that have a fingerprint."""
+
+
+@dataclass(frozen=True)
 class Listing:
     """A table, or a store, in the one form that every rule reads."""
 
@@ -82,10 +94,14 @@ class Listing:
     folds: tuple[Dealt, ...]
     flags: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     """`fitted`: something was fitted on this row; `selected`: a model was chosen by it; `stored NAME`: the feature NAME is stored."""
-    fit_free: bool = False
-    """The source itself says that nothing in it was fitted on clips."""
+    fits: "Mapping[tuple[str, int], tuple[Fit, ...]] | None" = None
+    """Scheme and fold -> what a store has fitted for it; None where the source does not say."""
     read_as: tuple[tuple[str, str], ...] = ()
     """(column of the source, what it was read as)."""
+    near: Mapping[str, Alike] = field(default_factory=dict)
+    """`sound`, `face`: near-duplicates by it, where the source has fingerprints of it."""
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """Of `sound`, `face`, `pcm` and `frames`, those that a store could hold and does not -> what to do about it."""
 
     @cached_property
     def overlaps(self) -> "Overlaps | None":
@@ -130,6 +146,19 @@ def _overlaps(unit: str, recording: Names, clip: Names, start: NDArray[np.float6
     pairs = np.asarray(found, np.int64).reshape(-1, 2)
     unlike = clip.codes[kept[pairs[:, 0]]] != clip.codes[kept[pairs[:, 1]]] if len(pairs) else np.zeros(0, np.bool_)
     return Overlaps(unit, span_of_row, np.flatnonzero(timed & (end - start > _LONGEST_S)), pairs[unlike], len(kept))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fitted state, and the clips that it was fitted on."""
+
+    feature: str
+    saw: frozenset[str]
+    """Clip ids, as the state itself lists them."""
+    meant: frozenset[str]
+    """Training clips of the fold that have what the fit needs."""
+    changed: frozenset[str] = frozenset()
+    """Those that it saw and whose files have other bytes now."""
 
 
 class Sides:

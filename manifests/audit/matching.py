@@ -52,7 +52,7 @@ def match(tables: Sequence[Raw], corpora: Mapping[str, Corpus], corpus: str | No
     numbers = {name: lines.numbers(name) for name in NUMBERS if lines.has(name)}
     flags = {name: lines.flag(name) for name in ("fitted", "selected") if lines.has(name)}
     read_as = tuple((column, meaning) for table in tables[:1] for meaning, column in table.header.items())
-    return Listing(lines.title, (owner.name,), units, numbers, folds, flags, False, read_as)
+    return Listing(lines.title, (owner.name,), units, numbers, folds, flags, None, read_as)
 
 
 def _owner(lines: Lines, corpora: Mapping[str, Corpus], given: str | None) -> Corpus:

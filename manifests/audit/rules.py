@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.audit.listing import ROLES, TEST, TRAIN, VALID, Names, Sides
+from manifests.audit.listing import ROLES, TEST, TRAIN, VALID, Fit, Names, Sides
 from manifests.audit.populations import POPULATIONS
 from manifests.audit.terms import Seen, Severity, Unjudged
 
@@ -56,6 +56,7 @@ def exact_duplicates(sides: Sides) -> Iterator[Seen | Unjudged]:
     for unit in units:
         kind = {"sha256": "file", "pcm": "sound", "frames": "picture"}[unit]
         yield from _shared_apart(sides, unit, f"identical, {kind} for {kind}, to a clip that is", f"{kind}s")
+    yield from (Unjudged(why) for unit, why in sides.listing.unmeasured.items() if unit in ("pcm", "frames"))
     if not units:
         yield Unjudged("no column holds a hash of the files (sha256), of their sound (pcm_sha256) or of their frames (frames_sha256)")
 
@@ -104,13 +105,30 @@ def copies_across(sides: Sides) -> Iterator[Seen | Unjudged]:
 
 def fitted_state(sides: Sides) -> Iterator[Seen | Unjudged]:
     """L10: scaling, selection, padding, encoders and backbones are fitted on training clips alone."""
-    fitted = sides.flag("fitted")
-    if fitted is None and not sides.listing.fit_free:
+    fitted, fits = sides.flag("fitted"), sides.listing.fits
+    if fitted is not None:
+        saw = fitted & (sides.role == sides.judged)
+        said = f"{_of(sides, int(saw.sum()), sides.judged)} were seen by what was fitted before"
+        yield Seen("fitted", int(saw.sum()), said, sides.clips(saw))
+    elif fits is None:
         yield Unjudged("no column `fitted` says which clips a scaling, a selection, a padding or a backbone was fitted on")
-        return
-    saw = np.zeros(len(sides.role), np.bool_) if fitted is None else fitted & (sides.role == sides.judged)
-    said = f"{_of(sides, int(saw.sum()), sides.judged)} were seen by what was fitted before"
-    yield Seen("fitted", int(saw.sum()), said, sides.clips(saw))
+    else:
+        yield Seen("fitted", 0, "")  # what is stored and not fitted is made clip by clip, with weights from elsewhere
+        yield from (_fitted_on(sides, fit) for fit in fits.get((sides.dealt.scheme, sides.dealt.fold), ()))
+
+
+def _fitted_on(sides: Sides, fit: Fit) -> Seen:
+    """A state of a store against the training clips of its fold."""
+    column = sides.names("clip")
+    ids = np.asarray(column.values)[column.codes[sides.role == sides.judged]].tolist() if column is not None else []
+    tested = fit.saw & set(ids)
+    strange, missing = fit.saw - fit.meant - tested, fit.meant - fit.saw
+    wrong = sorted(tested) + sorted(strange) + sorted(missing) + sorted(fit.changed - tested)
+    said = (
+        f"{fit.feature} was fitted on {len(fit.saw)} clips: {len(tested)} of them are {ROLES[sides.judged]} clips, {len(strange)} others "
+        f"are no training clips with its inputs, {len(fit.changed)} have changed since, and {len(missing)} training clips are missing"
+    )
+    return Seen(f"fitted {fit.feature}", len(set(wrong)), said, tuple(wrong[:5]))
 
 
 def selection(sides: Sides) -> Iterator[Seen | Unjudged]:

@@ -1,12 +1,13 @@
 """The tables of a store as a listing to audit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.audit.listing import NUMBERS, ROLES, Dealt, Listing, Names
+from manifests.audit.listing import NUMBERS, ROLES, Alike, Dealt, Fit, Listing, Names
 from manifests.corpora.base import Corpus
 from manifests.features import State
 
@@ -21,8 +22,34 @@ class NothingToAudit(ValueError):
     """The store has no folds, or none of the scheme that was asked for."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a store's own features tell of copies, by clip id."""
+
+    digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """`pcm`, `frames` -> clip id -> hash."""
+    near: Mapping[str, Sequence[tuple[str, str, float]]] = field(default_factory=dict)
+    """`sound`, `face` -> (clip id, clip id, similarity) of each pair of near-duplicates."""
+    compared: Mapping[str, int] = field(default_factory=dict)
+    """`sound`, `face` -> clips that have a fingerprint."""
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """Of these four, those that the store does not hold -> what to do about it."""
+
+
+_NOTHING = Measured()
+
+
 def listing(
-    source: str, clips: pa.Table, labels: pa.Table, folds: pa.Table, index: pa.Table, corpora: Sequence[Corpus], scheme: str | None = None
+    source: str,
+    clips: pa.Table,
+    labels: pa.Table,
+    folds: pa.Table,
+    index: pa.Table,
+    corpora: Sequence[Corpus],
+    scheme: str | None = None,
+    measured: Measured = _NOTHING,
+    *,
+    fits: Mapping[tuple[str, int], tuple[Fit, ...]],
 ) -> Listing:
     """Tables CLIPS, LABELS, FOLDS and INDEX -> one row for each clip. `corpora`: of the clips, for their main label schemes.
 
@@ -36,6 +63,8 @@ def listing(
     if not folds.num_rows:
         raise NothingToAudit(f"{source} has no folds to audit; make some with: affectstore split {source} subject_kfold")
     names = {unit: _names(clips.column(column)) for unit, column in _COLUMNS.items()}
+    ids = clips.column("clip_id").to_pylist()
+    names |= {unit: Names.of([of_clip.get(clip_id) for clip_id in ids]) for unit, of_clip in measured.digests.items()}
     names["label"] = _labels(clips.column("clip_id"), labels, [corpus.label_schemes[0] for corpus in corpora if corpus.label_schemes])
     names["folder"] = Names.of([str(path).rpartition("/")[0] or None for path in clips.column("path").to_pylist()])
     numbers = {name: _number(clips, column) for name in NUMBERS for column in [_number_column(name)]}
@@ -46,9 +75,16 @@ def listing(
         numbers,
         tuple(_dealt(folds, clips)),
         _stored(clips, index),
-        # Extractors see one clip at a time, and weights come from elsewhere: nothing stored was fitted on these clips.
-        fit_free=True,
+        fits=fits,
+        near={kind: _alike(ids, pairs, measured.compared[kind]) for kind, pairs in measured.near.items()},
+        unmeasured=measured.unmeasured,
     )
+
+
+def _alike(ids: Sequence[str], pairs: Sequence[tuple[str, str, float]], compared: int) -> Alike:
+    row_of = {clip_id: row for row, clip_id in enumerate(ids)}
+    rows = np.array([(row_of[first], row_of[second]) for first, second, _ in pairs], np.int64).reshape(-1, 2)
+    return Alike(rows, np.array([similarity for _, _, similarity in pairs], np.float64), compared)
 
 
 def _names(column: pa.ChunkedArray) -> Names:

@@ -1,0 +1,52 @@
+"""A length for all clips."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from extractors.base import Layout
+from extractors.fitted.base import Examples, State, Statistic
+from manifests.features import FeatureSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pad(Statistic):
+    """Every clip cut or padded at its end to one number of rows: that of the longest training clip, or a percentile of theirs.
+
+    values: as the input's; (length, ...) for every clip. Rows that are added are zeros and not valid; see `stores.transforms.pad`.
+    """
+
+    name: ClassVar[str] = "pad"
+    version: ClassVar[int] = 1
+    transform: ClassVar[str] = "pad"
+
+    input: str
+    percentile: float = 100.0
+    """Share of the training clips, in percent, that are not cut: the length is the least that is enough for them."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.percentile <= 100:
+            raise ValueError(f"percentile = {self.percentile}, but a number above 0 and up to 100 is needed")
+
+    @property
+    def needs(self) -> Mapping[str, str]:
+        return {"input": self.input}
+
+    def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
+        source = needs["input"]
+        return Layout(source.dtype, source.dims, source.shape, source.units, source.hop_s, about=source.about)
+
+    def fit(self, examples: Examples) -> State:
+        """State: length () int64 in rows; hop_s () float64, the median step from row to row, 0 where no clip has two rows."""
+        lengths, steps = [], []
+        for number in range(len(examples)):
+            track = examples.tracks["input"][number]
+            lengths.append(len(track))
+            if len(track) > 1:
+                steps.append(float(np.median(np.diff(track.seconds))))
+        if not any(lengths):
+            raise ValueError(f"none of the {len(lengths)} training clips has a row")
+        length = np.percentile(lengths, self.percentile, method="inverted_cdf")
+        return {"length": np.array(max(1, int(length)), np.int64), "hop_s": np.array(np.median(steps) if steps else 0.0)}

@@ -1,0 +1,45 @@
+"""Per-band z-normalisation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from extractors.base import Layout
+from extractors.fitted.base import Examples, State, Statistic
+from extractors.fitted.moments import of_input
+from manifests.features import FeatureSpec
+
+_CONSTANT = 1e-10
+"""A deviation below this share of the mean is rounding: the band does not vary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZScore(Statistic):
+    """(values - mean) / standard deviation, each over all valid rows of all training clips, for every number of a row by itself.
+
+    values: as the input's rows, float32, without a unit. The deviation divides by the number of rows. A band that does not vary in
+    training is only centred.
+    """
+
+    name: ClassVar[str] = "zscore"
+    version: ClassVar[int] = 1
+    transform: ClassVar[str] = "scale"
+
+    input: str
+
+    @property
+    def needs(self) -> Mapping[str, str]:
+        return {"input": self.input}
+
+    def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
+        source = needs["input"]
+        return Layout("float32", source.dims, source.shape, "standard deviations from the training mean", source.hop_s, about=source.about)
+
+    def fit(self, examples: Examples) -> State:
+        """State: mean and scale, float64, of the shape of a row."""
+        moments = of_input(examples)
+        deviation = np.sqrt(moments.squares / moments.count)
+        constant = deviation <= _CONSTANT * np.abs(moments.mean)
+        return {"mean": moments.mean, "scale": np.where(constant, 1.0, deviation)}

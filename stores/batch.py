@@ -1,0 +1,75 @@
+"""Items of a dataset -> a batch: padded, writable NumPy arrays."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.tracks import Track
+
+Item = tuple[str, dict[str, Track], str | None]
+"""Clip id, tracks by feature, label."""
+
+NO_TARGET = -100
+"""Target of a clip without a label: the index that torch's losses ignore by default."""
+
+
+class Batch(TypedDict):
+    """Clips padded at the end to the longest. Each feature has its own length, for each has its own hop, unless an alignment made them one.
+
+    After `align.Windows` a row is a window of rows: values are (batch, window, length, ...) and the mask is (batch, window, length).
+    """
+
+    clip_ids: list[str]
+    targets: NDArray[np.int64]
+    """(batch,) index of the label in `classes`, NO_TARGET where there is none."""
+    values: dict[str, NDArray[Any]]
+    """feature -> (batch, time, ...) in the stored dtype; 0 wherever `mask` is False, also where a row is stored as NaN."""
+    seconds: dict[str, NDArray[np.float64]]
+    """feature -> (batch, time), NaN where there is no row."""
+    mask: dict[str, NDArray[np.bool_]]
+    """feature -> (batch, time), True where there is a row and it is valid."""
+    lengths: dict[str, NDArray[np.int64]]
+    """feature -> (batch,) number of rows, valid or not."""
+
+
+def collate(batch: Sequence[Item], classes: Sequence[str] = ()) -> Batch:
+    """Items of a FeatureDataset -> padded, writable NumPy arrays. `classes` numbers the labels; ValueError for one that is not in it."""
+    padded: Batch = {
+        "clip_ids": [clip_id for clip_id, _, _ in batch],
+        "targets": number([label for _, _, label in batch], classes),
+        "values": {},
+        "seconds": {},
+        "mask": {},
+        "lengths": {},
+    }
+    for name in batch[0][1] if batch else ():
+        _pad(padded, name, [tracks[name] for _, tracks, _ in batch])
+    return padded
+
+
+def number(labels: Sequence[str | None], classes: Sequence[str]) -> NDArray[np.int64]:
+    """(labels,) the index of each in `classes`, NO_TARGET for None; ValueError for a label that is not among them."""
+    numbers: dict[str | None, int] = {None: NO_TARGET, **{value: i for i, value in enumerate(classes)}}
+    if unknown := sorted({label for label in labels if label is not None and label not in numbers}):
+        raise ValueError(
+            f"the label {unknown[0]!r} is not one of the classes {', '.join(classes) or '(none)'}; use the dataset's own collate"
+        )
+    return np.array([numbers[label] for label in labels], np.int64)
+
+
+def _pad(padded: Batch, name: str, tracks: list[Track]) -> None:
+    lengths = np.array([len(track) for track in tracks], np.int64)
+    longest = int(lengths.max())
+    values = np.zeros((len(tracks), longest, *tracks[0].values.shape[1:]), tracks[0].values.dtype)
+    seconds = np.full((len(tracks), longest), np.nan)
+    mask = np.zeros((len(tracks), longest, *tracks[0].valid.shape[1:]), np.bool_)
+    for i, track in enumerate(tracks):
+        values[i, : len(track)] = track.values
+        seconds[i, : len(track)] = track.seconds
+        mask[i, : len(track)] = track.valid
+        if not track.valid.all():
+            values[i, : len(track)][~track.valid] = 0
+    padded["values"][name], padded["seconds"][name] = values, seconds
+    padded["mask"][name], padded["lengths"][name] = mask, lengths

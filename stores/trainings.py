@@ -1,0 +1,172 @@
+"""Which clips a fit sees, by the tables of a store: the training clips of one fold that have every input, and a label where one is needed.
+
+A fit that says of itself that it sees all clips of the fold gets those of all roles; the audit then finds it.
+The same rule decides what is fitted, what is still good after a build or a split, what a reader accepts and what `verify` checks.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from manifests.clips import CLIPS
+from manifests.features import INDEX, Json, State, canonical_json
+from manifests.folds import FOLDS, Role
+from manifests.label_spaces import SPACES, map_labels
+from manifests.labels import LABELS, Label
+from manifests.table import Table
+from stores.records import FoldState, StoredFitted, in_order
+
+Rows = Callable[[Table[Any]], list[Any]]
+"""A table of the store -> its rows."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a fit sees beside the tracks; clips in the order of their ids."""
+
+    clip_ids: tuple[str, ...]
+    sha256s: tuple[str, ...]
+    """Of the clips' files."""
+    groups: tuple[str, ...]
+    labels: tuple[str, ...]
+    """Empty where the fit looks at none."""
+
+    @property
+    def sha256(self) -> str:
+        """See `clips_sha256`."""
+        return clips_sha256(zip(self.clip_ids, self.sha256s, strict=True))
+
+
+def clips_sha256(clips: Iterable[tuple[str, str]]) -> str:
+    """sha256 over the lines `clip_id TAB sha256 of its file NEWLINE`, sorted."""
+    lines = sorted(f"{clip_id}\t{sha256}\n" for clip_id, sha256 in clips)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+class Trainings:
+    """The training clips of each fitted feature and fold. `fitted` may gain states while this is in use; tables are read once."""
+
+    def __init__(self, rows: Rows, fitted: Mapping[str, StoredFitted]) -> None:
+        self._rows, self._fitted = rows, fitted
+        self._labels: dict[str, dict[str, str]] = {}
+
+    def of(self, name: str, scheme: str, fold: int) -> Training:
+        """Empty where the store has no such fold."""
+        entry = self._fitted[name]
+        group_of = self.clip_ids(name, scheme, fold)
+        label_of = self.labels(entry.labels) if entry.labels is not None else None
+        able = self.able(name, scheme, fold) & group_of.keys()
+        ids = sorted(able if label_of is None else able & label_of.keys())
+        return Training(
+            tuple(ids),
+            tuple(self._sha256[clip_id] for clip_id in ids),
+            tuple(group_of[clip_id] for clip_id in ids),
+            () if label_of is None else tuple(label_of[clip_id] for clip_id in ids),
+        )
+
+    def clip_ids(self, name: str, scheme: str, fold: int) -> dict[str, str]:
+        """The training clips, or all of the fold for a fit that sees all, whether they have the inputs or not -> their groups."""
+        sees_all = self._fitted[name].sees_all
+        return {clip_id: group for clip_id, group, role in self._folds.get((scheme, fold), ()) if role == Role.TRAIN or sees_all}
+
+    def able(self, name: str, scheme: str, fold: int) -> frozenset[str]:
+        """The clips, of whatever side, that have every input of a fitted feature."""
+        inputs = self._fitted[name].inputs.values()
+        return frozenset[str].intersection(*(self.holding(each, scheme, fold) for each in inputs))
+
+    def holding(self, name: str, scheme: str, fold: int) -> frozenset[str]:
+        """The clips that have a feature, stored or fitted."""
+        if name not in self._fitted:
+            return frozenset(self._stored.get(name, ()))
+        state = self._fitted[name].state(scheme, fold)
+        return self.able(name, scheme, fold) - set(state.lost if state else ())
+
+    def able_sha256(self, name: str, scheme: str, fold: int) -> str:
+        return clips_sha256((clip_id, self._sha256[clip_id]) for clip_id in self.able(name, scheme, fold))
+
+    @property
+    def clips(self) -> tuple[tuple[str, str], ...]:
+        """(clip id, sha256 of its file) of every clip of the store, in the order of ids."""
+        return tuple(sorted(self._sha256.items()))
+
+    def file(self, name: str, scheme: str, fold: int) -> str | None:
+        """Where the state of a feature belongs: a path that is a function of all that the fit sees; None while an input is not fitted."""
+        entry, training = self._fitted[name], self.of(name, scheme, fold)
+        inputs: dict[str, Json] = {}
+        for role, each in entry.inputs.items():
+            if each in self._fitted:
+                state = self._fitted[each].state(scheme, fold)
+                if state is None:
+                    return None
+                inputs[role] = state.file
+        whole: Json = {"training": training.sha256, "groups": list(training.groups), "labels": list(training.labels), "inputs": inputs}
+        key = hashlib.sha256(canonical_json(whole).encode()).hexdigest()[:32]
+        return f"fitted/{name}/{entry.spec.fingerprint}/{scheme}-{fold}-{key}.h5"
+
+    def labels(self, scheme: str) -> dict[str, str]:
+        """Clip -> its one label in a label scheme of the store, or in a label space."""
+        if scheme not in self._labels:
+            self._labels[scheme] = one_label_each(self._rows(LABELS), scheme)
+        return self._labels[scheme]
+
+    def folds(self, scheme: str) -> list[int]:
+        return sorted(fold for each, fold in self._folds if each == scheme)
+
+    @cached_property
+    def schemes(self) -> Collection[str]:
+        return sorted({scheme for scheme, _ in self._folds})
+
+    @cached_property
+    def _folds(self) -> dict[tuple[str, int], list[tuple[str, str, Role]]]:
+        """Scheme and fold -> (clip, group, role)."""
+        found: defaultdict[tuple[str, int], list[tuple[str, str, Role]]] = defaultdict(list)
+        for row in self._rows(FOLDS):
+            found[row.scheme, row.fold].append((row.clip_id, row.group_id, row.role))
+        return dict(found)
+
+    @cached_property
+    def _stored(self) -> dict[str, set[str]]:
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for row in self._rows(INDEX):
+            if row.state == State.STORED:
+                found[row.feature].add(row.clip_id)
+        return dict(found)
+
+    @cached_property
+    def _sha256(self) -> dict[str, str]:
+        return {clip.clip_id: clip.sha256 for clip in self._rows(CLIPS)}
+
+
+def one_label_each(labels: Iterable[Label], scheme: str) -> dict[str, str]:
+    """Clip -> the value with the highest total weight over its annotators, in a label scheme, or in a label space where no label has
+    the scheme; a clip whose best values tie has none."""
+    labels = list(labels)
+    if scheme in SPACES and not any(label.scheme == scheme for label in labels):
+        labels = map_labels(labels, SPACES[scheme])
+    weights: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for label in labels:
+        if label.scheme == scheme:
+            weights[label.clip_id][label.value] += label.weight
+    best = {clip_id: [value for value, weight in each.items() if weight > max(each.values()) - 1e-9] for clip_id, each in weights.items()}
+    return {clip_id: values[0] for clip_id, values in best.items() if len(values) == 1}
+
+
+def carry(declared: Mapping[str, StoredFitted], before: Mapping[str, StoredFitted], rows: Rows) -> dict[str, StoredFitted]:
+    """`declared` with those states of an older snapshot that a fit on these tables would find again, and no other."""
+    kept = {name: replace(entry, states=()) for name, entry in declared.items()}
+    trainings = Trainings(rows, kept)
+    for name in in_order(declared):
+        old = before.get(name)
+        if old is not None and old.spec.fingerprint == declared[name].spec.fingerprint:
+            good = tuple(state for state in old.states if _still_good(trainings, name, state))
+            kept[name] = replace(kept[name], states=good)
+    return kept
+
+
+def _still_good(trainings: Trainings, name: str, state: FoldState) -> bool:
+    if trainings.file(name, state.scheme, state.fold) != state.file:
+        return False
+    return state.encoded_sha256 in (None, trainings.able_sha256(name, state.scheme, state.fold))
