@@ -105,11 +105,16 @@ def resolve(engine: str) -> str:
 
 
 def _torch_engine(model: Model, runtime: Runtime) -> Engine:
+    return torch_engine(model.depth, lambda: _state(model), runtime, model.precision)
+
+
+def torch_engine(depth: int, state: Callable[[], State], runtime: Runtime, precision: str = "float32") -> Engine:
+    """An engine for weights that no file or seed gives; `state` is called at the first row. Made anew at every call."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    _check_precision(model.precision, device)
-    forward = functools.cache(functools.partial(_torch_forward, model, device))
+    _check_precision(precision, device)
+    forward = functools.cache(lambda: _torch_forward(depth, state(), precision, device))
 
     def compile_for(_: int) -> Forward:
         """The same network for every batch; what a failed pass has left on the device is given back first."""
@@ -117,17 +122,17 @@ def _torch_engine(model: Model, runtime: Runtime) -> Engine:
             torch.cuda.empty_cache()
         return forward()
 
-    return Engine(compile_for, _batch(runtime, device), embedding_dim(model.depth))
+    return Engine(compile_for, _batch(runtime, device), embedding_dim(depth))
 
 
-def _torch_forward(model: Model, device: str) -> Forward:
+def _torch_forward(depth: int, state: State, precision: str, device: str) -> Forward:
     import torch
 
     from extractors.network import build, fold
 
-    network = fold(build(model.depth, _state(model)), model.depth)
+    network = fold(build(depth, state), depth)
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    half = None if model.precision == "float32" else getattr(torch, model.precision)
+    half = None if precision == "float32" else getattr(torch, precision)
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         # TF32 would keep ten bits of float32's 23, and the fastest algorithm is not the same one every time.

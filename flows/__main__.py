@@ -1,6 +1,5 @@
 """The command `affectstore`. Heavy imports stay inside the commands that need them, so that `show` answers at once."""
 
-import errno
 import os
 import signal
 import sys
@@ -63,12 +62,17 @@ def build(
         list[str] | None, typer.Option("--set", help="Change the recipe: key.path=value; may be given again.", show_default=False)
     ] = None,
     workers: Workers = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Work on a Dask cluster: the address of its scheduler, or local:N.", show_default=False)
+    ] = None,
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
     from flows.run import run_build
     from flows.view import print_result
 
-    print_result(store, run_build(store, _corpora(corpus), recipe, tuple(set_ or ()), workers))
+    if workers and dask:
+        raise typer.BadParameter("--workers counts processes of this machine, --dask says where else to work; give one of them")
+    print_result(store, run_build(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask))
 
 
 @app.command()
@@ -91,6 +95,19 @@ def split(
 
 
 @app.command()
+def fit(
+    store: Store,
+    scheme: Annotated[str, typer.Argument(help="A split scheme that the store has folds of.", show_default=False)],
+    workers: Workers = None,
+) -> None:
+    """Learn what the store's recipe has under [fitted.NAME], for each fold of a scheme, from the training clips of that fold alone."""
+    from flows.run import run_fit
+    from flows.view_fit import print_fit
+
+    print_fit(store, scheme, run_fit(store, scheme, workers))
+
+
+@app.command()
 def show(store: Store) -> None:
     """Print what a store holds: clips, features with their shapes, folds, and what is in quarantine."""
     from flows.view import print_store
@@ -99,11 +116,44 @@ def show(store: Store) -> None:
 
 
 @app.command()
+def draw(
+    store: Store,
+    feature: Annotated[str, typer.Argument(help="Such as mfcc, logmel64 or crops.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Folder for the PNG files.", show_default=False)],
+    clip: Annotated[
+        list[str] | None, typer.Option(help="A clip's id; may be given again. All clips if not given.", show_default=False)
+    ] = None,
+) -> None:
+    """Draw a feature, one PNG file a clip: numbers as colours over seconds, pictures as a sheet of them."""
+    from flows.draw import draw as draw_feature
+
+    files = draw_feature(store, feature, out, clip or ())
+    print(f"{len(files)} PNG files in {out}" if len(files) != 1 else files[0])
+
+
+@app.command()
 def verify(store: Store) -> None:
     """Check every checksum, every index row and every feature: stored + quarantined = clips. Exit 1 when something is wrong."""
     from flows.view import print_verification
 
     if not print_verification(store):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder with a corpus as downloaded.", show_default=False)],
+    hashes: Annotated[
+        Path,
+        typer.Option(help="CSV with path, sha256 and bytes; or a clone of the corpus that holds git-lfs pointers.", show_default=False),
+    ],
+) -> None:
+    """Compare downloaded files with the hashes that their corpus publishes. Exit 1 when one is a git-lfs stub or has other bytes."""
+    from flows.view_check import checked, print_checked
+
+    found = checked(folder, hashes)
+    print_checked(found)
+    if found.failed:
         raise typer.Exit(1)
 
 
@@ -123,18 +173,33 @@ def audit(
     scheme: Annotated[str | None, typer.Option(help="Audit this split scheme alone.", show_default=False)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the findings to this Parquet file.", show_default=False)] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Also train a plain classifier on a store's features, with the leak and without it.")
+    ] = False,
+    labels: Annotated[
+        str | None, typer.Option(help="For the probe: a label scheme or space; the corpus's main one if not given.", show_default=False)
+    ] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="For the probe: a feature, such as mfcc; may be given again.", show_default=False)
+    ] = None,
 ) -> None:
-    """Find the leaks of a split, ours or anyone's. Exit 0: no error among the findings, 1: some."""
+    """Find the leaks of a split, ours or anyone's. Exit 0: no error among the findings, 1: some; whatever the probe measures."""
     from flows.auditing import run_audit, write_findings
     from flows.view_audit import print_report, to_json
+    from flows.view_probe import as_json, print_probe, probed
 
+    if (labels or feature) and not probe:
+        raise typer.BadParameter("--labels and --feature say what the probe reads; add --probe")
     report = run_audit(sources, corpus, scheme)
+    cost = probed(sources, scheme, labels, feature or ()) if probe else None
     if out is not None:
         write_findings(report, out)
     if json:
-        print(to_json(report))
+        print(to_json(report, **({"probe": as_json(cost)} if cost else {})))
     else:
         print_report(report)
+        if cost:
+            print_probe(cost)
     if report.failed:
         raise typer.Exit(1)
 
@@ -164,26 +229,12 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        if not (_is_ours(error) or _is_the_disks(error)):
+        from flows.sentences import sentence
+
+        words = sentence(error)
+        if words is None:
             raise
-        _leave(_sentence(error), 2)
-
-
-def _is_ours(error: Exception) -> bool:
-    """Errors that affectstore defines are sentences for its user."""
-    return type(error).__module__.partition(".")[0] in {"manifests", "extractors", "stores", "flows"}
-
-
-def _is_the_disks(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and not _is_ours(error):
-        where = f" while writing {error.filename}" if error.filename else ""
-        next_step = "make room or change the permissions, then run the same command again: what was finished is kept"
-        return f"{os.strerror(error.errno or 0)}{where}; {next_step}"
-    return str(error.args[0]) if isinstance(error, KeyError) else str(error)
+        _leave(words, 2)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -1,9 +1,14 @@
 """The step `audit`, as a plain function: a store, a table of anyone's, or a paper's printed numbers -> findings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.fit_audit import fits
+from flows.nearness import measured
 from manifests.audit.arithmetic import audit_paper
 from manifests.audit.foreign import SUFFIXES, read
 from manifests.audit.listing import Listing
@@ -15,6 +20,7 @@ from manifests.corpora.catalog import CORPORA
 from manifests.features import INDEX
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
+from stores.records import StoredFeature, StoredFitted
 
 
 class NothingToAudit(ValueError):
@@ -63,6 +69,34 @@ def run_audit(sources: Sequence[Path], corpus: str | None = None, scheme: str | 
     return _of_listing(match([read(path) for path in sources], CORPORA, corpus, scheme))
 
 
+def audit_tables(
+    root: Path,
+    tables: Mapping[str, pa.Table],
+    features: Mapping[str, StoredFeature],
+    fitted: Mapping[str, StoredFitted],
+    scheme: str | None = None,
+) -> list[Finding]:
+    """The findings on the tables of a store (clips, labels, folds, index) and its features; none where there are no folds.
+
+    The tables may be published or not yet; the shards of the features and the fitted states are there.
+    """
+    return audit(_listing_of(root, tables, features, fitted, scheme)) if tables["folds"].num_rows else []
+
+
+def audit_again(
+    root: Path,
+    tables: Mapping[str, pa.Table],
+    features: Mapping[str, StoredFeature],
+    fitted: Mapping[str, StoredFitted],
+    scheme: str,
+) -> pa.Table:
+    """The table AUDITS of a store with what is found in one scheme found anew."""
+    folds = tables["folds"].filter(pc.equal(tables["folds"].column("scheme"), scheme))
+    found = audit_tables(root, {**tables, "folds": folds}, features, fitted, scheme)
+    known = [finding for finding in AUDITS.rows(tables["audits"]) if finding.scheme != scheme]
+    return AUDITS.build([*known, *found])
+
+
 def _is_shipped(path: Path) -> bool:
     from flows.printed import shipped
 
@@ -81,9 +115,22 @@ def _of_store(root: Path, scheme: str | None) -> Listing:
     from stores.snapshot import load_snapshot, read_table
 
     snapshot = load_snapshot(root)
-    clips, labels, folds, index = (read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX))
+    tables = {table.name: read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX)}
+    return _listing_of(root, tables, snapshot.features, snapshot.fitted, scheme)
+
+
+def _listing_of(
+    root: Path,
+    tables: Mapping[str, pa.Table],
+    features: Mapping[str, StoredFeature],
+    fitted: Mapping[str, StoredFitted],
+    scheme: str | None,
+) -> Listing:
+    clips, labels, folds, index = (tables[table.name] for table in (CLIPS, LABELS, FOLDS, INDEX))
     corpora = [CORPORA[name] for name in clips.column("corpus").unique().to_pylist() if name in CORPORA]
-    return listing(str(root), clips, labels, folds, index, corpora, scheme)
+    return listing(
+        str(root), clips, labels, folds, index, corpora, scheme, measured(root, features, index), fits=fits(root, tables, fitted)
+    )
 
 
 def _of_listing(whole: Listing) -> Report:

@@ -1,115 +1,201 @@
 """The flow `build`: corpora in, one committed snapshot out."""
 
-import errno
-from collections.abc import Mapping, Sequence
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import opaque
+from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed, State
+from pydantic import Field
 
 from extractors.base import Runtime
-from extractors.engines import resolve
-from flows.commit import Result, commit
-from flows.crew import Crew, cores
+from flows.commit import Result, commit, versions
+from flows.crew import cores
 from flows.guard import build_guarded, inspect_guarded
 from flows.meter import Meter
 from flows.pending import Held
 from flows.recipe import Recipe, load
+from flows.sentences import sentence
 from flows.shards import ShardTask
-from flows.steps import Plan, Scan, check_corpora, list_clips, load_held, locked, make_plan
-from manifests.corpora.catalog import Found
+from flows.staff import Locals, Networks, Staff
+from flows.steps import Plan, Scan, StoreBusy, check_corpora, list_clips, load_held, locked, make_plan
+from flows.tasks import OPTIONS, whole
+from flows.told import Work, outcome, page, slug
+from manifests.audits import AUDITS
+from manifests.corpora.catalog import CORPORA, Found
+from manifests.quarantine import QUARANTINE
 from stores.atomic import sweep
 from stores.records import ShardRecord
+from stores.snapshot import read_table
 
 _CLIPS_PER_INSPECTION = 32
+_SECONDS_BETWEEN_COUNTS = 5.0
+"""Workers may join a cluster at any time."""
 
-T = TypeVar("T")
+_CORPORA_BY_NAME: dict[str, Any] = {"propertyNames": {"enum": list(CORPORA)}, "minProperties": 1}
+"""For whoever starts a run by hand: Prefect refuses another corpus before there is a run."""
 
-
-def _may_pass(task: Any, run: Any, state: Any) -> bool:
-    """Only trouble of a disk or network that waiting can mend is worth another try; a full disk is not."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, OSError) and error.errno in {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EBUSY}
-
-
-# The store is the cache: a task skips the shards that are there. Arrays never pass through Prefect.
-_OPTIONS: dict[str, Any] = {
-    "cache_policy": NO_CACHE,
-    "persist_result": False,
-    "retries": 2,
-    "retry_delay_seconds": 5,
-    "retry_condition_fn": _may_pass,
-}
+Q = TypeVar("Q")
 
 
-def _whole(value: T) -> T:
-    """The value as it is: Prefect looks for futures inside every argument, and there are none in these."""
-    return cast(T, opaque(value))
+_inspect = task(name="inspect-clips", **OPTIONS)(inspect_guarded)
+_build = task(name="build-shards", **OPTIONS)(build_guarded)
 
 
-_inspect = task(name="inspect-clips", **_OPTIONS)(inspect_guarded)
-_build = task(name="build-shards", **_OPTIONS)(build_guarded)
+def _name_of_run() -> str:
+    """Store, recipe and time: what tells one run from another in a list."""
+    given, when = flow_run.get_parameters(), flow_run.get_scheduled_start_time()
+    return f"{Path(given['store']).name}, {given['recipe']}, {when.astimezone():%Y-%m-%d %H:%M}"
 
 
-# The crew bounds what runs at once; these threads only wait for it.
-@flow(name="build", task_runner=ThreadPoolTaskRunner(max_workers=32), persist_result=False)  # type: ignore[arg-type]
+@flow(name="build", flow_run_name=_name_of_run, persist_result=False)
 def build(
-    store: Path, corpora: dict[str, Path], recipe: str = "default", changes: tuple[str, ...] = (), workers: int | None = None
+    store: Annotated[Path, Field(description="Folder of the store; made if it is missing.")],
+    corpora: Annotated[dict[str, Path], Field(description="Name of a corpus -> its folder.", json_schema_extra=_CORPORA_BY_NAME)],
+    recipe: Annotated[str, Field(description="A shipped recipe by name, or a TOML file.")] = "default",
+    changes: Annotated[tuple[str, ...], Field(description="Changes to the recipe: key.path=value.")] = (),
+    workers: Annotated[int | None, Field(description="Worker processes; one for each core if not given.", ge=1)] = None,
+    dask: Annotated[str | None, Field(description="Address of a Dask scheduler, or local:N.")] = None,
 ) -> Result:
     """Bring a store up to date with its corpora.
 
     store: folder of the store, made if it is missing. corpora: name -> folder. recipe: name or TOML file; changes: `key.path=value`.
-    workers: processes of this machine, one for each core if None. Publishes one snapshot, or nothing when nothing changed.
+    workers: processes of this machine, one for each core if None. dask: address of a scheduler, or `local:N`; its workers then do the work.
+    Publishes one snapshot, or nothing when nothing changed. The state of the run says what came of it, its artifact tells the rest.
     """
-    checked = load(recipe, changes)
+    begun = time.monotonic()
+    try:
+        with _no_worker_outlives_an_interrupt():
+            result, clips = _build_store(store.absolute(), corpora, load(recipe, changes), workers, dask)
+    except Exception as error:
+        return cast(Result, _refusal(error))
+    work = Work(clips, time.monotonic() - begun)
+    _tell(store.absolute(), result, work)
+    # Prefect takes a state that is returned for that of the run, and gives the caller what is in it.
+    return cast(Result, Completed(message=outcome(str(store.absolute()), result, work), data=result))
+
+
+def _refusal(error: Exception) -> State[Any]:
+    """The state of a run that a user can mend, with a sentence and no traceback; any other error is raised."""
+    words = sentence(error)
+    if words is None:
+        raise error
+    # Nothing has failed where another run has the store: the next one finds whatever this one would have built.
+    return Cancelled(message=words, data=error) if isinstance(error, StoreBusy) else Failed(message=words, data=error)
+
+
+def _tell(store: Path, result: Result, work: Work) -> None:
+    snapshot = result.snapshot
+    quarantine, findings = (read_table(store, snapshot, table) for table in (QUARANTINE, AUDITS))
+    text = page(str(store), result, work, quarantine, AUDITS.rows(findings))
+    create_markdown_artifact(text, key=f"build-{slug(store.name)}", description=f"Build of {store}, snapshot {snapshot.number}"[-200:])
+
+
+@contextmanager
+def _no_worker_outlives_an_interrupt() -> Iterator[None]:
+    """A run that is cancelled ends now, not with the shards it is at: those are begun again by the next one."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            for process in multiprocessing.active_children():
+                process.kill()
+        raise
+
+
+def _build_store(store: Path, corpora: Mapping[str, Path], checked: Recipe, workers: int | None, dask: str | None) -> tuple[Result, int]:
+    """What was published, and how many clips were computed for it."""
+    corpora = {name: folder.absolute() for name, folder in corpora.items()}  # the same for every worker
     listed = list_clips(corpora, checked.ignore_known_issues)
     with locked(store):
         sweep(store)
         held = load_held(store)
         check_corpora(store, held, corpora)
-        scan = _scan(corpora, listed, held, checked, workers or cores())
-        plan = make_plan(store, checked, scan, held)
-        engine = _engine(checked, plan)
-        records = _build_all(plan, engine, checked.encode.batch, workers or cores())
-        return commit(store, checked, scan, held, plan, records, engine)
+        with _staff(store, corpora, listed, workers, dask) as staff:
+            scan = _scan(corpora, listed, held, checked, staff)
+            plan = make_plan(store, checked, scan, held)
+            networks = _networks(checked, plan, staff)
+            records = _build_all(plan, networks, checked.encode.batch, staff)
+        clips = sum(len(task.clips) for task in plan.tasks)
+        return commit(store, checked, scan, held, plan, records, networks.engine), clips
 
 
-def _scan(corpora: Mapping[str, Path], listed: Sequence[Found], held: Held, recipe: Recipe, workers: int) -> Scan:
+def _staff(
+    store: Path, corpora: Mapping[str, Path], listed: Sequence[Found], workers: int | None, dask: str | None
+) -> AbstractContextManager[Staff]:
+    if dask is None:
+        return Locals(workers or cores())
+    from flows.dask_crew import hire
+
+    one_of_each = {f.clip.corpus: corpora[f.clip.corpus] / f.clip.path for f in listed}
+    return hire(dask, store, list(one_of_each.values()), versions())
+
+
+def _scan(corpora: Mapping[str, Path], listed: Sequence[Found], held: Held, recipe: Recipe, staff: Staff) -> Scan:
     limits = recipe.decoding.limits
-    with Meter("reading headers", len(listed)) as meter, Crew(workers, meter.advance) as crew:
-        futures = []
-        for at in range(0, len(listed), _CLIPS_PER_INSPECTION):
-            some = listed[at : at + _CLIPS_PER_INSPECTION]
-            paths = [corpora[f.clip.corpus] / f.clip.path for f in some]
-            known = {f.clip.clip_id: held.clips[f.clip.clip_id] for f in some if f.clip.clip_id in held.clips}
-            futures.append(_inspect.submit(_whole(crew), _whole(some), _whole(paths), _whole(known), _whole(limits)))
-        found = [f for future in futures for f in future.result()]
-    return Scan(dict(corpora), tuple(found))
+
+    def begin(some: Sequence[Found]) -> Any:
+        paths = [corpora[f.clip.corpus] / f.clip.path for f in some]
+        known = {f.clip.clip_id: held.clips[f.clip.clip_id] for f in some if f.clip.clip_id in held.clips}
+        return _inspect.submit(whole(crews.main), whole(some), whole(paths), whole(known), whole(limits))
+
+    parts = [listed[at : at + _CLIPS_PER_INSPECTION] for at in range(0, len(listed), _CLIPS_PER_INSPECTION)]
+    with Meter("reading headers", len(listed)) as meter, staff.crews(meter.advance) as crews:
+        found = _in_turn(begin, parts, staff)
+    return Scan(dict(corpora), tuple(f for some in found for f in some))
 
 
-def _engine(recipe: Recipe, plan: Plan) -> str:
-    """Which engine the networks run on; `none` where no network is to run. Weights that are missing end the build here."""
+def _networks(recipe: Recipe, plan: Plan, staff: Staff) -> Networks:
+    """Where the networks run. Weights that are missing end the build here."""
     encoders = recipe.graph.encoders({name for task in plan.tasks for name in task.features})
     for encoder in encoders.values():
         encoder.ensure_weights()
-    return resolve(recipe.encode.engine) if encoders else "none"
+    return staff.networks(recipe.encode.engine) if encoders else Networks("none", on_gpu=False)
 
 
-def _build_all(plan: Plan, engine: str, batch: int | None, workers: int) -> list[dict[str, ShardRecord]]:
+def _build_all(plan: Plan, networks: Networks, batch: int | None, staff: Staff) -> list[dict[str, ShardRecord]]:
     if not plan.tasks:
         return []
-    clips = sum(len(t.clips) for t in plan.tasks)
-    workers = min(workers, len(plan.tasks))
-    runtime = Runtime(engine, threads=1, batch=batch)
-    with Meter("building features", clips) as meter, Crew(workers, meter.advance) as crew:
-        futures = [
-            _build.with_options(task_run_name=_run_name(number, shards)).submit(_whole(crew), _whole(shards), _whole(runtime))
-            for number, shards in enumerate(plan.tasks)
-        ]
-        return [future.result() for future in futures]
+    runtime = Runtime(networks.engine, threads=1, batch=batch)
+
+    def begin(part: tuple[int, ShardTask]) -> Any:
+        named = _build.with_options(task_run_name=_run_name(*part))
+        return named.submit(whole(crews.main), whole(part[1]), whole(runtime), whole(crews.gpu))
+
+    clips = sum(len(task.clips) for task in plan.tasks)
+    with Meter("building features", clips) as meter, staff.crews(meter.advance, networks.on_gpu) as crews:
+        records: list[dict[str, ShardRecord]] = _in_turn(begin, enumerate(plan.tasks), staff)
+    return records
+
+
+def _in_turn(begin: Callable[[Q], Any], parts: Iterable[Q], staff: Staff) -> list[Any]:
+    """begin(part) -> a future, for each part; the results. So many are begun that no worker waits, and no more: a plan may be long."""
+    results: list[Any] = []
+    begun: dict[int, Any] = {}
+    ended: set[int] = set()
+    room = threading.Condition()
+
+    def end(number: int) -> None:
+        with room:
+            ended.add(number)
+            room.notify()
+
+    for number, part in enumerate(parts):
+        with room:
+            while len(begun) - len(ended) > 2 * staff.hands:
+                room.wait(_SECONDS_BETWEEN_COUNTS)
+        while (first := len(results)) in ended:
+            results.append(begun.pop(first).result())  # ends the build where a part has failed
+            ended.remove(first)
+        begun[number] = begin(part)
+        begun[number].add_done_callback(lambda _, number=number: end(number))
+    return results + [future.result() for future in begun.values()]
 
 
 def _run_name(number: int, task: ShardTask) -> str:

@@ -8,17 +8,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from flows.auditing import audit_tables
+from flows.fitting import declared
 from flows.pending import Held, Key
 from flows.recipe import Recipe
 from flows.steps import BuildError, Plan, Scan
+from manifests.audits import AUDITS
 from manifests.clips import CLIPS
 from manifests.features import INDEX, IndexRow, State
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, Quarantined, Reason
 from stores.hdf5 import open_shard
-from stores.records import ShardRecord, StoredFeature
+from stores.records import ShardRecord, StoredFeature, StoredFitted
 from stores.snapshot import Snapshot, publish, read_table
+from stores.trainings import carry
 
 Records = Sequence[Mapping[str, ShardRecord]]
 """For each task: feature -> its new shard."""
@@ -47,19 +51,23 @@ def commit(root: Path, recipe: Recipe, scan: Scan, held: Held, plan: Plan, recor
     _check_budget(recipe, len(scan.found), ledger)
     folds, dropped = _carry_folds(root, held, scan)
     old = held.snapshot
+    tables = {
+        "clips": CLIPS.build(f.clip for f in scan.found),
+        "labels": LABELS.build(label for f in scan.found for label in f.labels),
+        "folds": folds,
+        "index": INDEX.build(ledger.rows.values()),
+        "quarantine": QUARANTINE.build(ledger.lost.values()),
+    }
+    features = {name: ledger.stored_feature(name, records) for name in recipe.stored}
+    fitted = _carry_fitted(recipe, old, tables)
     snapshot = publish(
         root,
         parent=old,
         recipe=recipe.resolved(),
-        tables={
-            "clips": CLIPS.build(f.clip for f in scan.found),
-            "labels": LABELS.build(label for f in scan.found for label in f.labels),
-            "folds": folds,
-            "index": INDEX.build(ledger.rows.values()),
-            "quarantine": QUARANTINE.build(ledger.lost.values()),
-        },
-        features={name: ledger.stored_feature(name, records) for name in recipe.stored},
-        versions=_versions(engine) if records or old is None else old.versions,
+        tables={**tables, "audits": _carry_audits(root, old, tables, features, fitted)},
+        features=features,
+        fitted=fitted,
+        versions={"engine": engine, **versions()} if records or old is None else old.versions,
         schemes={} if dropped or old is None else old.schemes,
     )
     return Result(snapshot, old is None or snapshot.number != old.number, sum(map(len, records)), dropped)
@@ -121,9 +129,29 @@ def _carry_folds(root: Path, held: Held, scan: Scan) -> tuple[pa.Table, bool]:
     return FOLDS.build([]), True
 
 
+def _carry_audits(
+    root: Path,
+    old: Snapshot | None,
+    tables: Mapping[str, pa.Table],
+    features: Mapping[str, StoredFeature],
+    fitted: Mapping[str, StoredFitted],
+) -> pa.Table:
+    """The findings of the parent, as long as they are of the same tables and states; else the folds that were carried are audited again."""
+    same = (read_table(root, old, table).equals(tables[table.name]) for table in (CLIPS, LABELS, FOLDS, INDEX)) if old else ()
+    if old is not None and old.fitted == fitted and all(same):
+        return read_table(root, old, AUDITS)
+    return AUDITS.build(audit_tables(root, tables, features, fitted))
+
+
+def _carry_fitted(recipe: Recipe, old: Snapshot | None, tables: Mapping[str, pa.Table]) -> dict[str, StoredFitted]:
+    """What the recipe fits, with those states of the parent that a fit on these tables would find again."""
+    entries = declared(recipe.fitted, recipe.graph.specs)
+    return carry(entries, old.fitted if old else {}, lambda table: table.rows(tables[table.name]))
+
+
 _LIBRARIES = ("affectstore", "av", "h5py", "librosa", "mediapipe", "numpy", "opencv-python", "openvino", "scipy", "soxr", "torch")
 
 
-def _versions(engine: str) -> dict[str, str]:
-    """What the numbers were made with: recorded, not keyed."""
-    return {"engine": engine, **{name: version(name) for name in _LIBRARIES}}
+def versions() -> dict[str, str]:
+    """What numbers are made with: recorded, not keyed, and the same wherever a part of a build is done."""
+    return {name: version(name) for name in _LIBRARIES}

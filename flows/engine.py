@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _PATIENCE_S = 120.0
+_ANSWER_S = 5.0
 
 
 class EngineError(RuntimeError):
@@ -22,28 +23,49 @@ class EngineError(RuntimeError):
 
 
 @contextmanager
-def engine() -> Iterator[None]:
-    """Inside, flows run against PREFECT_API_URL (variable or profile) if it is set, else against a local engine."""
+def engine(schedules: bool = False) -> Iterator[str]:
+    """Inside, flows run against PREFECT_API_URL (variable or profile) if it is set, else against a local engine; gives its address.
+
+    The local engine starts scheduled runs only where `schedules` are asked for. EngineError when a server is set and does not answer.
+    """
     # Errors are told by the command, in one sentence; Prefect's own log of them appears only where it is asked for.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-    if PREFECT_API_URL.value():
-        yield
+    if configured := PREFECT_API_URL.value():
+        _reach(configured)
+        yield configured
         return
     print("starting the local Prefect engine, about 10 to 25 s (set PREFECT_API_URL to use a running server)", file=sys.stderr)
     # Nobody reads the log of an engine that ends with the command, and sending it would hold the command up after its end.
-    with _server() as url, temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
-        yield
+    with _server(schedules) as url, temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        yield url
+
+
+def _reach(url: str) -> None:
+    """EngineError unless something answers there, whatever it says: a server may want to know who asks."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=_ANSWER_S):  # noqa: S310  (the address that the user has set)
+            return
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"no Prefect server answers at PREFECT_API_URL={url} within {_ANSWER_S:.0f} s; "
+            "start it with `prefect server start`, or unset PREFECT_API_URL to use a local engine"
+        ) from error
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def _server(schedules: bool) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-    process = subprocess.Popen([sys.executable, "-m", "flows.engine", str(port)], stdin=subprocess.PIPE, env=environment)
+    services = {} if schedules else {"PREFECT__SERVER_EPHEMERAL": "1"}
+    environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1", **services}
+    # A group of its own: an interrupt from the terminal is for the command, which needs its engine to the end.
+    command = [sys.executable, "-m", "flows.engine", str(port)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
     try:
         url = f"http://127.0.0.1:{port}/api"
         _wait_for(url, process)

@@ -28,12 +28,14 @@ class Meter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._bar:
+        if self._bar and self._task is not None:
+            if kind is None:
+                self._bar.update(self._task, completed=self._total)  # the last word of a worker may come too late to be counted
             self._bar.stop()
 
     def advance(self, clips: float) -> None:
         with self._lock:
-            self._done += clips
+            self._done = min(self._total, self._done + clips)  # work that was lost with a worker is done, and counted, twice
             if self._bar and self._task is not None:
                 self._bar.update(self._task, completed=self._done, rate=f"{self.rate:.1f} clips/s")
             elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:

@@ -11,16 +11,22 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from extractors.base import Extractor, FromFrames, Waveform
 from extractors.catalog import EXTRACTORS
+from extractors.fitted.base import Fitter
+from extractors.fitted.catalog import FITTERS
 from extractors.frames import Frames
 from extractors.media import Limits
 from extractors.plan import Graph, Media, PlanError
-from manifests.features import Json
+from flows.variants import MARK, expand
+from manifests.features import FeatureSpec, Json
+from stores.records import check_spec
+
+Kind = TypeVar("Kind", bound=Extractor)
 
 
 class RecipeError(ValueError):
@@ -59,6 +65,8 @@ class Feature(_Strict):
 
 
 class Recipe(_Strict):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     name: str
     about: str = ""
     source: str = ""
@@ -72,6 +80,8 @@ class Recipe(_Strict):
     media: MediaTable = MediaTable()
     encode: EncodeTable = EncodeTable()
     features: dict[str, Feature]
+    fitted: dict[str, Fitter] = {}
+    """`[fitted.NAME]`: what is learned from the training clips of each fold, once there are folds; see `flows.fitting`."""
 
     @field_validator("open_points", "ignore_known_issues", mode="before")
     @classmethod
@@ -85,9 +95,21 @@ class Recipe(_Strict):
             raise ValueError("a recipe needs at least one [features.NAME] table")
         return {name: table if isinstance(table, Feature) else _feature(name, table) for name, table in value.items()}
 
+    @field_validator("fitted", mode="before")
+    @classmethod
+    def _build_fitted(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"fitted is {value!r}, expected tables [fitted.NAME]")
+        return {name: table if isinstance(table, Fitter) else _fitter(name, table) for name, table in value.items()}
+
     @cached_property
     def graph(self) -> Graph:
         return Graph({name: feature.extractor for name, feature in self.features.items()})
+
+    @cached_property
+    def fitted_graph(self) -> Graph:
+        """The features and what is fitted on them, by name."""
+        return Graph({**self.graph.extractors, **self.fitted})
 
     @property
     def stored(self) -> tuple[str, ...]:
@@ -101,11 +123,12 @@ class Recipe(_Strict):
 
     def resolved(self) -> dict[str, Json]:
         """The recipe with every default written out; `parse` gives the same recipe again."""
-        plain: dict[str, Json] = self.model_dump(mode="json", exclude={"features"})
+        plain: dict[str, Json] = self.model_dump(mode="json", exclude={"features", "fitted"})
         plain["features"] = {
             name: {"extractor": feature.extractor.name, "store": feature.store, **feature.extractor.params()}
             for name, feature in self.features.items()
         }
+        plain["fitted"] = {name: {"fitter": fitter.name, **fitter.params()} for name, fitter in self.fitted.items()}
         return plain
 
 
@@ -136,13 +159,25 @@ def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
 def parse(table: Mapping[str, Any], where: str) -> Recipe:
     """A recipe from plain values, checked to the last key: every need met, every stored feature storable."""
     try:
-        recipe = Recipe.model_validate(dict(table))
+        recipe = Recipe.model_validate(_expanded(table))
         _check_storable(recipe)
+        _check_fitted(recipe)
     except ValidationError as error:
         raise RecipeError(f"{where}: {_sentence(error, Recipe)}") from error
     except (PlanError, ValueError) as error:
         raise RecipeError(f"{where}: {error}") from error
     return recipe
+
+
+def _expanded(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe with what its variants make among its features."""
+    plain = dict(table)
+    features, variants = plain.get("features"), plain.pop("variants", {})
+    if not isinstance(variants, Mapping):
+        raise ValueError(f"variants is {variants!r}, expected tables [variants.N]")
+    if variants and isinstance(features, Mapping):
+        plain["features"] = expand(features, variants)
+    return plain
 
 
 def _check_storable(recipe: Recipe) -> None:
@@ -151,10 +186,30 @@ def _check_storable(recipe: Recipe) -> None:
         if isinstance(extractor, Frames) and extractor.size is None:
             raise ValueError(f"features.{name} is stored, so its frames need one size; set size, such as size = 224")
         if isinstance(extractor, FromFrames):
-            recipe.graph.grid_fps(name)
+            recipe.graph.cadence(name)
     if not recipe.stored:
         raise ValueError("no feature is stored; set store = true in at least one [features.NAME] table")
     recipe.graph.specs  # noqa: B018  (raises when an input has the wrong form)
+
+
+def _check_fitted(recipe: Recipe) -> None:
+    for name, fitter in recipe.fitted.items():
+        if name in recipe.features or MARK in name:
+            raise ValueError(f"fitted.{name} needs a name of its own without `{MARK}`; there is a feature of that name, or a variant's")
+        for need in fitter.needs.values():
+            if need in recipe.features and not recipe.features[need].store:
+                raise ValueError(f"fitted.{name} is fitted on {need}, which is not stored; set store = true in [features.{need}]")
+    specs = dict(recipe.graph.specs)
+    for name in recipe.fitted_graph.order:
+        if name in recipe.fitted:
+            specs[name] = _spec(name, recipe.fitted[name], specs)
+
+
+def _spec(name: str, fitter: Fitter, specs: Mapping[str, FeatureSpec]) -> FeatureSpec:
+    try:
+        return check_spec(fitter.spec(name, {role: specs[need] for role, need in fitter.needs.items()}))
+    except ValueError as error:
+        raise ValueError(f"fitted.{name}: {error}") from error
 
 
 def _apply(table: dict[str, Any], change: str) -> None:
@@ -182,18 +237,32 @@ def _feature(name: str, table: Any) -> Feature:
     kind = EXTRACTORS.get(table["extractor"])
     if kind is None:
         raise ValueError(f"features.{name}: there is no extractor {table['extractor']!r}; there are {', '.join(EXTRACTORS)}")
-    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for key in params:
-        if key not in known:
-            raise ValueError(_unknown(f"features.{name}.{key}", key, known | {"store"}))
-    try:
-        extractor = TypeAdapter(kind).validate_python(params)
-    except ValidationError as error:
-        raise ValueError(f"features.{name}.{_sentence(error, kind)}") from error
+    extractor = _with_params(f"features.{name}", kind, params, {"store"})
     store = table.get("store", not isinstance(extractor, Waveform | Frames))
     if not isinstance(store, bool):
         raise ValueError(f"features.{name}.store is {store!r}, expected true or false")
     return Feature(extractor=extractor, store=store)
+
+
+def _fitter(name: str, table: Any) -> Fitter:
+    if not isinstance(table, Mapping) or "fitter" not in table:
+        raise ValueError(f"fitted.{name} needs a key fitter, one of {', '.join(FITTERS)}")
+    kind = FITTERS.get(table["fitter"])
+    if kind is None:
+        raise ValueError(f"fitted.{name}: there is no fitter {table['fitter']!r}; there are {', '.join(FITTERS)}")
+    return _with_params(f"fitted.{name}", kind, {key: value for key, value in table.items() if key != "fitter"}, {"fitter"})
+
+
+def _with_params(where: str, kind: type[Kind], params: Mapping[str, Any], others: set[str]) -> Kind:
+    """An extractor from the keys of its table; `others`: keys that are known there and are none of its parameters."""
+    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key in params:
+        if key not in known:
+            raise ValueError(_unknown(f"{where}.{key}", key, known | others))
+    try:
+        return TypeAdapter(kind).validate_python(params)
+    except ValidationError as error:
+        raise ValueError(f"{where}.{_sentence(error, kind)}") from error
 
 
 def _sentence(error: ValidationError, model: type) -> str:

@@ -10,20 +10,27 @@ from flows.engine import engine
 
 if TYPE_CHECKING:
     from flows.commit import Result
+    from flows.fit import FitResult
     from stores.snapshot import Snapshot
 
 T = TypeVar("T")
 
 
-def run_build(store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], workers: int | None) -> "Result":
+def run_build(
+    store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], workers: int | None, dask: str | None = None
+) -> "Result":
     from flows.recipe import load
     from flows.steps import list_clips
 
     list_clips(corpora, load(recipe, changes).ignore_known_issues)
+    if dask:
+        from flows.dask_crew import reach
+
+        reach(dask)
     with engine():
         from flows.build import build
 
-        return _aside(lambda: build(store, corpora, recipe, changes, workers))
+        return _aside(lambda: build(store, corpora, recipe, changes, workers, dask))
 
 
 def run_split(
@@ -36,6 +43,16 @@ def run_split(
         from flows.split import split
 
         return _aside(lambda: split(store, scheme, folds, seed, test, valid))
+
+
+def run_fit(store: Path, scheme: str, workers: int | None) -> "FitResult":
+    from flows.fitting import Fits
+
+    Fits(store, scheme)
+    with engine():
+        from flows.fit import fit
+
+        return _aside(lambda: fit(store, scheme, workers))
 
 
 def _aside(flow: Callable[[], T]) -> T:

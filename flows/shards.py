@@ -1,16 +1,18 @@
 """One build task: some clips, the features that they lack, and the shards that hold them afterwards.
 
-Runs in a worker process. Paths and ids come in, small records go out; arrays stay here.
+Runs in a worker process. Paths and ids come in, small records go out; arrays stay here. A task is done in one go, or in two, where the
+networks run in another process than the decoders: `decode_shards`, then `encode_shards`, with the same bytes in the same files.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from extractors.base import Encoder, Runtime
 from extractors.batching import encode_stream
 from extractors.plan import Graph, Media, Outcome, measure
+from flows.crew import advance
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
@@ -19,9 +21,6 @@ from stores.records import ShardRecord
 from stores.writer import ShardWriter
 
 CRASHED = "reading this file ends the process that does so; it is damaged or hostile"
-
-Advance = Callable[[float], None]
-"""Called with the number of clips that are done; a share of one for each stage that a clip passes."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,56 @@ class ShardTask:
         return f"shards/{feature}/{spec.fingerprint}/{key}.h5"
 
 
-def build_shards(task: ShardTask, runtime: Runtime, advance: Advance) -> dict[str, ShardRecord]:
+def build_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
     """Make the shards that are not there yet; feature -> record of its shard, for all features of the task."""
-    missing = [name for name in task.features if not (task.root / task.file(name)).exists()]
-    encoders = task.graph.encoders(missing)
-    share = 1 / (1 + len(encoders))
-    kept = _measure_clips(task, [name for name in missing if name not in encoders], encoders, lambda: advance(share))
+    encoders, share = _encoders_left(task)
+    kept = _measure_clips(task, _media_left(task), encoders, lambda: advance(share))
     for name, encoder in encoders.items():
         _encode_clips(task, name, encoder, kept, runtime, lambda: advance(share))
+    return _records(task)
+
+
+def decode_shards(task: ShardTask) -> None:
+    """The first part of `build_shards`: what comes from media, and all that networks are to see, even where the store does not keep it."""
+    encoders, share = _encoders_left(task)
+    whole = _with_inputs(task, encoders)
+    _measure_clips(whole, _media_left(whole), encoders, lambda: advance(share))
+
+
+def encode_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
+    """The second part: the networks, on what `decode_shards` left in shards; those that the store does not keep are removed."""
+    encoders, share = _encoders_left(task)
+    whole = _with_inputs(task, task.graph.encoders(task.features))
+    for name, encoder in encoders.items():
+        _encode_clips(whole, name, encoder, {}, runtime, lambda: advance(share))
+    for name in set(whole.features) - set(task.features):
+        (task.root / task.file(name)).unlink(missing_ok=True)
+    return _records(task)
+
+
+def _left(task: ShardTask) -> list[str]:
+    return [name for name in task.features if not (task.root / task.file(name)).exists()]
+
+
+def _media_left(task: ShardTask) -> list[str]:
+    """Features without a shard that come from media."""
+    left = _left(task)
+    return [name for name in left if name not in task.graph.encoders(left)]
+
+
+def _encoders_left(task: ShardTask) -> tuple[dict[str, Encoder], float]:
+    """Encoders without a shard; and what one stage of one clip counts for, where decoding is a stage and each encoder is one."""
+    encoders = task.graph.encoders(_left(task))
+    return encoders, 1 / (1 + len(encoders))
+
+
+def _with_inputs(task: ShardTask, encoders: Mapping[str, Encoder]) -> ShardTask:
+    """The task with the inputs of the encoders among its features, but for those that older shards hold."""
+    inputs = {encoder.needs["input"] for encoder in encoders.values()} - set(task.held)
+    return replace(task, features=tuple(name for name in task.graph.order if name in inputs or name in task.features))
+
+
+def _records(task: ShardTask) -> dict[str, ShardRecord]:
     return {name: open_shard(task.root, task.file(name)).record() for name in task.features}
 
 

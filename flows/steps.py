@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from extractors.base import Runtime
 from extractors.media import Limits, probe
+from flows.auditing import audit_again
 from flows.crew import advance
 from flows.pending import NOTHING_HELD, Held, Key, chunks, span, still_good
 from flows.recipe import Recipe
-from flows.shards import ShardTask, build_shards
+from flows.shards import ShardTask
+from manifests.audits import AUDITS
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.catalog import CORPORA, Found
 from manifests.corpora.known_issues import apply_known_issues
@@ -19,8 +20,8 @@ from manifests.features import INDEX, IndexRow, Json, State
 from manifests.folds import FOLDS, SCHEMES, Fold, Scheme, SplitError, empty_classes, refuse_leaks, weigh
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
-from stores.records import ShardRecord
 from stores.snapshot import NotCommitted, Snapshot, load_snapshot, publish, read_table
+from stores.trainings import carry
 
 
 class BuildError(ValueError):
@@ -192,13 +193,8 @@ def _as_bad(row: Quarantined) -> BadClip:
     return BadClip(row.clip_id, Reason(row.reason), row.detail)
 
 
-def run_task(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
-    """One task, in a worker process."""
-    return build_shards(task, runtime, advance)
-
-
 def write_folds(root: Path, scheme: str, folds: int | None, seed: int, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()) -> Snapshot:
-    """Deal the clips that have at least one stored feature to folds, and publish them beside the other schemes.
+    """Deal the clips that have at least one stored feature to folds; publish them beside the other schemes, and what the audit finds.
 
     `test` and `valid` are subjects, for the scheme `holdout`. What a scheme claims to keep on one side is checked before it is stored:
     LeakingSplit where the claim does not hold.
@@ -206,7 +202,7 @@ def write_folds(root: Path, scheme: str, folds: int | None, seed: int, test: tup
     if scheme not in SCHEMES:
         raise SplitError(f"there is no split scheme {scheme!r}; there are {', '.join(SCHEMES)}")
     snapshot = load_snapshot(root)
-    tables = {table.name: read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE)}
+    tables = {table.name: read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE, AUDITS)}
     stored = {row.clip_id for row in INDEX.rows(tables["index"]) if row.state == State.STORED}
     clips = [clip for clip in CLIPS.rows(tables["clips"]) if clip.clip_id in stored]
     labels = LABELS.rows(tables["labels"])
@@ -214,12 +210,15 @@ def write_folds(root: Path, scheme: str, folds: int | None, seed: int, test: tup
     asked: dict[str, Json] = {"folds": folds, "seed": seed, "test": list(test), "valid": list(valid)}
     facts = _facts(SCHEMES[scheme], dealt, clips, labels)
     others = [fold for fold in FOLDS.rows(tables["folds"]) if fold.scheme != scheme]
+    whole = {**tables, "folds": FOLDS.build([*others, *dealt])}
+    fitted = carry(snapshot.fitted, snapshot.fitted, lambda table: table.rows(whole[table.name]))
     return publish(
         root,
         parent=snapshot,
         recipe=snapshot.recipe,
-        tables={**tables, "folds": FOLDS.build([*others, *dealt])},
+        tables={**whole, "audits": audit_again(root, whole, snapshot.features, fitted, scheme)},
         features=snapshot.features,
+        fitted=fitted,
         versions=snapshot.versions,
         schemes={**snapshot.schemes, scheme: {**asked, **facts}},
     )

@@ -9,6 +9,9 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table as Grid
 
+from flows.view_audit import in_one_line
+from flows.view_fit import print_fitted, print_fitters
+from manifests.audits import AUDITS
 from manifests.clips import CLIPS
 from manifests.features import FeatureSpec
 from manifests.folds import FOLDS
@@ -31,6 +34,7 @@ def print_store(root: Path) -> None:
     _out.print(f"[bold]{root}[/bold]  snapshot {snapshot.number}, recipe {recipe['name']}")
     print_clips(root, snapshot)
     print_features(snapshot)
+    print_fitted(snapshot)
     _print_schemes(root, snapshot)
     print_quarantine(root, snapshot)
 
@@ -91,7 +95,7 @@ def _print_schemes(root: Path, snapshot: Snapshot) -> None:
 
 
 def print_folds(root: Path, scheme: str) -> None:
-    """Clips and groups on each side of each fold of one scheme."""
+    """Clips and groups on each side of each fold of one scheme, and what the audit found in them."""
     snapshot = load_snapshot(root)
     counts: dict[int, dict[str, tuple[int, set[str]]]] = {}
     for fold in FOLDS.rows(read_table(root, snapshot, FOLDS)):
@@ -104,6 +108,7 @@ def print_folds(root: Path, scheme: str) -> None:
         tested = sorted(roles["test"][1]) if "test" in roles else []
         grid.add_row(f"fold {number}", *sides, ", ".join(tested[:_EXAMPLES]) + (" ..." if len(tested) > _EXAMPLES else ""))
     _out.print(grid)
+    _out.print(in_one_line(one for one in AUDITS.rows(read_table(root, snapshot, AUDITS)) if one.scheme == scheme))
 
 
 def print_quarantine(root: Path, snapshot: Snapshot) -> None:
@@ -143,6 +148,8 @@ def print_verification(root: Path) -> bool:
     report = verify(root)
     for problem in report.problems:
         _out.print(f"[red]{problem}[/red]")
+    for remark in report.remarks:
+        _out.print(f"[yellow]{remark}[/yellow]")
     _out.print(report.summary)
     return not report.problems
 
@@ -173,6 +180,7 @@ def print_recipe(name: str) -> None:
             _out.print(f"  {key} = {value!r}", highlight=False)
         if spec.about:
             _out.print(f"  [yellow]{spec.about}[/yellow]")
+    print_fitters(recipe)
 
 
 def _grid(first: str, *others: str) -> Grid:

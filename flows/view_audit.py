@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 
 from flows.auditing import Report
 from manifests.audits import ALL_FOLDS, Finding, Severity
+from manifests.features import Json
 
 _TERMINAL = Console()
 _out = _TERMINAL if _TERMINAL.is_terminal else Console(width=160)
@@ -51,8 +52,8 @@ def _shortened(findings: Iterable[Finding]) -> Iterator[tuple[Finding, int]]:
         yield from ((one, len(alike) - len(shown) if one is shown[-1] else 0) for one in shown)
 
 
-def to_json(report: Report) -> str:
-    """One object: source, corpora, folds, failed, findings."""
+def to_json(report: Report, **more: Json) -> str:
+    """One object: source, corpora, folds, failed, findings, and what more is given."""
     findings = [
         {
             "rule": one.rule,
@@ -66,7 +67,14 @@ def to_json(report: Report) -> str:
         }
         for one in report.findings
     ]
-    whole = {"source": report.source, "corpora": report.corpora, "folds": report.folds, "failed": report.failed, "findings": findings}
+    whole = {
+        "source": report.source,
+        "corpora": report.corpora,
+        "folds": report.folds,
+        "failed": report.failed,
+        "findings": findings,
+        **more,
+    }
     return json.dumps(whole, indent=1, ensure_ascii=False)
 
 
@@ -78,6 +86,21 @@ def markdown(report: Report) -> str:
         cells = (one.rule, one.severity, one.scheme, _fold(one), str(one.count), one.detail, ", ".join(one.examples))
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join(lines) + "\n"
+
+
+def in_one_line(findings: Iterable[Finding]) -> str:
+    """Which rules found what: for a line below a scheme's folds."""
+    findings = list(findings)
+    if not findings:
+        return "not audited"
+    words = {Severity.ERROR: "errors", Severity.WARN: "warnings", Severity.INFO: "notes", Severity.NOT_JUDGED: "not judged"}
+    rules = {severity: sorted({one.rule for one in findings if one.severity == severity}, key=_number) for severity in Severity}
+    told = [f"{word} {', '.join(rules[severity])}" for severity, word in words.items() if rules[severity]]
+    return f"audit: {'; '.join([*told, f'{len(rules[Severity.HELD])} rules held'])}"
+
+
+def _number(rule: str) -> int:
+    return int(rule[1:])
 
 
 def _cell(text: str) -> str:

@@ -16,7 +16,9 @@ from stores import FeatureStore
 from stores.verify import verify
 from tests.conftest import QUICK
 
-ALL = {"mfcc", "logmel64", "logmel128", "faces", "crops", "resnet18", "mfcc_resnet18"}
+OF_SOUND = {"mfcc", "logmel64", "logmel128", "mfcc_resnet18", "soundprint", "sound_digest"}
+OF_FACES = {"faces", "crops", "resnet18", "faceprint"}
+ALL = {*OF_SOUND, *OF_FACES, "frames_digest"}
 
 
 def run(store: Path, folder: Path, *changes: str, workers: int = 1) -> Result:
@@ -65,8 +67,8 @@ def test_the_bad_clips_of_the_sample_have_their_reasons_and_keep_their_other_fea
     lost = FeatureStore(built).quarantine()
     by_reason = {reason: set(rows["feature"]) for reason, rows in lost.groupby("reason")}
     assert by_reason == {
-        Reason.NO_FACE: {"faces", "crops", "resnet18"},
-        Reason.NO_AUDIO: {"mfcc", "logmel64", "logmel128", "mfcc_resnet18"},
+        Reason.NO_FACE: OF_FACES,
+        Reason.NO_AUDIO: OF_SOUND,
         Reason.TRUNCATED: ALL,
     }
     assert lost.groupby("reason")["clip_id"].nunique().to_dict() == dict.fromkeys(by_reason, 1)

@@ -1,0 +1,83 @@
+"""What a paper's module tells the shared loop: which features, which model, how it is trained, and on which splits."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+from torch.optim import Optimizer
+
+from examples.parts import Net, Tensors
+from stores import FeatureDataset
+from stores.align import Alignment
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How one model is trained."""
+
+    epochs: int
+    batch: int
+    """Examples in a batch: clips, or rows where the trial takes rows."""
+    optimizer: Callable[[nn.Module], Optimizer]
+    patience: int | None = None
+    """Epochs without a lower loss on the validation clips before training ends; None: all epochs, and the last weights stay."""
+    plateau: tuple[float, int, float] | None = None
+    """Factor on the learning rate, epochs without a lower validation loss before it applies, lowest rate."""
+    clip_norm: float | None = None
+    """Greatest norm of the gradient."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of the tested clips, in the order of their ids; or of frames, where frames are tested."""
+
+    clip_ids: tuple[str, ...]
+    targets: NDArray[np.int64]
+    """(clip,)"""
+    probabilities: NDArray[np.float64]
+    """(clip, class)"""
+    notes: tuple[str, ...] = ()
+    """Further findings, a sentence each."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One model of a paper and its inputs."""
+
+    name: str
+    features: tuple[str, ...]
+    build: Callable[[Tensors, int, bool], Net]
+    """(a batch, number of classes, small) -> the model; the batch says how wide the inputs are."""
+    fitting: Fitting
+    align: Alignment | None = None
+    variants: tuple[int, ...] = (0,)
+    """Augmented variants to train on besides the clips as they are."""
+    rows: bool = False
+    """Each valid row is an example of its own in training; a clip is tested as a whole."""
+    look: Callable[[Net, list[Tensors]], tuple[str, ...]] | None = None
+    """What else is measured on the tested clips."""
+
+
+class Opener(Protocol):
+    """Opens the clips of one fold for a trial; without a role, all clips of the store."""
+
+    def __call__(self, trial: Trial, role: str | None) -> FeatureDataset: ...
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A recipe's trainer."""
+
+    recipe: str
+    labels: tuple[str, ...]
+    """Label schemes or spaces; the first whose labels the store has is used."""
+    own: tuple[str, ...]
+    """Split schemes that are the paper's own; the first that the store has is used."""
+    trials: Callable[[bool], list[Trial]]
+    combine: Callable[[Mapping[str, Predictions]], dict[str, Predictions]] = field(default=lambda _: {})
+    """Predictions that come of those of several models."""
+    published: Callable[[Opener, bool, int], dict[str, Predictions]] | None = None
+    """(clips, small, seed) -> predictions under the paper's own protocol, where that is more than a split of clips."""

@@ -1,0 +1,396 @@
+"""The reference trainers: shapes at every stage as the papers state them, the loop, and one command from clips to scores."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from examples import donatus2026, kirar2024, loop, prepare, satvik2025, tcs2026, tucker2025
+from examples.metrics import Scores
+from examples.parts import Attention, Net, Recurrent, Stages, Tensors, mean_over_time, real
+from examples.plan import Fitting, Paper, Predictions, Trial
+from examples.train import RECIPES, NotReady, main, run
+from stores import FeatureDataset, Track, collate
+from tests.test_snapshot import make_store
+
+CLASSES = ("angry", "calm", "happy")
+
+
+def track(rows: int, *shape: int, dtype: type = np.float32, seed: int = 0) -> Track:
+    values = np.random.default_rng(seed + rows).normal(size=(rows, *shape)) * (255 if dtype is np.uint8 else 1)
+    return Track(values.astype(dtype), np.arange(rows) / 10, np.ones(rows, np.bool_))
+
+
+def batch_of(*clips: dict[str, Track]) -> Tensors:
+    batch = collate([(f"made/{i}", clip, CLASSES[i % 3]) for i, clip in enumerate(clips)], CLASSES)
+    return torch.utils.data.default_convert(batch)  # type: ignore[return-value]
+
+
+def shapes(model: Net, batch: Tensors) -> dict[str, tuple[int, ...]]:
+    with torch.no_grad():
+        return {name: tuple(stage.shape) for name, stage in model.eval().stages(batch).items()}
+
+
+def test_donatus_has_the_shapes_of_the_paper_at_every_stage() -> None:
+    batch = batch_of(*({"audio_embedding": track(n, 2048), "face_embedding": track(n, 2048)} for n in (37, 30)))
+    found = shapes(donatus2026.build(batch, 8, small=False), batch)
+    assert found["audio"] == found["faces"] == (2, 37, 2048)  # 2.4: 2048-dimensional embeddings
+    both = ("audio_lstm", "faces_lstm", "audio_self", "faces_self", "audio_cross", "faces_cross")
+    assert {found[stage] for stage in both} == {(2, 37, 256)}  # 2.5: 128 units per direction, 256 per modality
+    assert found["logits"] == (2, 8)
+
+
+def test_tucker_has_the_shapes_of_the_paper_at_every_stage() -> None:
+    batch = batch_of(*({"logmel128_z": track(256, 128, seed=i), "frame_embedding": track(90, 512, seed=i)} for i in range(2)))
+    assert shapes(tucker2025.build(batch, 7, small=False), batch) == {
+        "mel": (2, 256, 128),  # A.4
+        "frames": (2, 90, 512),
+        "audio": (2, 60, 128),
+        "gru": (2, 90, 512),
+        "audio_latent": (2, 60, 256),
+        "frames_latent": (2, 90, 256),
+        "frames_aligned": (2, 60, 256),  # A.3
+        "audio_attended": (2, 60, 256),
+        "frames_attended": (2, 60, 256),
+        "core": (2, 30, 128, 128),
+        "fused": (2, 512),
+        "logits": (2, 7),
+    }
+
+
+def test_the_tucker_layer_is_the_papers_projection_of_the_whole_tensor() -> None:
+    layer = tucker2025.Tucker(6, 5, (3, 2, 4))
+    audio, picture = torch.randn(2, 6, 5), torch.randn(2, 6, 5)
+    whole = torch.einsum("nta,ntv->ntav", audio, picture)  # algorithm A1
+    core = torch.einsum("ntav,tk,ap,vq->nkpq", whole, layer.time, layer.audio, layer.picture)  # algorithm A2
+    torch.testing.assert_close(layer(audio, picture), core)
+
+
+def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> None:
+    batch = batch_of(*({"logmel128_z": track(300, 128, seed=i), "frame_embedding": track(90, 512, seed=i)} for i in range(2)))
+    assert shapes(tucker2025.build(batch, 7, small=False), batch)["audio"] == (2, 60, 128)
+
+
+def test_tcs_has_the_shapes_of_the_paper_at_every_stage() -> None:
+    batch = batch_of(*({"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 512)} for n in (30, 24)))
+    assert shapes(tcs2026.build(0.1, batch, 7, small=False), batch) == {
+        "slices": (2, 30, 5, 64),
+        "faces": (2, 30, 512),
+        "slice_cnn": (2, 30, 64),
+        "lstm": (2, 30, 256),  # 3.2: 128 units in each direction
+        "audio": (2, 30, 128),
+        "face": (2, 30, 128),
+        "gates": (2, 30, 2),
+        "fused": (2, 30, 128),
+        "steps": (2, 30, 7),
+        "logits": (2, 7),
+    }
+
+
+@pytest.mark.parametrize("windows", [4, 5, 9, 10])
+def test_a_slice_of_any_number_of_windows_gives_64_numbers(windows: int) -> None:
+    assert tcs2026.SliceCnn()(torch.randn(3, 64, windows)).shape == (3, 64)
+
+
+def test_tcs_faces_have_unit_length_and_gates_lie_between_0_and_1() -> None:
+    batch = batch_of({"logmel64_z": track(9, 5, 64), "face_embedding": track(9, 512)})
+    stages = tcs2026.build(0.1, batch, 7, small=False).eval().stages(batch)
+    torch.testing.assert_close(stages["face"].norm(dim=-1), torch.ones(1, 9))
+    assert ((stages["gates"] >= 0) & (stages["gates"] <= 1)).all()
+
+
+def two_classes(*highs: float) -> Tensor:
+    return torch.tensor([[[high, 1 - high] for high in highs]])
+
+
+def test_the_consistency_loss_is_equation_3() -> None:
+    mask = torch.tensor([[True, True, True, False]])
+    steps = two_classes(1.0, 1.0, 0.0, 0.5)
+    assert tcs2026.change(two_classes(0.7, 0.7, 0.7, 0.1), mask).item() == 0
+    assert tcs2026.change(steps, mask).item() == pytest.approx((0 + 2) / 2)  # the padded step does not count
+
+
+def test_the_consistency_loss_is_part_of_the_loss() -> None:
+    batch = batch_of(
+        {"logmel64_z": track(9, 5, 64), "face_embedding": track(9, 512)}, {"logmel64_z": track(8, 5, 64), "face_embedding": track(8, 512)}
+    )
+    torch.manual_seed(0)
+    model = tcs2026.build(10.0, batch, 3, small=True).eval()
+    with_it = model.loss(batch)
+    model.consistency = 0.0
+    plain = model.loss(batch)
+    moved = tcs2026.change(model.stages(batch)["steps"], batch["mask"]["logmel64_z"])
+    assert moved > 0
+    torch.testing.assert_close(with_it - plain, 10 * moved)
+
+
+def test_smoothing_is_equation_5_and_calms_jitter() -> None:
+    steps = two_classes(1.0, 0.0, 1.0, 1.0)
+    smoothed = tcs2026.smooth(steps)
+    assert smoothed[0, :, 0].tolist() == pytest.approx([1.0, 0.8, 0.84, 0.872])
+    mask = torch.ones(1, 4, dtype=torch.bool)
+    assert tcs2026.jitter(steps, mask) == pytest.approx(2 / 0.3)  # two changes in the three tenths between four steps
+    assert tcs2026.jitter(smoothed, mask) == 0
+
+
+def test_kirar_models_take_the_one_vector_of_a_clip() -> None:
+    batch = batch_of(*({"selected": track(1, 100, seed=i)} for i in range(2)))
+    found = [shapes(build(batch, 3, False), batch) for build in (kirar2024.build_bilstm, kirar2024.build_attention, kirar2024.build_cnn)]
+    assert [one["pieces"] for one in found] == [(2, 4, 32)] * 3
+    assert found[0]["lstm"] == found[1]["lstm"] == found[1]["attended"] == (2, 4, 256)
+    assert [one["logits"] for one in found] == [(2, 3)] * 3
+
+
+def test_kirars_self_attention_is_equations_4_to_9() -> None:
+    attention, x = kirar2024.SelfAttention(8, heads=2), torch.randn(1, 5, 8)
+    q, k, v = x @ attention.queries.weight.T, x @ attention.keys.weight.T, x @ attention.values.weight.T
+    heads = [torch.softmax(q[..., h] @ k[..., h].transpose(1, 2) / 2, -1) @ v[..., h] for h in (slice(0, 4), slice(4, 8))]
+    joined = torch.cat(heads, -1) @ attention.out.weight.T
+    torch.testing.assert_close(attention(x), nn.functional.layer_norm(x + joined, (8,)))
+
+
+def test_satvik_has_the_shapes_of_the_paper_at_every_stage() -> None:
+    frames = batch_of(*({"frames64": track(n, 64, 64, 3, dtype=np.uint8)} for n in (4, 3)))
+    seen = shapes(satvik2025.build_frames(frames, 8, small=False), frames)
+    assert seen["pictures"] == (8, 3, 64, 64)
+    assert [seen[f"conv{i}"] for i in range(1, 5)] == [(8, 32, 31, 31), (8, 64, 14, 14), (8, 128, 6, 6), (8, 256, 2, 2)]
+    assert (seen["flat"], seen["each"], seen["logits"]) == ((8, 1024), (2, 4, 8), (2, 8))
+    audio = batch_of(*({"mfcc_padded": track(200, 20, seed=i)} for i in range(2)))
+    heard = shapes(satvik2025.build_audio(audio, 8, small=False), audio)
+    assert heard["mfcc"] == (2, 1, 200, 20)
+    assert (heard["conv"], heard["sequence"]) == ((2, 256, 50, 5), (2, 50, 1280))
+    assert [heard[f"lstm{i}"] for i in range(1, 4)] == [(2, 50, 256), (2, 50, 128), (2, 50, 64)]
+    assert heard["logits"] == (2, 8)
+
+
+def test_satviks_pictures_lie_between_0_and_1_and_padded_frames_do_not_count() -> None:
+    long, short = track(6, 64, 64, 3, dtype=np.uint8), track(3, 64, 64, 3, dtype=np.uint8)
+    both, alone = batch_of({"frames64": long}, {"frames64": short}), batch_of({"frames64": short})
+    model = satvik2025.build_frames(both, 3, small=True).eval()
+    pictures = model.stages(both)["pictures"]
+    assert 0 <= pictures.min() < 0.1
+    assert 0.9 < pictures.max() <= 1
+    torch.testing.assert_close(model(both)[1], model(alone)[0])
+
+
+def test_the_more_confident_model_decides_and_clips_of_one_model_are_left_out() -> None:
+    frames = Predictions(("a", "b", "c"), np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5]]))
+    audio = Predictions(("b", "a"), np.array([1, 0]), np.array([[0.7, 0.3], [0.2, 0.8]]))
+    fused = satvik2025.more_confident(frames, audio)
+    assert fused.clip_ids == ("a", "b")
+    assert fused.targets.tolist() == [0, 1]
+    assert fused.probabilities.tolist() == [[0.9, 0.1], [0.7, 0.3]]
+
+
+BUILDS = {
+    "donatus2026": (donatus2026.build, lambda n: {"audio_embedding": track(n, 64), "face_embedding": track(n, 64)}),
+    "tcs2026": (lambda *how: tcs2026.build(0.1, *how), lambda n: {"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 32)}),
+}
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_padding_beside_a_longer_clip_changes_no_prediction(name: str) -> None:
+    build, clip = BUILDS[name]
+    together, alone = batch_of(clip(25), clip(12)), batch_of(clip(12))
+    model = build(together, 3, True).eval()
+    torch.testing.assert_close(model(together)[1], model(alone)[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_a_clip_without_any_valid_face_still_gets_finite_logits_and_gradients(name: str) -> None:
+    build, clip = BUILDS[name]
+    faceless = clip(12)
+    faces = "face_embedding"
+    faceless[faces] = Track(faceless[faces].values, faceless[faces].seconds, np.zeros(12, np.bool_))
+    batch = batch_of(clip(25), faceless)
+    model = build(batch, 3, True)
+    model.loss(batch).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_a_recurrent_layer_ends_at_the_clips_own_last_row() -> None:
+    torch.manual_seed(0)
+    layer, values = Recurrent(nn.LSTM, 3, 4), torch.randn(1, 5, 3)
+    mask = torch.tensor([[True, True, True, False, False]])
+    torch.testing.assert_close(layer(values, mask)[:, :3], layer(values[:, :3], mask[:, :3]))
+    assert not layer(values, mask)[:, 3:].any()
+
+
+def test_attention_looks_at_no_masked_row() -> None:
+    layer, keys = Attention(8, heads=2).eval(), torch.randn(1, 4, 8)
+    mask, queries = torch.tensor([[True, True, False, False]]), torch.randn(1, 3, 8)
+    torch.testing.assert_close(layer(queries, keys, mask), layer(queries, keys[:, :2], mask[:, :2]))
+
+
+def test_scores_agree_with_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    targets, decided = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
+    scores = Scores(targets, decided, 4)
+    assert scores.accuracy == pytest.approx(metrics.accuracy_score(targets, decided))
+    assert scores.macro_f1 == pytest.approx(metrics.f1_score(targets, decided, average="macro"))
+    assert scores.confusion.tolist() == metrics.confusion_matrix(targets, decided).tolist()
+
+
+def test_chance_is_the_better_of_two_guessers() -> None:
+    assert Scores(np.array([0, 0, 0, 1]), np.zeros(4, np.int64), 2).chance == 0.75
+    assert Scores(np.array([0, 1, 2]), np.zeros(3, np.int64), 3).chance == pytest.approx(1 / 3)
+
+
+class Small(Net):
+    """One layer on the mean of a feature."""
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(width, classes)
+
+    def stages(self, batch: Tensors) -> Stages:
+        return {"logits": self.layer(mean_over_time(real(batch, "mfcc"), batch["mask"]["mfcc"]))}
+
+
+def build_small(batch: Tensors, classes: int, small: bool) -> Small:
+    return Small(batch["values"]["mfcc"].shape[-1], classes)
+
+
+def fast_adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), lr=0.1)
+
+
+TRIAL = Trial("small", ("mfcc",), build_small, Fitting(3, 2, fast_adam))
+PAPER = Paper("made", ("made3",), ("thirds",), lambda small: [TRIAL])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made") / "store"
+    make_store(root)
+    return root
+
+
+def clips(root: Path, role: str) -> FeatureDataset:
+    return FeatureDataset(root, features=["mfcc"], labels="made3", scheme="thirds", fold=0, role=role, missing="drop")
+
+
+def test_a_run_reports_every_fold_beside_chance(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = run(PAPER, made)
+    assert [(result.protocol.scheme, result.fold, result.model) for result in results] == [("thirds", fold, "small") for fold in range(3)]
+    tested = [clip_id for fold in range(3) for clip_id in FeatureDataset(
+        made, features=["mfcc"], labels="made3", scheme="thirds", fold=fold, role="test", missing="drop"
+    ).clip_ids]  # fmt: skip
+    assert sum(int(result.scores.confusion.sum()) for result in results) == len(tested)
+    printed = capsys.readouterr().out
+    assert "the paper's own protocol; no subject on two sides" in printed
+    assert printed.count("<- predicted") == 3
+    assert printed.splitlines()[-1].split()[0] == "small"
+    assert "chance" in printed
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(made: Path) -> None:
+    trained = [loop.train(TRIAL, clips(made, "train"), None, seed, small=False) for seed in (0, 0, 1)]
+    first, again, other = (loop.predict(model, TRIAL, clips(made, "test")).probabilities for model in trained)
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_the_weights_of_the_epoch_that_suits_the_watched_clips_best_are_kept(made: Path) -> None:
+    train, watched = clips(made, "train"), clips(made, "test")
+
+    def loss(epochs: int, patience: int | None) -> float:
+        trial = replace(TRIAL, fitting=Fitting(epochs, 2, fast_adam, patience=patience))
+        return loop.mean_loss(loop.train(trial, train, watched, 0, small=False), watched)
+
+    each = [loss(epochs, None) for epochs in range(1, 9)]
+    assert min(each) < each[-1]
+    assert loss(8, 8) == min(each)
+    stopped = next(i for i in range(1, 8) if each[i] >= min(each[:i]))
+    assert loss(8, 1) == min(each[:stopped])
+
+
+def test_without_watched_clips_all_epochs_are_run(made: Path) -> None:
+    trial = replace(TRIAL, fitting=Fitting(8, 2, fast_adam, patience=1))
+    plain = replace(TRIAL, fitting=Fitting(8, 2, fast_adam))
+    found = [loop.predict(loop.train(one, clips(made, "train"), None, 0, False), one, clips(made, "test")) for one in (trial, plain)]
+    assert (found[0].probabilities == found[1].probabilities).all()
+
+
+def test_rows_are_examples_of_one_valid_row_each(made: Path) -> None:
+    whole = clips(made, "train")
+    rows = loop.Rows(whole)
+    valid = [whole[i][1]["mfcc"].valid for i in range(len(whole))]
+    assert len(rows) == sum(int(of_clip.sum()) for of_clip in valid)
+    assert all(len(rows[i][1]["mfcc"]) == 1 and rows[i][1]["mfcc"].valid.all() for i in range(len(rows)))
+    chosen = {clip_id: np.arange(len(of_clip)) == 0 for clip_id, of_clip in zip(whole.clip_ids, valid, strict=True)}
+    assert len(loop.Rows(whole, chosen)) == sum(int(of_clip[0]) for of_clip in valid)
+
+
+def test_a_scheme_that_shares_subjects_says_so(made: Path, tmp_path: Path) -> None:
+    from manifests.clips import CLIPS
+    from stores import FeatureStore
+
+    one = [replace(clip, subject_id="made/one") for clip in FeatureStore(made).rows(CLIPS)]
+    make_store(tmp_path / "store", clips=CLIPS.build(one))
+    (protocol, *_) = {result.protocol for result in run(PAPER, tmp_path / "store")}
+    assert protocol.shared == protocol.tested > 0
+    assert "LEAKS: 7 of 7 tested clips are of subjects that are trained on" in protocol.title
+
+
+def test_a_store_of_another_recipe_or_without_folds_or_labels_is_refused(made: Path) -> None:
+    with pytest.raises(NotReady, match="was built with the recipe made; build one with --recipe tcs2026"):
+        run(tcs2026.PAPER, made)
+    with pytest.raises(NotReady, match=r"has no folds of halves; make them: affectstore split .* halves"):
+        run(PAPER, made, ["halves"])
+    with pytest.raises(NotReady, match=r"has the labels made3.*; made learns cremad6"):
+        run(replace(PAPER, labels=("cremad6",)), made)
+
+
+def test_the_command_ends_in_one_sentence(made: Path, tmp_path: Path) -> None:
+    for root in (made, tmp_path / "nowhere"):
+        with pytest.raises(SystemExit) as ended:
+            main(["tcs2026", str(root)])
+        assert str(ended.value).startswith("examples.train: ")
+        assert "\n" not in str(ended.value)
+
+
+def test_any_trainer_scikit_learn(made: Path) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from examples import any_trainer_sklearn
+
+    scores = any_trainer_sklearn.run(made, ["mfcc", "logmel"], "made3", "thirds")
+    assert [score.confusion.shape for score in scores] == [(3, 3)] * 3
+
+
+def test_any_trainer_jax(made: Path) -> None:
+    pytest.importorskip("jax", reason="jax is not installed; pip install jax")
+    from examples import any_trainer_jax
+
+    scores = any_trainer_jax.run(made, "mfcc", "made3", "thirds", steps=5)
+    assert [score.confusion.shape for score in scores] == [(3, 3)] * 3
+
+
+TINY = {"kirar2024": (6, 4, 1)}
+"""Actors, emotions and takes of a sample; the autoencoder judges itself by a second training subject."""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_one_command_goes_from_clips_to_scores_under_both_protocols(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prepare, "SIZES", {recipe: TINY.get(recipe, (3, 2, 2))})
+    threads = torch.get_num_threads()
+    try:
+        main([recipe, str(tmp_path / "store"), "--sample", "--small", "--folds", "1"])
+    finally:
+        torch.set_num_threads(threads)
+    printed = capsys.readouterr().out
+    schemes = {"subject_kfold"} if recipe == "donatus2026" else {"random_80_20_leaking", "subject_kfold"}
+    summary = printed.rpartition(f"\n{recipe} ")[2].splitlines()
+    assert {line.strip() for line in summary if line.strip() in {"random_80_20_leaking", "subject_kfold"}} == schemes
+    assert ("LEAKS" in printed) == (recipe != "donatus2026")
+    scores = [line.split()[-4:] for line in summary if line.startswith("    ")]
+    assert len(scores) >= len(schemes)
+    assert all(0 <= float(value) <= 1 for line in scores for value in line[:3])
