@@ -19,7 +19,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Store = Annotated[Path, typer.Argument(help="Folder of the store.", show_default=False)]
+
+def _home(text: str) -> Path:
+    """A store's folder; of a URL, the folder that stands for it. Text until then: a Path would drop a slash."""
+    from stores.mirror import home
+
+    return home(text)
+
+
+Store = Annotated[
+    Path, typer.Argument(help="Folder of the store, or a URL such as s3://bucket/store.", metavar="STORE", parser=_home, show_default=False)
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes; one for each core if not given.")]
 
 
@@ -65,14 +75,35 @@ def build(
     dask: Annotated[
         str | None, typer.Option(help="Work on a Dask cluster: the address of its scheduler, or local:N.", show_default=False)
     ] = None,
+    rehash: Annotated[bool, typer.Option("--rehash", help="Read every file, also those that look as they did when last read.")] = False,
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
     from flows.run import run_build
     from flows.view import print_result
 
-    if workers and dask:
-        raise typer.BadParameter("--workers counts processes of this machine, --dask says where else to work; give one of them")
-    print_result(store, run_build(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask))
+    _check_hands(workers, dask)
+    print_result(store, run_build(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask, rehash))
+
+
+@app.command()
+def serve(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe by name, or a TOML file.", show_default=False)],
+    store: Annotated[Path, typer.Option(help="Folder of the store, or a URL such as s3://bucket/store.", parser=_home, show_default=False)],
+    corpus: Annotated[list[str], typer.Option(help="NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.", show_default=False)],
+    cron: Annotated[str, typer.Option(help="When, in this machine's time zone, such as '0 3 * * *' for 03:00 daily.", show_default=False)],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe: key.path=value; may be given again.", show_default=False)
+    ] = None,
+    workers: Workers = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Work on a Dask cluster: the address of its scheduler, or local:N.", show_default=False)
+    ] = None,
+) -> None:
+    """Bring a store up to date by the clock, until an interrupt; on the server at PREFECT_API_URL, else on a local engine."""
+    from flows.serve import serve as run_serve
+
+    _check_hands(workers, dask)
+    run_serve(store, _corpora(corpus), recipe, tuple(set_ or ()), cron, workers, dask)
 
 
 @app.command()
@@ -164,6 +195,7 @@ def audit(
         typer.Argument(
             help="A store, a table (CSV, JSON Lines, Parquet), the tables of one split's sides, or a paper's numbers (TOML).",
             metavar="STORE | TABLE... | PAPER",
+            parser=_home,
             show_default=False,
         ),
     ],
@@ -202,6 +234,11 @@ def audit(
             print_probe(cost)
     if report.failed:
         raise typer.Exit(1)
+
+
+def _check_hands(workers: int | None, dask: str | None) -> None:
+    if workers and dask:
+        raise typer.BadParameter("--workers counts processes of this machine, --dask says where else to work; give one of them")
 
 
 def _names(listed: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from manifests.corpora.catalog import CORPORA
 from manifests.features import INDEX
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
+from stores.mirror import shown
 from stores.records import StoredFeature, StoredFitted
 
 
@@ -129,7 +130,7 @@ def _listing_of(
     clips, labels, folds, index = (tables[table.name] for table in (CLIPS, LABELS, FOLDS, INDEX))
     corpora = [CORPORA[name] for name in clips.column("corpus").unique().to_pylist() if name in CORPORA]
     return listing(
-        str(root), clips, labels, folds, index, corpora, scheme, measured(root, features, index), fits=fits(root, tables, fitted)
+        shown(root), clips, labels, folds, index, corpora, scheme, measured(root, features, index), fits=fits(root, tables, fitted)
     )
 
 

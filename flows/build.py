@@ -1,5 +1,6 @@
 """The flow `build`: corpora in, one committed snapshot out."""
 
+import logging
 import multiprocessing
 import threading
 import time
@@ -10,8 +11,9 @@ from typing import Annotated, Any, TypeVar, cast
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.runtime import deployment, flow_run
+from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 
 from extractors.base import Runtime
@@ -21,20 +23,24 @@ from flows.guard import build_guarded, inspect_guarded
 from flows.meter import Meter
 from flows.pending import Held
 from flows.recipe import Recipe, load
+from flows.scan import Gathering, Scan
+from flows.seen import Looks
 from flows.sentences import sentence
 from flows.shards import ShardTask
 from flows.staff import Locals, Networks, Staff
-from flows.steps import Plan, Scan, StoreBusy, check_corpora, list_clips, load_held, locked, make_plan
+from flows.steps import Plan, StoreBusy, check_corpora, list_clips, load_held, locked, make_plan
 from flows.tasks import OPTIONS, whole
 from flows.told import Work, outcome, page, slug
 from manifests.audits import AUDITS
 from manifests.corpora.catalog import CORPORA, Found
 from manifests.quarantine import QUARANTINE
 from stores.atomic import sweep
+from stores.mirror import home, shown
 from stores.records import ShardRecord
 from stores.snapshot import read_table
 
 _CLIPS_PER_INSPECTION = 32
+_CLIPS_AT_ONCE = 4096
 _SECONDS_BETWEEN_COUNTS = 5.0
 """Workers may join a cluster at any time."""
 
@@ -51,34 +57,43 @@ _build = task(name="build-shards", **OPTIONS)(build_guarded)
 def _name_of_run() -> str:
     """Store, recipe and time: what tells one run from another in a list."""
     given, when = flow_run.get_parameters(), flow_run.get_scheduled_start_time()
-    return f"{Path(given['store']).name}, {given['recipe']}, {when.astimezone():%Y-%m-%d %H:%M}"
+    return f"{Path(shown(given['store'])).name}, {Path(given['recipe']).stem}, {when.astimezone():%Y-%m-%d %H:%M}"
 
 
 @flow(name="build", flow_run_name=_name_of_run, persist_result=False)
 def build(
-    store: Annotated[Path, Field(description="Folder of the store; made if it is missing.")],
-    corpora: Annotated[dict[str, Path], Field(description="Name of a corpus -> its folder.", json_schema_extra=_CORPORA_BY_NAME)],
-    recipe: Annotated[str, Field(description="A shipped recipe by name, or a TOML file.")] = "default",
-    changes: Annotated[tuple[str, ...], Field(description="Changes to the recipe: key.path=value.")] = (),
-    workers: Annotated[int | None, Field(description="Worker processes; one for each core if not given.", ge=1)] = None,
-    dask: Annotated[str | None, Field(description="Address of a Dask scheduler, or local:N.")] = None,
+    store: str | Path,
+    corpora: Annotated[dict[str, Path], Field(json_schema_extra=_CORPORA_BY_NAME)],
+    recipe: str = "default",
+    changes: tuple[str, ...] = (),
+    workers: Annotated[int | None, Field(ge=1)] = None,
+    dask: str | None = None,
+    rehash: bool = False,
 ) -> Result:
     """Bring a store up to date with its corpora.
 
-    store: folder of the store, made if it is missing. corpora: name -> folder. recipe: name or TOML file; changes: `key.path=value`.
-    workers: processes of this machine, one for each core if None. dask: address of a scheduler, or `local:N`; its workers then do the work.
     Publishes one snapshot, or nothing when nothing changed. The state of the run says what came of it, its artifact tells the rest.
+
+    Args:
+        store: Folder of the store, made if it is missing; or a URL such as s3://bucket/store.
+        corpora: Name of a corpus -> its folder.
+        recipe: A shipped recipe by name, or a TOML file.
+        changes: Changes to the recipe, each key.path=value.
+        workers: Worker processes of this machine; one for each core if not given.
+        dask: Address of a Dask scheduler, or local:N; its workers then do the work.
+        rehash: Read every file of the corpora, also those that look as they did when they were last read.
     """
     begun = time.monotonic()
     try:
         with _no_worker_outlives_an_interrupt():
-            result, clips = _build_store(store.absolute(), corpora, load(recipe, changes), workers, dask)
+            root = home(store).absolute()
+            result, clips = _build_store(root, corpora, load(recipe, changes), workers, dask, rehash)
     except Exception as error:
         return cast(Result, _refusal(error))
     work = Work(clips, time.monotonic() - begun)
-    _tell(store.absolute(), result, work)
+    _tell(root, result, work)
     # Prefect takes a state that is returned for that of the run, and gives the caller what is in it.
-    return cast(Result, Completed(message=outcome(str(store.absolute()), result, work), data=result))
+    return cast(Result, Completed(message=outcome(shown(root), result, work), data=result))
 
 
 def _refusal(error: Exception) -> State[Any]:
@@ -86,15 +101,25 @@ def _refusal(error: Exception) -> State[Any]:
     words = sentence(error)
     if words is None:
         raise error
+    if deployment.get_id():
+        _log_no_more_of(error)
     # Nothing has failed where another run has the store: the next one finds whatever this one would have built.
     return Cancelled(message=words, data=error) if isinstance(error, StoreBusy) else Failed(message=words, data=error)
+
+
+def _log_no_more_of(error: Exception) -> None:
+    """Prefect would log the traceback of an error that the state of the run has told already, as the last words of its process."""
+    for name in ("prefect.flow_runs", "prefect.engine"):
+        logging.getLogger(name).addFilter(lambda record: not (record.exc_info and record.exc_info[1] is error))
 
 
 def _tell(store: Path, result: Result, work: Work) -> None:
     snapshot = result.snapshot
     quarantine, findings = (read_table(store, snapshot, table) for table in (QUARANTINE, AUDITS))
-    text = page(str(store), result, work, quarantine, AUDITS.rows(findings))
-    create_markdown_artifact(text, key=f"build-{slug(store.name)}", description=f"Build of {store}, snapshot {snapshot.number}"[-200:])
+    name = shown(store)
+    text = page(name, result, work, quarantine, AUDITS.rows(findings))
+    key = f"build-{slug(Path(name).name)}"
+    create_markdown_artifact(text, key=key, description=f"Build of {name}, snapshot {snapshot.number}"[-200:])
 
 
 @contextmanager
@@ -109,7 +134,9 @@ def _no_worker_outlives_an_interrupt() -> Iterator[None]:
         raise
 
 
-def _build_store(store: Path, corpora: Mapping[str, Path], checked: Recipe, workers: int | None, dask: str | None) -> tuple[Result, int]:
+def _build_store(
+    store: Path, corpora: Mapping[str, Path], checked: Recipe, workers: int | None, dask: str | None, rehash: bool
+) -> tuple[Result, int]:
     """What was published, and how many clips were computed for it."""
     corpora = {name: folder.absolute() for name, folder in corpora.items()}  # the same for every worker
     listed = list_clips(corpora, checked.ignore_known_issues)
@@ -118,12 +145,11 @@ def _build_store(store: Path, corpora: Mapping[str, Path], checked: Recipe, work
         held = load_held(store)
         check_corpora(store, held, corpora)
         with _staff(store, corpora, listed, workers, dask) as staff:
-            scan = _scan(corpora, listed, held, checked, staff)
+            scan = _scan(corpora, listed, held, checked, staff, Looks(store, corpora, listed, rehash))
             plan = make_plan(store, checked, scan, held)
             networks = _networks(checked, plan, staff)
             records = _build_all(plan, networks, checked.encode.batch, staff)
-        clips = sum(len(task.clips) for task in plan.tasks)
-        return commit(store, checked, scan, held, plan, records, networks.engine), clips
+        return commit(store, checked, scan, held, plan, records, networks.engine), plan.tasks.clips
 
 
 def _staff(
@@ -137,23 +163,30 @@ def _staff(
     return hire(dask, store, list(one_of_each.values()), versions())
 
 
-def _scan(corpora: Mapping[str, Path], listed: Sequence[Found], held: Held, recipe: Recipe, staff: Staff) -> Scan:
-    limits = recipe.decoding.limits
+def _scan(corpora: Mapping[str, Path], listed: Sequence[Found], held: Held, recipe: Recipe, staff: Staff, looks: Looks) -> Scan:
+    limits, scanned = recipe.decoding.limits, Gathering()
+    left: list[Found] = []
+    for at in range(0, len(listed), _CLIPS_AT_ONCE):
+        settled, rest = looks.settle(held, at, at + _CLIPS_AT_ONCE)
+        scanned.add(settled)
+        left += rest
 
     def begin(some: Sequence[Found]) -> Any:
         paths = [corpora[f.clip.corpus] / f.clip.path for f in some]
-        known = {f.clip.clip_id: held.clips[f.clip.clip_id] for f in some if f.clip.clip_id in held.clips}
+        known = held.known(f.clip.clip_id for f in some)
         return _inspect.submit(whole(crews.main), whole(some), whole(paths), whole(known), whole(limits))
 
-    parts = [listed[at : at + _CLIPS_PER_INSPECTION] for at in range(0, len(listed), _CLIPS_PER_INSPECTION)]
-    with Meter("reading headers", len(listed)) as meter, staff.crews(meter.advance) as crews:
-        found = _in_turn(begin, parts, staff)
-    return Scan(dict(corpora), tuple(f for some in found for f in some))
+    parts = [left[at : at + _CLIPS_PER_INSPECTION] for at in range(0, len(left), _CLIPS_PER_INSPECTION)]
+    with Meter("reading headers", len(left)) as meter, staff.crews(meter.advance) as crews:
+        _in_turn(begin, parts, staff, scanned.add)
+    scan = scanned.end(corpora)
+    looks.keep(scan.clips)
+    return scan
 
 
 def _networks(recipe: Recipe, plan: Plan, staff: Staff) -> Networks:
     """Where the networks run. Weights that are missing end the build here."""
-    encoders = recipe.graph.encoders({name for task in plan.tasks for name in task.features})
+    encoders = recipe.graph.encoders(plan.tasks.features)
     for encoder in encoders.values():
         encoder.ensure_weights()
     return staff.networks(recipe.encode.engine) if encoders else Networks("none", on_gpu=False)
@@ -168,15 +201,16 @@ def _build_all(plan: Plan, networks: Networks, batch: int | None, staff: Staff) 
         named = _build.with_options(task_run_name=_run_name(*part))
         return named.submit(whole(crews.main), whole(part[1]), whole(runtime), whole(crews.gpu))
 
-    clips = sum(len(task.clips) for task in plan.tasks)
-    with Meter("building features", clips) as meter, staff.crews(meter.advance, networks.on_gpu) as crews:
-        records: list[dict[str, ShardRecord]] = _in_turn(begin, enumerate(plan.tasks), staff)
+    records: list[dict[str, ShardRecord]] = []
+    with Meter("building features", plan.tasks.clips) as meter, staff.crews(meter.advance, networks.on_gpu) as crews:
+        _in_turn(begin, enumerate(plan.tasks), staff, records.append)
     return records
 
 
-def _in_turn(begin: Callable[[Q], Any], parts: Iterable[Q], staff: Staff) -> list[Any]:
-    """begin(part) -> a future, for each part; the results. So many are begun that no worker waits, and no more: a plan may be long."""
-    results: list[Any] = []
+def _in_turn(begin: Callable[[Q], Any], parts: Iterable[Q], staff: Staff, end_with: Callable[[Any], None]) -> None:
+    """begin(part) -> a future, and `end_with` its result, for each part, in order. So many are begun that no worker waits, and no more: a
+    plan may be long."""
+    first = 0
     begun: dict[int, Any] = {}
     ended: set[int] = set()
     room = threading.Condition()
@@ -190,12 +224,14 @@ def _in_turn(begin: Callable[[Q], Any], parts: Iterable[Q], staff: Staff) -> lis
         with room:
             while len(begun) - len(ended) > 2 * staff.hands:
                 room.wait(_SECONDS_BETWEEN_COUNTS)
-        while (first := len(results)) in ended:
-            results.append(begun.pop(first).result())  # ends the build where a part has failed
+        while first in ended:
+            end_with(begun.pop(first).result())  # ends the build where a part has failed
             ended.remove(first)
+            first += 1
         begun[number] = begin(part)
         begun[number].add_done_callback(lambda _, number=number: end(number))
-    return results + [future.result() for future in begun.values()]
+    for future in begun.values():
+        end_with(future.result())
 
 
 def _run_name(number: int, task: ShardTask) -> str:

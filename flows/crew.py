@@ -3,6 +3,7 @@
 Each worker is a pool of one process, so that a clip which kills its process takes no other work with it.
 """
 
+import atexit
 import multiprocessing
 import os
 import queue
@@ -147,6 +148,7 @@ def _begin(tell: Any, say: Any, hide_gpus: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, name="leave-with-parent", daemon=True).start()
     os.dup2(say.fileno(), 2)
+    atexit.register(os._exit, 0)  # native libraries may take seconds to take themselves down, and nothing of theirs is wanted any more
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"
     if hide_gpus:

@@ -23,6 +23,7 @@ from distributed.client import FutureCancelledError
 from flows.crew import WorkerDied
 from flows.dask_worker import TOPIC, Terms, Unfit, greet, perform
 from flows.staff import Advance, Crews, Networks, finds_cuda
+from stores.mirror import mirror_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,14 +57,15 @@ def connect(where: str) -> Iterator[Client]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what distributed logs off the terminal: lost workers and connections are errors of ours where they matter."""
-    levels = {handler: handler.level for handler in logging.getLogger("distributed").handlers}
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    levels = [logger.level for logger in loggers]
     try:
-        for handler in levels:
-            handler.setLevel(logging.CRITICAL)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
         yield
     finally:
-        for handler, level in levels.items():
-            handler.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def reach(where: str) -> None:
@@ -111,7 +113,9 @@ def hire(where: str, store: Path, clips: Sequence[Path], versions: Mapping[str, 
     """The workers of a cluster, all of them found fit to build `store`. `clips`: one of each corpus."""
     build = secrets.token_hex(8)
     with connect(where) as client, _probe(store, build) as probe:
-        cluster = Cluster(client, Terms(build, versions, probe, tuple(clips)), is_local=local_workers(where) is not None)
+        mirror = mirror_of(store)
+        terms = Terms(build, versions, store, mirror.url if mirror else None, probe, tuple(clips))
+        cluster = Cluster(client, terms, is_local=local_workers(where) is not None)
         cluster.check()
         yield cluster
 

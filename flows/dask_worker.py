@@ -39,8 +39,11 @@ class Terms:
     """A new id for each build."""
     versions: Mapping[str, str]
     """Libraries whose version may change the numbers."""
+    store: Path
+    """Its folder; where the store lies behind a URL, its mirror, which each machine has for itself."""
+    url: str | None
     probe: Path
-    """A file that the client has just written into the store; it holds the id of the build."""
+    """A file that the client has just written into the folder; it holds the id of the build."""
     clips: tuple[Path, ...]
     """One clip of each corpus."""
 
@@ -59,16 +62,24 @@ def _check(terms: Terms, here: str) -> None:
     if other := {name: found for name, wanted in terms.versions.items() if (found := _installed(name)) != wanted}:
         found = ", ".join(f"{name} {found}, not {terms.versions[name]}" for name, found in other.items())
         raise Unfit(f"the worker {here} has {found} as here; other versions may give other bytes: install the same ones on every worker")
-    store = terms.probe.parent
-    if not _holds(terms.probe, terms.build):
-        raise Unfit(f"the worker {here} does not see the store at {store}; every worker needs the same folder, at the same path")
+    if terms.url is None and not _holds(terms.probe, terms.build):
+        raise Unfit(f"the worker {here} does not see the store at {terms.store}; every worker needs the same folder, at the same path")
     try:
-        tempfile.TemporaryFile(dir=store).close()
+        if terms.url is not None:
+            _check_mirror(terms.url, terms.store, here)
+        tempfile.TemporaryFile(dir=terms.store).close()
     except OSError as error:
-        raise Unfit(f"the worker {here} may not write to the store at {store}: {error.strerror}; give its user the permission") from error
+        raise Unfit(f"the worker {here} may not write to {terms.store}: {error.strerror}; give its user the permission") from error
     for clip in terms.clips:
         if not clip.is_file():
             raise Unfit(f"the worker {here} does not see the clip {clip}; every worker needs the corpora at the same path")
+
+
+def _check_mirror(url: str, expected: Path, here: str) -> None:
+    from stores.mirror import home
+
+    if (folder := home(url)) != expected:  # which is made, so that the processes of the worker know it
+        raise Unfit(f"the worker {here} caches {url} in {folder}, not in {expected} as here; set AFFECTSTORE_CACHE to the same on both")
 
 
 def _installed(name: str) -> str:

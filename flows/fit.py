@@ -13,6 +13,7 @@ from flows.meter import Meter
 from flows.steps import locked
 from flows.tasks import OPTIONS, whole
 from stores.atomic import sweep
+from stores.mirror import home, shown
 from stores.records import FoldState
 from stores.snapshot import Snapshot
 
@@ -44,20 +45,21 @@ _fit = task(name="fit-fold", **OPTIONS)(fit_guarded)
 
 # The crew bounds what runs at once; these threads only wait for it.
 @flow(name="fit", task_runner=ThreadPoolTaskRunner(max_workers=32), persist_result=False)  # type: ignore[arg-type]
-def fit(store: Path, scheme: str, workers: int | None = None) -> FitResult:
+def fit(store: str | Path, scheme: str, workers: int | None = None) -> FitResult:
     """Fit every [fitted.NAME] of the store's recipe for every fold of a split scheme, each on the training clips of that fold alone.
 
     What is fitted already on the same clips stays as it is. workers: processes of this machine, one for each core if None. Publishes one
     snapshot, or nothing where nothing was missing.
     """
-    with locked(store):
-        sweep(store)
-        fits = Fits(store, scheme)
+    root = home(store)
+    with locked(root):
+        sweep(root)
+        fits = Fits(root, scheme)
         pending = len(fits.pending)
         if pending:
             _fit_all(fits, min(workers or cores(), pending))
         result = FitResult(fits.publish() if pending else fits.snapshot, pending, fits.held)
-    create_markdown_artifact(_markdown(result, scheme), key="fit", description=f"Fit of {store} for {scheme}"[:200])
+    create_markdown_artifact(_markdown(result, scheme), key="fit", description=f"Fit of {shown(root)} for {scheme}"[:200])
     return result
 
 
@@ -76,6 +78,6 @@ def _markdown(result: FitResult, scheme: str) -> str:
     for name, entry in result.snapshot.fitted.items():
         for one in entry.states:
             if one.scheme == scheme:
-                size = (one.bytes + sum(shard.bytes for shard in one.shards)) / 1e6
+                size = (one.bytes + sum(shard.bytes for shard in one.all_shards)) / 1e6
                 lines.append(f"| {name} | {one.fold} | {one.clips} | {one.shape} | {size:.2f} |")
     return "\n".join(lines) + "\n"

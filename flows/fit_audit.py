@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from manifests.audit.listing import Fit
 from stores.fitted import read_state
+from stores.mirror import ensure
 from stores.records import StoredFitted
 from stores.trainings import Trainings
 
@@ -22,6 +23,7 @@ def fits(root: Path, tables: Mapping[str, pa.Table], fitted: Mapping[str, Stored
     found: dict[tuple[str, int], tuple[Fit, ...]] = {}
     for name, entry in sorted(fitted.items()):
         for state in (one for one in entry.states if one.scheme in trainings.schemes):
+            ensure(root, state)
             saw = dict(read_state(root, state.file).clips)
             training = trainings.of(name, state.scheme, state.fold)
             meant = dict(zip(training.clip_ids, training.sha256s, strict=True))

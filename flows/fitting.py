@@ -4,7 +4,7 @@ A state's file is named by all that its fit saw, so that one that is there is ne
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from graphlib import TopologicalSorter
@@ -15,14 +15,17 @@ from extractors.fitted.base import Examples, Fitter, Model, State, Statistic
 from flows.auditing import audit_again
 from flows.crew import advance
 from flows.recipe import parse
+from flows.shards import shard_record
+from flows.variants import MARK, variant_name
 from manifests.features import FeatureSpec
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, BadClip, Reason
 from manifests.tracks import Track
 from stores.fitted import FittedTracks, StateFile, WrongState, read_state, write_state
 from stores.hdf5 import open_shard, shard_key
+from stores.mirror import sent, there
 from stores.reader import FeatureStore, StoredTracks
-from stores.records import FoldState, ShardRecord, StoredFitted, sha256_of
+from stores.records import FoldState, ShardRecord, StoredFitted, VariantTracks, sha256_of
 from stores.snapshot import TABLES, Snapshot, publish, read_table
 from stores.trainings import Training, Trainings, carry
 from stores.transforms import TRANSFORMS
@@ -36,16 +39,49 @@ class FitError(ValueError):
 
 
 def declared(fitters: Mapping[str, Fitter], specs: Mapping[str, FeatureSpec]) -> dict[str, StoredFitted]:
-    """A recipe's fitted features as a store lists them, with no state yet. `specs`: of the stored features that they are fitted on."""
+    """A recipe's fitted features as a store lists them, with no state yet. `specs`: of the stored features, their variants among them."""
     found = dict(specs)
     entries: dict[str, StoredFitted] = {}
     order = TopologicalSorter({name: [need for need in fitter.needs.values() if need in fitters] for name, fitter in fitters.items()})
     for name in order.static_order():
         fitter = fitters[name]
         found[name] = fitter.spec(name, {role: found[need] for role, need in fitter.needs.items()})
+        variants = _variants(name, fitter, found)
+        found |= {spec.name: spec for spec in variants}
         transform = fitter.transform if isinstance(fitter, Statistic) else None
-        entries[name] = StoredFitted(found[name], transform, dict(fitter.needs), fitter.label_scheme, fitter.sees_all)
+        entries[name] = StoredFitted(found[name], transform, dict(fitter.needs), fitter.label_scheme, fitter.sees_all, variants=variants)
     return entries
+
+
+def _variants(name: str, fitter: Fitter, found: Mapping[str, FeatureSpec]) -> tuple[FeatureSpec, ...]:
+    """A fitted feature in each variant that one of its inputs has; in none where it is fitted on a variant, which its recipe names."""
+    if found[name].variant:
+        return ()
+    numbers = {spec.variant for spec in found.values() if spec.name in {variant_name(need, spec.variant) for need in fitter.needs.values()}}
+    return tuple(
+        fitter.spec(variant_name(name, number), {role: found[in_variant(need, number, found)] for role, need in fitter.needs.items()})
+        for number in sorted(numbers)
+    )
+
+
+def in_variant(feature: str, variant: int, known: Container[str]) -> str:
+    """The name of a feature in a variant: its own where the augmentation does not touch it, and in variant 0."""
+    augmented = variant_name(feature, variant)
+    return augmented if augmented in known else feature
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Clips whose tracks a network makes by one state: all of the store as they are, or the fold's training clips in one variant."""
+
+    spec: FeatureSpec
+    variant: int
+    inputs: Mapping[str, str]
+    """Role -> name of a feature of the store, or of a fitted one."""
+    clips: tuple[tuple[str, str], ...]
+    """(clip id, sha256)"""
+    able_sha256: str
+    """Of those that have every input."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +98,8 @@ class FitTask:
     """What is fitted so far: the feature itself, and those that it needs with their states."""
     training: Training
     file: str
-    clips: tuple[tuple[str, str], ...]
-    """(clip id, sha256) of every clip of the store, where a network makes their tracks; none where the reader does."""
-    encoded_sha256: str | None
+    encodings: tuple[Encoding, ...]
+    """The clips as they are, then those of each variant, where a network makes their tracks; none where the reader does."""
     clips_per_shard: int
     weight: float
     """How many clips the task counts for in what is told of the progress."""
@@ -163,7 +198,6 @@ class Fits:
         if file is None or not training.clip_ids:
             raise FitError(self._too_little(name, fold))
         encodes = isinstance(self._fitters[name], Model)
-        clips = self._trainings.clips
         return FitTask(
             root=self.root,
             snapshot=self.snapshot.number,
@@ -174,11 +208,19 @@ class Fits:
             fitted=self._needed(name, fold),
             training=training,
             file=file,
-            clips=clips if encodes else (),
-            encoded_sha256=self._trainings.able_sha256(name, self.scheme, fold) if encodes else None,
+            encodings=tuple(self._encoding(name, fold, variant) for variant in self.fitted[name].by_variant) if encodes else (),
             clips_per_shard=self._clips_per_shard,
-            weight=len(clips),
+            weight=len(self._trainings.clips),
         )
+
+    def _encoding(self, name: str, fold: int, variant: int) -> Encoding:
+        spec, clips = self.fitted[name].by_variant[variant], self._trainings.clips
+        if spec.variant:
+            trained = self._trainings.trained(self.scheme, fold)
+            clips = tuple(clip for clip in clips if clip[0] in trained)
+        known = {*self._store.features, *(spec.name for entry in self.fitted.values() for spec in entry.variants)}
+        inputs = {role: in_variant(need, variant, known) for role, need in self.fitted[name].inputs.items()}
+        return Encoding(spec, variant, inputs, clips, self._trainings.able_sha256(name, self.scheme, fold, variant))
 
     def _needed(self, name: str, fold: int) -> dict[str, StoredFitted]:
         """The feature and all fitted ones that it needs, directly or not, each with its state of this fold alone."""
@@ -204,8 +246,22 @@ class Fits:
 
 def fit_fold(task: FitTask) -> FoldState:
     """One state, and the tracks that a network makes with it; runs in a worker process. What is there already is not made again."""
-    if not (task.root / task.file).exists():
+    if not there(task.root, task.file):
         _learn(task)
+    state, learned = _state(task)
+    if not sent(task.root, state):
+        state, learned = _state(task)  # another machine's, which was faster
+    if not isinstance(task.fitter, Model):
+        advance(task.weight)
+        return state
+    advance(task.weight / 2)
+    made = [_encode(task, task.fitter, learned, one, state.shape) for one in task.encodings]
+    plain = made[0]
+    return replace(state, shards=plain.shards, encoded_sha256=plain.encoded_sha256, lost=plain.lost, variants=tuple(made[1:]))
+
+
+def _state(task: FitTask) -> tuple[FoldState, State]:
+    """What the task's file holds. WrongState where that is not what its name says."""
     found = read_state(task.root, task.file)
     if (found.name, found.fingerprint, found.training_sha256) != (task.name, task.spec.fingerprint, task.training.sha256):
         raise WrongState(f"{task.root / task.file} is not the state of {task.title} that its name says; remove it and fit again")
@@ -219,11 +275,7 @@ def fit_fold(task: FitTask) -> FoldState:
         sha256=sha256_of(task.root / task.file),
         shape=_shape(task, found.state),
     )
-    if not isinstance(task.fitter, Model):
-        advance(task.weight)
-        return state
-    advance(task.weight / 2)
-    return _encode(task, task.fitter, found.state, state)
+    return state, found.state
 
 
 def _shape(task: FitTask, state: State) -> tuple[int, ...]:
@@ -261,7 +313,7 @@ Source = FittedTracks | StoredTracks
 
 
 def _source(store: FeatureStore, task: FitTask, need: str) -> Source:
-    return store.fitted(need, task.scheme, task.fold) if need in task.fitted else store[need]
+    return store.fitted(need, task.scheme, task.fold) if need.partition(MARK)[0] in task.fitted else store[need]
 
 
 @dataclass(frozen=True)
@@ -281,25 +333,31 @@ def _track(source: Source, clip_id: str, encoded: bool) -> Track:
     return source.track(clip_id, decode=False) if encoded and isinstance(source, StoredTracks) else source[clip_id]
 
 
-def _encode(task: FitTask, model: Model, learned: State, state: FoldState) -> FoldState:
-    """The state with the shards of all clips; a clip without an input is refused for the reason that the input has."""
-    store = _open(task)
-    inputs = {role: _source(store, task, need) for role, need in task.fitted[task.name].inputs.items()}
-    spec = replace(task.spec, shape=state.shape)
+def _encode(task: FitTask, model: Model, learned: State, work: Encoding, shape: tuple[int, ...]) -> VariantTracks:
+    """The shards of the clips as they are, or of one variant; a clip without an input is refused for the reason that the input has."""
+    store, spec = _open(task), replace(work.spec, shape=shape)
+    inputs = {role: _source(store, task, need) for role, need in work.inputs.items()}
+    able = {clip_id for clip_id, _ in work.clips if all(clip_id in source for source in inputs.values())}
+    total = sum(len(one.clips) for one in task.encodings)
     shards: list[ShardRecord] = []
     lost: list[str] = []
-    for at in range(0, len(task.clips), task.clips_per_shard):
-        some = task.clips[at : at + task.clips_per_shard]
-        file = f"{task.file.removesuffix('.h5')}/{shard_key(spec.fingerprint, some)}.h5"
-        if not (task.root / file).exists():
+    for at in range(0, len(work.clips), task.clips_per_shard):
+        some = work.clips[at : at + task.clips_per_shard]
+        file = _shard_file(task, spec, some, able)
+        if not there(task.root, file):
             with ShardWriter(task.root, file, spec) as writer:
                 for clip_id, _ in some:
                     _write(writer, clip_id, model, learned, inputs)
-        shard = open_shard(task.root, file)
-        shards.append(shard.record())
-        lost += [one.clip_id for one in shard.refused if all(one.clip_id in source for source in inputs.values())]
-        advance(task.weight / 2 * len(some) / len(task.clips))
-    return replace(state, shards=tuple(shards), encoded_sha256=task.encoded_sha256, lost=tuple(sorted(lost)))
+        shards.append(shard_record(task.root, file))
+        lost += [one.clip_id for one in open_shard(task.root, file).refused if one.clip_id in able]
+        advance(task.weight / 2 * len(some) / total)
+    return VariantTracks(work.variant, spec.fingerprint, work.able_sha256, tuple(shards), tuple(sorted(lost)))
+
+
+def _shard_file(task: FitTask, spec: FeatureSpec, clips: Iterable[tuple[str, str]], able: Container[str]) -> str:
+    """Another one where another clip has its inputs: an input may be found later, with the same fingerprint, by another decoder."""
+    found = [(clip_id, sha256 if clip_id in able else "") for clip_id, sha256 in clips]
+    return f"{task.file.removesuffix('.h5')}/{shard_key(spec.fingerprint, found)}.h5"
 
 
 def _write(writer: ShardWriter, clip_id: str, model: Model, learned: State, inputs: Mapping[str, Source]) -> None:

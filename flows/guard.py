@@ -8,8 +8,8 @@ from typing import TypeVar
 from extractors.base import Runtime
 from extractors.media import Limits
 from flows.crew import AnyCrew, WorkerDied
-from flows.shards import CRASHED, ShardTask, build_shards, decode_shards, encode_shards, measure_alone
-from flows.steps import inspect_clips
+from flows.headers import inspect_clips
+from flows.shards import CRASHED, ShardTask, build_shards, can_be_split, decode_shards, encode_shards, measure_alone
 from manifests.clips import Clip
 from manifests.corpora.catalog import Found
 from manifests.quarantine import BadClip, Reason
@@ -31,7 +31,7 @@ def inspect_guarded(crew: AnyCrew, found: Sequence[Found], paths: Sequence[Path]
 def build_guarded(crew: AnyCrew, task: ShardTask, runtime: Runtime, gpu: AnyCrew | None = None) -> dict[str, ShardRecord]:
     """Build the shards of a task; when its worker dies, find the clips that end it and build without them.
 
-    With `gpu`, networks run there: it encodes a task while `crew` decodes the next ones.
+    With `gpu`, networks run there: it encodes a task while `crew` decodes the next ones. A task that cannot be split is all done there.
     """
 
     def fatal() -> frozenset[str]:
@@ -39,6 +39,8 @@ def build_guarded(crew: AnyCrew, task: ShardTask, runtime: Runtime, gpu: AnyCrew
 
     if gpu is None or not task.graph.encoders(task.features):
         return _guarded(task, lambda safe: crew.call(build_shards, safe, runtime), fatal)
+    if not can_be_split(task):
+        return _guarded(task, lambda safe: gpu.call(build_shards, safe, runtime), fatal)
     _guarded(task, lambda safe: crew.call(decode_shards, safe), fatal)
     return _guarded(task, lambda safe: gpu.call(encode_shards, safe, runtime), frozenset)
 

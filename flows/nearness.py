@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manifests.audit.stored import Measured
-from manifests.features import INDEX
 from manifests.tracks import Track
 from stores.near import Near, digests, near_faces, near_sounds
 from stores.reader import open_tracks
@@ -36,9 +34,9 @@ def measured(root: Path, features: Mapping[str, StoredFeature], index: pa.Table)
 
 def _tracks(root: Path, features: Mapping[str, StoredFeature], index: pa.Table, extractor: str) -> Mapping[str, Track] | None:
     """The tracks of the first feature, by name, that the extractor made of the clips as they are."""
-    for name, feature in sorted(features.items()):
+    for _, feature in sorted(features.items()):
         if feature.spec.extractor == extractor and not feature.spec.variant:
-            return open_tracks(root, feature, INDEX.rows(index.filter(pc.equal(index.column("feature"), name))))
+            return open_tracks(root, feature, index)
     return None
 
 

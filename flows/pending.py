@@ -1,63 +1,146 @@
-"""What is left to build: a pure function of the clips, the wanted fingerprints and what the store already holds."""
+"""What is left to build: a pure function of the clips, the wanted fingerprints and what the store already holds.
 
-from collections.abc import Iterable, Mapping
+Clips and features are rows and columns of arrays here, since a store of a million clips has ten million rows in its index.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from manifests.clips import Clip
-from manifests.features import FeatureSpec, IndexRow, State
-from manifests.quarantine import Quarantined
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from flows.columns import Positions, agree, codes, flags, pick, positions, texts
+from manifests.clips import CLIPS, Clip
+from manifests.features import INDEX, FeatureSpec, State
+from manifests.labels import LABELS
+from manifests.quarantine import QUARANTINE, Quarantined
+from stores.records import ShardRecord
 from stores.snapshot import Snapshot
-
-Key = tuple[str, str]
-"""(clip_id, feature)"""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a committed snapshot holds, as rows."""
+    """What a committed snapshot holds."""
 
     snapshot: Snapshot | None
-    clips: Mapping[str, Clip]
-    index: Mapping[Key, IndexRow]
-    quarantine: Mapping[Key, Quarantined]
+    clip_table: pa.Table
+    label_table: pa.Table
+    index: pa.Table
+    """Compact, as `quarantine` is."""
+    quarantine: pa.Table
+
+    def known(self, clip_ids: Iterable[str]) -> dict[str, Clip]:
+        """Those of the clips that are held, by id."""
+        ids = self.clip_table.column("clip_id")
+        rows = [row for clip_id in clip_ids if (row := _first(ids, clip_id)) < len(ids) and ids[row].as_py() == clip_id]
+        return {clip.clip_id: clip for clip in CLIPS.rows(pick(self.clip_table, np.array(rows, np.int64)))}
+
+    @cached_property
+    def shards(self) -> Mapping[str, ShardRecord]:
+        """By file."""
+        features = self.snapshot.features.values() if self.snapshot else ()
+        return {shard.file: shard for feature in features for shard in feature.shards}
+
+    def lost(self, clip_id: str, feature: str) -> Quarantined:
+        """Why a clip has no value for a feature. KeyError where quarantine does not say."""
+        ids = self.quarantine.column("clip_id")
+        first = _first(ids, clip_id)
+        for row in QUARANTINE.rows(self.quarantine.slice(first, _first(ids, clip_id, after=True) - first)):
+            if row.feature == feature:
+                return row
+        raise KeyError((clip_id, feature))
 
 
-NOTHING_HELD = Held(None, {}, {}, {})
+NOTHING_HELD = Held(None, CLIPS.build([]), LABELS.build([]), INDEX.compact(INDEX.build([])), QUARANTINE.compact(QUARANTINE.build([])))
 
 
-def still_good(held: Held, clips: Iterable[Clip], specs: Mapping[str, FeatureSpec], same_media: bool) -> dict[Key, IndexRow]:
-    """The rows of the held index that stay: same bytes of the clip, same fingerprint of the feature.
+def _first(ids: pa.ChunkedArray, clip_id: str, after: bool = False) -> int:
+    """The first row of sorted ids that is not less; or, with `after`, that is greater."""
+    if after:
+        return bisect_left(range(len(ids)), True, key=lambda at: ids[at].as_py() > clip_id)
+    return bisect_left(range(len(ids)), clip_id, key=lambda at: ids[at].as_py())
 
-    A quarantined row stays only while `same_media`: another decoder or other limits may save the clip.
+
+def still_good(held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec], same_media: bool) -> Positions:
+    """(clip, feature) -> the row of the held index that stays, or -1: same bytes of the clip, same span, same fingerprint of the feature.
+
+    Clips in the order of their table, features in that of their names. A quarantined row stays only while `same_media`: another decoder
+    or other limits may save the clip.
     """
-    good: dict[Key, IndexRow] = {}
-    for clip in clips:
-        before = held.clips.get(clip.clip_id)
-        if before is None or before.sha256 != clip.sha256 or span(before) != span(clip):
-            continue
-        for name, spec in specs.items():
-            row = held.index.get((clip.clip_id, name))
-            if row and row.fingerprint == spec.fingerprint and (row.state == State.STORED or same_media):
-                good[clip.clip_id, name] = row
-    return good
+    before = _same_clips(held.clip_table, clips)
+    rows = np.full((held.clip_table.num_rows + 1, len(specs)), -1, np.int64)  # the last is that of clips that are not held
+    whose = positions(held.index.column("clip_id"), held.clip_table.column("clip_id"))
+    which = positions(held.index.column("feature"), pa.array(sorted(specs)))
+    stays = np.flatnonzero(_is_wanted(held.index, which, specs, same_media) & (whose >= 0))
+    rows[whose[stays], which[stays]] = stays
+    return rows[before]
 
 
-def chunks(pending: Mapping[str, frozenset[str]], clips_per_shard: int) -> list[tuple[tuple[str, ...], frozenset[str]]]:
-    """Pending features by clip -> (clips, features) a shard, whatever order the clips come in.
+def _same_clips(held: pa.Table, clips: pa.Table) -> Positions:
+    """For each clip the row of the same clip with the same bytes and span; -1 for others."""
+    row = positions(clips.column("clip_id"), held.column("clip_id"))
+    there = np.flatnonzero(row >= 0)
+    now, before = clips.select(_SAME).take(there), held.select(_SAME).take(row[there])
+    for column in _SAME:
+        row[there[~agree(now.column(column), before.column(column))]] = -1
+    return row
 
-    Clips that lack the same features share shards, sorted by id; so a killed build cuts the same chunks again.
+
+_SAME = ["sha256", "start_s", "end_s", "region"]
+
+
+def _is_wanted(index: pa.Table, which: Positions, specs: Mapping[str, FeatureSpec], same_media: bool) -> NDArray[np.bool_]:
+    """Whether a row is of a wanted feature (`which`, by number), its fingerprint still that of the feature, and its state to be kept."""
+    known = texts(index.column("fingerprint")).to_pylist()
+    place = {fingerprint: code for code, fingerprint in enumerate(known)}
+    expected = np.array([*(place.get(specs[name].fingerprint, -2) for name in sorted(specs)), -2])
+    wanted: NDArray[np.bool_] = codes(index.column("fingerprint")) == expected[which]
+    return wanted if same_media else wanted & flags(pc.equal(index.column("state"), State.STORED.value))
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Which clips share a shard, and what features they lack: the same whatever order the clips come in, and cut when asked for.
+
+    Clips that lack the same features share shards, in the order of ids; so a killed build cuts the same chunks again.
     """
-    groups: dict[frozenset[str], list[str]] = {}
-    for clip_id in sorted(pending):
-        if pending[clip_id]:
-            groups.setdefault(pending[clip_id], []).append(clip_id)
-    return [
-        (tuple(ids[at : at + clips_per_shard]), features)
-        for features, ids in sorted(groups.items(), key=lambda item: sorted(item[0]))
-        for at in range(0, len(ids), clips_per_shard)
-    ]
+
+    groups: Sequence[tuple[frozenset[str], Positions]]
+    """Features that are lacking, and the clips that lack just these, by row."""
+    clips_per_shard: int
+
+    def __len__(self) -> int:
+        return sum(-(-len(rows) // self.clips_per_shard) for _, rows in self.groups)
+
+    def __iter__(self) -> Iterator[tuple[Positions, frozenset[str]]]:
+        """Rows of clips, features."""
+        for features, rows in self.groups:
+            for at in range(0, len(rows), self.clips_per_shard):
+                yield rows[at : at + self.clips_per_shard], features
 
 
-def span(clip: Clip) -> tuple[float | None, float | None, str | None]:
-    """Which part of its file a clip is."""
-    return clip.start_s, clip.end_s, clip.region
+def chunks(missing: NDArray[np.bool_], features: Sequence[str], clips_per_shard: int) -> Chunks:
+    """(clip, feature) -> what is missing, clips in the order of ids and `features` of names."""
+    groups = []
+    kinds, of_clip = _kinds(missing)
+    for kind, row in enumerate(kinds):
+        if lacking := frozenset(features[column] for column in np.flatnonzero(missing[row]).tolist()):
+            groups.append((lacking, np.flatnonzero(of_clip == kind)))
+    return Chunks(sorted(groups, key=lambda group: sorted(group[0])), clips_per_shard)
+
+
+_BITS = 32
+
+
+def _kinds(missing: NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """Rows that differ, each by the first that is like it; and for each row, which of them it is like."""
+    of_clip = np.zeros(len(missing), np.int64)
+    for at in range(0, missing.shape[1], _BITS):
+        part = missing[:, at : at + _BITS]
+        bits = part @ (np.int64(1) << np.arange(part.shape[1]))
+        of_clip = np.unique(of_clip << _BITS | bits, return_inverse=True)[1]
+    return np.unique(of_clip, return_index=True)[1], of_clip

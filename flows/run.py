@@ -17,20 +17,33 @@ T = TypeVar("T")
 
 
 def run_build(
-    store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], workers: int | None, dask: str | None = None
+    store: Path,
+    corpora: dict[str, Path],
+    recipe: str,
+    changes: tuple[str, ...],
+    workers: int | None,
+    dask: str | None = None,
+    rehash: bool = False,
 ) -> "Result":
+    check_build(store, corpora, recipe, changes, dask)
+    with engine():
+        from flows.build import build
+
+        return _aside(lambda: build(store, corpora, recipe, changes, workers, dask, rehash))
+
+
+def check_build(store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], dask: str | None) -> None:
+    """One sentence for whatever is wrong with what a build is given, as far as that can be seen within seconds."""
     from flows.recipe import load
     from flows.steps import list_clips
+    from stores.snapshot import reach as reach_store
 
     list_clips(corpora, load(recipe, changes).ignore_known_issues)
+    reach_store(store)
     if dask:
         from flows.dask_crew import reach
 
         reach(dask)
-    with engine():
-        from flows.build import build
-
-        return _aside(lambda: build(store, corpora, recipe, changes, workers, dask))
 
 
 def run_split(

@@ -17,6 +17,7 @@ from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.hdf5 import Shard, open_shard, shard_key
+from stores.mirror import ensure, mirror_of, sent, there
 from stores.records import ShardRecord
 from stores.writer import ShardWriter
 
@@ -36,6 +37,8 @@ class ShardTask:
     """What these clips lack, every input before what needs it."""
     held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Inputs of encoders that the store already has: feature -> clip id -> shard."""
+    records: Mapping[str, ShardRecord] = field(default_factory=dict)
+    """Of these shards."""
     lost: Mapping[tuple[str, str], BadClip] = field(default_factory=dict)
     """Inputs of encoders that the store already has in quarantine: (clip id, feature) -> why."""
     crashed: frozenset[str] = frozenset()
@@ -66,6 +69,13 @@ def decode_shards(task: ShardTask) -> None:
     encoders, share = _encoders_left(task)
     whole = _with_inputs(task, encoders)
     _measure_clips(whole, _media_left(whole), encoders, lambda: advance(share))
+    if mirror_of(task.root):  # whoever encodes may be on another machine
+        _records(replace(task, features=tuple(name for name in task.features if name not in task.graph.encoders(task.features))))
+
+
+def can_be_split(task: ShardTask) -> bool:
+    """Whether `encode_shards` finds all that it needs: in a store behind a URL, only what it keeps."""
+    return mirror_of(task.root) is None or _with_inputs(task, task.graph.encoders(task.features)).features == task.features
 
 
 def encode_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
@@ -80,7 +90,7 @@ def encode_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
 
 
 def _left(task: ShardTask) -> list[str]:
-    return [name for name in task.features if not (task.root / task.file(name)).exists()]
+    return [name for name in task.features if not there(task.root, task.file(name))]
 
 
 def _media_left(task: ShardTask) -> list[str]:
@@ -102,7 +112,13 @@ def _with_inputs(task: ShardTask, encoders: Mapping[str, Encoder]) -> ShardTask:
 
 
 def _records(task: ShardTask) -> dict[str, ShardRecord]:
-    return {name: open_shard(task.root, task.file(name)).record() for name in task.features}
+    return {name: shard_record(task.root, task.file(name)) for name in task.features}
+
+
+def shard_record(root: Path, file: str) -> ShardRecord:
+    """Of a shard that the store holds afterwards, also where its root is a URL."""
+    record = open_shard(root, file).record()
+    return record if sent(root, record) else open_shard(root, file).record()
 
 
 def _measure_clips(
@@ -173,6 +189,8 @@ def _stored(task: ShardTask, feature: str) -> Iterator[tuple[str, Outcome]]:
             continue
         file = task.file(feature) if feature in task.features else task.held[feature][clip.clip_id]
         if file not in opened:
+            if file in task.records:
+                ensure(task.root, task.records[file])
             opened[file] = open_shard(task.root, file)
         shard = opened[file]
         refused = {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}

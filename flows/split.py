@@ -5,16 +5,18 @@ from pathlib import Path
 from prefect import flow
 
 from flows.steps import locked, write_folds
+from stores.mirror import home
 from stores.snapshot import Snapshot
 
 
 @flow(name="split", persist_result=False)
 def split(
-    store: Path, scheme: str, folds: int | None = None, seed: int = 0, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()
+    store: str | Path, scheme: str, folds: int | None = None, seed: int = 0, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()
 ) -> Snapshot:
     """Deal the clips of the store's current snapshot to folds by a named scheme; folds of the same scheme are replaced.
 
     A scheme that puts on two sides of a fold what it claims to keep on one is refused.
     """
-    with locked(store):
-        return write_folds(store, scheme, folds, seed, test, valid)
+    root = home(store)
+    with locked(root):
+        return write_folds(root, scheme, folds, seed, test, valid)

@@ -1,16 +1,18 @@
 """The steps of the flows, as plain functions: nothing here knows of Prefect."""
 
-import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from extractors.media import Limits, probe
+import numpy as np
+import pyarrow as pa
+
 from flows.auditing import audit_again
-from flows.crew import advance
-from flows.pending import NOTHING_HELD, Held, Key, chunks, span, still_good
+from flows.columns import Positions, pick, positions
+from flows.pending import NOTHING_HELD, Chunks, Held, chunks, still_good
 from flows.recipe import Recipe
+from flows.scan import Scan
 from flows.shards import ShardTask
 from manifests.audits import AUDITS
 from manifests.clips import CLIPS, Clip
@@ -19,7 +21,7 @@ from manifests.corpora.known_issues import apply_known_issues
 from manifests.features import INDEX, IndexRow, Json, State
 from manifests.folds import FOLDS, SCHEMES, Fold, Scheme, SplitError, empty_classes, refuse_leaks, weigh
 from manifests.labels import LABELS, Label
-from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
+from manifests.quarantine import QUARANTINE, BadClip, Reason
 from stores.snapshot import NotCommitted, Snapshot, load_snapshot, publish, read_table
 from stores.trainings import carry
 
@@ -30,23 +32,6 @@ class BuildError(ValueError):
 
 class StoreBusy(BuildError):
     """Another process is writing to the store."""
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What the corpora hold now."""
-
-    roots: Mapping[str, Path]
-    found: tuple[Found, ...]
-    """Sorted by clip id, hashed and probed."""
-
-    def path(self, clip: Clip) -> Path:
-        return self.roots[clip.corpus] / clip.path
-
-    @property
-    def bad(self) -> dict[str, BadClip]:
-        """Clips that are refused before any decoding."""
-        return {f.clip.clip_id: f.bad for f in self.found if f.bad is not None}
 
 
 @contextmanager
@@ -76,49 +61,6 @@ def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()
     return apply_known_issues(sorted(found, key=lambda f: f.clip.clip_id), ignored_issues)
 
 
-def inspect_clips(found: Sequence[Found], paths: Sequence[Path], known: Mapping[str, Clip], limits: Limits) -> list[Found]:
-    """Hash each file, and probe those whose bytes are new; runs in a worker process."""
-    return [_inspect(f, path, known.get(f.clip.clip_id), limits) for f, path in zip(found, paths, strict=True)]
-
-
-def _inspect(found: Found, path: Path, known: Clip | None, limits: Limits) -> Found:
-    if found.bad:
-        advance(1)
-        return found
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
-    except PermissionError:
-        advance(1)
-        bad = BadClip(found.clip.clip_id, Reason.UNREADABLE, "this user may not read the file; change its permissions")
-        return replace(found, bad=bad)
-    clip = replace(found.clip, sha256=digest, bytes=size)
-    try:
-        clip = _with_facts(clip, known) if known and _is_the_same(clip, known) else probe(clip, path, limits)
-    except BadClip as bad:
-        return replace(found, clip=clip, bad=bad)
-    finally:
-        advance(1)
-    return replace(found, clip=clip)
-
-
-def _is_the_same(clip: Clip, known: Clip) -> bool:
-    """The bytes and the part of them that were probed before."""
-    return known.sha256 == clip.sha256 and span(known) == span(clip) and known.duration_s is not None
-
-
-_FACTS = (
-    "duration_s", "has_audio", "has_video", "audio_s", "video_s", "rate_hz", "channels", "width_px", "height_px",
-    "fps", "frames", "variable_rate", "audio_start_s", "video_start_s",
-)  # fmt: skip
-
-
-def _with_facts(clip: Clip, known: Clip) -> Clip:
-    """The stream facts of the same bytes, as probed before."""
-    return replace(clip, **{name: getattr(known, name) for name in _FACTS})
-
-
 def load_held(root: Path) -> Held:
     """What the store holds; nothing when there is no store yet."""
     try:
@@ -127,15 +69,16 @@ def load_held(root: Path) -> Held:
         return NOTHING_HELD
     return Held(
         snapshot=snapshot,
-        clips={clip.clip_id: clip for clip in CLIPS.rows(read_table(root, snapshot, CLIPS))},
-        index={(row.clip_id, row.feature): row for row in INDEX.rows(read_table(root, snapshot, INDEX))},
-        quarantine={(row.clip_id, row.feature): row for row in QUARANTINE.rows(read_table(root, snapshot, QUARANTINE))},
+        clip_table=read_table(root, snapshot, CLIPS),
+        label_table=read_table(root, snapshot, LABELS),
+        index=read_table(root, snapshot, INDEX, compact=True),
+        quarantine=read_table(root, snapshot, QUARANTINE, compact=True),
     )
 
 
 def check_corpora(root: Path, held: Held, given: Iterable[str]) -> None:
     """A build says everything: a corpus that the store holds is never dropped by leaving it out."""
-    forgotten = {clip.corpus for clip in held.clips.values()} - set(given)
+    forgotten = set(held.clip_table.column("corpus").unique().to_pylist()) - set(given)
     if forgotten:
         options = " ".join(f"--corpus {name}=FOLDER" for name in sorted(forgotten))
         names = ", ".join(sorted(forgotten))
@@ -146,32 +89,68 @@ def check_corpora(root: Path, held: Held, given: Iterable[str]) -> None:
 class Plan:
     """What a build will do."""
 
-    good: Mapping[Key, IndexRow]
-    """Rows that stay as they are."""
-    tasks: tuple[ShardTask, ...]
+    good: Positions
+    """(clip, feature) -> the row of the held index that stays as it is, or -1; features by name, as in `stored`."""
+    stored: tuple[str, ...]
+    tasks: "Tasks"
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks of a plan, each made when it is its turn: a plan may have very many."""
+
+    chunks: Chunks
+    make: Callable[[Positions, frozenset[str]], ShardTask]
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __iter__(self) -> Iterator[ShardTask]:
+        return (self.make(rows, features) for rows, features in self.chunks)
+
+    @property
+    def features(self) -> frozenset[str]:
+        """All that any of them makes."""
+        return frozenset(name for features, _ in self.chunks.groups for name in features)
+
+    @property
+    def clips(self) -> int:
+        """Of all tasks together."""
+        return sum(len(rows) for _, rows in self.chunks.groups)
 
 
 def make_plan(root: Path, recipe: Recipe, scan: Scan, held: Held) -> Plan:
-    bad = scan.bad
-    clips = [f.clip for f in scan.found if f.clip.clip_id not in bad]
-    specs = {name: recipe.graph.specs[name] for name in recipe.stored}
+    specs = {name: recipe.graph.specs[name] for name in sorted(recipe.stored)}
     same_media = held.snapshot is not None and held.snapshot.recipe.get("media") == recipe.resolved()["media"]
-    good = still_good(held, clips, specs, same_media)
-    pending = {clip.clip_id: frozenset(name for name in specs if (clip.clip_id, name) not in good) for clip in clips}
-    by_id = {clip.clip_id: clip for clip in clips}
-    tasks = [
-        _task(root, recipe, scan, held, good, [by_id[clip_id] for clip_id in ids], features)
-        for ids, features in chunks(pending, recipe.clips_per_shard)
-    ]
-    return Plan(good, tuple(tasks))
+    good = still_good(held, scan.clips, specs, same_media)
+    bad = positions(scan.clips.column("clip_id"), pa.array(scan.bad, pa.string())) >= 0
+    good[bad] = -1
+    missing = (good < 0) & ~bad[:, np.newaxis]
+
+    def make(rows: Positions, features: frozenset[str]) -> ShardTask:
+        return _task(root, recipe, scan, CLIPS.rows(pick(scan.clips, rows)), features, _Inputs(held, list(specs), good[rows]))
+
+    return Plan(good, tuple(specs), Tasks(chunks(missing, list(specs), recipe.clips_per_shard), make))
 
 
-def _task(
-    root: Path, recipe: Recipe, scan: Scan, held: Held, good: Mapping[Key, IndexRow], clips: list[Clip], features: frozenset[str]
-) -> ShardTask:
+@dataclass(frozen=True)
+class _Inputs:
+    """What the store holds of the clips of one task."""
+
+    held: Held
+    stored: Sequence[str]
+    good: Positions
+
+    def rows(self, feature: str) -> list[IndexRow]:
+        return INDEX.rows(pick(self.held.index, self.good[:, self.stored.index(feature)]))
+
+
+def _task(root: Path, recipe: Recipe, scan: Scan, clips: Sequence[Clip], features: frozenset[str], inputs: _Inputs) -> ShardTask:
     graph = recipe.graph
-    inputs = {encoder.needs["input"] for encoder in graph.encoders(features).values()} - features
-    rows = {name: [good[clip.clip_id, name] for clip in clips] for name in sorted(inputs) if recipe.features[name].store}
+    needed = {encoder.needs["input"] for encoder in graph.encoders(features).values()} - features
+    rows = {name: inputs.rows(name) for name in sorted(needed) if recipe.features[name].store}
+    shards = {row.shard for found in rows.values() for row in found if row.shard}
+    lost = [inputs.held.lost(row.clip_id, name) for name, found in rows.items() for row in found if row.state == State.QUARANTINED]
     return ShardTask(
         root=root,
         graph=graph,
@@ -180,17 +159,9 @@ def _task(
         paths=tuple(scan.path(clip) for clip in clips),
         features=tuple(name for name in graph.order if name in features),
         held={name: {row.clip_id: row.shard for row in found if row.shard} for name, found in rows.items()},
-        lost={
-            (row.clip_id, name): _as_bad(held.quarantine[row.clip_id, name])
-            for name, found in rows.items()
-            for row in found
-            if row.state == State.QUARANTINED
-        },
+        records={file: inputs.held.shards[file] for file in sorted(shards)},
+        lost={(row.clip_id, row.feature): BadClip(row.clip_id, Reason(row.reason), row.detail) for row in lost},
     )
-
-
-def _as_bad(row: Quarantined) -> BadClip:
-    return BadClip(row.clip_id, Reason(row.reason), row.detail)
 
 
 def write_folds(root: Path, scheme: str, folds: int | None, seed: int, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()) -> Snapshot:

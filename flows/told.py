@@ -40,10 +40,11 @@ def page(store: str, result: Result, work: Work, quarantine: pa.Table, findings:
     snapshot = result.snapshot
     counts = snapshot.counts
     file = f"{store}/snapshots/{snapshot.number:06d}.json"
+    told = _cell(outcome(store, result, work))
     lines = [
         f"# {_cell(store)}, snapshot {snapshot.number}",
         "",
-        f"{_cell(outcome(store, result, work)).capitalize()}.",
+        f"{told[0].upper()}{told[1:]}.",
         "",
         f"Snapshot: [{_cell(file)}]({_link(file)}), recipe {snapshot.recipe['name']}.",
         "",

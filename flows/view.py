@@ -17,6 +17,7 @@ from manifests.features import FeatureSpec
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
+from stores.mirror import shown
 from stores.snapshot import Snapshot, load_snapshot, read_table
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def print_store(root: Path) -> None:
     """Everything that a store's current snapshot holds."""
     snapshot = load_snapshot(root)
     recipe = snapshot.recipe
-    _out.print(f"[bold]{root}[/bold]  snapshot {snapshot.number}, recipe {recipe['name']}")
+    _out.print(f"[bold]{shown(root)}[/bold]  snapshot {snapshot.number}, recipe {recipe['name']}")
     print_clips(root, snapshot)
     print_features(snapshot)
     print_fitted(snapshot)
@@ -132,9 +133,9 @@ def print_quarantine(root: Path, snapshot: Snapshot) -> None:
 def print_result(root: Path, result: "Result") -> None:
     """What a build did."""
     if not result.is_new:
-        _out.print(f"nothing new: {root} is up to date, snapshot {result.snapshot.number}; no shard and no snapshot was written")
+        _out.print(f"nothing new: {shown(root)} is up to date, snapshot {result.snapshot.number}; no shard and no snapshot was written")
     else:
-        _out.print(f"[bold]{root}[/bold]  snapshot {result.snapshot.number} published, {result.shards_written} new shards")
+        _out.print(f"[bold]{shown(root)}[/bold]  snapshot {result.snapshot.number} published, {result.shards_written} new shards")
         print_features(result.snapshot)
     if result.folds_dropped:
         _out.print("[yellow]the clips have changed, so the old folds no longer fit and were left out; run affectstore split again[/yellow]")
@@ -147,7 +148,7 @@ def print_verification(root: Path) -> bool:
 
     report = verify(root)
     for problem in report.problems:
-        _out.print(f"[red]{problem}[/red]")
+        _out.print(f"[red]{shown(problem)}[/red]")
     for remark in report.remarks:
         _out.print(f"[yellow]{remark}[/yellow]")
     _out.print(report.summary)

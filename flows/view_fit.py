@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table as Grid
 
+from stores.mirror import shown
 from stores.records import StoredFitted
 from stores.snapshot import Snapshot
 
@@ -21,10 +22,10 @@ _out = _TERMINAL if _TERMINAL.is_terminal else Console(width=160)
 def print_fit(root: Path, scheme: str, result: "FitResult") -> None:
     """What a fit did."""
     if not result.fitted:
-        _out.print(f"nothing new: all {result.held} states of {scheme} are fitted, snapshot {result.snapshot.number} of {root}")
+        _out.print(f"nothing new: all {result.held} states of {scheme} are fitted, snapshot {result.snapshot.number} of {shown(root)}")
     else:
         new = f"{result.fitted} new states of {scheme}, {result.held} were there"
-        _out.print(f"[bold]{root}[/bold]  snapshot {result.snapshot.number} published, {new}")
+        _out.print(f"[bold]{shown(root)}[/bold]  snapshot {result.snapshot.number} published, {new}")
     print_fitted(result.snapshot)
 
 
@@ -32,16 +33,16 @@ def print_fitted(snapshot: Snapshot) -> None:
     """The fitted features of a store, and the folds that each is fitted for."""
     if not snapshot.fitted:
         return
-    grid = Grid(
-        "fitted feature", "made from", "by", "rows of a clip", "fitted for", "MB", show_edge=False, pad_edge=False, header_style="bold"
-    )
+    columns = ("fitted feature", "made from", "by", "rows of a clip", "variants", "fitted for", "MB")
+    grid = Grid(*columns, show_edge=False, pad_edge=False, header_style="bold")
     for name, entry in snapshot.fitted.items():
-        sizes = [state.bytes + sum(shard.bytes for shard in state.shards) for state in entry.states]
+        sizes = [state.bytes + sum(shard.bytes for shard in state.all_shards) for state in entry.states]
         grid.add_row(
             name,
             ", ".join(entry.inputs.values()),
             entry.spec.extractor + (" [yellow](sees test clips)[/yellow]" if entry.sees_all else ""),
             " or ".join(_shapes(entry)),
+            ", ".join(str(spec.variant) for spec in entry.variants) or "none",
             ", ".join(f"{scheme} ({folds})" for scheme, folds in _folds(entry).items()) or "nothing yet: affectstore fit STORE SCHEME",
             f"{sum(sizes) / 1e6:.1f}",
         )

@@ -63,7 +63,7 @@ CHECKS: dict[str, Rule] = {
     "L1": Rule("a subject on two sides", shared_subjects, Severity.ERROR),
     "L2": Rule("a session, dialogue or episode on two sides", episodes_and_sessions, Severity.ERROR),
     "L3": Rule("renderings of one take on two sides", take_twins, Severity.ERROR),
-    "L4": Rule("byte-identical clips on two sides", exact_duplicates, Severity.ERROR),
+    "L4": Rule("copies of a clip, by bytes, sound or pictures, on two sides", exact_duplicates, Severity.ERROR),
     "L5": Rule("nearly the same sound or face on two sides", near_duplicates, Severity.ERROR),
     "L6": Rule("overlapping time spans on two sides", span_overlaps, Severity.ERROR),
     "L7": Rule(

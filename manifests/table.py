@@ -5,6 +5,9 @@ A `Table` is declared once, beside its row type, and is the only way a table of 
     CLIPS = Table("clips", Clip, key=("clip_id",))
 
 The schema is derived from the dataclass, so that a column is named, typed and documented in one place.
+
+A table of millions of rows is held `compact`: its texts as dictionaries, each distinct one once. It holds the same rows, has the same
+hash and gives the same file as the plain one, and nothing here then makes a Python object of a row, or holds all of its text at once.
 """
 
 import dataclasses
@@ -12,10 +15,11 @@ import hashlib
 import io
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -26,6 +30,8 @@ import pyarrow.parquet as pq
 
 _HASH_KEY = b"affectstore.content_sha256"
 _TABLE_KEY = b"affectstore.table"
+_STEP = 1 << 20
+"""Rows at a time; also those of a row group in a file."""
 
 
 Row = TypeVar("Row")
@@ -50,12 +56,30 @@ class Table(Generic[Row]):
 
     def build(self, rows: Iterable[Row]) -> pa.Table:
         """Rows in any order -> a sorted, checked Arrow table."""
-        columns: dict[str, list[Any]] = {name: [] for name in self.schema.names}
-        for row in rows:
-            for name, column in columns.items():
-                column.append(getattr(row, name))
-        table = pa.table(columns, schema=self.schema)
-        return self.check(table.sort_by([(column, "ascending") for column in self.key]))
+        return self.arrange(self.unsorted(rows))
+
+    def unsorted(self, rows: Iterable[Row]) -> pa.Table:
+        """Rows as an Arrow table in the order that they come in, unchecked: a part of one that `arrange` is to make."""
+        known = list(rows)
+        columns = [pa.array([*map(attrgetter(field.name), known)], field.type) for field in self.schema]
+        return pa.table(columns, schema=self.schema)
+
+    def arrange(self, table: pa.Table) -> pa.Table:
+        """Columns of the schema with rows in any order, plain or compact -> sorted and checked."""
+        self._check_schema(table.schema)
+        self._check_nulls(table)
+        if not self._is_sorted(table):
+            keys = pa.table({column: _decoded(table.column(column)) for column in self.key})
+            table = table.take(pc.sort_indices(keys, [(column, "ascending") for column in self.key]))
+        return self.check(table)
+
+    def compact(self, table: pa.Table) -> pa.Table:
+        """The same rows with their texts as dictionaries."""
+        for at, field in enumerate(table.schema):
+            if field.type == pa.string():
+                texts = table.column(at).dictionary_encode()
+                table = table.set_column(at, field.with_type(texts.type), texts)
+        return table.unify_dictionaries()
 
     def check(self, table: pa.Table) -> pa.Table:
         """The table itself, when schema, nulls, key and order are right; else WrongTable."""
@@ -65,33 +89,53 @@ class Table(Generic[Row]):
         return table
 
     def rows(self, table: pa.Table) -> list[Row]:
-        hints = typing.get_type_hints(self.row)
-        words = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, StrEnum)}
-        return [self.row(**(record | {name: word(record[name]) for name, word in words.items()})) for record in table.to_pylist()]
+        columns = [table.column(name).to_pylist() for name in self.schema.names]
+        for name, word in self._words.items():
+            at = self.schema.get_field_index(name)
+            columns[at] = [*map(word, columns[at])]
+        return [self.row(*values) for values in zip(*columns, strict=True)]
+
+    @cached_property
+    def _words(self) -> dict[str, type[StrEnum]]:
+        """Columns that hold the words of a fixed set."""
+        hints = typing.get_type_hints(self.row).items()
+        return {name: hint for name, hint in hints if isinstance(hint, type) and issubclass(hint, StrEnum)}
+
+    def _check_words(self, table: pa.Table) -> None:
+        for name, word in self._words.items():
+            if strange := set(table.column(name).unique().to_pylist()) - {str(each) for each in word}:
+                raise WrongTable(f"{min(strange)!r} is not a valid {word.__name__} in the column {name} of {self.name}")
 
     def digest(self, table: pa.Table) -> str:
         """sha256 of schema and rows. Taken over CSV text, so that neither chunking nor the writer's version changes it."""
-        sink = io.BytesIO()
-        pacsv.write_csv(table.replace_schema_metadata(None), sink)
-        return hashlib.sha256(str(self.schema).encode() + b"\n" + sink.getbuffer()).hexdigest()
+        sink = _HashedText(str(self.schema).encode() + b"\n")
+        pacsv.write_csv(table.replace_schema_metadata(None), pa.PythonFile(sink, "w"))
+        return sink.hexdigest()
 
-    def file_name(self, table: pa.Table) -> str:
-        return f"{self.name}-{self.digest(table)[:16]}.parquet"
+    def file_name(self, digest: str) -> str:
+        """Of the table with this content hash."""
+        return f"{self.name}-{digest[:16]}.parquet"
 
     def to_bytes(self, table: pa.Table) -> bytes:
         """The table as Parquet, its content hash in the metadata."""
         self.check(table)
-        stamped = table.replace_schema_metadata({_TABLE_KEY: self.name.encode(), _HASH_KEY: self.digest(table).encode()})
+        stamped = self.schema.with_metadata({_TABLE_KEY: self.name.encode(), _HASH_KEY: self.digest(table).encode()})
         sink = io.BytesIO()
-        pq.write_table(stamped, sink, compression="zstd")
+        with pq.ParquetWriter(sink, stamped, compression="zstd") as writer:
+            for part in _parts(table):
+                writer.write_table(part.cast(self.schema).replace_schema_metadata(stamped.metadata))
         return sink.getvalue()
 
-    def read(self, path: Path) -> pa.Table:
+    def read(self, path: Path, compact: bool = False) -> pa.Table:
         """Read a table written by `to_bytes`; WrongTable when it is another table or its content has changed."""
+        texts = [field.name for field in self.schema if field.type == pa.string()] if compact else None
         try:
-            table = pq.read_table(path)
+            # Texts read as dictionaries come from each row group with its own: one for all makes codes comparable.
+            table = pq.read_table(path, read_dictionary=texts).unify_dictionaries()
             metadata = table.schema.metadata or {}
             table = self.check(table.replace_schema_metadata(None))
+            if compact:
+                self._check_words(table)
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -101,7 +145,7 @@ class Table(Generic[Row]):
         return table
 
     def _check_schema(self, found: pa.Schema) -> None:
-        plain = found.remove_metadata()
+        plain = pa.schema([field.with_type(_plain(field.type)) for field in found])
         if plain.equals(self.schema):
             return
         missing = [n for n in self.schema.names if n not in plain.names]
@@ -129,23 +173,65 @@ class Table(Generic[Row]):
                 raise WrongTable(f"row {at} of {self.name} has no {field.name}, which every row needs")
 
     def _check_keys(self, table: pa.Table) -> None:
+        for part, rising, equal in self._neighbours(table):
+            if pc.all(rising).as_py():
+                continue
+            at = pc.index(rising, False).as_py()
+            names = ", ".join(f"{c}={part.column(c)[at + 1].as_py()!r}" for c in self.key)
+            if equal[at].as_py():
+                raise WrongTable(f"two rows of {self.name} have the same key ({names}); the key must be unique")
+            raise WrongTable(f"a row of {self.name} ({names}) is out of order; rows are sorted by {', '.join(self.key)}")
+
+    def _is_sorted(self, table: pa.Table) -> bool:
+        return all(pc.all(pc.or_(rising, equal)).as_py() for _, rising, equal in self._neighbours(table))
+
+    def _neighbours(self, table: pa.Table) -> Iterator[tuple[pa.Table, Any, Any]]:
+        """Key columns of a part, and of each row but its last: whether the next one's key is greater, and whether it is equal."""
         if table.num_rows < 2:
             return
-        before, after = ([table.column(c).combine_chunks().slice(s, table.num_rows - 1) for c in self.key] for s in (0, 1))
-        # Lexicographic before < after, from the last key column to the first.
-        rising = pc.less(before[-1], after[-1])
-        equal = pc.equal(before[-1], after[-1])
-        for left, right in zip(reversed(before[:-1]), reversed(after[:-1]), strict=True):
-            same = pc.equal(left, right)
-            rising = pc.or_(pc.less(left, right), pc.and_(same, rising))
-            equal = pc.and_(same, equal)
-        if pc.all(rising).as_py():
-            return
-        at = pc.index(rising, False).as_py()
-        names = ", ".join(f"{c}={table.column(c)[at + 1].as_py()!r}" for c in self.key)
-        if equal[at].as_py():
-            raise WrongTable(f"two rows of {self.name} have the same key ({names}); the key must be unique")
-        raise WrongTable(f"row {at + 1} of {self.name} ({names}) is out of order; rows are sorted by {', '.join(self.key)}")
+        for part in _parts(table.select(self.key), overlap=1):
+            plain = [_decoded(part.column(c)) for c in self.key]
+            before, after = ([column.slice(start, part.num_rows - 1) for column in plain] for start in (0, 1))
+            # Lexicographic before < after, from the last key column to the first.
+            rising = pc.less(before[-1], after[-1])
+            equal = pc.equal(before[-1], after[-1])
+            for left, right in zip(reversed(before[:-1]), reversed(after[:-1]), strict=True):
+                same = pc.equal(left, right)
+                rising = pc.or_(pc.less(left, right), pc.and_(same, rising))
+                equal = pc.and_(same, equal)
+            yield part, rising, equal
+
+
+class _HashedText(io.RawIOBase):
+    """A file that keeps nothing but the sha256 of what is written to it."""
+
+    def __init__(self, begun: bytes) -> None:
+        self._hash = hashlib.sha256(begun)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._hash.update(data)
+        return len(data)
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def _parts(table: pa.Table, overlap: int = 0) -> Iterator[pa.Table]:
+    """The table in parts of _STEP rows, each with the first `overlap` rows of the next; at least one part."""
+    for at in range(0, max(1, table.num_rows - overlap), _STEP):
+        yield table.slice(at, _STEP + overlap)
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.Array:
+    return column.cast(_plain(column.type)).combine_chunks()
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type of the values themselves, where a column holds them as a dictionary."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}

@@ -77,13 +77,13 @@ class FeatureDataset:
         labels: a label scheme of the store; else a label space such as `common4`, to which the store's labels are mapped.
         missing: what becomes of a clip that lacks a feature or a label. `drop`: it is left out, see `dropped`. `error`: ValueError.
         `mask`: it stays, with a track of zero rows, and None for a label.
-        variants: 0 is the clip as it is; in variant 1 of a clip, NAME is the stored or fitted NAME~1, and NAME itself where there is none,
-        because the augmentation does not touch it. Its label and its group are the clip's.
+        variants: 0 is the clip as it is; in variant 1 of a clip, NAME is the stored or fitted NAME~1, and NAME itself where it is made from
+        nothing that is augmented. Its label and its group are the clip's.
         align: one of `stores.align`, or several that follow one another; what is stored stays as it is.
 
-        NotInStore, a KeyError, for an unknown feature, variant, label scheme, split scheme, fold or role; NotFitted, a KeyError, for a
-        feature that is not fitted for this fold; LeakError, a ValueError, for a variant and another role than `train`; ValueError when no
-        clip is left.
+        NotInStore, a KeyError, for an unknown feature, variant, label scheme, split scheme, fold or role, and for a feature that lacks a
+        variant which one that it is made from has; NotFitted, a KeyError, for a feature that is not fitted for this fold; LeakError, a
+        ValueError, for a variant and another role than `train`; ValueError when no clip is left.
         """
         if missing not in get_args(Missing):
             raise ValueError(f"missing is {missing!r}, expected one of {', '.join(get_args(Missing))}")
@@ -192,14 +192,41 @@ class FeatureDataset:
         return names
 
     def _name_in(self, variant: int, name: str) -> str:
-        augmented = f"{name}~{variant}"
-        if variant == 0 or augmented in self.store.features:
-            return augmented if variant else name
-        fitted = self.store.snapshot.fitted.get(name)
-        if fitted is None or fitted.transform is None:
+        if variant == 0 or self._is_augmented(name):
             return name
-        source = fitted.inputs["input"]
-        return name if self._name_in(variant, source) == source else augmented
+        if self._has(variant, name):
+            return f"{name}~{variant}"
+        if (touched := self._touched(variant, name)) is not None:
+            raise NotInStore(
+                f"the store has no {name}~{variant}, though {touched}, which {name} is made from, has the variant {variant}; "
+                f"build with variants.{variant} in the recipe and fit again, or leave out {name} or the variant"
+            )
+        return name
+
+    def _has(self, variant: int, name: str) -> bool:
+        fitted = self.store.snapshot.fitted.get(name)
+        return variant in fitted.by_variant if fitted else f"{name}~{variant}" in self.store.features
+
+    def _touched(self, variant: int, name: str) -> str | None:
+        """One of the features that this one is made from, directly or not, that has the variant."""
+        for need in self._inputs(name):
+            found = need if self._has(variant, need) else self._touched(variant, need)
+            if found is not None:
+                return found
+        return None
+
+    def _inputs(self, name: str) -> list[str]:
+        """The features of the store that this one is made from. A stored one knows them by their fingerprints."""
+        if name in self.store.snapshot.fitted:
+            return list(self.store.snapshot.fitted[name].inputs.values())
+        needs = self.store.features[name].needs if name in self.store.features else ()
+        return [other for other, spec in self.store.features.items() if spec.fingerprint in needs]
+
+    def _is_augmented(self, name: str) -> bool:
+        """Whether the name itself is that of a variant, or of what is fitted on one."""
+        fitted = self.store.snapshot.fitted.get(name)
+        spec = fitted.spec if fitted else self.store.features.get(name)
+        return spec is not None and spec.variant > 0
 
     def _refuse_leaks(self, role: str | None) -> None:
         """LeakError for rows of a variant in another role than training."""

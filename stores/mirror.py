@@ -1,11 +1,11 @@
 """A store behind a URL, by way of a local folder: its mirror has the layout of any store and holds copies of what was needed so far.
 
-    <cache>/<key>/dataset.json ...       as in every store; key: 32 digits of the sha256 of the URL
-    <cache>/<key>/shards/.../.K.h5.sha256   what the store holds by the name K.h5; the copy beside it is believed only where this is the hash
-                                         that a snapshot recorded, so that one of an older, removed store never passes for it
-    <cache>/<key>.url                    the URL
-    <cache>/<key>.parts/                 downloads that have not ended
+    <cache>/<key>/dataset.json ...          as in every store; key: 32 digits of the sha256 of the URL
+    <cache>/<key>/shards/.../.K.h5.sha256   hash of what the store holds by the name K.h5
+    <cache>/<key>.url                       the URL
+    <cache>/<key>.parts/                    downloads that have not ended
 
+A copy is believed only where the hash beside it is the one that a snapshot recorded: one of an older, removed store never passes.
 So all that works on a folder works on a store behind a URL. What is missing is fetched whole, checked and renamed; what is new is staged in
 the mirror and uploaded whole. A folder is a mirror by where it lies, for every process that has the same cache folder; any other path
 costs one comparison. Nothing here imports more than the standard library; see `stores.remote` for what talks to the store.

@@ -1,15 +1,15 @@
 """Reading a store: tables as pandas frames, tracks as views of memory-mapped files."""
 
 import difflib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from manifests.audits import AUDITS
@@ -21,15 +21,20 @@ from manifests.quarantine import QUARANTINE
 from manifests.table import Table
 from manifests.tracks import Track
 from stores.fitted import FittedTracks, WrongState, read_state
-from stores.hdf5 import Shard, WrongShard, open_shard, split_notes
+from stores.hdf5 import Shard, WrongShard, open_shard
 from stores.layout import Layout
-from stores.records import FoldState, StoredFeature, StoredFitted
+from stores.mirror import ensure, home, mirror_of
+from stores.places import Places
+from stores.records import FoldState, ShardRecord, StoredFeature, StoredFitted
 from stores.snapshot import Snapshot, load_snapshot, read_rows, read_table
 from stores.trainings import Trainings
 from stores.transforms import ARRAYS, TRANSFORMS
 
 _MOST_MAPS = 400
 """Shards mapped at once: each map holds a file descriptor, of which a process has 1,024 by default."""
+
+_MOST_COMPARED = 20_000
+"""Names among which a misspelt one is looked for; with more it would take longer than a second."""
 
 _WHOLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 """Columns with gaps stay whole numbers and booleans in pandas."""
@@ -60,16 +65,24 @@ class FeatureStore:
     """
 
     def __init__(self, root: str | Path, snapshot: int | None = None) -> None:
-        """Open `root` at a snapshot's number; None: the newest. NotCommitted, NewerFormat or WrongSnapshot when it cannot be read."""
-        self.root = Path(root).absolute()
+        """Open `root`, a folder or a URL such as s3://bucket/store, at a snapshot's number; None: the newest.
+
+        NotCommitted, NewerFormat or WrongSnapshot when it cannot be read; RemoteError, an OSError, when a URL cannot be reached. Of a URL
+        the tables are fetched now and each shard when it is first needed; what is read is a local copy, see `stores.mirror`.
+        """
+        self.root = home(root).absolute()
         self.__setstate__((self.root, load_snapshot(self.root, snapshot)))
 
-    def __getstate__(self) -> tuple[Path, Snapshot]:
-        return self.root, self.snapshot
+    def __getstate__(self) -> tuple[str | Path, Snapshot]:
+        mirror = mirror_of(self.root)
+        return mirror.url if mirror else self.root, self.snapshot
 
-    def __setstate__(self, state: tuple[Path, Snapshot]) -> None:
-        self.root, self.snapshot = state
+    def __setstate__(self, state: tuple[str | Path, Snapshot]) -> None:
+        root, self.snapshot = state
+        self.root = home(root)
         self._maps = _Maps(self.root)
+        self._tracks: dict[str, StoredTracks] = {}
+        self._compact = cache(partial(read_table, self.root, self.snapshot, compact=True))
         self._fitted: dict[tuple[str, str, int], FittedTracks | StoredTracks] = {}
 
     @cached_property
@@ -79,6 +92,8 @@ class FeatureStore:
 
     def __getitem__(self, feature: str) -> "StoredTracks":
         """The tracks of one feature. NotInStore, a KeyError, for an unknown name."""
+        if feature not in self._tracks and feature in self.snapshot.features:
+            self._tracks[feature] = StoredTracks(self.snapshot.features[feature], self._compact(INDEX), self._reasons, self._maps)
         tracks = self._tracks.get(feature)
         if tracks is None and feature in self.snapshot.fitted:
             raise NotInStore(f"{feature} is fitted for each fold; name a split scheme and a fold: store.fitted({feature!r}, scheme, fold)")
@@ -89,7 +104,7 @@ class FeatureStore:
     def fitted(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
         """The tracks of a fitted feature, by the state of one fold: for the clips of all its roles, learned from its training clips alone.
 
-        `NAME~1` gives those of the augmented variant 1, by the same state, where the reader makes the tracks.
+        `NAME~1` gives those of the augmented variant 1, by the same state; where a network made them, of the fold's training clips alone.
         NotInStore, a KeyError, for an unknown name; NotFitted, a KeyError, for a fold that the feature is not fitted for, or whose
         training clips are no longer those of the fit.
         """
@@ -102,7 +117,7 @@ class FeatureStore:
         """The same snapshot with other fitted states: those that have been written and not been published yet."""
         other = FeatureStore.__new__(FeatureStore)
         other.__setstate__((self.root, replace(self.snapshot, fitted=dict(fitted))))
-        other._maps, other.__dict__["_tracks"] = self._maps, self._tracks
+        other._maps, other._tracks, other._compact = self._maps, self._tracks, self._compact
         return other
 
     def clips(self) -> pd.DataFrame:
@@ -132,36 +147,41 @@ class FeatureStore:
         frame: pd.DataFrame = read_table(self.root, self.snapshot, table).to_pandas(types_mapper=_WHOLE.get)
         return frame
 
-    @cached_property
-    def _tracks(self) -> dict[str, "StoredTracks"]:
-        index: defaultdict[str, list[IndexRow]] = defaultdict(list)
-        for row in self.rows(INDEX):
-            index[row.feature].append(row)
-        reasons: defaultdict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
-        for bad in self.rows(QUARANTINE):
-            reasons[bad.feature][bad.clip_id] = bad.reason, bad.detail
-        features = self.snapshot.features.items()
-        return {name: StoredTracks(feature, index[name], reasons[name], self._maps) for name, feature in features}
+    def _reasons(self, feature: str) -> dict[str, tuple[str, str]]:
+        rows = self._compact(QUARANTINE)
+        mine = QUARANTINE.rows(rows.filter(pc.equal(rows.column("feature"), feature)))
+        return {bad.clip_id: (bad.reason, bad.detail) for bad in mine}
 
     @cached_property
     def _trainings(self) -> Trainings:
         return Trainings(self.rows, self.snapshot.fitted)
 
     def _open_fitted(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
-        plain, tilde, _ = name.partition("~")
+        plain = name.partition("~")[0]
         entry = self.snapshot.fitted.get(plain)
         if entry is None:
             raise NotInStore(_unknown("fitted feature", name, self.snapshot.fitted))
+        number = next((number for number, spec in entry.by_variant.items() if spec.name == name), None)
+        if number is None:
+            known = ", ".join(spec.name for spec in entry.variants) or "none"
+            raise NotInStore(f"the store has no variant {name} of {plain}; the variants of its inputs give {known}")
         state = self._state(entry, scheme, fold)
-        spec = replace(entry.spec, name=name, shape=state.shape)
+        spec = replace(entry.by_variant[number], shape=state.shape)
         if entry.transform is not None:
             learned = self._learned(entry, state)
             source = self._input(entry.inputs["input"] + name.removeprefix(plain), scheme, fold)
-            spec = replace(spec, variant=max(spec.variant, source.spec.variant))
             return FittedTracks(spec, learned, TRANSFORMS[entry.transform], source)
-        if tilde:
-            raise NotInStore(f"{plain} is stored for the clips as they are, not for variants of them; name it without {name[len(plain) :]}")
-        return _network_tracks(self.root, StoredFeature(spec, state.shards), self._maps)
+        shards = self._variant_shards(plain, state, number) if number else state.shards
+        return _network_tracks(self.root, StoredFeature(spec, shards), self._maps)
+
+    def _variant_shards(self, name: str, state: FoldState, variant: int) -> tuple[ShardRecord, ...]:
+        made = state.in_variant(variant)
+        if made is None or made.encoded_sha256 != self._trainings.able_sha256(name, state.scheme, state.fold, variant):
+            raise NotFitted(
+                f"{name}~{variant} was made of clips that are no longer the training clips of fold {state.fold} of {state.scheme}; "
+                f"run affectstore fit {self.root} {state.scheme}"
+            )
+        return made.shards
 
     def _input(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
         return self.fitted(name, scheme, fold) if name.partition("~")[0] in self.snapshot.fitted else self[name]
@@ -183,6 +203,7 @@ class FeatureStore:
 
     def _learned(self, entry: StoredFitted, state: FoldState) -> Mapping[str, NDArray[Any]]:
         """What the state's file holds. WrongState unless it is the state of this feature, scheme and fold, and of the recorded clips."""
+        ensure(self.root, state)
         found = read_state(self.root, state.file)
         wanted = entry.spec.name, entry.spec.fingerprint, state.scheme, state.fold, state.training_sha256
         if (found.name, found.fingerprint, found.scheme, found.fold, found.training_sha256) != wanted:
@@ -195,19 +216,25 @@ class FeatureStore:
         return found.state
 
 
+Reasons = Callable[[str], Mapping[str, tuple[str, str]]]
+"""Feature -> clip in quarantine -> reason and detail."""
+
+
 class StoredTracks(Mapping[str, Track]):
     """The tracks of one feature by clip id: `len`, `in`, iteration in the order of ids, and access at random."""
 
     spec: FeatureSpec
-    lost: Mapping[str, tuple[str, str]]
-    """Clip in quarantine -> reason and detail."""
 
-    def __init__(self, feature: StoredFeature, index: list[IndexRow], lost: Mapping[str, tuple[str, str]], maps: "_Maps") -> None:
-        self.spec, self.lost = feature.spec, lost
-        self._maps = maps
-        rows = {shard.file: shard.rows for shard in feature.shards}
-        self._where = {row.clip_id: _where(row, rows) for row in index if row.state == State.STORED}
-        maps.expect({shard.file: (feature.spec, shard.rows, shard.bytes) for shard in feature.shards})
+    def __init__(self, feature: StoredFeature, index: pa.Table, reasons: "Reasons", maps: "_Maps") -> None:
+        """`index`: rows of the table INDEX, those of the feature among them."""
+        self.spec, self._reasons, self._maps = feature.spec, reasons, maps
+        self._where = Places(feature, index)
+        maps.expect({shard.file: (feature.spec, shard) for shard in feature.shards})
+
+    @cached_property
+    def lost(self) -> Mapping[str, tuple[str, str]]:
+        """Clip in quarantine -> reason and detail."""
+        return self._reasons(self.spec.name)
 
     def __getitem__(self, clip_id: str) -> Track:
         """The clip's track. NotInStore, a KeyError, says why there is none; WrongShard when the file is damaged."""
@@ -236,9 +263,9 @@ class StoredTracks(Mapping[str, Track]):
         return _unknown(f"clip of {self.spec.name}", clip_id, self._where)
 
 
-def open_tracks(root: Path, feature: StoredFeature, index: Iterable[IndexRow]) -> StoredTracks:
-    """The tracks of a feature whose shards are there, by its rows of the index, be they published or not."""
-    return StoredTracks(feature, sorted(index, key=lambda row: row.clip_id), {}, _Maps(root))
+def open_tracks(root: Path, feature: StoredFeature, index: pa.Table) -> StoredTracks:
+    """The tracks of a feature whose shards are there, by the table INDEX, be it published or not."""
+    return StoredTracks(feature, index, lambda feature: {}, _Maps(root))
 
 
 def _network_tracks(root: Path, feature: StoredFeature, maps: "_Maps") -> StoredTracks:
@@ -247,11 +274,12 @@ def _network_tracks(root: Path, feature: StoredFeature, maps: "_Maps") -> Stored
     rows: list[IndexRow] = []
     lost: dict[str, tuple[str, str]] = {}
     for record in feature.shards:
+        ensure(root, record)
         shard = open_shard(root, record.file)
         for clip_id, start, count, valid, notes in shard.entries:
             rows.append(IndexRow(clip_id, name, fingerprint, State.STORED, record.file, start, count, valid, ",".join(notes)))
         lost |= {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}
-    return StoredTracks(feature, sorted(rows, key=lambda row: row.clip_id), lost, maps)
+    return StoredTracks(feature, INDEX.unsorted(sorted(rows, key=lambda row: row.clip_id)), lambda feature: lost, maps)
 
 
 class _Maps(dict[str, Shard]):
@@ -260,18 +288,20 @@ class _Maps(dict[str, Shard]):
 
     def __init__(self, root: Path) -> None:
         super().__init__()
-        self._root = root
+        self._root, self._mirror = root, mirror_of(root)
         self._layouts: dict[str, Layout] = {}
-        self._expected: dict[str, tuple[FeatureSpec, int, int]] = {}
+        self._expected: dict[str, tuple[FeatureSpec, ShardRecord]] = {}
 
-    def expect(self, files: Mapping[str, tuple[FeatureSpec, int, int]]) -> None:
-        """What the snapshot says of its shards: spec, rows and bytes."""
+    def expect(self, files: Mapping[str, tuple[FeatureSpec, ShardRecord]]) -> None:
+        """What the snapshot says of its shards."""
         self._expected.update(files)
 
     def __missing__(self, file: str) -> Shard:
+        spec, record = self._expected[file]
+        if self._mirror is not None and file not in self._layouts:
+            self._mirror.bring(record)
         shard = Shard(self._root, file, self._layouts.get(file))
-        found = shard.spec, len(shard.seconds), shard.layout.size
-        if found != self._expected[file]:
+        if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):
             raise WrongShard(f"{shard.path} is not the file that the snapshot recorded; run `affectstore verify {self._root}`")
         self._layouts[file] = shard.layout
         for old in list(self)[: len(self) + 1 - _MOST_MAPS]:
@@ -280,18 +310,8 @@ class _Maps(dict[str, Shard]):
         return shard
 
 
-def _where(row: IndexRow, rows: Mapping[str, int]) -> tuple[str, int, int, tuple[str, ...]]:
-    """Shard, first row, row after the last, and notes; WrongShard when these rows are not in the shard."""
-    file, start, count = row.shard, row.start, row.rows
-    if file is None or start is None or count is None or file not in rows or not 0 <= start <= start + count <= rows[file]:
-        raise WrongShard(
-            f"the index places {row.feature} of {row.clip_id} at {file}, row {start}, which the snapshot does not hold; build again"
-        )
-    return file, start, start + count, split_notes(row.notes)
-
-
-def _unknown(what: str, name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+def _unknown(what: str, name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6) if len(known) <= _MOST_COMPARED else []
     if near:
         hint = f"did you mean {' or '.join(near)}"
     elif len(known) <= 20:

@@ -2,13 +2,15 @@
 
 import dataclasses
 import hashlib
+import os
 import re
 import types
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,6 +40,20 @@ class StoredFeature:
 
 
 @dataclass(frozen=True)
+class VariantTracks:
+    """The tracks that a network made of one augmented variant, by the state of one fold: of the fold's training clips, and of no other."""
+
+    variant: int
+    fingerprint: str
+    """Of the feature in this variant."""
+    encoded_sha256: str
+    """Of the training clips that have every input in this variant, as `FoldState.training_sha256`."""
+    shards: tuple[ShardRecord, ...]
+    lost: tuple[str, ...]
+    """Those of them that the network gave no track for."""
+
+
+@dataclass(frozen=True)
 class FoldState:
     """What a fitted feature learned from the training clips of one fold of one scheme."""
 
@@ -59,6 +75,16 @@ class FoldState:
     """Of these clips, as `training_sha256`; None where the reader makes the tracks."""
     lost: tuple[str, ...] = ()
     """Those of them that the network gave no track for."""
+    variants: tuple[VariantTracks, ...] = ()
+    """By number, one for each variant of the feature, where a network makes the tracks; none where the reader does."""
+
+    @property
+    def all_shards(self) -> tuple[ShardRecord, ...]:
+        """Of the clips as they are, then of each variant."""
+        return self.shards + tuple(shard for one in self.variants for shard in one.shards)
+
+    def in_variant(self, variant: int) -> VariantTracks | None:
+        return next((one for one in self.variants if one.variant == variant), None)
 
 
 @dataclass(frozen=True)
@@ -77,9 +103,16 @@ class StoredFitted:
     """True: the fit sees all clips of the fold, those to be tested among them, and so leaks; False: the training clips alone."""
     states: tuple[FoldState, ...] = ()
     """In the order of scheme and fold; none before anything was fitted."""
+    variants: tuple[FeatureSpec, ...] = ()
+    """The feature in each augmented variant that one of its inputs has, by number: NAME~1, ..."""
 
     def state(self, scheme: str, fold: int) -> FoldState | None:
         return next((state for state in self.states if (state.scheme, state.fold) == (scheme, fold)), None)
+
+    @property
+    def by_variant(self) -> dict[int, FeatureSpec]:
+        """0: the feature of the clips as they are; then its variants by number."""
+        return {0: self.spec, **{spec.variant: spec for spec in self.variants}}
 
 
 @dataclass(frozen=True)
@@ -93,6 +126,9 @@ class TableRecord:
     sha256: str
 
 
+_PART = r"(?!\.\.?(?:/|\Z))[^/\\:\0]+"
+_BELOW = re.compile(f"{_PART}(?:/{_PART})*")
+"""A relative path with forward slashes, without `.`, `..` and what another system takes for more than a name."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(~[1-9][0-9]*)?")
 
 
@@ -102,14 +138,26 @@ class WrongRecord(ValueError):
 
 def inside(root: Path, file: str) -> Path:
     """The file's path below `root`; WrongRecord for a name that leads out of it, be it by a symbolic link."""
-    parts = PurePosixPath(file).parts
-    odd = "\\" in file or "\0" in file or ":" in file
-    if odd or not parts or file.startswith("/") or ".." in parts or PurePosixPath(file).as_posix() != file:
+    if not _BELOW.fullmatch(file):
         raise WrongRecord(f"{file!r} is not a path below the store's root; expected one such as shards/mfcc/0a1b/2c3d.h5")
     path = root / file
     if not path.resolve().is_relative_to(root.resolve()):
         raise WrongRecord(f"{file!r} is a link out of the store; copy the files it points to into the store")
     return path
+
+
+def all_inside(root: Path, files: Iterable[str]) -> Iterator[str]:
+    """The same for very many files, as texts: of each folder it is found out once whether it is a link."""
+    own = os.path.realpath(root)
+    folders: dict[str, bool] = {}
+    for file in files:
+        folder = f"{own}/{file}".rpartition("/")[0]
+        if folder not in folders:
+            folders[folder] = bool(_BELOW.fullmatch(file)) and os.path.realpath(folder) == folder
+        path = f"{own}/{file}"
+        if not folders[folder] or not _BELOW.fullmatch(file) or os.path.islink(path):  # noqa: PTH114  (a Path each takes longer than this)
+            path = str(inside(root, file))
+        yield path
 
 
 def sha256_of(path: Path) -> str:
@@ -152,10 +200,25 @@ def check_fitted(fitted: Mapping[str, StoredFitted], features: Collection[str]) 
             raise WrongRecord(f"the transform of {name!r} is {what}, expected one of {', '.join(TRANSFORMS)}, of `input` alone")
         if folds != sorted(set(folds)):
             raise WrongRecord(f"the states of the fitted feature {name!r} are not one for each fold, in order")
+        _check_variants(entry)
     try:
         in_order(fitted)
     except CycleError as error:
         raise WrongRecord(f"fitted features need each other in a circle: {' -> '.join(error.args[1])}") from error
+
+
+def _check_variants(entry: StoredFitted) -> None:
+    name = entry.spec.name
+    numbers = [check_spec(spec).variant for spec in entry.variants]
+    if numbers != sorted(set(numbers)) or [spec.name for spec in entry.variants] != [f"{name}~{number}" for number in numbers]:
+        raise WrongRecord(f"the variants of the fitted feature {name!r} are not {name}~1 and so on, by number")
+    expected = [] if entry.transform is not None else [(spec.variant, spec.fingerprint) for spec in entry.variants]
+    for state in entry.states:
+        found = [(one.variant, one.fingerprint) for one in state.variants]
+        if found != expected:
+            raise WrongRecord(
+                f"fold {state.fold} of {state.scheme} of the fitted feature {name!r} has tracks of variants {found}, expected {expected}"
+            )
 
 
 def in_order(fitted: Mapping[str, StoredFitted]) -> list[str]:
@@ -181,8 +244,10 @@ T = TypeVar("T")
 
 def to_json(record: Any) -> Json:
     """A frozen dataclass of records, tuples, dicts and JSON values -> JSON."""
+    if record is None or isinstance(record, str | int):
+        return record
     if dataclasses.is_dataclass(record):
-        return {field.name: to_json(getattr(record, field.name)) for field in dataclasses.fields(record)}
+        return {name: to_json(getattr(record, name)) for name in _fields(typing.cast(Any, type(record)))}
     if isinstance(record, dict):
         return {key: to_json(value) for key, value in record.items()}
     if isinstance(record, tuple | list):
@@ -211,13 +276,20 @@ def _parse(kind: Any, value: Json, where: str) -> Any:
 
 
 def _parse_record(kind: type[Any], value: Json, where: str) -> Any:
-    found = _expect(dict, value, where)
+    found, hints = _expect(dict, value, where), _fields(typing.cast(Any, kind))
+    if wrong := sorted(hints.keys() ^ found.keys()):
+        what = "is missing" if wrong[0] in hints else "is unknown"
+        raise WrongRecord(f"{where}.{wrong[0]} {what}; expected {', '.join(hints)}")
+    if all(type(found[name]) is hint for name, hint in hints.items()):  # plain fields alone: a snapshot may list very many shards
+        return kind(**found)
+    return kind(**{name: _parse(hint, found[name], f"{where}.{name}") for name, hint in hints.items()})
+
+
+@cache
+def _fields(kind: Any) -> dict[str, Any]:
+    """The fields of a record, in order, with their types."""
     hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    if wrong := sorted(set(names) ^ set(found)):
-        what = "is missing" if wrong[0] in names else "is unknown"
-        raise WrongRecord(f"{where}.{wrong[0]} {what}; expected {', '.join(names)}")
-    return kind(**{name: _parse(hints[name], found[name], f"{where}.{name}") for name in names})
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _expect(kind: type[T], value: Json, where: str) -> T:

@@ -72,20 +72,29 @@ class Trainings:
         sees_all = self._fitted[name].sees_all
         return {clip_id: group for clip_id, group, role in self._folds.get((scheme, fold), ()) if role == Role.TRAIN or sees_all}
 
-    def able(self, name: str, scheme: str, fold: int) -> frozenset[str]:
-        """The clips, of whatever side, that have every input of a fitted feature."""
-        inputs = self._fitted[name].inputs.values()
-        return frozenset[str].intersection(*(self.holding(each, scheme, fold) for each in inputs))
+    def trained(self, scheme: str, fold: int) -> frozenset[str]:
+        """The clips whose role is to be trained on: the only ones that an augmented variant is for."""
+        return frozenset(clip_id for clip_id, _, role in self._folds.get((scheme, fold), ()) if role == Role.TRAIN)
 
-    def holding(self, name: str, scheme: str, fold: int) -> frozenset[str]:
-        """The clips that have a feature, stored or fitted."""
+    def able(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
+        """The clips that have every input of a fitted feature: of whatever side as they are, of training alone in a variant."""
+        entry = self._fitted[name]
+        found = frozenset[str].intersection(*(self.holding(each, scheme, fold, variant) for each in entry.inputs.values()))
+        return found & self.trained(scheme, fold) if variant or entry.spec.variant else found
+
+    def holding(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
+        """The clips that have a feature, stored or fitted; in a variant that it does not have, those that have the feature as they are."""
         if name not in self._fitted:
-            return frozenset(self._stored.get(name, ()))
-        state = self._fitted[name].state(scheme, fold)
-        return self.able(name, scheme, fold) - set(state.lost if state else ())
+            return frozenset(self._stored.get(f"{name}~{variant}", self._stored.get(name, ())))
+        entry = self._fitted[name]
+        state = entry.state(scheme, fold)
+        if not variant or variant not in entry.by_variant:
+            return self.able(name, scheme, fold) - set(state.lost if state else ())
+        made = state.in_variant(variant) if state else None
+        return self.able(name, scheme, fold, variant) - set(made.lost if made else ())
 
-    def able_sha256(self, name: str, scheme: str, fold: int) -> str:
-        return clips_sha256((clip_id, self._sha256[clip_id]) for clip_id in self.able(name, scheme, fold))
+    def able_sha256(self, name: str, scheme: str, fold: int, variant: int = 0) -> str:
+        return clips_sha256((clip_id, self._sha256[clip_id]) for clip_id in self.able(name, scheme, fold, variant))
 
     @property
     def clips(self) -> tuple[tuple[str, str], ...]:
@@ -131,8 +140,9 @@ class Trainings:
     def _stored(self) -> dict[str, set[str]]:
         found: defaultdict[str, set[str]] = defaultdict(set)
         for row in self._rows(INDEX):
+            clips = found[row.feature]  # there also where no clip has the feature, which is not the same as no such feature
             if row.state == State.STORED:
-                found[row.feature].add(row.clip_id)
+                clips.add(row.clip_id)
         return dict(found)
 
     @cached_property
@@ -161,12 +171,18 @@ def carry(declared: Mapping[str, StoredFitted], before: Mapping[str, StoredFitte
     for name in in_order(declared):
         old = before.get(name)
         if old is not None and old.spec.fingerprint == declared[name].spec.fingerprint:
-            good = tuple(state for state in old.states if _still_good(trainings, name, state))
+            good = tuple(state for state in old.states if _still_good(trainings, declared[name], state))
             kept[name] = replace(kept[name], states=good)
     return kept
 
 
-def _still_good(trainings: Trainings, name: str, state: FoldState) -> bool:
-    if trainings.file(name, state.scheme, state.fold) != state.file:
+def _still_good(trainings: Trainings, entry: StoredFitted, state: FoldState) -> bool:
+    name, scheme, fold = entry.spec.name, state.scheme, state.fold
+    if trainings.file(name, scheme, fold) != state.file:
         return False
-    return state.encoded_sha256 in (None, trainings.able_sha256(name, state.scheme, state.fold))
+    if entry.transform is not None:
+        return True
+    found = {0: (entry.spec.fingerprint, state.encoded_sha256)}
+    found |= {one.variant: (one.fingerprint, one.encoded_sha256) for one in state.variants}
+    wanted = entry.by_variant.items()
+    return found == {variant: (spec.fingerprint, trainings.able_sha256(name, scheme, fold, variant)) for variant, spec in wanted}

@@ -1,7 +1,7 @@
 """Is a store whole? Every file, every row of the index, and the sum of it all, against what was recorded."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ from manifests.label_spaces import SPACES
 from manifests.table import WrongTable
 from stores.atomic import leftovers
 from stores.hdf5 import Entry, Shard, WrongShard, open_shard
+from stores.mirror import Recorded, WrongDownload, mirror_of
 from stores.records import ShardRecord, StoredFeature, WrongRecord
-from stores.snapshot import TABLES, NotCommitted, Snapshot, WrongSnapshot, load_snapshot, read_rows
+from stores.remote import RemoteError
+from stores.snapshot import TABLES, NotCommitted, Snapshot, WrongSnapshot, load_parent, load_snapshot, read_rows
 from stores.trainings import Trainings
-from stores.verify_fitted import state_problems, track_problems
+from stores.verify_fitted import encoded, state_problems, track_problems
 from stores.writer import count_not_finite
 
 _STEP = 1 << 14
@@ -23,6 +25,9 @@ _STEP = 1 << 14
 
 OnFile = Callable[[str], None]
 """Called with each file's path below the root, before it is read."""
+
+Look = Callable[[Recorded], None]
+"""Called with each file that is recorded, before it is read; WrongDownload or FileNotFoundError where a URL does not give it."""
 
 
 @dataclass
@@ -63,20 +68,29 @@ class Report:
 def verify(root: Path, on_file: OnFile = lambda file: None) -> Report:
     """Check the newest snapshot of a store and the chain behind it; reads every byte once.
 
-    NotCommitted, NewerFormat or WrongSnapshot when there is no snapshot to check; all else becomes a problem of the report.
+    Behind a URL it is the bytes there that are read and hashed, whatever copies of them lie here.
+    NotCommitted, NewerFormat or WrongSnapshot when there is no snapshot to check, RemoteError when a URL cannot be reached; all else
+    becomes a problem of the report.
     """
     snapshot = load_snapshot(root)
+    mirror = mirror_of(root)
+
+    def look(record: Recorded) -> None:
+        on_file(record.file)
+        if mirror:
+            mirror.check(record)
+
     report = Report(snapshot.number, features=len(snapshot.features))
     chain = _read_chain(root, snapshot, report)
-    tables = _read_tables(root, snapshot, report, on_file)
-    entries = {name: _read_shards(root, feature, report, on_file) for name, feature in snapshot.features.items()}
+    tables = _read_tables(root, snapshot, report, look)
+    entries = {name: _read_shards(root, feature, report, look) for name, feature in snapshot.features.items()}
     if len(tables) == len(TABLES):
         _check_index(snapshot, tables, entries, report)
         _check_references(tables, report)
-        _check_fitted(root, snapshot, tables, report, on_file)
+        _check_fitted(root, snapshot, tables, report, look)
     listed = {file for one in chain for file in _files_of(one)}
-    there = [path for folder in ("shards", "fitted") for path in (root / folder).rglob("*.h5")]
-    report.unreferenced = sum(path.relative_to(root).as_posix() not in listed for path in there)
+    there = mirror.sizes() if mirror else [path.relative_to(root).as_posix() for path in root.rglob("*.h5")]
+    report.unreferenced = sum(file not in listed for file in there if file.startswith(("shards/", "fitted/")) and file.endswith(".h5"))
     report.unfinished = len(leftovers(root))
     report.remarks += _changed_spaces(snapshot)
     return report
@@ -86,20 +100,21 @@ def _files_of(snapshot: Snapshot) -> Iterator[str]:
     """Every shard and every fitted state."""
     states = [state for entry in snapshot.fitted.values() for state in entry.states]
     yield from (state.file for state in states)
-    yield from (shard.file for state in states for shard in state.shards)
+    yield from (shard.file for state in states for shard in state.all_shards)
     yield from (shard.file for feature in snapshot.features.values() for shard in feature.shards)
 
 
-def _check_fitted(root: Path, snapshot: Snapshot, tables: dict[str, list[Any]], report: Report, on_file: OnFile) -> None:
+def _check_fitted(root: Path, snapshot: Snapshot, tables: dict[str, list[Any]], report: Report, look: Look) -> None:
     trainings = Trainings(lambda table: tables[table.name], snapshot.fitted)
     for entry in snapshot.fitted.values():
         for state in entry.states:
-            on_file(state.file)
+            report.problems.extend(_unseen(look, state))
             report.problems.extend(state_problems(root, entry, state, trainings))
             report.files += 1
             report.bytes += state.bytes
-            held = _read_shards(root, StoredFeature(replace(entry.spec, shape=state.shape), state.shards), report, on_file)
-            report.problems.extend(track_problems(entry, state, {clip_id for _, clip_id in held}, trainings))
+            for variant, feature in encoded(entry, state).items():
+                held = {clip_id for _, clip_id in _read_shards(root, feature, report, look)}
+                report.problems.extend(track_problems(entry, state, variant, held, trainings))
 
 
 def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
@@ -116,9 +131,9 @@ def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
 
 def _read_chain(root: Path, newest: Snapshot, report: Report) -> list[Snapshot]:
     chain = [newest]
-    while (parent := chain[-1].parent) is not None:
+    while chain[-1].parent is not None:
         try:
-            chain.append(load_snapshot(root, parent))
+            chain.append(load_parent(root, chain[-1]))
         except (NotCommitted, WrongSnapshot) as error:
             report.problems.append(str(error))
             break
@@ -126,13 +141,24 @@ def _read_chain(root: Path, newest: Snapshot, report: Report) -> list[Snapshot]:
     return chain
 
 
-def _read_tables(root: Path, snapshot: Snapshot, report: Report, on_file: OnFile) -> dict[str, list[Any]]:
+def _unseen(look: Look, state: Recorded) -> Iterator[str]:
+    try:
+        look(state)
+    except RemoteError:
+        raise
+    except (WrongDownload, OSError) as error:
+        yield str(error)
+
+
+def _read_tables(root: Path, snapshot: Snapshot, report: Report, look: Look) -> dict[str, list[Any]]:
     tables = {}
     for name, record in snapshot.tables.items():
-        on_file(record.file)
         try:
+            look(record)
             tables[name] = read_rows(root, snapshot, TABLES[name])
-        except (WrongTable, OSError) as error:
+        except RemoteError:
+            raise
+        except (WrongTable, WrongDownload, OSError) as error:
             report.problems.append(str(error))
             continue
         report.files += 1
@@ -144,15 +170,17 @@ Entries = dict[tuple[str, str], Entry]
 """(shard, clip id) -> what the shard says of the clip."""
 
 
-def _read_shards(root: Path, feature: StoredFeature, report: Report, on_file: OnFile) -> Entries:
+def _read_shards(root: Path, feature: StoredFeature, report: Report, look: Look) -> Entries:
     entries: Entries = {}
     for record in feature.shards:
-        on_file(record.file)
         try:
+            look(record)
             shard = open_shard(root, record.file)
             report.problems.extend(_shard_problems(shard, record, feature))
             entries |= {(record.file, entry.clip_id): entry for entry in shard.entries}
-        except (WrongShard, WrongRecord, OSError) as error:
+        except RemoteError:
+            raise
+        except (WrongShard, WrongRecord, WrongDownload, OSError) as error:
             report.problems.append(str(error))
             continue
         report.files += 1

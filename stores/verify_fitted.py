@@ -1,10 +1,11 @@
 """Is the state of a fitted feature what was recorded, and was it fitted on the training clips of its fold?"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from stores.fitted import WrongState, read_state
-from stores.records import FoldState, StoredFitted, WrongRecord, inside, sha256_of
+from stores.records import FoldState, StoredFeature, StoredFitted, WrongRecord, inside, sha256_of
 from stores.trainings import Trainings
 
 
@@ -17,6 +18,10 @@ def state_problems(root: Path, entry: StoredFitted, state: FoldState, trainings:
         yield f"{what} was fitted on other clips than {'the clips' if entry.sees_all else 'the training clips'} of that fold; {again}"
     elif state.encoded_sha256 not in (None, trainings.able_sha256(entry.spec.name, state.scheme, state.fold)):
         yield f"{what} has tracks of other clips than those that have its inputs; {again}"
+    for one in state.variants:
+        if one.encoded_sha256 != trainings.able_sha256(entry.spec.name, state.scheme, state.fold, one.variant):
+            whose = f"{entry.by_variant[one.variant].name} of fold {state.fold} of {state.scheme}"
+            yield f"{whose} has tracks of other clips than the training clips that have its inputs; {again}"
 
 
 def _file_problems(root: Path, entry: StoredFitted, state: FoldState, what: str) -> Iterator[str]:
@@ -33,10 +38,24 @@ def _file_problems(root: Path, entry: StoredFitted, state: FoldState, what: str)
         yield f"{path} holds {held.name} of fold {held.fold} of {held.scheme}, or of other clips, where the snapshot recorded {what}"
 
 
-def track_problems(entry: StoredFitted, state: FoldState, clip_ids: set[str], trainings: Trainings) -> Iterator[str]:
-    """`clip_ids`: those that the shards of the state hold."""
-    able = trainings.able(entry.spec.name, state.scheme, state.fold)
-    if state.encoded_sha256 is not None and clip_ids != able - set(state.lost):
-        missing, extra = len(able - set(state.lost) - clip_ids), len(clip_ids - able)
-        what = f"{entry.spec.name} of fold {state.fold} of {state.scheme}"
+def encoded(entry: StoredFitted, state: FoldState) -> dict[int, StoredFeature]:
+    """The features that a network made by one state: 0 of the clips as they are, then those of the variants."""
+    shards = {0: state.shards, **{one.variant: one.shards for one in state.variants}}
+    return {variant: StoredFeature(replace(entry.by_variant[variant], shape=state.shape), each) for variant, each in shards.items()}
+
+
+def track_problems(entry: StoredFitted, state: FoldState, variant: int, clip_ids: set[str], trainings: Trainings) -> Iterator[str]:
+    """`clip_ids`: those that the shards of a state hold in a variant, where 0 is the clips as they are."""
+    spec = entry.by_variant[variant]
+    what = f"{spec.name} of fold {state.fold} of {state.scheme}"
+    if spec.variant and (others := sorted(clip_ids - trainings.trained(state.scheme, state.fold))):
+        yield (
+            f"{what} holds augmented tracks of {len(others)} clips that are not to be trained on in that fold, such as {others[0]}; "
+            "remove its shards and fit again"
+        )
+    one = state.in_variant(variant)
+    able = trainings.able(entry.spec.name, state.scheme, state.fold, variant)
+    wanted = able - set(one.lost if one else state.lost)
+    if state.encoded_sha256 is not None and clip_ids != wanted:
+        missing, extra = len(wanted - clip_ids), len(clip_ids - able)
         yield f"{what} lacks the tracks of {missing} clips, and has those of {extra} that it should not have; fit again"

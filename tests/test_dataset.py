@@ -401,6 +401,20 @@ def test_a_variant_that_changes_none_of_the_features_is_not_in_the_store(augment
             train(augmented, variants=wrong)
 
 
+def test_a_stored_feature_without_the_variant_that_its_input_has_is_an_error(tmp_path: Path) -> None:
+    """mfcc -> logmel -> sums, of which mfcc alone has a variant; crops are made from none of them."""
+    logmel = replace(LOGMEL, needs=(SPEC.fingerprint,))
+    sums = spec_of("sums", needs=(LOGMEL.fingerprint,))
+    make_store(tmp_path, specs=(SPEC, logmel, sums, CROPS, replace(variant_of("mfcc"), needs=(SPEC.fingerprint,))))
+    for name in ("logmel", "sums"):
+        with pytest.raises(
+            NotInStore, match=f"the store has no {name}~1, though mfcc, which {name} is made from, has the variant 1; build"
+        ):
+            train(tmp_path, features=["mfcc", name], variants=(0, 1))
+    assert {variant for _, variant in train(tmp_path, features=["mfcc", "crops"], variants=(0, 1)).items} == {0, 1}
+    assert len(train(tmp_path, features=["mfcc~1", "mfcc"], variants=(0, 1))) == 8  # named itself, a variant is what it is in both
+
+
 def test_a_clip_that_lacks_a_variant_keeps_its_other_items(tmp_path: Path) -> None:
     snapshot = make_store(tmp_path, specs=(SPEC, LOGMEL, CROPS, replace(CROPS, name="crops~1", fingerprint="cd" * 16, variant=1)))
     index = tables_in(tmp_path, snapshot)["index"].to_pandas()
@@ -418,8 +432,8 @@ def test_a_clip_that_lacks_a_variant_keeps_its_other_items(tmp_path: Path) -> No
 MEAN = np.arange(4.0)
 
 
-def fit(root: Path) -> Path:
-    """Give the store `zmfcc`, mfcc - MEAN, and `twice`, zmfcc / 2, as if fitted for fold 0 of thirds."""
+def fit(root: Path, variants: tuple[int, ...] = ()) -> Path:
+    """Give the store `zmfcc`, mfcc - MEAN, and `twice`, zmfcc / 2, as if fitted for fold 0 of thirds, and their variants."""
     snapshot, store = FeatureStore(root).snapshot, FeatureStore(root)
     trained = tuple((clip_id, "0" * 64) for clip_id in train(root, features=["mfcc"], labels=None).clip_ids)
     fitted = {}
@@ -430,7 +444,8 @@ def fit(root: Path) -> Path:
         write_state(root, file, content)
         size, sha256 = (root / file).stat().st_size, sha256_of(root / file)
         states = (FoldState("thirds", 0, content.training_sha256, len(trained), file, size, sha256, (4,)),)
-        fitted[name] = StoredFitted(spec, "scale", {"input": source}, None, False, states)
+        augmented = tuple(replace(spec_of(f"{name}~{number}"), variant=number) for number in variants)
+        fitted[name] = StoredFitted(spec, "scale", {"input": source}, None, False, states, augmented)
     commit(root, snapshot.features, {name: tables_in(root, snapshot)[name] for name in snapshot.tables}, fitted=fitted)
     assert store.snapshot.number == 1
     return root
@@ -440,7 +455,7 @@ def fit(root: Path) -> Path:
 def with_fits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fits") / "store"
     make_store(root, specs=(SPEC, LOGMEL, CROPS, variant_of("mfcc")))
-    return fit(root)
+    return fit(root, variants=(1,))
 
 
 def test_a_fitted_feature_is_read_like_a_stored_one_in_its_fold(with_fits: Path) -> None:
@@ -462,6 +477,19 @@ def test_a_fitted_feature_follows_its_input_into_a_variant(with_fits: Path) -> N
         np.testing.assert_allclose(tracks["twice"].values, (store[name][clip_id].values - MEAN) / 2, rtol=1e-6)
     with pytest.raises(LeakError, match="twice~1 holds augmented clips"):
         train(with_fits, features=["twice"], variants=(0, 1), role="test")
+
+
+def test_a_fitted_feature_without_the_variant_that_its_input_has_is_an_error(tmp_path: Path) -> None:
+    make_store(tmp_path, specs=(SPEC, LOGMEL, variant_of("mfcc")))
+    fit(tmp_path)
+    for name in ("zmfcc", "twice"):
+        with pytest.raises(NotInStore) as caught:
+            train(tmp_path, features=[name, "mfcc"], variants=(0, 1))
+        assert str(caught.value) == (
+            f"the store has no {name}~1, though mfcc, which {name} is made from, has the variant 1; "
+            f"build with variants.1 in the recipe and fit again, or leave out {name} or the variant"
+        )
+        assert len(train(tmp_path, features=[name, "mfcc"])) == 4
 
 
 def test_a_fitted_feature_needs_its_fold(with_fits: Path) -> None:

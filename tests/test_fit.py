@@ -14,7 +14,7 @@ from flows.fitting import FitError, declared
 from flows.recipe import RecipeError, load, parse
 from manifests.audits import Severity
 from manifests.features import INDEX, State
-from manifests.folds import Role
+from manifests.folds import FOLDS, Role
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores import FeatureStore, NotInStore
@@ -96,7 +96,7 @@ def test_a_variant_of_the_input_passes_through_the_state_of_the_clean_training_c
         expected = TRANSFORMS[transform](state[name], expected)
     assert same(even["made/04"], expected)
     assert (even.spec.name, even.spec.variant) == ("even~1", 1)
-    with pytest.raises(NotInStore, match="logmel~2"):
+    with pytest.raises(NotInStore, match="the store has no variant even~2 of even; the variants of its inputs give even~1"):
         reader.fitted("even~2", "quarters", 0)
 
 
@@ -188,6 +188,40 @@ def test_a_build_keeps_what_still_holds_and_a_split_drops_what_does_not(engine: 
         FeatureStore(store).fitted("z", "holdout", 0)
     assert split(store, "holdout", test=("01",)).fitted["z"].states == left
     assert flow(store, "holdout", workers=1).fitted == 2
+    assert verify(store).problems == []
+
+
+AUGMENTED = """
+[fitted.mean]
+fitter = "pooled"
+inputs = ["z"]
+[variants.1]
+audio = { extractor = "augment_audio", seed = 0, pitch_semitones = 1.0 }
+"""
+
+
+def test_a_build_keeps_what_was_made_of_a_variant_until_the_augmentation_changes(engine: None, sample: Path, tmp_path: Path) -> None:
+    from flows.build import build
+    from flows.fit import fit as flow
+    from flows.split import split
+
+    (tmp_path / "audio.toml").write_text(AUDIO + AUGMENTED)
+    store, recipe = tmp_path / "store", str(tmp_path / "audio.toml")
+    build(store, {"sample": sample}, recipe, workers=1)
+    split(store, "subject_kfold", 3)
+    fitted = flow(store, "subject_kfold", workers=2).snapshot.fitted
+    assert [(spec.name, spec.variant) for spec in fitted["mean"].variants] == [("mean~1", 1)]
+    assert not build(store, {"sample": sample}, recipe, workers=1).is_new
+    reader = FeatureStore(store)
+    train = {row.clip_id for row in reader.rows(FOLDS) if (row.fold, row.role) == (0, Role.TRAIN)}
+    assert set(reader.fitted("mean~1", "subject_kfold", 0)) == train & set(reader["logmel~1"])
+    assert set(reader.fitted("mean", "subject_kfold", 0)) == set(reader["logmel"])
+
+    changed = build(store, {"sample": sample}, recipe, ("variants.1.audio.pitch_semitones=2.0",), workers=1).snapshot
+    assert [len(changed.fitted[name].states) for name in ("even", "mean", "z")] == [3, 0, 3]
+    again = flow(store, "subject_kfold", workers=1)
+    assert [state.shards for state in again.snapshot.fitted["mean"].states] == [state.shards for state in fitted["mean"].states]
+    assert again.snapshot.fitted["mean"].states != fitted["mean"].states
     assert verify(store).problems == []
 
 

@@ -161,8 +161,8 @@ def test_a_table_that_returns_to_old_rows_returns_to_the_old_file(tmp_path: Path
 
 def test_another_library_that_writes_other_bytes_for_the_same_rows_changes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as older:
-        write_table = manifests.table.pq.write_table
-        older.setattr(manifests.table.pq, "write_table", lambda table, sink, compression: write_table(table, sink, compression="gzip"))
+        writer = manifests.table.pq.ParquetWriter
+        older.setattr(manifests.table.pq, "ParquetWriter", lambda sink, schema, compression: writer(sink, schema, compression="gzip"))
         first = make_store(tmp_path)
     before, tables = files_of(tmp_path), tables_in(tmp_path, first)
     assert commit(tmp_path, first.features, tables) == first

@@ -6,6 +6,9 @@ scheme, and is stored under both with the hash of these clips.
 
     Statistic   state + track -> track, by a transform of plain NumPy that readers apply       zscore, pca, pad, iza
     Model       state + tracks -> track, by a network; its tracks are stored, for each fold     autoencoder, finetuned
+
+Learned is always from the clips as they are. Where an input has augmented variants, the same state gives the fitted feature of each: what
+a model makes of a variant is stored of the fold's training clips, and of no clip of another role.
 """
 
 from abc import abstractmethod

@@ -58,7 +58,8 @@ def _seen(sides: Sides, kind: str, between: tuple[int, int], rows: Ints, similar
     measured = np.unique(rows[sides.role[rows] == b])
     said = f"{len(measured)} of {sides.sizes[b]} {ROLES[b]} clips {_HOW[kind]} nearly as a clip in {ROLES[a]} does"
     if len(rows):
-        said += f" ({len(rows)} pair{'' if len(rows) == 1 else 's'}, alike to {100 * similarity.min():.1f} % or more; {compared} clips have a fingerprint)"
+        many = "1 pair" if len(rows) == 1 else f"{len(rows)} pairs"
+        said += f" ({many}, alike to {100 * similarity.min():.1f} % or more; {compared} clips have a fingerprint)"
     order = np.argsort(-similarity, kind="stable")[:5]
     examples = tuple(" and ".join(_ids(sides, pair)) for pair in rows[order])
     what = f"{kind}, {ROLES[a]} and {ROLES[b]}"

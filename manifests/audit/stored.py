@@ -111,7 +111,7 @@ def _labels(clip_ids: pa.ChunkedArray, labels: pa.Table, schemes: Sequence[str])
 
 
 def _dealt(folds: pa.Table, clips: pa.Table) -> Iterator[Dealt]:
-    row_of = pc.index_in(folds.column("clip_id"), clips.column("clip_id").combine_chunks()).to_numpy().astype(np.int64)
+    row_of = pc.index_in(folds.column("clip_id").cast(pa.string()), clips.column("clip_id").combine_chunks()).to_numpy().astype(np.int64)
     role = np.asarray([_ROLE[word] for word in folds.column("role").to_pylist()], np.int8)
     keys = list(zip(folds.column("scheme").to_pylist(), folds.column("fold").to_pylist(), strict=True))
     codes = Names.of([f"{scheme}\n{fold}" for scheme, fold in keys]).codes
@@ -126,6 +126,6 @@ def _stored(clips: pa.Table, index: pa.Table) -> dict[str, "np.typing.NDArray[np
     there = index.filter(pc.equal(index.column("state"), State.STORED.value))
     flags = {}
     for feature in sorted(index.column("feature").unique().to_pylist()):
-        held = there.filter(pc.equal(there.column("feature"), feature)).column("clip_id").combine_chunks()
+        held = there.filter(pc.equal(there.column("feature"), feature)).column("clip_id").cast(pa.string()).combine_chunks()
         flags[f"stored {feature}"] = pc.is_in(ids, held).to_numpy().astype(np.bool_)
     return flags

@@ -1,0 +1,201 @@
+"""`affectstore serve`: builds of one store by the clock, on a Prefect server or on a local engine that ends with the command.
+
+The command keeps the terminal, checks what it was given, and holds the local engine where there is no server. Its child, the runner,
+registers the schedule with Prefect and starts each build in a process of its own. The runner leads a group of processes that ends as one:
+with the command, or when the pipe from the command closes, however the command ended.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flows.engine import engine
+from flows.run import check_build
+from flows.told import slug
+from stores.mirror import shown
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.runner import Runner
+
+_GRACE_S = 20.0
+"""How long the runner may take to end its builds and to pause its schedule."""
+_NEXT = 3
+
+
+class ServeError(RuntimeError):
+    """The schedule cannot be kept; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is built, and when."""
+
+    store: str
+    corpora: dict[str, str]
+    recipe: str
+    changes: tuple[str, ...]
+    cron: str
+    zone: str
+    """IANA name of the time zone that `cron` is read in."""
+    workers: int | None
+    dask: str | None
+
+    @property
+    def name(self) -> str:
+        """Store and recipe, and four digits that tell apart stores whose folders have one name."""
+        digits = hashlib.sha256(self.store.encode()).hexdigest()[:4]
+        return f"{slug(Path(self.store).name)}-{slug(Path(self.recipe).stem)}-{digits}"
+
+
+def serve(
+    store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], cron: str, workers: int | None, dask: str | None
+) -> NoReturn:
+    """Build the store whenever `cron` says so, until an interrupt. One sentence for whatever is wrong, before anything is started."""
+    folders = {name: folder.absolute() for name, folder in corpora.items()}
+    zone = local_zone()
+    times = next_times(cron, zone)
+    check_build(store, folders, recipe, changes, dask)
+    recipe = str(Path(recipe).absolute()) if Path(recipe).suffix == ".toml" else recipe
+    service = Service(shown(store.absolute()), {n: str(f) for n, f in folders.items()}, recipe, changes, cron, zone, workers, dask)
+    print(f"{service.name}: next builds {', '.join(f'{when:%Y-%m-%d %H:%M}' for when in times)} ({zone})")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
+    # The error of a task is that of its run, which tells it.
+    os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "CRITICAL")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    with engine(schedules=True) as url:
+        _keep(service, url)
+
+
+def next_times(cron: str, zone: str) -> list[datetime]:
+    """When the next builds are due. ServeError when `cron` is not a cron expression."""
+    from prefect.server.schemas.schedules import CronSchedule
+
+    try:
+        schedule = CronSchedule(cron=cron, timezone=zone)
+        return list(asyncio.run(schedule.get_dates(_NEXT, datetime.now(ZoneInfo(zone)))))
+    except ValueError as error:
+        raise ServeError(
+            f"--cron {cron!r} is not a cron expression; expected minute, hour, day, month, day of the week, such as '0 3 * * *' for 03:00"
+        ) from error
+
+
+def local_zone() -> str:
+    """IANA name of this machine's time zone, from TZ or /etc/localtime; UTC where neither tells."""
+    known = Path("/etc/localtime").resolve().as_posix().partition("/zoneinfo/")[2]
+    for name in (os.environ.get("TZ", "").removeprefix(":"), known):
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            return ZoneInfo(name).key
+    return "UTC"
+
+
+class _Interrupted(BaseException):
+    """SIGINT or SIGTERM."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise _Interrupted(number)
+
+
+def _keep(service: Service, url: str) -> NoReturn:
+    """Run the runner until it ends or an interrupt comes; either way nothing of it is left."""
+    environment = {**os.environ, "PREFECT_API_URL": url}
+    command = [sys.executable, "-m", "flows.serve", json.dumps(asdict(service))]
+    runner = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
+    try:
+        code = runner.wait()
+    except _Interrupted as interrupt:
+        print("\naffectstore: stopping the schedule and what it builds", file=sys.stderr, flush=True)
+        _end(runner)
+        print("affectstore: stopped; what was finished is kept, run the same command again to go on", file=sys.stderr, flush=True)
+        sys.exit(128 + int(interrupt.args[0]))
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(runner.pid, signal.SIGKILL)
+    raise ServeError(
+        f"the Prefect runner of the schedule has ended (exit code {code}); its last words are above, run the same command again"
+    )
+
+
+def _end(runner: "subprocess.Popen[bytes]") -> None:
+    """Close the pipe and wait; a second interrupt, or too long a wait, leaves the rest to SIGKILL."""
+    if runner.stdin:
+        runner.stdin.close()
+    with suppress(subprocess.TimeoutExpired, _Interrupted):
+        runner.wait(timeout=_GRACE_S)
+
+
+def deployment(service: Service) -> "RunnerDeployment":
+    """The service as Prefect knows it: one run at a time, and a run that would be the second is cancelled with a word."""
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows.build import build
+
+    given = {name: value for name, value in asdict(service).items() if name not in {"cron", "zone"}}
+    made = build.to_deployment(
+        service.name,
+        schedule=Cron(service.cron, timezone=service.zone),
+        paused=False,  # as the last command left it when it ended
+        parameters=given,
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+        description=f"Brings {service.store} up to date with {', '.join(service.corpora)} by the recipe {service.recipe}.",
+        version=version("affectstore"),
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return cast("RunnerDeployment", made)  # outside of an event loop it is no coroutine
+
+
+async def _run(name: str, scheduled: "RunnerDeployment") -> None:
+    """The runner, until stdin closes."""
+    from prefect.runner import Runner
+
+    runner = Runner(name=name, pause_on_shutdown=True)
+    await runner.aadd_deployment(scheduled)
+    print(f"{name}: waiting for the next build; to build now: prefect deployment run build/{name}", flush=True)
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    _when_left_alone(lambda: loop.call_soon_threadsafe(stopping.set))
+    serving = asyncio.create_task(runner.start())
+    await asyncio.wait({serving, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    if stopping.is_set():
+        await _stop(runner)
+    await serving
+
+
+async def _stop(runner: "Runner") -> None:
+    while not runner.started:
+        await asyncio.sleep(0.05)
+    await runner.astop()
+
+
+def _when_left_alone(tell: Callable[[], object]) -> None:
+    """Call `tell` when the pipe from the parent closes; end the whole group of processes when that has not helped in time."""
+
+    def listen() -> None:
+        sys.stdin.buffer.read()
+        tell()
+        threading.Event().wait(_GRACE_S)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=listen, daemon=True).start()
+
+
+if __name__ == "__main__":
+    given = Service(**json.loads(sys.argv[1]))
+    asyncio.run(_run(given.name, deployment(given)))

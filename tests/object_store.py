@@ -1,0 +1,148 @@
+"""An S3 server on loopback for the tests, behind a proxy that can be told to fail."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+Rule = Callable[[str, str, dict[str, str]], str | None]
+"""(method, path, headers) -> None, or a fault: 403, 404 and so on; `cut`: half the body; `flip`: a byte changed; `lost`: done, and 503."""
+
+
+def no_fault(method: str, path: str, headers: dict[str, str]) -> None:
+    """The rule of a network that works."""
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[int]:
+    """The port of a real S3 server in a process of its own."""
+    port = free_port()
+    with (folder / "moto.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log)
+    try:
+        _wait_for(port, process)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=10)
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("the S3 server of the tests did not start")
+
+
+class Proxy(ThreadingHTTPServer):
+    """Passes requests on to the S3 server, and does to them what `rule` says."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.behind = port
+        self.rule: Rule = no_fault
+        self.seen: list[tuple[str, str]] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    @contextmanager
+    def running(self) -> Iterator["Proxy"]:
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            self.server_close()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that is killed breaks its connections: that is no error of the proxy."""
+
+    def got(self, ending: str) -> int:
+        """How often an object with such a name was read."""
+        return sum(method == "GET" and path.partition("?")[0].endswith(ending) for method, path in self.seen)
+
+
+_CODES = {"403": "AccessDenied", "404": "NoSuchKey", "501": "NotImplemented", "503": "ServiceUnavailable"}
+
+
+def _error(status: str) -> bytes:
+    return f"<Error><Code>{_CODES[status]}</Code><Message>made up for a test</Message></Error>".encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Proxy
+
+    def _pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.seen.append((self.command, self.path))
+        fault = self.server.rule(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
+        if fault in _CODES:
+            self._answer(int(fault), [], _error(fault))
+            return
+        link = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=30)
+        link.request(self.command, self.path, body, {name: value for name, value in self.headers.items() if name.lower() != "expect"})
+        answer = link.getresponse()
+        data = answer.read()
+        headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in {"connection", "transfer-encoding"}]
+        link.close()
+        if fault == "lost":
+            self._answer(503, [], _error("503"))
+        elif fault == "flip" and data:
+            middle = len(data) // 2
+            self._answer(answer.status, headers, data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+        else:
+            self._answer(answer.status, headers, data, cut=fault == "cut")
+
+    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _pass_on  # noqa: N815  (names that the library looks for)
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], data: bytes, cut: bool = False) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
+            if self.command == "HEAD" or name.lower() != "content-length":
+                self.send_header(name, value)
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else data[: len(data) // 2] if cut else data)
+        if cut:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def settings(url: str, cache: Path) -> dict[str, str]:
+    """What a process needs to find the server, and no other."""
+    return {
+        "AFFECTSTORE_CACHE": str(cache),
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
