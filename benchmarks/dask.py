@@ -3,9 +3,9 @@
 Throughput: clips/s of `affectstore build` without start-up, as in `benchmarks.build`: the clips that a larger run has more than a smaller
 one, over the time that it takes longer. All ways run in turn, several times; ratios are of medians.
 
-Scheduling: one build of many clips, in which every worker writes down when it begins and ends a shard. What is not shard work is told in
-parts: the engine's start, the time until the first shard, the waiting of workers between shards, and the end. The folder takes the clips
-and the stores; clips that are there already are used.
+Scheduling: builds of many clips on one engine, in which every worker writes down when it begins and ends a shard. What is not shard work
+is told in parts: the time until the first shard, the waiting of workers between shards, and the end. The folder takes the clips and the
+stores; clips that are there already are used.
 """
 
 import argparse
@@ -87,9 +87,8 @@ def timed_build(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
 class Shares:
     """Of one build, in seconds."""
 
-    engine: float
     begin: float
-    """From the engine's start to the first shard: names, headers, the plan, the workers' start."""
+    """Until the first shard: names, headers, the plan, the workers' start."""
     build: float
     """From the first shard's begin to the last one's end."""
     work: float
@@ -98,48 +97,46 @@ class Shares:
 
     @property
     def overhead(self) -> float:
-        """All but shard work and the engine's start, as a share of all but the engine's start."""
+        """All but shard work, as a share of the build."""
         whole = self.begin + self.build + self.end
         return (whole - self.work) / whole
 
 
 def schedule(folder: Path, way: Way, kind: str, embed: bool, clips: int) -> Shares:
     """One build in this process, whose workers run `timed_build`."""
-    from flows import guard
-    from flows.engine import engine
     from flows.run import run_build
 
     bench = Bench(folder, way.workers, embed)
-    source, recipe, store = bench.source(kind, clips), bench.recipe(), bench.fresh("store")
-    os.environ[_LOG] = str(bench.fresh("log"))
-    Path(os.environ[_LOG]).mkdir()
-    from benchmarks.dask import timed_build as named  # under the name by which a worker finds it
-
-    vars(guard)["build_shards"] = named
-    before = time.time()
-    with engine():
-        ready = time.time()
-        per_shard = f"clips_per_shard={_CLIPS_PER_SHARD if embed else 4 * _CLIPS_PER_SHARD}"
-        workers, dask = (way.workers, None) if way.option == "--workers" else (None, way.value)
-        run_build(store, {"folder": source}, str(recipe), (per_shard,), workers, dask)
-        end = time.time()
-    spans = [tuple(map(float, line.split())) for log in Path(os.environ[_LOG]).iterdir() for line in log.read_text().splitlines()]
+    source, recipe, store, log = bench.source(kind, clips), bench.recipe(), bench.fresh("store"), bench.fresh("log")
+    log.mkdir()
+    os.environ[_LOG] = str(log)
+    per_shard = f"clips_per_shard={_CLIPS_PER_SHARD if embed else 4 * _CLIPS_PER_SHARD}"
+    workers, dask = (way.workers, None) if way.option == "--workers" else (None, way.value)
+    begun = time.time()
+    run_build(store, {"folder": source}, str(recipe), (per_shard,), workers, dask)
+    ended = time.time()
+    spans = [tuple(map(float, line.split())) for part in log.iterdir() for line in part.read_text().splitlines()]
     first, last = min(span[0] for span in spans), max(span[1] for span in spans)
-    work = sum(span[1] - span[0] for span in spans) / way.workers
-    return Shares(ready - before, first - ready, last - first, work, end - last)
+    return Shares(first - begun, last - first, sum(span[1] - span[0] for span in spans) / way.workers, ended - last)
 
 
 def scheduling(folder: Path, kind: str, embed: bool, clips: int, rounds: int) -> None:
-    print(f"a build of {clips} {kind} clips {'with' if embed else 'without'} ResNet-50, seconds, median of {rounds} rounds")
-    print(f"{'':16} {'engine':>7} {'begin':>7} {'shards':>7} {'waiting':>7} {'end':>7} {'not shard work, engine apart':>29}")
+    from benchmarks.dask import timed_build as named  # under the name by which a worker finds it
+    from flows import guard
+    from flows.engine import engine
+
+    vars(guard)["build_shards"] = named
     found: dict[Way, list[Shares]] = {way: [] for way in WAYS}
-    for _ in range(rounds):
-        for way, its in found.items():
-            its.append(schedule(folder, way, kind, embed, clips))
+    with engine():
+        for _ in range(rounds):
+            for way, its in found.items():
+                its.append(schedule(folder, way, kind, embed, clips))
+    print(f"a build of {clips} {kind} clips {'with' if embed else 'without'} ResNet-50, seconds, median of {rounds} rounds")
+    print(f"{'':16} {'begin':>7} {'shards':>7} {'waiting':>7} {'end':>7} {'not shard work':>15}")
     for way, its in found.items():
-        columns = [[one.engine, one.begin, one.work, one.build - one.work, one.end] for one in its]
+        columns = [[one.begin, one.work, one.build - one.work, one.end] for one in its]
         seconds = " ".join(f"{median(column):7.2f}" for column in zip(*columns, strict=True))
-        print(f"{way.name:16} {seconds} {median(one.overhead for one in its):28.1%}", flush=True)
+        print(f"{way.name:16} {seconds} {median(one.overhead for one in its):14.1%}")
 
 
 def main() -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from flows.build import build
 from flows.commit import Result
+from flows.headers import inspect_clips
 from flows.recipe import load
-from flows.steps import BuildError, Scan, StoreBusy, inspect_clips, list_clips, load_held, locked, make_plan
+from flows.scan import Scan
+from flows.steps import BuildError, StoreBusy, list_clips, load_held, locked, make_plan
 from manifests.quarantine import Reason
 from stores import FeatureStore
 from stores.verify import verify
@@ -26,8 +28,8 @@ def run(store: Path, folder: Path, *changes: str, workers: int = 1) -> Result:
 
 
 def contents(store: Path) -> dict[str, str]:
-    """Every file of a store by the hash of its bytes."""
-    files = (path for path in sorted(store.rglob("*")) if path.is_file() and path.name != ".lock")
+    """Every file of a store by the hash of its bytes, but for the hidden ones, which are of this machine."""
+    files = (path for path in sorted(store.rglob("*")) if path.is_file() and not path.name.startswith("."))
     return {path.relative_to(store).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -155,7 +157,8 @@ def test_another_network_is_planned_from_stored_crops_without_decoding(built: Pa
     recipe, held = load("demo", (*QUICK, "features.resnet18.seed=1")), load_held(built)
     listed = list_clips({"sample": sample})
     paths = [sample / found.clip.path for found in listed]
-    scan = Scan({"sample": sample}, tuple(inspect_clips(listed, paths, held.clips, recipe.decoding.limits)))
+    known = held.known(found.clip.clip_id for found in listed)
+    scan = Scan.of({"sample": sample}, inspect_clips(listed, paths, known, recipe.decoding.limits))
     plan = make_plan(built, recipe, scan, held)
     assert {task.features for task in plan.tasks} == {("resnet18",)}
     assert sum(len(task.held["crops"]) for task in plan.tasks) == 7

@@ -18,7 +18,7 @@ MAY_IMPORT = {
 }
 ONLY_IN_FLOWS = {"prefect", "dask", "distributed", "typer", "pydantic", "rich"}
 NOT_IN_MANIFESTS = {"torch", "cv2", "av", "h5py", "mediapipe", "openvino", "librosa", "scipy"}
-ONLY_IN_STORES = {"numpy", "h5py", "pandas", "pyarrow", "manifests", "stores", "cv2"}
+ONLY_IN_STORES = {"numpy", "h5py", "pandas", "pyarrow", "manifests", "stores", "cv2", "fsspec"}
 
 
 def imports_of(room: str) -> list[tuple[Path, str]]:
@@ -53,6 +53,7 @@ def test_only_the_flows_themselves_and_their_engine_import_prefect() -> None:
         "audit.py",
         "tasks.py",
         "engine.py",
+        "serve.py",
     }
 
 
@@ -68,19 +69,26 @@ def test_stores_need_nothing_but_the_readers_dependencies() -> None:
     assert [(str(path), name) for path, name in imports_of("stores") if name not in ONLY_IN_STORES | sys.stdlib_module_names] == []
 
 
+def test_only_one_module_of_stores_reaches_what_is_behind_a_url() -> None:
+    assert {path.name for path, name in imports_of("stores") if name == "fsspec"} == {"remote.py"}
+
+
 def test_reading_imports_nothing_of_the_pipeline() -> None:
     code = "import sys, stores; print(sorted({name.partition('.')[0] for name in sys.modules} & set(sys.argv[1:])))"
     pipeline = [
         "av",
+        "botocore",
         "cv2",
         "dask",
         "extractors",
         "flows",
+        "fsspec",
         "librosa",
         "mediapipe",
         "openvino",
         "prefect",
         "pydantic",
+        "s3fs",
         "scipy",
         "torch",
         "typer",

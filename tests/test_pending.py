@@ -1,25 +1,70 @@
-"""The plan is a function of what is missing, and of nothing else."""
+"""The plan is a function of what is missing, and of nothing else; whole columns give what a rule for one clip and one feature gives."""
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from flows.pending import Held, chunks, still_good
-from manifests.clips import Clip
-from manifests.features import FeatureSpec, IndexRow, State
+from manifests.clips import CLIPS, Clip
+from manifests.features import INDEX, FeatureSpec, IndexRow, State
+from manifests.labels import LABELS
+from manifests.quarantine import QUARANTINE, Quarantined
 
 CLIP = Clip("a/1", "a", "a/x", "a/x", "a/1", None, "1.mp4", "aa", 1)
 SPEC = FeatureSpec("mfcc", "float32", ("time", "mfcc"), (40,), "", 0.01, "f1", "mfcc", 1, "{}")
 ROW = IndexRow("a/1", "mfcc", "f1", State.STORED, "shards/x.h5", 0, 5, 5, "")
 
+Key = tuple[str, str]
 
-def held(row: IndexRow = ROW, clip: Clip = CLIP) -> Held:
-    return Held(None, {clip.clip_id: clip}, {(row.clip_id, row.feature): row}, {})
+
+def held(index: Sequence[IndexRow], clips: Sequence[Clip], lost: Sequence[Quarantined] = ()) -> Held:
+    index_table, lost_table = INDEX.compact(INDEX.build(index)), QUARANTINE.compact(QUARANTINE.build(lost))
+    return Held(None, CLIPS.build(clips), LABELS.build([]), index_table, lost_table)
+
+
+def kept(held: Held, clips: Sequence[Clip], specs: Mapping[str, FeatureSpec], same_media: bool) -> dict[Key, IndexRow]:
+    """What stays, row by row."""
+    rows, table = INDEX.rows(held.index), CLIPS.build(clips)
+    good = still_good(held, table, specs, same_media)
+    ids, names = table.column("clip_id").to_pylist(), sorted(specs)
+    return {(ids[clip], names[feature]): rows[good[clip, feature]] for clip, feature in np.argwhere(good >= 0)}
+
+
+def plain_rule(
+    before: Sequence[Clip], index: Sequence[IndexRow], clips: Sequence[Clip], specs: Mapping[str, FeatureSpec], same_media: bool
+) -> dict[Key, IndexRow]:
+    """The rule as one would say it: the reference for the columns."""
+    old, held_rows = {clip.clip_id: clip for clip in before}, {(row.clip_id, row.feature): row for row in index}
+    good = {}
+    for clip in clips:
+        was = old.get(clip.clip_id)
+        if was is None or (was.sha256, was.start_s, was.end_s, was.region) != (clip.sha256, clip.start_s, clip.end_s, clip.region):
+            continue
+        for name, spec in specs.items():
+            row = held_rows.get((clip.clip_id, name))
+            if row and row.fingerprint == spec.fingerprint and (row.state == State.STORED or same_media):
+                good[clip.clip_id, name] = row
+    return good
+
+
+def plain_chunks(pending: Mapping[str, frozenset[str]], clips_per_shard: int) -> list[tuple[tuple[str, ...], frozenset[str]]]:
+    """The same for the cutting of shards."""
+    groups: dict[frozenset[str], list[str]] = {}
+    for clip_id in sorted(pending):
+        if pending[clip_id]:
+            groups.setdefault(pending[clip_id], []).append(clip_id)
+    return [
+        (tuple(ids[at : at + clips_per_shard]), features)
+        for features, ids in sorted(groups.items(), key=lambda item: sorted(item[0]))
+        for at in range(0, len(ids), clips_per_shard)
+    ]
 
 
 def test_a_stored_row_of_the_same_bytes_and_fingerprint_stays() -> None:
-    assert still_good(held(), [CLIP], {"mfcc": SPEC}, same_media=False) == {("a/1", "mfcc"): ROW}
+    assert kept(held([ROW], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {("a/1", "mfcc"): ROW}
 
 
 @pytest.mark.parametrize(
@@ -34,25 +79,61 @@ def test_a_stored_row_of_the_same_bytes_and_fingerprint_stays() -> None:
     ids=["other bytes", "other region", "other span", "new clip", "other fingerprint"],
 )
 def test_anything_else_is_pending(clip: Clip, spec: FeatureSpec) -> None:
-    assert still_good(held(), [clip], {"mfcc": spec}, same_media=True) == {}
+    assert kept(held([ROW], [CLIP]), [clip], {"mfcc": spec}, same_media=True) == {}
 
 
 def test_a_quarantined_row_is_judged_again_when_the_decoding_has_changed() -> None:
-    bad = replace(ROW, state=State.QUARANTINED)
-    assert still_good(held(bad), [CLIP], {"mfcc": SPEC}, same_media=True) == {("a/1", "mfcc"): bad}
-    assert still_good(held(bad), [CLIP], {"mfcc": SPEC}, same_media=False) == {}
+    bad = replace(ROW, state=State.QUARANTINED, shard=None, start=None, rows=None, valid_rows=None)
+    assert kept(held([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=True) == {("a/1", "mfcc"): bad}
+    assert kept(held([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {}
 
 
-def test_chunks_do_not_depend_on_the_order_of_the_clips() -> None:
-    pending = {f"a/{n:03d}": frozenset({"mfcc", "faces"} if n % 3 else {"mfcc"}) for n in range(100)}
-    shuffled = list(pending.items())
-    random.Random(0).shuffle(shuffled)
-    assert chunks(dict(shuffled), 16) == chunks(pending, 16)
+@pytest.mark.parametrize("seed", range(20))
+def test_whole_columns_keep_what_the_rule_for_one_clip_and_feature_keeps(seed: int) -> None:
+    chance = random.Random(seed)
+    features = [f"feature{number}" for number in range(chance.choice([1, 4, 40]))]
+
+    def some_clips() -> list[Clip]:
+        ids = chance.sample([f"a/{number:03d}" for number in range(60)] + ["b/größer", "b/\U0001f600"], chance.choice([0, 1, 40]))
+        one_of = chance.choice
+        return [
+            replace(CLIP, clip_id=clip_id, sha256=one_of("ab"), start_s=one_of([None, 0.0, 1.5]), region=one_of([None, "left"]))
+            for clip_id in sorted(ids)
+        ]
+
+    def row(clip: Clip, feature: str) -> IndexRow:
+        state = chance.choice([State.STORED, State.QUARANTINED])
+        shard, start = (chance.choice(["shards/x.h5", "shards/y.h5"]), 0) if state == State.STORED else (None, None)
+        return IndexRow(clip.clip_id, feature, chance.choice(["f1", "f2"]), state, shard, start, start, start, "")
+
+    before = some_clips()
+    index = [row(clip, feature) for clip in before for feature in features if chance.random() < 0.9]
+    wanted = chance.sample([*features, "another"], chance.randint(1, len(features)))
+    specs = {name: replace(SPEC, name=name, fingerprint=chance.choice(["f1", "f2", "f3"])) for name in wanted}
+    now = [replace(clip, **chance.choice([{}, {}, {"sha256": "c"}])) for clip in before if chance.random() < 0.8] or some_clips()
+    for same_media in (True, False):
+        assert kept(held(index, before), now, specs, same_media) == plain_rule(before, index, now, specs, same_media)
 
 
-def test_every_pending_clip_is_in_one_chunk_and_clips_of_a_chunk_lack_the_same() -> None:
-    pending = {f"a/{n:03d}": frozenset({"mfcc"} if n % 2 else {"faces"}) for n in range(50)} | {"a/done": frozenset()}
-    made = chunks(pending, 8)
-    assert sorted(clip for ids, _ in made for clip in ids) == sorted(c for c, f in pending.items() if f)
-    assert all(pending[clip] == features for ids, features in made for clip in ids)
-    assert max(len(ids) for ids, _ in made) == 8
+@pytest.mark.parametrize("seed", range(20))
+def test_chunks_are_cut_as_the_plain_rule_cuts_them(seed: int) -> None:
+    chance = random.Random(seed)
+    features = sorted(f"feature{number}" for number in range(chance.choice([1, 3, 33, 100])))
+    ids = [f"a/{number:03d}" for number in range(chance.choice([0, 1, 100]))]
+    kinds = [chance.choices([True, False], k=len(features)) for _ in range(5)]
+    missing = np.array([chance.choice(kinds) for _ in ids], np.bool_).reshape(-1, len(features))
+    pending = {clip_id: frozenset(np.array(features)[row].tolist()) for clip_id, row in zip(ids, missing, strict=True)}
+    made = chunks(missing, features, 16)
+    assert [(tuple(ids[row] for row in rows), lacking) for rows, lacking in made] == plain_chunks(pending, 16)
+    assert len(made) == len(list(made))
+
+
+def test_held_clips_and_reasons_are_found_by_id_and_others_are_not() -> None:
+    clips = [replace(CLIP, clip_id=f"a/{number}") for number in (1, 2, 3, 5)]
+    lost = [Quarantined("a/2", "faces", "no_face", "none"), Quarantined("a/2", "mfcc", "no_audio", "x"), Quarantined("a/5", "faces", "no_face", "y")]
+    store = held([], clips, lost)
+    assert store.known(["a/0", "a/2", "a/4", "a/5", "a/6"]) == {"a/2": clips[1], "a/5": clips[3]}
+    assert [store.lost(row.clip_id, row.feature) for row in lost] == lost
+    for absent in (("a/1", "faces"), ("a/5", "mfcc"), ("a/6", "faces")):
+        with pytest.raises(KeyError):
+            store.lost(*absent)

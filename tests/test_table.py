@@ -1,9 +1,11 @@
 """The table core: what it refuses, and what its hash depends on."""
 
+import io
 from dataclasses import dataclass, fields
 from itertools import permutations
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -71,7 +73,7 @@ def test_a_file_gives_back_the_same_rows_and_the_same_hash(tmp_path: Path) -> No
     table = LABELS.build(ROWS)
     again = LABELS.read(write(tmp_path / "t.parquet", table))
     assert LABELS.rows(again) == ROWS
-    assert LABELS.file_name(again) == LABELS.file_name(table)
+    assert LABELS.digest(again) == LABELS.digest(table)
 
 
 def test_a_folder_named_like_a_partition_adds_no_column(tmp_path: Path) -> None:
@@ -87,6 +89,46 @@ def test_the_hash_does_not_depend_on_chunks_metadata_or_order_of_rows() -> None:
     assert LABELS.digest(chunked) == LABELS.digest(whole)
     assert LABELS.digest(whole.replace_schema_metadata({"a": "b"})) == LABELS.digest(whole)
     assert LABELS.digest(LABELS.build(ROWS[::-1])) == LABELS.digest(whole)
+
+
+def test_a_compact_table_has_the_rows_the_hash_and_the_bytes_of_the_plain_one(tmp_path: Path) -> None:
+    rows = [
+        IndexRow("c/1", "faces", "f", State.QUARANTINED, None, None, None, None, ""),
+        IndexRow("c/1", "mfcc", "f", State.STORED, "shards/größer.h5", 0, 5, 4, 'silent, "loud"'),
+        IndexRow("c/2", "faces", "f", State.STORED, "shards/a.h5", 0, 5, 5, ""),
+        IndexRow("c/2", "mfcc", "f", State.QUARANTINED, None, None, None, None, ""),
+    ]
+    plain = INDEX.build(rows)
+    for order in permutations(rows):
+        parts = [INDEX.compact(INDEX.unsorted(order[:1])), INDEX.compact(INDEX.unsorted(order[1:]))]
+        compact = INDEX.arrange(pa.concat_tables(parts).unify_dictionaries())
+        assert INDEX.rows(compact) == rows
+        assert INDEX.digest(compact) == INDEX.digest(plain)
+        assert INDEX.to_bytes(compact) == INDEX.to_bytes(plain)
+    path = tmp_path / "t.parquet"
+    path.write_bytes(INDEX.to_bytes(plain))
+    assert INDEX.read(path, compact=True).equals(INDEX.compact(plain))
+    with pytest.raises(WrongTable, match="same key"):
+        INDEX.arrange(INDEX.compact(INDEX.unsorted([*rows, rows[1]])))
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20, 21, 25])
+def test_a_table_of_more_rows_than_one_step_is_checked_hashed_and_written_as_one(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [Label(f"c/{number:02d}", "mood", "intended", "sad") for number in range(count)]
+    whole = LABELS.build(rows)
+    sink = io.BytesIO()
+    metadata = pq.read_schema(pa.BufferReader(LABELS.to_bytes(whole))).metadata
+    pq.write_table(whole.replace_schema_metadata(metadata), sink, compression="zstd", row_group_size=10)
+    monkeypatch.setattr("manifests.table._STEP", 10)
+    for table in (whole, LABELS.compact(whole)):
+        assert LABELS.to_bytes(table) == sink.getvalue()
+        assert LABELS.arrange(table.take(np.arange(count)[::-1])).equals(table)
+        for at in range(count - 1):
+            swapped = [*range(at), at + 1, at, *range(at + 2, count)]
+            with pytest.raises(WrongTable, match="out of order"):
+                LABELS.check(table.take(swapped))
+            with pytest.raises(WrongTable, match="same key"):
+                LABELS.check(table.take([*range(at + 1), *range(at, count)]))
 
 
 def test_any_changed_value_changes_the_hash() -> None:
@@ -159,7 +201,8 @@ def test_an_absent_file_stays_a_file_not_found(tmp_path: Path) -> None:
         LABELS.read(tmp_path / "absent.parquet")
 
 
-def test_no_damage_to_a_file_gives_other_rows_or_another_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compact", [False, True])
+def test_no_damage_to_a_file_gives_other_rows_or_another_error(tmp_path: Path, compact: bool) -> None:
     path = write(tmp_path / "t.parquet", LABELS.build(ROWS))
     sound, refusals = path.read_bytes(), 0
     damaged = [sound[:cut] for cut in range(0, len(sound), 97)]
@@ -167,7 +210,7 @@ def test_no_damage_to_a_file_gives_other_rows_or_another_error(tmp_path: Path) -
     for data in damaged:
         path.write_bytes(data)
         try:
-            assert LABELS.rows(LABELS.read(path)) == ROWS
+            assert LABELS.rows(LABELS.read(path, compact=compact)) == ROWS
         except WrongTable:
             refusals += 1
     assert refusals > len(damaged) / 2
