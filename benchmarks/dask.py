@@ -64,10 +64,10 @@ def throughput(folder: Path, kind: str, embed: bool, rounds: int) -> None:
             done.append(measure(folder, way, kind, embed))
     found = {way: _rates(folder, way, kind, embed, done) for way, done in runs.items()}
     print(f"{kind} clips, {'with' if embed else 'without'} ResNet-50, median of {rounds} rounds; ratio: to one worker of the same way")
-    print(f"{'':16} {'clips/s':>8} {'ratio':>6} {'CPU s/clip':>10} {'start-up s':>10}")
+    print(f"{'':16} {'clips/s':>8} {'ratio':>6} {'start-up s':>10}")
     for way, its in found.items():
         ratio = its.clips_per_s / found[Way(way.option, 1)].clips_per_s
-        print(f"{way.name:16} {its.clips_per_s:8.2f} {ratio:5.2f}x {its.cpu_s:10.3f} {its.start_s:10.1f}")
+        print(f"{way.name:16} {its.clips_per_s:8.2f} {ratio:5.2f}x {its.start_s:10.1f}")
 
 
 def _rates(folder: Path, way: Way, kind: str, embed: bool, done: Sequence[tuple[Run, Run]]) -> Rates:

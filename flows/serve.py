@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flows.engine import engine
+from flows.recipe import shipped
 from flows.run import check_build
+from flows.steps import StoreBusy, locked
 from flows.told import slug
-from stores.mirror import shown
+from stores.mirror import home, shown
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -70,7 +72,7 @@ def serve(
     zone = local_zone()
     times = next_times(cron, zone)
     check_build(store, folders, recipe, changes, dask)
-    recipe = str(Path(recipe).absolute()) if Path(recipe).suffix == ".toml" else recipe
+    recipe = recipe if recipe in shipped() else str(Path(recipe).absolute())
     service = Service(shown(store.absolute()), {n: str(f) for n, f in folders.items()}, recipe, changes, cron, zone, workers, dask)
     print(f"{service.name}: next builds {', '.join(f'{when:%Y-%m-%d %H:%M}' for when in times)} ({zone})")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
@@ -78,8 +80,12 @@ def serve(
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "CRITICAL")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    with engine(schedules=True) as url:
-        _keep(service, url)
+    try:
+        with engine(schedules=True) as url:
+            _keep(service, url)
+    except _Interrupted as interrupt:
+        print("affectstore: stopped; what was finished is kept, run the same command again to go on", file=sys.stderr, flush=True)
+        sys.exit(128 + int(interrupt.args[0]))
 
 
 def next_times(cron: str, zone: str) -> list[datetime]:
@@ -119,11 +125,10 @@ def _keep(service: Service, url: str) -> NoReturn:
     runner = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
     try:
         code = runner.wait()
-    except _Interrupted as interrupt:
+    except _Interrupted:
         print("\naffectstore: stopping the schedule and what it builds", file=sys.stderr, flush=True)
         _end(runner)
-        print("affectstore: stopped; what was finished is kept, run the same command again to go on", file=sys.stderr, flush=True)
-        sys.exit(128 + int(interrupt.args[0]))
+        raise
     finally:
         with suppress(ProcessLookupError):
             os.killpg(runner.pid, signal.SIGKILL)
@@ -162,13 +167,14 @@ def deployment(service: Service) -> "RunnerDeployment":
     return cast("RunnerDeployment", made)  # outside of an event loop it is no coroutine
 
 
-async def _run(name: str, scheduled: "RunnerDeployment") -> None:
+async def _run(service: Service, scheduled: "RunnerDeployment") -> None:
     """The runner, until stdin closes."""
     from prefect.runner import Runner
 
-    runner = Runner(name=name, pause_on_shutdown=True)
+    runner = Runner(name=service.name, pause_on_shutdown=True)
     await runner.aadd_deployment(scheduled)
-    print(f"{name}: waiting for the next build; to build now: prefect deployment run build/{name}", flush=True)
+    await _end_what_was_cut_off(service)
+    print(f"{service.name}: waiting for the next build; to build now: prefect deployment run build/{service.name}", flush=True)
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     _when_left_alone(lambda: loop.call_soon_threadsafe(stopping.set))
     serving = asyncio.create_task(runner.start())
@@ -176,6 +182,24 @@ async def _run(name: str, scheduled: "RunnerDeployment") -> None:
     if stopping.is_set():
         await _stop(runner)
     await serving
+
+
+async def _end_what_was_cut_off(service: Service) -> None:
+    """Runs that a power cut has left as running hold the one place of the schedule, with nobody to give it back: they have crashed.
+
+    Nothing is done where a build holds the store, as what seems to run may run.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
+    from prefect.states import Crashed
+
+    begun = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}})
+    mine = DeploymentFilter.model_validate({"name": {"any_": [service.name]}})
+    async with get_client() as client:
+        if runs := await client.read_flow_runs(flow_run_filter=begun, deployment_filter=mine):
+            with suppress(StoreBusy), locked(home(service.store)):
+                for run in runs:
+                    await client.set_flow_run_state(run.id, Crashed(message="cut off; what was finished is kept, the next run goes on"))
 
 
 async def _stop(runner: "Runner") -> None:
@@ -198,4 +222,4 @@ def _when_left_alone(tell: Callable[[], object]) -> None:
 
 if __name__ == "__main__":
     given = Service(**json.loads(sys.argv[1]))
-    asyncio.run(_run(given.name, deployment(given)))
+    asyncio.run(_run(given, deployment(given)))

@@ -387,7 +387,7 @@ def test_one_command_goes_from_clips_to_scores_under_both_protocols(
     finally:
         torch.set_num_threads(threads)
     printed = capsys.readouterr().out
-    summary = printed.rpartition(f"\n{recipe} ")[2].splitlines()
+    summary = printed.rpartition(f"\n{recipe} ")[2].splitlines()[1:]
     schemes = [line.strip() for line in summary if line.startswith("  ") and len(line.split()) == 1]
     assert schemes[-1] == "subject_kfold"
     assert [scheme.endswith("random_80_20_leaking") for scheme in schemes] == ([False] if recipe == "donatus2026" else [True, False])

@@ -373,9 +373,16 @@ def _answers(server: Server) -> bool:
 
 @contextlib.contextmanager
 def serving(
-    server: Server | None, home: Path, store: Path, corpus: str, recipe: Path | str, cron: str, changes: Sequence[str] = ()
+    server: Server | None,
+    home: Path,
+    store: Path,
+    corpus: str,
+    recipe: Path | str,
+    cron: str,
+    changes: Sequence[str] = (),
+    words: str = "waiting for the next build",
 ) -> Iterator[Served]:
-    """`affectstore serve`, from its first words about waiting until an interrupt; leaves no process."""
+    """`affectstore serve`, from these words of its log until an interrupt; leaves no process."""
     options = ["--store", str(store), "--corpus", corpus, "--cron", cron, *(part for change in changes for part in ("--set", change))]
     home.mkdir(exist_ok=True)
     log = home / "log"
@@ -386,7 +393,7 @@ def serving(
             env=environment(PREFECT_HOME=str(home), **where), stdout=out, stderr=out, cwd=ROOT, start_new_session=True,
         )  # fmt: skip
     try:
-        wait_for(lambda: process.poll() is not None or "waiting for the next build" in log.read_text(), 120)
+        wait_for(lambda: process.poll() is not None or words in log.read_text(), 120)
         assert process.poll() is None, log.read_text()
         yield Served(server or Server(""), process, log, log.read_text().partition(":")[0])
     finally:
@@ -520,6 +527,20 @@ def test_a_command_that_is_killed_in_mid_build_takes_its_build_with_it(server: S
 
 
 @pytest.mark.slow
+def test_a_run_that_was_cut_off_with_its_command_holds_up_no_later_one(server: Server, folder: Path, recipe: Path, tmp_path: Path) -> None:
+    given = (server, tmp_path / "home", tmp_path / "cut", f"folder={folder}", recipe, "0 0 1 1 *")
+    with serving(*given) as served:
+        cut = served.start()
+        served.state(cut, ["RUNNING"])
+        for process in living_in_session(served.process.pid):
+            os.kill(int(process), signal.SIGKILL)
+        assert served.state(cut, ["RUNNING"])
+    with serving(*given) as served:
+        assert served.state(cut)["type"] == "CRASHED"
+        assert served.state(served.start())["type"] == "COMPLETED"
+
+
+@pytest.mark.slow
 def test_a_schedule_is_paused_while_nobody_serves_it_and_goes_on_with_the_next_command(
     server: Server, folder: Path, recipe: Path, tmp_path: Path
 ) -> None:
@@ -530,6 +551,15 @@ def test_a_schedule_is_paused_while_nobody_serves_it_and_goes_on_with_the_next_c
         assert served.deployment["paused"]
         assert served.process.returncode == 128 + signal.SIGINT
         assert served.log.read_text().endswith("affectstore: stopped; what was finished is kept, run the same command again to go on\n")
+
+
+def test_an_interrupt_while_the_local_engine_starts_ends_all_at_once(folder: Path, recipe: Path, tmp_path: Path) -> None:
+    words = "starting the local Prefect engine"
+    with serving(None, tmp_path / "home", tmp_path / "store", f"folder={folder}", recipe, "* * * * *", words=words) as served:
+        wait_for(lambda: len(living_in_session(served.process.pid)) == 2, 20)
+    assert served.process.returncode == 128 + signal.SIGINT
+    assert served.log.read_text().splitlines()[-1].startswith("affectstore: stopped; what was finished is kept")
+    assert "Traceback" not in served.log.read_text()
 
 
 @pytest.mark.slow
