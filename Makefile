@@ -11,7 +11,7 @@ test: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 .venv/build.stamp: pyproject.toml constraints.txt
 	@echo "installing into .venv, some 3 GB: a few minutes"

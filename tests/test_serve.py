@@ -37,6 +37,7 @@ from stores.snapshot import Snapshot, load_snapshot
 from stores.verify import verify
 from tests.conftest import QUICK, write
 from tests.test_build import contents
+from tests.test_offline import GUARD
 
 ROOT = Path(__file__).parents[1]
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
@@ -381,6 +382,7 @@ def serving(
     cron: str,
     changes: Sequence[str] = (),
     words: str = "waiting for the next build",
+    **more: str,
 ) -> Iterator[Served]:
     """`affectstore serve`, from these words of its log until an interrupt; leaves no process."""
     options = ["--store", str(store), "--corpus", corpus, "--cron", cron, *(part for change in changes for part in ("--set", change))]
@@ -390,14 +392,15 @@ def serving(
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows", "serve", str(recipe), *options],
-            env=environment(PREFECT_HOME=str(home), **where), stdout=out, stderr=out, cwd=ROOT, start_new_session=True,
+            env=environment(PREFECT_HOME=str(home), **where, **more), stdout=out, stderr=out, cwd=ROOT, start_new_session=True,
         )  # fmt: skip
     try:
         wait_for(lambda: process.poll() is not None or words in log.read_text(), 120)
         assert process.poll() is None, log.read_text()
         yield Served(server or Server(""), process, log, log.read_text().partition(":")[0])
     finally:
-        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)  # to the whole group, as a terminal does
         process.wait(timeout=40)
         wait_for(lambda: not living_in_session(process.pid), 40)
 
@@ -563,11 +566,16 @@ def test_an_interrupt_while_the_local_engine_starts_ends_all_at_once(folder: Pat
 
 
 @pytest.mark.slow
-def test_without_a_server_the_schedule_runs_on_the_local_engine(folder: Path, recipe: Path, tmp_path: Path) -> None:
+def test_without_a_server_the_schedule_runs_on_the_local_engine_and_nothing_leaves_the_machine(
+    folder: Path, recipe: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
+    guard = {"PYTHONPATH": str(tmp_path), "NETWORK_LOG": str(tmp_path / "network.log")}
     store = tmp_path / "store"
-    with serving(None, tmp_path / "home", store, f"folder={folder}", recipe, "* * * * *") as served:
+    with serving(None, tmp_path / "home", store, f"folder={folder}", recipe, "* * * * *", **guard) as served:
         assert "starting the local Prefect engine" in served.log.read_text()
         wait_for(lambda: "Finished in state Completed('snapshot 1 of" in served.log.read_text(), 100)
         assert "View at" not in served.log.read_text()
+    assert not (tmp_path / "network.log").exists()
     assert served.process.returncode == 128 + signal.SIGINT
     assert verify(store).problems == []
