@@ -29,7 +29,7 @@ def _short(feature: str) -> tuple[str, ...]:
     return tuple(f"fitted.{feature}.{change}" for change in ("depth=18", "weights=random", "size=32", "epochs=1"))
 
 
-SMALL = {
+SMALL: dict[str, tuple[str, ...]] = {
     "donatus2026": (
         *_untrained("face_embedding"),
         "features.face_embedding.depth=18",

@@ -39,8 +39,10 @@ class WeightsError(ValueError):
     """A file of weights is damaged, or is not the network's; one sentence."""
 
 
-class WeightsMissing(WeightsError, FileNotFoundError):
+class WeightsMissing(FileNotFoundError, WeightsError):
     """A file of weights is neither here nor to be fetched; one sentence with where to put it."""
+
+    # FileNotFoundError comes first: Dask unpickles an error by the first `__new__` that it finds, and ValueError's cannot make an OSError.
 
 
 def check_choice(depth: int, weights: str, seed: int | None) -> None:

@@ -372,6 +372,14 @@ def test_any_trainer_jax(made: Path) -> None:
 
 TINY = {"kirar2024": (6, 4, 1)}
 """Actors, emotions and takes of a sample; the autoencoder judges itself by a second training subject."""
+BRIEF = {
+    "donatus2026": ("features.frames.fps=4.0", "fitted.audio_embedding.segment_hop_s=0.25"),
+    "tucker2025": ("features.frames.fps=3.0",),
+    "tcs2026": ("features.frames.fps=4.0",),
+    "kirar2024": ("features.frames.fps=3.0", "fitted.code.steps=20", "fitted.selected.population=4", "fitted.selected.iterations=2"),
+    "satvik2025": (),
+}
+"""Further changes to the small recipe: here the way counts, not the scores."""
 
 
 @pytest.mark.slow
@@ -381,6 +389,7 @@ def test_one_command_goes_from_clips_to_scores_under_both_protocols(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(prepare, "SIZES", {recipe: TINY.get(recipe, (3, 2, 2))})
+    monkeypatch.setitem(prepare.SMALL, recipe, prepare.SMALL[recipe] + BRIEF[recipe])
     threads = torch.get_num_threads()
     try:
         main([recipe, str(tmp_path / "store"), "--sample", "--small", "--folds", "1"])
