@@ -106,6 +106,7 @@ def second(root: Path, recipe: Recipe, clips: int) -> None:
         with timed("read the store"):
             held = load_held(root)
         with timed("plan"):
+            scan = scan.sharing(held.clip_table)
             plan = make_plan(root, recipe, scan, held)
         assert len(plan.tasks) == 0
         with timed("commit, nothing new"):

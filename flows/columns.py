@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-Positions = NDArray[np.int64]
+Positions = NDArray[np.int32]
 """Row numbers; -1 for none."""
 
 Column = TypeVar("Column", pa.Array, pa.ChunkedArray)
@@ -15,12 +15,17 @@ Column = TypeVar("Column", pa.Array, pa.ChunkedArray)
 
 def positions(column: pa.ChunkedArray, among: pa.Array | pa.ChunkedArray) -> Positions:
     """For each text of a column, plain or compact, the place of its first equal in `among`; -1 where there is none, or no text."""
-    if not pa.types.is_dictionary(column.type):
-        return _numbers(pc.index_in(column, among))
-    if column.num_chunks == 0:
-        return np.empty(0, np.int64)
-    place = np.append(positions(pa.chunked_array([column.chunk(0).dictionary]), among), -1)  # the last is that of no text
-    return place[codes(column)]
+    return Lookup(column, among).of(column) if pa.types.is_dictionary(column.type) else _numbers(pc.index_in(column, among))
+
+
+class Lookup:
+    """The same for parts of one compact column: each of its texts is looked up once."""
+
+    def __init__(self, column: pa.ChunkedArray, among: pa.Array | pa.ChunkedArray) -> None:
+        self._place = np.append(_numbers(pc.index_in(texts(column), among)), np.int32(-1))  # the last is that of no text
+
+    def of(self, part: pa.ChunkedArray) -> Positions:
+        return self._place[codes(part)]
 
 
 def codes(column: pa.ChunkedArray) -> Positions:
@@ -54,5 +59,5 @@ def flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def _numbers(column: pa.ChunkedArray) -> Positions:
-    numbers: Positions = pc.fill_null(column, -1).to_numpy().astype(np.int64)
+    numbers: Positions = pc.fill_null(column, -1).to_numpy().astype(np.int32)
     return numbers

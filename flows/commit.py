@@ -18,8 +18,9 @@ from flows.scan import Scan
 from flows.steps import BuildError, Plan
 from manifests.audits import AUDITS
 from manifests.folds import FOLDS
+from manifests.labels import LABELS
 from stores.records import ShardRecord, StoredFeature, StoredFitted
-from stores.snapshot import Snapshot, publish, read_table
+from stores.snapshot import Snapshot, publish, read_compact, read_table
 from stores.trainings import carry
 
 Records = Sequence[Mapping[str, ShardRecord]]
@@ -41,19 +42,23 @@ def commit(root: Path, recipe: Recipe, scan: Scan, held: Held, plan: Plan, recor
     """Publish one snapshot from the rows that stay and the shards that are new; nothing when nothing changed."""
     specs, old = recipe.graph.specs, held.snapshot
     ledger = Ledger(specs, held, plan, scan.clips.column("clip_id"))
-    for bad in scan.bad.values():
-        ledger.refuse(bad)
+    ledger.refuse(scan.bad)
     for record in records:
         for name, shard in record.items():
             ledger.read_back(root, name, shard)
     lost = ledger.quarantine()
     _check_budget(recipe, scan.clips.num_rows, lost)
     folds, dropped = _carry_folds(root, held, scan)
-    tables = {"clips": scan.clips, "labels": scan.labels, "folds": folds, "index": ledger.index(), "quarantine": lost}
-    new = {shard.file: shard for record in records for shard in record.values()}
-    features = stored_features(specs, recipe.stored, tables["index"], {**new, **held.shards})
+    tables = {"clips": scan.clips, "labels": scan.labels, "folds": folds, "quarantine": lost}
+    same = _unchanged(root, held, tables, ledger, dropped)
+    if old is not None and same == {*tables, "index"} and not recipe.fitted:
+        index, features = held.marks, {name: StoredFeature(specs[name], old.features[name].shards) for name in recipe.stored}
+    else:
+        new = {shard.file: shard for record in records for shard in record.values()}
+        index = ledger.index()
+        features = stored_features(specs, recipe.stored, index, {**new, **held.shards})
+    tables["index"] = index
     fitted = _carry_fitted(recipe, old, tables)
-    same = _unchanged(held, tables, dropped)
     audits = _carry_audits(root, old, tables, features, fitted, same)
     snapshot = publish(
         root,
@@ -86,7 +91,7 @@ def _carry_folds(root: Path, held: Held, scan: Scan) -> tuple[pa.Table, bool]:
     """The folds of the parent, as long as they are folds of the same clips and groups; else none, and True."""
     if held.snapshot is None:
         return FOLDS.build([]), False
-    folds = read_table(root, held.snapshot, FOLDS, compact=True)
+    folds = read_compact(root, held.snapshot, FOLDS)
     if folds.num_rows == 0 or held.clip_table.select(_DEALT_BY).equals(scan.clips.select(_DEALT_BY)):
         return folds, False
     return FOLDS.build([]), True
@@ -95,13 +100,13 @@ def _carry_folds(root: Path, held: Held, scan: Scan) -> tuple[pa.Table, bool]:
 _DEALT_BY = ["clip_id", "group_id"]
 
 
-def _unchanged(held: Held, tables: Mapping[str, pa.Table], folds_dropped: bool) -> set[str]:
-    """The tables that are those of the parent."""
+def _unchanged(root: Path, held: Held, tables: Mapping[str, pa.Table], ledger: Ledger, folds_dropped: bool) -> set[str]:
+    """The tables that are those of the parent, the index among them."""
     if held.snapshot is None:
         return set()
-    before = {"clips": held.clip_table, "labels": held.label_table, "index": held.index, "quarantine": held.quarantine}
-    same = {name for name, table in before.items() if tables[name].equals(table)}
-    return same if folds_dropped else {*same, "folds"}
+    before = {"clips": held.clip_table, "labels": read_table(root, held.snapshot, LABELS), "quarantine": held.quarantine}
+    told = {"folds": not folds_dropped, "index": ledger.is_as_held}
+    return {name for name, table in before.items() if tables[name].equals(table)} | {name for name, is_same in told.items() if is_same}
 
 
 def _carry_audits(
@@ -122,6 +127,8 @@ def _carry_fitted(recipe: Recipe, old: Snapshot | None, tables: Mapping[str, pa.
     """What the recipe fits, with those states of the parent that a fit on these tables would find again."""
     entries = declared(recipe.fitted, {name: recipe.graph.specs[name] for name in recipe.stored})
     needs = {need for entry in entries.values() for need in entry.inputs.values()}
+    if not entries:
+        return {}
     inputs = pa.array(sorted(name for name in recipe.stored if not needs.isdisjoint({name, name.partition("~")[0]})), pa.string())
     seen = {**tables, "index": tables["index"].filter(pa.array(positions(tables["index"].column("feature"), inputs) >= 0))}
     return carry(entries, old.fitted if old else {}, lambda table: table.rows(seen[table.name]))

@@ -31,10 +31,12 @@ class Ledger:
         self._new: _Rows[IndexRow] = _Rows(INDEX)
         self._lost: _Rows[Quarantined] = _Rows(QUARANTINE)
 
-    def refuse(self, bad: BadClip) -> None:
-        """A clip that is bad before any decoding has no feature at all."""
-        for name in self._plan.stored:
-            self._quarantine(bad.clip_id, name, bad.reason, bad.detail)
+    def refuse(self, bad: Mapping[str, BadClip]) -> None:
+        """Clips that are bad before any decoding have no feature at all."""
+        clips = list(bad.values())
+        for clip, row in zip(clips, positions(pa.chunked_array([list(bad)], pa.string()), self._clip_ids), strict=True):
+            for column in np.flatnonzero(self._plan.good[row] < 0):
+                self._quarantine(clip.clip_id, self._plan.stored[column], clip.reason, clip.detail)
 
     def read_back(self, root: Path, name: str, record: ShardRecord) -> None:
         """The rows of a new shard, from the shard itself."""
@@ -53,22 +55,30 @@ class Ledger:
 
     def index(self) -> pa.Table:
         """The table INDEX, compact. WrongShard when a new shard does not hold a clip that it was made for."""
-        new, held = self._new.table(), self._held.index
-        source = self._plan.good.copy()  # (clip, feature) -> row of `held` and, after these, of `new`
-        source[self._cells(new)] = held.num_rows + np.arange(new.num_rows)
+        new, held = self._new.table(), self._held.marks.num_rows
+        source = self._plan.good.copy()  # (clip, feature) -> row of the held index and, after these, of `new`
+        source[self._cells(new)] = held + np.arange(new.num_rows, dtype=np.int32)
         if len(gaps := np.argwhere(source < 0)):
             clip, feature = self._clip_ids[gaps[0][0]], self._plan.stored[gaps[0][1]]
             raise WrongShard(f"no shard holds {feature} of {clip}, nor says why not; nothing was published, build into an empty folder")
-        if new.num_rows == 0 and source.size == held.num_rows and (np.diff(source.ravel()) == 1).all():
-            return held
-        return pa.concat_tables([held, new]).unify_dictionaries().take(source.ravel())
+        if self.is_as_held:
+            return self._held.index
+        return pa.concat_tables([self._held.index, new]).unify_dictionaries().take(source.ravel())
+
+    @property
+    def is_as_held(self) -> bool:
+        """Nothing is new and nothing is gone: the index is that of the parent."""
+        good = self._plan.good.ravel()
+        if self._new.count or len(good) != self._held.marks.num_rows:
+            return False
+        return bool((good == np.arange(len(good), dtype=np.int32)).all())
 
     def quarantine(self) -> pa.Table:
         """The table QUARANTINE, compact."""
         held = self._held.quarantine
         clips, features = self._cells(held)
         row = np.where((clips < 0) | (features < 0), -1, self._plan.good[clips, features])
-        state = self._held.index.column("state").take(pa.array(np.maximum(row, 0)))
+        state = self._held.marks.column("state").take(pa.array(np.maximum(row, 0)))
         stays = (row >= 0) & flags(pc.equal(state, State.QUARANTINED.value)) if len(row) else np.empty(0, np.bool_)
         kept = held if stays.all() else held.filter(pa.array(stays))
         return QUARANTINE.arrange(pa.concat_tables([kept, self._lost.table()]).unify_dictionaries())
@@ -109,8 +119,10 @@ class _Rows(Generic[Row]):
         self._table = table
         self._parts = [table.compact(table.build([]))]
         self._waiting: list[Any] = []
+        self.count = 0
 
     def add(self, row: Row) -> None:
+        self.count += 1
         self._waiting.append(row)
         if len(self._waiting) == _STEP:
             self._put_away()

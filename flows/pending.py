@@ -4,7 +4,7 @@ Clips and features are rows and columns of arrays here, since a store of a milli
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,11 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from flows.columns import Positions, agree, codes, flags, pick, positions, texts
+from flows.columns import Lookup, Positions, agree, codes, flags, pick, positions, texts
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, State
-from manifests.labels import LABELS
-from manifests.quarantine import QUARANTINE, Quarantined
+from manifests.quarantine import QUARANTINE, BadClip, Quarantined
 from stores.records import ShardRecord
 from stores.snapshot import Snapshot
 
@@ -28,10 +27,16 @@ class Held:
 
     snapshot: Snapshot | None
     clip_table: pa.Table
-    label_table: pa.Table
-    index: pa.Table
-    """Compact, as `quarantine` is."""
+    marks: pa.Table
+    """The columns MARKS of the index, compact."""
     quarantine: pa.Table
+    """Compact."""
+    read_index: Callable[[], pa.Table]
+    """All columns of the index, compact: three times the size of `marks`, and seldom needed."""
+
+    @cached_property
+    def index(self) -> pa.Table:
+        return self.read_index()
 
     def known(self, clip_ids: Iterable[str]) -> dict[str, Clip]:
         """Those of the clips that are held, by id."""
@@ -55,7 +60,9 @@ class Held:
         raise KeyError((clip_id, feature))
 
 
-NOTHING_HELD = Held(None, CLIPS.build([]), LABELS.build([]), INDEX.compact(INDEX.build([])), QUARANTINE.compact(QUARANTINE.build([])))
+MARKS = ["clip_id", "feature", "fingerprint", "state"]
+_NO_INDEX, _NO_REASONS = INDEX.compact(INDEX.build([])), QUARANTINE.compact(QUARANTINE.build([]))
+NOTHING_HELD = Held(None, CLIPS.build([]), _NO_INDEX.select(MARKS), _NO_REASONS, lambda: _NO_INDEX)
 
 
 def _first(ids: pa.ChunkedArray, clip_id: str, after: bool = False) -> int:
@@ -71,13 +78,43 @@ def still_good(held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec], sa
     Clips in the order of their table, features in that of their names. A quarantined row stays only while `same_media`: another decoder
     or other limits may save the clip.
     """
-    before = _same_clips(held.clip_table, clips)
-    rows = np.full((held.clip_table.num_rows + 1, len(specs)), -1, np.int64)  # the last is that of clips that are not held
-    whose = positions(held.index.column("clip_id"), held.clip_table.column("clip_id"))
-    which = positions(held.index.column("feature"), pa.array(sorted(specs)))
-    stays = np.flatnonzero(_is_wanted(held.index, which, specs, same_media) & (whose >= 0))
-    rows[whose[stays], which[stays]] = stays
-    return rows[before]
+    return _held_rows(held, specs, same_media)[_same_clips(held.clip_table, clips)]
+
+
+def still_refused(held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec], bad: Mapping[str, BadClip]) -> Positions:
+    """The same for clips that are refused before any decoding: the rows that say so, if quarantine has the very same reason."""
+    rows = np.full((clips.num_rows, len(specs)), -1, np.int32)
+    lost = held.quarantine
+    number = positions(lost.column("clip_id"), pa.array(bad, pa.string()))
+    known = np.flatnonzero(number >= 0)
+    if len(known) == 0:
+        return rows
+    lost, now = lost.take(pa.array(known)), [list(bad.values())[which] for which in number[known]]
+    same = agree(lost.column("reason"), pa.chunked_array([[str(one.reason) for one in now]]))
+    same &= agree(lost.column("detail"), pa.chunked_array([[one.detail for one in now]]))
+    places = [(clips, "clip_id"), (held.clip_table, "clip_id")]
+    mine, whose = (positions(lost.column(name), table.column(name)) for table, name in places)
+    which = positions(lost.column("feature"), pa.array(sorted(specs)))
+    good = same & (mine >= 0) & (whose >= 0) & (which >= 0)
+    rows[mine[good], which[good]] = _held_rows(held, specs, same_media=True)[whose[good], which[good]]
+    return rows
+
+
+def _held_rows(held: Held, specs: Mapping[str, FeatureSpec], same_media: bool) -> Positions:
+    """(held clip, feature) -> the row of the held index that is still wanted, or -1; and such a row of -1 at the end."""
+    rows = np.full((held.clip_table.num_rows + 1, len(specs)), -1, np.int32)
+    clips = Lookup(held.marks.column("clip_id"), held.clip_table.column("clip_id"))
+    features = Lookup(held.marks.column("feature"), pa.array(sorted(specs)))
+    for at in range(0, held.marks.num_rows, _STEP):
+        part = held.marks.slice(at, _STEP)
+        whose, which = clips.of(part.column("clip_id")), features.of(part.column("feature"))
+        stays = np.flatnonzero(_is_wanted(part, which, specs, same_media) & (whose >= 0))
+        rows[whose[stays], which[stays]] = at + stays
+    return rows
+
+
+_STEP = 1 << 20
+"""Rows of the index at a time, so that what is found out of each is never there for all."""
 
 
 def _same_clips(held: pa.Table, clips: pa.Table) -> Positions:
@@ -97,7 +134,7 @@ def _is_wanted(index: pa.Table, which: Positions, specs: Mapping[str, FeatureSpe
     """Whether a row is of a wanted feature (`which`, by number), its fingerprint still that of the feature, and its state to be kept."""
     known = texts(index.column("fingerprint")).to_pylist()
     place = {fingerprint: code for code, fingerprint in enumerate(known)}
-    expected = np.array([*(place.get(specs[name].fingerprint, -2) for name in sorted(specs)), -2])
+    expected = np.array([*(place.get(specs[name].fingerprint, -2) for name in sorted(specs)), -2], np.int32)
     wanted: NDArray[np.bool_] = codes(index.column("fingerprint")) == expected[which]
     return wanted if same_media else wanted & flags(pc.equal(index.column("state"), State.STORED.value))
 
@@ -129,14 +166,14 @@ def chunks(missing: NDArray[np.bool_], features: Sequence[str], clips_per_shard:
     kinds, of_clip = _kinds(missing)
     for kind, row in enumerate(kinds):
         if lacking := frozenset(features[column] for column in np.flatnonzero(missing[row]).tolist()):
-            groups.append((lacking, np.flatnonzero(of_clip == kind)))
+            groups.append((lacking, np.flatnonzero(of_clip == kind).astype(np.int32)))
     return Chunks(sorted(groups, key=lambda group: sorted(group[0])), clips_per_shard)
 
 
 _BITS = 32
 
 
-def _kinds(missing: NDArray[np.bool_]) -> tuple[Positions, Positions]:
+def _kinds(missing: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows that differ, each by the first that is like it; and for each row, which of them it is like."""
     of_clip = np.zeros(len(missing), np.int64)
     for at in range(0, missing.shape[1], _BITS):

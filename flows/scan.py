@@ -1,7 +1,7 @@
 """What the corpora hold now, as tables: a scan of millions of clips is never a list of as many objects."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,6 +32,10 @@ class Scan:
         gathering = Gathering()
         gathering.add(found)
         return gathering.end(roots)
+
+    def sharing(self, held: pa.Table) -> "Scan":
+        """The same; where a table of clips holds the same ones, with that table, so that they are there once."""
+        return replace(self, clips=held) if self.clips.equals(held) else self
 
     def path(self, clip: Clip) -> Path:
         return self.roots[clip.corpus] / clip.path

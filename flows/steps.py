@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from flows.auditing import audit_again
 from flows.columns import Positions, pick, positions
-from flows.pending import NOTHING_HELD, Chunks, Held, chunks, still_good
+from flows.pending import MARKS, NOTHING_HELD, Chunks, Held, chunks, still_good, still_refused
 from flows.recipe import Recipe
 from flows.scan import Scan
 from flows.shards import ShardTask
@@ -22,7 +23,7 @@ from manifests.features import INDEX, IndexRow, Json, State
 from manifests.folds import FOLDS, SCHEMES, Fold, Scheme, SplitError, empty_classes, refuse_leaks, weigh
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE, BadClip, Reason
-from stores.snapshot import NotCommitted, Snapshot, load_snapshot, publish, read_table
+from stores.snapshot import NotCommitted, Snapshot, load_snapshot, publish, read_compact, read_table
 from stores.trainings import carry
 
 
@@ -67,12 +68,14 @@ def load_held(root: Path) -> Held:
         snapshot = load_snapshot(root)
     except NotCommitted:
         return NOTHING_HELD
+    marks = read_compact(root, snapshot, INDEX, MARKS)
+    pa.default_memory_pool().release_unused()  # reading it takes as much again as is kept, which the tables to come may have
     return Held(
         snapshot=snapshot,
         clip_table=read_table(root, snapshot, CLIPS),
-        label_table=read_table(root, snapshot, LABELS),
-        index=read_table(root, snapshot, INDEX, compact=True),
-        quarantine=read_table(root, snapshot, QUARANTINE, compact=True),
+        marks=marks,
+        quarantine=read_compact(root, snapshot, QUARANTINE),
+        read_index=partial(read_compact, root, snapshot, INDEX),
     )
 
 
@@ -124,7 +127,7 @@ def make_plan(root: Path, recipe: Recipe, scan: Scan, held: Held) -> Plan:
     same_media = held.snapshot is not None and held.snapshot.recipe.get("media") == recipe.resolved()["media"]
     good = still_good(held, scan.clips, specs, same_media)
     bad = positions(scan.clips.column("clip_id"), pa.array(scan.bad, pa.string())) >= 0
-    good[bad] = -1
+    good[bad] = still_refused(held, scan.clips, specs, scan.bad)[bad]
     missing = (good < 0) & ~bad[:, np.newaxis]
 
     def make(rows: Positions, features: frozenset[str]) -> ShardTask:

@@ -15,7 +15,8 @@ import hashlib
 import io
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -126,23 +127,54 @@ class Table(Generic[Row]):
                 writer.write_table(part.cast(self.schema).replace_schema_metadata(stamped.metadata))
         return sink.getvalue()
 
-    def read(self, path: Path, compact: bool = False) -> pa.Table:
+    def read(self, path: Path) -> pa.Table:
         """Read a table written by `to_bytes`; WrongTable when it is another table or its content has changed."""
-        texts = [field.name for field in self.schema if field.type == pa.string()] if compact else None
-        try:
-            # Texts read as dictionaries come from each row group with its own: one for all makes codes comparable.
-            table = pq.read_table(path, read_dictionary=texts).unify_dictionaries()
+        with _sentences(path):
+            table = pq.read_table(path)
             metadata = table.schema.metadata or {}
             table = self.check(table.replace_schema_metadata(None))
-            if compact:
-                self._check_words(table)
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise WrongTable(f"{path} is not a readable Parquet file ({error}); build the store again") from error
-        if metadata.get(_HASH_KEY, b"") != self.digest(table).encode():
-            raise WrongTable(f"the rows of {path} do not match the hash in its metadata; it was changed after it was written")
+        self._check_hash(path, metadata, self.digest(table))
         return table
+
+    def read_compact(self, path: Path, columns: Collection[str] | None = None) -> pa.Table:
+        """The same, compact, checked part by part, and with some columns alone; WrongTable also for a word that a column cannot hold."""
+        return self._read_parts(path, columns)[0]
+
+    def digest_of(self, path: Path) -> str:
+        """The content hash of a file, found anew; WrongTable as `read_compact`."""
+        return self._read_parts(path, ())[1]
+
+    def _read_parts(self, path: Path, columns: Collection[str] | None) -> tuple[pa.Table, str]:
+        text = _HashedText(str(self.schema).encode() + b"\n")
+        kept = [name for name in self.schema.names if columns is None or name in columns]
+        parts: dict[str, _Coded | _Chunks] = {name: _Coded() if self.schema.field(name).type == pa.string() else _Chunks() for name in kept}
+        last = None
+        with _sentences(path), pq.ParquetFile(path, read_dictionary=self._texts_of(path)) as file:
+            for number, part in enumerate(_row_groups(file)):
+                self._check_schema(part.schema)
+                self._check_nulls(part)
+                self._check_words(part)
+                keys = part.select(self.key)
+                self._check_keys(keys if last is None else pa.concat_tables([last, keys]))
+                last = keys.slice(max(0, keys.num_rows - 1))
+                pacsv.write_csv(part, pa.PythonFile(text, "w"), pacsv.WriteOptions(include_header=number == 0))
+                for name in kept:
+                    parts[name].add(part.column(name))
+            metadata = file.schema_arrow.metadata or {}
+        digest = text.hexdigest()
+        self._check_hash(path, metadata, digest)
+        arrays = [parts[name].column(self.schema.field(name).type) for name in kept]
+        fields = [self.schema.field(name).with_type(array.type) for name, array in zip(kept, arrays, strict=True)]
+        return pa.table(arrays, schema=pa.schema(fields)), digest
+
+    def _texts_of(self, path: Path) -> list[str]:
+        """Columns that are texts here and there are in the file."""
+        found = pq.read_schema(path).names
+        return [field.name for field in self.schema if field.type == pa.string() and field.name in found]
+
+    def _check_hash(self, path: Path, metadata: Mapping[bytes, bytes], found: str) -> None:
+        if metadata.get(_HASH_KEY, b"") != found.encode():
+            raise WrongTable(f"the rows of {path} do not match the hash in its metadata; it was changed after it was written")
 
     def _check_schema(self, found: pa.Schema) -> None:
         plain = pa.schema([field.with_type(_plain(field.type)) for field in found])
@@ -200,6 +232,56 @@ class Table(Generic[Row]):
                 rising = pc.or_(pc.less(left, right), pc.and_(same, rising))
                 equal = pc.and_(same, equal)
             yield part, rising, equal
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """What Parquet says of a file that it cannot read, as a WrongTable."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise WrongTable(f"{path} is not a readable Parquet file ({error}); build the store again") from error
+
+
+def _row_groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    """The parts of a file, without metadata; at least one."""
+    for number in range(file.num_row_groups):
+        yield file.read_row_group(number).replace_schema_metadata(None)
+    if file.num_row_groups == 0:
+        yield file.read().replace_schema_metadata(None)
+
+
+class _Chunks:
+    """Parts of a column of numbers."""
+
+    def __init__(self) -> None:
+        self._chunks: list[pa.Array] = []
+
+    def add(self, column: pa.ChunkedArray) -> None:
+        self._chunks += column.chunks
+
+    def column(self, kind: pa.DataType) -> pa.ChunkedArray:
+        return pa.chunked_array(self._chunks, kind)
+
+
+class _Coded:
+    """Parts of a column of texts, each with a dictionary of its own, on their way to one dictionary for all."""
+
+    def __init__(self) -> None:
+        self._known = pa.array([], pa.string())
+        self._codes: list[pa.Array] = []
+
+    def add(self, column: pa.ChunkedArray) -> None:
+        for chunk in column.chunks:
+            new = chunk.dictionary.filter(pc.invert(pc.is_in(chunk.dictionary, self._known)))
+            self._known = pa.concat_arrays([self._known, new.unique()])
+            self._codes.append(pc.index_in(chunk.dictionary, self._known).take(chunk.indices))
+
+    def column(self, kind: pa.DataType) -> pa.ChunkedArray:
+        chunks = [pa.DictionaryArray.from_arrays(codes, self._known) for codes in self._codes]
+        return pa.chunked_array(chunks, pa.dictionary(pa.int32(), kind))
 
 
 class _HashedText(io.RawIOBase):

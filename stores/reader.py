@@ -26,7 +26,7 @@ from stores.layout import Layout
 from stores.mirror import ensure, home, mirror_of
 from stores.places import Places
 from stores.records import FoldState, ShardRecord, StoredFeature, StoredFitted
-from stores.snapshot import Snapshot, load_snapshot, read_rows, read_table
+from stores.snapshot import Snapshot, load_snapshot, read_compact, read_rows, read_table
 from stores.trainings import Trainings
 from stores.transforms import ARRAYS, TRANSFORMS
 
@@ -82,7 +82,7 @@ class FeatureStore:
         self.root = home(root)
         self._maps = _Maps(self.root)
         self._tracks: dict[str, StoredTracks] = {}
-        self._compact = cache(partial(read_table, self.root, self.snapshot, compact=True))
+        self._compact = cache(partial(read_compact, self.root, self.snapshot))
         self._fitted: dict[tuple[str, str, int], FittedTracks | StoredTracks] = {}
 
     @cached_property

@@ -74,6 +74,7 @@ __all__ = [
     "load_snapshot",
     "publish",
     "reach",
+    "read_compact",
     "read_rows",
     "read_table",
 ]
@@ -141,8 +142,22 @@ def load_parent(root: Path, snapshot: Snapshot) -> Snapshot:
     return _read_snapshot(root, snapshot.parent or 0)
 
 
-def read_table(root: Path, snapshot: Snapshot, table: Table[Any], compact: bool = False) -> pa.Table:
-    """One table of a snapshot, `compact` or not. WrongTable when the file is gone, or is not what the snapshot recorded."""
+def read_table(root: Path, snapshot: Snapshot, table: Table[Any]) -> pa.Table:
+    """One table of a snapshot. WrongTable when the file is gone, or is not what the snapshot recorded."""
+    read = table.read(_recorded(root, snapshot, table))
+    _check_rows(root, snapshot, table, read.num_rows)
+    return read
+
+
+def read_compact(root: Path, snapshot: Snapshot, table: Table[Any], columns: Collection[str] | None = None) -> pa.Table:
+    """The same, compact and, where some are named, with these columns alone."""
+    read = table.read_compact(_recorded(root, snapshot, table), columns)
+    _check_rows(root, snapshot, table, read.num_rows)
+    return read
+
+
+def _recorded(root: Path, snapshot: Snapshot, table: Table[Any]) -> Path:
+    """The file of a table; WrongTable when it is gone or has other bytes than recorded."""
     record = snapshot.tables[table.name]
     ensure(root, record)
     path = inside(root, record.file)
@@ -150,10 +165,14 @@ def read_table(root: Path, snapshot: Snapshot, table: Table[Any], compact: bool 
         raise WrongTable(f"{path} is missing; snapshot {snapshot.number} needs it, restore it from a copy or build the store again")
     if (found := sha256_of(path)) != record.sha256:
         raise WrongTable(f"{path} has sha256 {found}, but snapshot {snapshot.number} recorded {record.sha256}; it was changed afterwards")
-    read = table.read(path, compact)
-    if read.num_rows != record.rows:
-        raise WrongTable(f"{path} has {read.num_rows} rows, but snapshot {snapshot.number} recorded {record.rows}; build the store again")
-    return read
+    return path
+
+
+def _check_rows(root: Path, snapshot: Snapshot, table: Table[Any], found: int) -> None:
+    record = snapshot.tables[table.name]
+    if found != record.rows:
+        path = root / record.file
+        raise WrongTable(f"{path} has {found} rows, but snapshot {snapshot.number} recorded {record.rows}; build the store again")
 
 
 def read_rows(root: Path, snapshot: Snapshot, table: Table[Row]) -> list[Row]:
@@ -178,7 +197,8 @@ def publish(
     same: Collection[str] = (),
 ) -> Snapshot:
     """Commit: write tables, snapshot and pointer, in this order. `tables` has all of TABLES by name; shards and states are there already.
-    `same`: tables that the caller has read from the parent and found equal; their files are not read or hashed again.
+    `same`: tables that the caller has read from the parent and found equal; their files are not read or hashed again, and of the index
+    no more than the column `state` need be given.
 
     Where all but `versions` equals the parent, the parent is returned and nothing is written. The caller holds the store's lock.
     WrongTable for a table that is not one, WrongSnapshot when `parent` is not the newest snapshot or a shard is not there. Behind a URL the
@@ -318,7 +338,7 @@ def _prepared(root: Path, table: Table[Any], content: pa.Table) -> tuple[TableRe
 
 def _holds(path: Path, table: Table[Any], digest: str) -> bool:
     try:
-        return table.digest(table.read(path, compact=True)) == digest
+        return table.digest_of(path) == digest
     except (FileNotFoundError, WrongTable):
         return False
 

@@ -1,7 +1,7 @@
 """The index after a build, made of whole columns, is the one that a rule for one clip and one feature makes."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +12,11 @@ import pytest
 import flows.ledger
 from flows.columns import Positions
 from flows.ledger import Ledger, damaged, stored_features
-from flows.pending import Held, chunks, still_good
+from flows.pending import MARKS, Held, chunks, still_good, still_refused
 from flows.shards import ShardTask
 from flows.steps import Plan, Tasks
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
-from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
 from stores.hdf5 import WrongShard, open_shard
 from stores.records import ShardRecord, StoredFeature
@@ -39,6 +38,11 @@ class Case:
     bad: list[BadClip]
     plan: Plan
     records: list[dict[str, ShardRecord]]
+
+
+def held_of(clips: Iterable[Clip], rows: Iterable[IndexRow], lost: Iterable[Quarantined]) -> Held:
+    whole = INDEX.compact(INDEX.build(rows))
+    return Held(None, CLIPS.build(clips), whole.select(MARKS), QUARANTINE.compact(QUARANTINE.build(lost)), lambda: whole)
 
 
 def no_task(rows: Positions, features: frozenset[str]) -> ShardTask:
@@ -78,20 +82,17 @@ def make_case(seed: int, root: Path) -> Case:
             some, bad = rows_of(root, spec, record)
             rows |= {(row.clip_id, name): row for row in some}
             lost |= {(row.clip_id, name): row for row in bad}
-    held = Held(
-        None,
-        CLIPS.build(before),
-        LABELS.build([]),
-        INDEX.compact(INDEX.build(rows.values())),
-        QUARANTINE.compact(QUARANTINE.build(lost.values())),
-    )
+    held = held_of(before, rows.values(), lost.values())
     now = [replace(clip, sha256=chance.choice(["aa", "aa", "bb"])) for clip in before if chance.random() < 0.8]
     now += [Clip(f"b/{number}", "a", None, None, "b", None, "x", "aa", 1) for number in range(chance.choice([0, 4]))]
-    bad_clips = [BadClip(clip.clip_id, Reason.TRUNCATED, "cut") for clip in now if chance.random() < 0.2]
+    bad_clips = [
+        BadClip(clip.clip_id, chance.choice([Reason.CORRUPT, Reason.NO_AUDIO]), "some words") for clip in now if chance.random() < 0.3
+    ]
     clips, names = CLIPS.build(now), sorted(SPECS)
     good = still_good(held, clips, SPECS, same_media=chance.random() < 0.7)
     refused = np.isin(clips.column("clip_id").to_pylist(), [bad.clip_id for bad in bad_clips])
-    good[refused] = -1
+    bad_by_id = {bad.clip_id: bad for bad in bad_clips}
+    good[refused] = still_refused(held, clips, SPECS, bad_by_id)[refused]
     cut = chunks((good < 0) & ~refused[:, np.newaxis], names, 3)
     records = []
     for number, (some_rows, features) in enumerate(cut):
@@ -119,8 +120,7 @@ def plain_rule(case: Case) -> tuple[dict[Key, IndexRow], dict[Key, Quarantined]]
 
 def told(case: Case) -> Ledger:
     ledger = Ledger(SPECS, case.held, case.plan, case.clips.column("clip_id"))
-    for bad in case.bad:
-        ledger.refuse(bad)
+    ledger.refuse({bad.clip_id: bad for bad in case.bad})
     for record in case.records:
         for name, shard in record.items():
             ledger.read_back(case.root, name, shard)
@@ -153,11 +153,12 @@ def test_where_nothing_is_new_the_tables_are_those_that_are_held(tmp_path: Path)
         rows_of(tmp_path, spec, shard_of(random.Random(0), tmp_path, f"shards/{spec.name}/a.h5", spec, ids)) for spec in SPECS.values()
     ]
     rows, lost = [row for some, _ in found for row in some], [row for _, some in found for row in some]
-    held = Held(None, clips, LABELS.build([]), INDEX.compact(INDEX.build(rows)), QUARANTINE.compact(QUARANTINE.build(lost)))
+    held = held_of(CLIPS.rows(clips), rows, lost)
     good = still_good(held, clips, SPECS, same_media=True)
     plan = Plan(good, tuple(sorted(SPECS)), Tasks(chunks(good < 0, sorted(SPECS), 3), no_task))
     ledger = Ledger(SPECS, held, plan, clips.column("clip_id"))
     assert len(plan.tasks) == 0
+    assert ledger.is_as_held
     assert ledger.index() is held.index
     assert ledger.quarantine().equals(held.quarantine)
 

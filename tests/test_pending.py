@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flows.pending import Held, chunks, still_good
+from flows.pending import MARKS, Held, chunks, still_good, still_refused
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
-from manifests.labels import LABELS
-from manifests.quarantine import QUARANTINE, Quarantined
+from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
 
 CLIP = Clip("a/1", "a", "a/x", "a/x", "a/1", None, "1.mp4", "aa", 1)
 SPEC = FeatureSpec("mfcc", "float32", ("time", "mfcc"), (40,), "", 0.01, "f1", "mfcc", 1, "{}")
@@ -21,8 +20,8 @@ Key = tuple[str, str]
 
 
 def held(index: Sequence[IndexRow], clips: Sequence[Clip], lost: Sequence[Quarantined] = ()) -> Held:
-    index_table, lost_table = INDEX.compact(INDEX.build(index)), QUARANTINE.compact(QUARANTINE.build(lost))
-    return Held(None, CLIPS.build(clips), LABELS.build([]), index_table, lost_table)
+    whole = INDEX.compact(INDEX.build(index))
+    return Held(None, CLIPS.build(clips), whole.select(MARKS), QUARANTINE.compact(QUARANTINE.build(lost)), lambda: whole)
 
 
 def kept(held: Held, clips: Sequence[Clip], specs: Mapping[str, FeatureSpec], same_media: bool) -> dict[Key, IndexRow]:
@@ -115,6 +114,23 @@ def test_whole_columns_keep_what_the_rule_for_one_clip_and_feature_keeps(seed: i
         assert kept(held(index, before), now, specs, same_media) == plain_rule(before, index, now, specs, same_media)
 
 
+def test_a_clip_that_is_refused_for_the_same_reason_keeps_its_rows_and_for_another_reason_does_not() -> None:
+    ids = ["a/1", "a/2", "a/3", "a/4"]
+    lost = [Quarantined(clip_id, "mfcc", Reason.TRUNCATED, "cut") for clip_id in ids]
+    index = [replace(ROW, clip_id=clip_id, state=State.QUARANTINED, shard=None, start=None, rows=None, valid_rows=None) for clip_id in ids]
+    store = held(index, [replace(CLIP, clip_id=clip_id) for clip_id in ids], lost)
+    now = CLIPS.build(replace(CLIP, clip_id=clip_id, sha256="other") for clip_id in ["a/0", *ids])
+    bad = {
+        "a/0": BadClip("a/0", Reason.TRUNCATED, "cut"),
+        "a/1": BadClip("a/1", Reason.TRUNCATED, "cut"),
+        "a/2": BadClip("a/2", Reason.TRUNCATED, "cut elsewhere"),
+        "a/4": BadClip("a/4", Reason.CORRUPT, "cut"),
+    }
+    assert still_refused(store, now, {"mfcc": SPEC}, bad).tolist() == [[-1], [0], [-1], [-1], [-1]]
+    assert still_refused(store, now, {"mfcc": replace(SPEC, fingerprint="f2")}, bad).max() == -1
+    assert still_refused(store, now, {"mfcc": SPEC}, {}).max() == -1
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_chunks_are_cut_as_the_plain_rule_cuts_them(seed: int) -> None:
     chance = random.Random(seed)
@@ -130,7 +146,11 @@ def test_chunks_are_cut_as_the_plain_rule_cuts_them(seed: int) -> None:
 
 def test_held_clips_and_reasons_are_found_by_id_and_others_are_not() -> None:
     clips = [replace(CLIP, clip_id=f"a/{number}") for number in (1, 2, 3, 5)]
-    lost = [Quarantined("a/2", "faces", "no_face", "none"), Quarantined("a/2", "mfcc", "no_audio", "x"), Quarantined("a/5", "faces", "no_face", "y")]
+    lost = [
+        Quarantined("a/2", "faces", "no_face", "none"),
+        Quarantined("a/2", "mfcc", "no_audio", "x"),
+        Quarantined("a/5", "faces", "no_face", "y"),
+    ]
     store = held([], clips, lost)
     assert store.known(["a/0", "a/2", "a/4", "a/5", "a/6"]) == {"a/2": clips[1], "a/5": clips[3]}
     assert [store.lost(row.clip_id, row.feature) for row in lost] == lost

@@ -107,19 +107,25 @@ def test_a_compact_table_has_the_rows_the_hash_and_the_bytes_of_the_plain_one(tm
         assert INDEX.to_bytes(compact) == INDEX.to_bytes(plain)
     path = tmp_path / "t.parquet"
     path.write_bytes(INDEX.to_bytes(plain))
-    assert INDEX.read(path, compact=True).equals(INDEX.compact(plain))
+    assert INDEX.read_compact(path).equals(INDEX.compact(plain))
+    assert INDEX.read_compact(path, ["state", "rows"]).equals(INDEX.compact(plain).select(["state", "rows"]))
+    assert INDEX.digest_of(path) == INDEX.digest(plain)
     with pytest.raises(WrongTable, match="same key"):
         INDEX.arrange(INDEX.compact(INDEX.unsorted([*rows, rows[1]])))
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20, 21, 25])
-def test_a_table_of_more_rows_than_one_step_is_checked_hashed_and_written_as_one(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_more_rows_than_one_step_is_checked_hashed_and_written_as_one(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [Label(f"c/{number:02d}", "mood", "intended", "sad") for number in range(count)]
     whole = LABELS.build(rows)
     sink = io.BytesIO()
     metadata = pq.read_schema(pa.BufferReader(LABELS.to_bytes(whole))).metadata
     pq.write_table(whole.replace_schema_metadata(metadata), sink, compression="zstd", row_group_size=10)
     monkeypatch.setattr("manifests.table._STEP", 10)
+    path = write(tmp_path / "t.parquet", whole)
+    assert LABELS.rows(LABELS.read_compact(path)) == rows
     for table in (whole, LABELS.compact(whole)):
         assert LABELS.to_bytes(table) == sink.getvalue()
         assert LABELS.arrange(table.take(np.arange(count)[::-1])).equals(table)
@@ -129,6 +135,27 @@ def test_a_table_of_more_rows_than_one_step_is_checked_hashed_and_written_as_one
                 LABELS.check(table.take(swapped))
             with pytest.raises(WrongTable, match="same key"):
                 LABELS.check(table.take([*range(at + 1), *range(at, count)]))
+
+
+@pytest.mark.parametrize(("at", "message"), [(3, "out of order"), (10, "out of order"), (19, "same key"), (20, "same key")])
+def test_a_file_of_many_parts_is_checked_within_them_and_from_one_to_the_next(at: int, message: str, tmp_path: Path) -> None:
+    rows = [Label(f"c/{number:02d}", "mood", "intended", "sad") for number in range(25)]
+    if message == "same key":
+        rows[at] = rows[at - 1]
+    else:
+        rows[at], rows[at - 1] = rows[at - 1], rows[at]
+    metadata = pq.read_schema(write(tmp_path / "t.parquet", LABELS.build([]))).metadata
+    pq.write_table(LABELS.unsorted(rows).replace_schema_metadata(metadata), tmp_path / "t.parquet", row_group_size=10)
+    with pytest.raises(WrongTable, match=message):
+        LABELS.read_compact(tmp_path / "t.parquet")
+
+
+def test_a_word_that_is_none_of_its_set_is_refused_in_a_compact_table(tmp_path: Path) -> None:
+    table = FOLDS.build([Fold("s", 0, "c/1", "g", Role.TEST)])
+    strange = table.set_column(4, FOLDS.schema.field("role"), pa.array(["tset"]))
+    (tmp_path / "t.parquet").write_bytes(FOLDS.to_bytes(strange))
+    with pytest.raises(WrongTable, match="'tset' is not a valid Role in the column role of folds"):
+        FOLDS.read_compact(tmp_path / "t.parquet")
 
 
 def test_any_changed_value_changes_the_hash() -> None:
@@ -210,7 +237,7 @@ def test_no_damage_to_a_file_gives_other_rows_or_another_error(tmp_path: Path, c
     for data in damaged:
         path.write_bytes(data)
         try:
-            assert LABELS.rows(LABELS.read(path, compact=compact)) == ROWS
+            assert LABELS.rows(LABELS.read_compact(path) if compact else LABELS.read(path)) == ROWS
         except WrongTable:
             refusals += 1
     assert refusals > len(damaged) / 2
