@@ -226,7 +226,8 @@ def test_attention_looks_at_no_masked_row() -> None:
 
 
 def test_scores_agree_with_scikit_learn() -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
+    from sklearn import metrics
+
     rng = np.random.default_rng(0)
     targets, decided = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
     scores = Scores(targets, decided, 4)
@@ -355,7 +356,6 @@ def test_the_command_ends_in_one_sentence(made: Path, tmp_path: Path) -> None:
 
 
 def test_any_trainer_scikit_learn(made: Path) -> None:
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     from examples import any_trainer_sklearn
 
     scores = any_trainer_sklearn.run(made, ["mfcc", "logmel"], "made3", "thirds")
@@ -363,7 +363,6 @@ def test_any_trainer_scikit_learn(made: Path) -> None:
 
 
 def test_any_trainer_jax(made: Path) -> None:
-    pytest.importorskip("jax", reason="jax is not installed; pip install jax")
     from examples import any_trainer_jax
 
     scores = any_trainer_jax.run(made, "mfcc", "made3", "thirds", steps=5)
