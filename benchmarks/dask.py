@@ -57,8 +57,8 @@ def measure(folder: Path, way: Way, kind: str, embed: bool) -> tuple[Run, Run]:
     return timed(few), timed(many)
 
 
-def throughput(folder: Path, kind: str, embed: bool, rounds: int) -> None:
-    runs: dict[Way, list[tuple[Run, Run]]] = {way: [] for way in WAYS}
+def throughput(folder: Path, kind: str, embed: bool, rounds: int, ways: Sequence[Way]) -> None:
+    runs: dict[Way, list[tuple[Run, Run]]] = {way: [] for way in ways}
     for _ in range(rounds):
         for way, done in runs.items():
             done.append(measure(folder, way, kind, embed))
@@ -66,8 +66,8 @@ def throughput(folder: Path, kind: str, embed: bool, rounds: int) -> None:
     print(f"{kind} clips, {'with' if embed else 'without'} ResNet-50, median of {rounds} rounds; ratio: to one worker of the same way")
     print(f"{'':16} {'clips/s':>8} {'ratio':>6} {'start-up s':>10}")
     for way, its in found.items():
-        ratio = its.clips_per_s / found[Way(way.option, 1)].clips_per_s
-        print(f"{way.name:16} {its.clips_per_s:8.2f} {ratio:5.2f}x {its.start_s:10.1f}")
+        ratio = f"{its.clips_per_s / found[one].clips_per_s:5.2f}x" if (one := Way(way.option, 1)) in found else ""
+        print(f"{way.name:16} {its.clips_per_s:8.2f} {ratio:>6} {its.start_s:10.1f}")
 
 
 def _rates(folder: Path, way: Way, kind: str, embed: bool, done: Sequence[tuple[Run, Run]]) -> Rates:
@@ -120,13 +120,13 @@ def schedule(folder: Path, way: Way, kind: str, embed: bool, clips: int) -> Shar
     return Shares(first - begun, last - first, sum(span[1] - span[0] for span in spans) / way.workers, ended - last)
 
 
-def scheduling(folder: Path, kind: str, embed: bool, clips: int, rounds: int) -> None:
+def scheduling(folder: Path, kind: str, embed: bool, clips: int, rounds: int, ways: Sequence[Way]) -> None:
     from benchmarks.dask import timed_build as named  # under the name by which a worker finds it
     from flows import guard
     from flows.engine import engine
 
     vars(guard)["build_shards"] = named
-    found: dict[Way, list[Shares]] = {way: [] for way in WAYS}
+    found: dict[Way, list[Shares]] = {way: [] for way in ways}
     with engine():
         for _ in range(rounds):
             for way, its in found.items():
@@ -147,12 +147,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--embed", action="store_true", help="encode the crops with ResNet-50 too")
     parser.add_argument("--only", choices=["throughput", "scheduling"])
+    parser.add_argument("--way", choices=[way.name for way in WAYS], action="append", help="default: all of them")
     args = parser.parse_args()
+    ways = [way for way in WAYS if not args.way or way.name in args.way]
     args.folder.mkdir(parents=True, exist_ok=True)
     if args.only != "scheduling":
-        throughput(args.folder, args.kind, args.embed, args.rounds)
+        throughput(args.folder, args.kind, args.embed, args.rounds, ways)
     if args.only != "throughput":
-        scheduling(args.folder, args.kind, args.embed, args.clips, args.rounds)
+        scheduling(args.folder, args.kind, args.embed, args.clips, args.rounds, ways)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
     OSError where the file is missing or the disk fails.
     """
     deadline = Deadline(clip.clip_id, limits.timeout_s)
-    with opened(clip.clip_id, path, deadline) as content:
+    with opened(clip.clip_id, path, deadline, to_decode=False) as content:
         _check(clip, path, content, limits)
         facts = replace(clip, has_audio=content.audio is not None, has_video=content.video is not None)
         if content.audio is not None:

@@ -1,6 +1,5 @@
 """The flow `build`: corpora in, one committed snapshot out."""
 
-import logging
 import multiprocessing
 import threading
 import time
@@ -11,9 +10,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.schemas.objects import State
-from prefect.runtime import deployment, flow_run
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Completed
 from pydantic import Field
 
 from extractors.base import Runtime
@@ -25,11 +22,10 @@ from flows.pending import Held
 from flows.recipe import Recipe, load
 from flows.scan import Gathering, Scan
 from flows.seen import Looks
-from flows.sentences import sentence
 from flows.shards import ShardTask
 from flows.staff import Locals, Networks, Staff
-from flows.steps import Plan, StoreBusy, check_corpora, list_clips, load_held, locked, make_plan
-from flows.tasks import OPTIONS, whole
+from flows.steps import Plan, check_corpora, list_clips, load_held, locked, make_plan
+from flows.tasks import OPTIONS, mendable, run_name, whole
 from flows.told import Work, outcome, page, slug
 from manifests.audits import AUDITS
 from manifests.corpora.catalog import CORPORA, Found
@@ -54,13 +50,8 @@ _inspect = task(name="inspect-clips", **OPTIONS)(inspect_guarded)
 _build = task(name="build-shards", **OPTIONS)(build_guarded)
 
 
-def _name_of_run() -> str:
-    """Store, recipe and time: what tells one run from another in a list."""
-    given, when = flow_run.get_parameters(), flow_run.get_scheduled_start_time()
-    return f"{Path(shown(given['store'])).name}, {Path(given['recipe']).stem}, {when.astimezone():%Y-%m-%d %H:%M}"
-
-
-@flow(name="build", flow_run_name=_name_of_run, persist_result=False)
+@flow(name="build", flow_run_name=run_name("recipe"), persist_result=False)
+@mendable
 def build(
     store: str | Path,
     corpora: Annotated[dict[str, Path], Field(json_schema_extra=_CORPORA_BY_NAME)],
@@ -84,33 +75,13 @@ def build(
         rehash: Read every file of the corpora, also those that look as they did when they were last read.
     """
     begun = time.monotonic()
-    try:
-        with _no_worker_outlives_an_interrupt():
-            root = home(store).absolute()
-            result, clips = _build_store(root, corpora, load(recipe, changes), workers, dask, rehash)
-    except Exception as error:
-        return cast(Result, _refusal(error))
+    with _no_worker_outlives_an_interrupt():
+        root = home(store).absolute()
+        result, clips = _build_store(root, corpora, load(recipe, changes), workers, dask, rehash)
     work = Work(clips, time.monotonic() - begun)
     _tell(root, result, work)
     # Prefect takes a state that is returned for that of the run, and gives the caller what is in it.
     return cast(Result, Completed(message=outcome(shown(root), result, work), data=result))
-
-
-def _refusal(error: Exception) -> State[Any]:
-    """The state of a run that a user can mend, with a sentence and no traceback; any other error is raised."""
-    words = sentence(error)
-    if words is None:
-        raise error
-    if deployment.get_id():
-        _log_no_more_of(error)
-    # Nothing has failed where another run has the store: the next one finds whatever this one would have built.
-    return Cancelled(message=words, data=error) if isinstance(error, StoreBusy) else Failed(message=words, data=error)
-
-
-def _log_no_more_of(error: Exception) -> None:
-    """Prefect would log the traceback of an error that the state of the run has told already, as the last words of its process."""
-    for name in ("prefect.flow_runs", "prefect.engine"):
-        logging.getLogger(name).addFilter(lambda record: not (record.exc_info and record.exc_info[1] is error))
 
 
 def _tell(store: Path, result: Result, work: Work) -> None:

@@ -11,7 +11,7 @@ from flows.crew import Crew, WorkerDied, cores
 from flows.fitting import Fits, FitTask, fit_fold
 from flows.meter import Meter
 from flows.steps import locked
-from flows.tasks import OPTIONS, whole
+from flows.tasks import OPTIONS, mendable, run_name, whole
 from stores.atomic import sweep
 from stores.mirror import home, shown
 from stores.records import FoldState
@@ -44,7 +44,13 @@ _fit = task(name="fit-fold", **OPTIONS)(fit_guarded)
 
 
 # The crew bounds what runs at once; these threads only wait for it.
-@flow(name="fit", task_runner=ThreadPoolTaskRunner(max_workers=32), persist_result=False)  # type: ignore[arg-type]
+@flow(
+    name="fit",
+    flow_run_name=run_name("scheme"),
+    task_runner=ThreadPoolTaskRunner(max_workers=32),  # type: ignore[arg-type]
+    persist_result=False,
+)
+@mendable
 def fit(store: str | Path, scheme: str, workers: int | None = None) -> FitResult:
     """Fit every [fitted.NAME] of the store's recipe for every fold of a split scheme, each on the training clips of that fold alone.
 

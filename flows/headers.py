@@ -4,8 +4,9 @@ Runs in worker processes, and imports no more than that takes, since every worke
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from extractors.media import Limits, probe
@@ -17,17 +18,22 @@ from manifests.quarantine import BadClip, Reason
 
 def inspect_clips(found: Sequence[Found], paths: Sequence[Path], known: Mapping[str, Clip], limits: Limits) -> list[Found]:
     """Hash each file, and probe those whose bytes are new; runs in a worker process."""
-    return [_inspect(f, path, known.get(f.clip.clip_id), limits) for f, path in zip(found, paths, strict=True)]
+    hashed = cache(_hash)  # many clips may be turns in one long file
+    return [_inspect(f, path, known.get(f.clip.clip_id), limits, hashed) for f, path in zip(found, paths, strict=True)]
 
 
-def _inspect(found: Found, path: Path, known: Clip | None, limits: Limits) -> Found:
+def _hash(path: Path) -> tuple[str, int]:
+    """sha256 and bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+
+
+def _inspect(found: Found, path: Path, known: Clip | None, limits: Limits, hashed: Callable[[Path], tuple[str, int]]) -> Found:
     if found.bad:
         advance(1)
         return found
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
+        digest, size = hashed(path)
     except PermissionError:
         advance(1)
         bad = BadClip(found.clip.clip_id, Reason.UNREADABLE, "this user may not read the file; change its permissions")

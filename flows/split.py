@@ -5,11 +5,13 @@ from pathlib import Path
 from prefect import flow
 
 from flows.steps import locked, write_folds
+from flows.tasks import mendable, run_name
 from stores.mirror import home
 from stores.snapshot import Snapshot
 
 
-@flow(name="split", persist_result=False)
+@flow(name="split", flow_run_name=run_name("scheme"), persist_result=False)
+@mendable
 def split(
     store: str | Path, scheme: str, folds: int | None = None, seed: int = 0, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()
 ) -> Snapshot:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from extractors import container, media, pyav_decoder
+from extractors.limits import Deadline
 from extractors.media import DECODERS, Decoded, Limits, decode, probe
 from manifests.quarantine import BadClip, Reason
 from tests.conftest import AUDIO_CODECS, CLIPS, VIDEO_CODECS, Writer, a_clip, number_of, picture, tone
@@ -345,6 +346,28 @@ def test_the_header_of_a_clip_becomes_its_facts(write_media: Writer) -> None:
     assert facts.duration_s == pytest.approx(2.0, abs=0.05)
     assert facts.video_s == pytest.approx(2.0)
     assert facts.video_start_s == 0.0
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.m4a", "fragments.mp4", "hevc.mp4", "old.mp4"])
+def test_a_header_read_without_a_picture_says_the_same(write_media: Writer, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    codec = {"hevc.mp4": "libx265", "old.mp4": "mpeg4"}.get(name, "libx264")
+    options = {"movflags": "frag_keyframe+empty_moov"} if name == "fragments.mp4" else {}
+    path = write_media(name, video_codec=codec, frames=0 if name == "a.m4a" else 30, audio_s=1.0, audio_codec="aac", options=options)
+    same_without_pictures(path, monkeypatch)
+
+
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+def test_headers_of_real_clips_read_without_a_picture_say_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    same_without_pictures(path, monkeypatch)
+
+
+def same_without_pictures(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = probe(a_clip(path), path, Limits())
+    peeked = container._peek(str(path), path.read_bytes()[:8], Deadline("a/clip", 60))
+    assert peeked is not None
+    peeked.close()
+    monkeypatch.setattr(container, "_peek", lambda *given: None)
+    assert probe(a_clip(path), path, Limits()) == facts
 
 
 def test_frames_unevenly_spaced_are_told(write_media: Writer) -> None:

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,13 @@ import yaml
 from filelock import FileLock
 
 import flows.build
+from flows.audit import audit
 from flows.build import build
 from flows.commit import Result
 from flows.engine import EngineError, engine
+from flows.fit import fit
 from flows.serve import ServeError, Service, deployment, local_zone, next_times, serve
+from flows.split import split
 from flows.steps import BuildError, Plan, StoreBusy, make_plan
 from flows.told import Work, outcome, page, slug
 from manifests.audits import ALL_FOLDS, Finding, Severity
@@ -271,16 +275,30 @@ def test_a_clip_that_arrives_while_a_build_runs_waits_for_the_next(
     assert all(contents(store)[file] == digest for file, digest in before.items() if file.startswith("shards/"))
 
 
-def test_a_build_of_a_store_that_is_being_written_to_ends_cancelled_and_raises_for_who_called_it(
-    engine: None, folder: Path, recipe: Path, tmp_path: Path
+@pytest.mark.parametrize("name", ["build", "split", "fit"])
+def test_a_run_on_a_store_that_is_being_written_to_ends_cancelled_and_raises_for_who_called_it(
+    engine: None, folder: Path, recipe: Path, tmp_path: Path, name: str
 ) -> None:
-    (tmp_path / "store").mkdir()
-    with FileLock(tmp_path / "store" / ".lock"):
-        state = build(tmp_path / "store", {"folder": folder}, str(recipe), (), 1, return_state=True)
+    store = tmp_path / "store"
+    run: Callable[..., Any] = {
+        "build": partial(build, store, {"folder": folder}, str(recipe), (), 1),
+        "split": partial(split, store, "subject_kfold"),
+        "fit": partial(fit, store, "subject_kfold"),
+    }[name]
+    store.mkdir()
+    with FileLock(store / ".lock"):
+        state = run(return_state=True)
         assert state.is_cancelled()
         assert str(state.message).startswith("another build or split is writing")
         with pytest.raises(StoreBusy):
-            build(tmp_path / "store", {"folder": folder}, str(recipe), (), 1)
+            run()
+
+
+def test_a_run_that_asks_for_what_is_not_there_fails_with_a_sentence(engine: None, tmp_path: Path) -> None:
+    for state in (split(tmp_path, "subject_kfold", return_state=True), audit([tmp_path], return_state=True)):
+        assert state.is_failed()
+        assert "no store" in str(state.message)
+        assert "\n" not in str(state.message)
 
 
 # --- a real server --------------------------------------------------------------------------------------------------------------------
