@@ -11,7 +11,7 @@ test: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .venv/build.stamp: pyproject.toml constraints.txt
 	@echo "installing into .venv, some 3 GB: a few minutes"

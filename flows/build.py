@@ -117,6 +117,7 @@ def _build_store(
         check_corpora(store, held, corpora)
         with _staff(store, corpora, listed, workers, dask) as staff:
             scan = _scan(corpora, listed, held, checked, staff, Looks(store, corpora, listed, rehash)).sharing(held.clip_table)
+            del listed  # of a million clips, a gigabyte
             plan = make_plan(store, checked, scan, held)
             networks = _networks(checked, plan, staff)
             records = _build_all(plan, networks, checked.encode.batch, staff)

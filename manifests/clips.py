@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from manifests.table import Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """A clip as its corpus names it; the stream facts at the end are None until the file has been probed."""
 

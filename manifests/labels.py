@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from manifests.table import Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Label:
     clip_id: str
     scheme: str

@@ -1,6 +1,7 @@
 """Media made for the tests: small, real files, encoded here and now."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,12 @@ AUDIO_CODECS = {
     ".wav": "pcm_s16le", ".mp3": "libmp3lame", ".flac": "flac", ".ogg": "libopus", ".m4a": "aac",
 }  # fmt: skip
 VIDEO_CODECS = {".mp4": "libx264", ".mkv": "libx264", ".flv": "libx264", ".avi": "mpeg4", ".webm": "libvpx-vp9", ".ts": "libx264"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with many slow tests first: where files go to several processes, none is left with the longest one at the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def picture(i: int, width: int = 160, height: int = 120) -> NDArray[np.uint8]:

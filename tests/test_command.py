@@ -78,6 +78,7 @@ def _a_folder(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_official_weights_that_are_neither_cached_nor_reachable_name_the_file_and_the_place(
     engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +180,7 @@ def living_in_group(group: int) -> list[str]:
     return living
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_grow_is_one_sentence_and_the_next_build_goes_on(engine: None, sample: Path, tmp_path: Path) -> None:
     arguments = ["build", str(tmp_path / "store"), "--corpus", f"sample={sample}", "--recipe", "demo"]
     options = [part for change in QUICK for part in ("--set", change)]
@@ -191,6 +193,7 @@ def test_a_file_that_cannot_grow_is_one_sentence_and_the_next_build_goes_on(engi
     assert affectstore("verify", tmp_path / "store").returncode == 0
 
 
+@pytest.mark.slow
 def test_build_split_and_read_from_the_command(engine: None, sample: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     options = [part for change in QUICK for part in ("--set", change)]

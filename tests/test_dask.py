@@ -86,6 +86,7 @@ def test_a_cluster_gives_the_bytes_of_one_machine_though_a_worker_is_killed(
     assert contents(tmp_path / "store") == contents(built)
 
 
+@pytest.mark.slow
 def test_networks_run_where_a_gpu_is_declared_and_the_bytes_stay(
     built: Path, sample: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_clip_that_ends_its_process_is_refused_and_the_workers_live_on(cluster
     assert [(refusal.clip_id, refusal.reason) for refusal in shard.refused] == [("made/1", Reason.CRASHED)]
 
 
+@pytest.mark.slow
 def test_work_that_ends_one_worker_after_the_other_is_given_up(cluster: Cluster) -> None:
     with cluster.crews(lambda _: None) as crews, pytest.raises(WorkerDied, match="2 Dask workers ended"):
         crews.main.call(end_the_worker)

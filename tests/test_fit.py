@@ -134,6 +134,7 @@ def test_the_flow_gives_the_same_bytes_with_any_number_of_workers(engine: None, 
     assert verify(tmp_path / "two").problems == []
 
 
+@pytest.mark.slow
 def test_the_command_fits_prints_what_it_made_and_says_what_is_wrong(engine: None, store: Path) -> None:
     done = command("fit", store, "quarters", "--workers", "1")
     assert done.returncode == 0, done.stderr
@@ -162,6 +163,7 @@ input = "z"
 """
 
 
+@pytest.mark.slow
 def test_a_build_keeps_what_still_holds_and_a_split_drops_what_does_not(engine: None, sample: Path, tmp_path: Path) -> None:
     from flows.build import build
     from flows.fit import fit as flow
@@ -200,6 +202,7 @@ audio = { extractor = "augment_audio", seed = 0, pitch_semitones = 1.0 }
 """
 
 
+@pytest.mark.slow
 def test_a_build_keeps_what_was_made_of_a_variant_until_the_augmentation_changes(engine: None, sample: Path, tmp_path: Path) -> None:
     from flows.build import build
     from flows.fit import fit as flow

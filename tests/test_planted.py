@@ -236,6 +236,7 @@ def test_without_a_plant_no_rule_finds_more_than_it_must(how: str, dealt: Path, 
     assert {tuple(one["example_ids"]) for one in faults if one["severity"] == "warn"} == {("sad",)}
 
 
+@pytest.mark.slow
 def test_build_split_and_audit_in_sequence_exit_as_promised(engine: None, built: Path, sample: Path, tmp_path: Path) -> None:
     store = Path(shutil.copytree(built, tmp_path / "store"))
     options = [part for change in QUICK for part in ("--set", change)]

@@ -4,6 +4,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -39,7 +40,7 @@ class CorpusUnreadable(PermissionError):
     """A folder of the corpus cannot be listed, so nobody knows what is in it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """One clip as a scan finds it: `clip.sha256` is "" and `clip.bytes` 0 until the file is read."""
 
@@ -109,7 +110,7 @@ class Corpus(Protocol):
         """What the naming rule says of a file name, a path or an id, with or without folders and suffix; None when it breaks the rule."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MediaFile:
     """A file with a media suffix, or a linked folder that is not entered."""
 
@@ -168,17 +169,17 @@ def _walk(root: Path, others: Counter[str]) -> Iterator[MediaFile]:
     real_root = os.path.realpath(root)
     for folder, folders, files in os.walk(root, onerror=_stop):
         folders[:] = [name for name in folders if not _ignored(name)]
+        below = "" if Path(folder) == root else f"{Path(folder).relative_to(root).as_posix()}/"
         for name in folders:
-            yield from _linked_folder(Path(folder, name), root, real_root)
+            yield from _linked_folder(Path(folder, name), below + name, real_root)
         for name in files:
-            suffix = Path(name).suffix.lower()
+            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  (a Path for each of a million files takes longer than the listing)
             if _ignored(name):
                 continue
             if suffix not in MEDIA_SUFFIXES:
                 others[suffix] += 1
                 continue
-            path = Path(folder, name)
-            yield _media_file(path, root, _file_fault(path, real_root))
+            yield _media_file(below + name, _file_fault(f"{folder}/{name}", real_root))
 
 
 def _stop(error: OSError) -> None:
@@ -191,27 +192,30 @@ def _ignored(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _media_file(path: Path, root: Path, fault: tuple[Reason, str] | None) -> MediaFile:
-    relative = path.relative_to(root).as_posix()
+def _media_file(relative: str, fault: tuple[Reason, str] | None) -> MediaFile:
     shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
     if shown != relative and fault is None:
         fault = Reason.UNKNOWN_NAME, "the file's name is not UTF-8, so no table can hold it; rename the file"
     return MediaFile(shown, fault)
 
 
-def _linked_folder(path: Path, root: Path, real_root: str) -> Iterator[MediaFile]:
+def _linked_folder(path: Path, relative: str, real_root: str) -> Iterator[MediaFile]:
     if not path.is_symlink():
         return
     target = os.path.realpath(path)
     if not _inside(target, real_root):
         detail = f"the folder is a link to {_show(target)}, outside the corpus; copy the folder into it or name that folder as the corpus"
-        yield _media_file(path, root, (Reason.FORBIDDEN, detail))
+        yield _media_file(relative, (Reason.FORBIDDEN, detail))
     elif any(_ignored(part) for part in Path(target).relative_to(real_root).parts):
         detail = f"the folder is a link to the hidden folder {_show(target)}; move its clips to a folder that is not hidden"
-        yield _media_file(path, root, (Reason.FORBIDDEN, detail))
+        yield _media_file(relative, (Reason.FORBIDDEN, detail))
 
 
-def _file_fault(path: Path, real_root: str) -> tuple[Reason, str] | None:
+def _file_fault(path: str, real_root: str) -> tuple[Reason, str] | None:
+    """Of a file in a folder that is inside the root and no link."""
+    with suppress(OSError):  # it may be gone by now, which is told below
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            return None
     target = os.path.realpath(path)
     if not _inside(target, real_root):
         return Reason.FORBIDDEN, f"the file is a link to {_show(target)}, outside the corpus; copy the file into the corpus"
