@@ -6,11 +6,11 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.auditing import Report, run_audit
-from flows.tasks import mendable
+from flows.tasks import mendable, run_name
 from flows.view_audit import markdown
 
 
-@flow(name="audit", persist_result=False)
+@flow(name="audit", flow_run_name=run_name("sources"), persist_result=False)
 @mendable
 def audit(sources: list[Path], corpus: str | None = None, scheme: str | None = None) -> Report:
     """Audit a store, a table of a split, or a paper's printed numbers; see `flows.auditing.run_audit`.

@@ -50,7 +50,7 @@ _inspect = task(name="inspect-clips", **OPTIONS)(inspect_guarded)
 _build = task(name="build-shards", **OPTIONS)(build_guarded)
 
 
-@flow(name="build", flow_run_name=run_name("recipe"), persist_result=False)
+@flow(name="build", flow_run_name=run_name("store", "recipe"), persist_result=False)
 @mendable
 def build(
     store: str | Path,

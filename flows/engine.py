@@ -36,7 +36,7 @@ def engine(schedules: bool = False) -> Iterator[str]:
         _reach(configured)
         yield configured
         return
-    print("starting the local Prefect engine, about 10 to 25 s (set PREFECT_API_URL to use a running server)", file=sys.stderr)
+    print("starting the local Prefect engine, about 5 to 25 s (set PREFECT_API_URL to use a running server)", file=sys.stderr)
     os.environ.setdefault("PREFECT_UI_URL", "")  # it has no pages that a log could link to
     # Nobody reads the log of an engine that ends with the command, and sending it would hold the command up after its end.
     with _server(schedules) as url, temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):

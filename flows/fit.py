@@ -46,7 +46,7 @@ _fit = task(name="fit-fold", **OPTIONS)(fit_guarded)
 # The crew bounds what runs at once; these threads only wait for it.
 @flow(
     name="fit",
-    flow_run_name=run_name("scheme"),
+    flow_run_name=run_name("store", "scheme"),
     task_runner=ThreadPoolTaskRunner(max_workers=32),  # type: ignore[arg-type]
     persist_result=False,
 )

@@ -10,7 +10,7 @@ from stores.mirror import home
 from stores.snapshot import Snapshot
 
 
-@flow(name="split", flow_run_name=run_name("scheme"), persist_result=False)
+@flow(name="split", flow_run_name=run_name("store", "scheme"), persist_result=False)
 @mendable
 def split(
     store: str | Path, scheme: str, folds: int | None = None, seed: int = 0, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()

@@ -42,14 +42,20 @@ def whole(value: T) -> T:
     return cast(T, opaque(value))
 
 
-def run_name(parameter: str) -> Callable[[], str]:
-    """Names a run of a flow by its store, another of its parameters, and its time: what tells one run from another in a list."""
+def run_name(*parameters: str) -> Callable[[], str]:
+    """Names a run of a flow by some of its parameters and its time: what tells one run from another in a list."""
 
     def name() -> str:
         given, when = flow_run.get_parameters(), flow_run.get_scheduled_start_time()
-        return f"{Path(shown(given['store'])).name}, {Path(given[parameter]).stem}, {when.astimezone():%Y-%m-%d %H:%M}"
+        return ", ".join([*(_short(given[parameter]) for parameter in parameters), f"{when.astimezone():%Y-%m-%d %H:%M}"])
 
     return name
+
+
+def _short(value: Any) -> str:
+    """A store by the name of its folder, a recipe by that of its file."""
+    values = value if isinstance(value, list) else [value]
+    return ", ".join(Path(shown(one)).name.removesuffix(".toml") for one in values)
 
 
 def mendable(work: Callable[P, T]) -> Callable[P, T]:

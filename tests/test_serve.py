@@ -297,7 +297,7 @@ def test_a_run_on_a_store_that_is_being_written_to_ends_cancelled_and_raises_for
 def test_a_run_that_asks_for_what_is_not_there_fails_with_a_sentence(engine: None, tmp_path: Path) -> None:
     for state in (split(tmp_path, "subject_kfold", return_state=True), audit([tmp_path], return_state=True)):
         assert state.is_failed()
-        assert "no store" in str(state.message)
+        assert "holds no committed store" in str(state.message)
         assert "\n" not in str(state.message)
 
 
