@@ -62,7 +62,8 @@ def _server(schedules: bool) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    services = {} if schedules else {"PREFECT__SERVER_EPHEMERAL": "1"}
+    # Marking runs of schedules that nobody serves any more as late, many at once, locks the database for all that is wanted.
+    services = {"PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "0"} if schedules else {"PREFECT__SERVER_EPHEMERAL": "1"}
     environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1", **services}
     # A group of its own: an interrupt from the terminal is for the command, which needs its engine to the end.
     command = [sys.executable, "-m", "flows.engine", str(port)]

@@ -24,6 +24,7 @@ import yaml
 from filelock import FileLock
 
 import flows.build
+import flows.engine
 from flows.audit import audit
 from flows.build import build
 from flows.commit import Result
@@ -581,6 +582,19 @@ def test_an_interrupt_while_the_local_engine_starts_ends_all_at_once(folder: Pat
     assert served.process.returncode == 128 + signal.SIGINT
     assert served.log.read_text().splitlines()[-1].startswith("affectstore: stopped; what was finished is kept")
     assert "Traceback" not in served.log.read_text()
+
+
+@pytest.mark.slow
+def test_the_local_engine_leaves_overdue_runs_of_other_schedules_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of a schedule whose command was killed there may be hundreds; marking them as late locks the database for the runs that are wanted.
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    with flows.engine._server(schedules=True) as url:
+        server = Server(url)
+        overdue = {"type": "SCHEDULED", "state_details": {"scheduled_time": (datetime.now().astimezone() - timedelta(hours=1)).isoformat()}}
+        flow = server.ask("/flows/", {"name": "gone"})["id"]
+        runs = [server.ask("/flow_runs/", {"flow_id": flow, "state": overdue})["id"] for _ in range(3)]
+        time.sleep(12)  # Prefect looks for overdue runs every 5 s
+        assert [server.ask(f"/flow_runs/{run}")["state_name"] for run in runs] == ["Scheduled"] * 3
 
 
 @pytest.mark.slow
