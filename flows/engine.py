@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 _PATIENCE_S = 120.0
 _ANSWER_S = 5.0
@@ -67,20 +67,45 @@ def _server(schedules: bool) -> Iterator[str]:
     environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1", **services}
     # A group of its own: an interrupt from the terminal is for the command, which needs its engine to the end.
     command = [sys.executable, "-m", "flows.engine", str(port)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
-    try:
-        url = f"http://127.0.0.1:{port}/api"
-        _wait_for(url, process)
+    url = f"http://127.0.0.1:{port}/api"
+    with ExitStack() as stack:
+        with _alone():
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
+            stack.callback(_end, process)
+            _wait_for(url, process)
         yield url
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One engine starts at a time: two on a database that is yet to be made would both make its tables."""
+    from filelock import FileLock, Timeout
+    from prefect.settings import PREFECT_HOME
+
+    home = PREFECT_HOME.value()
+    home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home / ".affectstore-engine.lock")
+    try:
+        lock.acquire(timeout=_PATIENCE_S)
+    except Timeout as error:
+        raise EngineError(
+            f"another local Prefect engine has been starting for {_PATIENCE_S:.0f} s; end that command, or try again"
+        ) from error
+    try:
+        yield
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdin:
-            process.stdin.close()
+        lock.release()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdin:
+        process.stdin.close()
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:

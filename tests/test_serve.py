@@ -598,6 +598,21 @@ def test_the_local_engine_leaves_overdue_runs_of_other_schedules_alone(tmp_path:
 
 
 @pytest.mark.slow
+def test_a_local_engine_waits_for_another_one_to_start(tmp_path: Path) -> None:
+    # Two on a new machine would both make the tables of the database, and one of them would fail.
+    code = "from flows.engine import engine\nwith engine(): print('up')"
+    with FileLock(tmp_path / ".affectstore-engine.lock"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], env=environment(PREFECT_HOME=str(tmp_path)), stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        time.sleep(10)
+        assert process.poll() is None
+        assert not (tmp_path / "prefect.db").exists()
+    assert process.communicate(timeout=120)[0] == "up\n"
+    assert (tmp_path / "prefect.db").exists()
+
+
+@pytest.mark.slow
 def test_without_a_server_the_schedule_runs_on_the_local_engine_and_nothing_leaves_the_machine(
     folder: Path, recipe: Path, tmp_path: Path
 ) -> None:
