@@ -188,7 +188,7 @@ def _open(clip_id: str, path: Path, head: bytes, deadline: Deadline, to_decode: 
 
 def _peek(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
     """The file, if it is an mp4 or one of its kin: their headers tell all but the format of pixels. Elsewhere libavformat decodes a picture
-    to know a stream, which at 720p takes ten times as long as all the rest of a probe. None where it cannot be opened so, whatever it is.
+    to know a stream, which at 720p takes far longer than all the rest of a probe. None where it cannot be opened so, whatever it is.
     """
     if head[4:8] != b"ftyp":
         return None
