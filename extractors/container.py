@@ -7,10 +7,11 @@ which make a decoder open other files or the network, are refused by name, and l
 import re
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -50,6 +51,8 @@ OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 
 _NO_PICTURES = [{"skip_frame": "all"}] * 8
 """For the streams of a file in their order; a file may have fewer, and of further ones a picture is decoded."""
+_PEEK_BYTES = 1 << 16
+"""Behind the header, where libavformat would read five megabytes to find what the header has told."""
 
 _HEAD = 4096
 _PLAYLIST = re.compile(
@@ -64,27 +67,30 @@ _LFS = b"version https://git-lfs"
 S = TypeVar("S", VideoStream, AudioStream)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Packets(Generic[S]):
     """The packets of one stream in the order of the file, still compressed; a few megabytes, where the frames would be gigabytes."""
 
     stream: S
-    items: "list[Packet[Any]]" = field(default_factory=list)
+    items: "Sequence[Packet[Any]]"
 
     @property
     def time_base(self) -> Fraction:
         return self.stream.time_base or Fraction(1, 1_000_000)
 
-    def stamps(self) -> list[int] | None:
+    @cached_property
+    def stamps(self) -> Sequence[int] | None:
         """Time stamps of what is shown, sorted, in ticks; None where a packet has none."""
         shown = [packet.pts for packet in self.items if not packet.is_discard]
         known = [pts for pts in shown if pts is not None]
         return sorted(known) if len(known) == len(shown) else None
 
+    @cached_property
     def first_s(self) -> Fraction | None:
         starts = [pts for packet in self.items if not packet.is_discard and (pts := _stamp(packet)) is not None]
         return min(starts) * self.time_base if starts else None
 
+    @cached_property
     def end_s(self) -> Fraction | None:
         """When the last packet's content ends, in seconds on the file's clock; None where no packet has a time stamp."""
         ends = [pts + (packet.duration or 0) for packet in self.items if not packet.is_discard and (pts := _stamp(packet)) is not None]
@@ -192,7 +198,7 @@ def _peek(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
     """
     if head[4:8] != b"ftyp":
         return None
-    options = {**OPTIONS, "format_whitelist": FORMATS[0]}
+    options = {**OPTIONS, "format_whitelist": FORMATS[0], "probesize": str(_PEEK_BYTES)}
     try:
         return av.open(name, options=options, stream_options=_NO_PICTURES, timeout=deadline.left_s())  # type: ignore[arg-type]
     except (av.error.FFmpegError, ValueError):
@@ -212,20 +218,21 @@ def _is_text(head: bytes) -> bool:
 def _demux(clip_id: str, container: InputContainer, deadline: Deadline) -> Content:
     video = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
     audio = next(iter(container.streams.audio), None)
-    pictures = None if video is None else Packets(video)
-    sound = None if audio is None else Packets(audio)
-    _collect(clip_id, container, [p for p in (pictures, sound) if p is not None], deadline)
-    return Content(container, pictures if pictures and pictures.items else None, sound if sound and sound.items else None)
+    items = _collect(clip_id, container, [stream for stream in (video, audio) if stream is not None], deadline)
+    pictures = Packets(video, items[video.index]) if video and items[video.index] else None
+    sound = Packets(audio, items[audio.index]) if audio and items[audio.index] else None
+    return Content(container, pictures, sound)
 
 
 def _collect(
-    clip_id: str, container: InputContainer, streams: list[Packets[VideoStream] | Packets[AudioStream]], deadline: Deadline
-) -> None:
-    items = {packets.stream.index: packets.items for packets in streams}
+    clip_id: str, container: InputContainer, streams: "Sequence[VideoStream | AudioStream]", deadline: Deadline
+) -> "dict[int, list[Packet[Any]]]":
+    """The packets of each stream, by its index."""
+    items: dict[int, list[Packet[Any]]] = {stream.index: [] for stream in streams}
     if not items:
-        return  # demux() without a stream would read them all
+        return items  # demux() without a stream would read them all
     try:
-        for packet in container.demux([packets.stream for packets in streams]):
+        for packet in container.demux(streams):
             deadline.left_s()
             # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a decoder it would end the stream.
             if packet.size:
@@ -235,3 +242,4 @@ def _collect(
         raise BadClip(
             clip_id, Reason.CORRUPT, f"the container breaks off in the middle ({error.strerror}), expected packets to its end"
         ) from error
+    return items

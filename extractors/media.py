@@ -173,7 +173,7 @@ class _Job:
     def _span(self, pictures: Packets[VideoStream]) -> tuple[Fraction | None, Fraction]:
         """Where the grid begins (None: with the first frame) and ends."""
         start = None if self._clip.start_s is None else Fraction(self._clip.start_s)
-        end = pictures.end_s()
+        end = pictures.end_s
         if end is None:
             raise self._bad(Reason.UNREADABLE, "no video packet has a time stamp, expected one on each; remux the file into mp4 or mkv")
         return start, end if self._clip.end_s is None else min(end, Fraction(self._clip.end_s))
@@ -194,14 +194,14 @@ class _Job:
 
 def _announced(pictures: Packets[VideoStream]) -> list[Fraction] | None:
     """The time stamps of all frames, where the packets can be relied on to tell them."""
-    return [pts * pictures.time_base for pts in pictures.stamps() or []] if can_plan(pictures) else None
+    return [pts * pictures.time_base for pts in pictures.stamps or []] if can_plan(pictures) else None
 
 
 def _check(clip: Clip, path: Path, content: Content, limits: Limits) -> None:
     """What the header and the packets condemn."""
     for packets in (content.video, content.audio):
         if packets is not None:
-            check_samples(clip.clip_id, path, content.container.format.name, packets.stream, packets.end_s())
+            check_samples(clip.clip_id, path, content.container.format.name, packets.stream, packets.end_s)
     if content.video is not None:
         parameters = content.video.stream
         if parameters.codec_context is not None and parameters.width * parameters.height > limits.max_pixels:
@@ -224,20 +224,20 @@ def _length_s(packets: Packets[VideoStream] | Packets[AudioStream]) -> float:
     """By the header; by the packets where it does not say."""
     if packets.stream.duration is not None:
         return float(packets.stream.duration * packets.time_base)
-    return float((packets.end_s() or 0) - (packets.first_s() or 0))
+    return float((packets.end_s or 0) - (packets.first_s or 0))
 
 
 def _duration_s(clip: Clip, content: Content) -> float:
     streams = [p for p in (content.video, content.audio) if p is not None]
     if clip.start_s is None and clip.end_s is None:
         # A header may say little of what the packets hold, and the other way round; the longer one counts against the limit.
-        return max((max(_length_s(p), float((p.end_s() or 0) - (p.first_s() or 0))) for p in streams), default=0.0)
-    end = max((float(p.end_s() or 0) for p in streams), default=0.0)
+        return max((max(_length_s(p), float((p.end_s or 0) - (p.first_s or 0))) for p in streams), default=0.0)
+    end = max((float(p.end_s or 0) for p in streams), default=0.0)
     return max(0.0, min(end, clip.end_s if clip.end_s is not None else end) - (clip.start_s or 0.0))
 
 
 def _start_s(packets: Packets[VideoStream] | Packets[AudioStream]) -> float | None:
-    first = packets.first_s()
+    first = packets.first_s
     return None if first is None else float(first)
 
 
@@ -269,7 +269,7 @@ def _video_facts(clip: Clip, packets: Packets[VideoStream]) -> Clip:
 
 def _variable(packets: Packets[VideoStream]) -> bool | None:
     """Intervals differ by more than a tenth of the middle one, and by more than the container's rounding; None without time stamps."""
-    stamps = packets.stamps()
+    stamps = packets.stamps
     if stamps is None or len(stamps) < 3:
         return None if stamps is None else False
     gaps = sorted(after - before for before, after in pairwise(stamps))

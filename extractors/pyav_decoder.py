@@ -87,7 +87,7 @@ class PacketDecoder:
 
 def can_plan(packets: Packets[VideoStream]) -> bool:
     """The packets tell what will be shown: each has its own time stamp, and the first is a key frame."""
-    stamps = packets.stamps()
+    stamps = packets.stamps
     return (
         stamps is not None
         and len(set(stamps)) == len(stamps)

@@ -19,6 +19,7 @@ from flows.crew import cores
 from flows.guard import build_guarded, inspect_guarded
 from flows.meter import Meter
 from flows.pending import Held
+from flows.pieces import remove_pieces
 from flows.recipe import Recipe, load
 from flows.scan import Gathering, Scan
 from flows.seen import Looks
@@ -120,7 +121,7 @@ def _build_store(
             del listed  # of a million clips, a gigabyte
             plan = make_plan(store, checked, scan, held)
             networks = _networks(checked, plan, staff)
-            records = _build_all(plan, networks, checked.encode.batch, staff)
+            records = _build_all(store, plan, networks, checked.encode.batch, staff)
         return commit(store, checked, scan, held, plan, records, networks.engine), plan.tasks.clips
 
 
@@ -164,18 +165,22 @@ def _networks(recipe: Recipe, plan: Plan, staff: Staff) -> Networks:
     return staff.networks(recipe.encode.engine) if encoders else Networks("none", on_gpu=False)
 
 
-def _build_all(plan: Plan, networks: Networks, batch: int | None, staff: Staff) -> list[dict[str, ShardRecord]]:
+def _build_all(store: Path, plan: Plan, networks: Networks, batch: int | None, staff: Staff) -> list[dict[str, ShardRecord]]:
     if not plan.tasks:
         return []
     runtime = Runtime(networks.engine, threads=1, batch=batch)
 
     def begin(part: tuple[int, ShardTask]) -> Any:
-        named = _build.with_options(task_run_name=_run_name(*part))
-        return named.submit(whole(crews.main), whole(part[1]), whole(runtime), whole(crews.gpu))
+        number, task = part
+        named = _build.with_options(task_run_name=_run_name(number, task))
+        # Nobody waits for the last ones: each worker has a part in them.
+        hands = staff.hands if number >= len(plan.tasks) - staff.hands else 1
+        return named.submit(whole(crews.main), whole(task), whole(runtime), whole(crews.gpu), hands)
 
     records: list[dict[str, ShardRecord]] = []
     with Meter("building features", plan.tasks.clips) as meter, staff.crews(meter.advance, networks.on_gpu) as crews:
         _in_turn(begin, enumerate(plan.tasks), staff, records.append)
+    remove_pieces(store)
     return records
 
 

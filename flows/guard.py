@@ -1,6 +1,7 @@
 """Work in worker processes that survives a clip which ends its process."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,8 @@ from extractors.base import Runtime
 from extractors.media import Limits
 from flows.crew import AnyCrew, WorkerDied
 from flows.headers import inspect_clips
-from flows.shards import CRASHED, ShardTask, build_shards, can_be_split, decode_shards, encode_shards, measure_alone
+from flows.pieces import join_shards, pieces_of
+from flows.shards import CRASHED, ShardTask, build_shards, can_be_split, decoding, encode_shards, measure_alone
 from manifests.clips import Clip
 from manifests.corpora.catalog import Found
 from manifests.quarantine import BadClip, Reason
@@ -28,21 +30,35 @@ def inspect_guarded(crew: AnyCrew, found: Sequence[Found], paths: Sequence[Path]
         return [inspect_guarded(crew, [f], [path], known, limits)[0] for f, path in zip(found, paths, strict=True)]
 
 
-def build_guarded(crew: AnyCrew, task: ShardTask, runtime: Runtime, gpu: AnyCrew | None = None) -> dict[str, ShardRecord]:
+def build_guarded(crew: AnyCrew, task: ShardTask, runtime: Runtime, gpu: AnyCrew | None = None, hands: int = 1) -> dict[str, ShardRecord]:
     """Build the shards of a task; when its worker dies, find the clips that end it and build without them.
 
     With `gpu`, networks run there: it encodes a task while `crew` decodes the next ones. A task that cannot be split is all done there.
+    `hands`: how many workers of `crew` the task may occupy at once.
     """
-
-    def fatal() -> frozenset[str]:
-        return frozenset(clip.clip_id for number, clip in enumerate(task.clips) if _dies(crew, task, number))
-
     if gpu is None or not task.graph.encoders(task.features):
-        return _guarded(task, lambda safe: crew.call(build_shards, safe, runtime), fatal)
+        return _build(crew, task, runtime, hands)
     if not can_be_split(task):
-        return _guarded(task, lambda safe: gpu.call(build_shards, safe, runtime), fatal)
-    _guarded(task, lambda safe: crew.call(decode_shards, safe), fatal)
+        return _guarded(task, lambda safe: gpu.call(build_shards, safe, runtime), lambda: _fatal(crew, task))
+    _build(crew, decoding(task), runtime, hands)
     return _guarded(task, lambda safe: gpu.call(encode_shards, safe, runtime), frozenset)
+
+
+def _build(crew: AnyCrew, task: ShardTask, runtime: Runtime, hands: int) -> dict[str, ShardRecord]:
+    def build(part: ShardTask) -> dict[str, ShardRecord]:
+        return _guarded(part, lambda safe: crew.call(build_shards, safe, runtime), lambda: _fatal(crew, part))
+
+    pieces = pieces_of(task) if hands > 1 else []
+    if not pieces:
+        return build(task)
+    with ThreadPoolExecutor(min(hands, len(pieces)), thread_name_prefix="pieces") as threads:
+        for made in [threads.submit(build, piece) for piece in pieces]:
+            try:
+                made.result()
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)  # those that are under way are the last
+                raise
+    return crew.call(join_shards, task, pieces)
 
 
 def _guarded(task: ShardTask, work: Callable[[ShardTask], T], fatal: Callable[[], frozenset[str]]) -> T:
@@ -58,6 +74,11 @@ def _guarded(task: ShardTask, work: Callable[[ShardTask], T], fatal: Callable[[]
             f"a worker process was ended from outside, twice, while it built {task.title}, most often because memory ran out; "
             f"run the same command again with fewer workers, finished shards are kept ({died})"
         ) from died
+
+
+def _fatal(crew: AnyCrew, task: ShardTask) -> frozenset[str]:
+    """Those clips of a task that end the process which measures them."""
+    return frozenset(clip.clip_id for number, clip in enumerate(task.clips) if _dies(crew, task, number))
 
 
 def _dies(crew: AnyCrew, task: ShardTask, number: int) -> bool:

@@ -1,7 +1,7 @@
 """One build task: some clips, the features that they lack, and the shards that hold them afterwards.
 
 Runs in a worker process. Paths and ids come in, small records go out; arrays stay here. A task is done in one go, or in two, where the
-networks run in another process than the decoders: `decode_shards`, then `encode_shards`, with the same bytes in the same files.
+networks run in another process than the decoders: what is `decoding` of it, then `encode_shards`, with the same bytes in the same files.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +21,8 @@ from stores.mirror import ensure, mirror_of, sent, there
 from stores.records import ShardRecord
 from stores.writer import ShardWriter
 
+PIECES = ".pieces"
+"""Folder of a store for what is to be joined; see `flows.pieces`."""
 CRASHED = "reading this file ends the process that does so; it is damaged or hostile"
 
 
@@ -43,6 +45,10 @@ class ShardTask:
     """Inputs of encoders that the store already has in quarantine: (clip id, feature) -> why."""
     crashed: frozenset[str] = frozenset()
     """Clips that ended the process which decoded them."""
+    aside: bool = False
+    """The shards are pieces of others; see `flows.pieces`."""
+    share: float = 1.0
+    """What a clip counts for in the progress: less than one where networks of another process have yet to see it."""
 
     @property
     def title(self) -> str:
@@ -52,25 +58,26 @@ class ShardTask:
         """The shard of a feature, relative to the store; its name is a function of what it will hold."""
         spec = self.graph.specs[feature]
         key = shard_key(spec.fingerprint, [(clip.clip_id, clip.sha256) for clip in self.clips])
-        return f"shards/{feature}/{spec.fingerprint}/{key}.h5"
+        file = f"shards/{feature}/{spec.fingerprint}/{key}.h5"
+        return f"{PIECES}/{file}" if self.aside else file
 
 
 def build_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
     """Make the shards that are not there yet; feature -> record of its shard, for all features of the task."""
     encoders, share = _encoders_left(task)
+    share *= task.share
     kept = _measure_clips(task, _media_left(task), encoders, lambda: advance(share))
     for name, encoder in encoders.items():
         _encode_clips(task, name, encoder, kept, runtime, lambda: advance(share))
-    return _records(task)
+    return {} if task.aside else records(task)
 
 
-def decode_shards(task: ShardTask) -> None:
-    """The first part of `build_shards`: what comes from media, and all that networks are to see, even where the store does not keep it."""
+def decoding(task: ShardTask) -> ShardTask:
+    """The part of a task without networks: what comes from media, and what networks are to see, even where the store does not keep it."""
     encoders, share = _encoders_left(task)
     whole = _with_inputs(task, encoders)
-    _measure_clips(whole, _media_left(whole), encoders, lambda: advance(share))
-    if mirror_of(task.root):  # whoever encodes may be on another machine
-        _records(replace(task, features=tuple(name for name in task.features if name not in task.graph.encoders(task.features))))
+    networks = task.graph.encoders(whole.features)
+    return replace(whole, features=tuple(name for name in whole.features if name not in networks), share=share)
 
 
 def can_be_split(task: ShardTask) -> bool:
@@ -79,29 +86,30 @@ def can_be_split(task: ShardTask) -> bool:
 
 
 def encode_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
-    """The second part: the networks, on what `decode_shards` left in shards; those that the store does not keep are removed."""
+    """The second part: the networks, on what the first left in shards; those that the store does not keep are removed."""
     encoders, share = _encoders_left(task)
     whole = _with_inputs(task, task.graph.encoders(task.features))
     for name, encoder in encoders.items():
         _encode_clips(whole, name, encoder, {}, runtime, lambda: advance(share))
     for name in set(whole.features) - set(task.features):
         (task.root / task.file(name)).unlink(missing_ok=True)
-    return _records(task)
+    return records(task)
 
 
-def _left(task: ShardTask) -> list[str]:
+def unfinished(task: ShardTask) -> list[str]:
+    """The features of a task that have no shard yet."""
     return [name for name in task.features if not there(task.root, task.file(name))]
 
 
 def _media_left(task: ShardTask) -> list[str]:
     """Features without a shard that come from media."""
-    left = _left(task)
+    left = unfinished(task)
     return [name for name in left if name not in task.graph.encoders(left)]
 
 
 def _encoders_left(task: ShardTask) -> tuple[dict[str, Encoder], float]:
     """Encoders without a shard; and what one stage of one clip counts for, where decoding is a stage and each encoder is one."""
-    encoders = task.graph.encoders(_left(task))
+    encoders = task.graph.encoders(unfinished(task))
     return encoders, 1 / (1 + len(encoders))
 
 
@@ -111,7 +119,8 @@ def _with_inputs(task: ShardTask, encoders: Mapping[str, Encoder]) -> ShardTask:
     return replace(task, features=tuple(name for name in task.graph.order if name in inputs or name in task.features))
 
 
-def _records(task: ShardTask) -> dict[str, ShardRecord]:
+def records(task: ShardTask) -> dict[str, ShardRecord]:
+    """Of the shards of a task, all of them finished."""
     return {name: shard_record(task.root, task.file(name)) for name in task.features}
 
 

@@ -94,7 +94,7 @@ def test_networks_run_where_a_gpu_is_declared_and_the_bytes_stay(
     build(tmp_path / "store", {"sample": sample}, "demo", QUICK, dask=address)
     assert contents(tmp_path / "store") == contents(built)
     with Client(address, set_as_default=False) as client:
-        assert {"decode_shards", "encode_shards"} <= set(client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes)))
+        assert {"build_shards", "encode_shards"} <= set(client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes)))
 
 
 def test_networks_in_a_process_of_their_own_give_the_same_bytes_and_leave_nothing(

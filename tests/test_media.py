@@ -348,11 +348,14 @@ def test_the_header_of_a_clip_becomes_its_facts(write_media: Writer) -> None:
     assert facts.video_start_s == 0.0
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.m4a", "fragments.mp4", "hevc.mp4", "old.mp4"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.m4a", "fragments.mp4", "large_fragments.mp4", "hevc.mp4", "old.mp4"])
 def test_a_header_read_without_a_picture_says_the_same(write_media: Writer, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     codec = {"hevc.mp4": "libx265", "old.mp4": "mpeg4"}.get(name, "libx264")
-    options = {"movflags": "frag_keyframe+empty_moov"} if name == "fragments.mp4" else {}
-    path = write_media(name, video_codec=codec, frames=0 if name == "a.m4a" else 30, audio_s=1.0, audio_codec="aac", options=options)
+    cut = {"fragments.mp4": "frag_keyframe", "large_fragments.mp4": "frag_every_frame"}.get(name)
+    how: dict[str, object] = {"options": {"movflags": f"{cut}+empty_moov"}} if cut else {}
+    if name == "large_fragments.mp4":  # what is looked at holds six of the thirty pictures
+        how |= {"video_options": {"qp": "0"}, "pix_fmt": "yuv444p", "size": (640, 480)}
+    path = write_media(name, video_codec=codec, frames=0 if name == "a.m4a" else 30, audio_s=1.0, audio_codec="aac", **how)
     same_without_pictures(path, monkeypatch)
 
 
