@@ -3,28 +3,27 @@
 Throughput: clips/s of `affectstore build` without start-up, as in `benchmarks.build`: the clips that a larger run has more than a smaller
 one, over the time that it takes longer. All ways run in turn, several times; ratios are of medians.
 
-Scheduling: builds of many clips on one engine, in which every worker writes down when it begins and ends a shard. What is not shard work
-is told in parts: the time until the first shard, the waiting of workers between shards, and the end. The folder takes the clips and the
-stores; clips that are there already are used.
+Scheduling: the command builds many clips, and every worker notes when it begins and ends a shard, or a piece of one. What is not shard
+work is told in parts; see `Shares`. The folder takes the clips and the stores; clips that are there already are used.
 """
 
 import argparse
 import os
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 
 from benchmarks.build import Bench, Rates, rates
 from benchmarks.clips import KINDS
+from benchmarks.timed import spans
 from benchmarks.watched import Run, run
-from extractors.base import Runtime
-from flows.shards import ShardTask, build_shards
-from stores.records import ShardRecord
 
-_LOG = "AFFECTSTORE_SHARD_LOG"
-_CLIPS_PER_SHARD = 8
+_CLIPS_PER_SHARD = 32
+"""Of a build whose scheduling is measured: what recipes have where they do not say."""
 
 
 @dataclass(frozen=True)
@@ -74,69 +73,78 @@ def _rates(folder: Path, way: Way, kind: str, embed: bool, done: Sequence[tuple[
     return rates(done, *Bench(folder, way.workers, embed).sizes("affectstore", kind))
 
 
-def timed_build(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
-    """`build_shards`, in a worker, which writes down when it began and ended."""
-    begun = time.time()
-    records = build_shards(task, runtime)
-    with (Path(os.environ[_LOG]) / str(os.getpid())).open("a") as log:
-        log.write(f"{begun} {time.time()}\n")
-    return records
-
-
 @dataclass(frozen=True)
 class Shares:
     """Of one build, in seconds."""
 
+    start: float
+    """Of the command: imports, checks, and the local engine where there is no server."""
     begin: float
-    """Until the first shard: names, headers, the plan, the workers' start."""
-    build: float
-    """From the first shard's begin to the last one's end."""
+    """Of the flow, until the first shard: names, headers, the plan, the workers' start."""
     work: float
-    """Of that, what all workers together spent in shards, over the number of workers."""
+    """What all workers together spent in shards, over the number of workers."""
+    wait: float
+    """What they spent outside of shards, from the first shard's begin to the last one's end."""
     end: float
+    """The commit, and the end of the flow."""
+    leave: float
+    """From there to the end of the command: what it prints, and its engine's end."""
 
     @property
-    def overhead(self) -> float:
-        """All but shard work, as a share of the build."""
-        whole = self.begin + self.build + self.end
-        return (whole - self.work) / whole
+    def of_flow(self) -> float:
+        """All but shard work, as a share of the flow."""
+        other = self.begin + self.wait + self.end
+        return other / (other + self.work)
+
+    @property
+    def of_command(self) -> float:
+        other = self.start + self.begin + self.wait + self.end + self.leave
+        return other / (other + self.work)
 
 
 def schedule(folder: Path, way: Way, kind: str, embed: bool, clips: int) -> Shares:
-    """One build in this process, whose workers run `timed_build`."""
-    from flows.run import run_build
-
+    """One build, whose workers note when they work."""
     bench = Bench(folder, way.workers, embed)
-    source, recipe, store, log = bench.source(kind, clips), bench.recipe(), bench.fresh("store"), bench.fresh("log")
-    log.mkdir()
-    os.environ[_LOG] = str(log)
-    per_shard = f"clips_per_shard={_CLIPS_PER_SHARD if embed else 4 * _CLIPS_PER_SHARD}"
-    workers, dask = (way.workers, None) if way.option == "--workers" else (None, way.value)
+    source, recipe, store, times = bench.source(kind, clips), bench.recipe(), bench.fresh("store"), bench.fresh("times")
+    times.mkdir()
+    build: list[str | Path] = [sys.executable, "-m", "benchmarks.timed", times, "build", store, "--corpus", f"folder={source}"]
+    how: list[str | Path] = ["--recipe", recipe, "--set", f"clips_per_shard={_CLIPS_PER_SHARD}", way.option, way.value]
     begun = time.time()
-    run_build(store, {"folder": source}, str(recipe), (per_shard,), workers, dask)
+    run([*build, *how], folder / "scheduling.log")
     ended = time.time()
-    spans = [tuple(map(float, line.split())) for part in log.iterdir() for line in part.read_text().splitlines()]
-    first, last = min(span[0] for span in spans), max(span[1] for span in spans)
-    return Shares(first - begun, last - first, sum(span[1] - span[0] for span in spans) / way.workers, ended - last)
+    found = spans(times)
+    ((flow, done),) = found["flow"]
+    first, last = min(span[0] for span in found["work"]), max(span[1] for span in found["work"])
+    work = sum(span[1] - span[0] for span in found["work"]) / way.workers
+    return Shares(flow - begun, first - flow, work, last - first - work, done - last, ended - done)
 
 
-def scheduling(folder: Path, kind: str, embed: bool, clips: int, rounds: int, ways: Sequence[Way]) -> None:
-    from benchmarks.dask import timed_build as named  # under the name by which a worker finds it
-    from flows import guard
-    from flows.engine import engine
-
-    vars(guard)["build_shards"] = named
+def scheduling(folder: Path, kind: str, embed: bool, clips: int, rounds: int, ways: Sequence[Way], server: bool) -> None:
     found: dict[Way, list[Shares]] = {way: [] for way in ways}
-    with engine():
+    with _server() if server else nullcontext():
         for _ in range(rounds):
             for way, its in found.items():
                 its.append(schedule(folder, way, kind, embed, clips))
-    print(f"a build of {clips} {kind} clips {'with' if embed else 'without'} ResNet-50, seconds, median of {rounds} rounds")
-    print(f"{'':16} {'begin':>7} {'shards':>7} {'waiting':>7} {'end':>7} {'not shard work':>15}")
+    what = f"{clips} {kind} clips {'with' if embed else 'without'} ResNet-50"
+    print(f"a build of {what}, on {'a running server' if server else 'an engine of its own'}, seconds, median of {rounds} rounds")
+    heads = "".join(f"{name:>8}" for name in ("start", "begin", "work", "wait", "end", "leave"))
+    print(f"{'':14}{heads}   not shard work: of the flow, of the command")
     for way, its in found.items():
-        columns = [[one.begin, one.work, one.build - one.work, one.end] for one in its]
-        seconds = " ".join(f"{median(column):7.2f}" for column in zip(*columns, strict=True))
-        print(f"{way.name:16} {seconds} {median(one.overhead for one in its):14.1%}")
+        columns = zip(*(astuple(one) for one in its), strict=True)
+        seconds = "".join(f"{median(column):8.2f}" for column in columns)
+        flow, command = (median(getattr(one, name) for one in its) for name in ("of_flow", "of_command"))
+        print(f"{way.name:14}{seconds} {flow:28.1%} {command:13.1%}")
+
+
+@contextmanager
+def _server() -> Iterator[None]:
+    """A Prefect server for all that is run."""
+    from flows.engine import engine
+
+    with engine() as url:
+        os.environ["PREFECT_API_URL"] = url
+        yield
+    del os.environ["PREFECT_API_URL"]
 
 
 def main() -> None:
@@ -147,6 +155,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--embed", action="store_true", help="encode the crops with ResNet-50 too")
     parser.add_argument("--only", choices=["throughput", "scheduling"])
+    parser.add_argument("--server", action="store_true", help="measure scheduling on a Prefect server that runs already")
     parser.add_argument("--way", choices=[way.name for way in WAYS], action="append", help="default: all of them")
     args = parser.parse_args()
     ways = [way for way in WAYS if not args.way or way.name in args.way]
@@ -154,7 +163,7 @@ def main() -> None:
     if args.only != "scheduling":
         throughput(args.folder, args.kind, args.embed, args.rounds, ways)
     if args.only != "throughput":
-        scheduling(args.folder, args.kind, args.embed, args.clips, args.rounds, ways)
+        scheduling(args.folder, args.kind, args.embed, args.clips, args.rounds, ways, args.server)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import av
 import av.error
@@ -67,12 +67,22 @@ _LFS = b"version https://git-lfs"
 S = TypeVar("S", VideoStream, AudioStream)
 
 
+class Stamped(NamedTuple):
+    """What a probe keeps of a packet: the bytes of all would be megabytes, and memory for them costs time."""
+
+    pts: int | None
+    dts: int | None
+    duration: int | None
+    is_discard: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Packets(Generic[S]):
     """The packets of one stream in the order of the file, still compressed; a few megabytes, where the frames would be gigabytes."""
 
     stream: S
-    items: "Sequence[Packet[Any]]"
+    items: "Sequence[Any]"
+    """Packets to be decoded; of a file that is only probed, `Stamped`."""
 
     @property
     def time_base(self) -> Fraction:
@@ -125,7 +135,7 @@ def _skipped(packet: "Packet[Any]") -> tuple[int, int]:
     return 0, 0
 
 
-def _stamp(packet: "Packet[Any]") -> int | None:
+def _stamp(packet: "Packet[Any] | Stamped") -> int | None:
     return packet.dts if packet.pts is None else packet.pts
 
 
@@ -149,7 +159,7 @@ def opened(clip_id: str, path: Path, deadline: Deadline, to_decode: bool = True)
     _refuse_playlists(clip_id, head)
     check_structure(clip_id, path)
     with _open(clip_id, path, head, deadline, to_decode) as container:
-        yield _demux(clip_id, container, deadline)
+        yield _demux(clip_id, container, deadline, to_decode)
 
 
 def _read_head(clip_id: str, path: Path) -> bytes:
@@ -215,20 +225,20 @@ def _is_text(head: bytes) -> bool:
     return not any(byte < 32 and byte not in b"\t\n\r\f" for byte in head)
 
 
-def _demux(clip_id: str, container: InputContainer, deadline: Deadline) -> Content:
+def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decode: bool) -> Content:
     video = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
     audio = next(iter(container.streams.audio), None)
-    items = _collect(clip_id, container, [stream for stream in (video, audio) if stream is not None], deadline)
+    items = _collect(clip_id, container, [stream for stream in (video, audio) if stream is not None], deadline, to_decode)
     pictures = Packets(video, items[video.index]) if video and items[video.index] else None
     sound = Packets(audio, items[audio.index]) if audio and items[audio.index] else None
     return Content(container, pictures, sound)
 
 
 def _collect(
-    clip_id: str, container: InputContainer, streams: "Sequence[VideoStream | AudioStream]", deadline: Deadline
-) -> "dict[int, list[Packet[Any]]]":
+    clip_id: str, container: InputContainer, streams: "Sequence[VideoStream | AudioStream]", deadline: Deadline, to_decode: bool
+) -> dict[int, list[Any]]:
     """The packets of each stream, by its index."""
-    items: dict[int, list[Packet[Any]]] = {stream.index: [] for stream in streams}
+    items: dict[int, list[Any]] = {stream.index: [] for stream in streams}
     if not items:
         return items  # demux() without a stream would read them all
     try:
@@ -236,7 +246,8 @@ def _collect(
             deadline.left_s()
             # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a decoder it would end the stream.
             if packet.size:
-                items[packet.stream_index].append(packet)
+                kept = packet if to_decode else Stamped(packet.pts, packet.dts, packet.duration, packet.is_discard)
+                items[packet.stream_index].append(kept)
     except av.error.FFmpegError as error:
         deadline.left_s()
         raise BadClip(

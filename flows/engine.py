@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 _PATIENCE_S = 120.0
@@ -23,23 +23,24 @@ class EngineError(RuntimeError):
 
 
 @contextmanager
-def engine(schedules: bool = False) -> Iterator[str]:
+def engine(schedules: bool = False, meanwhile: Callable[[], object] = lambda: None) -> Iterator[str]:
     """Inside, flows run against PREFECT_API_URL (variable or profile) if it is set, else against a local engine; gives its address.
 
-    The local engine starts scheduled runs only where `schedules` are asked for. EngineError when a server is set and does not answer.
+    The local engine starts scheduled runs only where `schedules` are asked for. `meanwhile` is called while it comes up, and whatever
+    that raises ends the engine. EngineError when a server is set and does not answer.
     """
     # Errors are told by the command, in one sentence; Prefect's own log of them appears only where it is asked for.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
     if configured := PREFECT_API_URL.value():
+        meanwhile()
         _reach(configured)
         yield configured
         return
-    print("starting the local Prefect engine, about 5 to 25 s (set PREFECT_API_URL to use a running server)", file=sys.stderr)
     os.environ.setdefault("PREFECT_UI_URL", "")  # it has no pages that a log could link to
     # Nobody reads the log of an engine that ends with the command, and sending it would hold the command up after its end.
-    with _server(schedules) as url, temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
+    with _server(schedules, meanwhile) as url, temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
         yield url
 
 
@@ -58,7 +59,7 @@ def _reach(url: str) -> None:
 
 
 @contextmanager
-def _server(schedules: bool) -> Iterator[str]:
+def _server(schedules: bool, meanwhile: Callable[[], object] = lambda: None) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,6 +73,10 @@ def _server(schedules: bool) -> Iterator[str]:
         with _alone():
             process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
             stack.callback(_end, process)
+            meanwhile()
+            print("starting the local Prefect engine, up to 25 s (set PREFECT_API_URL to use a running server)", file=sys.stderr)
+            import prefect.flows  # noqa: F401  (seconds, which whoever wants an engine would otherwise wait for afterwards)
+
             _wait_for(url, process)
         yield url
 

@@ -1,4 +1,4 @@
-"""The flows as the command runs them: checked first, so that a typing error costs no time, then on an engine."""
+"""The flows as the command runs them: checked while the local engine, if there is to be one, comes up; then run on it."""
 
 import contextvars
 from collections.abc import Callable
@@ -25,8 +25,7 @@ def run_build(
     dask: str | None = None,
     rehash: bool = False,
 ) -> "Result":
-    check_build(store, corpora, recipe, changes, dask)
-    with engine():
+    with engine(meanwhile=lambda: check_build(store, corpora, recipe, changes, dask)):
         from flows.build import build
 
         return _aside(lambda: build(store, corpora, recipe, changes, workers, dask, rehash))
@@ -51,8 +50,7 @@ def run_split(
 ) -> "Snapshot":
     from stores.snapshot import load_snapshot
 
-    load_snapshot(store)
-    with engine():
+    with engine(meanwhile=lambda: load_snapshot(store)):
         from flows.split import split
 
         return _aside(lambda: split(store, scheme, folds, seed, test, valid))
@@ -61,8 +59,7 @@ def run_split(
 def run_fit(store: Path, scheme: str, workers: int | None) -> "FitResult":
     from flows.fitting import Fits
 
-    Fits(store, scheme)
-    with engine():
+    with engine(meanwhile=lambda: Fits(store, scheme)):
         from flows.fit import fit
 
         return _aside(lambda: fit(store, scheme, workers))

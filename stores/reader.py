@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -30,14 +29,14 @@ from stores.snapshot import Snapshot, load_snapshot, read_compact, read_rows, re
 from stores.trainings import Trainings
 from stores.transforms import ARRAYS, TRANSFORMS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _MOST_MAPS = 400
 """Shards mapped at once: each map holds a file descriptor, of which a process has 1,024 by default."""
 
 _MOST_COMPARED = 20_000
 """Names among which a misspelt one is looked for; with more it would take longer than a second."""
-
-_WHOLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-"""Columns with gaps stay whole numbers and booleans in pandas."""
 
 Row = TypeVar("Row")
 
@@ -120,22 +119,22 @@ class FeatureStore:
         other._maps, other._tracks, other._compact = self._maps, self._tracks, self._compact
         return other
 
-    def clips(self) -> pd.DataFrame:
+    def clips(self) -> "pd.DataFrame":
         return self._frame(CLIPS)
 
-    def labels(self) -> pd.DataFrame:
+    def labels(self) -> "pd.DataFrame":
         return self._frame(LABELS)
 
-    def folds(self) -> pd.DataFrame:
+    def folds(self) -> "pd.DataFrame":
         return self._frame(FOLDS)
 
-    def index(self) -> pd.DataFrame:
+    def index(self) -> "pd.DataFrame":
         return self._frame(INDEX)
 
-    def quarantine(self) -> pd.DataFrame:
+    def quarantine(self) -> "pd.DataFrame":
         return self._frame(QUARANTINE)
 
-    def audits(self) -> pd.DataFrame:
+    def audits(self) -> "pd.DataFrame":
         """What the audit of each split scheme found; a row is a `manifests.audits.Finding`."""
         return self._frame(AUDITS)
 
@@ -143,8 +142,12 @@ class FeatureStore:
         """The rows of a table, as its row type. WrongTable when the file is not what was recorded."""
         return read_rows(self.root, self.snapshot, table)
 
-    def _frame(self, table: Table[Any]) -> pd.DataFrame:
-        frame: pd.DataFrame = read_table(self.root, self.snapshot, table).to_pandas(types_mapper=_WHOLE.get)
+    def _frame(self, table: Table[Any]) -> "pd.DataFrame":
+        import pandas as pd  # which the workers of a build, who read shards too, do without
+
+        # Columns with gaps stay whole numbers and booleans.
+        whole = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+        frame: pd.DataFrame = read_table(self.root, self.snapshot, table).to_pandas(types_mapper=whole.get)
         return frame
 
     def _reasons(self, feature: str) -> dict[str, tuple[str, str]]:

@@ -584,6 +584,22 @@ def test_an_interrupt_while_the_local_engine_starts_ends_all_at_once(folder: Pat
     assert "Traceback" not in served.log.read_text()
 
 
+def test_a_mistake_is_told_while_the_local_engine_starts_which_ends_with_it(folder: Path, tmp_path: Path) -> None:
+    mistaken = ["build", str(tmp_path / "store"), "--corpus", f"folder={folder}", "--recipe", "demo", "--set", "features.mfcc.n_mfc=3"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows", *mistaken],
+        env=environment(PREFECT_HOME=str(tmp_path / "home")),
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    told = process.communicate(timeout=60)[1].splitlines()
+    assert (len(told), process.returncode) == (1, 2)
+    assert "did you mean n_mfcc?" in told[0]
+    assert living_in_session(process.pid) == []
+
+
 @pytest.mark.slow
 def test_the_local_engine_leaves_overdue_runs_of_other_schedules_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Of a schedule whose command was killed there may be hundreds; marking them as late locks the database for the runs that are wanted.

@@ -1,7 +1,8 @@
 """What an audit looks at: clips with what is known of them, and on which side of which fold each lies.
 
 A listing holds one row for each line of a table, or for each clip of a store. Columns are factorised once, so that every rule is a few
-counts over whole numbers, whatever the length of the table.
+counts over whole numbers, whatever the length of the table. pandas is imported where that is done: whoever needs no more than the rules'
+names, such as the workers of a build, does without.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from manifests.overlaps import Span, overlapping
@@ -37,6 +37,8 @@ class Names:
 
     @staticmethod
     def of(values: Iterable[str | None]) -> "Names":
+        import pandas as pd
+
         codes, uniques = pd.factorize(np.asarray(list(values), dtype=object), use_na_sentinel=True)
         return Names(codes.astype(np.int32), np.asarray(uniques, dtype=object))
 
@@ -134,6 +136,8 @@ class Overlaps:
 
 
 def _overlaps(unit: str, recording: Names, clip: Names, start: NDArray[np.float64], end: NDArray[np.float64]) -> Overlaps:
+    import pandas as pd
+
     timed = (recording.codes >= 0) & np.isfinite(start) & np.isfinite(end) & (end > start)
     rows = np.flatnonzero(timed & (end - start <= _LONGEST_S))
     keys = pd.DataFrame({"clip": clip.codes[rows], "recording": recording.codes[rows], "start": start[rows], "end": end[rows]})
@@ -222,6 +226,8 @@ class Sides:
 
     def clips(self, mask: NDArray[np.bool_], most: int = 5) -> tuple[str, ...]:
         """The first clip ids, in the order of the source, of the rows in `mask`; each once."""
+        import pandas as pd
+
         column = self.names("clip")
         if column is None:
             return ()
