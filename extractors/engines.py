@@ -8,6 +8,7 @@ then torch's last bits may move; OpenVINO's do not.
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -94,11 +95,13 @@ def load(model: Model, runtime: Runtime) -> Engine:
 
 
 def resolve(engine: str) -> str:
-    """`torch` or `openvino` for `auto`: asks torch for a CUDA device, and so imports it."""
+    """`torch` or `openvino` for `auto`: asks torch for a CUDA device, and so imports it, but for a torch that was built without CUDA."""
     if engine not in ENGINES:
         raise ValueError(f'engine = "{engine}" is unknown; expected {", ".join(ENGINES)}')
     if engine != "auto":
         return engine
+    if version("torch").endswith("+cpu"):
+        return "openvino"
     import torch
 
     return "torch" if torch.cuda.is_available() else "openvino"

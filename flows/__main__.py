@@ -79,10 +79,12 @@ def build(
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
     from flows.run import run_build
-    from flows.view import print_result
 
     _check_hands(workers, dask)
-    print_result(store, run_build(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask, rehash))
+    result = run_build(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask, rehash)
+    from flows.view import print_result  # not before: the engine is to start at once
+
+    print_result(store, result)
 
 
 @app.command()

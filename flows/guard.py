@@ -52,12 +52,7 @@ def _build(crew: AnyCrew, task: ShardTask, runtime: Runtime, hands: int) -> dict
     if not pieces:
         return build(task)
     with ThreadPoolExecutor(min(hands, len(pieces)), thread_name_prefix="pieces") as threads:
-        for made in [threads.submit(build, piece) for piece in pieces]:
-            try:
-                made.result()
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)  # those that are under way are the last
-                raise
+        list(threads.map(build, pieces))  # where one fails, no other is begun
     return crew.call(join_shards, task, pieces)
 
 

@@ -1,6 +1,8 @@
 """A task in pieces: the bytes of a task in one go, made by all workers, and nothing of it made twice."""
 
 import hashlib
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,24 @@ def test_a_feature_that_is_finished_is_not_in_the_pieces(tmp_path: Path) -> None
 def test_a_task_of_a_store_behind_a_url_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AFFECTSTORE_CACHE", str(tmp_path / "cache"))
     assert pieces_of(task(tmp_path, home("s3://bucket/store"))) == []
+
+
+class Failing:
+    """A crew on which every call fails, after a while."""
+
+    calls = 0
+
+    def call(self, *given: object) -> None:
+        self.calls += 1
+        time.sleep(0.1)
+        raise ZeroDivisionError
+
+
+def test_where_a_piece_fails_no_other_is_begun(tmp_path: Path) -> None:
+    cut, crew = task(tmp_path, tmp_path / "store"), Failing()
+    with pytest.raises(ZeroDivisionError):
+        build_guarded(crew, replace(cut, clips=cut.clips * 20, paths=cut.paths * 20), Runtime(), hands=2)  # type: ignore[arg-type]
+    assert crew.calls < 10
 
 
 def test_two_workers_share_a_build_of_one_task(built: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

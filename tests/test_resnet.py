@@ -86,6 +86,13 @@ def test_an_unknown_engine_and_a_precision_that_is_not_to_be_had_are_refused() -
         replace(SMALL, precision="bfloat16").encode(images, Runtime("openvino"))
 
 
+@pytest.mark.skipif(not torch.__version__.endswith("+cpu"), reason="this torch may find a CUDA device")
+def test_a_torch_without_cuda_is_not_imported_to_be_asked_for_a_device() -> None:
+    code = "import sys; from extractors.engines import resolve; print(resolve('auto'), 'torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
+    assert found.stdout == "openvino False\n"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
 def test_without_cuda_auto_is_openvino_and_torch_gives_float32_only() -> None:
     assert engines.resolve("auto") == "openvino"
