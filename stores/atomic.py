@@ -48,7 +48,13 @@ def sweep(root: Path) -> list[Path]:
 
 def leftovers(root: Path) -> list[Path]:
     """What `sweep` would remove."""
-    return sorted(path for path in root.rglob(".*.tmp") if _HIDDEN.fullmatch(path.name))
+    return sorted(path for path in files_below(root) if _HIDDEN.fullmatch(path.name))
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Every file; a folder that a writer removes meanwhile is passed over, which `Path.rglob` takes for an error."""
+    for folder, _, names in os.walk(root):
+        yield from (Path(folder, name) for name in names)
 
 
 def make_folder(folder: Path) -> None:

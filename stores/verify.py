@@ -10,7 +10,7 @@ import numpy as np
 from manifests.features import IndexRow, State
 from manifests.label_spaces import SPACES
 from manifests.table import WrongTable
-from stores.atomic import leftovers
+from stores.atomic import files_below, leftovers
 from stores.hdf5 import Entry, Shard, WrongShard, open_shard
 from stores.mirror import Recorded, WrongDownload, mirror_of
 from stores.records import ShardRecord, StoredFeature, WrongRecord
@@ -89,7 +89,7 @@ def verify(root: Path, on_file: OnFile = lambda file: None) -> Report:
         _check_references(tables, report)
         _check_fitted(root, snapshot, tables, report, look)
     listed = {file for one in chain for file in _files_of(one)}
-    there = mirror.sizes() if mirror else [path.relative_to(root).as_posix() for path in root.rglob("*.h5")]
+    there = mirror.sizes() if mirror else [path.relative_to(root).as_posix() for path in files_below(root)]
     report.unreferenced = sum(file not in listed for file in there if file.startswith(("shards/", "fitted/")) and file.endswith(".h5"))
     report.unfinished = len(leftovers(root))
     report.remarks += _changed_spaces(snapshot)

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import pytest
 from manifests.features import FeatureSpec, fingerprint
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
-from stores.atomic import leftovers, publishing, sweep, write_bytes
+from stores.atomic import files_below, leftovers, publishing, sweep, write_bytes
 from stores.hdf5 import Shard, WrongShard, open_shard, shard_key
 from stores.records import WrongRecord, inside
 from stores.writer import ShardWriter
@@ -472,6 +473,17 @@ def test_a_full_disk_is_an_oserror_and_nothing_is_published_or_left(small_disk: 
     assert out.splitlines()[-1] == "OSError 28", err
     assert err == ""
     assert [path for path in small_disk.rglob("*") if path.is_file()] == []
+
+
+def test_files_are_listed_while_a_writer_removes_their_folders(tmp_path: Path) -> None:
+    for folder in (tmp_path / "a" / "c", tmp_path / "b" / "c"):
+        write_bytes(folder / "file", b"")
+    write_bytes(tmp_path / "first", b"")
+    files = files_below(tmp_path)
+    assert next(files) == tmp_path / "first"
+    shutil.rmtree(tmp_path / "a")
+    shutil.rmtree(tmp_path / "b")
+    assert list(files) == []
 
 
 def test_a_writer_killed_in_mid_shard_leaves_no_shard_and_sweep_cleans_up(tmp_path: Path) -> None:
