@@ -1,6 +1,5 @@
 """A task in pieces: the bytes of a task in one go, made by all workers, and nothing of it made twice."""
 
-import hashlib
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,11 +34,6 @@ def task(folder: Path, store: Path) -> ShardTask:
     return ShardTask(store, graph, Media(), clips, tuple(paths), ("logmel", "fatal"))
 
 
-def hashes(store: Path) -> dict[str, str]:
-    files = [path for path in store.rglob("*") if path.is_file()]
-    return {path.relative_to(store).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 def test_pieces_are_joined_to_the_bytes_of_a_task_in_one_go_also_where_a_clip_ends_its_process(tmp_path: Path) -> None:
     with Crew(2, lambda _: None) as crew:
         in_one_go = build_guarded(crew, task(tmp_path, tmp_path / "one"), Runtime())
@@ -49,7 +43,7 @@ def test_pieces_are_joined_to_the_bytes_of_a_task_in_one_go_also_where_a_clip_en
     assert [(refusal.clip_id, refusal.reason) for refusal in refused] == [("made/1", Reason.CRASHED)]
     assert len(list((tmp_path / "many" / PIECES).rglob("*.h5"))) == 3 * 2
     remove_pieces(tmp_path / "many")
-    assert hashes(tmp_path / "many") == hashes(tmp_path / "one")
+    assert contents(tmp_path / "many") == contents(tmp_path / "one")
 
 
 def test_pieces_that_a_killed_build_has_left_are_joined_and_not_made_again(tmp_path: Path) -> None:
@@ -89,7 +83,7 @@ class Failing:
 def test_where_a_piece_fails_no_other_is_begun(tmp_path: Path) -> None:
     cut, crew = task(tmp_path, tmp_path / "store"), Failing()
     with pytest.raises(ZeroDivisionError):
-        build_guarded(crew, replace(cut, clips=cut.clips * 20, paths=cut.paths * 20), Runtime(), hands=2)  # type: ignore[arg-type]
+        build_guarded(crew, replace(cut, clips=cut.clips * 20, paths=cut.paths * 20), Runtime(), hands=2)
     assert crew.calls < 10
 
 
@@ -99,7 +93,7 @@ def test_two_workers_share_a_build_of_one_task(built: Path, sample: Path, tmp_pa
 
     def counted(worker: _Worker, *given: object) -> None:
         started.append(worker)
-        start(worker, *given)  # type: ignore[arg-type]
+        start(worker, *given)
 
     monkeypatch.setattr(_Worker, "__init__", counted)
     build(tmp_path / "store", {"sample": sample}, "demo", (*QUICK, "clips_per_shard=32"), workers=2)
