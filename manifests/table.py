@@ -15,7 +15,7 @@ import hashlib
 import io
 import types
 import typing
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -103,7 +103,8 @@ class Table(Generic[Row]):
         return {name: hint for name, hint in hints if isinstance(hint, type) and issubclass(hint, StrEnum)}
 
     def _check_words(self, table: pa.Table) -> None:
-        for name, word in self._words.items():
+        for name in self._words.keys() & set(table.column_names):
+            word = self._words[name]
             if strange := set(table.column(name).unique().to_pylist()) - {str(each) for each in word}:
                 raise WrongTable(f"{min(strange)!r} is not a valid {word.__name__} in the column {name} of {self.name}")
 
@@ -137,40 +138,38 @@ class Table(Generic[Row]):
         return table
 
     def read_compact(self, path: Path, columns: Collection[str] | None = None) -> pa.Table:
-        """The same, compact, checked part by part, and with some columns alone; WrongTable also for a word that a column cannot hold."""
-        return self._read_parts(path, columns)[0]
+        """The rows of a file that is known to have the bytes which `to_bytes` gave: compact, and with some columns alone.
+
+        Whoever has hashed the file need not hash its rows, nor read all of its columns. All else is checked, part by part: WrongTable as
+        `read`, and for a word that a column cannot hold.
+        """
+        kept = [name for name in self.schema.names if columns is None or name in columns]
+        parts = [part.select(kept) for part in self._read_parts(path, {*kept, *self.key})]
+        return pa.concat_tables(parts).unify_dictionaries()
 
     def digest_of(self, path: Path) -> str:
-        """The content hash of a file, found anew; WrongTable as `read_compact`."""
-        return self._read_parts(path, ())[1]
-
-    def _read_parts(self, path: Path, columns: Collection[str] | None) -> tuple[pa.Table, str]:
+        """The content hash of a file, found anew; WrongTable as `read`."""
         text = _HashedText(str(self.schema).encode() + b"\n")
-        kept = [name for name in self.schema.names if columns is None or name in columns]
-        parts: dict[str, _Coded | _Chunks] = {name: _Coded() if self.schema.field(name).type == pa.string() else _Chunks() for name in kept}
-        last = None
-        with _sentences(path), pq.ParquetFile(path, read_dictionary=self._texts_of(path)) as file:
-            for number, part in enumerate(_row_groups(file)):
-                self._check_schema(part.schema)
-                self._check_nulls(part)
-                self._check_words(part)
-                keys = part.select(self.key)
-                self._check_keys(keys if last is None else pa.concat_tables([last, keys]))
-                last = keys.slice(max(0, keys.num_rows - 1))
-                pacsv.write_csv(part, pa.PythonFile(text, "w"), pacsv.WriteOptions(include_header=number == 0))
-                for name in kept:
-                    parts[name].add(part.column(name))
-            metadata = file.schema_arrow.metadata or {}
-        digest = text.hexdigest()
-        self._check_hash(path, metadata, digest)
-        arrays = [parts[name].column(self.schema.field(name).type) for name in kept]
-        fields = [self.schema.field(name).with_type(array.type) for name, array in zip(kept, arrays, strict=True)]
-        return pa.table(arrays, schema=pa.schema(fields)), digest
+        for number, part in enumerate(self._read_parts(path, self.schema.names)):
+            pacsv.write_csv(part, pa.PythonFile(text, "w"), pacsv.WriteOptions(include_header=number == 0))
+        self._check_hash(path, pq.read_schema(path).metadata or {}, text.hexdigest())
+        return text.hexdigest()
 
-    def _texts_of(self, path: Path) -> list[str]:
-        """Columns that are texts here and there are in the file."""
-        found = pq.read_schema(path).names
-        return [field.name for field in self.schema if field.type == pa.string() and field.name in found]
+    def _read_parts(self, path: Path, columns: Collection[str]) -> Iterator[pa.Table]:
+        """Some columns of a file, the key's among them, by its row groups: compact, and checked across them."""
+        last = None
+        with _sentences(path):
+            found = pq.read_schema(path)
+            self._check_schema(found)
+            texts = [field.name for field in self.schema if field.type == pa.string()]
+            with pq.ParquetFile(path, read_dictionary=texts) as file:
+                for part in _row_groups(file, [name for name in self.schema.names if name in columns]):
+                    self._check_nulls(part)
+                    self._check_words(part)
+                    keys = part.select(self.key)
+                    self._check_keys(keys if last is None else pa.concat_tables([last, keys]))
+                    last = keys.slice(max(0, keys.num_rows - 1))
+                    yield part
 
     def _check_hash(self, path: Path, metadata: Mapping[bytes, bytes], found: str) -> None:
         if metadata.get(_HASH_KEY, b"") != found.encode():
@@ -198,11 +197,11 @@ class Table(Generic[Row]):
         raise WrongTable(f"this is not a table of {self.name}: {what}")
 
     def _check_nulls(self, table: pa.Table) -> None:
-        for field in self.schema:
-            column = table.column(field.name)
-            if not field.nullable and column.null_count:
+        for name in table.column_names:
+            column = table.column(name)
+            if not self.schema.field(name).nullable and column.null_count:
                 at = pc.index(pc.is_null(column), True).as_py()
-                raise WrongTable(f"row {at} of {self.name} has no {field.name}, which every row needs")
+                raise WrongTable(f"row {at} of {self.name} has no {name}, which every row needs")
 
     def _check_keys(self, table: pa.Table) -> None:
         for part, rising, equal in self._neighbours(table):
@@ -245,43 +244,12 @@ def _sentences(path: Path) -> Iterator[None]:
         raise WrongTable(f"{path} is not a readable Parquet file ({error}); build the store again") from error
 
 
-def _row_groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
+def _row_groups(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.Table]:
     """The parts of a file, without metadata; at least one."""
     for number in range(file.num_row_groups):
-        yield file.read_row_group(number).replace_schema_metadata(None)
+        yield file.read_row_group(number, columns).replace_schema_metadata(None)
     if file.num_row_groups == 0:
-        yield file.read().replace_schema_metadata(None)
-
-
-class _Chunks:
-    """Parts of a column of numbers."""
-
-    def __init__(self) -> None:
-        self._chunks: list[pa.Array] = []
-
-    def add(self, column: pa.ChunkedArray) -> None:
-        self._chunks += column.chunks
-
-    def column(self, kind: pa.DataType) -> pa.ChunkedArray:
-        return pa.chunked_array(self._chunks, kind)
-
-
-class _Coded:
-    """Parts of a column of texts, each with a dictionary of its own, on their way to one dictionary for all."""
-
-    def __init__(self) -> None:
-        self._known = pa.array([], pa.string())
-        self._codes: list[pa.Array] = []
-
-    def add(self, column: pa.ChunkedArray) -> None:
-        for chunk in column.chunks:
-            new = chunk.dictionary.filter(pc.invert(pc.is_in(chunk.dictionary, self._known)))
-            self._known = pa.concat_arrays([self._known, new.unique()])
-            self._codes.append(pc.index_in(chunk.dictionary, self._known).take(chunk.indices))
-
-    def column(self, kind: pa.DataType) -> pa.ChunkedArray:
-        chunks = [pa.DictionaryArray.from_arrays(codes, self._known) for codes in self._codes]
-        return pa.chunked_array(chunks, pa.dictionary(pa.int32(), kind))
+        yield file.read(columns).replace_schema_metadata(None)
 
 
 class _HashedText(io.RawIOBase):

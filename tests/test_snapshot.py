@@ -26,7 +26,7 @@ from manifests.table import WrongTable
 from manifests.tracks import Track
 from stores.hdf5 import open_shard, shard_key
 from stores.records import ShardRecord, StoredFeature
-from stores.snapshot import NewerFormat, NotCommitted, Snapshot, WrongSnapshot, load_snapshot, publish, read_table
+from stores.snapshot import NewerFormat, NotCommitted, Snapshot, WrongSnapshot, load_snapshot, publish, read_compact, read_table
 from tests.test_shards import CROPS, ROOT, SPEC, spec_of, track_of, write
 
 LOGMEL = spec_of("logmel", shape=(6,), hop_s=0.02)
@@ -303,8 +303,9 @@ def test_a_table_that_is_not_the_recorded_one_is_refused(tmp_path: Path) -> None
     snapshot = make_store(tmp_path)
     path = tmp_path / snapshot.tables["clips"].file
     path.write_bytes(CLIPS.to_bytes(CLIPS.build([])))
-    with pytest.raises(WrongTable, match="it was changed afterwards"):
-        read_table(tmp_path, snapshot, CLIPS)
+    for read in (read_table, read_compact):
+        with pytest.raises(WrongTable, match="it was changed afterwards"):
+            read(tmp_path, snapshot, CLIPS)
     path.unlink()
     with pytest.raises(WrongTable, match="is missing"):
         read_table(tmp_path, snapshot, CLIPS)

@@ -228,8 +228,7 @@ def test_an_absent_file_stays_a_file_not_found(tmp_path: Path) -> None:
         LABELS.read(tmp_path / "absent.parquet")
 
 
-@pytest.mark.parametrize("compact", [False, True])
-def test_no_damage_to_a_file_gives_other_rows_or_another_error(tmp_path: Path, compact: bool) -> None:
+def test_no_damage_to_a_file_gives_other_rows_or_another_error(tmp_path: Path) -> None:
     path = write(tmp_path / "t.parquet", LABELS.build(ROWS))
     sound, refusals = path.read_bytes(), 0
     damaged = [sound[:cut] for cut in range(0, len(sound), 97)]
@@ -237,7 +236,7 @@ def test_no_damage_to_a_file_gives_other_rows_or_another_error(tmp_path: Path, c
     for data in damaged:
         path.write_bytes(data)
         try:
-            assert LABELS.rows(LABELS.read_compact(path) if compact else LABELS.read(path)) == ROWS
+            assert LABELS.rows(LABELS.read(path)) == ROWS
         except WrongTable:
             refusals += 1
     assert refusals > len(damaged) / 2
