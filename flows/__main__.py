@@ -1,5 +1,7 @@
 """The command `affectstore`. Heavy imports stay inside the commands that need them, so that `show` answers at once."""
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -261,6 +263,7 @@ def _corpora(options: list[str]) -> dict[str, Path]:
 
 def main() -> None:
     """Run the command; what a user can cause is one sentence and exit code 2, anything else is a traceback."""
+    atexit.register(gc.freeze)  # an interpreter that ends looks through all that it has once more, which takes a second
     # multiprocessing's tracker tidies up after an interrupt, and would warn that it had to.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,6 +3,7 @@
 Prefect can start such a server by itself, but that one outlives a parent that is killed, and says nothing while it starts.
 """
 
+import gc
 import os
 import socket
 import subprocess
@@ -12,10 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 
 _PATIENCE_S = 120.0
 _ANSWER_S = 5.0
+_WANTED = b"!"
 
 
 class EngineError(RuntimeError):
@@ -31,17 +34,30 @@ def engine(schedules: bool = False, meanwhile: Callable[[], object] = lambda: No
     """
     # Errors are told by the command, in one sentence; Prefect's own log of them appears only where it is asked for.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+    with ExitStack() as early:
+        # Prefect takes seconds to be imported and asked whether a server is set; an engine that may well be wanted begins meanwhile.
+        is_likely = "prefect" not in sys.modules and not os.environ.get("PREFECT_API_URL")
+        begun = early.enter_context(_process(schedules)) if is_likely else None
+        from prefect.settings import (
+            PREFECT_API_URL,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+            PREFECT_LOGGING_TO_API_ENABLED,
+            temporary_settings,
+        )
 
-    if configured := PREFECT_API_URL.value():
-        meanwhile()
-        _reach(configured)
-        yield configured
-        return
-    os.environ.setdefault("PREFECT_UI_URL", "")  # it has no pages that a log could link to
-    # Nobody reads the log of an engine that ends with the command, and sending it would hold the command up after its end.
-    with _server(schedules, meanwhile) as url, temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
-        yield url
+        if configured := PREFECT_API_URL.value():
+            early.close()
+            meanwhile()
+            _reach(configured)
+            yield configured
+            return
+        os.environ.setdefault("PREFECT_UI_URL", "")  # it has no pages that a log could link to
+        local = begun or early.enter_context(_process(schedules))
+        _bring_up(local, meanwhile)
+        # Nobody reads the log of an engine that ends with the command, or counts heartbeats there; both would hold up the command's end.
+        unread = {PREFECT_LOGGING_TO_API_ENABLED: False, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        with temporary_settings({PREFECT_API_URL: local.url, **unread}):
+            yield local.url
 
 
 def _reach(url: str) -> None:
@@ -58,8 +74,17 @@ def _reach(url: str) -> None:
         ) from error
 
 
+@dataclass(frozen=True)
+class _Local:
+    """The process of a local engine, which serves when it is told to."""
+
+    process: "subprocess.Popen[bytes]"
+    url: str
+
+
 @contextmanager
-def _server(schedules: bool, meanwhile: Callable[[], object] = lambda: None) -> Iterator[str]:
+def _process(schedules: bool) -> Iterator[_Local]:
+    """A process that makes ready to be an engine; it ends with this one, however that ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -68,17 +93,31 @@ def _server(schedules: bool, meanwhile: Callable[[], object] = lambda: None) -> 
     environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_FINAL": "1", **services}
     # A group of its own: an interrupt from the terminal is for the command, which needs its engine to the end.
     command = [sys.executable, "-m", "flows.engine", str(port)]
-    url = f"http://127.0.0.1:{port}/api"
-    with ExitStack() as stack:
-        with _alone():
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
-            stack.callback(_end, process)
-            meanwhile()
-            print("starting the local Prefect engine, up to 25 s (set PREFECT_API_URL to use a running server)", file=sys.stderr)
-            import prefect.flows  # noqa: F401  (seconds, which whoever wants an engine would otherwise wait for afterwards)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
+    try:
+        yield _Local(process, f"http://127.0.0.1:{port}/api")
+    finally:
+        _end(process)
 
-            _wait_for(url, process)
-        yield url
+
+def _bring_up(local: _Local, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Tell an engine to serve, and wait until it answers."""
+    with _alone():
+        _tell(local.process)
+        meanwhile()
+        print("starting the local Prefect engine, up to 25 s (set PREFECT_API_URL to use a running server)", file=sys.stderr)
+        import prefect.flow_engine  # seconds, which whoever wants an engine would otherwise wait for afterwards
+        import prefect.task_engine  # noqa: F401
+
+        _wait_for(local)
+
+
+def _tell(process: "subprocess.Popen[bytes]") -> None:
+    """That it is wanted. Whether it is still there is found out where its answer is waited for."""
+    with suppress(BrokenPipeError):
+        if process.stdin:
+            process.stdin.write(_WANTED)
+            process.stdin.flush()
 
 
 @contextmanager
@@ -113,28 +152,36 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.stdin.close()
 
 
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(local: _Local) -> None:
     end = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end and local.process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310  (an address of our own making)
+            with urllib.request.urlopen(f"{local.url}/health", timeout=5):  # noqa: S310  (an address of our own making)
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    found = "ended at once" if process.poll() is not None else f"gave no answer for {_PATIENCE_S:.0f} s"
+    found = "ended at once" if local.process.poll() is not None else f"gave no answer for {_PATIENCE_S:.0f} s"
     raise EngineError(f"the local Prefect engine {found}; try again, or run `prefect server start` and set PREFECT_API_URL to its address")
 
 
 def _serve(port: int) -> None:
-    """The engine's own process: leaves when the pipe from its parent closes, however the parent ended."""
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    """The engine's own process: serves when the pipe from its parent says so, leaves when that closes, however the parent ended."""
+    wanted = threading.Event()
+    threading.Thread(target=_listen_to_parent, args=(wanted,), daemon=True).start()
+    gc.disable()  # all that is imported stays, and to look it through again and again takes a quarter of the time
     import uvicorn
+    from prefect.server.api.server import create_app
 
-    uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error")
+    gc.freeze()
+    gc.enable()
+    wanted.wait()
+    uvicorn.run(create_app, factory=True, host="127.0.0.1", port=port, log_level="error")
 
 
-def _leave_with_parent() -> None:
-    sys.stdin.buffer.read()
+def _listen_to_parent(wanted: threading.Event) -> None:
+    if sys.stdin.buffer.read(len(_WANTED)):
+        wanted.set()
+        sys.stdin.buffer.read()
     os._exit(0)
 
 

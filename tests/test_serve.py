@@ -604,8 +604,9 @@ def test_a_mistake_is_told_while_the_local_engine_starts_which_ends_with_it(fold
 def test_the_local_engine_leaves_overdue_runs_of_other_schedules_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Of a schedule whose command was killed there may be hundreds; marking them as late locks the database for the runs that are wanted.
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    with flows.engine._server(schedules=True) as url:
-        server = Server(url)
+    with flows.engine._process(schedules=True) as local:
+        flows.engine._bring_up(local)
+        server = Server(local.url)
         overdue = {"type": "SCHEDULED", "state_details": {"scheduled_time": (datetime.now().astimezone() - timedelta(hours=1)).isoformat()}}
         flow = server.ask("/flows/", {"name": "gone"})["id"]
         runs = [server.ask("/flow_runs/", {"flow_id": flow, "state": overdue})["id"] for _ in range(3)]
