@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import dask.config
 from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster
 from distributed.client import FutureCancelledError
 
@@ -36,6 +37,8 @@ _WORKERLESS_S = 60.0
 _LOOK_S = 5.0
 _GPU = {"GPU": 1}
 _LOOPBACK = "127.0.0.1"
+_UNWATCHED = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
+"""Dask samples every thread and times every loop for pages that nobody opens here, at some hundredths of a processor for each process."""
 
 
 class ClusterError(RuntimeError):
@@ -50,6 +53,7 @@ def connect(where: str) -> Iterator[Client]:
         if workers is None:
             yield stack.enter_context(_client(where))
         else:
+            stack.enter_context(dask.config.set(_UNWATCHED))
             cluster = stack.enter_context(_local_cluster(workers))
             yield stack.enter_context(Client(cluster, set_as_default=False))
 
@@ -103,7 +107,8 @@ def _local_cluster(workers: int) -> SpecCluster:
     """Workers of one thread that listen on loopback alone, without a dashboard; the first one declares a GPU, should there be one."""
     common = {"host": _LOOPBACK, "dashboard": False}
     scheduler = {"cls": Scheduler, "options": {**common, "dashboard_address": f"{_LOOPBACK}:0"}}
-    worker = {**common, "nthreads": 1, "silence_logs": logging.CRITICAL}
+    # What takes memory is done in processes that Dask does not look at, though it would look ten times a second.
+    worker = {**common, "nthreads": 1, "memory_limit": None, "silence_logs": logging.CRITICAL}
     spec = {number: {"cls": Nanny, "options": {**worker, "resources": _GPU if number == 0 else {}}} for number in range(workers)}
     return SpecCluster(spec, scheduler, silence_logs=logging.CRITICAL)
 

@@ -15,6 +15,8 @@ from tests.conftest import QUICK, write
 
 ROOT = Path(__file__).parents[1]
 
+pytestmark = pytest.mark.usefixtures("engine")  # a local engine for each command would take longer than the commands
+
 
 def affectstore(*arguments: object, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "flows", *map(str, arguments)]
@@ -80,7 +82,7 @@ def _a_folder(folder: Path) -> Path:
 
 @pytest.mark.slow
 def test_official_weights_that_are_neither_cached_nor_reachable_name_the_file_and_the_place(
-    engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     # A proxy that nobody listens at: no connection can leave, and the answer comes at once.
@@ -91,7 +93,7 @@ def test_official_weights_that_are_neither_cached_nor_reachable_name_the_file_an
     assert not (tmp_path / "s" / "dataset.json").exists()
 
 
-def test_a_wrong_weights_file_is_one_sentence(engine: None, tmp_path: Path) -> None:
+def test_a_wrong_weights_file_is_one_sentence(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pth"
     wrong.write_bytes(b"not weights")
     tables = {name: f'[features.{name}]\nextractor = "{name}"\n' for name in ("frames", "faces", "crops")}
@@ -101,7 +103,7 @@ def test_a_wrong_weights_file_is_one_sentence(engine: None, tmp_path: Path) -> N
     assert "wrong.pth" in refusal("build", tmp_path / "s", "--corpus", corpus, "--recipe", tmp_path / "mine.toml")
 
 
-def test_an_unknown_scheme_lists_the_schemes(engine: None, built: Path) -> None:
+def test_an_unknown_scheme_lists_the_schemes(built: Path) -> None:
     assert "subject_kfold" in refusal("split", built, "subject_kfolds")
 
 
@@ -150,7 +152,7 @@ def test_recipes_lists_and_prints() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_a_build_at_once_with_one_sentence_and_no_process_left(
-    number: signal.Signals, engine: None, sample: Path, tmp_path: Path
+    number: signal.Signals, sample: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
     arguments = ["build", str(store), "--corpus", f"sample={sample}", "--recipe", "demo"]
@@ -181,7 +183,7 @@ def living_in_group(group: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_file_that_cannot_grow_is_one_sentence_and_the_next_build_goes_on(engine: None, sample: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_grow_is_one_sentence_and_the_next_build_goes_on(sample: Path, tmp_path: Path) -> None:
     arguments = ["build", str(tmp_path / "store"), "--corpus", f"sample={sample}", "--recipe", "demo"]
     options = [part for change in QUICK for part in ("--set", change)]
     limited = ["bash", "-c", 'ulimit -f 200; exec "$@"', "limited", sys.executable, "-m", "flows", *arguments, *options]
@@ -194,7 +196,7 @@ def test_a_file_that_cannot_grow_is_one_sentence_and_the_next_build_goes_on(engi
 
 
 @pytest.mark.slow
-def test_build_split_and_read_from_the_command(engine: None, sample: Path, tmp_path: Path) -> None:
+def test_build_split_and_read_from_the_command(sample: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     options = [part for change in QUICK for part in ("--set", change)]
     done = affectstore("build", store, "--corpus", f"sample={sample}", "--recipe", "demo", *options)

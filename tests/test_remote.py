@@ -551,7 +551,7 @@ def run(url: str, *words: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_command_that_cannot_reach_its_store_says_so_before_anything_starts(url: str, sample: Path) -> None:
+def test_a_command_that_cannot_reach_its_store_says_so_before_anything_starts(engine: None, url: str, sample: Path) -> None:
     words = command("s3://no-such-bucket/store", "build", "--corpus", f"sample={sample}", "--recipe", "demo")
     begun = time.monotonic()
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)

@@ -600,6 +600,25 @@ def test_a_mistake_is_told_while_the_local_engine_starts_which_ends_with_it(fold
     assert living_in_session(process.pid) == []
 
 
+def test_a_server_that_a_profile_names_is_asked_and_no_local_engine_stays(folder: Path, tmp_path: Path) -> None:
+    # The local engine begins before Prefect can be asked for its profile.
+    profiles = 'active = "lab"\n[profiles.lab]\nPREFECT_API_URL = "http://127.0.0.1:9/api"\n'
+    (tmp_path / "profiles.toml").write_text(profiles, encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows", "build", str(tmp_path / "store"), "--corpus", f"folder={folder}", "--recipe", "demo"],
+        env=environment(PREFECT_HOME=str(tmp_path)),
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    told = process.communicate(timeout=60)[1].splitlines()
+    assert (len(told), process.returncode) == (1, 2)
+    assert told[0].startswith("affectstore: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:9/api")
+    assert living_in_session(process.pid) == []
+    assert not (tmp_path / "prefect.db").exists()
+
+
 @pytest.mark.slow
 def test_the_local_engine_leaves_overdue_runs_of_other_schedules_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Of a schedule whose command was killed there may be hundreds; marking them as late locks the database for the runs that are wanted.
