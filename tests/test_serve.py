@@ -584,11 +584,11 @@ def test_an_interrupt_while_the_local_engine_starts_ends_all_at_once(folder: Pat
     assert "Traceback" not in served.log.read_text()
 
 
-def test_a_mistake_is_told_while_the_local_engine_starts_which_ends_with_it(folder: Path, tmp_path: Path) -> None:
-    mistaken = ["build", str(tmp_path / "store"), "--corpus", f"folder={folder}", "--recipe", "demo", "--set", "features.mfcc.n_mfc=3"]
+def refused_build(home: Path, folder: Path, *options: str) -> str:
+    """The one sentence of a build that must not begin, and that leaves no process."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows", *mistaken],
-        env=environment(PREFECT_HOME=str(tmp_path / "home")),
+        [sys.executable, "-m", "flows", "build", str(home / "store"), "--corpus", f"folder={folder}", "--recipe", "demo", *options],
+        env=environment(PREFECT_HOME=str(home)),
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -596,26 +596,20 @@ def test_a_mistake_is_told_while_the_local_engine_starts_which_ends_with_it(fold
     )
     told = process.communicate(timeout=60)[1].splitlines()
     assert (len(told), process.returncode) == (1, 2)
-    assert "did you mean n_mfcc?" in told[0]
     assert living_in_session(process.pid) == []
+    return told[0]
+
+
+def test_a_mistake_is_told_while_the_local_engine_starts_which_ends_with_it(folder: Path, tmp_path: Path) -> None:
+    assert "did you mean n_mfcc?" in refused_build(tmp_path, folder, "--set", "features.mfcc.n_mfc=3")
 
 
 def test_a_server_that_a_profile_names_is_asked_and_no_local_engine_stays(folder: Path, tmp_path: Path) -> None:
     # The local engine begins before Prefect can be asked for its profile.
     profiles = 'active = "lab"\n[profiles.lab]\nPREFECT_API_URL = "http://127.0.0.1:9/api"\n'
     (tmp_path / "profiles.toml").write_text(profiles, encoding="utf-8")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows", "build", str(tmp_path / "store"), "--corpus", f"folder={folder}", "--recipe", "demo"],
-        env=environment(PREFECT_HOME=str(tmp_path)),
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        start_new_session=True,
-    )
-    told = process.communicate(timeout=60)[1].splitlines()
-    assert (len(told), process.returncode) == (1, 2)
-    assert told[0].startswith("affectstore: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:9/api")
-    assert living_in_session(process.pid) == []
+    told = refused_build(tmp_path, folder)
+    assert told.startswith("affectstore: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:9/api")
     assert not (tmp_path / "prefect.db").exists()
 
 
