@@ -281,9 +281,10 @@ def main() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     """Leave at once: what is finished is on the disk, what is not has no name yet, and workers and engine leave with this process."""
-    if sys.stderr.isatty():
-        print("\x1b[?25h", end="", file=sys.stderr)  # the cursor, which a progress bar hides
-    print("\naffectstore: stopped; what was finished is kept, run the same command again to go on", file=sys.stderr, flush=True)
+    # Written past `sys.stderr`, which may be in the middle of a line of its own.
+    cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # which a progress bar hides
+    words = f"{cursor}\naffectstore: stopped; what was finished is kept, run the same command again to go on\n"
+    os.write(sys.stderr.fileno(), words.encode())
     os._exit(128 + number)
 
 

@@ -74,12 +74,10 @@ def serve(
     check_build(store, folders, recipe, changes, dask)
     recipe = recipe if recipe in shipped() else str(Path(recipe).absolute())
     service = Service(shown(store.absolute()), {n: str(f) for n, f in folders.items()}, recipe, changes, cron, zone, workers, dask)
-    print(f"{service.name}: next builds {', '.join(f'{when:%Y-%m-%d %H:%M}' for when in times)} ({zone})")
+    print(f"{service.name}: next builds {', '.join(f'{when:%Y-%m-%d %H:%M}' for when in times)} ({zone})", flush=True)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
     # The error of a task is that of its run, which tells it.
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "CRITICAL")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
     try:
         with engine(schedules=True) as url:
             _keep(service, url)
@@ -124,6 +122,9 @@ def _keep(service: Service, url: str) -> NoReturn:
     command = [sys.executable, "-m", "flows.serve", json.dumps(asdict(service))]
     runner = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
     try:
+        # Not before: raised in the middle of an import, an interrupt can come out of it as another error.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         code = runner.wait()
     except _Interrupted:
         print("\naffectstore: stopping the schedule and what it builds", file=sys.stderr, flush=True)
