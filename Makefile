@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 .PHONY: demo test clean
+.NOTPARALLEL:  # there is one .venv
 
 demo: .venv/build.stamp
 	$(BIN)/affectstore demo --out demo
@@ -14,14 +15,20 @@ test: .venv/dev.stamp
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .venv/build.stamp: pyproject.toml constraints.txt
-	@echo "installing into .venv, some 3 GB: a few minutes"
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[build]'
+	$(call install,build)
 	touch $@
 
-.venv/dev.stamp: .venv/build.stamp
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[build,dev]'
-	touch $@
+# All at once: what is installed on top of another installation is resolved anew, which takes a minute.
+.venv/dev.stamp: pyproject.toml constraints.txt
+	$(call install,build$(comma)dev)
+	touch .venv/build.stamp $@
+
+define install
+	@echo "installing into .venv, some 3 GB: a few minutes"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$1]'
+endef
+comma := ,
 
 clean:
 	rm -rf .venv demo

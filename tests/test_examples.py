@@ -389,7 +389,7 @@ BRIEF = {
 def test_one_command_goes_from_clips_to_scores_under_both_protocols(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(prepare, "SIZES", {recipe: TINY.get(recipe, (3, 2, 2))})
+    monkeypatch.setattr(prepare, "SIZES", {recipe: TINY.get(recipe, (3, 2, 1))})
     monkeypatch.setitem(prepare.SMALL, recipe, prepare.SMALL[recipe] + BRIEF[recipe])
     threads = torch.get_num_threads()
     try:

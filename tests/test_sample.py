@@ -113,7 +113,8 @@ def test_an_interrupted_sample_is_finished_by_the_same_call_with_the_same_bytes(
     again = tmp_path / "again"
     with pytest.raises(Stop):
         write_sample(again, actors=ACTORS, emotions=1, takes=1, on_clip=stop)
-    assert len(hashes(again)) == 1
+    assert set() < hashes(again).items() <= hashes(root).items()
+    next(again.rglob("*.mp4")).unlink()  # where there are processors for all clips, all have been drawn
     heard: list[str] = []
     paths = write_sample(again, actors=ACTORS, emotions=1, takes=1, on_clip=heard.append)
     assert heard == [path.relative_to(again).as_posix() for path in paths]
