@@ -139,11 +139,14 @@ def _report(protocol: Protocol, fold: int, model: str, found: Predictions, class
 def summary(recipe: str, results: Sequence[Result]) -> str:
     """One line for each model and scheme: the mean over folds, beside chance."""
     lines = [f"\n{recipe:<44} {'accuracy':>9} {'macro-F1':>9} {'chance':>9}  folds"]
-    for scheme, model in dict.fromkeys((result.protocol.scheme, result.model) for result in results):
-        scores = [result.scores for result in results if (result.protocol.scheme, result.model) == (scheme, model)]
-        means = (sum(values) / len(scores) for values in zip(*((s.accuracy, s.macro_f1, s.chance) for s in scores), strict=True))
-        lines += [f"  {scheme}", f"    {model:<40} " + " ".join(f"{mean:>9.3f}" for mean in means) + f"  {len(scores)}"]
-    return "\n".join(dict.fromkeys(lines))
+    for scheme in dict.fromkeys(result.protocol.scheme for result in results):
+        lines.append(f"  {scheme}")
+        of_scheme = [result for result in results if result.protocol.scheme == scheme]
+        for model in dict.fromkeys(result.model for result in of_scheme):
+            scores = [result.scores for result in of_scheme if result.model == model]
+            means = (sum(values) / len(scores) for values in zip(*((s.accuracy, s.macro_f1, s.chance) for s in scores), strict=True))
+            lines.append(f"    {model:<40} " + " ".join(f"{mean:>9.3f}" for mean in means) + f"  {len(scores)}")
+    return "\n".join(lines)
 
 
 def protocols(paper: Paper, store: FeatureStore, schemes: Sequence[str]) -> list[Protocol]:

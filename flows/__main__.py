@@ -262,14 +262,19 @@ def _corpora(options: list[str]) -> dict[str, Path]:
 
 
 def main() -> None:
-    """Run the command; what a user can cause is one sentence and exit code 2, anything else is a traceback."""
+    """The process of the command."""
     atexit.register(gc.freeze)  # an interpreter that ends looks through all that it has once more, which takes a second
     # multiprocessing's tracker tidies up after an interrupt, and would warn that it had to.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    run()
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """The command, by default as it was called; what a user can cause is one sentence and exit code 2, anything else is a traceback."""
     try:
-        app()
+        app(arguments)
     except Exception as error:
         from flows.sentences import sentence
 

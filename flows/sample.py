@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,7 @@ def write_sample(
     clips = sample_clips(actors, emotions, takes)
     _claim(folder, f"actors={actors} emotions={emotions} takes={takes}")
     paths = [folder / clip.path for clip in clips]
+    _cut_out()  # what all of them are made of
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # drawing and encoding let go of the interpreter
         for clip, _ in zip(clips, threads.map(_draw, clips, paths), strict=True):
             if on_clip:
@@ -95,8 +97,6 @@ def write_clip(path: Path, frames: Iterable[Rgb], fps: int, samples: Samples | N
     The header stands before the media, so that a file that was cut still opens. One thread and no dates or versions: the same input gives
     the same bytes on one machine. The file appears whole or not at all.
     """
-    import av
-
     part = path.with_name(f".{path.name}.part")
     try:
         with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as container:
@@ -124,8 +124,6 @@ def _mux(container: Any, frames: Iterable[Rgb], fps: int, samples: Samples | Non
 
 
 def _encode_video(container: Any, stream: Any, first: Rgb, others: Iterator[Rgb]) -> None:
-    import av
-
     def encode(rgb: Rgb) -> None:
         container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
 
@@ -136,8 +134,6 @@ def _encode_video(container: Any, stream: Any, first: Rgb, others: Iterator[Rgb]
 
 
 def _encode_audio(container: Any, stream: Any, samples: Samples, rate_hz: int) -> None:
-    import av
-
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[np.newaxis]), format="fltp", layout="mono")
     frame.rate = rate_hz
     frame.pts = 0
