@@ -4,7 +4,9 @@ Prefect can start such a server by itself, but that one outlives a parent that i
 """
 
 import gc
+import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +20,8 @@ from dataclasses import dataclass
 
 _PATIENCE_S = 120.0
 _ANSWER_S = 5.0
-_WANTED = b"!"
+_SERVE, _LEAVE = b"!", b"."
+"""What the engine's process is told through its stdin."""
 
 
 class EngineError(RuntimeError):
@@ -103,7 +106,7 @@ def _process(schedules: bool) -> Iterator[_Local]:
 def _bring_up(local: _Local, meanwhile: Callable[[], object] = lambda: None) -> None:
     """Tell an engine to serve, and wait until it answers."""
     with _alone():
-        _tell(local.process)
+        _tell(local.process, _SERVE)
         meanwhile()
         print("starting the local Prefect engine, up to 25 s (set PREFECT_API_URL to use a running server)", file=sys.stderr)
         import prefect.flow_engine  # seconds, which whoever wants an engine would otherwise wait for afterwards
@@ -112,11 +115,11 @@ def _bring_up(local: _Local, meanwhile: Callable[[], object] = lambda: None) -> 
         _wait_for(local)
 
 
-def _tell(process: "subprocess.Popen[bytes]") -> None:
-    """That it is wanted. Whether it is still there is found out where its answer is waited for."""
+def _tell(process: "subprocess.Popen[bytes]", word: bytes) -> None:
+    """Whether it is still there to hear is found out where its answer is waited for."""
     with suppress(BrokenPipeError):
         if process.stdin:
-            process.stdin.write(_WANTED)
+            process.stdin.write(word)
             process.stdin.flush()
 
 
@@ -142,7 +145,7 @@ def _alone() -> Iterator[None]:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
+    _tell(process, _LEAVE)
     try:
         process.wait(timeout=5)
     except subprocess.TimeoutExpired:
@@ -165,7 +168,7 @@ def _wait_for(local: _Local) -> None:
 
 
 def _serve(port: int) -> None:
-    """The engine's own process: serves when the pipe from its parent says so, leaves when that closes, however the parent ended."""
+    """The engine's own process: serves and leaves as its parent says through the pipe, and leaves when that closes, however it ended."""
     wanted = threading.Event()
     threading.Thread(target=_listen_to_parent, args=(wanted,), daemon=True).start()
     gc.disable()  # all that is imported stays, and to look it through again and again takes a quarter of the time
@@ -179,9 +182,12 @@ def _serve(port: int) -> None:
 
 
 def _listen_to_parent(wanted: threading.Event) -> None:
-    if sys.stdin.buffer.read(len(_WANTED)):
+    if sys.stdin.buffer.read(1) == _SERVE:
         wanted.set()
-        sys.stdin.buffer.read()
+        if sys.stdin.buffer.read(1) == _LEAVE:
+            logging.disable()  # what it was about to write down breaks off, with pages of errors that tell nobody anything
+            signal.raise_signal(signal.SIGTERM)
+            return
     os._exit(0)
 
 

@@ -587,33 +587,43 @@ def test_an_interrupt_while_the_local_engine_starts_ends_all_at_once(folder: Pat
     assert "Traceback" not in served.log.read_text()
 
 
-def refused_build(home: Path, folder: Path, *options: str) -> str:
-    """The one sentence of a build that must not begin, and that leaves no process."""
+def refused_build(home: Path, corpus: str, *options: str) -> list[str]:
+    """What a build says that must fail, and that leaves no process."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows", "build", str(home / "store"), "--corpus", f"folder={folder}", "--recipe", "demo", *options],
+        [sys.executable, "-m", "flows", "build", str(home / "store"), "--corpus", corpus, *options],
         env=environment(PREFECT_HOME=str(home)),
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         start_new_session=True,
     )
-    told = process.communicate(timeout=60)[1].splitlines()
-    assert (len(told), process.returncode) == (1, 2)
+    told = process.communicate(timeout=120)[1].splitlines()
+    assert process.returncode == 2
     assert living_in_session(process.pid) == []
-    return told[0]
+    return told
 
 
 def test_a_mistake_is_told_while_the_local_engine_starts_which_ends_with_it(folder: Path, tmp_path: Path) -> None:
-    assert "did you mean n_mfcc?" in refused_build(tmp_path, folder, "--set", "features.mfcc.n_mfc=3")
+    (told,) = refused_build(tmp_path, f"folder={folder}", "--recipe", "demo", "--set", "features.mfcc.n_mfc=3")
+    assert "did you mean n_mfcc?" in told
 
 
 def test_a_server_that_a_profile_names_is_asked_and_no_local_engine_stays(folder: Path, tmp_path: Path) -> None:
     # The local engine begins before Prefect can be asked for its profile.
     profiles = 'active = "lab"\n[profiles.lab]\nPREFECT_API_URL = "http://127.0.0.1:9/api"\n'
     (tmp_path / "profiles.toml").write_text(profiles, encoding="utf-8")
-    told = refused_build(tmp_path, folder)
+    (told,) = refused_build(tmp_path, f"folder={folder}", "--recipe", "demo")
     assert told.startswith("affectstore: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:9/api")
     assert not (tmp_path / "prefect.db").exists()
+
+
+@pytest.mark.slow
+def test_a_build_that_fails_tells_no_errors_of_the_engine_that_ends_with_it(folder: Path, recipe: Path, tmp_path: Path) -> None:
+    for number in range(400):  # enough tasks that the engine is still writing them down
+        (folder / f"more{number}.wav").hardlink_to(folder / "clip0.wav")
+    begin, end = refused_build(tmp_path, f"ravdess={folder}", "--recipe", str(recipe))
+    assert begin.startswith("starting the local Prefect engine")
+    assert end.startswith("affectstore: 403 of 403 clips are damaged (403 unknown_name)")
 
 
 @pytest.mark.slow
