@@ -44,8 +44,8 @@ def test_a_build_killed_at_many_points_ends_with_the_bytes_of_an_undisturbed_one
     whole, kills = len(contents(built)), 0
     for number in range(whole):
         process = start(store, sample)
-        # Each round waits for twelve files more than are there, pieces among them, and then for another moment inside the next write.
-        if not kill_when(process, store, files_in(store) + 12, after_s=0.01 * (number % 5)):
+        # Each round waits for ten files more than are there, pieces among them, and then for another moment inside the next write.
+        if not kill_when(process, store, files_in(store) + 10, after_s=0.01 * (number % 5)):
             break
         kills += 1
         dataset = store / "dataset.json"
