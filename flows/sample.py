@@ -6,7 +6,6 @@ background; it moves as a whole and its face does not change. The voices are syn
 machinery; nothing about emotions can be learnt from it, and no accuracy measured on it means anything.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.crew import cores
 from flows.voice import RATE_HZ, Samples, speak
 from manifests.corpora.sample import Defect, SampleClip, sample_clips
 
@@ -58,7 +58,7 @@ def write_sample(
     _claim(folder, f"actors={actors} emotions={emotions} takes={takes}")
     paths = [folder / clip.path for clip in clips]
     _cut_out()  # what all of them are made of
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # drawing and encoding let go of the interpreter
+    with ThreadPoolExecutor(cores()) as threads:  # drawing and encoding let go of the interpreter
         for clip, _ in zip(clips, threads.map(_draw, clips, paths), strict=True):
             if on_clip:
                 on_clip(clip.path)

@@ -155,6 +155,21 @@ def test_an_unknown_corpus_or_an_empty_folder_is_refused_first(no_engine: None, 
         serve(tmp_path / "s", {"folder": tmp_path / "nowhere"}, str(recipe), (), "* * * * *", None, None)
 
 
+def test_no_handler_that_raises_is_set_before_the_engine_is_up(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, recipe: Path, tmp_path: Path
+) -> None:
+    # Raised in the middle of one of its imports, an interrupt can come out of it as another error.
+    def starting(schedules: bool = False) -> None:
+        assert [signal.getsignal(number) for number in kinds] == before
+        raise EngineError("it has been seen")
+
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in kinds]
+    monkeypatch.setattr("flows.serve.engine", starting)
+    with pytest.raises(EngineError, match="it has been seen"):
+        serve(tmp_path / "s", {"folder": folder}, str(recipe), (), "* * * * *", None, None)
+
+
 def test_the_command_refuses_an_unknown_recipe_with_one_sentence_and_exit_code_2(folder: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
