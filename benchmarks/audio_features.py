@@ -1,4 +1,5 @@
-"""MFCC with deltas and two log-mels of the same clip, librosa against ours, side by side: `python -m benchmarks.audio_features`."""
+"""MFCC with deltas and two log-mels of the same clip, librosa against ours, side by side: `python
+-m benchmarks.audio_features`."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -45,7 +46,9 @@ def our_features(samples: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
 
 
 def main() -> None:
-    samples = voice(KINDS["ravdess"], 0)[::3].copy()  # 48 kHz -> 16 kHz: what it sounds like does not matter here
+    samples = voice(KINDS["ravdess"], 0)[
+        ::3
+    ].copy()  # 48 kHz -> 16 kHz: what it sounds like does not matter here
     ways = {"librosa": librosa_features, "affectstore": our_features}
     wanted, got = (way(samples) for way in ways.values())
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -57,11 +60,22 @@ def main() -> None:
                 seconds[name].append(time.process_time() - begun)
     middle = {name: median(taken) for name, taken in seconds.items()}
     print("MFCC with deltas and log-mels of 64 and 128 bands")
-    print(f"of {len(samples) / 16000:.1f} s of sound, CPU time on one core, median of {ROUNDS} rounds")
+    print(
+        f"of {len(samples) / 16000:.1f} s of sound, CPU time on one core, median of {ROUNDS} rounds"
+    )
     for name, taken in middle.items():
-        print(f"{name:12} {1e3 * taken:6.2f} ms   {1 / taken:6.0f} clips/s   {middle['librosa'] / taken:4.1f}x")
-    floors = {"mfcc": got["mfcc"], **{n: np.maximum(got[n], got[n].max() - 80) for n in ("logmel64", "logmel128")}}
-    print("largest difference:", ", ".join(f"{name} {np.abs(floors[name] - wanted[name]).max():.1e}" for name in wanted))
+        print(
+            f"{name:12} {1e3 * taken:6.2f} ms   {1 / taken:6.0f} clips/s   "
+            f"{middle['librosa'] / taken:4.1f}x"
+        )
+    floors = {
+        "mfcc": got["mfcc"],
+        **{n: np.maximum(got[n], got[n].max() - 80) for n in ("logmel64", "logmel128")},
+    }
+    print(
+        "largest difference:",
+        ", ".join(f"{name} {np.abs(floors[name] - wanted[name]).max():.1e}" for name in wanted),
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The audit of a million rows, as the command runs it: `python -m benchmarks.audit`.
 
-Three tables: a lab's own corpus with every column that a rule can use; every file of RAVDESS in each of 136 folds; and windows of RAVDESS
-clips, each with its own name.
+Three tables: a lab's own corpus with every column that a rule can use; every file of RAVDESS in
+each of 136 folds; and windows of RAVDESS clips, each with its own name.
 """
 
 import csv
@@ -21,8 +21,11 @@ Row = tuple[object, ...]
 
 
 def of_a_lab() -> Iterator[Row]:
-    """Distinct clips of 5,000 subjects, one in a thousand with the bytes of another; spans of 2 to 6 s in 2,000 recordings."""
-    columns = "clip split speaker sex emotion sha256 text episode start end duration_s channels rate_hz"
+    """Distinct clips of 5,000 subjects, one in a thousand with the bytes of another; spans of 2 to
+    6 s in 2,000 recordings."""
+    columns = (
+        "clip split speaker sex emotion sha256 text episode start end duration_s channels rate_hz"
+    )
     yield tuple(columns.split())
     draw = random.Random(0)
     for number in range(ROWS):
@@ -31,15 +34,27 @@ def of_a_lab() -> Iterator[Row]:
         digest = f"{draw.randrange(ROWS) if draw.random() < 1e-3 else number:064x}"
         length = draw.uniform(2, 6)
         yield (
-            f"site{number % 7}/{number:07d}.wav", split, speaker, ("female", "male")[speaker % 2], f"emotion{draw.randrange(8)}",
-            digest, f"sentence {draw.randrange(300000)}", number // 500, f"{start:.3f}", f"{start + length:.3f}", f"{length:.3f}",
-            draw.choice((1, 2)), draw.choice((16000, 44100)),
-        )  # fmt: skip
+            f"site{number % 7}/{number:07d}.wav",
+            split,
+            speaker,
+            ("female", "male")[speaker % 2],
+            f"emotion{draw.randrange(8)}",
+            digest,
+            f"sentence {draw.randrange(300000)}",
+            number // 500,
+            f"{start:.3f}",
+            f"{start + length:.3f}",
+            f"{length:.3f}",
+            draw.choice((1, 2)),
+            draw.choice((16000, 44100)),
+        )
 
 
 def stems() -> list[str]:
     found = []
-    for codes in product(range(1, 4), range(1, 3), range(1, 9), range(1, 3), range(1, 3), range(1, 3), range(1, 25)):
+    for codes in product(
+        range(1, 4), range(1, 3), range(1, 9), range(1, 3), range(1, 3), range(1, 3), range(1, 25)
+    ):
         stem = "-".join(f"{code:02d}" for code in codes)
         try:
             parse(stem)
@@ -74,21 +89,35 @@ TABLES: dict[str, tuple[Callable[[], Iterator[Row]], tuple[str, ...]]] = {
 
 
 def main() -> None:
-    print(f"affectstore audit TABLE.csv of {ROWS:,} rows; the limit is {LIMIT_S:.0f} s and {LIMIT_MB:.0f} MB")
+    print(
+        f"affectstore audit TABLE.csv of {ROWS:,} rows; the limit is {LIMIT_S:.0f} s and "
+        f"{LIMIT_MB:.0f} MB"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for number, (title, (rows, options)) in enumerate(TABLES.items()):
             path, log = Path(folder, f"{number}.csv"), Path(folder, "log")
             with path.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows(rows())
             # The audit of a leaking table ends with exit code 1, which is no failure here.
-            audit = f"import sys; sys.argv = ['affectstore', 'audit', *{[str(path), *options]!r}]\nfrom flows.__main__ import main\n"
-            done = run([sys.executable, "-c", f"{audit}try: main()\nexcept SystemExit as end: sys.exit(end.code == 2)"], log)
+            audit = (
+                "import sys; sys.argv = ['affectstore', 'audit', "
+                f"*{[str(path), *options]!r}]\nfrom flows.__main__ import main\n"
+            )
+            done = run(
+                [
+                    sys.executable,
+                    "-c",
+                    f"{audit}try: main()\nexcept SystemExit as end: sys.exit(end.code == 2)",
+                ],
+                log,
+            )
             peak = done.peak_mb["main"]
             kept = "within" if done.seconds <= LIMIT_S and peak <= LIMIT_MB else "OVER"
             errors = log.read_text(encoding="utf-8").strip().splitlines()[-1]
             size = path.stat().st_size / 1e6
             print(
-                f"{title:34} {size:4.0f} MB  {done.seconds:5.1f} s  cpu {done.cpu_s:5.1f} s  peak {peak:5.0f} MB  {kept}; {errors}",
+                f"{title:34} {size:4.0f} MB  {done.seconds:5.1f} s  cpu {done.cpu_s:5.1f} s  peak "
+                f"{peak:5.0f} MB  {kept}; {errors}",
                 flush=True,
             )
 

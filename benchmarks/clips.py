@@ -1,7 +1,9 @@
-"""Synthetic clips in the formats of three corpora, with a real face that moves: `python -m benchmarks.clips FOLDER`.
+"""Synthetic clips in the formats of three corpora, with a real face that moves: `python -m
+benchmarks.clips FOLDER`.
 
-The portrait is matplotlib's public-domain photograph of Grace Hopper. The first eight clips of a kind differ in place, motion and pitch;
-the others hold the same streams in a file of other bytes. Every run makes the same clips.
+The portrait is matplotlib's public-domain photograph of Grace Hopper. The first eight clips of a
+kind differ in place, motion and pitch; the others hold the same streams in a file of other bytes.
+Every run makes the same clips.
 """
 
 import argparse
@@ -41,14 +43,17 @@ class Kind:
 
 KINDS = {
     "ravdess": Kind("mp4", 1280, 720, 30, 3.7, "libx264", "aac", 48000, 1, 1, bits_per_s=8_000_000),
-    "cremad": Kind("flv", 480, 360, 30, 2.5, "flv", "libmp3lame", 44100, 1, 1, bits_per_s=1_000_000),
+    "cremad": Kind(
+        "flv", 480, 360, 30, 2.5, "flv", "libmp3lame", 44100, 1, 1, bits_per_s=1_000_000
+    ),
     "small": Kind("mp4", 640, 360, 25, 2.0, "libx264", "aac", 48000, 1, 1, bits_per_s=600_000),
     "meld": Kind("mp4", 1280, 720, 24, 3.2, "libx264", "aac", 48000, 2, 2, bits_per_s=2_000_000),
 }
 
 
 _DISTINCT = 8
-"""Clips of a kind that are encoded one by one: decoding takes as long for a copy as for a new picture."""
+"""Clips of a kind that are encoded one by one: decoding takes as long for a copy as for a new
+picture."""
 
 
 def make_clips(folder: Path, kind: str, count: int) -> list[Path]:
@@ -71,7 +76,9 @@ def remux(source: Path, target: Path, comment: str) -> None:
     """The same packets in a new file that bears a comment."""
     with av.open(source) as old, av.open(target, "w") as new:
         new.metadata["comment"] = comment
-        streams: dict[int, Any] = {stream.index: new.add_stream_from_template(stream) for stream in old.streams}
+        streams: dict[int, Any] = {
+            stream.index: new.add_stream_from_template(stream) for stream in old.streams
+        }
         for packet in old.demux():
             if packet.dts is not None:
                 packet.stream = streams[packet.stream.index]
@@ -85,7 +92,9 @@ def write_clip(path: Path, kind: Kind, seed: int) -> None:
         if kind.video == "libx264":
             video.options = {"preset": "veryfast"}
         video.bit_rate = kind.bits_per_s
-        audio: Any = container.add_stream(kind.audio, rate=kind.rate_hz, layout="stereo" if kind.channels == 2 else "mono")
+        audio: Any = container.add_stream(
+            kind.audio, rate=kind.rate_hz, layout="stereo" if kind.channels == 2 else "mono"
+        )
         for number, picture in enumerate(pictures(kind, seed)):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24")
             frame.pts, frame.time_base = number, Fraction(1, kind.fps)
@@ -101,7 +110,11 @@ def write_clip(path: Path, kind: Kind, seed: int) -> None:
 def pictures(kind: Kind, seed: int) -> Iterator[NDArray[np.uint8]]:
     """Portraits that sway and nod before a textured wall, with the grain of a camera."""
     random = np.random.default_rng(seed)
-    wall = cv2.resize(random.integers(60, 140, (9, 16, 3), dtype=np.uint8), (kind.width, kind.height), interpolation=cv2.INTER_CUBIC)
+    wall = cv2.resize(
+        random.integers(60, 140, (9, 16, 3), dtype=np.uint8),
+        (kind.width, kind.height),
+        interpolation=cv2.INTER_CUBIC,
+    )
     grain = [np.rint(random.normal(0, 3, wall.shape)).astype(np.int8) for _ in range(8)]
     portrait = _portrait(round(kind.height * (0.9 if kind.faces == 1 else 0.6)))
     phase = random.uniform(0, 2 * np.pi, kind.faces)
@@ -110,7 +123,11 @@ def pictures(kind: Kind, seed: int) -> Iterator[NDArray[np.uint8]]:
         for person in range(kind.faces):
             sway = np.sin(2 * np.pi * 0.4 * number / kind.fps + phase[person])
             nod = np.sin(2 * np.pi * 0.9 * number / kind.fps + phase[person])
-            x = round(kind.width * (person + 1) / (kind.faces + 1) - portrait.shape[1] / 2 + 0.04 * kind.width * sway)
+            x = round(
+                kind.width * (person + 1) / (kind.faces + 1)
+                - portrait.shape[1] / 2
+                + 0.04 * kind.width * sway
+            )
             y = round((kind.height - portrait.shape[0]) / 2 + 0.03 * kind.height * nod)
             picture[y : y + portrait.shape[0], x : x + portrait.shape[1]] = portrait
         yield np.asarray(cv2.add(picture, grain[number % 8], dtype=cv2.CV_8U), np.uint8)
@@ -124,15 +141,32 @@ def voice(kind: Kind, seed: int) -> NDArray[np.float32]:
     spoken = np.diff(np.floor(np.cumsum(pitch_hz) / kind.rate_hz), prepend=0.0)
     for formant_hz, width_hz in ((700, 90), (1800, 150)):
         radius = np.exp(-np.pi * width_hz / kind.rate_hz)
-        spoken = scipy.signal.lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * formant_hz / kind.rate_hz), radius**2], spoken)
+        spoken = scipy.signal.lfilter(
+            [1 - radius],
+            [1, -2 * radius * np.cos(2 * np.pi * formant_hz / kind.rate_hz), radius**2],
+            spoken,
+        )
     spoken *= np.sin(2 * np.pi * 1.3 * time) > -0.3
-    return np.asarray(0.5 * spoken / np.abs(spoken).max() + 1e-3 * random.standard_normal(len(time)), np.float32)
+    return np.asarray(
+        0.5 * spoken / np.abs(spoken).max() + 1e-3 * random.standard_normal(len(time)), np.float32
+    )
 
 
 @cache
 def _portrait(height: int) -> NDArray[np.uint8]:
-    whole: Any = cv2.imread(get_sample_data("grace_hopper.jpg", asfileobj=False), cv2.IMREAD_COLOR_RGB)
-    return np.asarray(cv2.resize(whole, None, fx=height / len(whole), fy=height / len(whole), interpolation=cv2.INTER_AREA), np.uint8)
+    whole: Any = cv2.imread(
+        get_sample_data("grace_hopper.jpg", asfileobj=False), cv2.IMREAD_COLOR_RGB
+    )
+    return np.asarray(
+        cv2.resize(
+            whole,
+            None,
+            fx=height / len(whole),
+            fy=height / len(whole),
+            interpolation=cv2.INTER_AREA,
+        ),
+        np.uint8,
+    )
 
 
 def main() -> None:
@@ -143,7 +177,10 @@ def main() -> None:
     args = parser.parse_args()
     for kind in args.kind or KINDS:
         paths = make_clips(args.folder / kind, kind, args.count)
-        print(f"{kind:8} {len(paths)} clips, {sum(path.stat().st_size for path in paths) / len(paths) / 1e3:.0f} kB each")
+        print(
+            f"{kind:8} {len(paths)} clips, "
+            f"{sum(path.stat().st_size for path in paths) / len(paths) / 1e3:.0f} kB each"
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
-"""Two workers against one, as processes and on Dask, and what scheduling costs: `python -m benchmarks.dask FOLDER`.
+"""Two workers against one, as processes and on Dask, and what scheduling costs: `python -m
+benchmarks.dask FOLDER`.
 
-Throughput: clips/s of `affectstore build` without start-up, as in `benchmarks.build`: the clips that a larger run has more than a smaller
+Throughput: clips/s of `affectstore build` without start-up, as in `benchmarks.build`: the clips
+    that a larger run has more than a smaller
 one, over the time that it takes longer. All ways run in turn, several times; ratios are of medians.
 
-Scheduling: the command builds many clips, and every worker notes when it begins and ends a shard, or a piece of one. What is not shard
-work is told in parts; see `Shares`. The folder takes the clips and the stores; clips that are there already are used.
+Scheduling: the command builds many clips, and every worker notes when it begins and ends a shard,
+    or a piece of one. What is not shard
+work is told in parts; see `Shares`. The folder takes the clips and the stores; clips that are there
+already are used.
 """
 
 import argparse
@@ -45,12 +49,16 @@ WAYS = [Way(option, workers) for option in ("--workers", "--dask") for workers i
 
 
 def measure(folder: Path, way: Way, kind: str, embed: bool) -> tuple[Run, Run]:
-    """A smaller and a larger run, with the same number of clips for each worker whatever the way."""
+    """A smaller and a larger run, with the same number of clips for each worker whatever the
+    way."""
     bench = Bench(folder, way.workers, embed)
 
     def timed(clips: int) -> Run:
         command = bench.command("affectstore", kind, clips)
-        return run([*command[: command.index("--workers")], way.option, way.value], folder / f"{way.option[2:]}.log")
+        return run(
+            [*command[: command.index("--workers")], way.option, way.value],
+            folder / f"{way.option[2:]}.log",
+        )
 
     few, many = bench.sizes("affectstore", kind)
     return timed(few), timed(many)
@@ -62,14 +70,23 @@ def throughput(folder: Path, kind: str, embed: bool, rounds: int, ways: Sequence
         for way, done in runs.items():
             done.append(measure(folder, way, kind, embed))
     found = {way: _rates(folder, way, kind, embed, done) for way, done in runs.items()}
-    print(f"{kind} clips, {'with' if embed else 'without'} ResNet-50, median of {rounds} rounds; ratio: to one worker of the same way")
+    print(
+        f"{kind} clips, {'with' if embed else 'without'} ResNet-50, median of {rounds} rounds; "
+        "ratio: to one worker of the same way"
+    )
     print(f"{'':16} {'clips/s':>8} {'ratio':>6} {'start-up s':>10}")
     for way, its in found.items():
-        ratio = f"{its.clips_per_s / found[one].clips_per_s:5.2f}x" if (one := Way(way.option, 1)) in found else ""
+        ratio = (
+            f"{its.clips_per_s / found[one].clips_per_s:5.2f}x"
+            if (one := Way(way.option, 1)) in found
+            else ""
+        )
         print(f"{way.name:16} {its.clips_per_s:8.2f} {ratio:>6} {its.start_s:10.1f}")
 
 
-def _rates(folder: Path, way: Way, kind: str, embed: bool, done: Sequence[tuple[Run, Run]]) -> Rates:
+def _rates(
+    folder: Path, way: Way, kind: str, embed: bool, done: Sequence[tuple[Run, Run]]
+) -> Rates:
     return rates(done, *Bench(folder, way.workers, embed).sizes("affectstore", kind))
 
 
@@ -105,10 +122,31 @@ class Shares:
 def schedule(folder: Path, way: Way, kind: str, embed: bool, clips: int) -> Shares:
     """One build, whose workers note when they work."""
     bench = Bench(folder, way.workers, embed)
-    source, recipe, store, times = bench.source(kind, clips), bench.recipe(), bench.fresh("store"), bench.fresh("times")
+    source, recipe, store, times = (
+        bench.source(kind, clips),
+        bench.recipe(),
+        bench.fresh("store"),
+        bench.fresh("times"),
+    )
     times.mkdir()
-    build: list[str | Path] = [sys.executable, "-m", "benchmarks.timed", times, "build", store, "--corpus", f"folder={source}"]
-    how: list[str | Path] = ["--recipe", recipe, "--set", f"clips_per_shard={_CLIPS_PER_SHARD}", way.option, way.value]
+    build: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "benchmarks.timed",
+        times,
+        "build",
+        store,
+        "--corpus",
+        f"folder={source}",
+    ]
+    how: list[str | Path] = [
+        "--recipe",
+        recipe,
+        "--set",
+        f"clips_per_shard={_CLIPS_PER_SHARD}",
+        way.option,
+        way.value,
+    ]
     begun = time.time()
     run([*build, *how], folder / "scheduling.log")
     ended = time.time()
@@ -119,20 +157,27 @@ def schedule(folder: Path, way: Way, kind: str, embed: bool, clips: int) -> Shar
     return Shares(flow - begun, first - flow, work, last - first - work, done - last, ended - done)
 
 
-def scheduling(folder: Path, kind: str, embed: bool, clips: int, rounds: int, ways: Sequence[Way], server: bool) -> None:
+def scheduling(
+    folder: Path, kind: str, embed: bool, clips: int, rounds: int, ways: Sequence[Way], server: bool
+) -> None:
     found: dict[Way, list[Shares]] = {way: [] for way in ways}
     with _server() if server else nullcontext():
         for _ in range(rounds):
             for way, its in found.items():
                 its.append(schedule(folder, way, kind, embed, clips))
     what = f"{clips} {kind} clips {'with' if embed else 'without'} ResNet-50"
-    print(f"a build of {what}, on {'a running server' if server else 'an engine of its own'}, seconds, median of {rounds} rounds")
+    print(
+        f"a build of {what}, on {'a running server' if server else 'an engine of its own'}, "
+        f"seconds, median of {rounds} rounds"
+    )
     heads = "".join(f"{name:>8}" for name in ("start", "begin", "work", "wait", "end", "leave"))
     print(f"{'':14}{heads}   not shard work: of the flow, of the command")
     for way, its in found.items():
         columns = zip(*(astuple(one) for one in its), strict=True)
         seconds = "".join(f"{median(column):8.2f}" for column in columns)
-        flow, command = (median(getattr(one, name) for one in its) for name in ("of_flow", "of_command"))
+        flow, command = (
+            median(getattr(one, name) for one in its) for name in ("of_flow", "of_command")
+        )
         print(f"{way.name:14}{seconds} {flow:28.1%} {command:13.1%}")
 
 
@@ -148,15 +193,25 @@ def _server() -> Iterator[None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kind", choices=KINDS, default="cremad")
-    parser.add_argument("--clips", type=int, default=500, help="of the build whose scheduling is measured")
+    parser.add_argument(
+        "--clips", type=int, default=500, help="of the build whose scheduling is measured"
+    )
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--embed", action="store_true", help="encode the crops with ResNet-50 too")
     parser.add_argument("--only", choices=["throughput", "scheduling"])
-    parser.add_argument("--server", action="store_true", help="measure scheduling on a Prefect server that runs already")
-    parser.add_argument("--way", choices=[way.name for way in WAYS], action="append", help="default: all of them")
+    parser.add_argument(
+        "--server",
+        action="store_true",
+        help="measure scheduling on a Prefect server that runs already",
+    )
+    parser.add_argument(
+        "--way", choices=[way.name for way in WAYS], action="append", help="default: all of them"
+    )
     args = parser.parse_args()
     ways = [way for way in WAYS if not args.way or way.name in args.way]
     args.folder.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,12 @@
-"""What a researcher writes without affectstore, to measure it against: `python -m benchmarks.naive FOLDER OUT`.
+"""What a researcher writes without affectstore, to measure it against: `python -m benchmarks.naive
+FOLDER OUT`.
 
-For each clip: ffmpeg extracts a wav, librosa loads it at 16 kHz and makes MFCC with deltas and two log-mels; OpenCV reads every frame and
-keeps 10 a second; a detector looks for a face in each of them at full resolution; the largest is cropped to 224 x 224; ResNet-50 encodes
-the crops one by one; NumPy saves a file for each feature. Clips are shared among worker processes, each with its share of the processors'
-threads, as affectstore's are: the comparison is of the work, not of how it is spread.
+For each clip: ffmpeg extracts a wav, librosa loads it at 16 kHz and makes MFCC with deltas and two
+log-mels; OpenCV reads every frame and keeps 10 a second; a detector looks for a face in each of
+them at full resolution; the largest is cropped to 224 x 224; ResNet-50 encodes the crops one by
+one; NumPy saves a file for each feature. Clips are shared among worker processes, each with its
+share of the processors' threads, as affectstore's are: the comparison is of the work, not of how it
+is spread.
 """
 
 import argparse
@@ -38,7 +41,9 @@ def measure(clip: Path, out: Path, detector: str, embed: bool) -> None:
 
 
 def extract_wav(clip: Path, wav: Path) -> Path:
-    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", clip, "-vn", wav], check=True)
+    subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", clip, "-vn", wav], check=True
+    )
     return wav
 
 
@@ -52,7 +57,10 @@ def librosa_features(samples: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     stft: dict[str, Any] = {"sr": RATE_HZ, "n_fft": 512, "win_length": 400, "hop_length": 160}
     mfcc = librosa.feature.mfcc(y=samples, n_mfcc=40, **stft)
     stacked = np.vstack([mfcc, librosa.feature.delta(mfcc), librosa.feature.delta(mfcc, order=2)])
-    logmels = {n: librosa.power_to_db(librosa.feature.melspectrogram(y=samples, n_mels=n, **stft)) for n in (64, 128)}
+    logmels = {
+        n: librosa.power_to_db(librosa.feature.melspectrogram(y=samples, n_mels=n, **stft))
+        for n in (64, 128)
+    }
     return {"mfcc": stacked.T, "logmel64": logmels[64].T, "logmel128": logmels[128].T}
 
 
@@ -72,25 +80,36 @@ def taken_frames(clip: Path) -> Iterator[NDArray[np.uint8]]:
     capture.release()
 
 
-def face_crops(clip: Path, detect: Callable[[NDArray[np.uint8]], list[Rectangle]]) -> list[NDArray[np.uint8]]:
+def face_crops(
+    clip: Path, detect: Callable[[NDArray[np.uint8]], list[Rectangle]]
+) -> list[NDArray[np.uint8]]:
     crops = []
     for bgr in taken_frames(clip):
         faces = detect(bgr)
         if faces:
             x, y, width, height = max(faces, key=lambda face: face[2] * face[3])
             face = bgr[max(y, 0) : y + height, max(x, 0) : x + width]
-            crops.append(np.asarray(cv2.cvtColor(cv2.resize(face, (SIDE, SIDE)), cv2.COLOR_BGR2RGB), np.uint8))
+            crops.append(
+                np.asarray(
+                    cv2.cvtColor(cv2.resize(face, (SIDE, SIDE)), cv2.COLOR_BGR2RGB), np.uint8
+                )
+            )
     return crops
 
 
 def haar(bgr: NDArray[np.uint8], scale: float, neighbours: int) -> list[Rectangle]:
     grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
-    return [(int(x), int(y), int(w), int(h)) for x, y, w, h in _cascade().detectMultiScale(grey, scale, neighbours)]
+    return [
+        (int(x), int(y), int(w), int(h))
+        for x, y, w, h in _cascade().detectMultiScale(grey, scale, neighbours)
+    ]
 
 
 @cache
 def _cascade() -> cv2.CascadeClassifier:
-    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
+    return cv2.CascadeClassifier(
+        str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml")
+    )
 
 
 def blazeface(bgr: NDArray[np.uint8]) -> list[Rectangle]:
@@ -132,12 +151,16 @@ def _begin(threads: int, embed: bool) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--detector", choices=DETECTORS, default="haar")
     parser.add_argument(
-        "--embed", action="store_true", help="encode the crops with ResNet-50 (seeded weights: they take as long as trained ones)"
+        "--embed",
+        action="store_true",
+        help="encode the crops with ResNet-50 (seeded weights: they take as long as trained ones)",
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     args = parser.parse_args()
@@ -147,10 +170,17 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(threads)
     begun = time.perf_counter()
-    with multiprocessing.get_context("spawn").Pool(args.workers, _begin, (threads, args.embed)) as pool:
-        pool.starmap(measure, [(clip, args.out, args.detector, args.embed) for clip in clips], chunksize=1)
+    with multiprocessing.get_context("spawn").Pool(
+        args.workers, _begin, (threads, args.embed)
+    ) as pool:
+        pool.starmap(
+            measure, [(clip, args.out, args.detector, args.embed) for clip in clips], chunksize=1
+        )
     seconds = time.perf_counter() - begun
-    print(f"{len(clips)} clips in {seconds:.1f} s, {len(clips) / seconds:.2f} clips/s, start-up included")
+    print(
+        f"{len(clips)} clips in {seconds:.1f} s, {len(clips) / seconds:.2f} clips/s, start-up "
+        "included"
+    )
 
 
 if __name__ == "__main__":

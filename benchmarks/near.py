@@ -1,9 +1,11 @@
-"""Near-duplicates: recall by kind of change, false alarms over all unrelated pairs, and speed: `python -m benchmarks.near [FOLDER ...]`.
+"""Near-duplicates: recall by kind of change, false alarms over all unrelated pairs, and speed:
+`python -m benchmarks.near [FOLDER ...]`.
 
-Recordings of the folders are cut into pieces of 2.5 s; beside them stand the sample corpus and synthetic voices (no real people's takes:
-two takes of a synthetic voice are far more alike than a person's). Some of the clips are encoded again, each in every way of `SOUND` and
-`PICTURE`, measured as a build measures them, and compared with all originals. The pieces of one recording are the hardest unrelated pairs
-that are at hand: one person, one shot, other seconds.
+Recordings of the folders are cut into pieces of 2.5 s; beside them stand the sample corpus and
+synthetic voices (no real people's takes: two takes of a synthetic voice are far more alike than a
+person's). Some of the clips are encoded again, each in every way of `SOUND` and `PICTURE`, measured
+as a build measures them, and compared with all originals. The pieces of one recording are the
+hardest unrelated pairs that are at hand: one person, one shot, other seconds.
 """
 
 import argparse
@@ -40,7 +42,15 @@ Pictures = list[tuple[float, NDArray[np.uint8]]]
 """(seconds, frame)"""
 
 PIECE_S = 2.5
-GRAPH = Graph({"audio": Audio(), "soundprint": SoundPrint(), "frames": Frames(), "faces": Faces(), "faceprint": FacePrint()})
+GRAPH = Graph(
+    {
+        "audio": Audio(),
+        "soundprint": SoundPrint(),
+        "frames": Frames(),
+        "faces": Faces(),
+        "faceprint": FacePrint(),
+    }
+)
 
 
 def write_sound(
@@ -67,15 +77,24 @@ def write_sound(
 def _mux_sound(out: Any, stream: Any, sound: Samples, rate_hz: int) -> None:
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound[None]), "fltp", "mono")
     frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
-    for part in av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=rate_hz).resample(frame):
+    for part in av.AudioResampler(
+        format=stream.codec_context.format, layout="mono", rate=rate_hz
+    ).resample(frame):
         out.mux(stream.encode(part))
     out.mux(stream.encode(None))
 
 
 def write_pictures(
-    path: Path, pictures: Pictures, codec: str = "libx264", crf: int = 23, scale: float = 1.0, gain: float = 1.0, trim_s: float = 0.0
+    path: Path,
+    pictures: Pictures,
+    codec: str = "libx264",
+    crf: int = 23,
+    scale: float = 1.0,
+    gain: float = 1.0,
+    trim_s: float = 0.0,
 ) -> Path:
-    """Pictures without those before `trim_s`, of `scale` times the size and `gain` times the brightness, encoded."""
+    """Pictures without those before `trim_s`, of `scale` times the size and `gain` times the
+    brightness, encoded."""
     kept = [(seconds, rgb) for seconds, rgb in pictures if seconds >= pictures[0][0] + trim_s]
     height, width = (int(side * scale) // 2 * 2 for side in kept[0][1].shape[:2])
     with av.open(str(path), "w") as out:
@@ -88,7 +107,9 @@ def write_pictures(
             stream.bit_rate = 600_000
         for seconds, rgb in kept:
             small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-            frame = av.VideoFrame.from_ndarray(np.clip(small * gain, 0, 255).astype(np.uint8), "rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.clip(small * gain, 0, 255).astype(np.uint8), "rgb24"
+            )
             frame.pts, frame.time_base = round((seconds - kept[0][0]) * 10000), Fraction(1, 10000)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
@@ -111,7 +132,10 @@ SOUND: dict[str, tuple[str, dict[str, Any]]] = {
     "100 and 200 ms cut off": (".wav", {"codec": "pcm_s16le", "trim_s": (0.1, 0.2)}),
     "at 8 kHz": (".wav", {"codec": "pcm_s16le", "rate_hz": 8000}),
     "at 22.05 kHz": (".wav", {"codec": "pcm_s16le", "rate_hz": 22050}),
-    "mp3 64k, -8 dB, 211 ms": (".mp3", {"codec": "libmp3lame", "kbits": 64, "gain_db": -8, "trim_s": (0.211, 0)}),
+    "mp3 64k, -8 dB, 211 ms": (
+        ".mp3",
+        {"codec": "libmp3lame", "kbits": 64, "gain_db": -8, "trim_s": (0.211, 0)},
+    ),
 }
 PICTURE: dict[str, tuple[str, dict[str, Any]]] = {
     "crf 28": (".mp4", {"crf": 28}),
@@ -128,7 +152,9 @@ PICTURE: dict[str, tuple[str, dict[str, Any]]] = {
 
 def fingerprint(path: Path, feature: str) -> Track | None:
     """As a build measures it; None where the clip has no such track."""
-    clip = Clip(f"folder/{path.stem}", "folder", None, None, path.stem, None, path.name, "0" * 64, 1)
+    clip = Clip(
+        f"folder/{path.stem}", "folder", None, None, path.stem, None, path.name, "0" * 64, 1
+    )
     found = measure(GRAPH, [feature], clip, path, Media())[feature]
     return found if isinstance(found, Track) else None
 
@@ -139,25 +165,46 @@ def sounds_of(path: Path) -> dict[str, Samples]:
         if not file.streams.audio:
             return {}
         resampler = av.AudioResampler(format="fltp", rate=RATE_HZ)
-        parts = [part.to_ndarray() for frame in file.decode(audio=0) for part in resampler.resample(frame)]
+        parts = [
+            part.to_ndarray()
+            for frame in file.decode(audio=0)
+            for part in resampler.resample(frame)
+        ]
     whole = np.concatenate(parts, axis=1).mean(axis=0).astype(np.float32)
     length = round(PIECE_S * RATE_HZ)
     pieces = [whole[at : at + length] for at in range(0, len(whole) - length + 1, length)]
-    return {f"{path.stem} {number}": piece for number, piece in enumerate(pieces) if np.abs(piece).max() > 0.01}
+    return {
+        f"{path.stem} {number}": piece
+        for number, piece in enumerate(pieces)
+        if np.abs(piece).max() > 0.01
+    }
 
 
 def pictures_of(path: Path) -> dict[str, Pictures]:
     pieces: dict[int, Pictures] = {}
     with av.open(str(path)) as file:
         for frame in file.decode(video=0):
-            pieces.setdefault(int((frame.time or 0.0) / PIECE_S), []).append((frame.time or 0.0, frame.to_ndarray(format="rgb24")))
-    return {f"{path.stem} {number}": piece for number, piece in pieces.items() if piece[-1][0] - piece[0][0] > 0.8 * PIECE_S}
+            pieces.setdefault(int((frame.time or 0.0) / PIECE_S), []).append(
+                (frame.time or 0.0, frame.to_ndarray(format="rgb24"))
+            )
+    return {
+        f"{path.stem} {number}": piece
+        for number, piece in pieces.items()
+        if piece[-1][0] - piece[0][0] > 0.8 * PIECE_S
+    }
 
 
 def voices() -> dict[str, Samples]:
-    """12 synthetic speakers, 8 emotions, 2 sentences, 2 takes of each, which differ in tempo by up to 10 % and in all that is random."""
+    """12 synthetic speakers, 8 emotions, 2 sentences, 2 takes of each, which differ in tempo by up
+    to 10 % and in all that is random."""
     # From speaker 13 on the voices of the first twelve come again.
-    clips = [SampleClip(a, e, 1, s, r) for a in range(1, 13) for e in EMOTIONS for s in (1, 2) for r in (1, 2)]
+    clips = [
+        SampleClip(a, e, 1, s, r)
+        for a in range(1, 13)
+        for e in EMOTIONS
+        for s in (1, 2)
+        for r in (1, 2)
+    ]
     return {clip.stem: speak(clip, crc32(clip.stem.encode())) for clip in clips}
 
 
@@ -166,7 +213,11 @@ def kind_of(first: str, second: str) -> str:
     if first[0].isdigit() != second[0].isdigit():
         return "real and synthetic"
     if not first[0].isdigit():
-        return "one recording, other seconds" if first.rpartition(" ")[0] == second.rpartition(" ")[0] else "two recordings"
+        return (
+            "one recording, other seconds"
+            if first.rpartition(" ")[0] == second.rpartition(" ")[0]
+            else "two recordings"
+        )
     a, b = first.split("-"), second.split("-")
     if a[-1] != b[-1]:
         return "synthetic, two speakers"
@@ -188,7 +239,11 @@ def false_alarms(originals: Mapping[str, Track], compare: Compare) -> None:
         print(f"  {len(alarms):6} false alarms in {count:6} pairs: {kind}")
 
 
-def recall(originals: Mapping[str, Track], changed: Mapping[str, list[tuple[str, Track | None]]], compare: Compare) -> None:
+def recall(
+    originals: Mapping[str, Track],
+    changed: Mapping[str, list[tuple[str, Track | None]]],
+    compare: Compare,
+) -> None:
     hits = total = 0
     for how, copies in changed.items():
         scores = [_score(name, copy, originals, compare) for name, copy in copies]
@@ -199,7 +254,9 @@ def recall(originals: Mapping[str, Track], changed: Mapping[str, list[tuple[str,
     print(f"  {hits:4} of {total:3} found in all ({100 * hits / total:.1f} %)")
 
 
-def _score(name: str, copy: Track | None, originals: Mapping[str, Track], compare: Compare) -> float | None:
+def _score(
+    name: str, copy: Track | None, originals: Mapping[str, Track], compare: Compare
+) -> float | None:
     if copy is None:
         return None
     pairs = compare({name: originals[name], "~copy": copy})
@@ -211,11 +268,24 @@ def sound(folders: Iterable[Path], work: Path) -> None:
     spoken = voices()
     whole = {**real, **spoken}
     originals = {
-        name: _kept(fingerprint(write_sound(work / f"{name}.wav", piece, "pcm_s16le"), "soundprint")) for name, piece in whole.items()
+        name: _kept(
+            fingerprint(write_sound(work / f"{name}.wav", piece, "pcm_s16le"), "soundprint")
+        )
+        for name, piece in whole.items()
     }
     chosen = [*real, *list(spoken)[::12]]
-    print(f"sound: {len(real)} real pieces, {len(spoken)} synthetic clips; near from {SOUND_LEAST} of the bits")
-    recall(originals, {how: _encoded(work, whole, chosen, way, write_sound, "soundprint") for how, way in SOUND.items()}, near_sounds)
+    print(
+        f"sound: {len(real)} real pieces, {len(spoken)} synthetic clips; near from {SOUND_LEAST} "
+        "of the bits"
+    )
+    recall(
+        originals,
+        {
+            how: _encoded(work, whole, chosen, way, write_sound, "soundprint")
+            for how, way in SOUND.items()
+        },
+        near_sounds,
+    )
     false_alarms(originals, near_sounds)
 
 
@@ -223,20 +293,35 @@ def face(folders: Iterable[Path], work: Path) -> None:
     write_sample(work / "sample")
     real = {name: piece for path in media(folders) for name, piece in pictures_of(path).items()}
     paths = {path.stem: path for path in sorted((work / "sample").rglob("*.mp4"))}
-    prints = {name: fingerprint(write_pictures(work / f"{name}.mp4", piece, crf=18), "faceprint") for name, piece in real.items()}
+    prints = {
+        name: fingerprint(write_pictures(work / f"{name}.mp4", piece, crf=18), "faceprint")
+        for name, piece in real.items()
+    }
     prints |= {name: fingerprint(path, "faceprint") for name, path in paths.items()}
     originals = {name: track for name, track in prints.items() if track is not None}
     drawn = [name for name in paths if name in originals][::8]
     whole = real | {name: pictures_of_whole(paths[name]) for name in drawn}
     chosen = [*(name for name in real if name in originals), *drawn]
-    print(f"face: {len(chosen) - len(drawn)} real pieces, {len(originals) - len(chosen) + len(drawn)} sample clips; near from {FACE_LEAST}")
-    recall(originals, {how: _encoded(work, whole, chosen, way, write_pictures, "faceprint") for how, way in PICTURE.items()}, near_faces)
+    print(
+        f"face: {len(chosen) - len(drawn)} real pieces, "
+        f"{len(originals) - len(chosen) + len(drawn)} sample clips; near from {FACE_LEAST}"
+    )
+    recall(
+        originals,
+        {
+            how: _encoded(work, whole, chosen, way, write_pictures, "faceprint")
+            for how, way in PICTURE.items()
+        },
+        near_faces,
+    )
     false_alarms(originals, near_faces)
 
 
 def pictures_of_whole(path: Path) -> Pictures:
     with av.open(str(path)) as file:
-        return [(frame.time or 0.0, frame.to_ndarray(format="rgb24")) for frame in file.decode(video=0)]
+        return [
+            (frame.time or 0.0, frame.to_ndarray(format="rgb24")) for frame in file.decode(video=0)
+        ]
 
 
 def _kept(track: Track | None) -> Track:
@@ -246,30 +331,50 @@ def _kept(track: Track | None) -> Track:
 
 
 def _encoded(
-    work: Path, whole: Mapping[str, Any], chosen: Iterable[str], way: tuple[str, dict[str, Any]], write: Callable[..., Path], feature: str
+    work: Path,
+    whole: Mapping[str, Any],
+    chosen: Iterable[str],
+    way: tuple[str, dict[str, Any]],
+    write: Callable[..., Path],
+    feature: str,
 ) -> list[tuple[str, Track | None]]:
     suffix, options = way
-    return [(name, fingerprint(write(work / f"copy{suffix}", whole[name], **options), feature)) for name in chosen]
+    return [
+        (name, fingerprint(write(work / f"copy{suffix}", whole[name], **options), feature))
+        for name in chosen
+    ]
 
 
 def media(folders: Iterable[Path]) -> list[Path]:
     suffixes = {".mp4", ".avi", ".mkv", ".mov", ".flv", ".wav", ".mp3"}
-    return [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix.lower() in suffixes]
+    return [
+        path
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in suffixes
+    ]
 
 
 def scale(clips: int) -> None:
-    """Random fingerprints of 3 s, one in a hundred a copy of another with 5 % of the bits turned, or with noise on its motion."""
+    """Random fingerprints of 3 s, one in a hundred a copy of another with 5 % of the bits turned,
+    or with noise on its motion."""
     random = np.random.default_rng(0)
     sounds = dict(_with_copies(random, clips, _random_sound, _turned))
     faces = dict(_with_copies(random, clips, _random_face, _noisy))
     for name, tracks, compare in (("sound", sounds, near_sounds), ("face", faces, near_faces)):
         start = time.perf_counter()
         found = compare(tracks)
-        print(f"{clips:,} clips of 3 s by {name}: {len(found)} pairs of {clips // 100} planted in {time.perf_counter() - start:.1f} s")
+        print(
+            f"{clips:,} clips of 3 s by {name}: {len(found)} pairs of {clips // 100} planted in "
+            f"{time.perf_counter() - start:.1f} s"
+        )
 
 
 def _with_copies(
-    random: Any, clips: int, draw: Callable[[Any, int], Track], change: Callable[[Any, Track], Track]
+    random: Any,
+    clips: int,
+    draw: Callable[[Any, int], Track],
+    change: Callable[[Any, Track], Track],
 ) -> Iterable[tuple[str, Track]]:
     for number in range(clips):
         track = draw(random, number)
@@ -293,7 +398,11 @@ def _random_face(random: Any, number: int) -> Track:
     person = np.random.default_rng(number % 24).standard_normal(32)
     motion = np.cumsum(random.standard_normal((30, 32)), axis=0) * 0.05
     values = person + motion - motion.mean(axis=0) + 0.3 * random.standard_normal(32)
-    return Track((values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32), np.arange(30) / 10, np.ones(30, np.bool_))
+    return Track(
+        (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32),
+        np.arange(30) / 10,
+        np.ones(30, np.bool_),
+    )
 
 
 def _noisy(random: Any, track: Track) -> Track:

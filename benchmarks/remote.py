@@ -1,7 +1,9 @@
-"""Reading a store behind a URL against the same store in a folder: `python -m benchmarks.remote FOLDER`.
+"""Reading a store behind a URL against the same store in a folder: `python -m benchmarks.remote
+FOLDER`.
 
-The store of `benchmarks.read` lies in a folder and on an S3 server, a process of this machine unless `--url` names another. Told are
-the time to open it and to fetch all of it with a cold cache, and then, in turns, what a random clip takes: both ways map a local file.
+The store of `benchmarks.read` lies in a folder and on an S3 server, a process of this machine
+unless `--url` names another. Told are the time to open it and to fetch all of it with a cold cache,
+and then, in turns, what a random clip takes: both ways map a local file.
 """
 
 import argparse
@@ -24,9 +26,15 @@ def of(root: str | Path) -> Read:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="a new folder; takes 1.3 MB for each clip")
-    parser.add_argument("--url", help="where the store is to be copied to, such as s3://bucket/trial; AWS_ENDPOINT_URL and so on as set")
+    parser.add_argument(
+        "--url",
+        help="where the store is to be copied to, such as s3://bucket/trial; AWS_ENDPOINT_URL and "
+        "so on as set",
+    )
     parser.add_argument("--clips", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=15)
     args = parser.parse_args()
@@ -50,7 +58,10 @@ def run(folder: Path, url: str, ids: list[str], rounds: int) -> None:
     opened = time.perf_counter()
     size = sum(far(clip_id) for clip_id in ids)
     fetched = time.perf_counter()
-    print(f"cold cache: opened in {opened - begun:.2f} s, then {len(ids)} clips, {size / 1e6:.0f} MB, in {fetched - opened:.2f} s")
+    print(
+        f"cold cache: opened in {opened - begun:.2f} s, then {len(ids)} clips, {size / 1e6:.0f} "
+        f"MB, in {fetched - opened:.2f} s"
+    )
     begun = time.perf_counter()
     again = of(url)
     again(ids[0])

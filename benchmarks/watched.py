@@ -1,4 +1,5 @@
-"""Runs a command and watches what its processes take: time, processor time and memory (Linux: it reads /proc)."""
+"""Runs a command and watches what its processes take: time, processor time and memory (Linux: it
+reads /proc)."""
 
 import resource
 import subprocess
@@ -14,7 +15,8 @@ _EVERY_S = 0.2
 class Run:
     seconds: float = 0.0
     cpu_s: float = 0.0
-    """Processor time of all its processes: unlike `seconds`, the same beside other work on the machine."""
+    """Processor time of all its processes: unlike `seconds`, the same beside other work on the
+    machine."""
     peak_mb: dict[str, float] = field(default_factory=dict)
     """Greatest resident memory of one process, by its part: `main`, `worker` or `other`."""
 
@@ -27,7 +29,10 @@ def run(command: Sequence[str | Path], log: Path) -> Run:
     """Wait for a command, whose output goes to `log`. CommandFailed when it fails."""
     watched = Run()
     begun, used_s = time.perf_counter(), _children_cpu_s()
-    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
         while True:
             for pid in (process.pid, *_descendants(process.pid)):
                 _note_peak(watched.peak_mb, pid, is_main=pid == process.pid)
@@ -38,7 +43,10 @@ def run(command: Sequence[str | Path], log: Path) -> Run:
                 continue
     watched.seconds, watched.cpu_s = time.perf_counter() - begun, _children_cpu_s() - used_s
     if process.returncode:
-        raise CommandFailed(f"{' '.join(map(str, command))} ended with exit code {process.returncode}:\n{log.read_text()[-2000:]}")
+        raise CommandFailed(
+            f"{' '.join(map(str, command))} ended with exit code "
+            f"{process.returncode}:\n{log.read_text()[-2000:]}"
+        )
     return watched
 
 
@@ -61,7 +69,11 @@ def _note_peak(peak_mb: dict[str, float], pid: int, *, is_main: bool) -> None:
 
 def _descendants(pid: int) -> Iterator[int]:
     try:
-        children = [int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()]
+        children = [
+            int(word)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for word in (task / "children").read_text().split()
+        ]
     except (FileNotFoundError, ProcessLookupError):
         return
     for child in children:

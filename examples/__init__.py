@@ -1,1 +1,2 @@
-"""Reference trainers: five published models and two of other frameworks, fed from a store through `FeatureDataset` alone."""
+"""Reference trainers: five published models and two of other frameworks, fed from a store through
+`FeatureDataset` alone."""

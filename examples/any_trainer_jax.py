@@ -1,4 +1,5 @@
-"""Any trainer will do: a small network in JAX, on the padded batches that torch gets too. Its masked mean needs nothing but the mask.
+"""Any trainer will do: a small network in JAX, on the padded batches that torch gets too. Its
+masked mean needs nothing but the mask.
 
 python -m examples.any_trainer_jax STORE logmel64_z ravdess8 subject_kfold
 """
@@ -20,14 +21,17 @@ Params = list[tuple[jax.Array, jax.Array]]
 
 
 def forward(params: Params, values: jax.Array, mask: jax.Array) -> jax.Array:
-    """(clip, time, d), (clip, time) -> (clip, class): a layer on each row, the mean over valid rows, a layer on the clip."""
+    """(clip, time, d), (clip, time) -> (clip, class): a layer on each row, the mean over valid
+    rows, a layer on the clip."""
     (w1, b1), (w2, b2) = params
     rows = jax.nn.relu(values @ w1 + b1) * mask[..., None]
     return rows.sum(axis=1) / jnp.maximum(mask.sum(axis=1, keepdims=True), 1) @ w2 + b2
 
 
 def loss(params: Params, values: jax.Array, mask: jax.Array, targets: jax.Array) -> jax.Array:
-    return -jax.nn.log_softmax(forward(params, values, mask))[jnp.arange(len(targets)), targets].mean()
+    return -jax.nn.log_softmax(forward(params, values, mask))[
+        jnp.arange(len(targets)), targets
+    ].mean()
 
 
 @partial(jax.jit, donate_argnums=0)
@@ -42,24 +46,48 @@ def arrays(clips: FeatureDataset, feature: str) -> tuple[Any, Any, Any]:
     return batch["values"][feature].astype(np.float32), batch["mask"][feature], batch["targets"]
 
 
-def run(root: Path, feature: str, labels: str, scheme: str, steps: int = 300, width: int = 64, seed: int = 0) -> list[Scores]:
-    """Of each fold. The feature should be of about unit size, such as the store's own z-normalisation for that fold."""
+def run(
+    root: Path,
+    feature: str,
+    labels: str,
+    scheme: str,
+    steps: int = 300,
+    width: int = 64,
+    seed: int = 0,
+) -> list[Scores]:
+    """Of each fold. The feature should be of about unit size, such as the store's own
+    z-normalisation for that fold."""
     found = []
-    for fold in sorted({row.fold for row in FeatureStore(root).rows(FOLDS) if row.scheme == scheme}):
+    for fold in sorted(
+        {row.fold for row in FeatureStore(root).rows(FOLDS) if row.scheme == scheme}
+    ):
         train, test = (
-            FeatureDataset(root, features=[feature], labels=labels, scheme=scheme, fold=fold, role=role, missing="drop")
+            FeatureDataset(
+                root,
+                features=[feature],
+                labels=labels,
+                scheme=scheme,
+                fold=fold,
+                role=role,
+                missing="drop",
+            )
             for role in ("train", "test")
         )
         values, mask, targets = arrays(train, feature)
         first, second = jax.random.split(jax.random.key(seed))
         sizes = ((first, values.shape[-1], width), (second, width, len(train.classes)))
-        params: Params = [(jax.random.normal(key, (m, n)) / m**0.5, jnp.zeros(n)) for key, m, n in sizes]
+        params: Params = [
+            (jax.random.normal(key, (m, n)) / m**0.5, jnp.zeros(n)) for key, m, n in sizes
+        ]
         for _ in range(steps):
             params = step(params, values, mask, targets)
         values, mask, targets = arrays(test, feature)
         decided = np.asarray(forward(params, values, mask).argmax(axis=1), np.int64)
         found.append(Scores(targets, decided, len(test.classes)))
-        print(f"fold {fold}: accuracy {found[-1].accuracy:.3f}, macro-F1 {found[-1].macro_f1:.3f}, chance {found[-1].chance:.3f}")
+        print(
+            f"fold {fold}: accuracy {found[-1].accuracy:.3f}, macro-F1 {found[-1].macro_f1:.3f}, "
+            f"chance {found[-1].chance:.3f}"
+        )
     return found
 
 

@@ -1,4 +1,5 @@
-"""Donatus et al. 2026: BiLSTM, temporal self-attention and cross-modal attention on ResNet-50 embeddings of MFCC segments and of faces.
+"""Donatus et al. 2026: BiLSTM, temporal self-attention and cross-modal attention on ResNet-50
+embeddings of MFCC segments and of faces.
 
 Sections are the paper's. What it leaves open is marked `ours`; docs/papers.md has the list.
 """
@@ -12,11 +13,13 @@ from stores import align
 
 AUDIO, FACES = "audio_embedding", "face_embedding"
 HOP_S = 0.1
-"""Ours: both streams on one clock of 10 Hz, at which the recipe measures them (2.4: "temporally aligned", not how)."""
+"""Ours: both streams on one clock of 10 Hz, at which the recipe measures them (2.4: "temporally
+aligned", not how)."""
 
 
 class Stream(nn.Module):
-    """One modality (2.5): BiLSTM, layer normalisation, dropout, then self-attention over the clip's own steps."""
+    """One modality (2.5): BiLSTM, layer normalisation, dropout, then self-attention over the clip's
+    own steps."""
 
     def __init__(self, inputs: int, units: int, dropout: float) -> None:
         super().__init__()
@@ -26,34 +29,51 @@ class Stream(nn.Module):
         self.attend = Attention(2 * units, heads=1)  # ours: one head
 
     def forward(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, time, inputs) -> after the BiLSTM and after the attention, both (batch, time, 2 * units)."""
+        """(batch, time, inputs) -> after the BiLSTM and after the attention, both (batch, time, 2 *
+        units)."""
         temporal = self.dropout(self.norm(self.lstm(values, mask)))
-        return temporal, temporal + self.attend(temporal, temporal, mask)  # ours: a residual connection
+        return temporal, temporal + self.attend(
+            temporal, temporal, mask
+        )  # ours: a residual connection
 
 
 class Donatus(Net):
-    """Stages: audio, faces (batch, time, 2048); audio_lstm, faces_lstm, and the same after self- and cross-modal attention (batch, time,
-    256); fused (batch, 512)."""
+    """Stages: audio, faces (batch, time, 2048); audio_lstm, faces_lstm, and the same after self-
+    and cross-modal attention (batch, time, 256); fused (batch, 512)."""
 
-    def __init__(self, audio_dim: int, faces_dim: int, classes: int, units: int = 128, dense: int = 128, dropout: float = 0.4) -> None:
+    def __init__(
+        self,
+        audio_dim: int,
+        faces_dim: int,
+        classes: int,
+        units: int = 128,
+        dense: int = 128,
+        dropout: float = 0.4,
+    ) -> None:
         super().__init__()
         self.audio = Stream(audio_dim, units, dropout)
         self.faces = Stream(faces_dim, units, dropout)
         self.audio_to_faces = Attention(2 * units, heads=1)
         self.faces_to_audio = Attention(2 * units, heads=1)
-        # Ours: one hidden layer of 128; 2.5 says "fully connected layers with ReLU" and gives no size.
-        self.classify = nn.Sequential(nn.Linear(4 * units, dense), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dense, classes))
+        # Ours: one hidden layer of 128; 2.5 says "fully connected layers with ReLU" and gives no
+        # size.
+        self.classify = nn.Sequential(
+            nn.Linear(4 * units, dense), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dense, classes)
+        )
 
     def stages(self, batch: Tensors) -> Stages:
         audio, faces = real(batch, AUDIO), real(batch, FACES)
         heard, shown = batch["mask"][AUDIO], batch["mask"][FACES]
         audio_lstm, audio_self = self.audio(audio, heard)
         faces_lstm, faces_self = self.faces(faces, shown)
-        # Each stream asks the other (2.5: "aligning temporally encoded features and dynamically weighting their contributions").
+        # Each stream asks the other (2.5: "aligning temporally encoded features and dynamically
+        # weighting their contributions").
         audio_cross = audio_self + self.audio_to_faces(audio_self, faces_self, shown)
         faces_cross = faces_self + self.faces_to_audio(faces_self, audio_self, heard)
         # Ours: the mean over time, then both side by side.
-        fused = torch.cat([mean_over_time(audio_cross, heard), mean_over_time(faces_cross, shown)], dim=1)
+        fused = torch.cat(
+            [mean_over_time(audio_cross, heard), mean_over_time(faces_cross, shown)], dim=1
+        )
         return {
             "audio": audio,
             "faces": faces,
@@ -83,7 +103,8 @@ def adam_small(model: nn.Module) -> torch.optim.Optimizer:
 
 
 def trials(small: bool) -> list[Trial]:
-    """Table 1: Adam at 1e-4, batches of 32, 200 epochs "under early stopping", of which no other word is said; patience 20 is ours."""
+    """Table 1: Adam at 1e-4, batches of 32, 200 epochs "under early stopping", of which no other
+    word is said; patience 20 is ours."""
     fitting = Fitting(60, 8, adam_small) if small else Fitting(200, 32, adam, patience=20)
     return [Trial("attention fusion", (AUDIO, FACES), build, fitting, align=align.Clock(HOP_S))]
 
@@ -91,8 +112,9 @@ def trials(small: bool) -> list[Trial]:
 PAPER = Paper(
     recipe="donatus2026",
     labels=("ravdess8", "cremad6"),
-    # 2.6: "strict subject-disjoint cross-validation", without a number of folds or a list of actors. Ours: the published five folds of
-    # RAVDESS where its 24 actors are all there, else as many dealt by this software.
+    # 2.6: "strict subject-disjoint cross-validation", without a number of folds or a list of
+    # actors. Ours: the published five folds of RAVDESS where its 24 actors are all there, else as
+    # many dealt by this software.
     own=("luna_jimenez_5fold", "subject_kfold"),
     trials=trials,
 )

@@ -1,4 +1,5 @@
-"""The shared loop: one model, trained on the training clips of one fold, and its predictions for the tested ones."""
+"""The shared loop: one model, trained on the training clips of one fold, and its predictions for
+the tested ones."""
 
 import copy
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ _TESTED_AT_ONCE = 16
 
 
 class Rows(Dataset[Example]):
-    """Each valid row of the one feature as an example of its own, so that a batch holds rows of many clips.
+    """Each valid row of the one feature as an example of its own, so that a batch holds rows of
+    many clips.
 
     chosen: clip -> (row,) which of its rows count; None: all.
     """
@@ -40,19 +42,38 @@ class Rows(Dataset[Example]):
         i, row = self.at[number]
         clip_id, tracks, label = self.clips[i]
         one = slice(row, row + 1)
-        return clip_id, {name: Track(t.values[one], t.seconds[one], t.valid[one]) for name, t in tracks.items()}, label
+        return (
+            clip_id,
+            {
+                name: Track(t.values[one], t.seconds[one], t.valid[one])
+                for name, t in tracks.items()
+            },
+            label,
+        )
 
 
-def tensors(clips: FeatureDataset, examples: Any, size: int, shuffle: torch.Generator | None = None) -> Iterator[Tensors]:
+def tensors(
+    clips: FeatureDataset, examples: Any, size: int, shuffle: torch.Generator | None = None
+) -> Iterator[Tensors]:
     """Batches of `size` examples as tensors; in the order of ids without a generator."""
-    loader: DataLoader[Any] = DataLoader(examples, size, shuffle=shuffle is not None, generator=shuffle, collate_fn=clips.collate)
+    loader: DataLoader[Any] = DataLoader(
+        examples, size, shuffle=shuffle is not None, generator=shuffle, collate_fn=clips.collate
+    )
     return map(default_convert, loader)
 
 
-def train(trial: Trial, clips: FeatureDataset, watched: FeatureDataset | None, seed: int, small: bool, examples: Any = None) -> Net:
+def train(
+    trial: Trial,
+    clips: FeatureDataset,
+    watched: FeatureDataset | None,
+    seed: int,
+    small: bool,
+    examples: Any = None,
+) -> Net:
     """A trained model; the same seed gives the same one on one machine.
 
-    watched: the clips whose loss lowers the rate and ends training, where the trial asks for that; never those of the test.
+    watched: the clips whose loss lowers the rate and ends training, where the trial asks for that;
+        never those of the test.
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -64,7 +85,8 @@ def train(trial: Trial, clips: FeatureDataset, watched: FeatureDataset | None, s
     for _ in range(trial.fitting.epochs):
         model.train()
         for batch in tensors(clips, examples, trial.fitting.batch, generator):
-            # Batch normalisation needs two examples; the odd one out comes in another place of the next epoch.
+            # Batch normalisation needs two examples; the odd one out comes in another place of the
+            # next epoch.
             if len(batch["targets"]) > 1:
                 course.step(batch)
         if course.is_over():
@@ -81,7 +103,9 @@ class _Course:
         self.plateau = None
         if watched is not None and fitting.plateau is not None:
             factor, patience, lowest = fitting.plateau
-            self.plateau = ReduceLROnPlateau(self.optimizer, factor=factor, patience=patience, min_lr=lowest)
+            self.plateau = ReduceLROnPlateau(
+                self.optimizer, factor=factor, patience=patience, min_lr=lowest
+            )
         self.least, self.waited = float("inf"), 0
         self.weights: dict[str, Any] | None = None
 
@@ -117,7 +141,10 @@ class _Course:
 @torch.no_grad()
 def mean_loss(model: Net, clips: FeatureDataset) -> float:
     model.eval()
-    losses = [(float(model.loss(batch)), len(batch["targets"])) for batch in tensors(clips, clips, _TESTED_AT_ONCE)]
+    losses = [
+        (float(model.loss(batch)), len(batch["targets"]))
+        for batch in tensors(clips, clips, _TESTED_AT_ONCE)
+    ]
     return sum(loss * n for loss, n in losses) / sum(n for _, n in losses)
 
 

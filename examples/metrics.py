@@ -38,7 +38,8 @@ class Scores:
 
     @property
     def chance(self) -> float:
-        """Accuracy of the better of two guessers: one says the most frequent class of the test, one says any class."""
+        """Accuracy of the better of two guessers: one says the most frequent class of the test, one
+        says any class."""
         tested = self.confusion.sum(axis=1)
         return max(float(tested.max() / tested.sum()), 1 / self.classes)
 
@@ -47,5 +48,8 @@ def table(scores: Scores, names: tuple[str, ...]) -> str:
     """The confusion matrix with a line for each true class."""
     width = max(len(name) for name in names)
     head = " " * (width + 2) + " ".join(f"{name[:9]:>9}" for name in names) + "   <- predicted"
-    lines = [f"  {name:<{width}}" + " ".join(f"{count:>9}" for count in row) for name, row in zip(names, scores.confusion, strict=True)]
+    lines = [
+        f"  {name:<{width}}" + " ".join(f"{count:>9}" for count in row)
+        for name, row in zip(names, scores.confusion, strict=True)
+    ]
     return "\n".join([head, *lines])

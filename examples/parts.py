@@ -1,7 +1,9 @@
-"""What the models share: batches as tensors, masks, recurrent layers over clips of unequal length, and attention.
+"""What the models share: batches as tensors, masks, recurrent layers over clips of unequal length,
+and attention.
 
-A batch is what `FeatureDataset.collate` gives, as tensors: `values`, `mask` and `lengths` are dicts by feature, `targets` is (batch,).
-Padded rows and rows without a measurement hold 0, and their mask is False.
+A batch is what `FeatureDataset.collate` gives, as tensors: `values`, `mask` and `lengths` are dicts
+by feature, `targets` is (batch,). Padded rows and rows without a measurement hold 0, and their mask
+is False.
 """
 
 from typing import Any
@@ -18,7 +20,8 @@ Stages = dict[str, Tensor]
 
 
 class Net(nn.Module):
-    """A model whose stages can be looked at; `logits` is the last: (batch, classes), whose softmax is the prediction of the clip."""
+    """A model whose stages can be looked at; `logits` is the last: (batch, classes), whose softmax
+    is the prediction of the clip."""
 
     def stages(self, batch: Tensors) -> Stages:
         raise NotImplementedError
@@ -27,7 +30,8 @@ class Net(nn.Module):
         return self.stages(batch)["logits"]
 
     def loss(self, batch: Tensors) -> Tensor:
-        """Categorical cross-entropy, the loss of all five papers; clips without a label do not count."""
+        """Categorical cross-entropy, the loss of all five papers; clips without a label do not
+        count."""
         return functional.cross_entropy(self(batch), batch["targets"])
 
 
@@ -38,38 +42,56 @@ def real(batch: Tensors, feature: str) -> Tensor:
 
 
 def seen(mask: Tensor) -> Tensor:
-    """The mask (batch, time), but all True for a clip without a valid row: softmax over nothing is NaN, so its zeros are looked at."""
+    """The mask (batch, time), but all True for a clip without a valid row: softmax over nothing is
+    NaN, so its zeros are looked at."""
     return mask | ~mask.any(dim=1, keepdim=True)
 
 
 def mean_over_time(values: Tensor, mask: Tensor) -> Tensor:
-    """(batch, time, d), (batch, time) -> (batch, d): the mean of the valid rows, 0 where there is none."""
+    """(batch, time, d), (batch, time) -> (batch, d): the mean of the valid rows, 0 where there is
+    none."""
     weights = mask.unsqueeze(-1).to(values.dtype)
     return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
 class Recurrent(nn.Module):
-    """A bidirectional LSTM or GRU that ends at each clip's own last valid row: (batch, time, d) -> (batch, time, 2 * units)."""
+    """A bidirectional LSTM or GRU that ends at each clip's own last valid row: (batch, time, d) ->
+    (batch, time, 2 * units)."""
 
-    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        kind: type[nn.LSTM] | type[nn.GRU],
+        inputs: int,
+        units: int,
+        layers: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.rnn = kind(inputs, units, layers, batch_first=True, bidirectional=True, dropout=dropout)
+        self.rnn = kind(
+            inputs, units, layers, batch_first=True, bidirectional=True, dropout=dropout
+        )
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         steps = torch.arange(1, mask.shape[1] + 1, device=mask.device)
         lengths = (mask * steps).amax(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(values, lengths, batch_first=True, enforce_sorted=False)
-        # cuDNN and the CPU want the padding gone; what comes back has the old number of steps, with zeros after the end.
-        return pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=mask.shape[1])[0]
+        # cuDNN and the CPU want the padding gone; what comes back has the old number of steps, with
+        # zeros after the end.
+        return pad_packed_sequence(
+            self.rnn(packed)[0], batch_first=True, total_length=mask.shape[1]
+        )[0]
 
 
 class Attention(nn.Module):
-    """Multi-head scaled dot-product attention of one sequence to another: (batch, t, d) by (batch, s, d) -> (batch, t, d)."""
+    """Multi-head scaled dot-product attention of one sequence to another: (batch, t, d) by (batch,
+    s, d) -> (batch, t, d)."""
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
 
     def forward(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        attended: Tensor = self.heads(queries, keys, keys, key_padding_mask=~seen(mask), need_weights=False)[0]
+        attended: Tensor = self.heads(
+            queries, keys, keys, key_padding_mask=~seen(mask), need_weights=False
+        )[0]
         return attended

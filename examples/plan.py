@@ -1,4 +1,5 @@
-"""What a paper's module tells the shared loop: which features, which model, how it is trained, and on which splits."""
+"""What a paper's module tells the shared loop: which features, which model, how it is trained, and
+on which splits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +24,11 @@ class Fitting:
     """Examples in a batch: clips, or rows where the trial takes rows."""
     optimizer: Callable[[nn.Module], Optimizer]
     patience: int | None = None
-    """Epochs without a lower loss on the validation clips before training ends; None: all epochs, and the last weights stay."""
+    """Epochs without a lower loss on the validation clips before training ends; None: all epochs,
+    and the last weights stay."""
     plateau: tuple[float, int, float] | None = None
-    """Factor on the learning rate, epochs without a lower validation loss before it applies, lowest rate."""
+    """Factor on the learning rate, epochs without a lower validation loss before it applies, lowest
+    rate."""
     clip_norm: float | None = None
     """Greatest norm of the gradient."""
 
@@ -77,7 +80,10 @@ class Paper:
     own: tuple[str, ...]
     """Split schemes that are the paper's own; the first that the store has is used."""
     trials: Callable[[bool], list[Trial]]
-    combine: Callable[[Mapping[str, Predictions]], dict[str, Predictions]] = field(default=lambda _: {})
+    combine: Callable[[Mapping[str, Predictions]], dict[str, Predictions]] = field(
+        default=lambda _: {}
+    )
     """Predictions that come of those of several models."""
     published: Callable[[Opener, bool, int], dict[str, Predictions]] | None = None
-    """(clips, small, seed) -> predictions under the paper's own protocol, where that is more than a split of clips."""
+    """(clips, small, seed) -> predictions under the paper's own protocol, where that is more than a
+    split of clips."""

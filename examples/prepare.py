@@ -1,6 +1,8 @@
-"""From nothing to a store that the trainers can read: sample clips, build, both splits, fits. What is there already is kept.
+"""From nothing to a store that the trainers can read: sample clips, build, both splits, fits. What
+is there already is kept.
 
-The recipes are made small here: untrained weights, so that nothing is fetched, small pictures, and one short round of tuning.
+The recipes are made small here: untrained weights, so that nothing is fetched, small pictures, and
+one short round of tuning.
 """
 
 from pathlib import Path
@@ -17,16 +19,24 @@ FOLDS = 3
 """Of the six actors, two are tested, two validated and two trained on."""
 
 SIZES = {"kirar2024": (12, 8, 1)}
-"""Actors, emotions and takes. The sample's first four emotions lack one of the three that Kirar et al. tell apart."""
+"""Actors, emotions and takes. The sample's first four emotions lack one of the three that Kirar et
+al. tell apart."""
 
 
 def _untrained(feature: str) -> tuple[str, ...]:
-    return f"features.{feature}.weights=random", f"features.{feature}.seed=0", f"features.{feature}.size=64"
+    return (
+        f"features.{feature}.weights=random",
+        f"features.{feature}.seed=0",
+        f"features.{feature}.size=64",
+    )
 
 
 def _short(feature: str) -> tuple[str, ...]:
     """A tuned network for a trial: 18 layers from random weights, pictures of 32, one epoch."""
-    return tuple(f"fitted.{feature}.{change}" for change in ("depth=18", "weights=random", "size=32", "epochs=1"))
+    return tuple(
+        f"fitted.{feature}.{change}"
+        for change in ("depth=18", "weights=random", "size=32", "epochs=1")
+    )
 
 
 SMALL: dict[str, tuple[str, ...]] = {
@@ -62,7 +72,8 @@ def prepare_sample(paper: Paper, store: Path) -> None:
 
 
 def split_own(paper: Paper, store: Path) -> str:
-    """Split by the first of the paper's own schemes that these clips allow, and say why not by those before it."""
+    """Split by the first of the paper's own schemes that these clips allow, and say why not by
+    those before it."""
     for scheme in paper.own[:-1]:
         try:
             _split(store, scheme)

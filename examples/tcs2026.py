@@ -1,6 +1,8 @@
-"""Alkawaz and Al-Arbo 2026: gated fusion at 10 Hz, a loss on changing predictions, and exponential smoothing; jitter is measured.
+"""Alkawaz and Al-Arbo 2026: gated fusion at 10 Hz, a loss on changing predictions, and exponential
+smoothing; jitter is measured.
 
-Sections and equations are the paper's. What it leaves open is marked `ours`; docs/papers.md has the list.
+Sections and equations are the paper's. What it leaves open is marked `ours`; docs/papers.md has the
+list.
 """
 
 from functools import partial
@@ -24,16 +26,24 @@ SMOOTHING = 0.8
 
 
 class SliceCnn(nn.Module):
-    """(n, 64, N) log-mel slices -> (n, 64): three convolutions of 32, 32 and 64 filters at stride 2, each pooled 2x2 (3.2).
+    """(n, 64, N) log-mel slices -> (n, 64): three convolutions of 32, 32 and 64 filters at stride
+    2, each pooled 2x2 (3.2).
 
-    Ours: everything is padded. A slice of 40 ms windows at 20 ms has N = 5 (the paper's 9 to 10 would need 10 ms), and even ten columns
+    Ours: everything is padded. A slice of 40 ms windows at 20 ms has N = 5 (the paper's 9 to 10
+        would need 10 ms), and even ten columns
     halved six times would leave none.
     """
 
     def __init__(self, filters: tuple[int, int, int] = (32, 32, 64)) -> None:
         super().__init__()
         sizes = zip((1, *filters[:2]), filters, (5, 3, 3), strict=True)
-        self.layers = nn.Sequential(*(layer for inputs, outputs, kernel in sizes for layer in _conv(inputs, outputs, kernel)))
+        self.layers = nn.Sequential(
+            *(
+                layer
+                for inputs, outputs, kernel in sizes
+                for layer in _conv(inputs, outputs, kernel)
+            )
+        )
 
     def forward(self, slices: Tensor) -> Tensor:
         found: Tensor = self.layers(slices.unsqueeze(1))
@@ -46,15 +56,23 @@ def _conv(inputs: int, outputs: int, kernel: int) -> tuple[nn.Module, ...]:
 
 
 class GatedFusion(Net):
-    """Stages: slices (batch, time, N, 64), faces (batch, time, 512), slice_cnn (batch, time, 64), lstm (batch, time, 256), audio and face
-    embeddings (batch, time, 128), gates (batch, time, 2), fused (batch, time, 128), steps (batch, time, classes) probabilities.
+    """Stages: slices (batch, time, N, 64), faces (batch, time, 512), slice_cnn (batch, time, 64),
+    lstm (batch, time, 256), audio and face embeddings (batch, time, 128), gates (batch, time, 2),
+    fused (batch, time, 128), steps (batch, time, classes) probabilities.
 
-    Ours: 3.2 takes one audio embedding for the whole clip and 3.3 a prediction for every frame. Here each step has its own embedding, the
+    Ours: 3.2 takes one audio embedding for the whole clip and 3.3 a prediction for every frame.
+        Here each step has its own embedding, the
     LSTM's output there, and the clip's distribution of 3.4.3 is the mean of its steps'.
     """
 
     def __init__(
-        self, face_dim: int, classes: int, units: int = 128, width: int = 128, consistency: float = 0.1, dropout: float = 0.3
+        self,
+        face_dim: int,
+        classes: int,
+        units: int = 128,
+        width: int = 128,
+        consistency: float = 0.1,
+        dropout: float = 0.3,
     ) -> None:
         super().__init__()
         self.consistency = consistency
@@ -64,7 +82,12 @@ class GatedFusion(Net):
         self.audio = nn.Linear(2 * units, width)
         self.face = nn.Linear(face_dim, width)
         self.gates = nn.Linear(2 * width, 2)
-        self.classify = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width // 2, classes))
+        self.classify = nn.Sequential(
+            nn.Linear(width, width // 2),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width // 2, classes),
+        )
 
     def stages(self, batch: Tensors) -> Stages:
         slices, faces, mask = real(batch, AUDIO), real(batch, FACES), steps_of(batch)
@@ -93,24 +116,29 @@ class GatedFusion(Net):
     def loss(self, batch: Tensors) -> Tensor:
         """Equations (4) and (7)."""
         stages = self.stages(batch)
-        return functional.cross_entropy(stages["logits"], batch["targets"]) + self.consistency * change(stages["steps"], steps_of(batch))
+        return functional.cross_entropy(
+            stages["logits"], batch["targets"]
+        ) + self.consistency * change(stages["steps"], steps_of(batch))
 
 
 def steps_of(batch: Tensors) -> Tensor:
-    """(batch, time): steps at which there is sound; a face that is missing is a row of zeros, which the gate may close on."""
+    """(batch, time): steps at which there is sound; a face that is missing is a row of zeros, which
+    the gate may close on."""
     mask: Tensor = batch["mask"][AUDIO]
     return mask
 
 
 def change(steps: Tensor, mask: Tensor) -> Tensor:
-    """Equation (3): the mean over steps, then clips, of the squared distance between successive predictions."""
+    """Equation (3): the mean over steps, then clips, of the squared distance between successive
+    predictions."""
     pairs = mask[:, 1:] & mask[:, :-1]
     squared = (steps[:, 1:] - steps[:, :-1]).square().sum(dim=-1) * pairs
     return (squared.sum(dim=1) / pairs.sum(dim=1).clamp(min=1)).mean()
 
 
 def smooth(steps: Tensor, alpha: float = SMOOTHING) -> Tensor:
-    """Equation (5): q_t = alpha q_(t-1) + (1 - alpha) p_t, (batch, time, classes) -> the same; ours: q_1 = p_1."""
+    """Equation (5): q_t = alpha q_(t-1) + (1 - alpha) p_t, (batch, time, classes) -> the same;
+    ours: q_1 = p_1."""
     smoothed = [steps[:, 0]]
     for t in range(1, steps.shape[1]):
         smoothed.append(alpha * smoothed[-1] + (1 - alpha) * steps[:, t])
@@ -125,7 +153,8 @@ def jitter(steps: Tensor, mask: Tensor) -> float:
 
 
 def look(model: Net, batches: list[Tensors]) -> tuple[str, ...]:
-    """Jitter of the raw and of the smoothed predictions, and what deciding by the last smoothed output gives."""
+    """Jitter of the raw and of the smoothed predictions, and what deciding by the last smoothed
+    output gives."""
     raw, calm, right, clips = 0.0, 0.0, 0, 0
     for batch in batches:
         steps, mask = model.stages(batch)["steps"], steps_of(batch)
@@ -133,7 +162,11 @@ def look(model: Net, batches: list[Tensors]) -> tuple[str, ...]:
         last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
         decided = smoothed[torch.arange(len(last)), last].argmax(dim=1)
         n = len(last)
-        raw, calm, clips = raw + n * jitter(steps, mask), calm + n * jitter(smoothed, mask), clips + n
+        raw, calm, clips = (
+            raw + n * jitter(steps, mask),
+            calm + n * jitter(smoothed, mask),
+            clips + n,
+        )
         right += int((decided == batch["targets"]).sum())
     return (
         f"jitter {raw / clips:.2f} changes of class a second, smoothed {calm / clips:.2f}",
@@ -142,11 +175,17 @@ def look(model: Net, batches: list[Tensors]) -> tuple[str, ...]:
 
 
 def build(consistency: float, batch: Tensors, classes: int, small: bool) -> GatedFusion:
-    return GatedFusion(batch["values"][FACES].shape[-1], classes, units=32 if small else 128, consistency=consistency)
+    return GatedFusion(
+        batch["values"][FACES].shape[-1],
+        classes,
+        units=32 if small else 128,
+        consistency=consistency,
+    )
 
 
 def adam(model: nn.Module, rate: float = 1e-4) -> torch.optim.Optimizer:
-    """3.4.1: half the rate on the visual branch; 3.4.4: weight decay on convolutions and fully connected layers, not on the LSTM."""
+    """3.4.1: half the rate on the visual branch; 3.4.4: weight decay on convolutions and fully
+    connected layers, not on the LSTM."""
     parts: dict[str, list[nn.Parameter]] = {"face": [], "lstm": [], "rest": []}
     for name, parameter in model.named_parameters():
         part = name.partition(".")[0]
@@ -165,7 +204,8 @@ def adam_small(model: nn.Module) -> torch.optim.Optimizer:
 
 
 def trials(small: bool) -> list[Trial]:
-    """3.4: batches of 8, at most 60 epochs, the rate halved after 3 and training ended after 5 epochs without a lower validation loss.
+    """3.4: batches of 8, at most 60 epochs, the rate halved after 3 and training ended after 5
+    epochs without a lower validation loss.
 
     The second model is the ablation of section 1: no loss on changing predictions.
     """
@@ -173,7 +213,15 @@ def trials(small: bool) -> list[Trial]:
     fitting = Fitting(15, 8, adam_small, clip_norm=5.0) if small else full
     clock = align.Clock(SLICE_S, how={AUDIO: WINDOWS})
     return [
-        Trial(name, (AUDIO, FACES), partial(build, weight), fitting, clock, variants=(0,) if small else (0, 1), look=look)
+        Trial(
+            name,
+            (AUDIO, FACES),
+            partial(build, weight),
+            fitting,
+            clock,
+            variants=(0,) if small else (0, 1),
+            look=look,
+        )
         for name, weight in (("gated fusion with TCS", 0.1), ("without the loss", 0.0))
     ]
 
@@ -181,7 +229,8 @@ def trials(small: bool) -> list[Trial]:
 PAPER = Paper(
     recipe="tcs2026",
     labels=("ravdess7",),
-    # 3.1.1: 15 / 5 / 4 actors. The printed counts are those of a fifth of the clips, drawn over all actors: --scheme random_80_20_leaking.
+    # 3.1.1: 15 / 5 / 4 actors. The printed counts are those of a fifth of the clips, drawn over all
+    # actors: --scheme random_80_20_leaking.
     own=("tcs2026_15_5_4", "random_80_20_leaking"),
     trials=trials,
 )

@@ -1,4 +1,5 @@
-"""Cross-modal attention with a Tucker layer, 2025: 2D-CNN on log-mel, BiGRU on ResNet-18, attention both ways, Tucker, bilinear pooling.
+"""Cross-modal attention with a Tucker layer, 2025: 2D-CNN on log-mel, BiGRU on ResNet-18, attention
+both ways, Tucker, bilinear pooling.
 
 Sections are the paper's. What it leaves open is marked `ours`; docs/papers.md has the list.
 """
@@ -31,14 +32,18 @@ class Sizes(NamedTuple):
     fused: int = 512
 
 
-SMALL = Sizes(mel_frames=256, video_frames=30, channels=32, steps=20, latent=32, core=(10, 16, 16), fused=64)
+SMALL = Sizes(
+    mel_frames=256, video_frames=30, channels=32, steps=20, latent=32, core=(10, 16, 16), fused=64
+)
 
 
 class AudioCnn(nn.Module):
-    """(batch, 256, 128) log-mel -> (batch, 60, 128), by 3x3 kernels, batch normalisation, ReLU and 3x3 max pooling at stride 2 (2.2, A1).
+    """(batch, 256, 128) log-mel -> (batch, 60, 128), by 3x3 kernels, batch normalisation, ReLU and
+    3x3 max pooling at stride 2 (2.2, A1).
 
-    Ours, for the paper only gives both ends: two padded convolutions, each pooled, take 256 frames to 128 and 64; two without padding take
-    them to 62 and 60; the 28 bands that are left are averaged, and 128 channels remain.
+    Ours, for the paper only gives both ends: two padded convolutions, each pooled, take 256 frames
+    to 128 and 64; two without padding take them to 62 and 60; the 28 bands that are left are
+    averaged, and 128 channels remain.
     """
 
     def __init__(self, channels: int, steps: int) -> None:
@@ -62,21 +67,27 @@ def _conv(inputs: int, outputs: int, padding: int) -> tuple[nn.Module, ...]:
 
 
 def resample(values: Tensor, steps: int) -> Tensor:
-    """(batch, time, d) -> (batch, steps, d) by linear interpolation (A.3: the visual sequence is taken to 60 steps so)."""
-    return functional.interpolate(values.transpose(1, 2), steps, mode="linear", align_corners=True).transpose(1, 2)
+    """(batch, time, d) -> (batch, steps, d) by linear interpolation (A.3: the visual sequence is
+    taken to 60 steps so)."""
+    return functional.interpolate(
+        values.transpose(1, 2), steps, mode="linear", align_corners=True
+    ).transpose(1, 2)
 
 
 class Tucker(nn.Module):
-    """Algorithm A2 on the outer products of algorithm A1: (batch, T, a) and (batch, T, v) -> core (batch, K_t, K_a, K_v).
+    """Algorithm A2 on the outer products of algorithm A1: (batch, T, a) and (batch, T, v) -> core
+    (batch, K_t, K_a, K_v).
 
-    X[t] = a_t v_t' has rank one, so that its projections along audio and picture are (A'a_t)(V'v_t)': the (T, a, v) tensor of a clip,
-    60 x 256 x 256, need never be held. The three factor matrices are learned with the rest.
+    X[t] = a_t v_t' has rank one, so that its projections along audio and picture are
+    (A'a_t)(V'v_t)': the (T, a, v) tensor of a clip, 60 x 256 x 256, need never be held. The three
+    factor matrices are learned with the rest.
     """
 
     def __init__(self, steps: int, latent: int, core: tuple[int, int, int]) -> None:
         super().__init__()
         self.time, self.audio, self.picture = (
-            nn.Parameter(nn.init.orthogonal_(torch.empty(size, rank))) for size, rank in zip((steps, latent, latent), core, strict=True)
+            nn.Parameter(nn.init.orthogonal_(torch.empty(size, rank)))
+            for size, rank in zip((steps, latent, latent), core, strict=True)
         )
 
     def forward(self, audio: Tensor, picture: Tensor) -> Tensor:
@@ -85,13 +96,17 @@ class Tucker(nn.Module):
 
 
 class BilinearPooling(nn.Module):
-    """Factorised bilinear pooling of two vectors to one of `outputs` (A.4), with the power and l2 normalisation that goes with it."""
+    """Factorised bilinear pooling of two vectors to one of `outputs` (A.4), with the power and l2
+    normalisation that goes with it."""
 
     factors = 2  # ours
 
     def __init__(self, left: int, right: int, outputs: int, dropout: float) -> None:
         super().__init__()
-        self.left, self.right = nn.Linear(left, outputs * self.factors), nn.Linear(right, outputs * self.factors)
+        self.left, self.right = (
+            nn.Linear(left, outputs * self.factors),
+            nn.Linear(right, outputs * self.factors),
+        )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
@@ -103,16 +118,27 @@ class BilinearPooling(nn.Module):
 
 
 class TuckerFusion(Net):
-    """Stages: mel (batch, 256, 128), frames (batch, 90, 512), audio (batch, 60, 128), gru (batch, 90, 512), then both in 256 dimensions,
-    both attended (batch, 60, 256), core (batch, 30, 128, 128), fused (batch, 512)."""
+    """Stages: mel (batch, 256, 128), frames (batch, 90, 512), audio (batch, 60, 128), gru (batch,
+    90, 512), then both in 256 dimensions, both attended (batch, 60, 256), core (batch, 30, 128,
+    128), fused (batch, 512)."""
 
-    def __init__(self, embedding: int, classes: int, sizes: Sizes = Sizes(), dropout: float = 0.5) -> None:  # noqa: B008
+    def __init__(
+        self, embedding: int, classes: int, sizes: Sizes | None = None, dropout: float = 0.5
+    ) -> None:
         super().__init__()
-        self.sizes = sizes
+        self.sizes = sizes = sizes or Sizes()
         self.audio = AudioCnn(sizes.channels, sizes.steps)
-        self.gru = Recurrent(nn.GRU, embedding, embedding // 2)  # equation (3): the width of a frame stays
-        self.audio_latent, self.frames_latent = nn.Linear(sizes.channels, sizes.latent), nn.Linear(embedding, sizes.latent)
-        self.audio_to_frames, self.frames_to_audio = Attention(sizes.latent, heads=4), Attention(sizes.latent, heads=4)
+        self.gru = Recurrent(
+            nn.GRU, embedding, embedding // 2
+        )  # equation (3): the width of a frame stays
+        self.audio_latent, self.frames_latent = (
+            nn.Linear(sizes.channels, sizes.latent),
+            nn.Linear(embedding, sizes.latent),
+        )
+        self.audio_to_frames, self.frames_to_audio = (
+            Attention(sizes.latent, heads=4),
+            Attention(sizes.latent, heads=4),
+        )
         self.tucker = Tucker(sizes.steps, sizes.latent, sizes.core)
         time, audio, picture = sizes.core
         self.pool = BilinearPooling(time * audio, time * picture, sizes.fused, dropout)
@@ -123,13 +149,15 @@ class TuckerFusion(Net):
         audio = self.audio(mel)
         gru = self.gru(frames, batch["mask"][FRAMES])
         audio_latent, frames_latent = self.audio_latent(audio), self.frames_latent(gru)
-        # A.3 projects first and takes 90 steps to 60 then; no step is masked after that, for each is a mixture of two frames.
+        # A.3 projects first and takes 90 steps to 60 then; no step is masked after that, for each
+        # is a mixture of two frames.
         frames_aligned = resample(frames_latent, self.sizes.steps)
         whole = seen(torch.ones(frames_aligned.shape[:2], dtype=torch.bool, device=frames.device))
         audio_attended = self.audio_to_frames(audio_latent, frames_aligned, whole)
         frames_attended = self.frames_to_audio(frames_aligned, audio_latent, whole)
         core = self.tucker(audio_attended, frames_attended)
-        # Ours: bilinear pooling takes two vectors and the paper hands it one tensor, so these are the core's means over the other's mode.
+        # Ours: bilinear pooling takes two vectors and the paper hands it one tensor, so these are
+        # the core's means over the other's mode.
         fused = self.pool(core.mean(dim=3).flatten(1), core.mean(dim=2).flatten(1))
         return {
             "mel": mel,
@@ -152,7 +180,8 @@ def build(batch: Tensors, classes: int, small: bool) -> TuckerFusion:
 
 
 def adam(model: nn.Module) -> torch.optim.Optimizer:
-    """Table A1: "0.0001 to 0.001"; ours is the lower end, with the weight decay of 1e-4 that it gives."""
+    """Table A1: "0.0001 to 0.001"; ours is the lower end, with the weight decay of 1e-4 that it
+    gives."""
     return torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-4)
 
 
@@ -161,16 +190,27 @@ def adam_small(model: nn.Module) -> torch.optim.Optimizer:
 
 
 def trials(small: bool) -> list[Trial]:
-    """Table A1: batches of 128, "50-100" epochs, of which ours are 100; the augmented variant of the recipe is trained on too."""
+    """Table A1: batches of 128, "50-100" epochs, of which ours are 100; the augmented variant of
+    the recipe is trained on too."""
     fitting = Fitting(40, 4, adam_small) if small else Fitting(100, 128, adam)
     sizes = SMALL if small else Sizes()
     length = align.Length({AUDIO: sizes.mel_frames, FRAMES: sizes.video_frames})
-    return [Trial("Tucker fusion", (AUDIO, FRAMES), build, fitting, length, variants=(0,) if small else (0, 1))]
+    return [
+        Trial(
+            "Tucker fusion",
+            (AUDIO, FRAMES),
+            build,
+            fitting,
+            length,
+            variants=(0,) if small else (0, 1),
+        )
+    ]
 
 
 PAPER = Paper(
     recipe="tucker2025",
-    # A.4 ends in 7 classes, the corpora have 8, 6 and 9: ours is every class of the corpus, and label space ravdess7 gives the 7.
+    # A.4 ends in 7 classes, the corpora have 8, 6 and 9: ours is every class of the corpus, and
+    # label space ravdess7 gives the 7.
     labels=("ravdess8", "cremad6", "iemocap"),
     own=("tucker2025_random_80_20_leaking",),
     trials=trials,

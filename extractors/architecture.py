@@ -1,7 +1,9 @@
-"""The ResNets as data: their convolutions in order, and the names and shapes of their parameters. Needs neither torch nor OpenVINO.
+"""The ResNets as data: their convolutions in order, and the names and shapes of their parameters.
+Needs neither torch nor OpenVINO.
 
-He, Zhang, Ren and Sun, "Deep residual learning for image recognition" (2016), in the variant that torchvision's weights are for: in a
-bottleneck the stride lies on the 3x3 convolution. The names are torchvision's, so that its weight files load as they are.
+He, Zhang, Ren and Sun, "Deep residual learning for image recognition" (2016), in the variant that
+torchvision's weights are for: in a bottleneck the stride lies on the 3x3 convolution. The names are
+torchvision's, so that its weight files load as they are.
 """
 
 import functools
@@ -23,7 +25,8 @@ DEPTHS = tuple(_BLOCKS)
 
 @dataclass(frozen=True)
 class Conv:
-    """A square convolution without bias, padded to keep the size, and the batch normalisation after it."""
+    """A square convolution without bias, padded to keep the size, and the batch normalisation after
+    it."""
 
     name: str
     norm: str
@@ -44,7 +47,8 @@ class Conv:
 
 @dataclass(frozen=True)
 class Block:
-    """A residual block: the branch's convolutions in order, and the projection of the shortcut where the size changes."""
+    """A residual block: the branch's convolutions in order, and the projection of the shortcut
+    where the size changes."""
 
     name: str
     branch: tuple[Conv, ...]
@@ -68,7 +72,9 @@ def blocks(depth: int) -> tuple[Block, ...]:
         width = 64 << stage
         for index in range(count):
             stride = 2 if stage and not index else 1
-            found.append(_block(f"layer{stage + 1}.{index}", inputs, width, width * expansion, stride))
+            found.append(
+                _block(f"layer{stage + 1}.{index}", inputs, width, width * expansion, stride)
+            )
             inputs = width * expansion
     return tuple(found)
 
@@ -78,9 +84,15 @@ def _block(name: str, inputs: int, width: int, outputs: int, stride: int) -> Blo
         sizes = [(inputs, width, 3, stride), (width, width, 3, 1)]
     else:
         sizes = [(inputs, width, 1, 1), (width, width, 3, stride), (width, outputs, 1, 1)]
-    branch = tuple(Conv(f"{name}.conv{i}", f"{name}.bn{i}", *size) for i, size in enumerate(sizes, start=1))
+    branch = tuple(
+        Conv(f"{name}.conv{i}", f"{name}.bn{i}", *size) for i, size in enumerate(sizes, start=1)
+    )
     projected = stride != 1 or inputs != outputs
-    shortcut = Conv(f"{name}.downsample.0", f"{name}.downsample.1", inputs, outputs, 1, stride) if projected else None
+    shortcut = (
+        Conv(f"{name}.downsample.0", f"{name}.downsample.1", inputs, outputs, 1, stride)
+        if projected
+        else None
+    )
     return Block(name, branch, shortcut)
 
 

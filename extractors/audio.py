@@ -17,26 +17,31 @@ from manifests.tracks import Track
 SILENT = "silent"
 """Note: digital silence, or a peak below `SILENT_PEAK`."""
 SILENT_PEAK = 1e-3
-"""-60 dB re full scale: below the noise of any microphone in a room, so that what is left is a muted or unplugged track."""
+"""-60 dB re full scale: below the noise of any microphone in a room, so that what is left is a
+muted or unplugged track."""
 
 AUDIO_SHORT = "audio_short"
-"""Note: the sound is much shorter than the video beside it, by more than both of the two limits below."""
+"""Note: the sound is much shorter than the video beside it, by more than both of the two limits
+below."""
 SHORT_S = 0.5
 SHORT_SHARE = 0.1
 
 _CHANNEL = {"left": 0, "right": 1, "centre": 2}
 _WITH_CENTRE = {3, 5, 6, 7, 8}
-"""Numbers of channels whose layout is 3.0, 5.0, 5.1, 6.1 or 7.1; of the layouts with four, only some have a centre."""
+"""Numbers of channels whose layout is 3.0, 5.0, 5.1, 6.1 or 7.1; of the layouts with four, only
+some have a centre."""
 
 
 @dataclass(frozen=True)
 class Audio(Waveform):
     """Mono sound.
 
-    values: (time,) float32, full scale = 1; row i is the sample at `seconds[i]` = (time stamp of the first sample) + i / rate_hz.
+    values: (time,) float32, full scale = 1; row i is the sample at `seconds[i]` = (time stamp of
+        the first sample) + i / rate_hz.
     `valid` is True throughout. Notes: `silent`, `audio_short`.
 
-    Mono is the mean of all channels, as librosa takes it; ffmpeg's own downmix of stereo is 3 dB louder. Resampling is soxr's HQ.
+    Mono is the mean of all channels, as librosa takes it; ffmpeg's own downmix of stereo is 3 dB
+    louder. Resampling is soxr's HQ.
     """
 
     name: ClassVar[str] = "audio"
@@ -45,24 +50,44 @@ class Audio(Waveform):
     rate_hz: int = 16000
     """Sampling rate of the values; a recording at this rate is not resampled."""
     channels: str = "mean"
-    """`mean` of all channels; or one of them alone: `left`, `right` (of a recording with two or more), or `centre`, the third channel of
-    3.0, 5.0, 5.1, 6.1 and 7.1, where film dialogue is. A recording without the channel asked for is quarantined."""
+    """`mean` of all channels; or one of them alone: `left`, `right` (of a recording with two or
+    more), or `centre`, the third channel of 3.0, 5.0, 5.1, 6.1 and 7.1, where film dialogue is. A
+    recording without the channel asked for is quarantined."""
 
     def __post_init__(self) -> None:
         if not 1000 <= self.rate_hz <= 384_000:
-            raise ValueError(f"rate_hz of audio is {self.rate_hz}, expected 1000 to 384000; 16000 is the default")
+            raise ValueError(
+                f"rate_hz of audio is {self.rate_hz}, expected 1000 to 384000; 16000 is the default"
+            )
         if self.channels != "mean" and self.channels not in _CHANNEL:
-            raise ValueError(f"channels of audio is {self.channels!r}, expected `mean`, `left`, `right` or `centre`")
+            raise ValueError(
+                f"channels of audio is {self.channels!r}, expected `mean`, `left`, `right` or "
+                "`centre`"
+            )
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
-        return Layout(dtype="float32", dims=("time",), shape=(), units="full scale = 1", hop_s=1 / self.rate_hz)
+        return Layout(
+            dtype="float32",
+            dims=("time",),
+            shape=(),
+            units="full scale = 1",
+            hop_s=1 / self.rate_hz,
+        )
 
     def convert(self, clip: Clip, pcm: Pcm) -> Track:
         """BadClip(NO_AUDIO) where there is no sample, or not the channel asked for."""
         mono = self._mono(clip, pcm)
-        values = mono if pcm.rate_hz == self.rate_hz else soxr.resample(mono, pcm.rate_hz, self.rate_hz, quality="HQ")
+        values = (
+            mono
+            if pcm.rate_hz == self.rate_hz
+            else soxr.resample(mono, pcm.rate_hz, self.rate_hz, quality="HQ")
+        )
         if not len(values):
-            raise _nothing(clip, f"the sound holds {len(mono)} samples at {pcm.rate_hz} Hz, expected enough for one at {self.rate_hz} Hz")
+            raise _nothing(
+                clip,
+                f"the sound holds {len(mono)} samples at {pcm.rate_hz} Hz, expected enough for "
+                f"one at {self.rate_hz} Hz",
+            )
         seconds = pcm.start_s + np.arange(len(values)) / self.rate_hz
         return Track(values, seconds, np.ones(len(values), np.bool_), _notes(clip, pcm, mono))
 
@@ -73,7 +98,11 @@ class Audio(Waveform):
         if self.channels == "mean":
             return np.asarray(samples.mean(axis=1, dtype=np.float64), np.float32)
         if found < 2 or (self.channels == "centre" and found not in _WITH_CENTRE):
-            raise _nothing(clip, f"the sound has {found} channels and no `{self.channels}` one among them; set channels to `mean`")
+            raise _nothing(
+                clip,
+                f"the sound has {found} channels and no `{self.channels}` one among them; set "
+                "channels to `mean`",
+            )
         return np.ascontiguousarray(samples[:, _CHANNEL[self.channels]])
 
 
@@ -94,4 +123,6 @@ def _video_s(clip: Clip) -> float:
         return 0.0
     start = clip.video_start_s or 0.0
     end = start + clip.video_s
-    return max(0.0, min(end, end if clip.end_s is None else clip.end_s) - max(start, clip.start_s or start))
+    return max(
+        0.0, min(end, end if clip.end_s is None else clip.end_s) - max(start, clip.start_s or start)
+    )

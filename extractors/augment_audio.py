@@ -17,7 +17,8 @@ from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
 _FRAME_S = 0.064
-"""Length of the phase vocoder's frames, rounded up to a power of two in samples: some periods of any voice, and shorter than a syllable."""
+"""Length of the phase vocoder's frames, rounded up to a power of two in samples: some periods of
+any voice, and shorter than a syllable."""
 
 NOISES = ("white", "pink")
 
@@ -38,13 +39,16 @@ class SoundChange:
 class AugmentAudio(Augmentation):
     """One augmented variant of mono sound.
 
-    values: (time,) float32, full scale = 1; not clipped, so that loud noise may exceed it. Notes are those of the input.
+    values: (time,) float32, full scale = 1; not clipped, so that loud noise may exceed it. Notes
+        are those of the input.
 
-    In this order: pitch and tempo, by one pass of a phase vocoder (librosa's; formants move with the pitch) and soxr's resampling; shift,
-    with zeros where nothing is known; noise. `seconds` stay on the clip's own clock: row i holds the sound that the recording has at
-    `seconds[i]`, so that sound spoken 1.05 times faster has 1.05 times fewer rows, tempo / rate_hz apart, and the pictures of the clip,
-    augmented or not, still stand beside what was said when they were taken. What is measured on it keeps to these times. A shift, on the
-    other hand, moves the sound against the clock, by whole samples: it is what makes the two run apart.
+    In this order: pitch and tempo, by one pass of a phase vocoder (librosa's; formants move with
+    the pitch) and soxr's resampling; shift, with zeros where nothing is known; noise. `seconds`
+    stay on the clip's own clock: row i holds the sound that the recording has at `seconds[i]`, so
+    that sound spoken 1.05 times faster has 1.05 times fewer rows, tempo / rate_hz apart, and the
+    pictures of the clip, augmented or not, still stand beside what was said when they were taken.
+    What is measured on it keeps to these times. A shift, on the other hand, moves the sound against
+    the clock, by whole samples: it is what makes the two run apart.
 
     Draws (see `extractors.augmentation`): `pitch`, `tempo`, `shift`, `noisy`, `noise`.
     """
@@ -58,15 +62,18 @@ class AugmentAudio(Augmentation):
     pitch_semitones: float = 0.0
     """Up or down by at most so many semitones."""
     stretch: float = 0.0
-    """The tempo lies between 1 / (1 + stretch) and 1 + stretch, evenly on a logarithmic scale; rounded to 4 digits."""
+    """The tempo lies between 1 / (1 + stretch) and 1 + stretch, evenly on a logarithmic scale;
+    rounded to 4 digits."""
     shift_s: float = 0.0
     """Earlier or later by at most so many seconds."""
     noise_snr_db: float | None = None
-    """Power of the sound over that of the noise, both averaged over the whole clip, in dB; None: no noise."""
+    """Power of the sound over that of the noise, both averaged over the whole clip, in dB; None: no
+    noise."""
     noise_probability: float = 1.0
     """Share of the clips that noise is added to."""
     noise: str = "white"
-    """`white` (Gaussian), or `pink`: power falls with frequency, as the background of most rooms does."""
+    """`white` (Gaussian), or `pink`: power falls with frequency, as the background of most rooms
+    does."""
 
     def __post_init__(self) -> None:
         # An SNR of 0 dB is a change, and a strong one.
@@ -74,9 +81,13 @@ class AugmentAudio(Augmentation):
             super().__post_init__()
         self.check_limits(pitch_semitones=24, stretch=1, shift_s=10, noise_probability=1)
         if self.noise_snr_db is not None and not -60 <= self.noise_snr_db <= 100:
-            raise ValueError(f"noise_snr_db of augment_audio is {self.noise_snr_db}, expected -60 to 100 dB")
+            raise ValueError(
+                f"noise_snr_db of augment_audio is {self.noise_snr_db}, expected -60 to 100 dB"
+            )
         if self.noise not in NOISES:
-            raise ValueError(f"noise of augment_audio is {self.noise!r}, expected one of {', '.join(NOISES)}")
+            raise ValueError(
+                f"noise of augment_audio is {self.noise!r}, expected one of {', '.join(NOISES)}"
+            )
 
     @property
     def needs(self) -> Mapping[str, str]:
@@ -98,7 +109,10 @@ class AugmentAudio(Augmentation):
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
         sound, change = inputs["input"], self.drawn(clip)
         rate_hz = _rate_hz(sound)
-        values = shifted(resung(sound.values, rate_hz, change.semitones, change.tempo), round(change.shift_s * rate_hz))
+        values = shifted(
+            resung(sound.values, rate_hz, change.semitones, change.tempo),
+            round(change.shift_s * rate_hz),
+        )
         if change.noisy and self.noise_snr_db is not None:
             values = in_noise(values, self.noise_snr_db, self.noise, self.draws(clip))
         seconds = sound.seconds[0] + np.arange(len(values)) * change.tempo / rate_hz
@@ -107,13 +121,20 @@ class AugmentAudio(Augmentation):
 
 def _rate_hz(sound: Track) -> int:
     """By the rows' times; a single sample has any rate."""
-    return round((len(sound) - 1) / float(sound.seconds[-1] - sound.seconds[0])) if len(sound) > 1 else 1
+    return (
+        round((len(sound) - 1) / float(sound.seconds[-1] - sound.seconds[0]))
+        if len(sound) > 1
+        else 1
+    )
 
 
-def resung(values: NDArray[np.float32], rate_hz: int, semitones: float, tempo: float) -> NDArray[np.float32]:
+def resung(
+    values: NDArray[np.float32], rate_hz: int, semitones: float, tempo: float
+) -> NDArray[np.float32]:
     """(time,) -> (round(time / tempo),): `semitones` higher, and `tempo` times faster.
 
-    The vocoder changes the length alone, by the ratio that is left after resampling has changed pitch and length together.
+    The vocoder changes the length alone, by the ratio that is left after resampling has changed
+    pitch and length together.
     """
     pitch = 2.0 ** (semitones / 12)
     wanted = max(1, round(len(values) / tempo))
@@ -123,7 +144,8 @@ def resung(values: NDArray[np.float32], rate_hz: int, semitones: float, tempo: f
 
 
 def _vocoded(values: NDArray[np.float32], rate_hz: int, ratio: float) -> NDArray[np.float32]:
-    """As long as time / ratio, at the same pitch. Sound shorter than a frame is followed by silence up to one."""
+    """As long as time / ratio, at the same pitch. Sound shorter than a frame is followed by silence
+    up to one."""
     if ratio == 1:
         return values
     from librosa.effects import time_stretch
@@ -138,7 +160,8 @@ def _of_length(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
 
 
 def shifted(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
-    """(time,) later by so many samples, earlier where negative; as long as before, with zeros where nothing is known."""
+    """(time,) later by so many samples, earlier where negative; as long as before, with zeros where
+    nothing is known."""
     moved = np.zeros_like(values)
     if by >= 0:
         moved[by:] = values[: max(0, len(values) - by)]
@@ -147,8 +170,11 @@ def shifted(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
     return moved
 
 
-def in_noise(values: NDArray[np.float32], snr_db: float, colour: str, draws: Draws) -> NDArray[np.float32]:
-    """(time,) with noise whose mean power is exactly `snr_db` below that of the sound; silence stays silent."""
+def in_noise(
+    values: NDArray[np.float32], snr_db: float, colour: str, draws: Draws
+) -> NDArray[np.float32]:
+    """(time,) with noise whose mean power is exactly `snr_db` below that of the sound; silence
+    stays silent."""
     noise: NDArray[Any] = draws.generator("noise").standard_normal(len(values))
     if colour == "pink":
         spectrum = np.fft.rfft(noise)

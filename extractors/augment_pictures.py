@@ -17,7 +17,8 @@ from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
 _GREY = 127.5
-"""What a change of contrast leaves as it is: the middle of the scale, so that one table of levels serves all pictures of a clip."""
+"""What a change of contrast leaves as it is: the middle of the scale, so that one table of levels
+serves all pictures of a clip."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,27 @@ class PictureChange:
 class AugmentPictures(Augmentation):
     """One augmented variant of pictures, the same change for every picture of a clip.
 
-    values, seconds, valid, notes: as those of the input, raw or JPEG (quality 95); rows that are not valid stay as they are.
+    values, seconds, valid, notes: as those of the input, raw or JPEG (quality 95); rows that are
+    not valid stay as they are.
 
-    In this order: the picture is mirrored, turned about its middle, and a part of it cut out and stretched to the old size, all in one
-    bilinear interpolation (a mere mirror image moves no level), the edge's pixels repeated where nothing is known; then each level x
-    becomes (x * brightness - 127.5) * contrast + 127.5, rounded and kept within 0 to 255.
+    In this order: the picture is mirrored, turned about its middle, and a part of it cut out and
+    stretched to the old size, all in one bilinear interpolation (a mere mirror image moves no
+    level), the edge's pixels repeated where nothing is known; then each level x becomes (x *
+    brightness - 127.5) * contrast + 127.5, rounded and kept within 0 to 255.
 
-    Draws (see `extractors.augmentation`): `flip`, `rotation`, `crop`, `crop_left`, `crop_top`, `brightness`, `contrast`.
+    Draws (see `extractors.augmentation`): `flip`, `rotation`, `crop`, `crop_left`, `crop_top`,
+    `brightness`, `contrast`.
     """
 
     name: ClassVar[str] = "augment_pictures"
     version: ClassVar[int] = 1
-    strengths: ClassVar[tuple[str, ...]] = ("flip", "rotation_deg", "crop", "brightness", "contrast")
+    strengths: ClassVar[tuple[str, ...]] = (
+        "flip",
+        "rotation_deg",
+        "crop",
+        "brightness",
+        "contrast",
+    )
 
     input: str = "crops"
     """The feature that holds the pictures."""
@@ -62,7 +72,8 @@ class AugmentPictures(Augmentation):
     rotation_deg: float = 0.0
     """To either side by at most so many degrees."""
     crop: float = 0.0
-    """At most this share of the picture's side is cut off: the part kept has 1 - crop to 1 of it, anywhere in the picture."""
+    """At most this share of the picture's side is cut off: the part kept has 1 - crop to 1 of it,
+    anywhere in the picture."""
     brightness: float = 0.0
     """All levels are multiplied by 1 - brightness to 1 + brightness; 0.1 for +-10 %."""
     contrast: float = 0.0
@@ -79,12 +90,26 @@ class AugmentPictures(Augmentation):
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
         self.check_plain(source)
-        if source.dtype != "uint8" or len(source.shape) != 3 or source.shape[2] != 3 or not source.shape[0]:
+        if (
+            source.dtype != "uint8"
+            or len(source.shape) != 3
+            or source.shape[2] != 3
+            or not source.shape[0]
+        ):
             raise ValueError(
-                f"augment_pictures works on pictures, (height, width, 3) uint8, but {source.name} holds rows of shape {source.shape} "
+                f"augment_pictures works on pictures, (height, width, 3) uint8, but {source.name} "
+                f"holds rows of shape {source.shape} "
                 f"{source.dtype}; name a feature of crops, or of frames with a size"
             )
-        return Layout(source.dtype, source.dims, source.shape, source.units, source.hop_s, source.codec, source.about)
+        return Layout(
+            source.dtype,
+            source.dims,
+            source.shape,
+            source.units,
+            source.hop_s,
+            source.codec,
+            source.about,
+        )
 
     def drawn(self, clip: Clip) -> PictureChange:
         draws = self.draws(clip)
@@ -124,18 +149,31 @@ def changed(picture: Rgb, change: PictureChange, levels: NDArray[np.uint8]) -> R
     if change.rotation_deg or change.keep < 1:
         height, width = picture.shape[:2]
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        moved = cv2.warpAffine(picture, backwards(change, width, height), (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.warpAffine(
+            picture,
+            backwards(change, width, height),
+            (width, height),
+            flags=flags,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
     return np.asarray(cv2.LUT(np.ascontiguousarray(moved), levels), np.uint8)
 
 
 def backwards(change: PictureChange, width: int, height: int) -> NDArray[np.float64]:
-    """(2, 3) the place in the old picture (x to the right, y down, in pixels) of each place in the new one."""
+    """(2, 3) the place in the old picture (x to the right, y down, in pixels) of each place in the
+    new one."""
     to_middle = np.array([[1, 0, -(width - 1) / 2], [0, 1, -(height - 1) / 2], [0, 0, 1]])
     part = np.diag([change.keep, change.keep, 1.0])
-    part[:2, 2] = (change.left + change.keep / 2 - 0.5) * width, (change.top + change.keep / 2 - 0.5) * height
+    part[:2, 2] = (
+        (change.left + change.keep / 2 - 0.5) * width,
+        (change.top + change.keep / 2 - 0.5) * height,
+    )
     angle = math.radians(change.rotation_deg)
-    # With y down, this turns the place clockwise, and so the picture that is read there counterclockwise.
-    turned = np.array([[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]])
+    # With y down, this turns the place clockwise, and so the picture that is read there
+    # counterclockwise.
+    turned = np.array(
+        [[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]]
+    )
     mirrored = np.diag([-1.0 if change.flip else 1.0, 1.0, 1.0])
     whole: NDArray[np.float64] = np.linalg.inv(to_middle) @ mirrored @ turned @ part @ to_middle
     return whole[:2]

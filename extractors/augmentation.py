@@ -1,9 +1,11 @@
-"""What augmentations share: tracks of a clip -> tracks of the same clip, changed by numbers drawn for it.
+"""What augmentations share: tracks of a clip -> tracks of the same clip, changed by numbers drawn
+for it.
 
-A draw is a function of (seed, clip id, variant, what is drawn) and of nothing else: the first 53 bits of the SHA-256 of these four, as
-canonical JSON `[seed,"corpus/stem",variant,"what"]` in UTF-8, taken as a binary fraction in [0, 1). So the same recipe draws the same
-numbers on every machine and in any order of clips; what is drawn for one change does not move when another is switched on; and one draw
-serves all rows of a clip.
+A draw is a function of (seed, clip id, variant, what is drawn) and of nothing else: the first 53
+bits of the SHA-256 of these four, as canonical JSON `[seed,"corpus/stem",variant,"what"]` in UTF-8,
+taken as a binary fraction in [0, 1). So the same recipe draws the same numbers on every machine and
+in any order of clips; what is drawn for one change does not move when another is switched on; and
+one draw serves all rows of a clip.
 """
 
 import hashlib
@@ -26,7 +28,9 @@ class Draws:
     variant: int
 
     def _digest(self, what: str) -> bytes:
-        return hashlib.sha256(canonical_json([self.seed, self.clip_id, self.variant, what]).encode()).digest()
+        return hashlib.sha256(
+            canonical_json([self.seed, self.clip_id, self.variant, what]).encode()
+        ).digest()
 
     def share(self, what: str) -> float:
         """Evenly from [0, 1)."""
@@ -43,9 +47,11 @@ class Draws:
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(FromTracks):
-    """One variant of the clips. All that is measured on it is of the same variant, which only training may see.
+    """One variant of the clips. All that is measured on it is of the same variant, which only
+    training may see.
 
-    The strengths are limits: how strongly a clip is changed is drawn for it (see the module's text), evenly between them.
+    The strengths are limits: how strongly a clip is changed is drawn for it (see the module's
+    text), evenly between them.
     """
 
     seed: int = 0
@@ -57,9 +63,15 @@ class Augmentation(FromTracks):
 
     def __post_init__(self) -> None:
         if self.variant < 1:
-            raise ValueError(f"variant of {self.name} is {self.variant}, expected 1 or more; 0 is the clip as it is")
+            raise ValueError(
+                f"variant of {self.name} is {self.variant}, expected 1 or more; 0 is the clip as "
+                "it is"
+            )
         if not any(getattr(self, field) for field in self.strengths):
-            raise ValueError(f"{self.name} would change nothing; give at least one of {', '.join(self.strengths)}")
+            raise ValueError(
+                f"{self.name} would change nothing; give at least one of "
+                f"{', '.join(self.strengths)}"
+            )
 
     @property
     def variant_of_clip(self) -> int:
@@ -72,7 +84,8 @@ class Augmentation(FromTracks):
         """ValueError for an input that is a variant itself: the same draws would be made twice."""
         if source.variant:
             raise ValueError(
-                f"{self.name} is given {source.name}, which is variant {source.variant} of its clips already; "
+                f"{self.name} is given {source.name}, which is variant {source.variant} of its "
+                "clips already; "
                 "augment the feature as it is, with all strengths in one table"
             )
 
@@ -80,4 +93,6 @@ class Augmentation(FromTracks):
         """ValueError for a strength below 0 or above the greatest that makes sense."""
         for field, limit in most.items():
             if not 0 <= getattr(self, field) <= limit:
-                raise ValueError(f"{field} of {self.name} is {getattr(self, field)}, expected 0 to {limit:g}")
+                raise ValueError(
+                    f"{field} of {self.name} is {getattr(self, field)}, expected 0 to {limit:g}"
+                )

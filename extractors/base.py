@@ -1,8 +1,8 @@
 """The three kinds of extractor and what they share.
 
-An extractor IS its parameters: a frozen dataclass whose fields are JSON values. It opens no store, logs nothing, reads no
-environment and sets no global. Models and filter banks come from `functools.cache`d functions below it, so that it pickles small and
-a process loads a model once.
+An extractor IS its parameters: a frozen dataclass whose fields are JSON values. It opens no store,
+logs nothing, reads no environment and sets no global. Models and filter banks come from
+`functools.cache`d functions below it, so that it pickles small and a process loads a model once.
 
     Waveform        decoded samples -> track          audio
     FromFrames      frames, one by one -> track       frames, faces, crops     (a sink: memory does not grow with the frames)
@@ -39,7 +39,8 @@ class Layout:
     units: str
     hop_s: float | None
     codec: str = "raw"
-    """`jpeg`: the values of a track, as extractors hand it on, are an object array of `bytes`, empty where not valid."""
+    """`jpeg`: the values of a track, as extractors hand it on, are an object array of `bytes`,
+    empty where not valid."""
     about: str = ""
 
 
@@ -62,11 +63,13 @@ class Extractor(ABC):
 
     @property
     def variant_of_clip(self) -> int:
-        """Above 0 for what augments: the number of the variant that it makes, which all that is measured on it inherits."""
+        """Above 0 for what augments: the number of the variant that it makes, which all that is
+        measured on it inherits."""
         return 0
 
     def params(self) -> dict[str, Json]:
-        """The parameters as they enter the fingerprint: every field, and nothing that is true of one machine alone (a path)."""
+        """The parameters as they enter the fingerprint: every field, and nothing that is true of
+        one machine alone (a path)."""
         fields: dict[str, Json] = dataclasses.asdict(self)  # type: ignore[call-overload]
         return fields
 
@@ -103,7 +106,8 @@ class Pcm:
 class Waveform(Extractor):
     @abstractmethod
     def convert(self, clip: Clip, pcm: Pcm) -> Track:
-        """Decoded sound -> the track that audio features are computed from. BadClip when there is nothing to hear."""
+        """Decoded sound -> the track that audio features are computed from. BadClip when there is
+        nothing to hear."""
 
 
 class Sink(Protocol):
@@ -118,7 +122,8 @@ class Sink(Protocol):
 class FromFrames(Extractor):
     @abstractmethod
     def sink(self, clip: Clip, needs: Mapping[str, Sink]) -> Sink:
-        """A new sink for one clip. `needs` holds the sinks of the inputs by role, so that one may listen to another."""
+        """A new sink for one clip. `needs` holds the sinks of the inputs by role, so that one may
+        listen to another."""
 
 
 class Inputs(Protocol):
@@ -142,18 +147,24 @@ class Runtime:
     engine: str = "auto"
     """`torch`, `openvino`, or `auto`: torch where it finds a CUDA device, else OpenVINO."""
     threads: int | None = None
-    """CPU threads of one OpenVINO network; None: all cores. Torch's are the process's own (`torch.set_num_threads`)."""
+    """CPU threads of one OpenVINO network; None: all cores. Torch's are the process's own
+    (`torch.set_num_threads`)."""
     batch: int | None = None
-    """Rows collected for one call, which a CUDA device takes at once; None: what suits the device. A CPU takes 8 at a time."""
+    """Rows collected for one call, which a CUDA device takes at once; None: what suits the device.
+    A CPU takes 8 at a time."""
 
     def __post_init__(self) -> None:
         for name, value in (("threads", self.threads), ("batch", self.batch)):
             if value is not None and value < 1:
-                raise ValueError(f"{name} = {value}, but at least 1 is needed; leave it out to let the engine choose")
+                raise ValueError(
+                    f"{name} = {value}, but at least 1 is needed; leave it out to let the engine "
+                    "choose"
+                )
 
 
 class Encoder(Extractor):
-    """Encodes rows one by one, whatever clips they come from; needs exactly one input, under the role `input`."""
+    """Encodes rows one by one, whatever clips they come from; needs exactly one input, under the
+    role `input`."""
 
     @property
     @abstractmethod
@@ -166,11 +177,13 @@ class Encoder(Extractor):
 
     @abstractmethod
     def images(self, track: Track) -> Track:
-        """One clip's track -> what the network sees: values (time, height, width, 3) uint8. Rows not valid are not encoded."""
+        """One clip's track -> what the network sees: values (time, height, width, 3) uint8. Rows
+        not valid are not encoded."""
 
     @abstractmethod
     def encode(self, images: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
-        """(n, height, width, 3) uint8 -> (n, dim) float32; a row's numbers do not depend on the rows beside it."""
+        """(n, height, width, 3) uint8 -> (n, dim) float32; a row's numbers do not depend on the
+        rows beside it."""
 
 
 def not_finite(track: Track) -> int:

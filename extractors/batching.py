@@ -1,4 +1,5 @@
-"""Full batches across clips: an encoder sees rows, whatever clips they come from, and every clip gets its own rows back."""
+"""Full batches across clips: an encoder sees rows, whatever clips they come from, and every clip
+gets its own rows back."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,8 @@ from extractors.base import Encoder, Runtime
 from manifests.tracks import Track
 
 _ROWS = 256
-"""Rows collected where the runtime leaves the batch to the engine: the largest batch that an engine chooses."""
+"""Rows collected where the runtime leaves the batch to the engine: the largest batch that an engine
+chooses."""
 
 
 @dataclass(eq=False)
@@ -24,11 +26,16 @@ class _Waiting:
     missing: int
 
 
-def encode_stream(encoder: Encoder, tracks: Iterable[tuple[str, Track]], runtime: Runtime) -> Iterator[tuple[str, Track]]:
-    """(clip_id, the encoder's input) of many clips -> (clip_id, track), in the same order, each as soon as its last row is encoded.
+def encode_stream(
+    encoder: Encoder, tracks: Iterable[tuple[str, Track]], runtime: Runtime
+) -> Iterator[tuple[str, Track]]:
+    """(clip_id, the encoder's input) of many clips -> (clip_id, track), in the same order, each as
+    soon as its last row is encoded.
 
-    values: (time, dim) float32, NaN where not valid; seconds and valid are those of `encoder.images`. A clip without a valid row is
-    given back too. Memory holds one batch of images, the longest clip's images, and the embeddings of the clips that share the batch.
+    values: (time, dim) float32, NaN where not valid; seconds and valid are those of
+        `encoder.images`. A clip without a valid row is
+    given back too. Memory holds one batch of images, the longest clip's images, and the embeddings
+    of the clips that share the batch.
     """
     queue = _Queue(encoder, runtime)
     for clip_id, track in tracks:
@@ -45,18 +52,23 @@ class _Queue:
         self._clips: deque[_Waiting] = deque()
         self._images: list[NDArray[np.uint8]] = []
         self._targets: list[tuple[_Waiting, NDArray[np.intp]]] = []
-        """Of each entry of `_images`: the clip, and the rows of its track that the images are of."""
+        """Of each entry of `_images`: the clip, and the rows of its track that the images are of.
+        """
         self._count = 0
 
     def put(self, clip_id: str, images: Track) -> None:
         """Take in a clip; encode whenever the batch is full."""
         values = np.full((len(images), self._encoder.dim), np.nan, np.float32)
         rows = np.flatnonzero(images.valid)
-        clip = _Waiting(clip_id, Track(values, images.seconds, images.valid, images.notes), len(rows))
+        clip = _Waiting(
+            clip_id, Track(values, images.seconds, images.valid, images.notes), len(rows)
+        )
         self._clips.append(clip)
         while len(rows):
             taken, rows = np.split(rows, [self._capacity - self._count])
-            self._images.append(images.values[taken])  # a copy, so that the clip's other images can be freed
+            self._images.append(
+                images.values[taken]
+            )  # a copy, so that the clip's other images can be freed
             self._targets.append((clip, taken))
             self._count += len(taken)
             if self._count == self._capacity:

@@ -1,7 +1,8 @@
 """Opening a media file without trusting it, and reading its packets.
 
-Only local files of containers that hold sound and pictures themselves are opened: playlists, concatenation scripts and image sequences,
-which make a decoder open other files or the network, are refused by name, and libavformat is told the same by its white lists.
+Only local files of containers that hold sound and pictures themselves are opened: playlists,
+concatenation scripts and image sequences, which make a decoder open other files or the network, are
+refused by name, and libavformat is told the same by its white lists.
 """
 
 import re
@@ -50,9 +51,11 @@ FORMATS = (
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 
 _NO_PICTURES = [{"skip_frame": "all"}] * 8
-"""For the streams of a file in their order; a file may have fewer, and of further ones a picture is decoded."""
+"""For the streams of a file in their order; a file may have fewer, and of further ones a picture is
+decoded."""
 _PEEK_BYTES = 1 << 16
-"""Behind the header, where libavformat would read five megabytes to find what the header has told."""
+"""Behind the header, where libavformat would read five megabytes to find what the header has told.
+"""
 
 _HEAD = 4096
 _PLAYLIST = re.compile(
@@ -68,7 +71,8 @@ S = TypeVar("S", VideoStream, AudioStream)
 
 
 class Stamped(NamedTuple):
-    """What a probe keeps of a packet: the bytes of all would be megabytes, and memory for them costs time."""
+    """What a probe keeps of a packet: the bytes of all would be megabytes, and memory for them
+    costs time."""
 
     pts: int | None
     dts: int | None
@@ -78,7 +82,8 @@ class Stamped(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Packets(Generic[S]):
-    """The packets of one stream in the order of the file, still compressed; a few megabytes, where the frames would be gigabytes."""
+    """The packets of one stream in the order of the file, still compressed; a few megabytes, where
+    the frames would be gigabytes."""
 
     stream: S
     items: "Sequence[Any]"
@@ -97,24 +102,38 @@ class Packets(Generic[S]):
 
     @cached_property
     def first_s(self) -> Fraction | None:
-        starts = [pts for packet in self.items if not packet.is_discard and (pts := _stamp(packet)) is not None]
+        starts = [
+            pts
+            for packet in self.items
+            if not packet.is_discard and (pts := _stamp(packet)) is not None
+        ]
         return min(starts) * self.time_base if starts else None
 
     @cached_property
     def end_s(self) -> Fraction | None:
-        """When the last packet's content ends, in seconds on the file's clock; None where no packet has a time stamp."""
-        ends = [pts + (packet.duration or 0) for packet in self.items if not packet.is_discard and (pts := _stamp(packet)) is not None]
+        """When the last packet's content ends, in seconds on the file's clock; None where no packet
+        has a time stamp."""
+        ends = [
+            pts + (packet.duration or 0)
+            for packet in self.items
+            if not packet.is_discard and (pts := _stamp(packet)) is not None
+        ]
         if not ends:
             return None
-        last = max(self.items, key=lambda packet: -(2**62) if (stamp := _stamp(packet)) is None else stamp)
+        last = max(
+            self.items, key=lambda packet: -(2**62) if (stamp := _stamp(packet)) is None else stamp
+        )
         return max(ends) * self.time_base + (0 if last.duration else self._nominal_s())
 
     def padding(self) -> tuple[Fraction, Fraction]:
-        """Seconds of encoder's padding before and after the sound, which decode like sound and are no part of it."""
+        """Seconds of encoder's padding before and after the sound, which decode like sound and are
+        no part of it."""
         rate = self._rate_hz()
         last = max((i for i, packet in enumerate(self.items) if not packet.is_discard), default=0)
         beyond = sum(packet.duration or 0 for packet in self.items[last + 1 :]) * self.time_base
-        return Fraction(_skipped(self.items[0])[0], rate), Fraction(_skipped(self.items[last])[1], rate) + beyond
+        return Fraction(_skipped(self.items[0])[0], rate), Fraction(
+            _skipped(self.items[last])[1], rate
+        ) + beyond
 
     def _rate_hz(self) -> int:
         context = self.stream.codec_context
@@ -127,7 +146,8 @@ class Packets(Generic[S]):
 
 
 def _skipped(packet: "Packet[Any]") -> tuple[int, int]:
-    """Samples to drop at the packet's start and end: two little-endian 32-bit numbers of AV_PKT_DATA_SKIP_SAMPLES."""
+    """Samples to drop at the packet's start and end: two little-endian 32-bit numbers of
+    AV_PKT_DATA_SKIP_SAMPLES."""
     for side in packet.iter_sidedata():
         if side.data_type == "skip_samples":
             start, end = struct.unpack("<II", bytes(side)[:8])
@@ -149,9 +169,11 @@ class Content:
 
 
 @contextmanager
-def opened(clip_id: str, path: Path, deadline: Deadline, to_decode: bool = True) -> Iterator[Content]:
-    """The demuxed file; its packets can be decoded only if that was said. BadClip where the file is empty, refused, not readable as media,
-    or shorter than its header declares.
+def opened(
+    clip_id: str, path: Path, deadline: Deadline, to_decode: bool = True
+) -> Iterator[Content]:
+    """The demuxed file; its packets can be decoded only if that was said. BadClip where the file is
+    empty, refused, not readable as media, or shorter than its header declares.
 
     OSError where the file system, not the file, is at fault.
     """
@@ -165,9 +187,17 @@ def opened(clip_id: str, path: Path, deadline: Deadline, to_decode: bool = True)
 def _read_head(clip_id: str, path: Path) -> bytes:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise BadClip(clip_id, Reason.UNREADABLE, "this is not a regular file (a folder, a device or a pipe), expected a media file")
+        raise BadClip(
+            clip_id,
+            Reason.UNREADABLE,
+            "this is not a regular file (a folder, a device or a pipe), expected a media file",
+        )
     if status.st_size == 0:
-        raise BadClip(clip_id, Reason.EMPTY_FILE, "the file holds 0 bytes, expected media; copy or download it again")
+        raise BadClip(
+            clip_id,
+            Reason.EMPTY_FILE,
+            "the file holds 0 bytes, expected media; copy or download it again",
+        )
     with path.open("rb") as file:
         return file.read(_HEAD)
 
@@ -177,20 +207,25 @@ def _refuse_playlists(clip_id: str, head: bytes) -> None:
         raise BadClip(
             clip_id,
             Reason.UNREADABLE,
-            "this is a git-lfs pointer, a few lines of text that stand for the media file; fetch the file itself with `git lfs pull`",
+            "this is a git-lfs pointer, a few lines of text that stand for the media file; fetch "
+            "the file itself with `git lfs pull`",
         )
     if _PLAYLIST.search(head) or (_CONCAT.search(head) and b"\0" not in head):
         raise BadClip(
             clip_id,
             Reason.FORBIDDEN,
-            "this is a playlist or script that makes the decoder open other files or the network, expected the media themselves; "
+            "this is a playlist or script that makes the decoder open other files or the network, "
+            "expected the media themselves; "
             "give the files that it names",
         )
 
 
 @contextmanager
-def _open(clip_id: str, path: Path, head: bytes, deadline: Deadline, to_decode: bool) -> Iterator[InputContainer]:
-    # An absolute path begins with `/`, so that neither `:` nor `-` nor `%` in a name means anything to libavformat.
+def _open(
+    clip_id: str, path: Path, head: bytes, deadline: Deadline, to_decode: bool
+) -> Iterator[InputContainer]:
+    # An absolute path begins with `/`, so that neither `:` nor `-` nor `%` in a name means anything
+    # to libavformat.
     name = str(path.absolute())
     container = None if to_decode else _peek(name, head, deadline)
     try:
@@ -203,14 +238,17 @@ def _open(clip_id: str, path: Path, head: bytes, deadline: Deadline, to_decode: 
 
 
 def _peek(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
-    """The file, if it is an mp4 or one of its kin: their headers tell all but the format of pixels. Elsewhere libavformat decodes a picture
-    to know a stream, which at 720p takes far longer than all the rest of a probe. None where it cannot be opened so, whatever it is.
+    """The file, if it is an mp4 or one of its kin: their headers tell all but the format of pixels.
+    Elsewhere libavformat decodes a picture to know a stream, which at 720p takes far longer than
+    all the rest of a probe. None where it cannot be opened so, whatever it is.
     """
     if head[4:8] != b"ftyp":
         return None
     options = {**OPTIONS, "format_whitelist": FORMATS[0], "probesize": str(_PEEK_BYTES)}
     try:
-        return av.open(name, options=options, stream_options=_NO_PICTURES, timeout=deadline.left_s())  # type: ignore[arg-type]
+        return av.open(
+            name, options=options, stream_options=_NO_PICTURES, timeout=deadline.left_s()
+        )  # type: ignore[arg-type]
     except (av.error.FFmpegError, ValueError):
         return None
 
@@ -218,7 +256,10 @@ def _peek(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
 def _unreadable(head: bytes, error: Exception) -> str:
     kind = "text" if _is_text(head) else "a file"
     why = getattr(error, "strerror", None) or str(error)
-    return f"found {kind} that no allowed container opens ({why}), expected one of {' '.join(FORMATS).replace(',', ' ')}"
+    return (
+        f"found {kind} that no allowed container opens ({why}), expected one of "
+        f"{' '.join(FORMATS).replace(',', ' ')}"
+    )
 
 
 def _is_text(head: bytes) -> bool:
@@ -226,16 +267,28 @@ def _is_text(head: bytes) -> bool:
 
 
 def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decode: bool) -> Content:
-    video = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+    video = next(
+        (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
+    )
     audio = next(iter(container.streams.audio), None)
-    items = _collect(clip_id, container, [stream for stream in (video, audio) if stream is not None], deadline, to_decode)
+    items = _collect(
+        clip_id,
+        container,
+        [stream for stream in (video, audio) if stream is not None],
+        deadline,
+        to_decode,
+    )
     pictures = Packets(video, items[video.index]) if video and items[video.index] else None
     sound = Packets(audio, items[audio.index]) if audio and items[audio.index] else None
     return Content(container, pictures, sound)
 
 
 def _collect(
-    clip_id: str, container: InputContainer, streams: "Sequence[VideoStream | AudioStream]", deadline: Deadline, to_decode: bool
+    clip_id: str,
+    container: InputContainer,
+    streams: "Sequence[VideoStream | AudioStream]",
+    deadline: Deadline,
+    to_decode: bool,
 ) -> dict[int, list[Any]]:
     """The packets of each stream, by its index."""
     items: dict[int, list[Any]] = {stream.index: [] for stream in streams}
@@ -244,13 +297,21 @@ def _collect(
     try:
         for packet in container.demux(streams):
             deadline.left_s()
-            # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a decoder it would end the stream.
+            # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a
+            # decoder it would end the stream.
             if packet.size:
-                kept = packet if to_decode else Stamped(packet.pts, packet.dts, packet.duration, packet.is_discard)
+                kept = (
+                    packet
+                    if to_decode
+                    else Stamped(packet.pts, packet.dts, packet.duration, packet.is_discard)
+                )
                 items[packet.stream_index].append(kept)
     except av.error.FFmpegError as error:
         deadline.left_s()
         raise BadClip(
-            clip_id, Reason.CORRUPT, f"the container breaks off in the middle ({error.strerror}), expected packets to its end"
+            clip_id,
+            Reason.CORRUPT,
+            f"the container breaks off in the middle ({error.strerror}), expected packets to its "
+            "end",
         ) from error
     return items

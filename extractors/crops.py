@@ -1,7 +1,8 @@
 """Crops: the face that `faces` follows, cut out of every frame and resized.
 
-Crops are cut while the frames pass by, before it is known which face the clip shows: the largest few of each frame are kept until
-`faces` has decided. So a clip is decoded once, and only crops are held.
+Crops are cut while the frames pass by, before it is known which face the clip shows: the largest
+few of each frame are kept until `faces` has decided. So a clip is decoded once, and only crops are
+held.
 """
 
 from collections.abc import Mapping
@@ -28,13 +29,16 @@ _CANDIDATES = 4
 class Crops(FromFrames):
     """A square picture of the followed face in every frame.
 
-    values: (time, size, size, 3) uint8 RGB where `pixels` is `raw`; (time,) JPEG images where it is `jpeg`. Row k is the frame of row k of
-    `faces`, and `valid` is that of `faces`; where it is False the image is empty (JPEG) or black (raw) and means nothing. A row whose face
+    values: (time, size, size, 3) uint8 RGB where `pixels` is `raw`; (time,) JPEG images where it is
+        `jpeg`. Row k is the frame of row k of
+    `faces`, and `valid` is that of `faces`; where it is False the image is empty (JPEG) or black
+    (raw) and means nothing. A row whose face
     is not among the four largest of its frame is not valid either.
 
-    The square has the box's centre and its longer side, with `margin` of that side added on each of the four sides, rounded to whole
-    pixels. Beyond the edge of the frame the edge's pixels are repeated, so that the face stays in the middle and at its scale. It is
-    resized by area averaging when it shrinks and bilinearly when it grows.
+    The square has the box's centre and its longer side, with `margin` of that side added on each of
+    the four sides, rounded to whole pixels. Beyond the edge of the frame the edge's pixels are
+    repeated, so that the face stays in the middle and at its scale. It is resized by area averaging
+    when it shrinks and bilinearly when it grows.
     """
 
     name: ClassVar[str] = "crops"
@@ -55,7 +59,9 @@ class Crops(FromFrames):
         if not 1 <= self.size <= 4096:
             raise ValueError(f"size of crops is {self.size}, expected 1 to 4096 pixels")
         if not 0 <= self.margin <= 10:
-            raise ValueError(f"margin of crops is {self.margin}, expected a share of the box's side from 0 to 10")
+            raise ValueError(
+                f"margin of crops is {self.margin}, expected a share of the box's side from 0 to 10"
+            )
         if self.pixels not in {"jpeg", "raw"}:
             raise ValueError(f"pixels of crops is {self.pixels!r}, expected `jpeg` or `raw`")
         if not 1 <= self.quality <= 100:
@@ -78,7 +84,10 @@ class Crops(FromFrames):
     def sink(self, clip: Clip, needs: Mapping[str, Sink]) -> "CropSink":
         faces = needs["faces"]
         if not isinstance(faces, FaceSink):
-            raise ValueError(f"crops of {self.faces!r} need a feature made by `faces`, got a {type(faces).__name__}; name that feature")
+            raise ValueError(
+                f"crops of {self.faces!r} need a feature made by `faces`, got a "
+                f"{type(faces).__name__}; name that feature"
+            )
         return CropSink(self, faces)
 
 
@@ -96,20 +105,34 @@ class CropSink:
 
     def finish(self) -> Track:
         faces = self._faces.finish()
-        pictures = [cut.get(number) if number is not None else None for cut, number in zip(self._cut, self._faces.shown, strict=True)]
+        pictures = [
+            cut.get(number) if number is not None else None
+            for cut, number in zip(self._cut, self._faces.shown, strict=True)
+        ]
         valid = np.array([picture is not None for picture in pictures], np.bool_)
         return Track(self._values(pictures), faces.seconds, valid, faces.notes)
 
     def _see(self, rgb: Rgb, seconds: float, boxes: Mapping[int, Box]) -> None:
         largest = sorted(boxes, key=lambda number: (-boxes[number].area, number))[:_CANDIDATES]
-        self._cut.append({number: self._stored(cut_square(rgb, boxes[number], self._crops.margin, self._crops.size)) for number in largest})
+        self._cut.append(
+            {
+                number: self._stored(
+                    cut_square(rgb, boxes[number], self._crops.margin, self._crops.size)
+                )
+                for number in largest
+            }
+        )
 
     def _stored(self, picture: Rgb) -> Any:
-        return encode_jpeg(picture, self._crops.quality) if self._crops.pixels == "jpeg" else picture
+        return (
+            encode_jpeg(picture, self._crops.quality) if self._crops.pixels == "jpeg" else picture
+        )
 
     def _values(self, pictures: list[Any]) -> NDArray[Any]:
         if self._crops.pixels == "raw":
-            values: NDArray[Any] = np.zeros((len(pictures), self._crops.size, self._crops.size, 3), np.uint8)
+            values: NDArray[Any] = np.zeros(
+                (len(pictures), self._crops.size, self._crops.size, 3), np.uint8
+            )
         else:
             values = np.full(len(pictures), b"", dtype=object)
         for row, picture in enumerate(pictures):
@@ -119,7 +142,8 @@ class CropSink:
 
 
 def square(box: Box, margin: float) -> tuple[int, int, int]:
-    """Left, top and side in whole pixels of the square around a box; see `Crops`. It may reach beyond the frame."""
+    """Left, top and side in whole pixels of the square around a box; see `Crops`. It may reach
+    beyond the frame."""
     side = max(1, round(max(box.right - box.left, box.bottom - box.top) * (1 + 2 * margin)))
     return round((box.left + box.right - side) / 2), round((box.top + box.bottom - side) / 2), side
 
@@ -136,4 +160,9 @@ def cut_square(rgb: Rgb, box: Box, margin: float, size: int) -> Rgb:
         inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE)[:side, :side]
     if side == size:
         return np.ascontiguousarray(inside)
-    return np.asarray(cv2.resize(inside, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(
+        cv2.resize(
+            inside, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+        ),
+        np.uint8,
+    )

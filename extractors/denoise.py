@@ -1,7 +1,8 @@
 """Noise reduction by spectral subtraction.
 
-S. F. Boll, Suppression of acoustic noise in speech using spectral subtraction, IEEE Trans. ASSP 27 (1979), 113-120; over-subtraction and
-the floor are those of M. Berouti, R. Schwartz and J. Makhoul, Enhancement of speech corrupted by acoustic noise, ICASSP 1979.
+S. F. Boll, Suppression of acoustic noise in speech using spectral subtraction, IEEE Trans. ASSP 27
+(1979), 113-120; over-subtraction and the floor are those of M. Berouti, R. Schwartz and J. Makhoul,
+Enhancement of speech corrupted by acoustic noise, ICASSP 1979.
 """
 
 from collections.abc import Mapping
@@ -29,10 +30,12 @@ class Denoise(FromTracks):
 
     values, seconds, valid, notes: as those of the input, sample by sample.
 
-    In each frequency bin, the magnitude |X| of each frame becomes max(|X| - strength * N, floor * |X|); the phase stays. N, the noise, is
-    the mean magnitude of the clip's quietest frames, the share `noise_share` of all (Boll takes those without speech, which a clip does
-    not tell): it is a clip's own, so that nothing is learned from other clips. Digital silence is not counted among them: it says nothing
-    of the noise elsewhere. Boll's reduction of what noise is left, by comparing neighbouring frames, is not made.
+    In each frequency bin, the magnitude |X| of each frame becomes max(|X| - strength * N, floor *
+    |X|); the phase stays. N, the noise, is the mean magnitude of the clip's quietest frames, the
+    share `noise_share` of all (Boll takes those without speech, which a clip does not tell): it is
+    a clip's own, so that nothing is learned from other clips. Digital silence is not counted among
+    them: it says nothing of the noise elsewhere. Boll's reduction of what noise is left, by
+    comparing neighbouring frames, is not made.
     """
 
     name: ClassVar[str] = "denoise"
@@ -52,9 +55,16 @@ class Denoise(FromTracks):
     """Share of its magnitude that a bin keeps at least; 0 is Boll's half-wave rectification."""
 
     def __post_init__(self) -> None:
-        for field, low, high in (("window_s", 0.004, 1), ("noise_share", 0.001, 1), ("strength", 0, 100), ("floor", 0, 1)):
+        for field, low, high in (
+            ("window_s", 0.004, 1),
+            ("noise_share", 0.001, 1),
+            ("strength", 0, 100),
+            ("floor", 0, 1),
+        ):
             if not low <= getattr(self, field) <= high:
-                raise ValueError(f"{field} of denoise is {getattr(self, field)}, expected {low:g} to {high:g}")
+                raise ValueError(
+                    f"{field} of denoise is {getattr(self, field)}, expected {low:g} to {high:g}"
+                )
         _ = self.stft
 
     @property
@@ -78,7 +88,10 @@ class Denoise(FromTracks):
         least = max(len(values), transform.m_num)
         spectrum = transform.stft(np.pad(values.astype(np.float64), (0, least - len(values))))
         loud = np.abs(spectrum)
-        whole = slice(transform.lower_border_end[1] - transform.p_min, transform.upper_border_begin(least)[1] - transform.p_min)
+        whole = slice(
+            transform.lower_border_end[1] - transform.p_min,
+            transform.upper_border_begin(least)[1] - transform.p_min,
+        )
         noise = self.noise(loud[:, whole])[:, None]
         kept = np.maximum(loud - self.strength * noise, self.floor * loud)
         gain = np.divide(kept, loud, out=np.zeros_like(loud), where=loud > 0)
@@ -86,12 +99,15 @@ class Denoise(FromTracks):
         return sound[: len(values)]
 
     def noise(self, loud: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(bin, frame) magnitudes -> (bin,) mean magnitude of the quietest frames that are not silent."""
+        """(bin, frame) magnitudes -> (bin,) mean magnitude of the quietest frames that are not
+        silent."""
         power = (loud**2).sum(axis=0)
         heard = np.flatnonzero(power > 0)
         if not len(heard):
             return np.zeros(len(loud))
-        quietest = heard[np.argsort(power[heard], kind="stable")][: max(1, round(self.noise_share * len(heard)))]
+        quietest = heard[np.argsort(power[heard], kind="stable")][
+            : max(1, round(self.noise_share * len(heard)))
+        ]
         return np.asarray(loud[:, quietest].mean(axis=1))
 
 

@@ -1,6 +1,7 @@
 """Face detectors: one frame -> boxes. Each is one function and one line in `DETECTORS`.
 
-The libraries are heavy (MediaPipe and OpenVINO take seconds to import), so they are imported where a model is loaded: once a process.
+The libraries are heavy (MediaPipe and OpenVINO take seconds to import), so they are imported where
+a model is loaded: once a process.
 """
 
 import atexit
@@ -20,11 +21,13 @@ from extractors import vino
 from extractors.base import Rgb
 
 _SAME_FACE = 0.3
-"""Boxes whose intersection over union is above this are one face (the value of MediaPipe's own graphs)."""
+"""Boxes whose intersection over union is above this are one face (the value of MediaPipe's own
+graphs)."""
 
 
 class Box(NamedTuple):
-    """A face in a frame, in pixels of that frame; x grows to the right and y down, (0, 0) is the outer corner of the first pixel."""
+    """A face in a frame, in pixels of that frame; x grows to the right and y down, (0, 0) is the
+    outer corner of the first pixel."""
 
     left: float
     top: float
@@ -50,12 +53,16 @@ class Model:
     sha256: str
 
     def read(self) -> bytes:
-        """The file's bytes; ValueError when it is missing or has changed, for its numbers would then not be those of the fingerprint."""
+        """The file's bytes; ValueError when it is missing or has changed, for its numbers would
+        then not be those of the fingerprint."""
         content = self.path.read_bytes() if self.path.is_file() else b""
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256:
             what = f"has sha256 {found}" if content else "is missing or empty"
-            raise ValueError(f"the face model {self.path} {what}, expected sha256 {self.sha256}; install the package again")
+            raise ValueError(
+                f"the face model {self.path} {what}, expected sha256 {self.sha256}; install the "
+                "package again"
+            )
         return content
 
 
@@ -66,8 +73,14 @@ class Detector:
 
 
 _MODELS = Path(__file__).parent / "models"
-SHORT_RANGE = Model(_MODELS / "face_detection_short_range.tflite", "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8")
-FULL_RANGE = Model(_MODELS / "face_detection_full_range.tflite", "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3")
+SHORT_RANGE = Model(
+    _MODELS / "face_detection_short_range.tflite",
+    "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+)
+FULL_RANGE = Model(
+    _MODELS / "face_detection_full_range.tflite",
+    "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+)
 HAAR = Model(
     Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml",
     "0f7d4527844eb514d4a4948e822da90fbb16a34a0bbbbc6adc6498747a5aafb0",
@@ -75,10 +88,12 @@ HAAR = Model(
 
 
 def blazeface_short(rgb: Rgb, min_score: float) -> list[Box]:
-    """BlazeFace short range (Bazarevsky et al. 2019, arXiv:1907.05047) in MediaPipe: near faces, 2 ms a frame, 7 ms where none is found.
+    """BlazeFace short range (Bazarevsky et al. 2019, arXiv:1907.05047) in MediaPipe: near faces, 2
+    ms a frame, 7 ms where none is found.
 
-    The box spans brows to chin; the score is a probability. A face narrower than about a tenth of the frame is missed, so where the
-    whole frame shows none, overlapping square tiles of it are looked at.
+    The box spans brows to chin; the score is a probability. A face narrower than about a tenth of
+    the frame is missed, so where the whole frame shows none, overlapping square tiles of it are
+    looked at.
     """
     whole = _blazeface_short_once(rgb, min_score)
     tiles = _tiles(rgb)
@@ -88,26 +103,32 @@ def blazeface_short(rgb: Rgb, min_score: float) -> list[Box]:
 
 
 def blazeface_full(rgb: Rgb, min_score: float) -> list[Box]:
-    """BlazeFace full range in OpenVINO: far or several faces, 3-6 ms a frame. Box and score as in `blazeface_short`."""
+    """BlazeFace full range in OpenVINO: far or several faces, 3-6 ms a frame. Box and score as in
+    `blazeface_short`."""
     side = max(rgb.shape[:2])
     origin = np.array([(side - rgb.shape[1]) / 2, (side - rgb.shape[0]) / 2])
     corners, scores = _decode_full_range(*_run_full_range(_letterbox(rgb)))
     keep = scores >= min_score
     corners = corners[keep].astype(np.float64) * side - np.tile(origin, 2)
-    return _blended([Box(*numbers) for numbers in np.column_stack([corners, scores[keep]]).tolist()])
+    return _blended(
+        [Box(*numbers) for numbers in np.column_stack([corners, scores[keep]]).tolist()]
+    )
 
 
 def haar(rgb: Rgb, min_score: float) -> list[Box]:
-    """OpenCV's Haar cascade (Viola and Jones 2001) on the frame at 360 lines: the baseline of older papers.
+    """OpenCV's Haar cascade (Viola and Jones 2001) on the frame at 360 lines: the baseline of older
+    papers.
 
-    Up to 60 ms a frame. The box is square and wider than BlazeFace's. The score is the weight of the cascade's last stage: above 0, without
-    an upper limit.
+    Up to 60 ms a frame. The box is square and wider than BlazeFace's. The score is the weight of
+    the cascade's last stage: above 0, without an upper limit.
     """
     scale = min(1.0, 360 / min(rgb.shape[:2]))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
     least = max(24, round(0.15 * min(grey.shape)))
-    found, _, weights = _haar_cascade().detectMultiScale3(grey, 1.1, 5, minSize=(least, least), outputRejectLevels=True)
+    found, _, weights = _haar_cascade().detectMultiScale3(
+        grey, 1.1, 5, minSize=(least, least), outputRejectLevels=True
+    )
     boxes = [_scaled(found[i], float(np.ravel(weights)[i]), 1 / scale) for i in range(len(found))]
     return sorted((box for box in boxes if box.score >= min_score), key=_best_first)
 
@@ -126,7 +147,9 @@ def iou(a: Box, b: Box) -> float:
 
 
 def _shared_area(a: Box, b: Box) -> float:
-    return Box(max(a.left, b.left), max(a.top, b.top), min(a.right, b.right), min(a.bottom, b.bottom), 0.0).area
+    return Box(
+        max(a.left, b.left), max(a.top, b.top), min(a.right, b.right), min(a.bottom, b.bottom), 0.0
+    ).area
 
 
 def _best_first(box: Box) -> tuple[float, ...]:
@@ -143,13 +166,15 @@ def _short_range(min_score: float) -> Any:
     return _short_range_of(mediapipe, min_score)
 
 
-# Registered before MediaPipe is imported: exit handlers run last in, first out, and once MediaPipe's own has run, its detectors close
-# without a word. Left to the end of the interpreter they print a traceback.
+# Registered before MediaPipe is imported: exit handlers run last in, first out, and once
+# MediaPipe's own has run, its detectors close without a word. Left to the end of the interpreter
+# they print a traceback.
 atexit.register(_short_range.cache_clear)
 
 
 def _short_range_of(mediapipe: Any, min_score: float) -> Any:
-    """Not in the function that imports: errors that the import catches and keeps hold that function's frame, and so would the detector."""
+    """Not in the function that imports: errors that the import catches and keeps hold that
+    function's frame, and so would the detector."""
     tasks = mediapipe.tasks
     options = tasks.vision.FaceDetectorOptions(
         base_options=tasks.BaseOptions(model_asset_buffer=SHORT_RANGE.read()),
@@ -158,7 +183,11 @@ def _short_range_of(mediapipe: Any, min_score: float) -> Any:
     )
     detector = tasks.vision.FaceDetector.create_from_options(options)
     srgb = mediapipe.ImageFormat.SRGB
-    return lambda rgb: detector.detect(mediapipe.Image(image_format=srgb, data=np.ascontiguousarray(rgb))).detections
+    return lambda rgb: (
+        detector.detect(
+            mediapipe.Image(image_format=srgb, data=np.ascontiguousarray(rgb))
+        ).detections
+    )
 
 
 def _blazeface_short_once(rgb: Rgb, min_score: float) -> list[Box]:
@@ -166,12 +195,15 @@ def _blazeface_short_once(rgb: Rgb, min_score: float) -> list[Box]:
     for found in _short_range(min_score)(rgb):
         at = found.bounding_box
         left, top = float(at.origin_x), float(at.origin_y)
-        boxes.append(Box(left, top, left + at.width, top + at.height, float(found.categories[0].score)))
+        boxes.append(
+            Box(left, top, left + at.width, top + at.height, float(found.categories[0].score))
+        )
     return sorted(boxes, key=_best_first)
 
 
 def _tiles(rgb: Rgb) -> list[tuple[int, int, int]]:
-    """(left, top, side) of the fewest squares of the shorter side that cover the frame and overlap their neighbours by half or more."""
+    """(left, top, side) of the fewest squares of the shorter side that cover the frame and overlap
+    their neighbours by half or more."""
     height, width = rgb.shape[:2]
     side, spare = min(height, width), abs(width - height)
     count = math.ceil(2 * spare / side) + 1
@@ -186,7 +218,8 @@ def _look_in_tile(rgb: Rgb, tile: tuple[int, int, int], min_score: float) -> lis
 
 
 def _distinct(boxes: Sequence[Box]) -> list[Box]:
-    """Best first, without those that mostly lie in a better one: a tile may cut a face that its neighbour shows whole."""
+    """Best first, without those that mostly lie in a better one: a tile may cut a face that its
+    neighbour shows whole."""
     kept: list[Box] = []
     for box in sorted(boxes, key=_best_first):
         if all(_shared_area(box, better) <= 0.5 * min(box.area, better.area) for better in kept):
@@ -204,7 +237,8 @@ _GRID = 48
 @cache
 def _full_range() -> Any:
     FULL_RANGE.read()
-    # One thread and float32 for this model alone: the same bits on every machine and beside any number of other workers.
+    # One thread and float32 for this model alone: the same bits on every machine and beside any
+    # number of other workers.
     setup = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     return vino.core().compile_model(vino.core().read_model(FULL_RANGE.path), "CPU", setup)
 
@@ -228,10 +262,13 @@ def _letterbox(rgb: Rgb) -> Rgb:
     return square
 
 
-def _decode_full_range(numbers: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _decode_full_range(
+    numbers: NDArray[np.float32], logits: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(2304, 4) left, top, right, bottom as shares of the square's side and (2304,) probabilities.
 
-    The anchors are the centres of a 48 x 48 grid, row by row; each box is given by its centre's offset, width and height in input pixels.
+    The anchors are the centres of a 48 x 48 grid, row by row; each box is given by its centre's
+    offset, width and height in input pixels.
     """
     steps = (np.arange(_GRID, dtype=np.float32) + 0.5) / _GRID
     anchors = np.stack([np.tile(steps, _GRID), np.repeat(steps, _GRID)], axis=1)
@@ -242,7 +279,8 @@ def _decode_full_range(numbers: NDArray[np.float32], logits: NDArray[np.float32]
 
 
 def _blended(boxes: Sequence[Box]) -> list[Box]:
-    """One box a face: the mean of those that overlap the best one, weighted by score (the blending of BlazeFace, section 3.4)."""
+    """One box a face: the mean of those that overlap the best one, weighted by score (the blending
+    of BlazeFace, section 3.4)."""
     left, faces = sorted(boxes, key=_best_first), []
     while left:
         same = [box for box in left if box is left[0] or iou(box, left[0]) > _SAME_FACE]

@@ -1,4 +1,5 @@
-"""Digests: one hash a clip, of its sound and of its pictures as decoded, which tell exact copies in files of other bytes."""
+"""Digests: one hash a clip, of its sound and of its pictures as decoded, which tell exact copies in
+files of other bytes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,8 +23,10 @@ _LAYOUT = Layout("uint8", ("time", "byte"), (32,), "sha256", None)
 class SoundDigest(FromTracks):
     """sha256 of the samples of `audio`, exactly as they are: little-endian float32, no time stamps.
 
-    values: (1, 32) uint8; the row's time is that of the first sample. `valid` is False where all samples are equal: digital silence tells
-    no clip from another. What was decoded with other versions of the decoder may differ in the last bit, and so in every byte here.
+    values: (1, 32) uint8; the row's time is that of the first sample. `valid` is False where all
+        samples are equal: digital silence tells
+    no clip from another. What was decoded with other versions of the decoder may differ in the last
+    bit, and so in every byte here.
     """
 
     name: ClassVar[str] = "sound_digest"
@@ -47,10 +50,13 @@ class SoundDigest(FromTracks):
 
 @dataclass(frozen=True)
 class FramesDigest(FromFrames):
-    """sha256 of the sizes of the grid frames and of every fourth line of their pixels, in their order and as decoded; no time stamps.
+    """sha256 of the sizes of the grid frames and of every fourth line of their pixels, in their
+    order and as decoded; no time stamps.
 
-    values: (1, 32) uint8; the row's time is that of the first frame. `valid` is False where all frames are of one and the same colour.
-    A frame that stays on screen for several grid times counts each time. Every line would cost as much as an eighth of the decoding;
+    values: (1, 32) uint8; the row's time is that of the first frame. `valid` is False where all
+        frames are of one and the same colour.
+    A frame that stays on screen for several grid times counts each time. Every line would cost as
+    much as an eighth of the decoding;
     whatever encoder, size or caption differs, differs in every fourth line too.
     """
 
@@ -86,9 +92,15 @@ class FramesDigestSink:
 
     def finish(self) -> Track:
         if self._first is None:
-            raise BadClip(self._clip.clip_id, Reason.NO_VIDEO, "no frame was found on the clip's time grid, expected at least one")
+            raise BadClip(
+                self._clip.clip_id,
+                Reason.NO_VIDEO,
+                "no frame was found on the clip's time grid, expected at least one",
+            )
         return _row(self._hash.digest(), self._first[0], self._varied)
 
 
 def _row(digest: bytes, seconds: float, tells: bool) -> Track:
-    return Track(np.frombuffer(digest, np.uint8)[None].copy(), np.array([seconds]), np.array([tells]))
+    return Track(
+        np.frombuffer(digest, np.uint8)[None].copy(), np.array([seconds]), np.array([tells])
+    )

@@ -1,8 +1,9 @@
 """The engines that run a ResNet: torch (CUDA or CPU) and OpenVINO (CPU).
 
-In float32 the two agree within 1e-5, so the engine is no part of a fingerprint. Within one engine a row gets the same bits whatever
-rows are beside it: every pass has the same number of rows, the last one padded. Only where memory runs out do passes get smaller, and
-then torch's last bits may move; OpenVINO's do not.
+In float32 the two agree within 1e-5, so the engine is no part of a fingerprint. Within one engine a
+row gets the same bits whatever rows are beside it: every pass has the same number of rows, the last
+one padded. Only where memory runs out do passes get smaller, and then torch's last bits may move;
+OpenVINO's do not.
 """
 
 import functools
@@ -25,16 +26,24 @@ Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """(batch, size, size, 3) -> (batch, dim)."""
 
 _CPU_BATCH = 8
-"""More at once gains nothing on a CPU. Never another number, since torch takes another way for a batch of 1, with other last bits."""
+"""More at once gains nothing on a CPU. Never another number, since torch takes another way for a
+batch of 1, with other last bits."""
 _CUDA_BATCH = 256
 
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "failed to allocate")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "allocate memory",
+    "bad_alloc",
+    "failed to allocate",
+)
 """How torch and OpenVINO say in a RuntimeError that memory ran out."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """Which network: all that its numbers depend on. `identity` is that of the weights, so that a changed file is loaded anew."""
+    """Which network: all that its numbers depend on. `identity` is that of the weights, so that a
+    changed file is loaded anew."""
 
     depth: int
     weights: str
@@ -45,7 +54,8 @@ class Model:
 
 
 class Engine:
-    """A loaded network. Runs any number of rows in passes of `batch`, a number that is halved where memory runs out."""
+    """A loaded network. Runs any number of rows in passes of `batch`, a number that is halved where
+    memory runs out."""
 
     def __init__(self, compile_for: Callable[[int], Forward], batch: int, dim: int) -> None:
         self.batch, self._dim = batch, dim
@@ -76,7 +86,8 @@ class Engine:
                 raise
             if self.batch == 1:
                 raise MemoryError(
-                    "there is no memory left to encode even one image at a time; use fewer workers or a smaller network"
+                    "there is no memory left to encode even one image at a time; use fewer "
+                    "workers or a smaller network"
                 ) from error
             return None
 
@@ -87,15 +98,21 @@ class Engine:
 
 @functools.cache
 def load(model: Model, runtime: Runtime) -> Engine:
-    """The engine for this network, made once a process. ValueError where the engine cannot give the precision asked for."""
+    """The engine for this network, made once a process. ValueError where the engine cannot give the
+    precision asked for."""
     if resolve(runtime.engine) == "torch":
         return _torch_engine(model, runtime)
     _check_precision(model.precision, "cpu")
-    return Engine(functools.partial(_openvino_forward, model, runtime.threads), _batch(runtime, "cpu"), embedding_dim(model.depth))
+    return Engine(
+        functools.partial(_openvino_forward, model, runtime.threads),
+        _batch(runtime, "cpu"),
+        embedding_dim(model.depth),
+    )
 
 
 def resolve(engine: str) -> str:
-    """`torch` or `openvino` for `auto`: asks torch for a CUDA device, and so imports it, but for a torch that was built without CUDA."""
+    """`torch` or `openvino` for `auto`: asks torch for a CUDA device, and so imports it, but for a
+    torch that was built without CUDA."""
     if engine not in ENGINES:
         raise ValueError(f'engine = "{engine}" is unknown; expected {", ".join(ENGINES)}')
     if engine != "auto":
@@ -111,8 +128,11 @@ def _torch_engine(model: Model, runtime: Runtime) -> Engine:
     return torch_engine(model.depth, lambda: _state(model), runtime, model.precision)
 
 
-def torch_engine(depth: int, state: Callable[[], State], runtime: Runtime, precision: str = "float32") -> Engine:
-    """An engine for weights that no file or seed gives; `state` is called at the first row. Made anew at every call."""
+def torch_engine(
+    depth: int, state: Callable[[], State], runtime: Runtime, precision: str = "float32"
+) -> Engine:
+    """An engine for weights that no file or seed gives; `state` is called at the first row. Made
+    anew at every call."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -120,7 +140,8 @@ def torch_engine(depth: int, state: Callable[[], State], runtime: Runtime, preci
     forward = functools.cache(lambda: _torch_forward(depth, state(), precision, device))
 
     def compile_for(_: int) -> Forward:
-        """The same network for every batch; what a failed pass has left on the device is given back first."""
+        """The same network for every batch; what a failed pass has left on the device is given back
+        first."""
         if device == "cuda":
             torch.cuda.empty_cache()
         return forward()
@@ -138,12 +159,21 @@ def _torch_forward(depth: int, state: State, precision: str, device: str) -> For
     half = None if precision == "float32" else getattr(torch, precision)
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        # TF32 would keep ten bits of float32's 23, and the fastest algorithm is not the same one every time.
-        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), exact, torch.autocast(device, dtype=half, enabled=half is not None):
+        # TF32 would keep ten bits of float32's 23, and the fastest algorithm is not the same one
+        # every time.
+        exact = torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        )
+        with (
+            torch.inference_mode(),
+            exact,
+            torch.autocast(device, dtype=half, enabled=half is not None),
+        ):
             rows = torch.from_numpy(np.require(images, requirements=["C", "W"]))
             rows = rows.pin_memory() if device == "cuda" else rows
-            found: NDArray[np.float32] = network(rows.to(device, non_blocking=True)).float().cpu().numpy()
+            found: NDArray[np.float32] = (
+                network(rows.to(device, non_blocking=True)).float().cpu().numpy()
+            )
             return found
 
     return forward
@@ -172,12 +202,16 @@ def _openvino_forward(model: Model, threads: int | None, batch: int) -> Forward:
 
 
 def _openvino_graph(depth: int, state: State, shape: tuple[int, int, int, int]) -> Any:
-    """The network node by node, which needs no torch; `openvino.convert_model` would also report its use over the network."""
+    """The network node by node, which needs no torch; `openvino.convert_model` would also report
+    its use over the network."""
     import openvino
     from openvino import opset13 as ops
 
     images = ops.parameter(shape, np.uint8)
-    mean, scale = (np.array(numbers, np.float32) for numbers in (np.multiply(MEAN, 255), np.divide(1 / 255, STD)))
+    mean, scale = (
+        np.array(numbers, np.float32)
+        for numbers in (np.multiply(MEAN, 255), np.divide(1 / 255, STD))
+    )
     x = ops.multiply(ops.subtract(ops.convert(images, "f32"), mean), scale)
     x = ops.relu(_openvino_conv(ops.transpose(x, np.array([0, 3, 1, 2])), STEM, state))
     x = ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
@@ -204,7 +238,10 @@ def _state(model: Model) -> State:
 
 def _check_precision(precision: str, device: str) -> None:
     if precision != "float32" and device != "cuda":
-        raise ValueError(f'precision = "{precision}" needs the torch engine on a CUDA device, which is not to be had here; use "float32"')
+        raise ValueError(
+            f'precision = "{precision}" needs the torch engine on a CUDA device, which is not to '
+            'be had here; use "float32"'
+        )
 
 
 def _batch(runtime: Runtime, device: str) -> int:
@@ -220,4 +257,6 @@ def _padded(rows: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+    return isinstance(error, MemoryError) or any(
+        words in str(error).lower() for words in _OUT_OF_MEMORY
+    )

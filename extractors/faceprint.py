@@ -1,4 +1,5 @@
-"""A fingerprint of the face and its motion that survives re-encoding, other picture sizes and other brightness."""
+"""A fingerprint of the face and its motion that survives re-encoding, other picture sizes and other
+brightness."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,28 +19,35 @@ from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
 _THUMB_PX = 256
-"""Longer side of the grey picture that is kept of each frame until it is known where the face is: 37 kB at 16:9."""
+"""Longer side of the grey picture that is kept of each frame until it is known where the face is:
+37 kB at 16:9."""
 _MARGIN = 0.25
 """Share of the box's longer side that is added on every side."""
 _SIDE = 24
 _FINER = 4
-"""The region is sampled so many times finer and then averaged, so that no detail is folded into a lower frequency."""
+"""The region is sampled so many times finer and then averaged, so that no detail is folded into a
+lower frequency."""
 _NUMBERS = 32
 
 
 @dataclass(frozen=True)
 class FacePrint(FromFrames):
-    """How the grey levels of the face lie, in 32 numbers a frame: the lowest frequencies of a discrete cosine transform.
+    """How the grey levels of the face lie, in 32 numbers a frame: the lowest frequencies of a
+    discrete cosine transform.
 
-    values: (time, 32) float32, the coefficients of the orthonormal DCT-II of a picture of 24 x 24 pixels, without the mean, in the order
-    of rising frequency (i + j, then i), divided by the root of the sum of their squares. Row k is the frame of row k of `faces`; `valid`
+    values: (time, 32) float32, the coefficients of the orthonormal DCT-II of a picture of 24 x 24
+        pixels, without the mean, in the order
+    of rising frequency (i + j, then i), divided by the root of the sum of their squares. Row k is
+    the frame of row k of `faces`; `valid`
     is False, and the values NaN, where no face was seen or where the picture is of one grey.
 
-    The picture is the square around the MEDIAN of the boxes of the clip, with a margin of a quarter of its side: it stands still while
-    the head moves, so that the numbers tell the motion too. Crops that follow the detector's box do not serve: from one encoding to the
-    next the box jitters by more than an encoder changes a picture. (Signs of such coefficients, 64 bits a crop, differed in 5 % of the
-    bits between encodings of one clip, in up to 25 %, and in 14 % between two stretches of one shot.) What it takes to tell copies from
-    other clips of one person is the motion; see `stores.near`.
+    The picture is the square around the MEDIAN of the boxes of the clip, with a margin of a quarter
+    of its side: it stands still while the head moves, so that the numbers tell the motion too.
+    Crops that follow the detector's box do not serve: from one encoding to the next the box jitters
+    by more than an encoder changes a picture. (Signs of such coefficients, 64 bits a crop, differed
+    in 5 % of the bits between encodings of one clip, in up to 25 %, and in 14 % between two
+    stretches of one shot.) What it takes to tell copies from other clips of one person is the
+    motion; see `stores.near`.
     """
 
     name: ClassVar[str] = "faceprint"
@@ -60,7 +68,10 @@ class FacePrint(FromFrames):
         faces = needs["faces"]
         if not isinstance(faces, FaceSink):
             found = type(faces).__name__
-            raise ValueError(f"faceprint of {self.faces!r} needs a feature made by `faces`, got a {found}; name that feature")
+            raise ValueError(
+                f"faceprint of {self.faces!r} needs a feature made by `faces`, got a {found}; "
+                "name that feature"
+            )
         return FacePrintSink(faces)
 
 
@@ -71,7 +82,8 @@ class _Thumb(NamedTuple):
 
 
 class FacePrintSink:
-    """Listens to the sink of `faces`, which hands on every frame; small grey pictures wait until the end of the clip."""
+    """Listens to the sink of `faces`, which hands on every frame; small grey pictures wait until
+    the end of the clip."""
 
     def __init__(self, faces: FaceSink) -> None:
         self._faces = faces
@@ -84,9 +96,16 @@ class FacePrintSink:
     def finish(self) -> Track:
         faces = self._faces.finish()
         scales = np.array([thumb.scale for thumb in self._thumbs], np.float64)
-        left, top, right, bottom = np.median(faces.values[faces.valid, :4] * scales[faces.valid, None], axis=0)
+        left, top, right, bottom = np.median(
+            faces.values[faces.valid, :4] * scales[faces.valid, None], axis=0
+        )
         side = max(right - left, bottom - top)
-        pictures = np.stack([_region(thumb.grey, (left + right) / 2, (top + bottom) / 2, side) for thumb in self._thumbs])
+        pictures = np.stack(
+            [
+                _region(thumb.grey, (left + right) / 2, (top + bottom) / 2, side)
+                for thumb in self._thumbs
+            ]
+        )
         values = _coefficients(pictures)
         values[~faces.valid] = np.nan
         return Track(values, faces.seconds, ~np.isnan(values[:, 0]), faces.notes)
@@ -105,20 +124,29 @@ def _thumbnail(rgb: Rgb) -> _Thumb:
 
 
 def _region(grey: NDArray[np.uint8], x: float, y: float, side: float) -> NDArray[np.float32]:
-    """(24, 24): the square of the face's side and its margins, its centre at x, y to a part of a pixel; edges are repeated."""
+    """(24, 24): the square of the face's side and its margins, its centre at x, y to a part of a
+    pixel; edges are repeated."""
     fine = _SIDE * _FINER
     step = max(side, 1.0) * (1 + 2 * _MARGIN) / fine
     corner = step * (1 - fine) / 2 - 0.5
     to_thumb = np.array([[step, 0, x + corner], [0, step, y + corner]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    sampled = cv2.warpAffine(grey.astype(np.float32), to_thumb, (fine, fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    sampled = cv2.warpAffine(
+        grey.astype(np.float32),
+        to_thumb,
+        (fine, fine),
+        flags=flags,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
     return np.asarray(cv2.resize(sampled, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _coefficients(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
     """(time, 24, 24) -> (time, 32), each row of length 1, NaN for a picture of one grey."""
     rows, columns = _lowest()
-    chosen = scipy.fft.dctn(pictures.astype(np.float64), axes=(1, 2), norm="ortho")[:, rows, columns]
+    chosen = scipy.fft.dctn(pictures.astype(np.float64), axes=(1, 2), norm="ortho")[
+        :, rows, columns
+    ]
     length = np.linalg.norm(chosen, axis=1, keepdims=True)
     flat = length < 1.0  # below rounding of 8-bit levels
     return np.where(flat, np.nan, chosen / np.where(flat, 1.0, length)).astype(np.float32)

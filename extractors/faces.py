@@ -1,8 +1,9 @@
 """Faces: where the one face that a clip shows is, in every frame.
 
-A frame is looked at every `every_s`. Where the faces of two looks pair up one to one, the boxes of the frames between lie on a straight
-line; where they do not, every frame between is looked at, and so is every frame while a face that was there is missing. Nothing is
-linked or interpolated across a change of scene. Frames are held from one look to the next and no longer.
+A frame is looked at every `every_s`. Where the faces of two looks pair up one to one, the boxes of
+the frames between lie on a straight line; where they do not, every frame between is looked at, and
+so is every frame while a face that was there is missing. Nothing is linked or interpolated across a
+change of scene. Frames are held from one look to the next and no longer.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,14 +16,23 @@ from numpy.typing import NDArray
 
 from extractors.base import FromFrames, Layout, Rgb, Sink
 from extractors.detectors import DETECTORS, Box, Detect
-from extractors.follow import Tracks, between, faces_seen, lasting, leaders_linked, linked, main_faces
+from extractors.follow import (
+    Tracks,
+    between,
+    faces_seen,
+    lasting,
+    leaders_linked,
+    linked,
+    main_faces,
+)
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 
 Listener = Callable[[Rgb, float, Mapping[int, Box]], None]
-"""listener(rgb, seconds, boxes): called once for every frame, in order, with its final boxes by the number of their face."""
+"""listener(rgb, seconds, boxes): called once for every frame, in order, with its final boxes by the
+number of their face."""
 
 _THUMB_PX = 32
 
@@ -31,13 +41,17 @@ _THUMB_PX = 32
 class Faces(FromFrames):
     """The box of one face in every frame, and how many faces the frame shows.
 
-    values: (time, 6) float32: left, top, right, bottom in pixels of the decoded frame (x to the right, y down), the detector's score, and
-    the number of faces seen. Row k is the frame of row k of `frames`; between two looks box and score are interpolated linearly. `valid`
-    is False where the face was not seen: box and score are NaN there, and only the number of faces (0 or more) is a measurement.
+    values: (time, 6) float32: left, top, right, bottom in pixels of the decoded frame (x to the
+        right, y down), the detector's score, and
+    the number of faces seen. Row k is the frame of row k of `frames`; between two looks box and
+    score are interpolated linearly. `valid`
+    is False where the face was not seen: box and score are NaN there, and only the number of faces
+    (0 or more) is a measurement.
 
-    One face is followed: the largest (area times time) among those alive in the frame; while it is missing for a moment nobody takes its
-    place. Notes: `many_faces` (two or more in over a tenth of the frames: who speaks is ambiguous), `face_gaps` (some rows are not
-    valid), `face_changes` (the rows show more than one track: after a cut or a long gap it may be another person).
+    One face is followed: the largest (area times time) among those alive in the frame; while it is
+    missing for a moment nobody takes its place. Notes: `many_faces` (two or more in over a tenth of
+    the frames: who speaks is ambiguous), `face_gaps` (some rows are not valid), `face_changes` (the
+    rows show more than one track: after a cut or a long gap it may be another person).
     """
 
     name: ClassVar[str] = "faces"
@@ -48,24 +62,40 @@ class Faces(FromFrames):
     detector: str = "blazeface_short"
     """A name in `extractors.detectors.DETECTORS`."""
     min_score: float = 0.6
-    """A hit counts from this score on; its scale is the detector's (a probability for BlazeFace)."""
+    """A hit counts from this score on; its scale is the detector's (a probability for BlazeFace).
+    """
     every_s: float = 0.3
-    """Time from one look to the next; every frame is looked at where the largest face comes, goes or is missed."""
+    """Time from one look to the next; every frame is looked at where the largest face comes, goes
+    or is missed."""
     missing_s: float = 0.5
-    """A face that comes back within this time is the same face. Its rows in between are not valid."""
+    """A face that comes back within this time is the same face. Its rows in between are not valid.
+    """
     min_lasting_s: float = 0.5
-    """A face counts when it is seen for so long without a break, or for half of a clip that is shorter than twice this."""
+    """A face counts when it is seen for so long without a break, or for half of a clip that is
+    shorter than twice this."""
     cut_difference: float = 20.0
-    """The scene changes where two successive frames, as grey thumbnails, differ by more than this on average, of 255."""
+    """The scene changes where two successive frames, as grey thumbnails, differ by more than this
+    on average, of 255."""
     many_faces_share: float = 0.1
     """`many_faces` is noted when more than this share of the frames shows two or more."""
 
     def __post_init__(self) -> None:
         if self.detector not in DETECTORS:
-            raise ValueError(f"detector of faces is {self.detector!r}, expected one of {', '.join(DETECTORS)}")
-        for field in ("min_score", "every_s", "missing_s", "min_lasting_s", "cut_difference", "many_faces_share"):
+            raise ValueError(
+                f"detector of faces is {self.detector!r}, expected one of {', '.join(DETECTORS)}"
+            )
+        for field in (
+            "min_score",
+            "every_s",
+            "missing_s",
+            "min_lasting_s",
+            "cut_difference",
+            "many_faces_share",
+        ):
             if not 0 <= getattr(self, field) < float("inf"):
-                raise ValueError(f"{field} of faces is {getattr(self, field)}, expected a number of 0 or more")
+                raise ValueError(
+                    f"{field} of faces is {getattr(self, field)}, expected a number of 0 or more"
+                )
 
     @property
     def needs(self) -> Mapping[str, str]:
@@ -112,12 +142,16 @@ class FaceSink:
         """After `finish`: the number of the face that each row shows, None where not valid."""
 
     def listen(self, listener: Listener) -> None:
-        """Hand every frame to `listener` as soon as its boxes are final, which is at most one look later."""
+        """Hand every frame to `listener` as soon as its boxes are final, which is at most one look
+        later."""
         self._listeners.append(listener)
 
     def push(self, seconds: float, rgb: Rgb) -> None:
         thumb = _thumbnail(rgb)
-        if self._thumb is not None and float(np.abs(thumb - self._thumb).mean()) > self._faces.cut_difference:
+        if (
+            self._thumb is not None
+            and float(np.abs(thumb - self._thumb).mean()) > self._faces.cut_difference
+        ):
             self._end_scene()
         self._thumb = thumb
         self._held.append(_Held(seconds, rgb))
@@ -150,7 +184,9 @@ class FaceSink:
         found = self._look(last)
         pairs = linked(found, present)
         if waiting and before is not None and leaders_linked(found, present, pairs):
-            self._interpolate(waiting, before[0], last.seconds, [(present[j], found[i]) for i, j in pairs])
+            self._interpolate(
+                waiting, before[0], last.seconds, [(present[j], found[i]) for i, j in pairs]
+            )
         else:
             for frame in waiting:
                 self._see(frame, self._look(frame))
@@ -158,7 +194,9 @@ class FaceSink:
         self._looked = (last.seconds, found)
         self._held = []
 
-    def _interpolate(self, waiting: list[_Held], start_s: float, end_s: float, pairs: list[tuple[Box, Box]]) -> None:
+    def _interpolate(
+        self, waiting: list[_Held], start_s: float, end_s: float, pairs: list[tuple[Box, Box]]
+    ) -> None:
         for frame in waiting:
             share = (frame.seconds - start_s) / (end_s - start_s)
             self._see(frame, [between(old, new, share) for old, new in pairs])
@@ -180,7 +218,11 @@ class FaceSink:
     def _summed_up(self) -> Track | BadClip:
         seconds = np.array(self._tracks.seconds, np.float64)
         if not len(seconds):
-            return BadClip(self._clip.clip_id, Reason.NO_VIDEO, "no frame was found on the clip's time grid, expected at least one")
+            return BadClip(
+                self._clip.clip_id,
+                Reason.NO_VIDEO,
+                "no frame was found on the clip's time grid, expected at least one",
+            )
         tracks = lasting(self._tracks, self._faces.min_lasting_s)
         if not tracks:
             return BadClip(self._clip.clip_id, Reason.NO_FACE, self._why_no_face())
@@ -202,15 +244,21 @@ class FaceSink:
         return tuple(name for name, is_so in facts.items() if is_so)
 
     def _why_no_face(self) -> str:
-        looked = f"{self._faces.detector} looked at {self._looks} of {len(self._tracks.seconds)} frames"
+        looked = (
+            f"{self._faces.detector} looked at {self._looks} of {len(self._tracks.seconds)} frames"
+        )
         if not self._hits:
             return f"{looked} and found nothing with a score of {self._faces.min_score:g} or more"
         hits = f"had hits in {self._hits} (best score {self._best_score:.2f})"
-        return f"{looked} and {hits}, none of which lasted {self._faces.min_lasting_s:g} s or half of the clip"
+        return (
+            f"{looked} and {hits}, none of which lasted {self._faces.min_lasting_s:g} s or "
+            "half of the clip"
+        )
 
 
 def _thumbnail(rgb: Rgb) -> NDArray[np.int16]:
-    """(32, 32) grey levels; a large frame is thinned out first, which costs a tenth of averaging it whole."""
+    """(32, 32) grey levels; a large frame is thinned out first, which costs a tenth of averaging it
+    whole."""
     step = max(1, min(rgb.shape[:2]) // (4 * _THUMB_PX))
     thin = np.ascontiguousarray(rgb[::step, ::step])
     small = cv2.resize(thin, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA)

@@ -1,8 +1,9 @@
 """The second decoder: the ffmpeg binary of imageio-ffmpeg, through ffmpeg-python.
 
-ffmpeg decodes in a process of its own and writes the planes as decoded, not converted, into a pipe in the NUT container, which carries
-each frame's time stamp exactly; they are read frame by frame and go the same way to RGB and float as PyAV's. NUT does not carry colour
-and rotation: these ffmpeg is asked for first, in its own words about the first frame.
+ffmpeg decodes in a process of its own and writes the planes as decoded, not converted, into a pipe
+in the NUT container, which carries each frame's time stamp exactly; they are read frame by frame
+and go the same way to RGB and float as PyAV's. NUT does not carry colour and rotation: these ffmpeg
+is asked for first, in its own words about the first frame.
 """
 
 import math
@@ -44,16 +45,23 @@ _COLOUR = {
 }
 
 _RISING = "isnan(prev_selected_pts)+gt(pts,prev_selected_pts)"
-"""A frame that is not later than the one before was never on screen, and a container does not take it."""
+"""A frame that is not later than the one before was never on screen, and a container does not take
+it."""
 _SHIFT_S = 100_000
-"""NUT has no time stamps below zero: all are shifted by a whole number of ticks, exactly, and shifted back here."""
+"""NUT has no time stamps below zero: all are shifted by a whole number of ticks, exactly, and
+shifted back here."""
 
 
 class FfmpegDecoder:
     """One run of ffmpeg over one file. Streams are named by their index in the file."""
 
     def __init__(
-        self, clip_id: str, path: Path, video: Packets[VideoStream] | None, audio: Packets[AudioStream] | None, deadline: Deadline
+        self,
+        clip_id: str,
+        path: Path,
+        video: Packets[VideoStream] | None,
+        audio: Packets[AudioStream] | None,
+        deadline: Deadline,
     ) -> None:
         self._clip_id, self._deadline = clip_id, deadline
         self._path, self._video, self._audio = str(path.absolute()), video, audio
@@ -65,12 +73,22 @@ class FfmpegDecoder:
         if self._video is not None:
             self._ask(self._video.stream.index)
         self._errors: IO[bytes] = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(  # no shell; the path is absolute and cannot be read as an option
-            self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors
+        self._process = (
+            subprocess.Popen(  # no shell; the path is absolute and cannot be read as an option
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+            )
         )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._process.kill()
         self._process.wait()
         if self._process.stdout is not None:
@@ -78,7 +96,8 @@ class FfmpegDecoder:
         self._errors.close()
 
     def frames(self) -> Iterator[tuple[VideoFrame | AudioFrame, Fraction]]:
-        """Frames and samples as they come, each with its time stamp in seconds. BadClip where ffmpeg gives up, or takes too long."""
+        """Frames and samples as they come, each with its time stamp in seconds. BadClip where
+        ffmpeg gives up, or takes too long."""
         try:
             with av.open(_Pipe(self._process, self._deadline), mode="r", format="nut") as container:
                 for stream in container.streams.video:
@@ -91,7 +110,11 @@ class FfmpegDecoder:
                     )
         except av.error.FFmpegError as error:
             self._check_exit()
-            raise BadClip(self._clip_id, Reason.UNREADABLE, f"what ffmpeg decoded cannot be read ({error}), expected raw frames") from error
+            raise BadClip(
+                self._clip_id,
+                Reason.UNREADABLE,
+                f"what ffmpeg decoded cannot be read ({error}), expected raw frames",
+            ) from error
         self._check_exit()
 
     def _stamp(self, frame: VideoFrame | AudioFrame, time_base: Fraction) -> Fraction:
@@ -104,7 +127,8 @@ class FfmpegDecoder:
         return stamp - self._late
 
     def _rounding(self, first: Fraction) -> Fraction:
-        """How far ffmpeg moved the sound within a tick of the container, which can be as long as a packet (AVI)."""
+        """How far ffmpeg moved the sound within a tick of the container, which can be as long as a
+        packet (AVI)."""
         packets = self._audio
         start = None if packets is None else packets.items[0].pts
         if packets is None or start is None:
@@ -116,15 +140,21 @@ class FfmpegDecoder:
         return math.ceil(_SHIFT_S / time_base)
 
     def _check_exit(self) -> None:
-        """After the last frame. A process that still writes is one that nobody reads any more, and no fault of its own."""
+        """After the last frame. A process that still writes is one that nobody reads any more, and
+        no fault of its own."""
         try:
             code = self._process.wait(min(2.0, self._deadline.left_s()))
         except subprocess.TimeoutExpired:
             return
         if code:
             self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").strip().splitlines() or [f"exit code {code}"]
-            detail = f"ffmpeg stops with `{_plain(said[0])}`, expected every packet to decode; copy or download the file again"
+            said = self._errors.read().decode(errors="replace").strip().splitlines() or [
+                f"exit code {code}"
+            ]
+            detail = (
+                f"ffmpeg stops with `{_plain(said[0])}`, expected every packet to decode; "
+                "copy or download the file again"
+            )
             raise BadClip(self._clip_id, Reason.CORRUPT, detail)
 
     def _command(self) -> list[str]:
@@ -135,7 +165,9 @@ class FfmpegDecoder:
             streams.append(rising.filter("setpts", f"PTS+{self._shift(self._video.time_base)}"))
         if self._audio is not None:
             # Samples count in 1 / rate from here on, whatever the container counts in.
-            streams.append(source[str(self._audio.stream.index)].filter("asetpts", f"PTS+{_SHIFT_S}*SR"))
+            streams.append(
+                source[str(self._audio.stream.index)].filter("asetpts", f"PTS+{_SHIFT_S}*SR")
+            )
         sink = ffmpeg.output(
             *streams,
             "pipe:1",
@@ -152,17 +184,32 @@ class FfmpegDecoder:
     def _ask(self, video: int) -> None:
         """Colour and rotation of the first frame, by ffmpeg's showinfo filter."""
         source = ffmpeg.input(self._path, noautorotate=None, **_INPUT)
-        sink = ffmpeg.output(source[str(video)].filter("showinfo", checksum=0), "pipe:1", format="null", vframes=1)
-        words = [str(w) for w in ffmpeg.compile(sink.global_args("-hide_banner", "-nostdin"), cmd=imageio_ffmpeg.get_ffmpeg_exe())]
+        sink = ffmpeg.output(
+            source[str(video)].filter("showinfo", checksum=0), "pipe:1", format="null", vframes=1
+        )
+        words = [
+            str(w)
+            for w in ffmpeg.compile(
+                sink.global_args("-hide_banner", "-nostdin"), cmd=imageio_ffmpeg.get_ffmpeg_exe()
+            )
+        ]
         try:
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=self._deadline.left_s(), check=False)
+            done = subprocess.run(
+                words,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=self._deadline.left_s(),
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             self._deadline.left_s()
             raise
         said = done.stderr.decode(errors="replace")
         first = said[said.find("Parsed_showinfo") :]
         found = {option: re.search(pattern, first) for option, pattern in _COLOUR.items()}
-        self._colour = {option: match[1].replace("gbr", "rgb") for option, match in found.items() if match}
+        self._colour = {
+            option: match[1].replace("gbr", "rgb") for option, match in found.items() if match
+        }
         turn = re.search(r"rotation of (-?[\d.]+) degrees", first)
         self.rotation_deg = quarter_turns(float(turn[1])) if turn else 0
 
@@ -172,7 +219,9 @@ class _Pipe:
 
     def __init__(self, process: "subprocess.Popen[bytes]", deadline: Deadline) -> None:
         if process.stdout is None:
-            raise ValueError("the process was started without a pipe for its output; start it with stdout=PIPE")
+            raise ValueError(
+                "the process was started without a pipe for its output; start it with stdout=PIPE"
+            )
         self._file, self._deadline = process.stdout.fileno(), deadline
 
     def read(self, size: int) -> bytes:

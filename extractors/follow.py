@@ -1,4 +1,5 @@
-"""Following faces: boxes of single frames -> tracks of one face each -> the one face that a clip's rows show."""
+"""Following faces: boxes of single frames -> tracks of one face each -> the one face that a clip's
+rows show."""
 
 import math
 from collections.abc import Sequence
@@ -10,16 +11,19 @@ from numpy.typing import NDArray
 from extractors.detectors import Box
 
 _MAX_SHIFT = 0.7
-"""A face moves by at most this share of its box's side from one look to the next; further off it is another face."""
+"""A face moves by at most this share of its box's side from one look to the next; further off it is
+another face."""
 _MAX_GROWTH = 2.0
 """Nor does its box grow or shrink by more than this factor in area."""
 _EPSILON_S = 1e-6
-"""Time stamps are rational numbers rounded to float64; a comparison of sums of them needs this much room."""
+"""Time stamps are rational numbers rounded to float64; a comparison of sums of them needs this much
+room."""
 
 
 @dataclass
 class FaceTrack:
-    """One face, from the row where it is first seen to the row where it is last seen. It may be missing in between."""
+    """One face, from the row where it is first seen to the row where it is last seen. It may be
+    missing in between."""
 
     number: int
     boxes: dict[int, Box] = field(default_factory=dict)
@@ -43,7 +47,8 @@ class FaceTrack:
 
 
 class Tracks:
-    """Links the boxes of successive rows. `missing_s`: how long a face may be missing and still be the same one."""
+    """Links the boxes of successive rows. `missing_s`: how long a face may be missing and still be
+    the same one."""
 
     def __init__(self, missing_s: float) -> None:
         self.all: list[FaceTrack] = []
@@ -52,9 +57,12 @@ class Tracks:
         self._open: list[FaceTrack] = []
 
     def see(self, seconds: float, boxes: Sequence[Box]) -> dict[int, Box]:
-        """Add a row -> its boxes by the number of the track they belong to. A box that continues no track begins one."""
+        """Add a row -> its boxes by the number of the track they belong to. A box that continues no
+        track begins one."""
         row = len(self.seconds)
-        self._open = [track for track in self._open if self._absent_s(track) <= self._missing_s + _EPSILON_S]
+        self._open = [
+            track for track in self._open if self._absent_s(track) <= self._missing_s + _EPSILON_S
+        ]
         self.seconds.append(seconds)
         pairs = dict(linked(boxes, [track.last_box for track in self._open]))
         owners = [self._open[pairs[i]] if i in pairs else self._begin() for i in range(len(boxes))]
@@ -71,12 +79,14 @@ class Tracks:
         return [track.last_box for track in self._open if track.last_row == len(self.seconds) - 1]
 
     def is_leader_missing(self) -> bool:
-        """The largest face that was there a moment ago was not in the last row, and may yet come back."""
+        """The largest face that was there a moment ago was not in the last row, and may yet come
+        back."""
         leader = max(self._open, key=lambda track: track.last_box.area, default=None)
         return leader is not None and leader.last_row < len(self.seconds) - 1
 
     def _absent_s(self, track: FaceTrack) -> float:
-        """Up to the last row, not to the next: while a frame stays on screen, however long, its faces are not missing."""
+        """Up to the last row, not to the next: while a frame stays on screen, however long, its
+        faces are not missing."""
         return self.seconds[-1] - self.seconds[track.last_row]
 
     def _begin(self) -> FaceTrack:
@@ -87,7 +97,8 @@ class Tracks:
 
 
 def linked(now: Sequence[Box], before: Sequence[Box]) -> list[tuple[int, int]]:
-    """Pairs (index in now, index in before) of boxes of one face: the nearest first, each box at most once."""
+    """Pairs (index in now, index in before) of boxes of one face: the nearest first, each box at
+    most once."""
     steps = [(_step(box, old), i, j) for i, box in enumerate(now) for j, old in enumerate(before)]
     pairs: list[tuple[int, int]] = []
     for step, i, j in sorted(steps):
@@ -96,9 +107,14 @@ def linked(now: Sequence[Box], before: Sequence[Box]) -> list[tuple[int, int]]:
     return pairs
 
 
-def leaders_linked(now: Sequence[Box], before: Sequence[Box], pairs: Sequence[tuple[int, int]]) -> bool:
-    """The largest face of each of the two looks is also in the other; so it is where neither look has a face."""
-    return _largest(now) in {i for i, _ in pairs} | {None} and _largest(before) in {j for _, j in pairs} | {None}
+def leaders_linked(
+    now: Sequence[Box], before: Sequence[Box], pairs: Sequence[tuple[int, int]]
+) -> bool:
+    """The largest face of each of the two looks is also in the other; so it is where neither look
+    has a face."""
+    return _largest(now) in {i for i, _ in pairs} | {None} and _largest(before) in {
+        j for _, j in pairs
+    } | {None}
 
 
 def _largest(boxes: Sequence[Box]) -> int | None:
@@ -120,12 +136,14 @@ def between(a: Box, b: Box, share: float) -> Box:
 
 
 def hop_s(seconds: Sequence[float]) -> float:
-    """Mean time from one row to the next; 0 for a single row. (Where a recording has a gap, time stamps repeat, so a median may be 0.)"""
+    """Mean time from one row to the next; 0 for a single row. (Where a recording has a gap, time
+    stamps repeat, so a median may be 0.)"""
     return (seconds[-1] - seconds[0]) / (len(seconds) - 1) if len(seconds) > 1 else 0.0
 
 
 def lasting(tracks: Tracks, least_s: float) -> list[FaceTrack]:
-    """Tracks that are seen without a break for `least_s`, or for half of a clip that is shorter than twice that."""
+    """Tracks that are seen without a break for `least_s`, or for half of a clip that is shorter
+    than twice that."""
     hop = hop_s(tracks.seconds)
     needed = min(least_s, hop * len(tracks.seconds) / 2)
     return [track for track in tracks.all if hop * _longest_stretch(track) + _EPSILON_S >= needed]
@@ -141,14 +159,17 @@ def _longest_stretch(track: FaceTrack) -> int:
 def main_faces(tracks: Sequence[FaceTrack], rows: int) -> list[int | None]:
     """For each row, the number of the track that it shows.
 
-    The largest face (area times time) has every row from its first to its last: while it is missing there, nobody takes its place. The
-    rows left over go to the next largest, and so on. None where no face is, or where the face that has the row is missing.
+    The largest face (area times time) has every row from its first to its last: while it is missing
+    there, nobody takes its place. The rows left over go to the next largest, and so on. None where
+    no face is, or where the face that has the row is missing.
     """
     owner: list[FaceTrack | None] = [None] * rows
     for track in sorted(tracks, key=lambda t: (-t.weight(), t.number)):
         for row in range(track.first_row, track.last_row + 1):
             owner[row] = owner[row] or track
-    return [track.number if track and row in track.boxes else None for row, track in enumerate(owner)]
+    return [
+        track.number if track and row in track.boxes else None for row, track in enumerate(owner)
+    ]
 
 
 def faces_seen(tracks: Sequence[FaceTrack], rows: int) -> NDArray[np.int64]:

@@ -1,15 +1,16 @@
 """Frames on a declared time grid, and the JPEG coding that every stored picture goes through.
 
-The clip lasts from t_0, its `start_s` or else the time stamp of the first frame, to t_1, the end of the last frame or its `end_s`. Its grid
-is one of three (numbers k from 0):
+The clip lasts from t_0, its `start_s` or else the time stamp of the first frame, to t_1, the end of
+the last frame or its `end_s`. Its grid is one of three (numbers k from 0):
 
     fps      t_k = t_0 + k / fps, for every t_k before t_1
     count    t_k = t_0 + (k + 1/2) * (t_1 - t_0) / count, for k below count: evenly over the clip, and one alone is its middle
     every    t_k = the time stamp of frame k * every, of those that begin in [t_0, t_1): the recording's own frames, by number
 
-A row is the frame ON SCREEN at t_k, the last one whose time stamp is not later, and its `seconds` is that frame's own time stamp as the
-decoder gives it, never t_k: where a recording has a gap, or fewer frames than the grid has times, a frame stays on screen and its time
-stamp repeats. A grid time before the first frame has no row.
+A row is the frame ON SCREEN at t_k, the last one whose time stamp is not later, and its `seconds`
+is that frame's own time stamp as the decoder gives it, never t_k: where a recording has a gap, or
+fewer frames than the grid has times, a frame stays on screen and its time stamp repeats. A grid
+time before the first frame has no row.
 """
 
 from collections.abc import Mapping
@@ -34,20 +35,33 @@ _FPS = 10.0
 
 
 def encode_jpeg(rgb: Rgb, quality: int = JPEG_QUALITY) -> bytes:
-    """(height, width, 3) uint8, red first -> a JPEG file (baseline, 4:2:0), byte-identical from run to run."""
+    """(height, width, 3) uint8, red first -> a JPEG file (baseline, 4:2:0), byte-identical from run
+    to run."""
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise ValueError(f"a picture is (height, width, 3) uint8, got {rgb.shape} {rgb.dtype}; convert it before encoding")
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        raise ValueError(
+            f"a picture is (height, width, 3) uint8, got {rgb.shape} {rgb.dtype}; convert it "
+            "before encoding"
+        )
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
     if not done:
-        raise ValueError(f"a picture of shape {rgb.shape} does not fit in a JPEG file, whose sides are at most 65,535 pixels; shrink it")
+        raise ValueError(
+            f"a picture of shape {rgb.shape} does not fit in a JPEG file, whose sides are at most "
+            "65,535 pixels; shrink it"
+        )
     return bytes(data)
 
 
 def decode_jpeg(data: bytes) -> Rgb:
-    """A JPEG file -> (height, width, 3) uint8, red first. ValueError when the bytes are no JPEG file."""
+    """A JPEG file -> (height, width, 3) uint8, red first. ValueError when the bytes are no JPEG
+    file."""
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if bgr is None:
-        raise ValueError(f"{len(data)} bytes are not a JPEG image; rows that are not valid hold an empty one, so look at `valid` first")
+        raise ValueError(
+            f"{len(data)} bytes are not a JPEG image; rows that are not valid hold an empty one, "
+            "so look at `valid` first"
+        )
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
@@ -55,11 +69,13 @@ def decode_jpeg(data: bytes) -> Rgb:
 class Frames(FromFrames):
     """Whole frames on the grid.
 
-    values: (time, size, size, 3) uint8 RGB, or (time,) JPEG images where `pixels` is `jpeg`. Row k is the frame on screen at t_k and
+    values: (time, size, size, 3) uint8 RGB, or (time,) JPEG images where `pixels` is `jpeg`. Row k
+        is the frame on screen at t_k and
     `seconds` its own time stamp (see the module's text); `valid` is True throughout.
 
-    With `size` None the frames keep the size of the recording, are handed to the features that need them, and are not kept: the track
-    then holds the time stamps alone, with values (time, 0, 0, 3). A frame is squeezed to a square; its aspect ratio is not kept.
+    With `size` None the frames keep the size of the recording, are handed to the features that need
+    them, and are not kept: the track then holds the time stamps alone, with values (time, 0, 0, 3).
+    A frame is squeezed to a square; its aspect ratio is not kept.
     """
 
     name: ClassVar[str] = "frames"
@@ -70,7 +86,8 @@ class Frames(FromFrames):
     count: int | None = None
     """Grid times a clip, however long it is; 1: its middle frame."""
     every: int | None = None
-    """Every so many frames of the recording, whatever its frame rate: 1 for all of them, 5 for the first, the sixth, ..."""
+    """Every so many frames of the recording, whatever its frame rate: 1 for all of them, 5 for the
+    first, the sixth, ..."""
     size: int | None = None
     """Side of the stored square in pixels; None: nothing but the time stamps is kept."""
     pixels: str = "raw"
@@ -79,23 +96,37 @@ class Frames(FromFrames):
     def __post_init__(self) -> None:
         self._check_grid()
         if self.size is not None and not 1 <= self.size <= 8192:
-            raise ValueError(f"size of frames is {self.size}, expected 1 to 8192 pixels, or none to keep time stamps only")
+            raise ValueError(
+                f"size of frames is {self.size}, expected 1 to 8192 pixels, or none to keep time "
+                "stamps only"
+            )
         if self.pixels not in {"raw", "jpeg"}:
             raise ValueError(f"pixels of frames is {self.pixels!r}, expected `raw` or `jpeg`")
         if self.pixels == "jpeg" and self.size is None:
-            raise ValueError("pixels of frames is `jpeg` without a size, so that nothing would be kept; set size, or leave pixels out")
+            raise ValueError(
+                "pixels of frames is `jpeg` without a size, so that nothing would be kept; set "
+                "size, or leave pixels out"
+            )
 
     def _check_grid(self) -> None:
         given = [name for name in ("fps", "count", "every") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} of frames are both given, but each says by itself which frames to take; keep one")
+            raise ValueError(
+                f"{' and '.join(given)} of frames are both given, but each says by itself which "
+                "frames to take; keep one"
+            )
         if not given:
             object.__setattr__(self, "fps", _FPS)
         if self.fps is not None and not 0 < self.fps <= 1000:
-            raise ValueError(f"fps of frames is {self.fps}, expected more than 0 and at most 1000; set the grid times a second")
+            raise ValueError(
+                f"fps of frames is {self.fps}, expected more than 0 and at most 1000; set the "
+                "grid times a second"
+            )
         for name in ("count", "every"):
             if (number := getattr(self, name)) is not None and not 1 <= number <= 1_000_000:
-                raise ValueError(f"{name} of frames is {number}, expected a whole number from 1 to 1000000")
+                raise ValueError(
+                    f"{name} of frames is {number}, expected a whole number from 1 to 1000000"
+                )
 
     @property
     def cadence(self) -> Cadence:
@@ -143,7 +174,11 @@ class FramesSink:
 
     def finish(self) -> Track:
         if not self._seconds:
-            raise BadClip(self._clip.clip_id, Reason.NO_VIDEO, "no frame was found on the clip's time grid, expected at least one")
+            raise BadClip(
+                self._clip.clip_id,
+                Reason.NO_VIDEO,
+                "no frame was found on the clip's time grid, expected at least one",
+            )
         n = len(self._seconds)
         return Track(self._values(n), np.array(self._seconds, np.float64), np.ones(n, np.bool_))
 
@@ -160,5 +195,7 @@ class FramesSink:
 def resize(rgb: Rgb, side: int) -> Rgb:
     """To (side, side, 3): area averaging when both sides shrink, bilinear otherwise."""
     shrinks = min(rgb.shape[:2]) >= side
-    small = cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    small = cv2.resize(
+        rgb, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
     return np.asarray(small, dtype=np.uint8)

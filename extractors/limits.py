@@ -1,4 +1,5 @@
-"""Limits that keep one hostile or mistaken file from stopping a build, and the clock that enforces one of them."""
+"""Limits that keep one hostile or mistaken file from stopping a build, and the clock that enforces
+one of them."""
 
 import time
 from collections.abc import Iterator
@@ -10,19 +11,24 @@ from manifests.quarantine import BadClip, Reason
 
 @dataclass(frozen=True)
 class Limits:
-    """What a clip may ask for. A clip beyond a limit is a row of the quarantine, never a stalled build."""
+    """What a clip may ask for. A clip beyond a limit is a row of the quarantine, never a stalled
+    build."""
 
     max_pixels: int = 3840 * 2160
     """Pixels of one frame (width times height), at most."""
     max_duration_s: float = 300.0
     """Seconds of one clip, at most; for a span of a longer file, the span's length."""
     timeout_s: float = 120.0
-    """Seconds of wall-clock time that reading and decoding one clip may take; what the frames' receivers do is not counted."""
+    """Seconds of wall-clock time that reading and decoding one clip may take; what the frames'
+    receivers do is not counted."""
 
     def __post_init__(self) -> None:
         for field in ("max_pixels", "max_duration_s", "timeout_s"):
             if not getattr(self, field) > 0:
-                raise ValueError(f"{field} is {getattr(self, field)}, expected more than 0; leave it out for the default")
+                raise ValueError(
+                    f"{field} is {getattr(self, field)}, expected more than 0; leave it out for "
+                    "the default"
+                )
 
 
 class Deadline:
@@ -39,7 +45,8 @@ class Deadline:
             raise BadClip(
                 self._clip_id,
                 Reason.TIMED_OUT,
-                f"decoding took longer than the limit of {self._timeout_s:g} s; raise timeout_s if the machine is slow",
+                f"decoding took longer than the limit of {self._timeout_s:g} s; raise timeout_s "
+                "if the machine is slow",
             )
         return left
 

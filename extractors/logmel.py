@@ -15,10 +15,14 @@ from manifests.tracks import Track
 class LogMel(MelFeature):
     """Log power in `n_mels` bands.
 
-    values: (time, mel) float32, dB of the STFT's power re 1.0 for samples of full scale 1.0, from -100 dB (digital silence) up:
-    `librosa.power_to_db(librosa.feature.melspectrogram(...), ref=1.0, top_db=None)`. librosa's default `top_db=80` would raise
-    what is 80 dB below the loudest value of the clip, so that a quiet moment's numbers depended on a loud one elsewhere.
-    Row i is centred at i * hop_s (see `centre`); every row is valid. BadClip TOO_SHORT for a clip without a whole frame.
+    values: (time, mel) float32, dB of the STFT's power re 1.0 for samples of full scale 1.0, from
+        -100 dB (digital silence) up:
+    `librosa.power_to_db(librosa.feature.melspectrogram(...), ref=1.0, top_db=None)`. librosa's
+    default `top_db=80` would raise
+    what is 80 dB below the loudest value of the clip, so that a quiet moment's numbers depended on
+    a loud one elsewhere.
+    Row i is centred at i * hop_s (see `centre`); every row is valid. BadClip TOO_SHORT for a clip
+    without a whole frame.
     """
 
     name: ClassVar[str] = "logmel"
@@ -28,7 +32,9 @@ class LogMel(MelFeature):
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         self.check_input(needs)
-        return Layout("float32", ("time", "mel"), (self.n_mels,), "dB re 1.0 (power)", self.stft.row_s)
+        return Layout(
+            "float32", ("time", "mel"), (self.n_mels,), "dB re 1.0 (power)", self.stft.row_s
+        )
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
         decibels = self.decibels(clip, inputs)

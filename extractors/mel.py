@@ -1,4 +1,5 @@
-"""Power in mel bands, in decibels: what the log-mel spectrogram is and what MFCC start from. One computation serves both."""
+"""Power in mel bands, in decibels: what the log-mel spectrogram is and what MFCC start from. One
+computation serves both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ _LEAST_POWER = 1e-10
 
 @dataclass(frozen=True)
 class Mel:
-    """A bank of triangular filters on Slaney's mel scale, each of unit area (Slaney, Auditory Toolbox, 1998)."""
+    """A bank of triangular filters on Slaney's mel scale, each of unit area (Slaney, Auditory
+    Toolbox, 1998)."""
 
     stft: Stft
     n_mels: int
@@ -32,14 +34,16 @@ class Mel:
     def __post_init__(self) -> None:
         if not 0 <= self.fmin < self.fmax <= self.stft.rate_hz / 2:
             raise ValueError(
-                f"the mel bands must lie between 0 Hz and half the sampling rate, {self.stft.rate_hz / 2:g} Hz, "
+                "the mel bands must lie between 0 Hz and half the sampling rate, "
+                f"{self.stft.rate_hz / 2:g} Hz, "
                 f"got fmin = {self.fmin:g}, fmax = {self.fmax:g}"
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MelFeature(FromTracks):
-    """What the features over mel bands have in common: their parameters and the way from sound to decibels."""
+    """What the features over mel bands have in common: their parameters and the way from sound to
+    decibels."""
 
     n_mels: int
     audio: str = "audio"
@@ -49,14 +53,16 @@ class MelFeature(FromTracks):
     window_s: float = 0.025
     hop_s: float = 0.010
     n_fft: int | None = None
-    """Samples of a frame; the window lies in its middle. None: the power of two that holds the window."""
+    """Samples of a frame; the window lies in its middle. None: the power of two that holds the
+    window."""
     window: str = "hann"
     fmin: float = 0.0
     """Hz, the lower edge of the lowest band."""
     fmax: float | None = None
     """Hz, the upper edge of the highest band; None: half the sampling rate."""
     centre: bool = True
-    """Row i is centred on i * hop_s, with zeros beyond both ends of the clip; False: every frame lies within the clip."""
+    """Row i is centred on i * hop_s, with zeros beyond both ends of the clip; False: every frame
+    lies within the clip."""
 
     role: ClassVar[str] = "audio"
 
@@ -73,25 +79,33 @@ class MelFeature(FromTracks):
 
     @property
     def mel(self) -> Mel:
-        return Mel(self.stft, self.n_mels, self.fmin, self.rate_hz / 2 if self.fmax is None else self.fmax)
+        return Mel(
+            self.stft, self.n_mels, self.fmin, self.rate_hz / 2 if self.fmax is None else self.fmax
+        )
 
     def check_input(self, needs: Mapping[str, FeatureSpec]) -> None:
-        """ValueError when the sound has another rate, or when the window or the filters cannot be made."""
+        """ValueError when the sound has another rate, or when the window or the filters cannot be
+        made."""
         hop_s = needs[self.role].hop_s
         if hop_s is None or round(1 / hop_s) != self.rate_hz:
             found = "no fixed rate" if hop_s is None else f"{1 / hop_s:g} Hz"
-            raise ValueError(f"{self.name} has rate_hz = {self.rate_hz}, but its input {self.audio!r} has {found}; give both the same rate")
+            raise ValueError(
+                f"{self.name} has rate_hz = {self.rate_hz}, but its input {self.audio!r} has "
+                f"{found}; give both the same rate"
+            )
         frame_window(self.stft)
         mel_filters(self.mel)
 
     def decibels(self, clip: Clip, inputs: Inputs) -> NDArray[np.float32]:
-        """(frame, mel) power in dB re 1, shared with every other feature of the clip that has the same bands: do not write to it."""
+        """(frame, mel) power in dB re 1, shared with every other feature of the clip that has the
+        same bands: do not write to it."""
         sound = inputs[self.role].values
         if not self.stft.frames(len(sound)):
             raise BadClip(
                 clip.clip_id,
                 Reason.TOO_SHORT,
-                f"the clip has {len(sound)} samples at {self.rate_hz} Hz, one frame needs {1 if self.centre else self.stft.fft_samples}",
+                f"the clip has {len(sound)} samples at {self.rate_hz} Hz, one frame needs "
+                f"{1 if self.centre else self.stft.fft_samples}",
             )
 
         def power() -> NDArray[np.float32]:
@@ -100,21 +114,26 @@ class MelFeature(FromTracks):
         return inputs.once(self.mel, lambda: mel_decibels(power(), self.mel))
 
     def track(self, values: NDArray[np.float32], inputs: Inputs) -> Track:
-        """Rows with their times, all of them valid. What is known of the sound (`silent`, ...) is known of them."""
+        """Rows with their times, all of them valid. What is known of the sound (`silent`, ...) is
+        known of them."""
         sound = inputs[self.role]
-        seconds = self.stft.seconds(float(sound.seconds[0]), len(values), tempo_of(sound, self.rate_hz))
+        seconds = self.stft.seconds(
+            float(sound.seconds[0]), len(values), tempo_of(sound, self.rate_hz)
+        )
         return Track(values, seconds, np.ones(len(values), bool), sound.notes)
 
 
 def tempo_of(sound: Track, rate_hz: int) -> float:
-    """Seconds of the clip in one second of the sound: 1, but for sound whose tempo was changed (see `augment_audio`); to 6 digits."""
+    """Seconds of the clip in one second of the sound: 1, but for sound whose tempo was changed (see
+    `augment_audio`); to 6 digits."""
     if len(sound) < 2:
         return 1.0
     return round(float(sound.seconds[-1] - sound.seconds[0]) * rate_hz / (len(sound) - 1), 6)
 
 
 def mel_decibels(power: NDArray[np.float32], mel: Mel) -> NDArray[np.float32]:
-    """(frame, bin) power -> (frame, mel) dB re 1: librosa's `power_to_db(..., top_db=None)`, at least -100 dB."""
+    """(frame, bin) power -> (frame, mel) dB re 1: librosa's `power_to_db(..., top_db=None)`, at
+    least -100 dB."""
     bands: NDArray[np.float32] = power @ mel_filters(mel)
     np.maximum(bands, _LEAST_POWER, out=bands)
     np.log10(bands, out=bands)
@@ -124,11 +143,14 @@ def mel_decibels(power: NDArray[np.float32], mel: Mel) -> NDArray[np.float32]:
 
 @cache
 def mel_filters(mel: Mel) -> scipy.sparse.csr_array:
-    """(bin, mel) float32 weights. ValueError when a filter is too narrow to cover any bin of the transform.
+    """(bin, mel) float32 weights. ValueError when a filter is too narrow to cover any bin of the
+    transform.
 
-    Sparse, for a bin lies in two bands: faster than a dense product, and the same bits whatever number of threads BLAS uses.
+    Sparse, for a bin lies in two bands: faster than a dense product, and the same bits whatever
+    number of threads BLAS uses.
     """
-    # Of librosa only these modules: they take half a second to import, and nothing that needs numba's compiler is called.
+    # Of librosa only these modules: they take half a second to import, and nothing that needs
+    # numba's compiler is called.
     from librosa.core.convert import mel_frequencies
     from librosa.filters import mel as librosa_mel
 
@@ -137,10 +159,15 @@ def mel_filters(mel: Mel) -> scipy.sparse.csr_array:
     empty = np.searchsorted(bins, edges[:-2], "right") == np.searchsorted(bins, edges[2:], "left")
     if empty.any():
         raise ValueError(
-            f"{int(empty.sum())} of {mel.n_mels} mel bands lie between two bins of the {mel.stft.fft_samples}-point transform and would "
+            f"{int(empty.sum())} of {mel.n_mels} mel bands lie between two bins of the "
+            f"{mel.stft.fft_samples}-point transform and would "
             "hold nothing; ask for fewer bands or a longer window"
         )
     filters: NDArray[np.float32] = librosa_mel(
-        sr=mel.stft.rate_hz, n_fft=mel.stft.fft_samples, n_mels=mel.n_mels, fmin=mel.fmin, fmax=mel.fmax
+        sr=mel.stft.rate_hz,
+        n_fft=mel.stft.fft_samples,
+        n_mels=mel.n_mels,
+        fmin=mel.fmin,
+        fmax=mel.fmax,
     )
     return scipy.sparse.csr_array(filters.T)

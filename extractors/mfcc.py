@@ -17,15 +17,18 @@ from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
 _TOP_DB = 80.0
-"""Part of librosa's definition of MFCC: bands more than 80 dB below the loudest of the clip are raised to that level."""
+"""Part of librosa's definition of MFCC: bands more than 80 dB below the loudest of the clip are
+raised to that level."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mfcc(MelFeature):
     """MFCC as `librosa.feature.mfcc` defines them, then the derivatives of `librosa.feature.delta`.
 
-    values: (time, (deltas + 1) * n_mfcc) float32: coefficients 0 to n_mfcc - 1 of the orthonormal DCT-II of the log-mel power in dB,
-    then their first derivative per row, then their second. Row i is centred at i * hop_s (see `centre`); every row is valid.
+    values: (time, (deltas + 1) * n_mfcc) float32: coefficients 0 to n_mfcc - 1 of the orthonormal
+        DCT-II of the log-mel power in dB,
+    then their first derivative per row, then their second. Row i is centred at i * hop_s (see
+    `centre`); every row is valid.
     BadClip TOO_SHORT for a clip without a whole frame.
     """
 
@@ -42,8 +45,14 @@ class Mfcc(MelFeature):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.n_mfcc <= self.n_mels:
-            raise ValueError(f"n_mfcc must lie between 1 and n_mels = {self.n_mels}, got {self.n_mfcc}")
-        if self.deltas < 0 or self.delta_width % 2 == 0 or self.delta_width < max(3, self.deltas + 1):
+            raise ValueError(
+                f"n_mfcc must lie between 1 and n_mels = {self.n_mels}, got {self.n_mfcc}"
+            )
+        if (
+            self.deltas < 0
+            or self.delta_width % 2 == 0
+            or self.delta_width < max(3, self.deltas + 1)
+        ):
             raise ValueError(
                 "delta_width must be odd, at least 3 and above deltas, and deltas not negative, "
                 f"got deltas = {self.deltas}, delta_width = {self.delta_width}"
@@ -54,26 +63,38 @@ class Mfcc(MelFeature):
         units = f"{self.n_mfcc} cepstral coefficients of the mel power in dB"
         if self.deltas:
             units += f", then their derivatives per row up to order {self.deltas}"
-        return Layout("float32", ("time", "mfcc"), ((self.deltas + 1) * self.n_mfcc,), units, self.stft.row_s)
+        return Layout(
+            "float32", ("time", "mfcc"), ((self.deltas + 1) * self.n_mfcc,), units, self.stft.row_s
+        )
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
         decibels = self.decibels(clip, inputs)
         floored = np.maximum(decibels, decibels.max() - _TOP_DB)
         coefficients = scipy.fft.dct(floored, type=2, norm="ortho", axis=1)[:, : self.n_mfcc]
-        parts = [coefficients, *(derivative(coefficients, order, self.delta_width) for order in range(1, self.deltas + 1))]
+        parts = [
+            coefficients,
+            *(
+                derivative(coefficients, order, self.delta_width)
+                for order in range(1, self.deltas + 1)
+            ),
+        ]
         values = np.concatenate(parts, axis=1)
         return self.track(values, inputs)
 
 
 def derivative(rows: NDArray[np.float32], order: int, width: int) -> NDArray[np.float32]:
-    """The derivative of a polynomial of degree `order`, fitted over `width` rows (Savitzky and Golay, 1964), per row.
+    """The derivative of a polynomial of degree `order`, fitted over `width` rows (Savitzky and
+    Golay, 1964), per row.
 
-    The first and last width // 2 rows take it from the first and last whole fit. A clip with fewer rows than `width` has none: its
-    first and last row are repeated beyond its ends instead (librosa refuses such a clip and names this way out).
+    The first and last width // 2 rows take it from the first and last whole fit. A clip with fewer
+    rows than `width` has none: its first and last row are repeated beyond its ends instead (librosa
+    refuses such a clip and names this way out).
     """
     fits = _fits(order, width)
     half = width // 2
-    fitted: NDArray[np.float32] = scipy.ndimage.correlate1d(rows, fits[half], axis=0, mode="nearest")
+    fitted: NDArray[np.float32] = scipy.ndimage.correlate1d(
+        rows, fits[half], axis=0, mode="nearest"
+    )
     if len(rows) >= width:
         fitted[:half] = fits[:half] @ rows[:width]
         fitted[-half:] = fits[-half:] @ rows[-width:]
@@ -82,8 +103,11 @@ def derivative(rows: NDArray[np.float32], order: int, width: int) -> NDArray[np.
 
 @cache
 def _fits(order: int, width: int) -> NDArray[np.float32]:
-    """(width, width): row i holds the weights that give the derivative at row i of one fit, read off the filter's answer to unit pulses."""
+    """(width, width): row i holds the weights that give the derivative at row i of one fit, read
+    off the filter's answer to unit pulses."""
     from scipy.signal import savgol_filter
 
-    fits: NDArray[np.float32] = savgol_filter(np.eye(width), width, polyorder=order, deriv=order, axis=0, mode="interp").astype(np.float32)
+    fits: NDArray[np.float32] = savgol_filter(
+        np.eye(width), width, polyorder=order, deriv=order, axis=0, mode="interp"
+    ).astype(np.float32)
     return fits

@@ -18,7 +18,9 @@ class ResidualBlock(nn.Module):
         for i, conv in enumerate(block.branch, start=1):
             self.add_module(f"conv{i}", _conv(conv))
             self.add_module(f"bn{i}", _norm(conv))
-        self.downsample = nn.Sequential(_conv(block.shortcut), _norm(block.shortcut)) if block.shortcut else None
+        self.downsample = (
+            nn.Sequential(_conv(block.shortcut), _norm(block.shortcut)) if block.shortcut else None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -32,8 +34,8 @@ class ResidualBlock(nn.Module):
 class ResNet(nn.Module):
     """(n, height, width, 3) uint8 RGB -> (n, dim): output of the global average pool.
 
-    ImageNet's normalisation is part of the network. The classifier `fc` is not run; it is there so that a state dict of torchvision's
-    loads whole.
+    ImageNet's normalisation is part of the network. The classifier `fc` is not run; it is there so
+    that a state dict of torchvision's loads whole.
     """
 
     mean: Tensor
@@ -45,32 +47,43 @@ class ResNet(nn.Module):
         self.bn1 = _norm(STEM)
         blocks = architecture.blocks(depth)
         for stage in range(1, 5):
-            layers = [ResidualBlock(block) for block in blocks if block.name.startswith(f"layer{stage}.")]
+            layers = [
+                ResidualBlock(block) for block in blocks if block.name.startswith(f"layer{stage}.")
+            ]
             self.add_module(f"layer{stage}", nn.Sequential(*layers))
         self.fc = nn.Linear(architecture.embedding_dim(depth), classes)
-        # On the CPU by name, so that they hold numbers also where the module is built on the meta device.
+        # On the CPU by name, so that they hold numbers also where the module is built on the meta
+        # device.
         self.register_buffer("mean", 255 * torch.tensor(MEAN, device="cpu"), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(STD, device="cpu"), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)  # NHWC seen as NCHW: channels_last without a copy
+        x = ((images.float() - self.mean) / self.std).permute(
+            0, 3, 1, 2
+        )  # NHWC seen as NCHW: channels_last without a copy
         x = torch.relu(self.bn1(self.conv1(x)))
         x = nn.functional.max_pool2d(x, kernel_size=3, stride=2, padding=1)
         for stage in range(1, 5):
             x = self.get_submodule(f"layer{stage}")(x)
-        return x.float().mean(dim=(2, 3))  # under autocast, the mean is taken in float32 all the same
+        return x.float().mean(
+            dim=(2, 3)
+        )  # under autocast, the mean is taken in float32 all the same
 
 
 def build(depth: int, state: State) -> ResNet:
-    """The network with these weights, for inference. Built without touching torch's random numbers."""
+    """The network with these weights, for inference. Built without touching torch's random
+    numbers."""
     with torch.device("meta"):
         network = ResNet(depth, classes=len(state["fc.bias"]))
-    network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()}, assign=True)
+    network.load_state_dict(
+        {name: torch.from_numpy(array) for name, array in state.items()}, assign=True
+    )
     return network.eval().requires_grad_(False)
 
 
 def fold(network: ResNet, depth: int) -> ResNet:
-    """Batch normalisations taken into the convolutions before them: the same function in fewer passes over memory."""
+    """Batch normalisations taken into the convolutions before them: the same function in fewer
+    passes over memory."""
     for conv in architecture.convs(depth):
         kernel, norm = network.get_submodule(conv.name), network.get_submodule(conv.norm)
         network.set_submodule(conv.name, fuse_conv_bn_eval(kernel, norm))  # type: ignore[arg-type, type-var]

@@ -11,8 +11,8 @@ from extractors.base import Pcm
 from manifests.quarantine import BadClip, Reason
 
 GAP_S = 0.1
-"""A hole of more than this between two packets is filled with zeros, so that what follows keeps its time; shorter ones are the rounding of
-containers that count milliseconds."""
+"""A hole of more than this between two packets is filled with zeros, so that what follows keeps its
+time; shorter ones are the rounding of containers that count milliseconds."""
 
 AUDIO_GAPS = "audio_gaps"
 """Note: the recording has holes, filled with zeros."""
@@ -25,9 +25,15 @@ class Samples:
     """Collects the decoded audio frames of one clip, and gives those of its span."""
 
     def __init__(
-        self, clip_id: str, start_s: float | None, end_s: float | None, max_duration_s: float, padding: tuple[Fraction, Fraction]
+        self,
+        clip_id: str,
+        start_s: float | None,
+        end_s: float | None,
+        max_duration_s: float,
+        padding: tuple[Fraction, Fraction],
     ) -> None:
-        """`padding`: seconds of an encoder's padding before and after the sound, which are left out."""
+        """`padding`: seconds of an encoder's padding before and after the sound, which are left
+        out."""
         self._clip_id, self._max_s = clip_id, max_duration_s
         self._start = None if start_s is None else Fraction(start_s)
         self._end = None if end_s is None else Fraction(end_s)
@@ -42,10 +48,15 @@ class Samples:
     @property
     def ended(self) -> bool:
         """The span's end has been reached."""
-        return bool(self._rate) and self._end is not None and self._next >= self._index(self._end + self._padding[1])
+        return (
+            bool(self._rate)
+            and self._end is not None
+            and self._next >= self._index(self._end + self._padding[1])
+        )
 
     def add(self, frame: AudioFrame, stamp: Fraction | None) -> None:
-        """The next samples, and the time of the first; None where it is not known: they follow the ones before."""
+        """The next samples, and the time of the first; None where it is not known: they follow the
+        ones before."""
         part = _floats(frame)
         skip = min(len(part), round(self._padding[0] * frame.sample_rate) - self._skipped)
         if skip > 0:
@@ -58,7 +69,8 @@ class Samples:
             self._begin(frame, part, Fraction(0) if stamp is None else stamp)
         elif (frame.sample_rate, part.shape[1]) != (self._rate, self._channels):
             raise self._corrupt(
-                f"the sound changes from {self._rate} Hz and {self._channels} channels to {frame.sample_rate} Hz "
+                f"the sound changes from {self._rate} Hz and {self._channels} channels to "
+                f"{frame.sample_rate} Hz "
                 f"and {part.shape[1]}, expected one form throughout"
             )
         if stamp is not None:
@@ -95,7 +107,9 @@ class Samples:
     def _keep(self, part: NDArray[np.float32]) -> None:
         """Appends what lies within the span, to the sample."""
         low = 0 if self._start is None else max(0, self._index(self._start) - self._next)
-        high = len(part) if self._end is None else min(len(part), self._index(self._end) - self._next)
+        high = (
+            len(part) if self._end is None else min(len(part), self._index(self._end) - self._next)
+        )
         if low < high:
             self._check_length(high - low)
             if not self._parts:
@@ -104,12 +118,15 @@ class Samples:
         self._next += len(part)
 
     def _check_length(self, more: int) -> None:
-        length = (more + self._next - self._first) / self._rate if self._parts else more / self._rate
+        length = (
+            (more + self._next - self._first) / self._rate if self._parts else more / self._rate
+        )
         if length > self._max_s + 1:
             raise BadClip(
                 self._clip_id,
                 Reason.TOO_LONG,
-                f"the sound goes on past {length:.1f} s, the limit is {self._max_s:g} s; raise max_duration_s or cut the clip",
+                f"the sound goes on past {length:.1f} s, the limit is {self._max_s:g} s; raise "
+                "max_duration_s or cut the clip",
             )
 
     def _index(self, time: Fraction) -> int:

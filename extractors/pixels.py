@@ -1,9 +1,10 @@
 """Decoded frames -> RGB. One path for both decoders, so that both give the same bits.
 
-Conversion is swscale's default, each chroma sample serving its own pixels: pixel for pixel what OpenCV and PyAV read by themselves, so
-that features agree with those of older scripts, at a tenth of the cost of interpolated chroma. The matrix (ITU-R BT.601, BT.709,
-BT.2020, ...) and the range (limited 16..235 or full 0..255) are those that the frame declares; where it declares none, BT.601 and
-limited range, as ffmpeg and OpenCV take them.
+Conversion is swscale's default, each chroma sample serving its own pixels: pixel for pixel what
+OpenCV and PyAV read by themselves, so that features agree with those of older scripts, at a tenth
+of the cost of interpolated chroma. The matrix (ITU-R BT.601, BT.709, BT.2020, ...) and the range
+(limited 16..235 or full 0..255) are those that the frame declares; where it declares none, BT.601
+and limited range, as ffmpeg and OpenCV take them.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class Look:
     """AVColorSpace, as the stream declares it."""
     full_range: bool
     rotation_deg: int
-    """How far the frame is to be turned counterclockwise (the display matrix of phones): 0, 90, 180 or 270."""
+    """How far the frame is to be turned counterclockwise (the display matrix of phones): 0, 90, 180
+    or 270."""
 
 
 def look(frame: VideoFrame) -> Look:
@@ -51,10 +53,12 @@ def quarter_turns(degrees: float) -> int:
 
 
 def to_rgb(frame: VideoFrame, how: Look, region: str | None = None) -> Rgb:
-    """(height, width, 3) uint8, upright, its own memory; of the `left` or `right` half where `region` says so.
+    """(height, width, 3) uint8, upright, its own memory; of the `left` or `right` half where
+    `region` says so.
 
-    A half is width // 2 columns wide, so that the middle column of an odd width belongs to neither. Pixels that are not square stay as
-    they are: an anamorphic recording comes out as wide as it is stored.
+    A half is width // 2 columns wide, so that the middle column of an odd width belongs to neither.
+    Pixels that are not square stay as they are: an anamorphic recording comes out as wide as it is
+    stored.
     """
     source = ColorRange.JPEG if how.full_range else ColorRange.MPEG
     rgb = _reformatter().reformat(
@@ -75,7 +79,10 @@ def _half(rgb: Rgb, region: str | None) -> Rgb:
     if region is None:
         return rgb
     if region not in {"left", "right"}:
-        raise ValueError(f"the clip's region is {region!r}, expected `left`, `right` or none; correct the corpus module that made the clip")
+        raise ValueError(
+            f"the clip's region is {region!r}, expected `left`, `right` or none; correct the "
+            "corpus module that made the clip"
+        )
     return rgb[:, : width // 2] if region == "left" else rgb[:, width - width // 2 :]
 
 

@@ -12,7 +12,17 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from extractors.base import Encoder, Extractor, FromFrames, FromTracks, Pcm, Rgb, Sink, Waveform, not_finite
+from extractors.base import (
+    Encoder,
+    Extractor,
+    FromFrames,
+    FromTracks,
+    Pcm,
+    Rgb,
+    Sink,
+    Waveform,
+    not_finite,
+)
 from extractors.frames import Frames
 from extractors.media import Limits, decode
 from extractors.timegrid import Cadence
@@ -31,7 +41,8 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True)
 class Media:
-    """How clips are decoded. It changes no number, only what is refused, and so is no part of a fingerprint."""
+    """How clips are decoded. It changes no number, only what is refused, and so is no part of a
+    fingerprint."""
 
     decoder: str = "pyav"
     """`pyav`, or `ffmpeg` for the second decoder; both give the same frames, bit for bit."""
@@ -51,18 +62,30 @@ class Graph:
             for role, need in extractor.needs.items():
                 if need not in self.extractors:
                     known = ", ".join(sorted(self.extractors))
-                    raise PlanError(f"feature {name} needs {need!r} as its {role}, which the recipe does not have; it has {known}")
+                    raise PlanError(
+                        f"feature {name} needs {need!r} as its {role}, which the recipe does not "
+                        f"have; it has {known}"
+                    )
         try:
-            return tuple(TopologicalSorter({n: sorted(e.needs.values()) for n, e in sorted(self.extractors.items())}).static_order())
+            return tuple(
+                TopologicalSorter(
+                    {n: sorted(e.needs.values()) for n, e in sorted(self.extractors.items())}
+                ).static_order()
+            )
         except CycleError as error:
-            raise PlanError(f"features need each other in a circle: {' -> '.join(error.args[1])}; break it in the recipe") from error
+            raise PlanError(
+                f"features need each other in a circle: {' -> '.join(error.args[1])}; break it in "
+                "the recipe"
+            ) from error
 
     @cached_property
     def specs(self) -> Mapping[str, FeatureSpec]:
         specs: dict[str, FeatureSpec] = {}
         for name in self.order:
             extractor = self.extractors[name]
-            specs[name] = extractor.spec(name, {role: specs[need] for role, need in extractor.needs.items()})
+            specs[name] = extractor.spec(
+                name, {role: specs[need] for role, need in extractor.needs.items()}
+            )
         return specs
 
     def closure(self, names: Collection[str]) -> tuple[str, ...]:
@@ -75,29 +98,55 @@ class Graph:
 
     def encoders(self, names: Collection[str]) -> dict[str, Encoder]:
         """Those of the names that are encoders, in order."""
-        return {name: extractor for name in self.order if name in names and isinstance(extractor := self.extractors[name], Encoder)}
+        return {
+            name: extractor
+            for name in self.order
+            if name in names and isinstance(extractor := self.extractors[name], Encoder)
+        }
 
     def cadence(self, name: str) -> Cadence:
         """The times of the grid that a feature of frames is measured on."""
         needs = self.closure([name])
-        if made := next((need for need in needs if not isinstance(self.extractors[need], FromFrames)), None):
+        if made := next(
+            (need for need in needs if not isinstance(self.extractors[need], FromFrames)), None
+        ):
             kind = self.extractors[made].name
-            raise PlanError(f"feature {name} is measured on frames as they are decoded, but its need {made} is made by {kind}, after them")
+            raise PlanError(
+                f"feature {name} is measured on frames as they are decoded, but its need {made} "
+                f"is made by {kind}, after them"
+            )
         grids = [found for need in needs if isinstance(found := self.extractors[need], Frames)]
         if not grids:
-            raise PlanError(f"feature {name} is measured on frames, but no feature of kind `frames` is among its needs")
+            raise PlanError(
+                f"feature {name} is measured on frames, but no feature of kind `frames` is among "
+                "its needs"
+            )
         if len(cadences := {frames.cadence for frames in grids}) > 1:
-            raise PlanError(f"feature {name} is measured on frames of {len(cadences)} time grids; let all its needs name one of them")
+            raise PlanError(
+                f"feature {name} is measured on frames of {len(cadences)} time grids; let all its "
+                "needs name one of them"
+            )
         return grids[0].cadence
 
 
-def measure(graph: Graph, wanted: Collection[str], clip: Clip, path: Path, media: Media) -> dict[str, Outcome]:
+def measure(
+    graph: Graph, wanted: Collection[str], clip: Clip, path: Path, media: Media
+) -> dict[str, Outcome]:
     """Every wanted feature of one clip, from one decode: a track, or why there is none."""
     names = graph.closure(wanted)
     sinks = _sinks(graph, names, set(wanted), clip)
-    waves = [extractor for name in names if isinstance(extractor := graph.extractors[name], Waveform)]
+    waves = [
+        extractor for name in names if isinstance(extractor := graph.extractors[name], Waveform)
+    ]
     try:
-        decoded = decode(clip, path, audio=bool(waves), grids=_grids(graph, sinks), limits=media.limits, decoder=media.decoder)
+        decoded = decode(
+            clip,
+            path,
+            audio=bool(waves),
+            grids=_grids(graph, sinks),
+            limits=media.limits,
+            decoder=media.decoder,
+        )
     except BadClip as bad:
         return dict.fromkeys(wanted, bad)
     tracks = _Tracks()
@@ -140,13 +189,23 @@ class _Inputs:
         return value
 
 
-def _sinks(graph: Graph, names: Collection[str], wanted: Collection[str], clip: Clip) -> dict[str, Sink]:
-    """A sink for each feature of frames; whole frames are collected only where they are wanted themselves, or as a track to work on."""
-    worked_on = {need for name in names if isinstance(found := graph.extractors[name], FromTracks) for need in found.needs.values()}
+def _sinks(
+    graph: Graph, names: Collection[str], wanted: Collection[str], clip: Clip
+) -> dict[str, Sink]:
+    """A sink for each feature of frames; whole frames are collected only where they are wanted
+    themselves, or as a track to work on."""
+    worked_on = {
+        need
+        for name in names
+        if isinstance(found := graph.extractors[name], FromTracks)
+        for need in found.needs.values()
+    }
     sinks: dict[str, Sink] = {}
     for name in names:
         extractor = graph.extractors[name]
-        if isinstance(extractor, FromFrames) and (name in {*wanted, *worked_on} or not isinstance(extractor, Frames)):
+        if isinstance(extractor, FromFrames) and (
+            name in {*wanted, *worked_on} or not isinstance(extractor, Frames)
+        ):
             needs = {role: sinks[need] for role, need in extractor.needs.items() if need in sinks}
             sinks[name] = extractor.sink(clip, needs)
     return sinks
@@ -199,5 +258,9 @@ def _noted(outcome: Outcome, notes: tuple[str, ...]) -> Outcome:
 
 def _checked(clip: Clip, name: str, outcome: Outcome) -> Outcome:
     if isinstance(outcome, Track) and (rows := not_finite(outcome)):
-        return BadClip(clip.clip_id, Reason.NOT_FINITE, f"{rows} of {len(outcome)} rows of {name} are infinite or not a number")
+        return BadClip(
+            clip.clip_id,
+            Reason.NOT_FINITE,
+            f"{rows} of {len(outcome)} rows of {name} are infinite or not a number",
+        )
     return outcome

@@ -1,9 +1,10 @@
 """The first decoder: packets -> frames and samples through PyAV, in this process.
 
-Frames that no grid time falls on and that no other frame is predicted from (non-reference frames) are not decoded at all. This is exact:
-the frames that are decoded come out bit for bit as in a plain decode. It is done for codecs whose decoder is known to be exact so, and
-where the packets say beforehand what will be shown; a file that then shows something else is decoded again, plainly, from where the
-plan failed.
+Frames that no grid time falls on and that no other frame is predicted from (non-reference frames)
+are not decoded at all. This is exact: the frames that are decoded come out bit for bit as in a
+plain decode. It is done for codecs whose decoder is known to be exact so, and where the packets say
+beforehand what will be shown; a file that then shows something else is decoded again, plainly, from
+where the plan failed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,17 +29,28 @@ RESTARTING = SKIPPING | {"mpeg4", "flv1", "vp8", "vp9", "mjpeg"}
 
 
 class PacketDecoder:
-    """Sends the packets of one stream through its decoder. BadClip(CORRUPT) where it refuses one, or conceals damage in a frame."""
+    """Sends the packets of one stream through its decoder. BadClip(CORRUPT) where it refuses one,
+    or conceals damage in a frame."""
 
-    def __init__(self, clip_id: str, packets: Packets[VideoStream] | Packets[AudioStream], max_pixels: int, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        clip_id: str,
+        packets: Packets[VideoStream] | Packets[AudioStream],
+        max_pixels: int,
+        deadline: Deadline,
+    ) -> None:
         self._clip_id, self._packets, self._deadline = clip_id, packets, deadline
         self._context = packets.stream.codec_context
-        # One thread: skip_frame is obeyed packet by packet only then, and processes share the cores better than threads do.
+        # One thread: skip_frame is obeyed packet by packet only then, and processes share the cores
+        # better than threads do.
         self._context.thread_type = "NONE"
         self._context.thread_count = 1
-        # Padding is left out by `Samples`, the same for both decoders, whose demuxers disagree on how to announce it.
+        # Padding is left out by `Samples`, the same for both decoders, whose demuxers disagree on
+        # how to announce it.
         self._context.flags2 |= Flags2.skip_manual
-        self._context.options = {"max_pixels": str(max_pixels)} if isinstance(packets.stream, VideoStream) else {}
+        self._context.options = (
+            {"max_pixels": str(max_pixels)} if isinstance(packets.stream, VideoStream) else {}
+        )
 
     def audio(self, add: Callable[[AudioFrame], None], ended: Callable[[], bool]) -> None:
         for frame in self._frames(self._packets.items, None):
@@ -57,7 +69,9 @@ class PacketDecoder:
             if isinstance(frame, VideoFrame):
                 yield frame
 
-    def _frames(self, items: "Sequence[Packet[Any]]", wanted: set[int] | None) -> Iterator[VideoFrame | AudioFrame]:
+    def _frames(
+        self, items: "Sequence[Packet[Any]]", wanted: set[int] | None
+    ) -> Iterator[VideoFrame | AudioFrame]:
         for packet in items:
             self._deadline.left_s()
             if wanted is not None:
@@ -80,13 +94,19 @@ class PacketDecoder:
     def _corrupt(self, packet: "Packet[Any] | None", what: str) -> BadClip:
         kind = "audio" if isinstance(self._packets.stream, AudioStream) else "video"
         stamp = None if packet is None else packet.pts if packet.pts is not None else packet.dts
-        when = "at the end" if stamp is None else f"at {float(stamp * self._packets.time_base):.3f} s"
-        detail = f"the {kind} packet {when} {what}, expected every packet to decode; copy or download the file again"
+        when = (
+            "at the end" if stamp is None else f"at {float(stamp * self._packets.time_base):.3f} s"
+        )
+        detail = (
+            f"the {kind} packet {when} {what}, expected every packet to decode; copy or "
+            "download the file again"
+        )
         return BadClip(self._clip_id, Reason.CORRUPT, detail)
 
 
 def can_plan(packets: Packets[VideoStream]) -> bool:
-    """The packets tell what will be shown: each has its own time stamp, and the first is a key frame."""
+    """The packets tell what will be shown: each has its own time stamp, and the first is a key
+    frame."""
     stamps = packets.stamps
     return (
         stamps is not None
@@ -97,16 +117,21 @@ def can_plan(packets: Packets[VideoStream]) -> bool:
 
 
 def stamp_of(frame: VideoFrame | AudioFrame, time_base: Fraction) -> Fraction | None:
-    """The decoder's time stamp in seconds, exactly; where the container keeps decoding times only (AVI), that of its packet."""
+    """The decoder's time stamp in seconds, exactly; where the container keeps decoding times only
+    (AVI), that of its packet."""
     ticks = frame.pts if frame.pts is not None else frame.dts
     return None if ticks is None else ticks * time_base
 
 
-def _needed(items: "Sequence[Packet[Any]]", wanted: set[int], restarts: bool) -> "Sequence[Packet[Any]]":
+def _needed(
+    items: "Sequence[Packet[Any]]", wanted: set[int], restarts: bool
+) -> "Sequence[Packet[Any]]":
     """From the last key frame before the first wanted packet, to the last wanted one."""
     places = [i for i, packet in enumerate(items) if packet.pts in wanted]
     if not places:
         return []
     first = min(wanted)
-    keys = [i for i in range(places[0] + 1) if items[i].is_keyframe and (items[i].pts or 0) <= first]
+    keys = [
+        i for i in range(places[0] + 1) if items[i].is_keyframe and (items[i].pts or 0) <= first
+    ]
     return items[keys[-1] if restarts and keys else 0 : places[-1] + 1]

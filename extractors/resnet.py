@@ -24,17 +24,21 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class ResNet(Encoder):
-    """Output of the global average pool of a ResNet (see `extractors.architecture` for the paper and the variant).
+    """Output of the global average pool of a ResNet (see `extractors.architecture` for the paper
+    and the variant).
 
-    values: (time, 512) float32 at depth 18 and 34, (time, 2048) at depth 50; NaN where the input's row is not valid.
+    values: (time, 512) float32 at depth 18 and 34, (time, 2048) at depth 50; NaN where the input's
+        row is not valid.
 
-    Of pictures, row i is picture i, resized to `size` where it has another size. Of MFCC stacks, row i is segment i, and `seconds` its
-    centre. The image of a segment is that of Donatus et al.: coefficients, their first and their second derivative are its three
-    channels. What they leave open is settled here: a segment has round(segment_s / hop) rows of MFCC and begins round(i * segment_hop_s
-    / hop) rows after the first; when rows are left after the last whole segment, one more segment ends with the last row; a clip
-    shorter than one segment is one segment of what there is. Each channel of each segment is scaled to 0..255 by its own least and
-    greatest value (a constant one to 0), coefficient 0 is the top row, time runs to the right, and the image is resized bilinearly. A
-    segment is valid where all of its rows are.
+    Of pictures, row i is picture i, resized to `size` where it has another size. Of MFCC stacks,
+    row i is segment i, and `seconds` its centre. The image of a segment is that of Donatus et al.:
+    coefficients, their first and their second derivative are its three channels. What they leave
+    open is settled here: a segment has round(segment_s / hop) rows of MFCC and begins round(i *
+    segment_hop_s / hop) rows after the first; when rows are left after the last whole segment, one
+    more segment ends with the last row; a clip shorter than one segment is one segment of what
+    there is. Each channel of each segment is scaled to 0..255 by its own least and greatest value
+    (a constant one to 0), coefficient 0 is the top row, time runs to the right, and the image is
+    resized bilinearly. A segment is valid where all of its rows are.
     """
 
     name: ClassVar[str] = "resnet"
@@ -45,7 +49,8 @@ class ResNet(Encoder):
     depth: int = 50
     """18, 34 or 50."""
     weights: str = "IMAGENET1K_V1"
-    """`IMAGENET1K_V1`, `IMAGENET1K_V2` (depth 50), `random`, or the path of a .pth file with a state dict in torchvision's names."""
+    """`IMAGENET1K_V1`, `IMAGENET1K_V2` (depth 50), `random`, or the path of a .pth file with a
+    state dict in torchvision's names."""
     seed: int | None = None
     """Of random weights, and only of those."""
     size: int = 224
@@ -59,11 +64,20 @@ class ResNet(Encoder):
 
     def __post_init__(self) -> None:
         if self.depth not in DEPTHS:
-            raise ValueError(f"depth = {self.depth} is no ResNet known here; expected one of {', '.join(map(str, DEPTHS))}")
+            raise ValueError(
+                f"depth = {self.depth} is no ResNet known here; expected one of "
+                f"{', '.join(map(str, DEPTHS))}"
+            )
         if self.precision not in PRECISIONS:
-            raise ValueError(f'precision = "{self.precision}" is unknown; expected one of {", ".join(PRECISIONS)}')
+            raise ValueError(
+                f'precision = "{self.precision}" is unknown; expected one of '
+                f"{', '.join(PRECISIONS)}"
+            )
         if not 32 <= self.size <= 4096:
-            raise ValueError(f"size = {self.size} does not suit the network, which shrinks its image 32 times; expected 32 to 4096 pixels")
+            raise ValueError(
+                f"size = {self.size} does not suit the network, which shrinks its image 32 times; "
+                "expected 32 to 4096 pixels"
+            )
         weights.check_choice(self.depth, self.weights, self.seed)
         _check_segments(self.segment_s, self.segment_hop_s)
 
@@ -73,7 +87,8 @@ class ResNet(Encoder):
 
     @property
     def weights_sha256(self) -> str | None:
-        """The official file's name, which holds eight digits of its sha256, or a local file's sha256."""
+        """The official file's name, which holds eight digits of its sha256, or a local file's
+        sha256."""
         return weights.identity(self.depth, self.weights)
 
     @property
@@ -84,7 +99,8 @@ class ResNet(Encoder):
         return {**super().params(), "weights": weights.public_name(self.depth, self.weights)}
 
     def ensure_weights(self) -> None:
-        """Fetch and check the weights now, so that a build without them ends before it begins. WeightsError in one sentence."""
+        """Fetch and check the weights now, so that a build without them ends before it begins.
+        WeightsError in one sentence."""
         if self.weights != weights.RANDOM:
             weights.load_state(self.depth, self.weights, self.seed)
 
@@ -96,12 +112,17 @@ class ResNet(Encoder):
             _check_mfcc(source)
         hop_s = source.hop_s if self.segment_s is None else self.segment_hop_s
         units = "mean activation of each channel of the last block"
-        return Layout("float32", ("time", "embedding"), (self.dim,), units, hop_s, about=self._about())
+        return Layout(
+            "float32", ("time", "embedding"), (self.dim,), units, hop_s, about=self._about()
+        )
 
     def _about(self) -> str:
         if self.weights != weights.RANDOM:
             return ""
-        return f"untrained weights (seed {self.seed}): shapes and speed are real, the embedding means nothing"
+        return (
+            f"untrained weights (seed {self.seed}): shapes and speed are real, the embedding "
+            "means nothing"
+        )
 
     def images(self, track: Track) -> Track:
         if self.segment_s is None or self.segment_hop_s is None:
@@ -112,14 +133,17 @@ class ResNet(Encoder):
         expected = (self.size, self.size, 3)
         if images.shape[1:] != expected or images.dtype != np.uint8:
             raise ValueError(
-                f"expected uint8 images of shape (n, {self.size}, {self.size}, 3), got {images.shape} {images.dtype}; call images()"
+                f"expected uint8 images of shape (n, {self.size}, {self.size}, 3), got "
+                f"{images.shape} {images.dtype}; call images()"
             )
         if not len(images):
             return np.empty((0, self.dim), np.float32)
         return engines.load(self._model(), runtime)(images)
 
     def _model(self) -> engines.Model:
-        return engines.Model(self.depth, self.weights, self.weights_sha256, self.seed, self.size, self.precision)
+        return engines.Model(
+            self.depth, self.weights, self.weights_sha256, self.seed, self.size, self.precision
+        )
 
     def _pictures(self, track: Track) -> Track:
         values = np.zeros((len(track), self.size, self.size, 3), np.uint8)
@@ -140,8 +164,11 @@ class ResNet(Encoder):
         return Track(values, np.array(centres, np.float64), valid, track.notes)
 
 
-def segment_spans(seconds: NDArray[np.float64], segment_s: float, segment_hop_s: float) -> list[tuple[int, int]]:
-    """(first row, row after the last) of each segment of evenly spaced rows; see `ResNet` for the rule at the end of a clip."""
+def segment_spans(
+    seconds: NDArray[np.float64], segment_s: float, segment_hop_s: float
+) -> list[tuple[int, int]]:
+    """(first row, row after the last) of each segment of evenly spaced rows; see `ResNet` for the
+    rule at the end of a clip."""
     rows = len(seconds)
     if rows < 2:
         return [(0, rows)] * rows
@@ -149,7 +176,9 @@ def segment_spans(seconds: NDArray[np.float64], segment_s: float, segment_hop_s:
     length = max(1, round(segment_s / row_s))
     if rows <= length:
         return [(0, rows)]
-    starts = [first for i in range(rows) if (first := round(i * segment_hop_s / row_s)) + length <= rows]
+    starts = [
+        first for i in range(rows) if (first := round(i * segment_hop_s / row_s)) + length <= rows
+    ]
     if starts[-1] + length < rows:
         starts.append(rows - length)
     return [(first, first + length) for first in dict.fromkeys(starts)]
@@ -169,19 +198,27 @@ def _check_segments(segment_s: float | None, segment_hop_s: float | None) -> Non
         return
     if segment_s is None or segment_hop_s is None:
         raise ValueError(
-            f"segment_s = {segment_s} and segment_hop_s = {segment_hop_s}, but they go together; give both for MFCC, none for pictures"
+            f"segment_s = {segment_s} and segment_hop_s = {segment_hop_s}, but they go together; "
+            "give both for MFCC, none for pictures"
         )
     if not 0 < segment_hop_s <= segment_s:
         raise ValueError(
-            f"segment_hop_s = {segment_hop_s} must be more than 0 and at most segment_s = {segment_s}, so that no sound is passed over"
+            f"segment_hop_s = {segment_hop_s} must be more than 0 and at most segment_s = "
+            f"{segment_s}, so that no sound is passed over"
         )
 
 
 def _check_pictures(source: FeatureSpec) -> None:
-    if len(source.shape) == 3 and source.dtype == "uint8" and source.shape == (source.shape[0], source.shape[0], 3) and source.shape[0]:
+    if (
+        len(source.shape) == 3
+        and source.dtype == "uint8"
+        and source.shape == (source.shape[0], source.shape[0], 3)
+        and source.shape[0]
+    ):
         return
     raise ValueError(
-        f"{source.name} holds rows of shape {source.shape} {source.dtype}, but a ResNet takes square RGB pictures (side, side, 3) uint8; "
+        f"{source.name} holds rows of shape {source.shape} {source.dtype}, but a ResNet takes "
+        "square RGB pictures (side, side, 3) uint8; "
         "name a feature of pictures, or give segment_s and segment_hop_s for MFCC"
     )
 
@@ -190,6 +227,8 @@ def _check_mfcc(source: FeatureSpec) -> None:
     if source.extractor == "mfcc" and json.loads(source.params).get("deltas") == 2:
         return
     raise ValueError(
-        f"{source.name} is no stack of MFCC with first and second derivatives, which segment_s asks for; "
-        "name a feature of the extractor mfcc with deltas = 2, or leave segment_s and segment_hop_s out for pictures"
+        f"{source.name} is no stack of MFCC with first and second derivatives, which segment_s "
+        "asks for; "
+        "name a feature of the extractor mfcc with deltas = 2, or leave segment_s and "
+        "segment_hop_s out for pictures"
     )

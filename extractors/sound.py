@@ -11,17 +11,28 @@ from manifests.tracks import Track
 
 
 def same_sound(name: str, source: FeatureSpec, rate_hz: int | None = None) -> Layout:
-    """The layout of sound made from sound. ValueError where the input is no mono waveform, or not one at `rate_hz`."""
+    """The layout of sound made from sound. ValueError where the input is no mono waveform, or not
+    one at `rate_hz`."""
     if source.dims != ("time",) or source.dtype != "float32" or source.hop_s is None:
         raise ValueError(
-            f"{name} works on sound, (time,) float32 at a fixed rate, but {source.name} holds rows of shape {source.shape} {source.dtype}; "
+            f"{name} works on sound, (time,) float32 at a fixed rate, but {source.name} holds "
+            f"rows of shape {source.shape} {source.dtype}; "
             "name a feature of the extractor audio, or one made from it"
         )
     if rate_hz is not None and round(1 / source.hop_s) != rate_hz:
         raise ValueError(
-            f"{name} has rate_hz = {rate_hz}, but its input {source.name} has {1 / source.hop_s:g} Hz; give both the same rate"
+            f"{name} has rate_hz = {rate_hz}, but its input {source.name} has "
+            f"{1 / source.hop_s:g} Hz; give both the same rate"
         )
-    return Layout(source.dtype, source.dims, source.shape, source.units, source.hop_s, source.codec, source.about)
+    return Layout(
+        source.dtype,
+        source.dims,
+        source.shape,
+        source.units,
+        source.hop_s,
+        source.codec,
+        source.about,
+    )
 
 
 def with_values(sound: Track, values: NDArray[Any]) -> Track:

@@ -1,4 +1,5 @@
-"""A fingerprint of sound that survives re-encoding, resampling and gain: copies of a recording have nearly the same bits."""
+"""A fingerprint of sound that survives re-encoding, resampling and gain: copies of a recording have
+nearly the same bits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,26 +17,35 @@ from manifests.tracks import Track
 
 _WINDOW_S = 0.37
 _HOP_S = 0.0125
-"""Half of it is the greatest shift between the rows of a clip and those of a trimmed copy: a sixtieth of the window."""
+"""Half of it is the greatest shift between the rows of a clip and those of a trimmed copy: a
+sixtieth of the window."""
 _LOW_HZ, _HIGH_HZ = 300.0, 2000.0
 _BANDS = 33
 _LEAST_DB = -75.0
-"""Power in the bands, re full scale, below which a row is not valid: its bits are those of noise, or of a codec's dither."""
+"""Power in the bands, re full scale, below which a row is not valid: its bits are those of noise,
+or of a codec's dither."""
 _RANGE_DB = 40.0
-"""Nor is a row valid that is so far below the loudest of its clip: pauses do not survive an encoder."""
+"""Nor is a row valid that is so far below the loudest of its clip: pauses do not survive an
+encoder."""
 _BLOCK = 32
 """Frames that are transformed at a time, so that memory does not grow with the clip."""
 
 
 @dataclass(frozen=True)
 class SoundPrint(FromTracks):
-    """32 bits every 12.5 ms: whether the energy falls from one band to the next more steeply than it did a row before.
+    """32 bits every 12.5 ms: whether the energy falls from one band to the next more steeply than
+    it did a row before.
 
-    values: (time, 4) uint8; bit 7 - m of byte b is band 8 b + m, 1 where (E(n, k) - E(n, k + 1)) - (E(n - 1, k) - E(n - 1, k + 1)) > 0
-    for the energies E of 33 bands between 300 and 2,000 Hz, equally wide on a logarithmic scale, in windows of 0.37 s (Haitsma and
-    Kalker, "A highly robust audio fingerprinting system", ISMIR 2002, eq. 1; here with a hop of 12.5 ms, and computed from the rate of
-    the input). Row i lies at the centre of its window. `valid` is False where the sound in these bands is below -75 dB re full scale or
-    40 dB below the loudest row of the clip. A clip that is too short for two windows (0.3825 s) has one row, which is not valid.
+    values: (time, 4) uint8; bit 7 - m of byte b is band 8 b + m, 1 where (E(n, k) - E(n, k + 1)) -
+        (E(n - 1, k) - E(n - 1, k + 1)) > 0
+    for the energies E of 33 bands between 300 and 2,000 Hz, equally wide on a logarithmic scale, in
+    windows of 0.37 s (Haitsma and
+    Kalker, "A highly robust audio fingerprinting system", ISMIR 2002, eq. 1; here with a hop of
+    12.5 ms, and computed from the rate of
+    the input). Row i lies at the centre of its window. `valid` is False where the sound in these
+    bands is below -75 dB re full scale or
+    40 dB below the loudest row of the clip. A clip that is too short for two windows (0.3825 s) has
+    one row, which is not valid.
     """
 
     name: ClassVar[str] = "soundprint"
@@ -49,7 +59,8 @@ class SoundPrint(FromTracks):
     def __post_init__(self) -> None:
         if self.rate_hz < 2 * _HIGH_HZ:
             raise ValueError(
-                f"rate_hz of soundprint is {self.rate_hz}, expected at least {2 * _HIGH_HZ:g}: its bands reach to half of that"
+                f"rate_hz of soundprint is {self.rate_hz}, expected at least {2 * _HIGH_HZ:g}: "
+                "its bands reach to half of that"
             )
 
     @property
@@ -60,17 +71,31 @@ class SoundPrint(FromTracks):
         hop_s = needs["audio"].hop_s
         if hop_s is None or round(1 / hop_s) != self.rate_hz:
             found = "no fixed rate" if hop_s is None else f"{1 / hop_s:g} Hz"
-            raise ValueError(f"soundprint has rate_hz = {self.rate_hz}, but its input {self.audio!r} has {found}; give both the same rate")
-        return Layout("uint8", ("time", "byte"), (4,), "bits: signs of differences of band energies", self._hop / self.rate_hz)
+            raise ValueError(
+                f"soundprint has rate_hz = {self.rate_hz}, but its input {self.audio!r} has "
+                f"{found}; give both the same rate"
+            )
+        return Layout(
+            "uint8",
+            ("time", "byte"),
+            (4,),
+            "bits: signs of differences of band energies",
+            self._hop / self.rate_hz,
+        )
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
         sound = inputs["audio"]
         if len(sound) < self._window + self._hop:
-            return Track(np.zeros((1, 4), np.uint8), sound.seconds[:1], np.zeros(1, np.bool_), sound.notes)
+            return Track(
+                np.zeros((1, 4), np.uint8), sound.seconds[:1], np.zeros(1, np.bool_), sound.notes
+            )
         energies = _band_energies(sound.values, self.rate_hz, self._window, self._hop)
         steps = energies[:, :-1] - energies[:, 1:]
         values = np.packbits(steps[1:] > steps[:-1], axis=1)
-        seconds = sound.seconds[0] + (np.arange(1, len(energies)) * self._hop + self._window / 2) / self.rate_hz
+        seconds = (
+            sound.seconds[0]
+            + (np.arange(1, len(energies)) * self._hop + self._window / 2) / self.rate_hz
+        )
         return Track(values, seconds, _audible(energies[1:]), sound.notes)
 
     @property
@@ -87,14 +112,19 @@ def _audible(energies: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(decibels >= max(decibels.max() - _RANGE_DB, _LEAST_DB), np.bool_)
 
 
-def _band_energies(sound: NDArray[np.float32], rate_hz: int, window: int, hop: int) -> NDArray[np.float64]:
-    """(frame, band) mean power, re full scale. In float64: the signs of small differences shall not depend on the processor."""
+def _band_energies(
+    sound: NDArray[np.float32], rate_hz: int, window: int, hop: int
+) -> NDArray[np.float64]:
+    """(frame, band) mean power, re full scale. In float64: the signs of small differences shall not
+    depend on the processor."""
     weights, first, starts = _bank(rate_hz, window)
     frames = np.lib.stride_tricks.sliding_window_view(sound, window)[::hop]
     points = scipy.fft.next_fast_len(window, real=True)
     energies = np.empty((len(frames), _BANDS))
     for at in range(0, len(frames), _BLOCK):
-        spectrum = scipy.fft.rfft(frames[at : at + _BLOCK] * weights, points, axis=1)[:, first : first + int(starts[-1])]
+        spectrum = scipy.fft.rfft(frames[at : at + _BLOCK] * weights, points, axis=1)[
+            :, first : first + int(starts[-1])
+        ]
         power = spectrum.real**2 + spectrum.imag**2
         energies[at : at + _BLOCK] = np.add.reduceat(power, starts[:-1], axis=1)
     return np.asarray(energies * (2 / (points * np.sum(weights**2))), np.float64)
@@ -102,7 +132,10 @@ def _band_energies(sound: NDArray[np.float32], rate_hz: int, window: int, hop: i
 
 @cache
 def _bank(rate_hz: int, window: int) -> tuple[NDArray[np.float64], int, NDArray[np.int64]]:
-    """The window's weights (Hann), the lowest bin of the lowest band, and each band's first bin from there, with the end of the last."""
+    """The window's weights (Hann), the lowest bin of the lowest band, and each band's first bin
+    from there, with the end of the last."""
     points = scipy.fft.next_fast_len(window, real=True)
-    edges = np.round(np.geomspace(_LOW_HZ, _HIGH_HZ, _BANDS + 1) * points / rate_hz).astype(np.int64)
+    edges = np.round(np.geomspace(_LOW_HZ, _HIGH_HZ, _BANDS + 1) * points / rate_hz).astype(
+        np.int64
+    )
     return np.hanning(window), int(edges[0]), edges - edges[0]

@@ -9,22 +9,26 @@ import scipy.fft
 from numpy.typing import NDArray
 
 _BLOCK = 64
-"""Frames that are transformed at a time: the windowed copy and its complex spectrum stay within the processor's cache."""
+"""Frames that are transformed at a time: the windowed copy and its complex spectrum stay within the
+processor's cache."""
 
 
 @dataclass(frozen=True)
 class Stft:
-    """Where the frames lie and how they are weighted. Lengths in seconds are rounded to whole samples."""
+    """Where the frames lie and how they are weighted. Lengths in seconds are rounded to whole
+    samples."""
 
     rate_hz: int = 16000
     window_s: float = 0.025
     hop_s: float = 0.010
     n_fft: int | None = None
-    """Samples of a frame; the window lies in its middle, with zeros on both sides. None: the next power of two."""
+    """Samples of a frame; the window lies in its middle, with zeros on both sides. None: the next
+    power of two."""
     window: str = "hann"
     """A window of `scipy.signal.get_window` that needs no parameter, in its periodic form."""
     centre: bool = True
-    """Frame i is centred on sample i * hop, with zeros beyond both ends; False: it begins there, and every frame lies within the clip."""
+    """Frame i is centred on sample i * hop, with zeros beyond both ends; False: it begins there,
+    and every frame lies within the clip."""
 
     def __post_init__(self) -> None:
         if self.rate_hz < 1 or self.window_samples < 1 or self.hop_samples < 1:
@@ -33,7 +37,10 @@ class Stft:
                 f"got rate_hz = {self.rate_hz}, window_s = {self.window_s}, hop_s = {self.hop_s}"
             )
         if self.fft_samples < self.window_samples:
-            raise ValueError(f"n_fft must hold the window of {self.window_samples} samples, got n_fft = {self.n_fft}")
+            raise ValueError(
+                f"n_fft must hold the window of {self.window_samples} samples, got n_fft = "
+                f"{self.n_fft}"
+            )
 
     @property
     def window_samples(self) -> int:
@@ -63,16 +70,24 @@ class Stft:
         return 0 if samples == 0 or spare < 0 else 1 + spare // self.hop_samples
 
     def seconds(self, start_s: float, frames: int, tempo: float = 1.0) -> NDArray[np.float64]:
-        """(frames,) when each frame is centred, for a clip that begins at `start_s` and whose samples are tempo / rate_hz apart."""
+        """(frames,) when each frame is centred, for a clip that begins at `start_s` and whose
+        samples are tempo / rate_hz apart."""
         first = 0 if self.centre else self.fft_samples / 2
-        return start_s + (first + np.arange(frames, dtype=np.float64) * self.hop_samples) * tempo / self.rate_hz
+        return (
+            start_s
+            + (first + np.arange(frames, dtype=np.float64) * self.hop_samples)
+            * tempo
+            / self.rate_hz
+        )
 
 
 def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float32]:
-    """(time,) samples -> (frame, bin) squared magnitudes, the transpose of `abs(librosa.stft(...)) ** 2`.
+    """(time,) samples -> (frame, bin) squared magnitudes, the transpose of `abs(librosa.stft(...))
+    ** 2`.
 
-    Transformed in float64 like librosa's: in float32, bins 90 dB below the loudest of their frame (all above the band edge of a
-    telephone recording) would hold rounding noise, which differs from one processor to the next.
+    Transformed in float64 like librosa's: in float32, bins 90 dB below the loudest of their frame
+    (all above the band edge of a telephone recording) would hold rounding noise, which differs from
+    one processor to the next.
     """
     margin = stft.fft_samples // 2 if stft.centre else 0
     padded = np.pad(samples.astype(np.float32, copy=False), margin)
@@ -83,7 +98,12 @@ def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float
     weights = frame_window(stft)
     for first in range(0, len(power), _BLOCK):
         spectrum = scipy.fft.rfft(frames[first : first + _BLOCK] * weights, axis=1)
-        np.add(spectrum.real**2, spectrum.imag**2, out=power[first : first + _BLOCK], casting="same_kind")
+        np.add(
+            spectrum.real**2,
+            spectrum.imag**2,
+            out=power[first : first + _BLOCK],
+            casting="same_kind",
+        )
     return power
 
 
@@ -95,6 +115,9 @@ def frame_window(stft: Stft) -> NDArray[np.float64]:
     try:
         window = get_window(stft.window, stft.window_samples, fftbins=True)
     except ValueError as error:
-        raise ValueError(f"scipy.signal has no window {stft.window!r} ({error}); choose one such as 'hann' or 'hamming'") from error
+        raise ValueError(
+            f"scipy.signal has no window {stft.window!r} ({error}); choose one such as 'hann' or "
+            "'hamming'"
+        ) from error
     spare = stft.fft_samples - stft.window_samples
     return np.pad(np.asarray(window, np.float64), (spare // 2, math.ceil(spare / 2)))

@@ -1,7 +1,9 @@
-"""Which frame is on screen at each time of a grid. All times are exact fractions of a second, so that no rounding picks a neighbour.
+"""Which frame is on screen at each time of a grid. All times are exact fractions of a second, so
+that no rounding picks a neighbour.
 
-The frame with time stamp p, followed by one with time stamp n, is on screen in [p, n). A grid is a rising row of times, which a cadence
-knows by how many of them lie before any given time x; a frame's share of the grid is a difference of two such numbers.
+The frame with time stamp p, followed by one with time stamp n, is on screen in [p, n). A grid is a
+rising row of times, which a cadence knows by how many of them lie before any given time x; a
+frame's share of the grid is a difference of two such numbers.
 
     PerSecond    t_k = origin + k / fps before `end`                       ceil((x - origin) * fps)
     Spread       t_k = origin + (k + 1/2) * (end - origin) / count         ceil((x - origin) * count / (end - origin) - 1/2)
@@ -22,7 +24,8 @@ Share = tuple[int, ...]
 
 
 class PlanBroken(Exception):
-    """The decoder did not give a frame that the packets announced; nothing wrong has been handed on yet."""
+    """The decoder did not give a frame that the packets announced; nothing wrong has been handed on
+    yet."""
 
 
 def exact_fps(fps: float) -> Fraction:
@@ -41,7 +44,9 @@ class Span:
 
     def frames_before(self, time: Fraction) -> int:
         """Frames whose time stamp lies in [origin, min(time, end))."""
-        return max(0, bisect_left(self.stamps, min(time, self.end)) - bisect_left(self.stamps, self.origin))
+        return max(
+            0, bisect_left(self.stamps, min(time, self.end)) - bisect_left(self.stamps, self.origin)
+        )
 
 
 class Cadence(ABC):
@@ -62,7 +67,8 @@ class PerSecond(Cadence):
 
 @dataclass(frozen=True)
 class Spread(Cadence):
-    """As many times, evenly over the span, each in the middle of its part: one alone is the middle of the clip."""
+    """As many times, evenly over the span, each in the middle of its part: one alone is the middle
+    of the clip."""
 
     count: int
 
@@ -97,10 +103,11 @@ class Grids(Generic[Frame]):
         give: Callable[[Fraction, Frame, Share], None],
         announced: Sequence[Fraction] | None = None,
     ) -> None:
-        """`start` None: the grid begins with the first frame. `give` receives a frame's time stamp, the frame and its share.
+        """`start` None: the grid begins with the first frame. `give` receives a frame's time stamp,
+        the frame and its share.
 
-        `announced`: the time stamps of all frames of the file, rising, where its packets tell them; None: frames are numbered as they
-        are shown, and all of them must be.
+        `announced`: the time stamps of all frames of the file, rising, where its packets tell them;
+        None: frames are numbered as they are shown, and all of them must be.
         """
         self._cadences, self._start, self._end, self._give = tuple(cadences), start, end, give
         self._origin = start
@@ -108,27 +115,37 @@ class Grids(Generic[Frame]):
         self._given = [0] * len(self._cadences)
         self._plan: Mapping[Fraction, Share] | None = None
         self._stamps = [] if announced is None else list(announced)
-        self._counts_frames = announced is None and any(isinstance(cadence, EveryNth) for cadence in self._cadences)
+        self._counts_frames = announced is None and any(
+            isinstance(cadence, EveryNth) for cadence in self._cadences
+        )
 
     def expect(self, plan: Mapping[Fraction, Share] | None) -> None:
-        """From now on a frame whose share is not the planned one raises PlanBroken. Frames already handed on stay so."""
+        """From now on a frame whose share is not the planned one raises PlanBroken. Frames already
+        handed on stay so."""
         self._plan, self._current = plan, None
         if not any(self._given):
             self._origin = self._start if self._start is not None else self._first_unplanned()
 
     def _first_unplanned(self) -> Fraction | None:
-        """The time stamp of the file's first frame, where the plan does without it: it may then not be shown at all."""
+        """The time stamp of the file's first frame, where the plan does without it: it may then not
+        be shown at all."""
         return self._stamps[0] if self._plan and self._stamps[0] not in self._plan else None
 
     @property
     def ended(self) -> bool:
         """No grid time is left for a frame yet to come."""
-        if self._origin is None or (self._counts_frames and (self._current is None or self._current[0] < self._end)):
+        if self._origin is None or (
+            self._counts_frames and (self._current is None or self._current[0] < self._end)
+        ):
             return False
-        return all(n >= self._before(self._end, cadence) for n, cadence in zip(self._given, self._cadences, strict=True))
+        return all(
+            n >= self._before(self._end, cadence)
+            for n, cadence in zip(self._given, self._cadences, strict=True)
+        )
 
     def show(self, stamp: Fraction, frame: Frame) -> None:
-        """The next frame. One that is not later than the frame before it was never on screen and is dropped."""
+        """The next frame. One that is not later than the frame before it was never on screen and is
+        dropped."""
         if self._current is not None and stamp <= self._current[0]:
             return
         self._pass(stamp)
@@ -144,14 +161,21 @@ class Grids(Generic[Frame]):
         self._current = None
 
     def _before(self, time: Fraction, cadence: Cadence) -> int:
-        return 0 if self._origin is None else cadence.before(time, Span(self._origin, self._end, self._stamps))
+        return (
+            0
+            if self._origin is None
+            else cadence.before(time, Span(self._origin, self._end, self._stamps))
+        )
 
     def _pass(self, until: Fraction) -> None:
         if self._current is None:
             return
         stamp, frame = self._current
         lasts = [self._before(min(until, self._end), cadence) for cadence in self._cadences]
-        firsts = [max(n, self._before(stamp, cadence)) for n, cadence in zip(self._given, self._cadences, strict=True)]
+        firsts = [
+            max(n, self._before(stamp, cadence))
+            for n, cadence in zip(self._given, self._cadences, strict=True)
+        ]
         share = tuple(max(0, last - first) for first, last in zip(firsts, lasts, strict=True))
         self._check(stamp, share)
         if any(share):
@@ -163,8 +187,11 @@ class Grids(Generic[Frame]):
             raise PlanBroken
 
 
-def plan(stamps: list[Fraction], cadences: Sequence[Cadence], start: Fraction | None, end: Fraction) -> dict[Fraction, Share]:
-    """The frames that will be handed on, by time stamp, when those at `stamps` (sorted) are shown."""
+def plan(
+    stamps: list[Fraction], cadences: Sequence[Cadence], start: Fraction | None, end: Fraction
+) -> dict[Fraction, Share]:
+    """The frames that will be handed on, by time stamp, when those at `stamps` (sorted) are
+    shown."""
     shares: dict[Fraction, Share] = {}
 
     def give(stamp: Fraction, _: None, share: Share) -> None:

@@ -1,7 +1,7 @@
 """Files cut short, named by what the header declares against what the file holds.
 
-A decoder plays what is there and says nothing, so that a half copy would pass for a shorter clip. Each container declares its size in
-its own way:
+A decoder plays what is there and says nothing, so that a half copy would pass for a shorter clip.
+Each container declares its size in its own way:
 
     mp4, mov        boxes; without `moov` nothing can be read; with it, every sample of the table must lie inside the file
     wav             the size of the `data` chunk; 0, or 2 GiB and more, is what writers to a pipe leave there and declares nothing
@@ -12,7 +12,8 @@ its own way:
     flac            the number of samples in STREAMINFO
     ogg             whole pages
 
-Sources: ISO/IEC 14496-12 (boxes), Microsoft RIFF and AVI references, RFC 8794 (EBML), Adobe Flash Video File Format 10.1,
+Sources: ISO/IEC 14496-12 (boxes), Microsoft RIFF and AVI references, RFC 8794 (EBML), Adobe Flash
+    Video File Format 10.1,
 RFC 9639 (FLAC), RFC 3533 (Ogg). A header that declares nothing condemns nothing.
 """
 
@@ -28,10 +29,12 @@ from manifests.quarantine import BadClip, Reason
 _UNKNOWN_SIZE = 0x7FFFF000 - 4096
 """Sizes from here on, a little under 2 GiB, are what writers to a pipe put into a RIFF header."""
 _MP3_SLACK = 1500
-"""Bytes that a Xing header's count may be off, which differs between encoders in whether its own frame counts."""
+"""Bytes that a Xing header's count may be off, which differs between encoders in whether its own
+frame counts."""
 _FLV_SLACK_S = 0.5
 _FLV_SLACK = 0.1
-"""onMetaData's duration is off by a few frames in sound files; a file is cut where more than both of these is missing."""
+"""onMetaData's duration is off by a few frames in sound files; a file is cut where more than both
+of these is missing."""
 
 
 class Shortfall(Exception):
@@ -39,7 +42,8 @@ class Shortfall(Exception):
 
 
 def check_structure(clip_id: str, path: Path) -> None:
-    """BadClip(TRUNCATED) where the file's own sizes say that its end is missing. Reads headers only."""
+    """BadClip(TRUNCATED) where the file's own sizes say that its end is missing. Reads headers
+    only."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(16)
@@ -65,7 +69,9 @@ def _check(file: BinaryIO, head: bytes, size: int) -> None:
 
 
 def _lacks(what: str, declared: int, size: int) -> Shortfall:
-    return Shortfall(f"{what} ends at byte {declared:,} by its header, but the file holds {size:,} bytes")
+    return Shortfall(
+        f"{what} ends at byte {declared:,} by its header, but the file holds {size:,} bytes"
+    )
 
 
 def _check_riff(file: BinaryIO, head: bytes, size: int) -> None:
@@ -88,7 +94,8 @@ def _check_riff(file: BinaryIO, head: bytes, size: int) -> None:
 
 
 def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Type and end of each box of the top level, as long as they look like boxes: junk after the last one is no fault."""
+    """Type and end of each box of the top level, as long as they look like boxes: junk after the
+    last one is no fault."""
     at = 0
     while at + 8 <= size:
         file.seek(at)
@@ -113,7 +120,10 @@ def _check_boxes(file: BinaryIO, size: int) -> None:
     if not ends[b"moov"]:
         if ends[b"mdat"] > size:
             raise _lacks("the box `mdat`", ends[b"mdat"], size)
-        raise Shortfall(f"the file ends at byte {size:,} without the box `moov`, which every mp4 needs: 0 found, 1 expected")
+        raise Shortfall(
+            f"the file ends at byte {size:,} without the box `moov`, which every mp4 needs: 0 "
+            "found, 1 expected"
+        )
 
 
 def _vint(file: BinaryIO) -> tuple[int, bool]:
@@ -166,12 +176,17 @@ def _check_metadata(meta: bytes, last_ms: int, size: int) -> None:
     duration = _amf_number(meta, b"duration")
     missing = duration - last_ms / 1000
     if missing > _FLV_SLACK_S and missing > _FLV_SLACK * duration:
-        raise Shortfall(f"the flv lasts {duration:.2f} s by its header, but its last packet is at {last_ms / 1000:.2f} s")
+        raise Shortfall(
+            f"the flv lasts {duration:.2f} s by its header, but its last packet is at "
+            f"{last_ms / 1000:.2f} s"
+        )
 
 
 def _amf_number(meta: bytes, key: bytes) -> float:
     """A number of an AMF0 object, 0 where it is not there or no size at all."""
-    found = re.search(re.escape(struct.pack(">H", len(key)) + key + b"\0") + rb"(.{8})", meta, re.DOTALL)
+    found = re.search(
+        re.escape(struct.pack(">H", len(key)) + key + b"\0") + rb"(.{8})", meta, re.DOTALL
+    )
     value = struct.unpack(">d", found[1])[0] if found else 0.0
     return float(value) if 0 < value < 2**53 else 0.0
 
@@ -236,8 +251,11 @@ class IndexEntry(Protocol):
     def size(self) -> int: ...
 
 
-def check_samples(clip_id: str, path: Path, container: str, stream: Stream, end_s: Fraction | None) -> None:
-    """After the packets were read: BadClip(TRUNCATED) where the header's sample table or sample count goes beyond them."""
+def check_samples(
+    clip_id: str, path: Path, container: str, stream: Stream, end_s: Fraction | None
+) -> None:
+    """After the packets were read: BadClip(TRUNCATED) where the header's sample table or sample
+    count goes beyond them."""
     size = path.stat().st_size
     if container.startswith("mov,"):
         end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
@@ -256,7 +274,13 @@ def _check_flac(clip_id: str, path: Path, end_s: float) -> None:
     packed = int.from_bytes(head[18:26])
     rate, samples = packed >> 44, packed & (1 << 36) - 1
     if rate and samples and round(end_s * rate) < samples:
-        raise _truncated(clip_id, Shortfall(f"the flac holds {samples:,} samples by its header, but {round(end_s * rate):,} are there"))
+        raise _truncated(
+            clip_id,
+            Shortfall(
+                f"the flac holds {samples:,} samples by its header, but {round(end_s * rate):,} "
+                "are there"
+            ),
+        )
 
 
 def _truncated(clip_id: str, missing: Shortfall) -> BadClip:

@@ -9,8 +9,9 @@ from typing import Any
 def core() -> Any:
     """The process's one `openvino.Core`.
 
-    `import openvino` alone reports to an analytics host, without asking, when the package openvino_telemetry is there, and OpenVINO
-    depends on it. Where that package cannot be imported OpenVINO uses a silent stand-in of its own: so it is made impossible first.
+    `import openvino` alone reports to an analytics host, without asking, when the package
+    openvino_telemetry is there, and OpenVINO depends on it. Where that package cannot be imported
+    OpenVINO uses a silent stand-in of its own: so it is made impossible first.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino

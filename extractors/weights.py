@@ -1,6 +1,7 @@
 """Where the weights of a ResNet come from: torchvision's official files, a local file, or a seed.
 
-A state is a dict from torchvision's parameter names to arrays, the same for every engine. No torch is imported before a file is read.
+A state is a dict from torchvision's parameter names to arrays, the same for every engine. No torch
+is imported before a file is read.
 """
 
 import functools
@@ -29,7 +30,8 @@ OFFICIAL: dict[tuple[int, str], str] = {
     (50, "IMAGENET1K_V1"): "https://download.pytorch.org/models/resnet50-0676ba61.pth",
     (50, "IMAGENET1K_V2"): "https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
 }
-"""(depth, name) -> address. The eight hex digits in a file's name are the beginning of its sha256."""
+"""(depth, name) -> address. The eight hex digits in a file's name are the beginning of its sha256.
+"""
 
 _TIMEOUT_S = 20.0
 _CHUNK = 1 << 20
@@ -42,7 +44,8 @@ class WeightsError(ValueError):
 class WeightsMissing(FileNotFoundError, WeightsError):
     """A file of weights is neither here nor to be fetched; one sentence with where to put it."""
 
-    # FileNotFoundError comes first: Dask unpickles an error by the first `__new__` that it finds, and ValueError's cannot make an OSError.
+    # FileNotFoundError comes first: Dask unpickles an error by the first `__new__` that it finds,
+    # and ValueError's cannot make an OSError.
 
 
 def check_choice(depth: int, weights: str, seed: int | None) -> None:
@@ -50,17 +53,25 @@ def check_choice(depth: int, weights: str, seed: int | None) -> None:
     names = [name for found, name in OFFICIAL if found == depth]
     if weights != RANDOM and weights not in names and not weights.endswith(".pth"):
         known = ", ".join(f'"{name}"' for name in [*names, RANDOM])
-        raise ValueError(f'weights = "{weights}" is unknown for depth {depth}; expected {known} or the path of a .pth file')
+        raise ValueError(
+            f'weights = "{weights}" is unknown for depth {depth}; expected {known} or the path of '
+            "a .pth file"
+        )
     if weights == RANDOM and (seed is None or seed < 0):
-        raise ValueError(f'weights = "random" needs a seed of 0 or more, got {seed}; give one, so that the same weights can be made again')
+        raise ValueError(
+            f'weights = "random" needs a seed of 0 or more, got {seed}; give one, so that the '
+            "same weights can be made again"
+        )
     if weights != RANDOM and seed is not None:
         raise ValueError(f'seed = {seed} has no meaning with weights = "{weights}"; leave it out')
 
 
 def identity(depth: int, weights: str) -> str | None:
-    """What the weights are, on any machine: an official file's name, a local file's sha256, or None for a seed.
+    """What the weights are, on any machine: an official file's name, a local file's sha256, or None
+    for a seed.
 
-    A local file that is an official one is known by the official name. WeightsMissing where a local file is not there.
+    A local file that is an official one is known by the official name. WeightsMissing where a local
+    file is not there.
     """
     if weights == RANDOM:
         return None
@@ -77,14 +88,16 @@ def public_name(depth: int, weights: str) -> str:
 
 
 def load_state(depth: int, weights: str, seed: int | None) -> State:
-    """The checked state of the network. An official file's hash is checked at every call, also when it was here already."""
+    """The checked state of the network. An official file's hash is checked at every call, also when
+    it was here already."""
     if weights == RANDOM and seed is not None:
         return random_state(depth, seed)
     return _read_state(ensure(depth, weights), depth)
 
 
 def ensure(depth: int, weights: str) -> Path:
-    """The file of weights, fetched into torch's hub cache if it must be; WeightsError where there is none that can be trusted."""
+    """The file of weights, fetched into torch's hub cache if it must be; WeightsError where there
+    is none that can be trusted."""
     url = OFFICIAL.get((depth, weights))
     if url is None:
         _file_sha256(weights)
@@ -95,18 +108,21 @@ def ensure(depth: int, weights: str) -> Path:
     found = _file_sha256(str(path))
     if not found.startswith(_hash_prefix(url)):
         raise WeightsError(
-            f"{path} is damaged or is not the official file: its sha256 begins with {found[:8]}, expected {_hash_prefix(url)}; "
+            f"{path} is damaged or is not the official file: its sha256 begins with {found[:8]}, "
+            f"expected {_hash_prefix(url)}; "
             f"delete it, so that it is fetched again from {url}"
         )
     return path
 
 
 def random_state(depth: int, seed: int) -> State:
-    """Untrained weights, the same on every machine: made of PCG64's integers by exact operations alone.
+    """Untrained weights, the same on every machine: made of PCG64's integers by exact operations
+    alone.
 
-    He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015): a uniform distribution of variance 2 / fan-in before a rectifier, and
-    1 / fan-in where none follows. Batch normalisation is the identity, so nothing else keeps the sum of a residual block from growing: the
-    last convolution of a branch is made smaller by the square root of the number of blocks.
+    He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015): a uniform distribution of
+    variance 2 / fan-in before a rectifier, and 1 / fan-in where none follows. Batch normalisation
+    is the identity, so nothing else keeps the sum of a residual block from growing: the last
+    convolution of a branch is made smaller by the square root of the number of blocks.
     """
     gains = _random_gains(depth)
     state: State = {}
@@ -117,7 +133,9 @@ def random_state(depth: int, seed: int) -> State:
         elif not shape:
             state[name] = np.zeros((), np.int64)
         else:
-            is_scale = name.endswith("running_var") or (name.endswith("weight") and name != "fc.weight")
+            is_scale = name.endswith("running_var") or (
+                name.endswith("weight") and name != "fc.weight"
+            )
             state[name] = np.full(shape, 1.0 if is_scale else 0.0, np.float32)
     return state
 
@@ -133,16 +151,23 @@ def _random_gains(depth: int) -> dict[str, float]:
 
 
 def _uniform(seed: int, index: int, shape: tuple[int, ...], bound: float) -> NDArray[np.float32]:
-    """Uniform in [-bound, bound): the upper 24 bits of each integer, which float32 holds exactly."""
-    bits: NDArray[np.uint64] = np.random.PCG64(np.random.SeedSequence([seed, index])).random_raw(int(np.prod(shape)))
+    """Uniform in [-bound, bound): the upper 24 bits of each integer, which float32 holds
+    exactly."""
+    bits: NDArray[np.uint64] = np.random.PCG64(np.random.SeedSequence([seed, index])).random_raw(
+        int(np.prod(shape))
+    )
     unit = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1.0)
     return (unit * np.float32(bound)).reshape(shape)
 
 
-def folded(state: Mapping[str, NDArray[Any]], conv: Conv, epsilon: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weights and bias of one convolution that does the work of its batch normalisation too; computed in float64."""
+def folded(
+    state: Mapping[str, NDArray[Any]], conv: Conv, epsilon: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights and bias of one convolution that does the work of its batch normalisation too;
+    computed in float64."""
     weight, bias, mean, var = (
-        state[f"{conv.norm}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
+        state[f"{conv.norm}.{part}"].astype(np.float64)
+        for part in ("weight", "bias", "running_mean", "running_var")
     )
     scale = weight / np.sqrt(var + epsilon)
     kernel = state[f"{conv.name}.weight"] * scale[:, None, None, None]
@@ -158,21 +183,30 @@ def _read_state(path: Path, depth: int) -> State:
         raise
     except Exception as error:  # an unpickler that is fed other bytes may raise anything
         first = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{path} is damaged or holds no PyTorch weights ({first}); get the file again") from error
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise WeightsError(f"{path} holds no state dict; expected one, name -> tensor, as torch.save(network.state_dict(), ...) writes it")
+        raise WeightsError(
+            f"{path} is damaged or holds no PyTorch weights ({first}); get the file again"
+        ) from error
+    if not isinstance(found, dict) or not all(
+        isinstance(value, torch.Tensor) for value in found.values()
+    ):
+        raise WeightsError(
+            f"{path} holds no state dict; expected one, name -> tensor, as "
+            "torch.save(network.state_dict(), ...) writes it"
+        )
     arrays = {name: _as_array(tensor) for name, tensor in found.items()}
     return _checked(arrays, path, depth)
 
 
 def _as_array(tensor: Any) -> NDArray[Any]:
-    array: NDArray[Any] = (tensor.float() if tensor.is_floating_point() else tensor).detach().numpy()
+    array: NDArray[Any] = (
+        (tensor.float() if tensor.is_floating_point() else tensor).detach().numpy()
+    )
     return array
 
 
 def _checked(found: State, path: Path, depth: int) -> State:
-    """The state in torchvision's order. Counters of batches may be absent, and the classifier may have any number of classes: neither
-    enters an embedding."""
+    """The state in torchvision's order. Counters of batches may be absent, and the classifier may
+    have any number of classes: neither enters an embedding."""
     expected = state_shapes(depth)
     counters = {name for name, shape in expected.items() if not shape}
     missing = [name for name in expected if name not in found and name not in counters]
@@ -183,13 +217,24 @@ def _checked(found: State, path: Path, depth: int) -> State:
         if name in found and name not in counters and not _fits(name, found[name].shape, shape)
     ]
     if missing or unexpected or wrong:
-        parts = [_listed("lacks", missing), _listed("has unexpected", unexpected), _listed("has another shape:", wrong)]
-        raise WeightsError(f"{path} is not a ResNet-{depth}: it {'; it '.join(p for p in parts if p)}; give the depth it was trained with")
+        parts = [
+            _listed("lacks", missing),
+            _listed("has unexpected", unexpected),
+            _listed("has another shape:", wrong),
+        ]
+        raise WeightsError(
+            f"{path} is not a ResNet-{depth}: it {'; it '.join(p for p in parts if p)}; give the "
+            "depth it was trained with"
+        )
     return {name: found.get(name, np.zeros((), np.int64)) for name in expected}
 
 
 def _fits(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-    return found[1:] == expected[1:] and len(found) == len(expected) if name.startswith("fc.") else found == expected
+    return (
+        found[1:] == expected[1:] and len(found) == len(expected)
+        if name.startswith("fc.")
+        else found == expected
+    )
 
 
 def _listed(verb: str, names: list[str]) -> str:
@@ -208,11 +253,13 @@ def _fetch(url: str, path: Path) -> None:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it is the answer too, and holds the connection open
             raise WeightsMissing(
-                f"{path.name} is not at {path} and could not be fetched from {url} ({error}); fetch it elsewhere and put it there"
+                f"{path.name} is not at {path} and could not be fetched from {url} ({error}); "
+                "fetch it elsewhere and put it there"
             ) from error
         if not digest.startswith(_hash_prefix(url)):
             raise WeightsError(
-                f"{url} gave other bytes than its name says: their sha256 begins with {digest[:8]}, expected {_hash_prefix(url)}; "
+                f"{url} gave other bytes than its name says: their sha256 begins with "
+                f"{digest[:8]}, expected {_hash_prefix(url)}; "
                 f"try again, or fetch the file elsewhere and put it at {path}"
             )
         part.replace(path)
@@ -243,14 +290,24 @@ def _hash_prefix(url: str) -> str:
 
 
 def _official_name(depth: int, digest: str) -> str | None:
-    return next((name for (found, name), url in OFFICIAL.items() if found == depth and digest.startswith(_hash_prefix(url))), None)
+    return next(
+        (
+            name
+            for (found, name), url in OFFICIAL.items()
+            if found == depth and digest.startswith(_hash_prefix(url))
+        ),
+        None,
+    )
 
 
 def _file_sha256(path: str) -> str:
     try:
         facts = Path(path).stat()
     except FileNotFoundError as error:
-        raise WeightsMissing(f"there is no file of weights at {path}; give the path of a .pth file, or an official name") from error
+        raise WeightsMissing(
+            f"there is no file of weights at {path}; give the path of a .pth file, or an official "
+            "name"
+        ) from error
     return _sha256_of(path, facts.st_mtime_ns, facts.st_size)
 
 

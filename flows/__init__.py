@@ -1,7 +1,7 @@
 """In what order: recipes, steps, the Prefect flows and the command.
 
-The clips are biometric data, so Prefect's usage statistics are off before it is imported; whoever wants them sets the two
-variables to other values.
+The clips are biometric data, so Prefect's usage statistics are off before it is imported; whoever
+wants them sets the two variables to other values.
 """
 
 import os

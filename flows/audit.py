@@ -1,4 +1,5 @@
-"""The flow `audit`: the step of the same name, with its findings as a Markdown artifact for people."""
+"""The flow `audit`: the step of the same name, with its findings as a Markdown artifact for
+people."""
 
 from pathlib import Path
 
@@ -13,10 +14,14 @@ from flows.view_audit import markdown
 @flow(name="audit", flow_run_name=run_name("sources"), persist_result=False)
 @mendable
 def audit(sources: list[Path], corpus: str | None = None, scheme: str | None = None) -> Report:
-    """Audit a store, a table of a split, or a paper's printed numbers; see `flows.auditing.run_audit`.
+    """Audit a store, a table of a split, or a paper's printed numbers; see
+    `flows.auditing.run_audit`.
 
-    The flow succeeds whatever is found: `Report.failed` says whether there is an error among the findings.
+    The flow succeeds whatever is found: `Report.failed` says whether there is an error among the
+    findings.
     """
     report = run_audit(sources, corpus, scheme)
-    create_markdown_artifact(markdown(report), key="audit", description=f"Audit of {report.source}"[:200])
+    create_markdown_artifact(
+        markdown(report), key="audit", description=f"Audit of {report.source}"[:200]
+    )
     return report

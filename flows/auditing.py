@@ -1,4 +1,5 @@
-"""The step `audit`, as a plain function: a store, a table of anyone's, or a paper's printed numbers -> findings."""
+"""The step `audit`, as a plain function: a store, a table of anyone's, or a paper's printed numbers
+-> findings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ from stores.records import StoredFeature, StoredFitted
 
 
 class NothingToAudit(ValueError):
-    """What was given is neither a store nor a table nor a paper; the message says what is expected."""
+    """What was given is neither a store nor a table nor a paper; the message says what is
+    expected."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +50,33 @@ class Report:
 _ORDER = [severity.value for severity in Severity]
 
 
-def run_audit(sources: Sequence[Path], corpus: str | None = None, scheme: str | None = None) -> Report:
-    """Audit a store, a table or several tables of one split (one for each side), or a paper's numbers (a file, or a shipped name).
+def run_audit(
+    sources: Sequence[Path], corpus: str | None = None, scheme: str | None = None
+) -> Report:
+    """Audit a store, a table or several tables of one split (one for each side), or a paper's
+    numbers (a file, or a shipped name).
 
-    corpus: whose clips a table lists, where its ids do not tell; scheme: only this one. Reads only. Whatever a user can cause is one
+    corpus: whose clips a table lists, where its ids do not tell; scheme: only this one. Reads only.
+        Whatever a user can cause is one
     sentence: WrongForeignTable, WrongPaper, NothingToAudit, or the store's own errors.
     """
     first = sources[0]
     if first.suffix == ".toml" or (not first.exists() and _is_shipped(first)):
         if len(sources) > 1 or corpus or scheme:
-            raise NothingToAudit(f"{first} is a paper's numbers; give it alone, without --corpus and --scheme")
+            raise NothingToAudit(
+                f"{first} is a paper's numbers; give it alone, without --corpus and --scheme"
+            )
         return _of_paper(first)
     if first.is_dir():
         if len(sources) > 1 or corpus:
-            raise NothingToAudit(f"{first} is a store, which knows its corpora; give it alone, without --corpus")
+            raise NothingToAudit(
+                f"{first} is a store, which knows its corpora; give it alone, without --corpus"
+            )
         return _of_listing(_of_store(first, scheme))
     if not first.exists() and first.suffix.lower() not in SUFFIXES:
         raise NothingToAudit(
-            f"{first} does not exist; expected the folder of a store, a table ({', '.join(SUFFIXES)}) or a paper's TOML file"
+            f"{first} does not exist; expected the folder of a store, a table "
+            f"({', '.join(SUFFIXES)}) or a paper's TOML file"
         )
     return _of_listing(match([read(path) for path in sources], CORPORA, corpus, scheme))
 
@@ -77,11 +88,17 @@ def audit_tables(
     fitted: Mapping[str, StoredFitted],
     scheme: str | None = None,
 ) -> list[Finding]:
-    """The findings on the tables of a store (clips, labels, folds, index) and its features; none where there are no folds.
+    """The findings on the tables of a store (clips, labels, folds, index) and its features; none
+    where there are no folds.
 
-    The tables may be published or not yet; the shards of the features and the fitted states are there.
+    The tables may be published or not yet; the shards of the features and the fitted states are
+    there.
     """
-    return audit(_listing_of(root, tables, features, fitted, scheme)) if tables["folds"].num_rows else []
+    return (
+        audit(_listing_of(root, tables, features, fitted, scheme))
+        if tables["folds"].num_rows
+        else []
+    )
 
 
 def audit_again(
@@ -116,7 +133,9 @@ def _of_store(root: Path, scheme: str | None) -> Listing:
     from stores.snapshot import load_snapshot, read_table
 
     snapshot = load_snapshot(root)
-    tables = {table.name: read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX)}
+    tables = {
+        table.name: read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX)
+    }
     return _listing_of(root, tables, snapshot.features, snapshot.fitted, scheme)
 
 
@@ -128,18 +147,41 @@ def _listing_of(
     scheme: str | None,
 ) -> Listing:
     clips, labels, folds, index = (tables[table.name] for table in (CLIPS, LABELS, FOLDS, INDEX))
-    corpora = [CORPORA[name] for name in clips.column("corpus").unique().to_pylist() if name in CORPORA]
+    corpora = [
+        CORPORA[name] for name in clips.column("corpus").unique().to_pylist() if name in CORPORA
+    ]
     return listing(
-        shown(root), clips, labels, folds, index, corpora, scheme, measured(root, features, index), fits=fits(root, tables, fitted)
+        shown(root),
+        clips,
+        labels,
+        folds,
+        index,
+        corpora,
+        scheme,
+        measured(root, features, index),
+        fits=fits(root, tables, fitted),
     )
 
 
 def _of_listing(whole: Listing) -> Report:
-    return Report(whole.source, whole.corpora, len(whole.folds), whole.read_as, _ordered(audit(whole)))
+    return Report(
+        whole.source, whole.corpora, len(whole.folds), whole.read_as, _ordered(audit(whole))
+    )
 
 
 def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda one: (_ORDER.index(one.severity), int(one.rule[1:]), one.scheme, one.fold, one.what)))
+    return tuple(
+        sorted(
+            findings,
+            key=lambda one: (
+                _ORDER.index(one.severity),
+                int(one.rule[1:]),
+                one.scheme,
+                one.fold,
+                one.what,
+            ),
+        )
+    )
 
 
 def write_findings(report: Report, path: Path) -> None:

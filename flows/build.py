@@ -64,7 +64,8 @@ def build(
 ) -> Result:
     """Bring a store up to date with its corpora.
 
-    Publishes one snapshot, or nothing when nothing changed. The state of the run says what came of it, its artifact tells the rest.
+    Publishes one snapshot, or nothing when nothing changed. The state of the run says what came of
+    it, its artifact tells the rest.
 
     Args:
         store: Folder of the store, made if it is missing; or a URL such as s3://bucket/store.
@@ -73,7 +74,8 @@ def build(
         changes: Changes to the recipe, each key.path=value.
         workers: Worker processes of this machine; one for each core if not given.
         dask: Address of a Dask scheduler, or local:N; its workers then do the work.
-        rehash: Read every file of the corpora, also those that look as they did when they were last read.
+        rehash: Read every file of the corpora, also those that look as they did when they were last
+            read.
     """
     begun = time.monotonic()
     with _no_worker_outlives_an_interrupt():
@@ -81,7 +83,8 @@ def build(
         result, clips = _build_store(root, corpora, load(recipe, changes), workers, dask, rehash)
     work = Work(clips, time.monotonic() - begun)
     _tell(root, result, work)
-    # Prefect takes a state that is returned for that of the run, and gives the caller what is in it.
+    # Prefect takes a state that is returned for that of the run, and gives the caller what is in
+    # it.
     return cast(Result, Completed(message=outcome(shown(root), result, work), data=result))
 
 
@@ -91,12 +94,15 @@ def _tell(store: Path, result: Result, work: Work) -> None:
     name = shown(store)
     text = page(name, result, work, quarantine, AUDITS.rows(findings))
     key = f"build-{slug(Path(name).name)}"
-    create_markdown_artifact(text, key=key, description=f"Build of {name}, snapshot {snapshot.number}"[-200:])
+    create_markdown_artifact(
+        text, key=key, description=f"Build of {name}, snapshot {snapshot.number}"[-200:]
+    )
 
 
 @contextmanager
 def _no_worker_outlives_an_interrupt() -> Iterator[None]:
-    """A run that is cancelled ends now, not with the shards it is at: those are begun again by the next one."""
+    """A run that is cancelled ends now, not with the shards it is at: those are begun again by the
+    next one."""
     try:
         yield
     except BaseException as error:
@@ -107,17 +113,26 @@ def _no_worker_outlives_an_interrupt() -> Iterator[None]:
 
 
 def _build_store(
-    store: Path, corpora: Mapping[str, Path], checked: Recipe, workers: int | None, dask: str | None, rehash: bool
+    store: Path,
+    corpora: Mapping[str, Path],
+    checked: Recipe,
+    workers: int | None,
+    dask: str | None,
+    rehash: bool,
 ) -> tuple[Result, int]:
     """What was published, and how many clips were computed for it."""
-    corpora = {name: folder.absolute() for name, folder in corpora.items()}  # the same for every worker
+    corpora = {
+        name: folder.absolute() for name, folder in corpora.items()
+    }  # the same for every worker
     listed = list_clips(corpora, checked.ignore_known_issues)
     with locked(store):
         sweep(store)
         held = load_held(store)
         check_corpora(store, held, corpora)
         with _staff(store, corpora, listed, workers, dask) as staff:
-            scan = _scan(corpora, listed, held, checked, staff, Looks(store, corpora, listed, rehash)).sharing(held.clip_table)
+            scan = _scan(
+                corpora, listed, held, checked, staff, Looks(store, corpora, listed, rehash)
+            ).sharing(held.clip_table)
             del listed  # of a million clips, a gigabyte
             plan = make_plan(store, checked, scan, held)
             networks = _networks(checked, plan, staff)
@@ -126,7 +141,11 @@ def _build_store(
 
 
 def _staff(
-    store: Path, corpora: Mapping[str, Path], listed: Sequence[Found], workers: int | None, dask: str | None
+    store: Path,
+    corpora: Mapping[str, Path],
+    listed: Sequence[Found],
+    workers: int | None,
+    dask: str | None,
 ) -> AbstractContextManager[Staff]:
     if dask is None:
         return Locals(workers or cores())
@@ -136,7 +155,14 @@ def _staff(
     return hire(dask, store, list(one_of_each.values()), versions())
 
 
-def _scan(corpora: Mapping[str, Path], listed: Sequence[Found], held: Held, recipe: Recipe, staff: Staff, looks: Looks) -> Scan:
+def _scan(
+    corpora: Mapping[str, Path],
+    listed: Sequence[Found],
+    held: Held,
+    recipe: Recipe,
+    staff: Staff,
+    looks: Looks,
+) -> Scan:
     limits, scanned = recipe.decoding.limits, Gathering()
     left: list[Found] = []
     for at in range(0, len(listed), _CLIPS_AT_ONCE):
@@ -147,9 +173,13 @@ def _scan(corpora: Mapping[str, Path], listed: Sequence[Found], held: Held, reci
     def begin(some: Sequence[Found]) -> Any:
         paths = [corpora[f.clip.corpus] / f.clip.path for f in some]
         known = held.known(f.clip.clip_id for f in some)
-        return _inspect.submit(whole(crews.main), whole(some), whole(paths), whole(known), whole(limits))
+        return _inspect.submit(
+            whole(crews.main), whole(some), whole(paths), whole(known), whole(limits)
+        )
 
-    parts = [left[at : at + _CLIPS_PER_INSPECTION] for at in range(0, len(left), _CLIPS_PER_INSPECTION)]
+    parts = [
+        left[at : at + _CLIPS_PER_INSPECTION] for at in range(0, len(left), _CLIPS_PER_INSPECTION)
+    ]
     with Meter("reading headers", len(left)) as meter, staff.crews(meter.advance) as crews:
         _in_turn(begin, parts, staff, scanned.add)
     scan = scanned.end(corpora)
@@ -165,7 +195,9 @@ def _networks(recipe: Recipe, plan: Plan, staff: Staff) -> Networks:
     return staff.networks(recipe.encode.engine) if encoders else Networks("none", on_gpu=False)
 
 
-def _build_all(store: Path, plan: Plan, networks: Networks, batch: int | None, staff: Staff) -> list[dict[str, ShardRecord]]:
+def _build_all(
+    store: Path, plan: Plan, networks: Networks, batch: int | None, staff: Staff
+) -> list[dict[str, ShardRecord]]:
     if not plan.tasks:
         return []
     runtime = Runtime(networks.engine, threads=1, batch=batch)
@@ -178,15 +210,20 @@ def _build_all(store: Path, plan: Plan, networks: Networks, batch: int | None, s
         return named.submit(whole(crews.main), whole(task), whole(runtime), whole(crews.gpu), hands)
 
     records: list[dict[str, ShardRecord]] = []
-    with Meter("building features", plan.tasks.clips) as meter, staff.crews(meter.advance, networks.on_gpu) as crews:
+    with (
+        Meter("building features", plan.tasks.clips) as meter,
+        staff.crews(meter.advance, networks.on_gpu) as crews,
+    ):
         _in_turn(begin, enumerate(plan.tasks), staff, records.append)
     remove_pieces(store)
     return records
 
 
-def _in_turn(begin: Callable[[Q], Any], parts: Iterable[Q], staff: Staff, end_with: Callable[[Any], None]) -> None:
-    """begin(part) -> a future, and `end_with` its result, for each part, in order. So many are begun that no worker waits, and no more: a
-    plan may be long."""
+def _in_turn(
+    begin: Callable[[Q], Any], parts: Iterable[Q], staff: Staff, end_with: Callable[[Any], None]
+) -> None:
+    """begin(part) -> a future, and `end_with` its result, for each part, in order. So many are
+    begun that no worker waits, and no more: a plan may be long."""
     first = 0
     begun: dict[int, Any] = {}
     ended: set[int] = set()

@@ -1,4 +1,5 @@
-"""The step `check`, as a plain function: downloaded files against the hashes that their corpus publishes."""
+"""The step `check`, as a plain function: downloaded files against the hashes that their corpus
+publishes."""
 
 import hashlib
 import os
@@ -33,7 +34,8 @@ class Checked:
     """One sentence for each, as for `wrong`."""
     wrong: tuple[str, ...]
     missing: tuple[str, ...]
-    """Names in the manifest that no file bears, of kinds of file (by suffix) that are there. A part of a corpus is no fault."""
+    """Names in the manifest that no file bears, of kinds of file (by suffix) that are there. A part
+    of a corpus is no fault."""
     unlisted: int
     """Files that the manifest does not name; nothing is said of them."""
 
@@ -43,14 +45,22 @@ class Checked:
 
 
 def list_files(folder: Path, manifest: Mapping[str, Published]) -> tuple[list[Path], int]:
-    """Files below `folder` whose names the manifest has, in order, and the number of all others. NothingToCheck without any."""
+    """Files below `folder` whose names the manifest has, in order, and the number of all others.
+    NothingToCheck without any."""
     if not folder.is_dir():
-        raise NothingToCheck(f"{folder} is no folder; give the folder that the corpus was downloaded to")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)
+        raise NothingToCheck(
+            f"{folder} is no folder; give the folder that the corpus was downloaded to"
+        )
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and ".git" not in path.relative_to(folder).parts
+    )
     named = [path for path in files if path.name in manifest]
     if not named:
         raise NothingToCheck(
-            f"none of the {len(files)} files below {folder} is among the {len(manifest)} that the manifest names, such as "
+            f"none of the {len(files)} files below {folder} is among the {len(manifest)} that the "
+            "manifest names, such as "
             f"{min(manifest)}; give the corpus's folder and its own manifest"
         )
     return named, len(files) - len(named)
@@ -63,9 +73,12 @@ def check_files(
     manifest: Mapping[str, Published],
     on_file: Callable[[int], None] = lambda files: None,
 ) -> Checked:
-    """Look at each file; its bytes are hashed only where their number is right. on_file: called with 1 as each is done."""
+    """Look at each file; its bytes are hashed only where their number is right. on_file: called
+    with 1 as each is done."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing lets go of the interpreter
-        looked = threads.map(lambda path: _look(path, path.relative_to(folder).as_posix(), manifest, on_file), files)
+        looked = threads.map(
+            lambda path: _look(path, path.relative_to(folder).as_posix(), manifest, on_file), files
+        )
         verdicts = list(looked)
     there = {path.name for path in files}
     kinds = {path.suffix.lower() for path in files}
@@ -73,27 +86,43 @@ def check_files(
         sound=sum(verdict == Verdict.SOUND for verdict, _ in verdicts),
         stubs=tuple(said for verdict, said in verdicts if verdict == Verdict.STUB),
         wrong=tuple(said for verdict, said in verdicts if verdict == Verdict.WRONG),
-        missing=tuple(sorted(name for name in manifest.keys() - there if Path(name).suffix.lower() in kinds)),
+        missing=tuple(
+            sorted(name for name in manifest.keys() - there if Path(name).suffix.lower() in kinds)
+        ),
         unlisted=unlisted,
     )
 
 
-def _look(path: Path, name: str, manifest: Mapping[str, Published], on_file: Callable[[int], None]) -> tuple[Verdict, str]:
+def _look(
+    path: Path, name: str, manifest: Mapping[str, Published], on_file: Callable[[int], None]
+) -> tuple[Verdict, str]:
     try:
         return _judge(path, name, manifest)
     except OSError as error:
-        return Verdict.WRONG, f"{name} cannot be read ({error.strerror}); mend the disk or the permissions"
+        return (
+            Verdict.WRONG,
+            f"{name} cannot be read ({error.strerror}); mend the disk or the permissions",
+        )
     finally:
         on_file(1)
 
 
 def _judge(path: Path, name: str, manifest: Mapping[str, Published]) -> tuple[Verdict, str]:
     size = path.stat().st_size
-    pointer = parse_pointer(path.read_bytes().decode("utf-8", "replace")) if size < LONGEST_POINTER else None
+    pointer = (
+        parse_pointer(path.read_bytes().decode("utf-8", "replace"))
+        if size < LONGEST_POINTER
+        else None
+    )
     if pointer is not None:
-        said = f"{name} is a git-lfs stub of {size} bytes that stands for a file of {pointer.bytes}; fetch the file with `git lfs pull`"
+        said = (
+            f"{name} is a git-lfs stub of {size} bytes that stands for a file of "
+            f"{pointer.bytes}; fetch the file with `git lfs pull`"
+        )
         return Verdict.STUB, said
-    wrong = check_media(name, _digest(path) if size == manifest[path.name].bytes else "", size, manifest)
+    wrong = check_media(
+        name, _digest(path) if size == manifest[path.name].bytes else "", size, manifest
+    )
     return (Verdict.WRONG, wrong) if wrong else (Verdict.SOUND, "")
 
 

@@ -1,4 +1,5 @@
-"""Columns of a table compared and looked up whole: what a plan over millions of clips is made of."""
+"""Columns of a table compared and looked up whole: what a plan over millions of clips is made
+of."""
 
 from typing import TypeVar
 
@@ -14,22 +15,30 @@ Column = TypeVar("Column", pa.Array, pa.ChunkedArray)
 
 
 def positions(column: pa.ChunkedArray, among: pa.Array | pa.ChunkedArray) -> Positions:
-    """For each text of a column, plain or compact, the place of its first equal in `among`; -1 where there is none, or no text."""
-    return Lookup(column, among).of(column) if pa.types.is_dictionary(column.type) else _numbers(pc.index_in(column, among))
+    """For each text of a column, plain or compact, the place of its first equal in `among`; -1
+    where there is none, or no text."""
+    return (
+        Lookup(column, among).of(column)
+        if pa.types.is_dictionary(column.type)
+        else _numbers(pc.index_in(column, among))
+    )
 
 
 class Lookup:
     """The same for parts of one compact column: each of its texts is looked up once."""
 
     def __init__(self, column: pa.ChunkedArray, among: pa.Array | pa.ChunkedArray) -> None:
-        self._place = np.append(_numbers(pc.index_in(texts(column), among)), np.int32(-1))  # the last is that of no text
+        self._place = np.append(
+            _numbers(pc.index_in(texts(column), among)), np.int32(-1)
+        )  # the last is that of no text
 
     def of(self, part: pa.ChunkedArray) -> Positions:
         return self._place[codes(part)]
 
 
 def codes(column: pa.ChunkedArray) -> Positions:
-    """For each row of a compact column, the place of its text in the dictionary, which all chunks share; -1 for no text."""
+    """For each row of a compact column, the place of its text in the dictionary, which all chunks
+    share; -1 for no text."""
     indices = pa.chunked_array([chunk.indices for chunk in column.chunks], pa.int32())
     return _numbers(indices)
 
@@ -54,7 +63,9 @@ def agree(left: pa.ChunkedArray, right: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    found: NDArray[np.bool_] = (
+        column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    )
     return found.astype(np.bool_)
 
 

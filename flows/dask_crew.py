@@ -1,7 +1,8 @@
 """A build on a Dask cluster: `--dask ADDRESS`, or `--dask local:N` for one on this machine.
 
-Calls go to the workers as bytes and small records come back; how a worker does them is told in `flows.dask_worker`. Only the client writes
-the snapshot. A GPU is used on workers that declare one (`dask worker --resources GPU=1`), and on no others.
+Calls go to the workers as bytes and small records come back; how a worker does them is told in
+`flows.dask_worker`. Only the client writes the snapshot. A GPU is used on workers that declare one
+(`dask worker --resources GPU=1`), and on no others.
 """
 
 # mypy: disallow-untyped-calls=False
@@ -38,7 +39,8 @@ _LOOK_S = 5.0
 _GPU = {"GPU": 1}
 _LOOPBACK = "127.0.0.1"
 _UNWATCHED = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
-"""Dask samples every thread and times every loop for pages that nobody opens here, at some hundredths of a processor for each process."""
+"""Dask samples every thread and times every loop for pages that nobody opens here, at some
+hundredths of a processor for each process."""
 
 
 class ClusterError(RuntimeError):
@@ -47,7 +49,8 @@ class ClusterError(RuntimeError):
 
 @contextmanager
 def connect(where: str) -> Iterator[Client]:
-    """A client of the scheduler at an address; or, for `local:N`, of a new cluster with N workers that ends with the block."""
+    """A client of the scheduler at an address; or, for `local:N`, of a new cluster with N workers
+    that ends with the block."""
     workers = local_workers(where)
     with _quiet(), ExitStack() as stack:
         if workers is None:
@@ -60,8 +63,13 @@ def connect(where: str) -> Iterator[Client]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what distributed logs off the terminal: lost workers and connections are errors of ours where they matter."""
-    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    """Keep what distributed logs off the terminal: lost workers and connections are errors of ours
+    where they matter."""
+    loggers = [
+        logging.getLogger(name)
+        for name in logging.root.manager.loggerDict
+        if name.partition(".")[0] == "distributed"
+    ]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
@@ -73,7 +81,8 @@ def _quiet() -> Iterator[None]:
 
 
 def reach(where: str) -> None:
-    """ClusterError, within some seconds, where there is no such scheduler; a cluster of this machine is not started for that."""
+    """ClusterError, within some seconds, where there is no such scheduler; a cluster of this
+    machine is not started for that."""
     if local_workers(where) is None:
         with _quiet():
             _client(where).close()
@@ -85,11 +94,15 @@ def local_workers(where: str) -> int | None:
     if kind != "local":
         if not where.rpartition(":")[2].isdecimal():
             raise ClusterError(
-                f"--dask {where} is neither a scheduler's address, such as tcp://10.0.0.1:8786, nor local:N, such as local:4"
+                f"--dask {where} is neither a scheduler's address, such as tcp://10.0.0.1:8786, "
+                "nor local:N, such as local:4"
             )
         return None
     if not number.isdecimal() or int(number) == 0:
-        raise ClusterError(f"--dask {where} does not say how many workers to start; expected local:N, such as local:4")
+        raise ClusterError(
+            f"--dask {where} does not say how many workers to start; expected local:N, such as "
+            "local:4"
+        )
     return int(number)
 
 
@@ -104,18 +117,26 @@ def _client(address: str) -> Client:
 
 
 def _local_cluster(workers: int) -> SpecCluster:
-    """Workers of one thread that listen on loopback alone, without a dashboard; the first one declares a GPU, should there be one."""
+    """Workers of one thread that listen on loopback alone, without a dashboard; the first one
+    declares a GPU, should there be one."""
     common = {"host": _LOOPBACK, "dashboard": False}
     scheduler = {"cls": Scheduler, "options": {**common, "dashboard_address": f"{_LOOPBACK}:0"}}
-    # What takes memory is done in processes that Dask does not look at, though it would look ten times a second.
+    # What takes memory is done in processes that Dask does not look at, though it would look ten
+    # times a second.
     worker = {**common, "nthreads": 1, "memory_limit": None, "silence_logs": logging.CRITICAL}
-    spec = {number: {"cls": Nanny, "options": {**worker, "resources": _GPU if number == 0 else {}}} for number in range(workers)}
+    spec = {
+        number: {"cls": Nanny, "options": {**worker, "resources": _GPU if number == 0 else {}}}
+        for number in range(workers)
+    }
     return SpecCluster(spec, scheduler, silence_logs=logging.CRITICAL)
 
 
 @contextmanager
-def hire(where: str, store: Path, clips: Sequence[Path], versions: Mapping[str, str]) -> Iterator["Cluster"]:
-    """The workers of a cluster, all of them found fit to build `store`. `clips`: one of each corpus."""
+def hire(
+    where: str, store: Path, clips: Sequence[Path], versions: Mapping[str, str]
+) -> Iterator["Cluster"]:
+    """The workers of a cluster, all of them found fit to build `store`. `clips`: one of each
+    corpus."""
     build = secrets.token_hex(8)
     with connect(where) as client, _probe(store, build) as probe:
         mirror = mirror_of(store)
@@ -127,7 +148,8 @@ def hire(where: str, store: Path, clips: Sequence[Path], versions: Mapping[str, 
 
 @contextmanager
 def _probe(store: Path, text: str) -> Iterator[Path]:
-    """A file in the store that workers must see; `sweep` would remove it if this process were killed."""
+    """A file in the store that workers must see; `sweep` would remove it if this process were
+    killed."""
     probe = store / f".probe.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
         probe.write_text(text, encoding="utf-8")
@@ -149,7 +171,8 @@ class Cluster:
         return int(self._client.scheduler_info(n_workers=0)["total_threads"])
 
     def networks(self, wanted: str) -> Networks:
-        """torch on the workers that declare a GPU, where there are such; the engine of the client's machine is not asked."""
+        """torch on the workers that declare a GPU, where there are such; the engine of the client's
+        machine is not asked."""
         on_gpu = wanted != "openvino" and self._has_gpu()
         return Networks(("torch" if on_gpu else "openvino") if wanted == "auto" else wanted, on_gpu)
 
@@ -169,8 +192,13 @@ class Cluster:
     def _has_gpu(self) -> bool:
         """Whether workers declare a GPU; ClusterError when one of them finds none."""
         workers = self._client.scheduler_info()["workers"]
-        declared = [address for address, worker in workers.items() if worker["resources"].get("GPU", 0) >= 1]
-        asked = [(address, self.submit((finds_cuda, (), {}), gpu=True, only=address)) for address in declared]
+        declared = [
+            address for address, worker in workers.items() if worker["resources"].get("GPU", 0) >= 1
+        ]
+        asked = [
+            (address, self.submit((finds_cuda, (), {}), gpu=True, only=address))
+            for address in declared
+        ]
         without = [address for address, future in asked if not self.wait_for(future)]
         if without and not self._is_local:
             raise ClusterError(
@@ -189,7 +217,8 @@ class Cluster:
                 raise error
             if isinstance(error, BaseException):
                 raise ClusterError(
-                    f"the worker {address} cannot run affectstore: {type(error).__name__}: {error}; install the same version there"
+                    f"the worker {address} cannot run affectstore: {type(error).__name__}: "
+                    f"{error}; install the same version there"
                 ) from error
 
     def submit(self, call: Call, gpu: bool = False, only: str | None = None) -> "Future[bytes]":
@@ -198,19 +227,32 @@ class Cluster:
         # Networks first: what they are to see lies on the disk already.
         options: dict[str, Any] = {"resources": _GPU, "priority": 1} if gpu else {}
         places = [only] if only else None
-        return self._client.submit(perform, self._terms, gpu, pickle.dumps(call), key=key, pure=False, workers=places, **options)
+        return self._client.submit(
+            perform,
+            self._terms,
+            gpu,
+            pickle.dumps(call),
+            key=key,
+            pure=False,
+            workers=places,
+            **options,
+        )
 
     def wait_for(self, future: "Future[bytes]") -> Any:
-        """The result of a submitted call. WorkerDied when the process that does it ends, ClusterError when the cluster is lost."""
+        """The result of a submitted call. WorkerDied when the process that does it ends,
+        ClusterError when the cluster is lost."""
         try:
             while not _is_done(future):
                 self._refuse_without_workers()
             return pickle.loads(future.result())  # noqa: S301  (from a worker, which runs what this process sends)
         except KilledWorker as error:
-            raise WorkerDied(f"{error.allowed_failures + 1} Dask workers ended in the middle of the same work") from error
+            raise WorkerDied(
+                f"{error.allowed_failures + 1} Dask workers ended in the middle of the same work"
+            ) from error
         except FutureCancelledError as error:
             raise ClusterError(
-                "the connection to the Dask scheduler was lost; run the same command again: what was finished is kept"
+                "the connection to the Dask scheduler was lost; run the same command again: what "
+                "was finished is kept"
             ) from error
         finally:
             future.release()
@@ -220,7 +262,8 @@ class Cluster:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > _WORKERLESS_S:
             raise ClusterError(
-                f"the scheduler has had no worker for {_WORKERLESS_S:.0f} s; start some with `dask worker ADDRESS`, "
+                f"the scheduler has had no worker for {_WORKERLESS_S:.0f} s; start some with "
+                "`dask worker ADDRESS`, "
                 "and run the same command again: what was finished is kept"
             )
 
@@ -232,7 +275,8 @@ class DaskCrew:
         self._cluster, self._gpu = cluster, gpu
 
     def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """work(*args) on a worker. WorkerDied when the process that does it ends, ClusterError when the cluster is lost."""
+        """work(*args) on a worker. WorkerDied when the process that does it ends, ClusterError when
+        the cluster is lost."""
         result: T = self._cluster.wait_for(self._cluster.submit((work, args, kwargs), self._gpu))
         return result
 

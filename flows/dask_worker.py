@@ -1,11 +1,14 @@
-"""What runs inside a Dask worker: it hands every call on to a process of its own, a `Crew` as on one machine.
+"""What runs inside a Dask worker: it hands every call on to a process of its own, a `Crew` as on
+one machine.
 
     Dask worker (one thread: one call at a time)
-        ├── its process: Dask alone; bytes in, bytes out; it loads no codec and no network, and answers the scheduler at any time
+        ├── its process: Dask alone; bytes in, bytes out; it loads no codec and no network, and
+        answers the scheduler at any time
         └── a process of its crew: does the work, with one thread, its stderr kept off the terminal
 
-So a clip that ends its process does not end the worker, and is found as on one machine; a worker that is killed takes its crew along, and
-the scheduler gives its call to another. A GPU has a process of its own, so that two never share one.
+So a clip that ends its process does not end the worker, and is found as on one machine; a worker
+that is killed takes its crew along, and the scheduler gives its call to another. A GPU has a
+process of its own, so that two never share one.
 """
 
 import multiprocessing
@@ -40,7 +43,8 @@ class Terms:
     versions: Mapping[str, str]
     """Libraries whose version may change the numbers."""
     store: Path
-    """Its folder; where the store lies behind a URL, its mirror, which each machine has for itself."""
+    """Its folder; where the store lies behind a URL, its mirror, which each machine has for itself.
+    """
     url: str | None
     probe: Path
     """A file that the client has just written into the folder; it holds the id of the build."""
@@ -58,28 +62,52 @@ def greet(terms: Terms, dask_worker: Worker) -> None:
 
 
 def _check(terms: Terms, here: str) -> None:
-    """Unfit where the worker has other libraries than the client, or does not see the same files."""
-    if other := {name: found for name, wanted in terms.versions.items() if (found := _installed(name)) != wanted}:
-        found = ", ".join(f"{name} {found}, not {terms.versions[name]}" for name, found in other.items())
-        raise Unfit(f"the worker {here} has {found} as here; other versions may give other bytes: install the same ones on every worker")
+    """Unfit where the worker has other libraries than the client, or does not see the same
+    files."""
+    if other := {
+        name: found
+        for name, wanted in terms.versions.items()
+        if (found := _installed(name)) != wanted
+    }:
+        found = ", ".join(
+            f"{name} {found}, not {terms.versions[name]}" for name, found in other.items()
+        )
+        raise Unfit(
+            f"the worker {here} has {found} as here; other versions may give other bytes: install "
+            "the same ones on every worker"
+        )
     if terms.url is None and not _holds(terms.probe, terms.build):
-        raise Unfit(f"the worker {here} does not see the store at {terms.store}; every worker needs the same folder, at the same path")
+        raise Unfit(
+            f"the worker {here} does not see the store at {terms.store}; every worker needs the "
+            "same folder, at the same path"
+        )
     try:
         if terms.url is not None:
             _check_mirror(terms.url, terms.store, here)
         tempfile.TemporaryFile(dir=terms.store).close()
     except OSError as error:
-        raise Unfit(f"the worker {here} may not write to {terms.store}: {error.strerror}; give its user the permission") from error
+        raise Unfit(
+            f"the worker {here} may not write to {terms.store}: {error.strerror}; give its user "
+            "the permission"
+        ) from error
     for clip in terms.clips:
         if not clip.is_file():
-            raise Unfit(f"the worker {here} does not see the clip {clip}; every worker needs the corpora at the same path")
+            raise Unfit(
+                f"the worker {here} does not see the clip {clip}; every worker needs the corpora "
+                "at the same path"
+            )
 
 
 def _check_mirror(url: str, expected: Path, here: str) -> None:
     from stores.mirror import home
 
-    if (folder := home(url)) != expected:  # which is made, so that the processes of the worker know it
-        raise Unfit(f"the worker {here} caches {url} in {folder}, not in {expected} as here; set AFFECTSTORE_CACHE to the same on both")
+    if (
+        folder := home(url)
+    ) != expected:  # which is made, so that the processes of the worker know it
+        raise Unfit(
+            f"the worker {here} caches {url} in {folder}, not in {expected} as here; set "
+            "AFFECTSTORE_CACHE to the same on both"
+        )
 
 
 def _installed(name: str) -> str:
@@ -97,7 +125,8 @@ def _holds(probe: Path, text: str) -> bool:
 
 
 def perform(terms: Terms, gpu: bool, call: bytes) -> bytes:
-    """A pickled (function, arguments, keywords) -> its pickled result, from a process of this worker that may use a GPU or not."""
+    """A pickled (function, arguments, keywords) -> its pickled result, from a process of this
+    worker that may use a GPU or not."""
     hand = _take(terms, gpu)
     try:
         return hand.crew.call(_run, call)
@@ -115,7 +144,11 @@ class _Hand:
     """A crew for one build on one worker, and what it has to tell."""
 
     def __init__(self, terms: Terms, gpu: bool, worker: Worker) -> None:
-        self.key, self._worker, self._build = (terms.build, gpu, worker.address), worker, terms.build
+        self.key, self._worker, self._build = (
+            (terms.build, gpu, worker.address),
+            worker,
+            terms.build,
+        )
         self.crew = Crew(worker.state.nthreads, self._advance, hide_gpus=not gpu)
         self.users = 0
         self.since = time.monotonic()
@@ -146,7 +179,8 @@ def _take(terms: Terms, gpu: bool) -> _Hand:
         hand = _hands.get((terms.build, gpu, worker.address))
         if hand is None:
             _check(terms, worker.address)
-            # Dask's workers are daemons, which may have no children lest these outlive them. Ours leave with their parent.
+            # Dask's workers are daemons, which may have no children lest these outlive them. Ours
+            # leave with their parent.
             multiprocessing.current_process().daemon = False
             hand = _Hand(terms, gpu, worker)
             _hands[hand.key] = hand

@@ -1,4 +1,5 @@
-"""The whole product on a corpus that anyone may have: sample clips -> store -> folds -> audit -> a batch."""
+"""The whole product on a corpus that anyone may have: sample clips -> store -> folds -> audit -> a
+batch."""
 
 from pathlib import Path
 
@@ -27,7 +28,10 @@ def run(out: Path, workers: int | None) -> None:
     print_folds(store, _SCHEME)
     print_report(run_audit([store]))
     _print_a_batch(store)
-    print(f"\nThe clips are in {clips}, the store is in {store}. Next:\n  affectstore show {store}\n  affectstore verify {store}")
+    print(
+        f"\nThe clips are in {clips}, the store is in {store}. Next:\n  affectstore show "
+        f"{store}\n  affectstore verify {store}"
+    )
 
 
 def make_sample(folder: Path) -> None:
@@ -40,11 +44,25 @@ def make_sample(folder: Path) -> None:
 
 def _print_a_batch(store: Path) -> None:
     """What a trainer sees: padded arrays with masks."""
-    dataset = FeatureDataset(store, features=["mfcc", "resnet18"], labels="ravdess8", scheme=_SCHEME, fold=0, role="train", missing="drop")
+    dataset = FeatureDataset(
+        store,
+        features=["mfcc", "resnet18"],
+        labels="ravdess8",
+        scheme=_SCHEME,
+        fold=0,
+        role="train",
+        missing="drop",
+    )
     batch = dataset.collate([dataset[i] for i in range(_BATCH)])
-    print(f"\nFeatureDataset(..., scheme={_SCHEME!r}, fold=0, role='train', missing='drop') has {len(dataset)} clips; a batch of {_BATCH}:")
+    print(
+        f"\nFeatureDataset(..., scheme={_SCHEME!r}, fold=0, role='train', missing='drop') has "
+        f"{len(dataset)} clips; a batch of {_BATCH}:"
+    )
     print(f"  clip_ids         {', '.join(batch['clip_ids'])}")
     print(f"  targets          {batch['targets']} of {', '.join(dataset.classes)}")
     for name, values in batch["values"].items():
         mask = batch["mask"][name]
-        print(f"  values[{name!r}] {values.shape} {values.dtype}, mask {mask.shape}, rows of each clip {batch['lengths'][name]}")
+        print(
+            f"  values[{name!r}] {values.shape} {values.dtype}, mask {mask.shape}, rows of each "
+            f"clip {batch['lengths'][name]}"
+        )

@@ -35,16 +35,21 @@ class DrawError(ValueError):
 
 
 def draw(root: Path, feature: str, out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
-    """Draw a feature of the given clips, or of all that have it, each as `out`/CLIP ID.png; the files.
+    """Draw a feature of the given clips, or of all that have it, each as `out`/CLIP ID.png; the
+    files.
 
-    Rows of numbers become a heat map over seconds (coefficients, or Hz for mel bands), with a panel for each order of derivative, or
-    lines where the columns have names; pictures become a sheet of them, with their times. Rows that are not valid are left blank.
-    NotInStore, a KeyError, for a feature or clip that the store does not hold; DrawError for a feature of another form.
+    Rows of numbers become a heat map over seconds (coefficients, or Hz for mel bands), with a panel
+    for each order of derivative, or lines where the columns have names; pictures become a sheet of
+    them, with their times. Rows that are not valid are left blank. NotInStore, a KeyError, for a
+    feature or clip that the store does not hold; DrawError for a feature of another form.
     """
     tracks = FeatureStore(root)[feature]
     if len(tracks.spec.shape) != 1 and not is_pictures(tracks.spec):
         found = ", ".join(["time", *map(str, tracks.spec.shape)])
-        raise DrawError(f"{feature} is ({found}), expected rows of numbers or of pictures; name a feature such as mfcc, logmel64 or crops")
+        raise DrawError(
+            f"{feature} is ({found}), expected rows of numbers or of pictures; name a feature "
+            "such as mfcc, logmel64 or crops"
+        )
     files = []
     for clip_id in clip_ids or tracks:
         track = tracks[clip_id]
@@ -62,7 +67,8 @@ def draw(root: Path, feature: str, out: Path, clip_ids: Sequence[str] = ()) -> l
 
 
 def file_name(clip_id: str) -> Path:
-    """`corpus/stem` -> corpus/stem.png, whatever characters the id has: no id leads out of the folder, and no two give one name."""
+    """`corpus/stem` -> corpus/stem.png, whatever characters the id has: no id leads out of the
+    folder, and no two give one name."""
     parts = [re.sub(r"^\.", "%2E", quote(part, safe=" ")) or "%" for part in clip_id.split("/")]
     return Path(*parts[:-1], f"{parts[-1]}.png")
 
@@ -75,14 +81,24 @@ def is_pictures(spec: FeatureSpec) -> bool:
 
 
 def contact_sheet(track: Track) -> Rgb:
-    """(height, width, 3) uint8: the pictures from left to right, each above its time; grey where a row is not valid."""
-    chosen = np.unique(np.linspace(0, len(track) - 1, min(len(track), _MOST_PICTURES)).round().astype(int))
+    """(height, width, 3) uint8: the pictures from left to right, each above its time; grey where a
+    row is not valid."""
+    chosen = np.unique(
+        np.linspace(0, len(track) - 1, min(len(track), _MOST_PICTURES)).round().astype(int)
+    )
     pictures = [_picture(track, row) for row in chosen]
-    height, width = next((picture.shape[:2] for picture in pictures if picture is not None), (64, 64))
-    tiles = [_tile(picture, height, width, track.seconds[row]) for picture, row in zip(pictures, chosen, strict=True)]
+    height, width = next(
+        (picture.shape[:2] for picture in pictures if picture is not None), (64, 64)
+    )
+    tiles = [
+        _tile(picture, height, width, track.seconds[row])
+        for picture, row in zip(pictures, chosen, strict=True)
+    ]
     columns = max(1, round((len(tiles) * 1.5) ** 0.5))
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
-    return np.concatenate([np.concatenate(tiles[at : at + columns], axis=1) for at in range(0, len(tiles), columns)])
+    return np.concatenate(
+        [np.concatenate(tiles[at : at + columns], axis=1) for at in range(0, len(tiles), columns)]
+    )
 
 
 def _picture(track: Track, row: int) -> Rgb | None:
@@ -93,10 +109,17 @@ def _picture(track: Track, row: int) -> Rgb | None:
 
 
 def _tile(picture: Rgb | None, height: int, width: int, seconds: float) -> Rgb:
-    tile = np.full((height + _CAPTION_PX + _MARGIN_PX, max(width, 64) + _MARGIN_PX, 3), 255, np.uint8)
+    tile = np.full(
+        (height + _CAPTION_PX + _MARGIN_PX, max(width, 64) + _MARGIN_PX, 3), 255, np.uint8
+    )
     tile[:height, :width] = 192 if picture is None else picture
     at = (2, height + _CAPTION_PX - 4)
-    return np.asarray(cv2.putText(tile, f"{seconds:.2f} s", at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA), np.uint8)
+    return np.asarray(
+        cv2.putText(
+            tile, f"{seconds:.2f} s", at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA
+        ),
+        np.uint8,
+    )
 
 
 def _write_sheet(path: Path, rgb: Rgb) -> None:
@@ -115,7 +138,9 @@ def figure(clip_id: str, spec: FeatureSpec, track: Track) -> "Figure":
     names = [name.strip() for name in spec.units.split(",")]
     as_lines = len(names) == values.shape[1] <= _MOST_LINES
     panels = np.split(values, values.shape[1] if as_lines else orders(spec), axis=1)
-    whole = Figure(figsize=(10, 1.2 + (1.2 if as_lines else 2.6) * len(panels)), dpi=100, layout="constrained")
+    whole = Figure(
+        figsize=(10, 1.2 + (1.2 if as_lines else 2.6) * len(panels)), dpi=100, layout="constrained"
+    )
     whole.suptitle(f"{clip_id}   {spec.name}", parse_math=False)
     axes = whole.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for number, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
@@ -132,13 +157,23 @@ def figure(clip_id: str, spec: FeatureSpec, track: Track) -> "Figure":
 def orders(spec: FeatureSpec) -> int:
     """How many blocks of equal width a row has: MFCC and each order of their derivatives."""
     deltas = _params(spec).get("deltas") if spec.extractor == "mfcc" else 0
-    return deltas + 1 if isinstance(deltas, int) and 0 <= deltas < len(_ORDERS) and spec.shape[0] % (deltas + 1) == 0 else 1
+    return (
+        deltas + 1
+        if isinstance(deltas, int)
+        and 0 <= deltas < len(_ORDERS)
+        and spec.shape[0] % (deltas + 1) == 0
+        else 1
+    )
 
 
-def heat_map(axis: "Axes", spec: FeatureSpec, seconds: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-    """(time, d) as colours; the scale covers all but the outermost hundredths, so that one outlier does not hide the rest.
+def heat_map(
+    axis: "Axes", spec: FeatureSpec, seconds: NDArray[np.float64], values: NDArray[np.float64]
+) -> None:
+    """(time, d) as colours; the scale covers all but the outermost hundredths, so that one outlier
+    does not hide the rest.
 
-    Nor does the first MFCC, the level, whose numbers are tenfold those of the others: it may lie beyond the scale.
+    Nor does the first MFCC, the level, whose numbers are tenfold those of the others: it may lie
+    beyond the scale.
     """
     scaled = values[:, 1:] if spec.extractor == "mfcc" and values.shape[1] > 1 else values
     known = scaled[np.isfinite(scaled)]
@@ -147,18 +182,25 @@ def heat_map(axis: "Axes", spec: FeatureSpec, seconds: NDArray[np.float64], valu
     mesh = axis.pcolormesh(edges(seconds, spec.hop_s), places, values.T, vmin=low, vmax=high)
     axis.figure.colorbar(mesh, ax=axis, label=spec.units if len(spec.units) < 30 else spec.dims[1])
     centres_hz = band_centres_hz(spec)
-    axis.set_ylabel("coefficient" if spec.extractor == "mfcc" else spec.dims[1] if centres_hz is None else "Hz")
+    axis.set_ylabel(
+        "coefficient" if spec.extractor == "mfcc" else spec.dims[1] if centres_hz is None else "Hz"
+    )
     if centres_hz is not None:
         bands = np.unique(np.linspace(0, values.shape[1] - 1, 6).round().astype(int))
         axis.set_yticks(bands, [f"{hz:.0f}" for hz in centres_hz[bands]])
 
 
 def band_centres_hz(spec: FeatureSpec) -> NDArray[np.float64] | None:
-    """(n_mels,) where the filters of a log-mel feature have their peaks; None for another feature, or one that does not say."""
+    """(n_mels,) where the filters of a log-mel feature have their peaks; None for another feature,
+    or one that does not say."""
     from librosa import mel_frequencies
 
     params = _params(spec)
-    if spec.extractor != "logmel" or params.get("n_mels") != spec.shape[0] or not {"fmin", "fmax", "rate_hz"} <= params.keys():
+    if (
+        spec.extractor != "logmel"
+        or params.get("n_mels") != spec.shape[0]
+        or not {"fmin", "fmax", "rate_hz"} <= params.keys()
+    ):
         return None
     highest = params["fmax"] or params["rate_hz"] / 2
     return np.asarray(mel_frequencies(spec.shape[0] + 2, fmin=params["fmin"], fmax=highest)[1:-1])

@@ -1,4 +1,5 @@
-"""The flow `fit`: what is learned from the training clips of each fold of a scheme, published as a new snapshot."""
+"""The flow `fit`: what is learned from the training clips of each fold of a scheme, published as a
+new snapshot."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,8 @@ def fit_guarded(crew: Crew, work: FitTask) -> FoldState:
         return crew.call(fit_fold, work)
     except WorkerDied as died:
         raise WorkerDied(
-            f"a worker process was ended while it fitted {work.title}, most often because memory ran out ({died}); "
+            f"a worker process was ended while it fitted {work.title}, most often because memory "
+            f"ran out ({died}); "
             "run the same command again with fewer workers, finished states are kept"
         ) from died
 
@@ -52,10 +54,11 @@ _fit = task(name="fit-fold", **OPTIONS)(fit_guarded)
 )
 @mendable
 def fit(store: str | Path, scheme: str, workers: int | None = None) -> FitResult:
-    """Fit every [fitted.NAME] of the store's recipe for every fold of a split scheme, each on the training clips of that fold alone.
+    """Fit every [fitted.NAME] of the store's recipe for every fold of a split scheme, each on the
+    training clips of that fold alone.
 
-    What is fitted already on the same clips stays as it is. workers: processes of this machine, one for each core if None. Publishes one
-    snapshot, or nothing where nothing was missing.
+    What is fitted already on the same clips stays as it is. workers: processes of this machine, one
+    for each core if None. Publishes one snapshot, or nothing where nothing was missing.
     """
     root = home(store)
     with locked(root):
@@ -65,7 +68,9 @@ def fit(store: str | Path, scheme: str, workers: int | None = None) -> FitResult
         if pending:
             _fit_all(fits, min(workers or cores(), pending))
         result = FitResult(fits.publish() if pending else fits.snapshot, pending, fits.held)
-    create_markdown_artifact(_markdown(result, scheme), key="fit", description=f"Fit of {shown(root)} for {scheme}"[:200])
+    create_markdown_artifact(
+        _markdown(result, scheme), key="fit", description=f"Fit of {shown(root)} for {scheme}"[:200]
+    )
     return result
 
 
@@ -73,14 +78,25 @@ def _fit_all(fits: Fits, workers: int) -> None:
     total = len(fits.pending) * fits.snapshot.counts["clips"]
     with Meter("fitting", total) as meter, Crew(workers, meter.advance) as crew:
         for tasks in fits.rounds():
-            futures = [_fit.with_options(task_run_name=work.title).submit(whole(crew), whole(work)) for work in tasks]
+            futures = [
+                _fit.with_options(task_run_name=work.title).submit(whole(crew), whole(work))
+                for work in tasks
+            ]
             for work, future in zip(tasks, futures, strict=True):
                 fits.add(work.name, future.result())
 
 
 def _markdown(result: FitResult, scheme: str) -> str:
-    lines = [f"# Fitted for {scheme}", "", f"{result.fitted} states are new, {result.held} were there.", ""]
-    lines += ["| feature | fold | training clips | rows of a clip | MB |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        f"# Fitted for {scheme}",
+        "",
+        f"{result.fitted} states are new, {result.held} were there.",
+        "",
+    ]
+    lines += [
+        "| feature | fold | training clips | rows of a clip | MB |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for name, entry in result.snapshot.fitted.items():
         for one in entry.states:
             if one.scheme == scheme:

@@ -1,4 +1,5 @@
-"""What an audit is told of a store's fitted states: the clips that each saw, by its own file, and those that it was meant to see."""
+"""What an audit is told of a store's fitted states: the clips that each saw, by its own file, and
+those that it was meant to see."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,7 +28,9 @@ def fits(root: Path, tables: Mapping[str, pa.Table], fitted: Mapping[str, Stored
             saw = dict(read_state(root, state.file).clips)
             training = trainings.of(name, state.scheme, state.fold)
             meant = dict(zip(training.clip_ids, training.sha256s, strict=True))
-            changed = frozenset(clip_id for clip_id, sha256 in saw.items() if meant.get(clip_id, sha256) != sha256)
+            changed = frozenset(
+                clip_id for clip_id, sha256 in saw.items() if meant.get(clip_id, sha256) != sha256
+            )
             fit = Fit(name, frozenset(saw), frozenset(meant), changed)
             found[state.scheme, state.fold] = (*found.get((state.scheme, state.fold), ()), fit)
     return found

@@ -16,10 +16,15 @@ from manifests.corpora.catalog import Found
 from manifests.quarantine import BadClip, Reason
 
 
-def inspect_clips(found: Sequence[Found], paths: Sequence[Path], known: Mapping[str, Clip], limits: Limits) -> list[Found]:
+def inspect_clips(
+    found: Sequence[Found], paths: Sequence[Path], known: Mapping[str, Clip], limits: Limits
+) -> list[Found]:
     """Hash each file, and probe those whose bytes are new; runs in a worker process."""
     hashed = cache(_hash)  # many clips may be turns in one long file
-    return [_inspect(f, path, known.get(f.clip.clip_id), limits, hashed) for f, path in zip(found, paths, strict=True)]
+    return [
+        _inspect(f, path, known.get(f.clip.clip_id), limits, hashed)
+        for f, path in zip(found, paths, strict=True)
+    ]
 
 
 def _hash(path: Path) -> tuple[str, int]:
@@ -28,7 +33,13 @@ def _hash(path: Path) -> tuple[str, int]:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 
-def _inspect(found: Found, path: Path, known: Clip | None, limits: Limits, hashed: Callable[[Path], tuple[str, int]]) -> Found:
+def _inspect(
+    found: Found,
+    path: Path,
+    known: Clip | None,
+    limits: Limits,
+    hashed: Callable[[Path], tuple[str, int]],
+) -> Found:
     if found.bad:
         advance(1)
         return found
@@ -36,11 +47,19 @@ def _inspect(found: Found, path: Path, known: Clip | None, limits: Limits, hashe
         digest, size = hashed(path)
     except PermissionError:
         advance(1)
-        bad = BadClip(found.clip.clip_id, Reason.UNREADABLE, "this user may not read the file; change its permissions")
+        bad = BadClip(
+            found.clip.clip_id,
+            Reason.UNREADABLE,
+            "this user may not read the file; change its permissions",
+        )
         return replace(found, bad=bad)
     clip = replace(found.clip, sha256=digest, bytes=size)
     try:
-        clip = _with_facts(clip, known) if known and _is_the_same(clip, known) else probe(clip, path, limits)
+        clip = (
+            _with_facts(clip, known)
+            if known and _is_the_same(clip, known)
+            else probe(clip, path, limits)
+        )
     except BadClip as bad:
         return replace(found, clip=clip, bad=bad)
     finally:
@@ -49,20 +68,35 @@ def _inspect(found: Found, path: Path, known: Clip | None, limits: Limits, hashe
 
 
 def as_known(found: Found, known: Clip, sha256: str) -> Found | None:
-    """A clip whose file was not read, as it was known before; None where that was of other bytes, or not all there is to know."""
+    """A clip whose file was not read, as it was known before; None where that was of other bytes,
+    or not all there is to know."""
     clip = replace(found.clip, sha256=sha256, bytes=known.bytes)
     return replace(found, clip=_with_facts(clip, known)) if _is_the_same(clip, known) else None
 
 
 def _is_the_same(clip: Clip, known: Clip) -> bool:
     """The bytes and the part of them that were probed before."""
-    return known.sha256 == clip.sha256 and span(known) == span(clip) and known.duration_s is not None
+    return (
+        known.sha256 == clip.sha256 and span(known) == span(clip) and known.duration_s is not None
+    )
 
 
 _FACTS = (
-    "duration_s", "has_audio", "has_video", "audio_s", "video_s", "rate_hz", "channels", "width_px", "height_px",
-    "fps", "frames", "variable_rate", "audio_start_s", "video_start_s",
-)  # fmt: skip
+    "duration_s",
+    "has_audio",
+    "has_video",
+    "audio_s",
+    "video_s",
+    "rate_hz",
+    "channels",
+    "width_px",
+    "height_px",
+    "fps",
+    "frames",
+    "variable_rate",
+    "audio_start_s",
+    "video_start_s",
+)
 
 
 def _with_facts(clip: Clip, known: Clip) -> Clip:

@@ -20,20 +20,37 @@ _FINGERPRINTS: dict[str, tuple[str, Callable[[Mapping[str, Track]], list[Near]]]
 
 
 def measured(root: Path, features: Mapping[str, StoredFeature], index: pa.Table) -> Measured:
-    """Digests and near-duplicates of all clips, from the store's own features. `index`: their rows, be they published or not."""
-    found = {kind: _tracks(root, features, index, extractor) for kind, extractor in _DIGESTS.items()}
-    prints = {kind: _tracks(root, features, index, extractor) for kind, (extractor, _) in _FINGERPRINTS.items()}
+    """Digests and near-duplicates of all clips, from the store's own features. `index`: their rows,
+    be they published or not."""
+    found = {
+        kind: _tracks(root, features, index, extractor) for kind, extractor in _DIGESTS.items()
+    }
+    prints = {
+        kind: _tracks(root, features, index, extractor)
+        for kind, (extractor, _) in _FINGERPRINTS.items()
+    }
     extractors = _DIGESTS | {kind: extractor for kind, (extractor, _) in _FINGERPRINTS.items()}
     return Measured(
         digests={kind: digests(tracks) for kind, tracks in found.items() if tracks is not None},
-        near={kind: _pairs(_FINGERPRINTS[kind][1](tracks)) for kind, tracks in prints.items() if tracks is not None},
+        near={
+            kind: _pairs(_FINGERPRINTS[kind][1](tracks))
+            for kind, tracks in prints.items()
+            if tracks is not None
+        },
         compared={kind: len(tracks) for kind, tracks in prints.items() if tracks is not None},
-        unmeasured={kind: _advice(extractors[kind]) for kind, tracks in {**found, **prints}.items() if tracks is None},
+        unmeasured={
+            kind: _advice(extractors[kind])
+            for kind, tracks in {**found, **prints}.items()
+            if tracks is None
+        },
     )
 
 
-def _tracks(root: Path, features: Mapping[str, StoredFeature], index: pa.Table, extractor: str) -> Mapping[str, Track] | None:
-    """The tracks of the first feature, by name, that the extractor made of the clips as they are."""
+def _tracks(
+    root: Path, features: Mapping[str, StoredFeature], index: pa.Table, extractor: str
+) -> Mapping[str, Track] | None:
+    """The tracks of the first feature, by name, that the extractor made of the clips as they
+    are."""
     for _, feature in sorted(features.items()):
         if feature.spec.extractor == extractor and not feature.spec.variant:
             return open_tracks(root, feature, index)
@@ -45,4 +62,7 @@ def _pairs(found: Sequence[Near]) -> list[tuple[str, str, float]]:
 
 
 def _advice(extractor: str) -> str:
-    return f'the recipe has no {extractor} feature; add [features.{extractor}] with extractor = "{extractor}" and build again'
+    return (
+        f"the recipe has no {extractor} feature; add [features.{extractor}] with extractor = "
+        f'"{extractor}" and build again'
+    )

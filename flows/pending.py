@@ -1,6 +1,8 @@
-"""What is left to build: a pure function of the clips, the wanted fingerprints and what the store already holds.
+"""What is left to build: a pure function of the clips, the wanted fingerprints and what the store
+already holds.
 
-Clips and features are rows and columns of arrays here, since a store of a million clips has ten million rows in its index.
+Clips and features are rows and columns of arrays here, since a store of a million clips has ten
+million rows in its index.
 """
 
 from bisect import bisect_left
@@ -41,8 +43,15 @@ class Held:
     def known(self, clip_ids: Iterable[str]) -> dict[str, Clip]:
         """Those of the clips that are held, by id."""
         ids = self.clip_table.column("clip_id")
-        rows = [row for clip_id in clip_ids if (row := _first(ids, clip_id)) < len(ids) and ids[row].as_py() == clip_id]
-        return {clip.clip_id: clip for clip in CLIPS.rows(pick(self.clip_table, np.array(rows, np.int64)))}
+        rows = [
+            row
+            for clip_id in clip_ids
+            if (row := _first(ids, clip_id)) < len(ids) and ids[row].as_py() == clip_id
+        ]
+        return {
+            clip.clip_id: clip
+            for clip in CLIPS.rows(pick(self.clip_table, np.array(rows, np.int64)))
+        }
 
     @cached_property
     def shards(self) -> Mapping[str, ShardRecord]:
@@ -54,7 +63,9 @@ class Held:
         """Why a clip has no value for a feature. KeyError where quarantine does not say."""
         ids = self.quarantine.column("clip_id")
         first = _first(ids, clip_id)
-        for row in QUARANTINE.rows(self.quarantine.slice(first, _first(ids, clip_id, after=True) - first)):
+        for row in QUARANTINE.rows(
+            self.quarantine.slice(first, _first(ids, clip_id, after=True) - first)
+        ):
             if row.feature == feature:
                 return row
         raise KeyError((clip_id, feature))
@@ -72,17 +83,23 @@ def _first(ids: pa.ChunkedArray, clip_id: str, after: bool = False) -> int:
     return bisect_left(range(len(ids)), clip_id, key=lambda at: ids[at].as_py())
 
 
-def still_good(held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec], same_media: bool) -> Positions:
-    """(clip, feature) -> the row of the held index that stays, or -1: same bytes of the clip, same span, same fingerprint of the feature.
+def still_good(
+    held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec], same_media: bool
+) -> Positions:
+    """(clip, feature) -> the row of the held index that stays, or -1: same bytes of the clip, same
+    span, same fingerprint of the feature.
 
-    Clips in the order of their table, features in that of their names. A quarantined row stays only while `same_media`: another decoder
-    or other limits may save the clip.
+    Clips in the order of their table, features in that of their names. A quarantined row stays only
+    while `same_media`: another decoder or other limits may save the clip.
     """
     return _held_rows(held, specs, same_media)[_same_clips(held.clip_table, clips)]
 
 
-def still_refused(held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec], bad: Mapping[str, BadClip]) -> Positions:
-    """The same for clips that are refused before any decoding: the rows that say so, if quarantine has the very same reason."""
+def still_refused(
+    held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec], bad: Mapping[str, BadClip]
+) -> Positions:
+    """The same for clips that are refused before any decoding: the rows that say so, if quarantine
+    has the very same reason."""
     rows = np.full((clips.num_rows, len(specs)), -1, np.int32)
     lost = held.quarantine
     number = positions(lost.column("clip_id"), pa.array(bad, pa.string()))
@@ -96,12 +113,15 @@ def still_refused(held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec],
     mine, whose = (positions(lost.column(name), table.column(name)) for table, name in places)
     which = positions(lost.column("feature"), pa.array(sorted(specs)))
     good = same & (mine >= 0) & (whose >= 0) & (which >= 0)
-    rows[mine[good], which[good]] = _held_rows(held, specs, same_media=True)[whose[good], which[good]]
+    rows[mine[good], which[good]] = _held_rows(held, specs, same_media=True)[
+        whose[good], which[good]
+    ]
     return rows
 
 
 def _held_rows(held: Held, specs: Mapping[str, FeatureSpec], same_media: bool) -> Positions:
-    """(held clip, feature) -> the row of the held index that is still wanted, or -1; and such a row of -1 at the end."""
+    """(held clip, feature) -> the row of the held index that is still wanted, or -1; and such a row
+    of -1 at the end."""
     rows = np.full((held.clip_table.num_rows + 1, len(specs)), -1, np.int32)
     clips = Lookup(held.marks.column("clip_id"), held.clip_table.column("clip_id"))
     features = Lookup(held.marks.column("feature"), pa.array(sorted(specs)))
@@ -130,20 +150,31 @@ def _same_clips(held: pa.Table, clips: pa.Table) -> Positions:
 _SAME = ["sha256", "start_s", "end_s", "region"]
 
 
-def _is_wanted(index: pa.Table, which: Positions, specs: Mapping[str, FeatureSpec], same_media: bool) -> NDArray[np.bool_]:
-    """Whether a row is of a wanted feature (`which`, by number), its fingerprint still that of the feature, and its state to be kept."""
+def _is_wanted(
+    index: pa.Table, which: Positions, specs: Mapping[str, FeatureSpec], same_media: bool
+) -> NDArray[np.bool_]:
+    """Whether a row is of a wanted feature (`which`, by number), its fingerprint still that of the
+    feature, and its state to be kept."""
     known = texts(index.column("fingerprint")).to_pylist()
     place = {fingerprint: code for code, fingerprint in enumerate(known)}
-    expected = np.array([*(place.get(specs[name].fingerprint, -2) for name in sorted(specs)), -2], np.int32)
+    expected = np.array(
+        [*(place.get(specs[name].fingerprint, -2) for name in sorted(specs)), -2], np.int32
+    )
     wanted: NDArray[np.bool_] = codes(index.column("fingerprint")) == expected[which]
-    return wanted if same_media else wanted & flags(pc.equal(index.column("state"), State.STORED.value))
+    return (
+        wanted
+        if same_media
+        else wanted & flags(pc.equal(index.column("state"), State.STORED.value))
+    )
 
 
 @dataclass(frozen=True)
 class Chunks:
-    """Which clips share a shard, and what features they lack: the same whatever order the clips come in, and cut when asked for.
+    """Which clips share a shard, and what features they lack: the same whatever order the clips
+    come in, and cut when asked for.
 
-    Clips that lack the same features share shards, in the order of ids; so a killed build cuts the same chunks again.
+    Clips that lack the same features share shards, in the order of ids; so a killed build cuts the
+    same chunks again.
     """
 
     groups: Sequence[tuple[frozenset[str], Positions]]
@@ -165,7 +196,9 @@ def chunks(missing: NDArray[np.bool_], features: Sequence[str], clips_per_shard:
     groups = []
     kinds, of_clip = _kinds(missing)
     for kind, row in enumerate(kinds):
-        if lacking := frozenset(features[column] for column in np.flatnonzero(missing[row]).tolist()):
+        if lacking := frozenset(
+            features[column] for column in np.flatnonzero(missing[row]).tolist()
+        ):
             groups.append((lacking, np.flatnonzero(of_clip == kind).astype(np.int32)))
     return Chunks(sorted(groups, key=lambda group: sorted(group[0])), clips_per_shard)
 
@@ -174,7 +207,8 @@ _BITS = 32
 
 
 def _kinds(missing: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows that differ, each by the first that is like it; and for each row, which of them it is like."""
+    """Rows that differ, each by the first that is like it; and for each row, which of them it is
+    like."""
     of_clip = np.zeros(len(missing), np.int64)
     for at in range(0, missing.shape[1], _BITS):
         part = missing[:, at : at + _BITS]

@@ -19,19 +19,28 @@ def shipped() -> dict[str, Path]:
 
 
 def load_paper(path: Path) -> Paper:
-    """A paper's numbers. WrongPaper for what is no TOML, an unknown key, or a value of the wrong type."""
+    """A paper's numbers. WrongPaper for what is no TOML, an unknown key, or a value of the wrong
+    type."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongPaper(f"{path}: this is no TOML that can be read: {error}") from error
     except OSError as error:
-        raise WrongPaper(f"{path}: the file cannot be read ({error.strerror}); check the path and its permissions") from error
+        raise WrongPaper(
+            f"{path}: the file cannot be read ({error.strerror}); check the path and its "
+            "permissions"
+        ) from error
     _refuse_unknown(path, table, {"title", "claims"}, "the file")
     claims = table.get("claims")
     if not isinstance(claims, list) or not claims:
-        raise WrongPaper(f"{path}: there is no [[claims]] table; expected one for each table or passage with counts")
+        raise WrongPaper(
+            f"{path}: there is no [[claims]] table; expected one for each table or passage with "
+            "counts"
+        )
     for number, claim in enumerate(claims, 1):
-        _refuse_unknown(path, claim, {field.name for field in dataclasses.fields(Claim)}, f"claim {number}")
+        _refuse_unknown(
+            path, claim, {field.name for field in dataclasses.fields(Claim)}, f"claim {number}"
+        )
     try:
         return TypeAdapter(Paper).validate_python({"name": path.stem, "title": "", **table})
     except ValidationError as error:
@@ -43,4 +52,7 @@ def load_paper(path: Path) -> Paper:
 def _refuse_unknown(path: Path, table: Mapping[str, Any], known: set[str], where: str) -> None:
     unknown = sorted(table.keys() - known)
     if unknown:
-        raise WrongPaper(f"{path}: {where} has the unknown key {unknown[0]!r}; expected {', '.join(sorted(known))}")
+        raise WrongPaper(
+            f"{path}: {where} has the unknown key {unknown[0]!r}; expected "
+            f"{', '.join(sorted(known))}"
+        )

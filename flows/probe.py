@@ -1,15 +1,19 @@
-"""What a leak costs, in points: one plain classifier, tested on the same clips under folds that leak and under folds that do not.
+"""What a leak costs, in points: one plain classifier, tested on the same clips under folds that
+leak and under folds that do not.
 
-The disjoint folds are the store's own, or made here. The leaking folds are those very folds with the clips of each class shuffled: as many
-folds, as many clips and as many of each class in every training and test: all that differs is who speaks where. Nothing is stored.
-Each clip is the mean and the standard deviation of its valid rows, standardised by the training clips of the fold, and goes into a
-logistic regression. Validation clips take no part, for nothing is chosen.
+The disjoint folds are the store's own, or made here. The leaking folds are those very folds with
+the clips of each class shuffled: as many folds, as many clips and as many of each class in every
+training and test: all that differs is who speaks where. Nothing is stored. Each clip is the mean
+and the standard deviation of its valid rows, standardised by the training clips of the fold, and
+goes into a logistic regression. Validation clips take no part, for nothing is chosen.
 
-Clips of one subject are alike, so the intervals count subjects (groups, where subjects share them) and not clips: an accuracy is a ratio
-of two totals over clusters, its variance the linearised one, its quantile Student's with one less degree of freedom than there are
-clusters (Cochran, Sampling Techniques, 1977; Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", Journal of Human
-Resources 50, 2015). For fewer than about twenty clusters these cover better than percentiles of a bootstrap over subjects. The inflation
-is a paired difference: the same clips, tested twice.
+Clips of one subject are alike, so the intervals count subjects (groups, where subjects share them)
+and not clips: an accuracy is a ratio of two totals over clusters, its variance the linearised one,
+its quantile Student's with one less degree of freedom than there are clusters (Cochran, Sampling
+Techniques, 1977; Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", Journal
+of Human Resources 50, 2015). For fewer than about twenty clusters these cover better than
+percentiles of a bootstrap over subjects. The inflation is a paired difference: the same clips,
+tested twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -107,11 +111,19 @@ class Probe:
     """Mean of the classes' recalls."""
 
 
-def plan_probe(root: Path, scheme: str | None = None, labels: str | None = None, features: Sequence[str] = (), seed: int = 0) -> Plan:
+def plan_probe(
+    root: Path,
+    scheme: str | None = None,
+    labels: str | None = None,
+    features: Sequence[str] = (),
+    seed: int = 0,
+) -> Plan:
     """Choose folds, labels and features of a store, and read them.
 
-    scheme: disjoint folds of the store that test every clip once; if None, the fewest folds of that kind that the store holds, else
-    `subject_kfold`. labels: a label scheme of the store or a label space; if None, the corpus's main one. features: if none is named,
+    scheme: disjoint folds of the store that test every clip once; if None, the fewest folds of that
+        kind that the store holds, else
+    `subject_kfold`. labels: a label scheme of the store or a label space; if None, the corpus's
+    main one. features: if none is named,
     the first made by one of _PREFERRED. Clips that lack a feature or a label take no part.
 
     NothingToProbe where these do not go together, NotInStore for an unknown name.
@@ -130,7 +142,18 @@ def plan_probe(root: Path, scheme: str | None = None, labels: str | None = None,
     _refuse_few(chosen, sides, truth)
     values = np.stack([table[clip_id][0] for clip_id in ids])
     clusters = _clusters([clips[clip_id] for clip_id in ids])
-    return Plan(names, scale, chosen, stored is not None, seed, tuple(map(str, classes)), values, truth, sides, clusters)
+    return Plan(
+        names,
+        scale,
+        chosen,
+        stored is not None,
+        seed,
+        tuple(map(str, classes)),
+        values,
+        truth,
+        sides,
+        clusters,
+    )
 
 
 def run_probe(plan: Plan, on_clips: Callable[[int], None] = lambda clips: None) -> Probe:
@@ -139,16 +162,28 @@ def run_probe(plan: Plan, on_clips: Callable[[int], None] = lambda clips: None) 
     on_clips: called with each number of clips tested, 2 x plan.clips in all.
     """
     shuffled = plan.sides[:, _shuffle_within(plan.truth, plan.seed)]
-    right = [_test(plan.values, plan.truth, sides, on_clips) == plan.truth for sides in (shuffled, plan.sides)]
+    right = [
+        _test(plan.values, plan.truth, sides, on_clips) == plan.truth
+        for sides in (shuffled, plan.sides)
+    ]
     whole = np.zeros_like(plan.truth)
-    return Probe(plan, _compare(right, whole, plan.clusters), _compare(right, plan.truth, plan.clusters))
+    return Probe(
+        plan, _compare(right, whole, plan.clusters), _compare(right, plan.truth, plan.clusters)
+    )
 
 
 def _default_feature(specs: Mapping[str, FeatureSpec]) -> str:
-    plain = {name: spec for name, spec in sorted(specs.items()) if not spec.variant and not _unfit(spec)}
-    ranked = sorted(plain, key=lambda name: (*(plain[name].extractor != kind for kind in _PREFERRED), name))
+    plain = {
+        name: spec for name, spec in sorted(specs.items()) if not spec.variant and not _unfit(spec)
+    }
+    ranked = sorted(
+        plain, key=lambda name: (*(plain[name].extractor != kind for kind in _PREFERRED), name)
+    )
     if not ranked:
-        raise NothingToProbe(f"the store has no feature of numbers to probe, it has {', '.join(specs) or 'none'}; build mfcc, or another")
+        raise NothingToProbe(
+            f"the store has no feature of numbers to probe, it has {', '.join(specs) or 'none'}; "
+            "build mfcc, or another"
+        )
     return ranked[0]
 
 
@@ -166,25 +201,40 @@ def _refuse_unfit(specs: Mapping[str, FeatureSpec]) -> None:
 
 
 def _default_labels(store: FeatureStore) -> str:
-    """The corpus's main scheme; for several corpora, the first label space that reads the main scheme of each."""
+    """The corpus's main scheme; for several corpora, the first label space that reads the main
+    scheme of each."""
     corpora = sorted({clip.corpus for clip in store.rows(CLIPS)})
     mains = {CORPORA[name].label_schemes[0] for name in corpora if name in CORPORA}
-    fitting = [*mains] if len(mains) == 1 else [name for name, space in SPACES.items() if mains and mains <= space.sources.keys()]
+    fitting = (
+        [*mains]
+        if len(mains) == 1
+        else [name for name, space in SPACES.items() if mains and mains <= space.sources.keys()]
+    )
     if not fitting:
         known = ", ".join(sorted({label.scheme for label in store.rows(LABELS)})) or "none"
-        raise NothingToProbe(f"no labels go for all of {', '.join(corpora)}; name some with --labels (the store has {known})")
+        raise NothingToProbe(
+            f"no labels go for all of {', '.join(corpora)}; name some with --labels (the store "
+            f"has {known})"
+        )
     return fitting[0]
 
 
 def _dataset(store: FeatureStore, features: Sequence[str], labels: str) -> FeatureDataset:
     try:
-        return FeatureDataset(store.root, features=features, labels=labels, missing="drop", snapshot=store.snapshot.number)
+        return FeatureDataset(
+            store.root,
+            features=features,
+            labels=labels,
+            missing="drop",
+            snapshot=store.snapshot.number,
+        )
     except ValueError as error:
         raise NothingToProbe(f"{', '.join(features)} with {labels}: {error}") from error
 
 
 def _summarise(dataset: FeatureDataset) -> dict[str, tuple[Floats, str]]:
-    """clip id -> mean and standard deviation of its valid rows, end to end for all features, and its label."""
+    """clip id -> mean and standard deviation of its valid rows, end to end for all features, and
+    its label."""
     table: dict[str, tuple[Floats, str]] = {}
     for clip_id, tracks, label in (dataset[i] for i in range(len(dataset))):
         if label is not None and all(track.valid.any() for track in tracks.values()):
@@ -197,19 +247,29 @@ def _moments(track: Track) -> Floats:
     return np.concatenate([rows.mean(axis=0), rows.std(axis=0)])
 
 
-def _stored_folds(store: FeatureStore, clips: Mapping[str, Clip], scheme: str | None) -> tuple[str, list[Fold]] | None:
-    """Name and rows, the latter of the given clips alone; None where no scheme is named and none serves."""
+def _stored_folds(
+    store: FeatureStore, clips: Mapping[str, Clip], scheme: str | None
+) -> tuple[str, list[Fold]] | None:
+    """Name and rows, the latter of the given clips alone; None where no scheme is named and none
+    serves."""
     by_scheme: dict[str, list[Fold]] = {}
     for row in store.rows(FOLDS):
         by_scheme.setdefault(row.scheme, []).extend([row] if row.clip_id in clips else [])
     if scheme is not None:
         if scheme not in by_scheme:
-            raise NothingToProbe(f"the store has no folds of {scheme!r}; it has {', '.join(by_scheme) or 'none'}")
+            raise NothingToProbe(
+                f"the store has no folds of {scheme!r}; it has {', '.join(by_scheme) or 'none'}"
+            )
         if why := _not_a_baseline(by_scheme[scheme], clips):
-            raise NothingToProbe(f"{scheme} {why}; a probe compares with folds that share no subject and test each clip once")
+            raise NothingToProbe(
+                f"{scheme} {why}; a probe compares with folds that share no subject and test each "
+                "clip once"
+            )
         return scheme, by_scheme[scheme]
     sound = [name for name, rows in by_scheme.items() if not _not_a_baseline(rows, clips)]
-    chosen = min(sound, key=lambda name: (len({row.fold for row in by_scheme[name]}), name), default=None)
+    chosen = min(
+        sound, key=lambda name: (len({row.fold for row in by_scheme[name]}), name), default=None
+    )
     return None if chosen is None else (chosen, by_scheme[chosen])
 
 
@@ -217,9 +277,13 @@ def _made(store: FeatureStore, clips: Mapping[str, Clip], seed: int) -> list[Fol
     try:
         groups = len(group_clips(clips.values(), EVERYTHING))
         labels = [label for label in store.rows(LABELS) if label.clip_id in clips]
-        return SCHEMES["subject_kfold"](clips.values(), labels, folds=max(3, min(_FOLDS, groups)), seed=seed)
+        return SCHEMES["subject_kfold"](
+            clips.values(), labels, folds=max(3, min(_FOLDS, groups)), seed=seed
+        )
     except SplitError as error:
-        raise NothingToProbe(f"the {len(clips)} clips cannot be dealt to disjoint folds to compare with: {error}") from error
+        raise NothingToProbe(
+            f"the {len(clips)} clips cannot be dealt to disjoint folds to compare with: {error}"
+        ) from error
 
 
 def _not_a_baseline(rows: Sequence[Fold], clips: Mapping[str, Clip]) -> str | None:
@@ -227,8 +291,15 @@ def _not_a_baseline(rows: Sequence[Fold], clips: Mapping[str, Clip]) -> str | No
     tested = [row.clip_id for row in rows if row.role == Role.TEST]
     if len(tested) != len(set(tested)) or set(tested) != {row.clip_id for row in rows} or not rows:
         return "does not test each of its clips once"
-    group_of = {clip.clip_id: group for group, members in group_clips(clips.values(), EVERYTHING).items() for clip in members}
-    sides = {role: {(row.fold, group_of[row.clip_id]) for row in rows if row.role == role} for role in (Role.TRAIN, Role.TEST)}
+    group_of = {
+        clip.clip_id: group
+        for group, members in group_clips(clips.values(), EVERYTHING).items()
+        for clip in members
+    }
+    sides = {
+        role: {(row.fold, group_of[row.clip_id]) for row in rows if row.role == role}
+        for role in (Role.TRAIN, Role.TEST)
+    }
     return "has subjects or groups on both sides" if sides[Role.TRAIN] & sides[Role.TEST] else None
 
 
@@ -237,7 +308,9 @@ def _sides(rows: Sequence[Fold], ids: Sequence[str]) -> Ints:
     clip_of = {clip_id: number for number, clip_id in enumerate(ids)}
     sides = np.zeros((len(fold_of), len(ids)), np.int64)
     for row in rows:
-        sides[fold_of[row.fold], clip_of[row.clip_id]] = {Role.TRAIN: _TRAIN, Role.TEST: _TEST}.get(row.role, 0)
+        sides[fold_of[row.fold], clip_of[row.clip_id]] = {Role.TRAIN: _TRAIN, Role.TEST: _TEST}.get(
+            row.role, 0
+        )
     return sides
 
 
@@ -253,19 +326,26 @@ def _shuffle_within(truth: Ints, seed: int) -> Ints:
 
 def _refuse_few(scheme: str, sides: Ints, truth: Ints) -> None:
     if any(len(np.unique(truth[side == _TRAIN])) < 2 for side in sides):
-        raise NothingToProbe(f"a fold of {scheme} has fewer than two classes to train on; use other labels or folds, or add clips")
+        raise NothingToProbe(
+            f"a fold of {scheme} has fewer than two classes to train on; use other labels or "
+            "folds, or add clips"
+        )
 
 
 def _test(values: Floats, truth: Ints, sides: Ints, on_clips: Callable[[int], None]) -> Ints:
-    """(clip,) the class that each clip is given by the classifier that was trained on the other folds' clips."""
+    """(clip,) the class that each clip is given by the classifier that was trained on the other
+    folds' clips."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     given = np.full(len(truth), -1, np.int64)
     for train, test in ((side == _TRAIN, side == _TEST) for side in sides if _TEST in side):
-        # Fitted within the fold, the scaling too: what it measures over test clips would leak as well.
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(values[train], truth[train])
+        # Fitted within the fold, the scaling too: what it measures over test clips would leak as
+        # well.
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(
+            values[train], truth[train]
+        )
         given[test] = classifier.predict(values[test])
         on_clips(int(test.sum()))
     return given
@@ -279,13 +359,17 @@ def _clusters(clips: Sequence[Clip]) -> Ints:
 
 
 def _compare(right: Sequence[Bools], strata: Ints, clusters: Ints) -> Compared:
-    """Accuracy as the mean over `strata` of the share that is right: one stratum for all, or one for each class."""
+    """Accuracy as the mean over `strata` of the share that is right: one stratum for all, or one
+    for each class."""
     (leaking, a), (disjoint, b) = (_influence(each, strata, clusters) for each in right)
-    return Compared(_interval(leaking, a), _interval(disjoint, b), _interval(leaking - disjoint, a - b))
+    return Compared(
+        _interval(leaking, a), _interval(disjoint, b), _interval(leaking - disjoint, a - b)
+    )
 
 
 def _influence(right: Bools, strata: Ints, clusters: Ints) -> tuple[float, Floats]:
-    """The mean over strata of the share of clips that are right, and (cluster,) how far each cluster moves it."""
+    """The mean over strata of the share of clips that are right, and (cluster,) how far each
+    cluster moves it."""
     sizes = np.bincount(strata)
     shares = np.bincount(strata, weights=right) / sizes
     moves = (right - shares[strata]) / (sizes[strata] * len(sizes))

@@ -1,7 +1,8 @@
 """Recipes: which features to make, and how, as one TOML file.
 
-A recipe is parsed once, at the door, and refused whole when a key is unknown or a value has the wrong type. What comes out
-is frozen. Its resolved form, every default written out, is stored in the snapshot.
+A recipe is parsed once, at the door, and refused whole when a key is unknown or a value has the
+wrong type. What comes out is frozen. Its resolved form, every default written out, is stored in the
+snapshot.
 """
 
 import dataclasses
@@ -30,7 +31,8 @@ Kind = TypeVar("Kind", bound=Extractor)
 
 
 class RecipeError(ValueError):
-    """The recipe cannot be used; the message names the key, what was found and what was expected."""
+    """The recipe cannot be used; the message names the key, what was found and what was
+    expected."""
 
 
 class _Strict(BaseModel):
@@ -76,12 +78,14 @@ class Recipe(_Strict):
     max_bad_fraction: float = Field(default=0.1, ge=0, le=1)
     """A build in which a larger share of the clips is damaged publishes nothing."""
     ignore_known_issues: tuple[str, ...] = ()
-    """Corpora or clip ids whose entries in the registry of known-bad files do not count: these clips are measured all the same."""
+    """Corpora or clip ids whose entries in the registry of known-bad files do not count: these
+    clips are measured all the same."""
     media: MediaTable = MediaTable()
     encode: EncodeTable = EncodeTable()
     features: dict[str, Feature]
     fitted: dict[str, Fitter] = {}
-    """`[fitted.NAME]`: what is learned from the training clips of each fold, once there are folds; see `flows.fitting`."""
+    """`[fitted.NAME]`: what is learned from the training clips of each fold, once there are folds;
+    see `flows.fitting`."""
 
     @field_validator("open_points", "ignore_known_issues", mode="before")
     @classmethod
@@ -93,14 +97,20 @@ class Recipe(_Strict):
     def _build_features(cls, value: Any) -> Any:
         if not isinstance(value, Mapping) or not value:
             raise ValueError("a recipe needs at least one [features.NAME] table")
-        return {name: table if isinstance(table, Feature) else _feature(name, table) for name, table in value.items()}
+        return {
+            name: table if isinstance(table, Feature) else _feature(name, table)
+            for name, table in value.items()
+        }
 
     @field_validator("fitted", mode="before")
     @classmethod
     def _build_fitted(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise ValueError(f"fitted is {value!r}, expected tables [fitted.NAME]")
-        return {name: table if isinstance(table, Fitter) else _fitter(name, table) for name, table in value.items()}
+        return {
+            name: table if isinstance(table, Fitter) else _fitter(name, table)
+            for name, table in value.items()
+        }
 
     @cached_property
     def graph(self) -> Graph:
@@ -125,10 +135,16 @@ class Recipe(_Strict):
         """The recipe with every default written out; `parse` gives the same recipe again."""
         plain: dict[str, Json] = self.model_dump(mode="json", exclude={"features", "fitted"})
         plain["features"] = {
-            name: {"extractor": feature.extractor.name, "store": feature.store, **feature.extractor.params()}
+            name: {
+                "extractor": feature.extractor.name,
+                "store": feature.store,
+                **feature.extractor.params(),
+            }
             for name, feature in self.features.items()
         }
-        plain["fitted"] = {name: {"fitter": fitter.name, **fitter.params()} for name, fitter in self.fitted.items()}
+        plain["fitted"] = {
+            name: {"fitter": fitter.name, **fitter.params()} for name, fitter in self.fitted.items()
+        }
         return plain
 
 
@@ -139,13 +155,17 @@ def shipped() -> dict[str, Path]:
 
 
 def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """A shipped recipe by name or any TOML file, with `key.path=value` changes applied. RecipeError in one sentence."""
+    """A shipped recipe by name or any TOML file, with `key.path=value` changes applied. RecipeError
+    in one sentence."""
     known = shipped()
     path = known.get(name_or_file, Path(name_or_file))
     if not path.is_file():
         near = difflib.get_close_matches(name_or_file, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise RecipeError(f"there is no recipe {name_or_file!r}: {hint}give one of {', '.join(known)}, or the path of a TOML file")
+        raise RecipeError(
+            f"there is no recipe {name_or_file!r}: {hint}give one of {', '.join(known)}, or the "
+            "path of a TOML file"
+        )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -157,7 +177,8 @@ def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
 
 
 def parse(table: Mapping[str, Any], where: str) -> Recipe:
-    """A recipe from plain values, checked to the last key: every need met, every stored feature storable."""
+    """A recipe from plain values, checked to the last key: every need met, every stored feature
+    storable."""
     try:
         recipe = Recipe.model_validate(_expanded(table))
         _check_storable(recipe)
@@ -184,21 +205,32 @@ def _check_storable(recipe: Recipe) -> None:
     for name in recipe.stored:
         extractor = recipe.features[name].extractor
         if isinstance(extractor, Frames) and extractor.size is None:
-            raise ValueError(f"features.{name} is stored, so its frames need one size; set size, such as size = 224")
+            raise ValueError(
+                f"features.{name} is stored, so its frames need one size; set size, such as size "
+                "= 224"
+            )
         if isinstance(extractor, FromFrames):
             recipe.graph.cadence(name)
     if not recipe.stored:
-        raise ValueError("no feature is stored; set store = true in at least one [features.NAME] table")
+        raise ValueError(
+            "no feature is stored; set store = true in at least one [features.NAME] table"
+        )
     recipe.graph.specs  # noqa: B018  (raises when an input has the wrong form)
 
 
 def _check_fitted(recipe: Recipe) -> None:
     for name, fitter in recipe.fitted.items():
         if name in recipe.features or MARK in name:
-            raise ValueError(f"fitted.{name} needs a name of its own without `{MARK}`; there is a feature of that name, or a variant's")
+            raise ValueError(
+                f"fitted.{name} needs a name of its own without `{MARK}`; there is a feature of "
+                "that name, or a variant's"
+            )
         for need in fitter.needs.values():
             if need in recipe.features and not recipe.features[need].store:
-                raise ValueError(f"fitted.{name} is fitted on {need}, which is not stored; set store = true in [features.{need}]")
+                raise ValueError(
+                    f"fitted.{name} is fitted on {need}, which is not stored; set store = true in "
+                    f"[features.{need}]"
+                )
     specs = dict(recipe.graph.specs)
     for name in recipe.fitted_graph.order:
         if name in recipe.fitted:
@@ -207,7 +239,9 @@ def _check_fitted(recipe: Recipe) -> None:
 
 def _spec(name: str, fitter: Fitter, specs: Mapping[str, FeatureSpec]) -> FeatureSpec:
     try:
-        return check_spec(fitter.spec(name, {role: specs[need] for role, need in fitter.needs.items()}))
+        return check_spec(
+            fitter.spec(name, {role: specs[need] for role, need in fitter.needs.items()})
+        )
     except ValueError as error:
         raise ValueError(f"fitted.{name}: {error}") from error
 
@@ -216,7 +250,9 @@ def _apply(table: dict[str, Any], change: str) -> None:
     """One `key.path=value`; the value as TOML would read it, else as text."""
     path, equals, text = change.partition("=")
     if not equals or not path:
-        raise RecipeError(f"--set {change!r} is not of the form key.path=value, such as features.mfcc.n_mfcc=20")
+        raise RecipeError(
+            f"--set {change!r} is not of the form key.path=value, such as features.mfcc.n_mfcc=20"
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -236,7 +272,10 @@ def _feature(name: str, table: Any) -> Feature:
     params = {key: value for key, value in table.items() if key not in {"extractor", "store"}}
     kind = EXTRACTORS.get(table["extractor"])
     if kind is None:
-        raise ValueError(f"features.{name}: there is no extractor {table['extractor']!r}; there are {', '.join(EXTRACTORS)}")
+        raise ValueError(
+            f"features.{name}: there is no extractor {table['extractor']!r}; there are "
+            f"{', '.join(EXTRACTORS)}"
+        )
     extractor = _with_params(f"features.{name}", kind, params, {"store"})
     store = table.get("store", not isinstance(extractor, Waveform | Frames))
     if not isinstance(store, bool):
@@ -249,12 +288,20 @@ def _fitter(name: str, table: Any) -> Fitter:
         raise ValueError(f"fitted.{name} needs a key fitter, one of {', '.join(FITTERS)}")
     kind = FITTERS.get(table["fitter"])
     if kind is None:
-        raise ValueError(f"fitted.{name}: there is no fitter {table['fitter']!r}; there are {', '.join(FITTERS)}")
-    return _with_params(f"fitted.{name}", kind, {key: value for key, value in table.items() if key != "fitter"}, {"fitter"})
+        raise ValueError(
+            f"fitted.{name}: there is no fitter {table['fitter']!r}; there are {', '.join(FITTERS)}"
+        )
+    return _with_params(
+        f"fitted.{name}",
+        kind,
+        {key: value for key, value in table.items() if key != "fitter"},
+        {"fitter"},
+    )
 
 
 def _with_params(where: str, kind: type[Kind], params: Mapping[str, Any], others: set[str]) -> Kind:
-    """An extractor from the keys of its table; `others`: keys that are known there and are none of its parameters."""
+    """An extractor from the keys of its table; `others`: keys that are known there and are none of
+    its parameters."""
     known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key in params:
         if key not in known:

@@ -1,4 +1,5 @@
-"""The flows as the command runs them: checked while the local engine, if there is to be one, comes up; then run on it."""
+"""The flows as the command runs them: checked while the local engine, if there is to be one, comes
+up; then run on it."""
 
 import contextvars
 from collections.abc import Callable
@@ -31,8 +32,11 @@ def run_build(
         return _aside(lambda: build(store, corpora, recipe, changes, workers, dask, rehash))
 
 
-def check_build(store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], dask: str | None) -> None:
-    """One sentence for whatever is wrong with what a build is given, as far as that can be seen within seconds."""
+def check_build(
+    store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], dask: str | None
+) -> None:
+    """One sentence for whatever is wrong with what a build is given, as far as that can be seen
+    within seconds."""
     from flows.recipe import load
     from flows.steps import list_clips
     from stores.snapshot import reach as reach_store
@@ -46,7 +50,12 @@ def check_build(store: Path, corpora: dict[str, Path], recipe: str, changes: tup
 
 
 def run_split(
-    store: Path, scheme: str, folds: int | None, seed: int, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()
+    store: Path,
+    scheme: str,
+    folds: int | None,
+    seed: int,
+    test: tuple[str, ...] = (),
+    valid: tuple[str, ...] = (),
 ) -> "Snapshot":
     from stores.snapshot import load_snapshot
 
@@ -66,6 +75,7 @@ def run_fit(store: Path, scheme: str, workers: int | None) -> "FitResult":
 
 
 def _aside(flow: Callable[[], T]) -> T:
-    """The flow, in a thread of its own: in the main one Prefect takes over the signals, and an interrupt would wait for every task."""
+    """The flow, in a thread of its own: in the main one Prefect takes over the signals, and an
+    interrupt would wait for every task."""
     with ThreadPoolExecutor(1, thread_name_prefix="flow") as thread:
         return thread.submit(contextvars.copy_context().run, flow).result()

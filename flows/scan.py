@@ -1,4 +1,5 @@
-"""What the corpora hold now, as tables: a scan of millions of clips is never a list of as many objects."""
+"""What the corpora hold now, as tables: a scan of millions of clips is never a list of as many
+objects."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -34,7 +35,8 @@ class Scan:
         return gathering.end(roots)
 
     def sharing(self, held: pa.Table) -> "Scan":
-        """The same; where a table of clips holds the same ones, with that table, so that they are there once."""
+        """The same; where a table of clips holds the same ones, with that table, so that they are
+        there once."""
         return replace(self, clips=held) if self.clips.equals(held) else self
 
     def path(self, clip: Clip) -> Path:
@@ -61,7 +63,10 @@ class Gathering:
     def end(self, roots: Mapping[str, Path]) -> Scan:
         """WrongTable when two clips have one id."""
         self._put_away()
-        clips, labels = CLIPS.arrange(pa.concat_tables(self._clips)), LABELS.arrange(pa.concat_tables(self._labels))
+        clips, labels = (
+            CLIPS.arrange(pa.concat_tables(self._clips)),
+            LABELS.arrange(pa.concat_tables(self._labels)),
+        )
         return Scan(dict(roots), clips, labels, self._bad)
 
     def _put_away(self) -> None:

@@ -1,8 +1,10 @@
-"""`affectstore serve`: builds of one store by the clock, on a Prefect server or on a local engine that ends with the command.
+"""`affectstore serve`: builds of one store by the clock, on a Prefect server or on a local engine
+that ends with the command.
 
-The command keeps the terminal, checks what it was given, and holds the local engine where there is no server. Its child, the runner,
-registers the schedule with Prefect and starts each build in a process of its own. The runner leads a group of processes that ends as one:
-with the command, or when the pipe from the command closes, however the command ended.
+The command keeps the terminal, checks what it was given, and holds the local engine where there is
+no server. Its child, the runner, registers the schedule with Prefect and starts each build in a
+process of its own. The runner leads a group of processes that ends as one: with the command, or
+when the pipe from the command closes, however the command ended.
 """
 
 import asyncio
@@ -65,16 +67,36 @@ class Service:
 
 
 def serve(
-    store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], cron: str, workers: int | None, dask: str | None
+    store: Path,
+    corpora: dict[str, Path],
+    recipe: str,
+    changes: tuple[str, ...],
+    cron: str,
+    workers: int | None,
+    dask: str | None,
 ) -> NoReturn:
-    """Build the store whenever `cron` says so, until an interrupt. One sentence for whatever is wrong, before anything is started."""
+    """Build the store whenever `cron` says so, until an interrupt. One sentence for whatever is
+    wrong, before anything is started."""
     folders = {name: folder.absolute() for name, folder in corpora.items()}
     zone = local_zone()
     times = next_times(cron, zone)
     check_build(store, folders, recipe, changes, dask)
     recipe = recipe if recipe in shipped() else str(Path(recipe).absolute())
-    service = Service(shown(store.absolute()), {n: str(f) for n, f in folders.items()}, recipe, changes, cron, zone, workers, dask)
-    print(f"{service.name}: next builds {', '.join(f'{when:%Y-%m-%d %H:%M}' for when in times)} ({zone})", flush=True)
+    service = Service(
+        shown(store.absolute()),
+        {n: str(f) for n, f in folders.items()},
+        recipe,
+        changes,
+        cron,
+        zone,
+        workers,
+        dask,
+    )
+    print(
+        f"{service.name}: next builds {', '.join(f'{when:%Y-%m-%d %H:%M}' for when in times)} "
+        f"({zone})",
+        flush=True,
+    )
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
     # The error of a task is that of its run, which tells it.
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "CRITICAL")
@@ -82,7 +104,11 @@ def serve(
         with engine(schedules=True) as url:
             _keep(service, url)
     except _Interrupted as interrupt:
-        print("affectstore: stopped; what was finished is kept, run the same command again to go on", file=sys.stderr, flush=True)
+        print(
+            "affectstore: stopped; what was finished is kept, run the same command again to go on",
+            file=sys.stderr,
+            flush=True,
+        )
         sys.exit(128 + int(interrupt.args[0]))
 
 
@@ -95,7 +121,8 @@ def next_times(cron: str, zone: str) -> list[datetime]:
         return list(asyncio.run(schedule.get_dates(_NEXT, datetime.now(ZoneInfo(zone)))))
     except ValueError as error:
         raise ServeError(
-            f"--cron {cron!r} is not a cron expression; expected minute, hour, day, month, day of the week, such as '0 3 * * *' for 03:00"
+            f"--cron {cron!r} is not a cron expression; expected minute, hour, day, month, day of "
+            "the week, such as '0 3 * * *' for 03:00"
         ) from error
 
 
@@ -122,24 +149,29 @@ def _keep(service: Service, url: str) -> NoReturn:
     command = [sys.executable, "-m", "flows.serve", json.dumps(asdict(service))]
     runner = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
     try:
-        # Not before: raised in the middle of an import, an interrupt can come out of it as another error.
+        # Not before: raised in the middle of an import, an interrupt can come out of it as another
+        # error.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
         code = runner.wait()
     except _Interrupted:
-        print("\naffectstore: stopping the schedule and what it builds", file=sys.stderr, flush=True)
+        print(
+            "\naffectstore: stopping the schedule and what it builds", file=sys.stderr, flush=True
+        )
         _end(runner)
         raise
     finally:
         with suppress(ProcessLookupError):
             os.killpg(runner.pid, signal.SIGKILL)
     raise ServeError(
-        f"the Prefect runner of the schedule has ended (exit code {code}); its last words are above, run the same command again"
+        f"the Prefect runner of the schedule has ended (exit code {code}); its last words are "
+        "above, run the same command again"
     )
 
 
 def _end(runner: "subprocess.Popen[bytes]") -> None:
-    """Close the pipe and wait; a second interrupt, or too long a wait, leaves the rest to SIGKILL."""
+    """Close the pipe and wait; a second interrupt, or too long a wait, leaves the rest to
+    SIGKILL."""
     if runner.stdin:
         runner.stdin.close()
     with suppress(subprocess.TimeoutExpired, _Interrupted):
@@ -147,7 +179,8 @@ def _end(runner: "subprocess.Popen[bytes]") -> None:
 
 
 def deployment(service: Service) -> "RunnerDeployment":
-    """The service as Prefect knows it: one run at a time, and a run that would be the second is cancelled with a word."""
+    """The service as Prefect knows it: one run at a time, and a run that would be the second is
+    cancelled with a word."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
@@ -160,8 +193,11 @@ def deployment(service: Service) -> "RunnerDeployment":
         schedule=Cron(service.cron, timezone=service.zone),
         paused=False,  # as the last command left it when it ended
         parameters=given,
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-        description=f"Brings {service.store} up to date with {', '.join(service.corpora)} by the recipe {service.recipe}.",
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+        ),
+        description=f"Brings {service.store} up to date with {', '.join(service.corpora)} by the "
+        f"recipe {service.recipe}.",
         version=version("affectstore"),
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
@@ -175,18 +211,25 @@ async def _run(service: Service, scheduled: "RunnerDeployment") -> None:
     runner = Runner(name=service.name, pause_on_shutdown=True)
     await runner.aadd_deployment(scheduled)
     await _end_what_was_cut_off(service)
-    print(f"{service.name}: waiting for the next build; to build now: prefect deployment run build/{service.name}", flush=True)
+    print(
+        f"{service.name}: waiting for the next build; to build now: prefect deployment run "
+        f"build/{service.name}",
+        flush=True,
+    )
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     _when_left_alone(lambda: loop.call_soon_threadsafe(stopping.set))
     serving = asyncio.create_task(runner.start())
-    await asyncio.wait({serving, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(
+        {serving, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED
+    )
     if stopping.is_set():
         await _stop(runner)
     await serving
 
 
 async def _end_what_was_cut_off(service: Service) -> None:
-    """Runs that a power cut has left as running hold the one place of the schedule, with nobody to give it back: they have crashed.
+    """Runs that a power cut has left as running hold the one place of the schedule, with nobody to
+    give it back: they have crashed.
 
     Nothing is done where a build holds the store, as what seems to run may run.
     """
@@ -194,13 +237,18 @@ async def _end_what_was_cut_off(service: Service) -> None:
     from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
     from prefect.states import Crashed
 
-    begun = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}})
+    begun = FlowRunFilter.model_validate(
+        {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
+    )
     mine = DeploymentFilter.model_validate({"name": {"any_": [service.name]}})
     async with get_client() as client:
         if runs := await client.read_flow_runs(flow_run_filter=begun, deployment_filter=mine):
             with suppress(StoreBusy), locked(home(service.store)):
                 for run in runs:
-                    await client.set_flow_run_state(run.id, Crashed(message="cut off; what was finished is kept, the next run goes on"))
+                    await client.set_flow_run_state(
+                        run.id,
+                        Crashed(message="cut off; what was finished is kept, the next run goes on"),
+                    )
 
 
 async def _stop(runner: "Runner") -> None:
@@ -210,7 +258,8 @@ async def _stop(runner: "Runner") -> None:
 
 
 def _when_left_alone(tell: Callable[[], object]) -> None:
-    """Call `tell` when the pipe from the parent closes; end the whole group of processes when that has not helped in time."""
+    """Call `tell` when the pipe from the parent closes; end the whole group of processes when that
+    has not helped in time."""
 
     def listen() -> None:
         sys.stdin.buffer.read()

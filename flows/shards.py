@@ -1,7 +1,9 @@
-"""One build task: some clips, the features that they lack, and the shards that hold them afterwards.
+"""One build task: some clips, the features that they lack, and the shards that hold them
+afterwards.
 
-Runs in a worker process. Paths and ids come in, small records go out; arrays stay here. A task is done in one go, or in two, where the
-networks run in another process than the decoders: what is `decoding` of it, then `encode_shards`, with the same bytes in the same files.
+Runs in a worker process. Paths and ids come in, small records go out; arrays stay here. A task is
+done in one go, or in two, where the networks run in another process than the decoders: what is
+`decoding` of it, then `encode_shards`, with the same bytes in the same files.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -48,14 +50,16 @@ class ShardTask:
     aside: bool = False
     """The shards are pieces of others; see `flows.pieces`."""
     share: float = 1.0
-    """What a clip counts for in the progress: less than one where networks of another process have yet to see it."""
+    """What a clip counts for in the progress: less than one where networks of another process have
+    yet to see it."""
 
     @property
     def title(self) -> str:
         return f"{self.clips[0].clip_id} and {len(self.clips) - 1} more: {', '.join(self.features)}"
 
     def file(self, feature: str) -> str:
-        """The shard of a feature, relative to the store; its name is a function of what it will hold."""
+        """The shard of a feature, relative to the store; its name is a function of what it will
+        hold."""
         spec = self.graph.specs[feature]
         key = shard_key(spec.fingerprint, [(clip.clip_id, clip.sha256) for clip in self.clips])
         file = f"shards/{feature}/{spec.fingerprint}/{key}.h5"
@@ -63,7 +67,8 @@ class ShardTask:
 
 
 def build_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
-    """Make the shards that are not there yet; feature -> record of its shard, for all features of the task."""
+    """Make the shards that are not there yet; feature -> record of its shard, for all features of
+    the task."""
     encoders, share = _encoders_left(task)
     share *= task.share
     kept = _measure_clips(task, _media_left(task), encoders, lambda: advance(share))
@@ -73,20 +78,28 @@ def build_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
 
 
 def decoding(task: ShardTask) -> ShardTask:
-    """The part of a task without networks: what comes from media, and what networks are to see, even where the store does not keep it."""
+    """The part of a task without networks: what comes from media, and what networks are to see,
+    even where the store does not keep it."""
     encoders, share = _encoders_left(task)
     whole = _with_inputs(task, encoders)
     networks = task.graph.encoders(whole.features)
-    return replace(whole, features=tuple(name for name in whole.features if name not in networks), share=share)
+    return replace(
+        whole, features=tuple(name for name in whole.features if name not in networks), share=share
+    )
 
 
 def can_be_split(task: ShardTask) -> bool:
-    """Whether `encode_shards` finds all that it needs: in a store behind a URL, only what it keeps."""
-    return mirror_of(task.root) is None or _with_inputs(task, task.graph.encoders(task.features)).features == task.features
+    """Whether `encode_shards` finds all that it needs: in a store behind a URL, only what it
+    keeps."""
+    return (
+        mirror_of(task.root) is None
+        or _with_inputs(task, task.graph.encoders(task.features)).features == task.features
+    )
 
 
 def encode_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
-    """The second part: the networks, on what the first left in shards; those that the store does not keep are removed."""
+    """The second part: the networks, on what the first left in shards; those that the store does
+    not keep are removed."""
     encoders, share = _encoders_left(task)
     whole = _with_inputs(task, task.graph.encoders(task.features))
     for name, encoder in encoders.items():
@@ -108,15 +121,22 @@ def _media_left(task: ShardTask) -> list[str]:
 
 
 def _encoders_left(task: ShardTask) -> tuple[dict[str, Encoder], float]:
-    """Encoders without a shard; and what one stage of one clip counts for, where decoding is a stage and each encoder is one."""
+    """Encoders without a shard; and what one stage of one clip counts for, where decoding is a
+    stage and each encoder is one."""
     encoders = task.graph.encoders(unfinished(task))
     return encoders, 1 / (1 + len(encoders))
 
 
 def _with_inputs(task: ShardTask, encoders: Mapping[str, Encoder]) -> ShardTask:
-    """The task with the inputs of the encoders among its features, but for those that older shards hold."""
+    """The task with the inputs of the encoders among its features, but for those that older shards
+    hold."""
     inputs = {encoder.needs["input"] for encoder in encoders.values()} - set(task.held)
-    return replace(task, features=tuple(name for name in task.graph.order if name in inputs or name in task.features))
+    return replace(
+        task,
+        features=tuple(
+            name for name in task.graph.order if name in inputs or name in task.features
+        ),
+    )
 
 
 def records(task: ShardTask) -> dict[str, ShardRecord]:
@@ -133,15 +153,23 @@ def shard_record(root: Path, file: str) -> ShardRecord:
 def _measure_clips(
     task: ShardTask, features: list[str], encoders: Mapping[str, Encoder], done: Callable[[], None]
 ) -> dict[str, list[tuple[str, Outcome]]]:
-    """Decode each clip once and write its features; give back the tracks that encoders need but no shard holds."""
+    """Decode each clip once and write its features; give back the tracks that encoders need but no
+    shard holds."""
     inputs = sorted({encoder.needs["input"] for encoder in encoders.values()})
-    kept: dict[str, list[tuple[str, Outcome]]] = {name: [] for name in inputs if name not in task.features and name not in task.held}
+    kept: dict[str, list[tuple[str, Outcome]]] = {
+        name: [] for name in inputs if name not in task.features and name not in task.held
+    }
     if not features and not kept:
         for _ in task.clips:
             done()
         return kept
     with ExitStack() as stack:
-        shards = {name: stack.enter_context(ShardWriter(task.root, task.file(name), task.graph.specs[name])) for name in features}
+        shards = {
+            name: stack.enter_context(
+                ShardWriter(task.root, task.file(name), task.graph.specs[name])
+            )
+            for name in features
+        }
         for clip, path in zip(task.clips, task.paths, strict=True):
             outcomes = _measure_one(task, {*features, *kept}, clip, path)
             for name, shard in shards.items():
@@ -159,8 +187,11 @@ def _measure_one(task: ShardTask, wanted: set[str], clip: Clip, path: Path) -> d
 
 
 def measure_alone(task: ShardTask, number: int) -> None:
-    """Measure one clip of a task and keep nothing: tells whether it is this clip that ends the process."""
-    media_features = [name for name in task.features if not isinstance(task.graph.extractors[name], Encoder)]
+    """Measure one clip of a task and keep nothing: tells whether it is this clip that ends the
+    process."""
+    media_features = [
+        name for name in task.features if not isinstance(task.graph.extractors[name], Encoder)
+    ]
     measure(task.graph, media_features, task.clips[number], task.paths[number], task.media)
 
 
@@ -179,8 +210,11 @@ def _encode_clips(
             shard.add(clip_id, track)
 
 
-def _sound(outcomes: Iterator[tuple[str, Outcome]], shard: ShardWriter, done: Callable[[], None]) -> Iterator[tuple[str, Track]]:
-    """The tracks among the outcomes; the others are refused for the same reason as the input was."""
+def _sound(
+    outcomes: Iterator[tuple[str, Outcome]], shard: ShardWriter, done: Callable[[], None]
+) -> Iterator[tuple[str, Track]]:
+    """The tracks among the outcomes; the others are refused for the same reason as the input
+    was."""
     for clip_id, outcome in outcomes:
         done()
         if isinstance(outcome, BadClip):

@@ -13,9 +13,15 @@ from stores.snapshot import Snapshot
 @flow(name="split", flow_run_name=run_name("store", "scheme"), persist_result=False)
 @mendable
 def split(
-    store: str | Path, scheme: str, folds: int | None = None, seed: int = 0, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()
+    store: str | Path,
+    scheme: str,
+    folds: int | None = None,
+    seed: int = 0,
+    test: tuple[str, ...] = (),
+    valid: tuple[str, ...] = (),
 ) -> Snapshot:
-    """Deal the clips of the store's current snapshot to folds by a named scheme; folds of the same scheme are replaced.
+    """Deal the clips of the store's current snapshot to folds by a named scheme; folds of the same
+    scheme are replaced.
 
     A scheme that puts on two sides of a fold what it claims to keep on one is refused.
     """

@@ -43,7 +43,8 @@ class Staff(Protocol):
 
 
 class Locals:
-    """Processes of this machine, the same for all stages: so many that decode, and one for the GPU where networks run on one."""
+    """Processes of this machine, the same for all stages: so many that decode, and one for the GPU
+    where networks run on one."""
 
     def __init__(self, workers: int) -> None:
         self.hands = workers
@@ -53,7 +54,12 @@ class Locals:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for crew in (self._main, self._gpu):
             crew.close(patiently=kind is None)
 

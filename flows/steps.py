@@ -20,7 +20,16 @@ from manifests.clips import CLIPS, Clip
 from manifests.corpora.catalog import CORPORA, Found
 from manifests.corpora.known_issues import apply_known_issues
 from manifests.features import INDEX, IndexRow, Json, State
-from manifests.folds import FOLDS, SCHEMES, Fold, Scheme, SplitError, empty_classes, refuse_leaks, weigh
+from manifests.folds import (
+    FOLDS,
+    SCHEMES,
+    Fold,
+    Scheme,
+    SplitError,
+    empty_classes,
+    refuse_leaks,
+    weigh,
+)
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE, BadClip, Reason
 from stores.snapshot import NotCommitted, Snapshot, load_snapshot, publish, read_compact, read_table
@@ -45,7 +54,10 @@ def locked(root: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise StoreBusy(f"another build or split is writing to {root}; wait until it ends, then run the same command again") from error
+        raise StoreBusy(
+            f"another build or split is writing to {root}; wait until it ends, then run the same "
+            "command again"
+        ) from error
     try:
         yield
     finally:
@@ -53,7 +65,8 @@ def locked(root: Path) -> Iterator[None]:
 
 
 def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()) -> list[Found]:
-    """Every clip of every corpus, by name alone; files known to be bad are refused, but for the corpora and clips in `ignored_issues`."""
+    """Every clip of every corpus, by name alone; files known to be bad are refused, but for the
+    corpora and clips in `ignored_issues`."""
     found: list[Found] = []
     for name, root in sorted(corpora.items()):
         if name not in CORPORA:
@@ -69,7 +82,8 @@ def load_held(root: Path) -> Held:
     except NotCommitted:
         return NOTHING_HELD
     marks = read_compact(root, snapshot, INDEX, MARKS)
-    pa.default_memory_pool().release_unused()  # reading it takes as much again as is kept, which the tables to come may have
+    # reading it takes as much again as is kept, which the tables to come may have
+    pa.default_memory_pool().release_unused()
     return Held(
         snapshot=snapshot,
         clip_table=read_table(root, snapshot, CLIPS),
@@ -85,7 +99,10 @@ def check_corpora(root: Path, held: Held, given: Iterable[str]) -> None:
     if forgotten:
         options = " ".join(f"--corpus {name}=FOLDER" for name in sorted(forgotten))
         names = ", ".join(sorted(forgotten))
-        raise BuildError(f"{root} holds clips of {names}, which this build does not name; add {options}, or build into another store")
+        raise BuildError(
+            f"{root} holds clips of {names}, which this build does not name; add {options}, or "
+            "build into another store"
+        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +110,8 @@ class Plan:
     """What a build will do."""
 
     good: Positions
-    """(clip, feature) -> the row of the held index that stays as it is, or -1; features by name, as in `stored`."""
+    """(clip, feature) -> the row of the held index that stays as it is, or -1; features by name, as
+    in `stored`."""
     stored: tuple[str, ...]
     tasks: "Tasks"
 
@@ -124,16 +142,28 @@ class Tasks:
 
 def make_plan(root: Path, recipe: Recipe, scan: Scan, held: Held) -> Plan:
     specs = {name: recipe.graph.specs[name] for name in sorted(recipe.stored)}
-    same_media = held.snapshot is not None and held.snapshot.recipe.get("media") == recipe.resolved()["media"]
+    same_media = (
+        held.snapshot is not None
+        and held.snapshot.recipe.get("media") == recipe.resolved()["media"]
+    )
     good = still_good(held, scan.clips, specs, same_media)
     bad = positions(scan.clips.column("clip_id"), pa.array(scan.bad, pa.string())) >= 0
     good[bad] = still_refused(held, scan.clips, specs, scan.bad)[bad]
     missing = (good < 0) & ~bad[:, np.newaxis]
 
     def make(rows: Positions, features: frozenset[str]) -> ShardTask:
-        return _task(root, recipe, scan, CLIPS.rows(pick(scan.clips, rows)), features, _Inputs(held, list(specs), good[rows]))
+        return _task(
+            root,
+            recipe,
+            scan,
+            CLIPS.rows(pick(scan.clips, rows)),
+            features,
+            _Inputs(held, list(specs), good[rows]),
+        )
 
-    return Plan(good, tuple(specs), Tasks(chunks(missing, list(specs), recipe.clips_per_shard), make))
+    return Plan(
+        good, tuple(specs), Tasks(chunks(missing, list(specs), recipe.clips_per_shard), make)
+    )
 
 
 @dataclass(frozen=True)
@@ -148,12 +178,24 @@ class _Inputs:
         return INDEX.rows(pick(self.held.index, self.good[:, self.stored.index(feature)]))
 
 
-def _task(root: Path, recipe: Recipe, scan: Scan, clips: Sequence[Clip], features: frozenset[str], inputs: _Inputs) -> ShardTask:
+def _task(
+    root: Path,
+    recipe: Recipe,
+    scan: Scan,
+    clips: Sequence[Clip],
+    features: frozenset[str],
+    inputs: _Inputs,
+) -> ShardTask:
     graph = recipe.graph
     needed = {encoder.needs["input"] for encoder in graph.encoders(features).values()} - features
     rows = {name: inputs.rows(name) for name in sorted(needed) if recipe.features[name].store}
     shards = {row.shard for found in rows.values() for row in found if row.shard}
-    lost = [inputs.held.lost(row.clip_id, name) for name, found in rows.items() for row in found if row.state == State.QUARANTINED]
+    lost = [
+        inputs.held.lost(row.clip_id, name)
+        for name, found in rows.items()
+        for row in found
+        if row.state == State.QUARANTINED
+    ]
     return ShardTask(
         root=root,
         graph=graph,
@@ -161,27 +203,49 @@ def _task(root: Path, recipe: Recipe, scan: Scan, clips: Sequence[Clip], feature
         clips=tuple(clips),
         paths=tuple(scan.path(clip) for clip in clips),
         features=tuple(name for name in graph.order if name in features),
-        held={name: {row.clip_id: row.shard for row in found if row.shard} for name, found in rows.items()},
+        held={
+            name: {row.clip_id: row.shard for row in found if row.shard}
+            for name, found in rows.items()
+        },
         records={file: inputs.held.shards[file] for file in sorted(shards)},
-        lost={(row.clip_id, row.feature): BadClip(row.clip_id, Reason(row.reason), row.detail) for row in lost},
+        lost={
+            (row.clip_id, row.feature): BadClip(row.clip_id, Reason(row.reason), row.detail)
+            for row in lost
+        },
     )
 
 
-def write_folds(root: Path, scheme: str, folds: int | None, seed: int, test: tuple[str, ...] = (), valid: tuple[str, ...] = ()) -> Snapshot:
-    """Deal the clips that have at least one stored feature to folds; publish them beside the other schemes, and what the audit finds.
+def write_folds(
+    root: Path,
+    scheme: str,
+    folds: int | None,
+    seed: int,
+    test: tuple[str, ...] = (),
+    valid: tuple[str, ...] = (),
+) -> Snapshot:
+    """Deal the clips that have at least one stored feature to folds; publish them beside the other
+    schemes, and what the audit finds.
 
-    `test` and `valid` are subjects, for the scheme `holdout`. What a scheme claims to keep on one side is checked before it is stored:
-    LeakingSplit where the claim does not hold.
+    `test` and `valid` are subjects, for the scheme `holdout`. What a scheme claims to keep on one
+    side is checked before it is stored: LeakingSplit where the claim does not hold.
     """
     if scheme not in SCHEMES:
         raise SplitError(f"there is no split scheme {scheme!r}; there are {', '.join(SCHEMES)}")
     snapshot = load_snapshot(root)
-    tables = {table.name: read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE, AUDITS)}
+    tables = {
+        table.name: read_table(root, snapshot, table)
+        for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE, AUDITS)
+    }
     stored = {row.clip_id for row in INDEX.rows(tables["index"]) if row.state == State.STORED}
     clips = [clip for clip in CLIPS.rows(tables["clips"]) if clip.clip_id in stored]
     labels = LABELS.rows(tables["labels"])
     dealt = SCHEMES[scheme](clips, labels, folds, seed, test, valid)
-    asked: dict[str, Json] = {"folds": folds, "seed": seed, "test": list(test), "valid": list(valid)}
+    asked: dict[str, Json] = {
+        "folds": folds,
+        "seed": seed,
+        "test": list(test),
+        "valid": list(valid),
+    }
     facts = _facts(SCHEMES[scheme], dealt, clips, labels)
     others = [fold for fold in FOLDS.rows(tables["folds"]) if fold.scheme != scheme]
     whole = {**tables, "folds": FOLDS.build([*others, *dealt])}
@@ -198,7 +262,9 @@ def write_folds(root: Path, scheme: str, folds: int | None, seed: int, test: tup
     )
 
 
-def _facts(scheme: Scheme, dealt: Sequence[Fold], clips: Sequence[Clip], labels: Sequence[Label]) -> dict[str, Json]:
+def _facts(
+    scheme: Scheme, dealt: Sequence[Fold], clips: Sequence[Clip], labels: Sequence[Label]
+) -> dict[str, Json]:
     """What the snapshot says of the folds of a scheme, once its claim has been checked."""
     mine = scheme.of(clips)
     refuse_leaks(dealt, mine, scheme.keeps)

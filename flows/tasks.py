@@ -22,9 +22,16 @@ T = TypeVar("T")
 
 
 def _may_pass(task: Any, run: Any, state: Any) -> bool:
-    """Only trouble of a disk or network that waiting can mend is worth another try; a full disk is not."""
+    """Only trouble of a disk or network that waiting can mend is worth another try; a full disk is
+    not."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, OSError) and error.errno in {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EBUSY}
+    return isinstance(error, OSError) and error.errno in {
+        errno.EIO,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+        errno.EAGAIN,
+        errno.EBUSY,
+    }
 
 
 OPTIONS: dict[str, Any] = {
@@ -38,16 +45,23 @@ OPTIONS: dict[str, Any] = {
 
 
 def whole(value: T) -> T:
-    """The value as it is: Prefect looks for futures inside every argument, and there are none in these."""
+    """The value as it is: Prefect looks for futures inside every argument, and there are none in
+    these."""
     return cast(T, opaque(value))
 
 
 def run_name(*parameters: str) -> Callable[[], str]:
-    """Names a run of a flow by some of its parameters and its time: what tells one run from another in a list."""
+    """Names a run of a flow by some of its parameters and its time: what tells one run from another
+    in a list."""
 
     def name() -> str:
         given, when = flow_run.get_parameters(), flow_run.get_scheduled_start_time()
-        return ", ".join([*(_short(given[parameter]) for parameter in parameters), f"{when.astimezone():%Y-%m-%d %H:%M}"])
+        return ", ".join(
+            [
+                *(_short(given[parameter]) for parameter in parameters),
+                f"{when.astimezone():%Y-%m-%d %H:%M}",
+            ]
+        )
 
     return name
 
@@ -59,7 +73,8 @@ def _short(value: Any) -> str:
 
 
 def mendable(work: Callable[P, T]) -> Callable[P, T]:
-    """What a flow does, with an error that its user can mend as the state of its run: a sentence and no traceback."""
+    """What a flow does, with an error that its user can mend as the state of its run: a sentence
+    and no traceback."""
 
     @wraps(work)
     def done(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -77,11 +92,19 @@ def _refusal(error: Exception) -> State[Any]:
         raise error
     if deployment.get_id():
         _log_no_more_of(error)
-    # Nothing has failed where another run has the store: the next one finds whatever this one would have done.
-    return Cancelled(message=words, data=error) if isinstance(error, StoreBusy) else Failed(message=words, data=error)
+    # Nothing has failed where another run has the store: the next one finds whatever this one would
+    # have done.
+    return (
+        Cancelled(message=words, data=error)
+        if isinstance(error, StoreBusy)
+        else Failed(message=words, data=error)
+    )
 
 
 def _log_no_more_of(error: Exception) -> None:
-    """Prefect would log the traceback of an error that the state of the run has told already, as the last words of its process."""
+    """Prefect would log the traceback of an error that the state of the run has told already, as
+    the last words of its process."""
     for name in ("prefect.flow_runs", "prefect.engine"):
-        logging.getLogger(name).addFilter(lambda record: not (record.exc_info and record.exc_info[1] is error))
+        logging.getLogger(name).addFilter(
+            lambda record: not (record.exc_info and record.exc_info[1] is error)
+        )

@@ -1,4 +1,5 @@
-"""What a build tells in Prefect: one sentence as the state of its run, a page of Markdown as its artifact."""
+"""What a build tells in Prefect: one sentence as the state of its run, a page of Markdown as its
+artifact."""
 
 import re
 from collections.abc import Sequence
@@ -31,12 +32,22 @@ def outcome(store: str, result: Result, work: Work) -> str:
         return f"nothing new: {store} is up to date, snapshot {result.snapshot.number}"
     shards = "1 new shard" if result.shards_written == 1 else f"{result.shards_written} new shards"
     clips = "1 clip" if work.clips == 1 else f"{work.clips} clips"
-    dropped = "; its folds no longer fit and were left out, split it again" if result.folds_dropped else ""
-    return f"snapshot {result.snapshot.number} of {store}: {clips} computed in {work.seconds:.0f} s, {shards}{dropped}"
+    dropped = (
+        "; its folds no longer fit and were left out, split it again"
+        if result.folds_dropped
+        else ""
+    )
+    return (
+        f"snapshot {result.snapshot.number} of {store}: {clips} computed in {work.seconds:.0f} "
+        f"s, {shards}{dropped}"
+    )
 
 
-def page(store: str, result: Result, work: Work, quarantine: pa.Table, findings: Sequence[Finding]) -> str:
-    """The snapshot and where it lies, what the run has added, what is in quarantine, what the audit finds in the folds."""
+def page(
+    store: str, result: Result, work: Work, quarantine: pa.Table, findings: Sequence[Finding]
+) -> str:
+    """The snapshot and where it lies, what the run has added, what is in quarantine, what the audit
+    finds in the folds."""
     snapshot = result.snapshot
     counts = snapshot.counts
     file = f"{store}/snapshots/{snapshot.number:06d}.json"
@@ -70,30 +81,56 @@ def page(store: str, result: Result, work: Work, quarantine: pa.Table, findings:
 
 
 def slug(text: str) -> str:
-    """A text as Prefect takes it for the key of an artifact: lower-case letters, digits and dashes."""
+    """A text as Prefect takes it for the key of an artifact: lower-case letters, digits and
+    dashes."""
     return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "store"
 
 
 def _quarantine(quarantine: pa.Table) -> list[str]:
     if quarantine.num_rows == 0:
         return ["Nothing is in quarantine."]
-    by_reason = quarantine.group_by("reason").aggregate([("clip_id", "count_distinct"), ("feature", "distinct")])
-    rows = sorted(by_reason.to_pylist(), key=lambda row: (-row["clip_id_count_distinct"], row["reason"]))
-    lines = [_row(row["reason"], row["clip_id_count_distinct"], ", ".join(sorted(row["feature_distinct"]))) for row in rows]
+    by_reason = quarantine.group_by("reason").aggregate(
+        [("clip_id", "count_distinct"), ("feature", "distinct")]
+    )
+    rows = sorted(
+        by_reason.to_pylist(), key=lambda row: (-row["clip_id_count_distinct"], row["reason"])
+    )
+    lines = [
+        _row(
+            row["reason"], row["clip_id_count_distinct"], ", ".join(sorted(row["feature_distinct"]))
+        )
+        for row in rows
+    ]
     return [*_grid("in quarantine", "clips", "features that miss them"), *lines]
 
 
 def _audit(findings: Sequence[Finding], folds_dropped: bool) -> list[str]:
     if not findings:
-        return ["The folds no longer fit the clips and were left out; split again." if folds_dropped else "There are no folds to audit."]
+        return [
+            "The folds no longer fit the clips and were left out; split again."
+            if folds_dropped
+            else "There are no folds to audit."
+        ]
     schemes = sorted({one.scheme for one in findings})
-    lines = [f"- {_cell(scheme)}: {in_one_line(one for one in findings if one.scheme == scheme)}" for scheme in schemes]
-    graver = [one for one in findings if one.severity in {Severity.ERROR, Severity.WARN, Severity.INFO}]
+    lines = [
+        f"- {_cell(scheme)}: {in_one_line(one for one in findings if one.scheme == scheme)}"
+        for scheme in schemes
+    ]
+    graver = [
+        one for one in findings if one.severity in {Severity.ERROR, Severity.WARN, Severity.INFO}
+    ]
     if graver:
         lines += ["", *_grid("rule", "severity", "scheme", "fold", "count", "what was found")]
-        lines += [_row(one.rule, one.severity, one.scheme, _fold(one), one.count, one.detail) for one in graver[:_FINDINGS_SHOWN]]
+        lines += [
+            _row(one.rule, one.severity, one.scheme, _fold(one), one.count, one.detail)
+            for one in graver[:_FINDINGS_SHOWN]
+        ]
     if len(graver) > _FINDINGS_SHOWN:
-        lines += ["", f"... and {len(graver) - _FINDINGS_SHOWN} more; `affectstore audit` of the store has them all."]
+        lines += [
+            "",
+            f"... and {len(graver) - _FINDINGS_SHOWN} more; `affectstore audit` of the store has "
+            "them all.",
+        ]
     return lines
 
 

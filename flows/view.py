@@ -56,7 +56,10 @@ def print_clips(root: Path, snapshot: Snapshot) -> None:
         )
     _out.print(grid)
     for scheme, values in _label_counts(labels).items():
-        _out.print(f"labels {scheme}: " + ", ".join(f"{value} {count}" for value, count in sorted(values.items())))
+        _out.print(
+            f"labels {scheme}: "
+            + ", ".join(f"{value} {count}" for value, count in sorted(values.items()))
+        )
 
 
 def _label_counts(labels: pa.Table) -> dict[str, Counter[str]]:
@@ -72,7 +75,9 @@ def print_features(snapshot: Snapshot) -> None:
         grid.add_row(
             name,
             _shape(feature.spec),
-            feature.spec.dtype if feature.spec.codec == "raw" else f"{feature.spec.dtype} {feature.spec.codec}",
+            feature.spec.dtype
+            if feature.spec.codec == "raw"
+            else f"{feature.spec.dtype} {feature.spec.codec}",
             str(sum(shard.clips for shard in feature.shards)),
             str(sum(shard.rows for shard in feature.shards)),
             f"{sum(shard.bytes for shard in feature.shards) / 1e6:.1f}",
@@ -96,7 +101,8 @@ def _print_schemes(root: Path, snapshot: Snapshot) -> None:
 
 
 def print_folds(root: Path, scheme: str) -> None:
-    """Clips and groups on each side of each fold of one scheme, and what the audit found in them."""
+    """Clips and groups on each side of each fold of one scheme, and what the audit found in
+    them."""
     snapshot = load_snapshot(root)
     counts: dict[int, dict[str, tuple[int, set[str]]]] = {}
     for fold in FOLDS.rows(read_table(root, snapshot, FOLDS)):
@@ -105,11 +111,22 @@ def print_folds(root: Path, scheme: str) -> None:
             counts[fold.fold][fold.role] = (clips + 1, groups | {fold.group_id})
     grid = _grid(scheme, "train", "valid", "test", "test groups")
     for number, roles in sorted(counts.items()):
-        sides = [f"{roles[r][0]} clips, {len(roles[r][1])} groups" if r in roles else "-" for r in ("train", "valid", "test")]
+        sides = [
+            f"{roles[r][0]} clips, {len(roles[r][1])} groups" if r in roles else "-"
+            for r in ("train", "valid", "test")
+        ]
         tested = sorted(roles["test"][1]) if "test" in roles else []
-        grid.add_row(f"fold {number}", *sides, ", ".join(tested[:_EXAMPLES]) + (" ..." if len(tested) > _EXAMPLES else ""))
+        grid.add_row(
+            f"fold {number}",
+            *sides,
+            ", ".join(tested[:_EXAMPLES]) + (" ..." if len(tested) > _EXAMPLES else ""),
+        )
     _out.print(grid)
-    _out.print(in_one_line(one for one in AUDITS.rows(read_table(root, snapshot, AUDITS)) if one.scheme == scheme))
+    _out.print(
+        in_one_line(
+            one for one in AUDITS.rows(read_table(root, snapshot, AUDITS)) if one.scheme == scheme
+        )
+    )
 
 
 def print_quarantine(root: Path, snapshot: Snapshot) -> None:
@@ -127,18 +144,29 @@ def print_quarantine(root: Path, snapshot: Snapshot) -> None:
         grid.add_row(clip_id, reason, missing, detail)
     _out.print(grid)
     if len(features) > 50:
-        _out.print(f"... and {len(features) - 50} more; the table `quarantine` of the store has them all")
+        _out.print(
+            f"... and {len(features) - 50} more; the table `quarantine` of the store has them all"
+        )
 
 
 def print_result(root: Path, result: "Result") -> None:
     """What a build did."""
     if not result.is_new:
-        _out.print(f"nothing new: {shown(root)} is up to date, snapshot {result.snapshot.number}; no shard and no snapshot was written")
+        _out.print(
+            f"nothing new: {shown(root)} is up to date, snapshot {result.snapshot.number}; no "
+            "shard and no snapshot was written"
+        )
     else:
-        _out.print(f"[bold]{shown(root)}[/bold]  snapshot {result.snapshot.number} published, {result.shards_written} new shards")
+        _out.print(
+            f"[bold]{shown(root)}[/bold]  snapshot {result.snapshot.number} published, "
+            f"{result.shards_written} new shards"
+        )
         print_features(result.snapshot)
     if result.folds_dropped:
-        _out.print("[yellow]the clips have changed, so the old folds no longer fit and were left out; run affectstore split again[/yellow]")
+        _out.print(
+            "[yellow]the clips have changed, so the old folds no longer fit and were left out; "
+            "run affectstore split again[/yellow]"
+        )
     print_quarantine(root, result.snapshot)
 
 

@@ -20,30 +20,61 @@ _COLOUR = {Severity.ERROR: "red", Severity.WARN: "yellow", Severity.INFO: "cyan"
 
 def print_report(report: Report) -> None:
     """Findings as a table; below it what held and what could not be judged."""
-    _out.print(f"[bold]{escape(report.source)}[/bold]  {', '.join(report.corpora)}, {_folds(report)}")
+    _out.print(
+        f"[bold]{escape(report.source)}[/bold]  {', '.join(report.corpora)}, {_folds(report)}"
+    )
     if report.read_as:
-        _out.print(escape("read: " + ", ".join(f"{column} as {meaning}" for column, meaning in report.read_as)))
-    grid = Grid("rule", "severity", "fold", "count", "what was found", "such as", show_edge=False, pad_edge=False, header_style="bold")
+        _out.print(
+            escape(
+                "read: " + ", ".join(f"{column} as {meaning}" for column, meaning in report.read_as)
+            )
+        )
+    grid = Grid(
+        "rule",
+        "severity",
+        "fold",
+        "count",
+        "what was found",
+        "such as",
+        show_edge=False,
+        pad_edge=False,
+        header_style="bold",
+    )
     told = [one for one in report.findings if one.severity in _COLOUR]
     for one, more in _shortened(told):
         severity = f"[{_COLOUR[Severity(one.severity)]}]{one.severity}[/]"
-        detail = one.detail if one.fold != ALL_FOLDS or report.folds else f"{one.what}: {one.detail}"
-        grid.add_row(one.rule, severity, _fold(one), str(one.count), escape(detail), escape("\n".join(one.examples[:3])))
+        detail = (
+            one.detail if one.fold != ALL_FOLDS or report.folds else f"{one.what}: {one.detail}"
+        )
+        grid.add_row(
+            one.rule,
+            severity,
+            _fold(one),
+            str(one.count),
+            escape(detail),
+            escape("\n".join(one.examples[:3])),
+        )
         if more:
             grid.add_row("", "", "...", "", f"and the like in {more} more folds")
     if told:
         _out.print(grid)
     for one in report.findings:
         if one.severity == Severity.HELD:
-            _out.print(f"[green]held[/]        {one.rule:4} {escape(f'{one.scheme}: {one.detail}')}")
+            _out.print(
+                f"[green]held[/]        {one.rule:4} {escape(f'{one.scheme}: {one.detail}')}"
+            )
     for one in report.findings:
         if one.severity == Severity.NOT_JUDGED:
-            _out.print(f"not judged  {one.rule:4} {escape(f'{one.scheme}: ' + one.detail.removeprefix('not judged: '))}")
+            _out.print(
+                f"not judged  {one.rule:4} "
+                f"{escape(f'{one.scheme}: ' + one.detail.removeprefix('not judged: '))}"
+            )
     _out.print(_sum(report.findings))
 
 
 def _shortened(findings: Iterable[Finding]) -> Iterator[tuple[Finding, int]]:
-    """The first folds of each kind of finding; with the last of them, how many more folds there are."""
+    """The first folds of each kind of finding; with the last of them, how many more folds there
+    are."""
     kinds: dict[tuple[str, ...], list[Finding]] = {}
     for one in findings:
         kinds.setdefault((one.severity, one.rule, one.scheme, one.what), []).append(one)
@@ -80,10 +111,26 @@ def to_json(report: Report, **more: Json) -> str:
 
 def markdown(report: Report) -> str:
     """The report as Markdown, one row a finding."""
-    lines = [f"# Audit of {_cell(report.source)}", "", f"{', '.join(report.corpora)}, {_folds(report)}. {_sum(report.findings)}.", ""]
-    lines += ["| rule | severity | scheme | fold | count | what was found | such as |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        f"# Audit of {_cell(report.source)}",
+        "",
+        f"{', '.join(report.corpora)}, {_folds(report)}. {_sum(report.findings)}.",
+        "",
+    ]
+    lines += [
+        "| rule | severity | scheme | fold | count | what was found | such as |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for one in report.findings:
-        cells = (one.rule, one.severity, one.scheme, _fold(one), str(one.count), one.detail, ", ".join(one.examples))
+        cells = (
+            one.rule,
+            one.severity,
+            one.scheme,
+            _fold(one),
+            str(one.count),
+            one.detail,
+            ", ".join(one.examples),
+        )
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join(lines) + "\n"
 
@@ -93,9 +140,21 @@ def in_one_line(findings: Iterable[Finding]) -> str:
     findings = list(findings)
     if not findings:
         return "not audited"
-    words = {Severity.ERROR: "errors", Severity.WARN: "warnings", Severity.INFO: "notes", Severity.NOT_JUDGED: "not judged"}
-    rules = {severity: sorted({one.rule for one in findings if one.severity == severity}, key=_number) for severity in Severity}
-    told = [f"{word} {', '.join(rules[severity])}" for severity, word in words.items() if rules[severity]]
+    words = {
+        Severity.ERROR: "errors",
+        Severity.WARN: "warnings",
+        Severity.INFO: "notes",
+        Severity.NOT_JUDGED: "not judged",
+    }
+    rules = {
+        severity: sorted({one.rule for one in findings if one.severity == severity}, key=_number)
+        for severity in Severity
+    }
+    told = [
+        f"{word} {', '.join(rules[severity])}"
+        for severity, word in words.items()
+        if rules[severity]
+    ]
     return f"audit: {'; '.join([*told, f'{len(rules[Severity.HELD])} rules held'])}"
 
 
@@ -108,7 +167,13 @@ def _cell(text: str) -> str:
 
 
 def _folds(report: Report) -> str:
-    return "printed numbers" if not report.folds else "1 fold" if report.folds == 1 else f"{report.folds} folds"
+    return (
+        "printed numbers"
+        if not report.folds
+        else "1 fold"
+        if report.folds == 1
+        else f"{report.folds} folds"
+    )
 
 
 def _fold(finding: Finding) -> str:
@@ -118,5 +183,10 @@ def _fold(finding: Finding) -> str:
 def _sum(findings: Iterable[Finding]) -> str:
     counts = Counter(one.severity for one in findings)
     words = {Severity.ERROR: "error", Severity.WARN: "warning", Severity.INFO: "note"}
-    told = [f"{counts[severity]} {word}{'' if counts[severity] == 1 else 's'}" for severity, word in words.items()]
-    return ", ".join([*told, f"{counts[Severity.HELD]} held", f"{counts[Severity.NOT_JUDGED]} not judged"])
+    told = [
+        f"{counts[severity]} {word}{'' if counts[severity] == 1 else 's'}"
+        for severity, word in words.items()
+    ]
+    return ", ".join(
+        [*told, f"{counts[Severity.HELD]} held", f"{counts[Severity.NOT_JUDGED]} not judged"]
+    )

@@ -28,8 +28,15 @@ def print_checked(found: Checked) -> None:
         _print_some(colour, sentences)
     if found.missing:
         names = ", ".join(found.missing[:3])
-        _out.print(escape(f"{len(found.missing)} files that the manifest names are not there, such as {names}"))
-    counts = f"{found.sound} files are as published, {len(found.wrong)} are not, {len(found.stubs)} are git-lfs stubs"
+        _out.print(
+            escape(
+                f"{len(found.missing)} files that the manifest names are not there, such as {names}"
+            )
+        )
+    counts = (
+        f"{found.sound} files are as published, {len(found.wrong)} are not, "
+        f"{len(found.stubs)} are git-lfs stubs"
+    )
     _out.print(f"{counts}; {found.unlisted} others are not in the manifest")
 
 

@@ -22,10 +22,15 @@ _out = _TERMINAL if _TERMINAL.is_terminal else Console(width=160)
 def print_fit(root: Path, scheme: str, result: "FitResult") -> None:
     """What a fit did."""
     if not result.fitted:
-        _out.print(f"nothing new: all {result.held} states of {scheme} are fitted, snapshot {result.snapshot.number} of {shown(root)}")
+        _out.print(
+            f"nothing new: all {result.held} states of {scheme} are fitted, snapshot "
+            f"{result.snapshot.number} of {shown(root)}"
+        )
     else:
         new = f"{result.fitted} new states of {scheme}, {result.held} were there"
-        _out.print(f"[bold]{shown(root)}[/bold]  snapshot {result.snapshot.number} published, {new}")
+        _out.print(
+            f"[bold]{shown(root)}[/bold]  snapshot {result.snapshot.number} published, {new}"
+        )
     print_fitted(result.snapshot)
 
 
@@ -33,17 +38,29 @@ def print_fitted(snapshot: Snapshot) -> None:
     """The fitted features of a store, and the folds that each is fitted for."""
     if not snapshot.fitted:
         return
-    columns = ("fitted feature", "made from", "by", "rows of a clip", "variants", "fitted for", "MB")
+    columns = (
+        "fitted feature",
+        "made from",
+        "by",
+        "rows of a clip",
+        "variants",
+        "fitted for",
+        "MB",
+    )
     grid = Grid(*columns, show_edge=False, pad_edge=False, header_style="bold")
     for name, entry in snapshot.fitted.items():
-        sizes = [state.bytes + sum(shard.bytes for shard in state.all_shards) for state in entry.states]
+        sizes = [
+            state.bytes + sum(shard.bytes for shard in state.all_shards) for state in entry.states
+        ]
         grid.add_row(
             name,
             ", ".join(entry.inputs.values()),
-            entry.spec.extractor + (" [yellow](sees test clips)[/yellow]" if entry.sees_all else ""),
+            entry.spec.extractor
+            + (" [yellow](sees test clips)[/yellow]" if entry.sees_all else ""),
             " or ".join(_shapes(entry)),
             ", ".join(str(spec.variant) for spec in entry.variants) or "none",
-            ", ".join(f"{scheme} ({folds})" for scheme, folds in _folds(entry).items()) or "nothing yet: affectstore fit STORE SCHEME",
+            ", ".join(f"{scheme} ({folds})" for scheme, folds in _folds(entry).items())
+            or "nothing yet: affectstore fit STORE SCHEME",
             f"{sum(sizes) / 1e6:.1f}",
         )
     _out.print(grid)
@@ -59,7 +76,9 @@ def _folds(entry: StoredFitted) -> Mapping[str, str]:
     counts: dict[str, int] = {}
     for state in entry.states:
         counts[state.scheme] = counts.get(state.scheme, 0) + 1
-    return {scheme: "1 fold" if count == 1 else f"{count} folds" for scheme, count in counts.items()}
+    return {
+        scheme: "1 fold" if count == 1 else f"{count} folds" for scheme, count in counts.items()
+    }
 
 
 def print_fitters(recipe: "Recipe") -> None:
@@ -69,7 +88,9 @@ def print_fitters(recipe: "Recipe") -> None:
         if (fitter := recipe.fitted.get(name)) is None:
             continue
         spec = specs[name]
-        made = f"{fitter.name} version {spec.version}, fitted for each fold" + (f" to {fitter.label_scheme}" if fitter.label_scheme else "")
+        made = f"{fitter.name} version {spec.version}, fitted for each fold" + (
+            f" to {fitter.label_scheme}" if fitter.label_scheme else ""
+        )
         rows = "(" + ", ".join([spec.dims[0], *map(str, spec.shape)]) + ")"
         _out.print(f"\n[bold]{name}[/bold]  {made}, {rows} {spec.dtype}, {spec.units}")
         for key, value in fitter.params().items():

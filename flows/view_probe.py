@@ -14,10 +14,16 @@ _TERMINAL = Console()
 _out = _TERMINAL if _TERMINAL.is_terminal else Console(width=160)
 
 
-def probed(sources: Sequence[Path], scheme: str | None, labels: str | None, features: Sequence[str]) -> Probe:
-    """The probe of a store, with a bar for its progress. NothingToProbe for anything but one store."""
+def probed(
+    sources: Sequence[Path], scheme: str | None, labels: str | None, features: Sequence[str]
+) -> Probe:
+    """The probe of a store, with a bar for its progress. NothingToProbe for anything but one
+    store."""
     if len(sources) != 1 or not sources[0].is_dir():
-        raise NothingToProbe(f"{sources[0]} is no store; a probe trains on cached features, so give the folder of a store")
+        raise NothingToProbe(
+            f"{sources[0]} is no store; a probe trains on cached features, so give the folder of "
+            "a store"
+        )
     plan = plan_probe(sources[0], scheme, labels, features)
     with Meter("testing the probe", 2 * plan.clips) as meter:
         return run_probe(plan, meter.advance)
@@ -25,18 +31,36 @@ def probed(sources: Sequence[Path], scheme: str | None, labels: str | None, feat
 
 def print_probe(probe: Probe) -> None:
     plan = probe.plan
-    _out.print(f"\n[bold]What a leak costs[/bold]: {', '.join(plan.features)} against {plan.labels}, {len(plan.classes)} classes")
-    grid = Grid("", "random by clip", plan.scheme, "inflation", show_edge=False, pad_edge=False, header_style="bold")
-    for name, found in (("accuracy", probe.accuracy), ("balanced accuracy", probe.balanced_accuracy)):
-        grid.add_row(name, _percent(found.leaking), _percent(found.disjoint), _points(found.inflation))
+    _out.print(
+        f"\n[bold]What a leak costs[/bold]: {', '.join(plan.features)} against {plan.labels}, "
+        f"{len(plan.classes)} classes"
+    )
+    grid = Grid(
+        "",
+        "random by clip",
+        plan.scheme,
+        "inflation",
+        show_edge=False,
+        pad_edge=False,
+        header_style="bold",
+    )
+    for name, found in (
+        ("accuracy", probe.accuracy),
+        ("balanced accuracy", probe.balanced_accuracy),
+    ):
+        grid.add_row(
+            name, _percent(found.leaking), _percent(found.disjoint), _points(found.inflation)
+        )
     _out.print(grid)
     where = "the store's" if plan.is_stored else "made for the probe"
     _out.print(
-        f"{plan.clips} clips of {_clusters(plan)} subjects, or groups that cannot be parted; {plan.folds} folds ({where}), each clip "
+        f"{plan.clips} clips of {_clusters(plan)} subjects, or groups that cannot be parted; "
+        f"{plan.folds} folds ({where}), each clip "
         "tested once. Random by clip: the same folds with the clips of each class shuffled."
     )
     _out.print(
-        "Logistic regression on the mean and standard deviation of each clip's rows, standardised within each training fold. 95 % "
+        "Logistic regression on the mean and standard deviation of each clip's rows, standardised "
+        "within each training fold. 95 % "
         "intervals over subjects or groups, cluster-robust (Cameron and Miller 2015)."
     )
 
@@ -54,7 +78,8 @@ def as_json(probe: Probe) -> dict[str, Json]:
         "clips": plan.clips,
         "clusters": _clusters(plan),
         "seed": plan.seed,
-        "interval": "95 %, cluster-robust over subjects or groups, Student t (Cameron and Miller 2015)",
+        "interval": "95 %, cluster-robust over subjects or groups, Student t (Cameron and Miller "
+        "2015)",
         "accuracy": _compared(probe.accuracy),
         "balanced_accuracy": _compared(probe.balanced_accuracy),
     }
@@ -78,7 +103,10 @@ def _measured(found: Measured, scale: float = 1.0) -> dict[str, Json]:
 
 def _percent(found: Measured) -> str:
     """An interval may reach over 0 or 1, which no accuracy does: it is cut where it is shown."""
-    return f"{100 * found.value:.1f} % ({100 * max(0.0, found.low):.1f} to {100 * min(1.0, found.high):.1f})"
+    return (
+        f"{100 * found.value:.1f} % ({100 * max(0.0, found.low):.1f} to "
+        f"{100 * min(1.0, found.high):.1f})"
+    )
 
 
 def _points(found: Measured) -> str:

@@ -14,15 +14,20 @@ def print_claims(snapshot: Snapshot, scheme: str) -> None:
 
 
 def claims(scheme: str, facts: Any) -> list[str]:
-    """What the snapshot says of a scheme's folds: where it is from, what it leaks, how even it is, and which tests lack a class."""
+    """What the snapshot says of a scheme's folds: where it is from, what it leaks, how even it is,
+    and which tests lack a class."""
     sentences = [SCHEMES[scheme].about]
     if not facts["disjoint"]:
         kept = ", ".join(name.removesuffix("_id") for name in facts["keeps"]) or "nothing"
-        sentences.append(f"This split leaks: of subject, group and take it keeps {kept} on one side. Use it for comparison only.")
+        sentences.append(
+            f"This split leaks: of subject, group and take it keeps {kept} on one side. Use it "
+            "for comparison only."
+        )
     if facts["imbalance"] is not None:
         least, found = 100 * facts["least_imbalance"], 100 * facts["imbalance"]
         sentences.append(
-            f"The tested parts are off an even share by {found:.2f} % (weighted root mean square); no deal is under {least:.2f} %."
+            f"The tested parts are off an even share by {found:.2f} % (weighted root mean "
+            f"square); no deal is under {least:.2f} %."
         )
     empty = facts["empty_classes"]
     more = [f"and {len(empty) - _SENTENCES} more such sentences"] if len(empty) > _SENTENCES else []

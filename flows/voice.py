@@ -1,7 +1,9 @@
-"""The sample corpus's voice: a glottal pulse train through formant resonators (a source-filter voice), no recording of anybody.
+"""The sample corpus's voice: a glottal pulse train through formant resonators (a source-filter
+voice), no recording of anybody.
 
-It says nothing: six vowels run through, those of the RAVDESS statement that the clip's name bears. Pitch, range, loudness, tempo and
-breathiness follow the emotion in the directions that Juslin and Laukka (2003, Psychological Bulletin 129(5)) report for acted speech.
+It says nothing: six vowels run through, those of the RAVDESS statement that the clip's name bears.
+Pitch, range, loudness, tempo and breathiness follow the emotion in the directions that Juslin and
+Laukka (2003, Psychological Bulletin 129(5)) report for acted speech.
 """
 
 from dataclasses import dataclass
@@ -41,18 +43,40 @@ class Manner:
 
 
 MANNERS = {
-    "neutral": Manner(pitch=1.00, swing=0.05, level_db=0, syllables_per_s=3.9, dark_hz=2500, jitter=0.008),
-    "calm": Manner(pitch=0.95, swing=0.04, level_db=-3, syllables_per_s=3.4, dark_hz=1800, jitter=0.006),
-    "happy": Manner(pitch=1.35, swing=0.22, level_db=4, syllables_per_s=4.6, dark_hz=3500, jitter=0.010),
-    "sad": Manner(pitch=0.85, swing=0.04, level_db=-6, syllables_per_s=3.2, dark_hz=1200, jitter=0.015),
-    "angry": Manner(pitch=1.20, swing=0.16, level_db=7, syllables_per_s=4.8, dark_hz=5000, jitter=0.020),
-    "fearful": Manner(pitch=1.50, swing=0.10, level_db=1, syllables_per_s=5.2, dark_hz=2500, jitter=0.030),
-    "disgust": Manner(pitch=0.92, swing=0.12, level_db=1, syllables_per_s=3.3, dark_hz=2200, jitter=0.020),
-    "surprised": Manner(pitch=1.60, swing=0.30, level_db=3, syllables_per_s=4.3, dark_hz=3500, jitter=0.010),
+    "neutral": Manner(
+        pitch=1.00, swing=0.05, level_db=0, syllables_per_s=3.9, dark_hz=2500, jitter=0.008
+    ),
+    "calm": Manner(
+        pitch=0.95, swing=0.04, level_db=-3, syllables_per_s=3.4, dark_hz=1800, jitter=0.006
+    ),
+    "happy": Manner(
+        pitch=1.35, swing=0.22, level_db=4, syllables_per_s=4.6, dark_hz=3500, jitter=0.010
+    ),
+    "sad": Manner(
+        pitch=0.85, swing=0.04, level_db=-6, syllables_per_s=3.2, dark_hz=1200, jitter=0.015
+    ),
+    "angry": Manner(
+        pitch=1.20, swing=0.16, level_db=7, syllables_per_s=4.8, dark_hz=5000, jitter=0.020
+    ),
+    "fearful": Manner(
+        pitch=1.50, swing=0.10, level_db=1, syllables_per_s=5.2, dark_hz=2500, jitter=0.030
+    ),
+    "disgust": Manner(
+        pitch=0.92, swing=0.12, level_db=1, syllables_per_s=3.3, dark_hz=2200, jitter=0.020
+    ),
+    "surprised": Manner(
+        pitch=1.60, swing=0.30, level_db=3, syllables_per_s=4.3, dark_hz=3500, jitter=0.010
+    ),
 }
 
-# First three formants in Hz, means of 33 men: Peterson and Barney (1952), J. Acoust. Soc. Am. 24(2), table II.
-_VOWELS = {"i": (270, 2290, 3010), "e": (530, 1840, 2480), "a": (730, 1090, 2440), "o": (570, 840, 2410)}
+# First three formants in Hz, means of 33 men: Peterson and Barney (1952), J. Acoust. Soc. Am.
+# 24(2), table II.
+_VOWELS = {
+    "i": (270, 2290, 3010),
+    "e": (530, 1840, 2480),
+    "a": (730, 1090, 2440),
+    "o": (570, 840, 2410),
+}
 _FOURTH_HZ = 3500
 _BANDWIDTHS_HZ = (60, 90, 150, 200)
 _STATEMENTS = {1: "iaoiao", 2: "oaeiao"}
@@ -75,7 +99,8 @@ def _speaker(actor: int) -> _Speaker:
 
 
 def speak(clip: SampleClip, seed: int) -> Samples:
-    """The clip's voice with its pauses: (time,) at RATE_HZ, full scale 1.0. The same clip and seed give the same samples."""
+    """The clip's voice with its pauses: (time,) at RATE_HZ, full scale 1.0. The same clip and seed
+    give the same samples."""
     rng = np.random.default_rng(seed)
     manner, speaker = MANNERS[clip.emotion], _speaker(clip.actor)
     vowels = _STATEMENTS[clip.statement]
@@ -90,8 +115,16 @@ def speak(clip: SampleClip, seed: int) -> Samples:
     return np.asarray(np.clip(heard, -0.99, 0.99), dtype=np.float32)
 
 
-def _pulses(count: int, syllables: int, manner: Manner, speaker: _Speaker, strong: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Flow through the glottis, differentiated (which stands for the radiation at the lips), with some breath."""
+def _pulses(
+    count: int,
+    syllables: int,
+    manner: Manner,
+    speaker: _Speaker,
+    strong: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Flow through the glottis, differentiated (which stands for the radiation at the lips), with
+    some breath."""
     at = np.arange(count) / count
     accents = 1 + manner.swing * strong * np.sin(2 * np.pi * at * syllables / 2)
     falling = 1.08 - 0.16 * at
@@ -107,7 +140,8 @@ def _pulses(count: int, syllables: int, manner: Manner, speaker: _Speaker, stron
 
 
 def _rosenberg(at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Glottal flow at a share `at` of the period: opening 40 %, closing 16 %, then shut (Rosenberg 1971, pulse C)."""
+    """Glottal flow at a share `at` of the period: opening 40 %, closing 16 %, then shut (Rosenberg
+    1971, pulse C)."""
     opening, closing = 0.40, 0.16
     rise = 0.5 * (1 - np.cos(np.pi * at / opening))
     fall = np.cos(0.5 * np.pi * (at - opening) / closing)
@@ -116,7 +150,10 @@ def _rosenberg(at: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _articulate(source: NDArray[np.float64], vowels: str, speaker: _Speaker) -> NDArray[np.float64]:
     """The source through four resonators whose centres glide from vowel to vowel."""
-    targets = np.array([(*_VOWELS[vowel], _FOURTH_HZ) for vowel in vowels], dtype=np.float64) * speaker.formants
+    targets = (
+        np.array([(*_VOWELS[vowel], _FOURTH_HZ) for vowel in vowels], dtype=np.float64)
+        * speaker.formants
+    )
     blocks = -(-len(source) // _BLOCK)
     place = np.clip((np.arange(blocks) + 0.5) / blocks * len(vowels) - 0.5, 0, len(vowels) - 1)
     # Half of a syllable is steady, the other half glides to the next vowel.
@@ -128,14 +165,19 @@ def _articulate(source: NDArray[np.float64], vowels: str, speaker: _Speaker) -> 
     return sound
 
 
-def _resonate(sound: NDArray[np.float64], centres_hz: NDArray[np.float64], bandwidth_hz: float) -> NDArray[np.float64]:
-    """A digital resonator (Klatt 1980, J. Acoust. Soc. Am. 67(3), eq. 1 and 2), its centre set anew for each block."""
+def _resonate(
+    sound: NDArray[np.float64], centres_hz: NDArray[np.float64], bandwidth_hz: float
+) -> NDArray[np.float64]:
+    """A digital resonator (Klatt 1980, J. Acoust. Soc. Am. 67(3), eq. 1 and 2), its centre set anew
+    for each block."""
     c = -np.exp(-2 * np.pi * bandwidth_hz / RATE_HZ)
     state = np.zeros(2)
     parts = []
     for block, centre in enumerate(centres_hz):
         b = 2 * np.exp(-np.pi * bandwidth_hz / RATE_HZ) * np.cos(2 * np.pi * centre / RATE_HZ)
-        part, state = lfilter([1 - b - c], [1, -b, -c], sound[block * _BLOCK : (block + 1) * _BLOCK], zi=state)
+        part, state = lfilter(
+            [1 - b - c], [1, -b, -c], sound[block * _BLOCK : (block + 1) * _BLOCK], zi=state
+        )
         parts.append(part)
     return np.concatenate(parts)
 

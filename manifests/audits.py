@@ -1,4 +1,5 @@
-"""Audits: what is wrong with a split, as rows that a reviewer can quote; and the table of all rules."""
+"""Audits: what is wrong with a split, as rows that a reviewer can quote; and the table of all
+rules."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -61,9 +62,15 @@ AUDITS = Table("audits", Finding, key=("rule", "scheme", "fold", "what"))
 
 CHECKS: dict[str, Rule] = {
     "L1": Rule("a subject on two sides", shared_subjects, Severity.ERROR),
-    "L2": Rule("a session, dialogue or episode on two sides", episodes_and_sessions, Severity.ERROR),
+    "L2": Rule(
+        "a session, dialogue or episode on two sides", episodes_and_sessions, Severity.ERROR
+    ),
     "L3": Rule("renderings of one take on two sides", take_twins, Severity.ERROR),
-    "L4": Rule("copies of a clip, by bytes, sound or pictures, on two sides", exact_duplicates, Severity.ERROR),
+    "L4": Rule(
+        "copies of a clip, by bytes, sound or pictures, on two sides",
+        exact_duplicates,
+        Severity.ERROR,
+    ),
     "L5": Rule("nearly the same sound or face on two sides", near_duplicates, Severity.ERROR),
     "L6": Rule("overlapping time spans on two sides", span_overlaps, Severity.ERROR),
     "L7": Rule(
@@ -83,13 +90,15 @@ CHECKS: dict[str, Rule] = {
     "L15": Rule("counts that the corpus cannot supply", impossible_counts, Severity.ERROR),
     "L16": Rule("an empty class or a side of one sex", class_and_sex, Severity.WARN),
 }
-"""Rule -> what it is called, the function that judges one fold, and how grave a finding is, by corpus where that differs."""
+"""Rule -> what it is called, the function that judges one fold, and how grave a finding is, by
+corpus where that differs."""
 
 
 def audit(listing: Listing) -> list[Finding]:
     """Every rule on every fold, sorted as AUDITS is.
 
-    A rule that holds, or cannot be judged, in all folds of a scheme gives one row for the scheme; so each rule is accounted for.
+    A rule that holds, or cannot be judged, in all folds of a scheme gives one row for the scheme;
+    so each rule is accounted for.
     """
     found: list[Finding] = []
     clear: dict[tuple[str, str], list[tuple[bool, str]]] = {}
@@ -111,7 +120,11 @@ def _once(findings: Iterable[Finding], folds: Mapping[str, int]) -> list[Finding
     alike: dict[Finding, list[Finding]] = {}
     for finding in findings:
         alike.setdefault(replace(finding, fold=ALL_FOLDS), []).append(finding)
-    return [one for whole, each in alike.items() for one in ([whole] if len(each) == folds[whole.scheme] > 1 else each)]
+    return [
+        one
+        for whole, each in alike.items()
+        for one in ([whole] if len(each) == folds[whole.scheme] > 1 else each)
+    ]
 
 
 def _judge(name: str, rule: Rule, sides: Sides) -> tuple[list[Finding], tuple[bool, str]]:
@@ -123,14 +136,24 @@ def _judge(name: str, rule: Rule, sides: Sides) -> tuple[list[Finding], tuple[bo
         if isinstance(seen, Unjudged):
             reasons.append(seen.why)
         elif seen.count:
-            findings.append(_finding(name, rule.severity_of(seen, sides.corpora), sides.dealt.scheme, sides.dealt.fold, seen))
+            findings.append(
+                _finding(
+                    name,
+                    rule.severity_of(seen, sides.corpora),
+                    sides.dealt.scheme,
+                    sides.dealt.fold,
+                    seen,
+                )
+            )
         else:
             judged = True
     return findings, (judged, "; ".join(reasons))
 
 
 def _finding(name: str, severity: Severity, scheme: str, fold: int, seen: Seen) -> Finding:
-    return Finding(name, severity, scheme, fold, seen.what, seen.count, "\n".join(seen.examples), seen.detail)
+    return Finding(
+        name, severity, scheme, fold, seen.what, seen.count, "\n".join(seen.examples), seen.detail
+    )
 
 
 def _without_fault(name: str, scheme: str, verdicts: list[tuple[bool, str]], folds: int) -> Finding:
@@ -138,9 +161,13 @@ def _without_fault(name: str, scheme: str, verdicts: list[tuple[bool, str]], fol
     held = sum(judged for judged, _ in verdicts)
     why = next((why for _, why in verdicts if why), "")
     if not held:
-        return Finding(name, Severity.NOT_JUDGED, scheme, ALL_FOLDS, "", 0, "", f"not judged: {why}")
+        return Finding(
+            name, Severity.NOT_JUDGED, scheme, ALL_FOLDS, "", 0, "", f"not judged: {why}"
+        )
     where = f" in {held} of {folds} folds" if folds > 1 else ""
-    detail = f"nothing found{where} ({CHECKS[name].title})" + (f"; in part not judged: {why}" if why else "")
+    detail = f"nothing found{where} ({CHECKS[name].title})" + (
+        f"; in part not judged: {why}" if why else ""
+    )
     return Finding(name, Severity.HELD, scheme, ALL_FOLDS, "", 0, "", detail)
 
 

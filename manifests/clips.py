@@ -7,7 +7,8 @@ from manifests.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip as its corpus names it; the stream facts at the end are None until the file has been probed."""
+    """A clip as its corpus names it; the stream facts at the end are None until the file has been
+    probed."""
 
     clip_id: str
     """`corpus/stem`, made once by the corpus module and never parsed again."""
@@ -15,9 +16,11 @@ class Clip:
     subject_id: str | None
     """Who speaks, `corpus/speaker`; None where the corpus does not say."""
     group_id: str | None
-    """What a split must keep on one side: the subject, or more (a session); None where nothing is known."""
+    """What a split must keep on one side: the subject, or more (a session); None where nothing is
+    known."""
     take_id: str
-    """One recorded performance: all renderings of it (with sound, silent, audio alone) share this id."""
+    """One recorded performance: all renderings of it (with sound, silent, audio alone) share this
+    id."""
     sex: str | None
     """`female` or `male`, where the corpus says so."""
     path: str
@@ -31,7 +34,8 @@ class Clip:
     """The part of the frame that shows the subject: `left` or `right` half; None: all of it."""
 
     text_id: str | None = None
-    """What is said, `corpus/...`: clips that share it say the same sentence, or act one part of a script. Never the words themselves."""
+    """What is said, `corpus/...`: clips that share it say the same sentence, or act one part of a
+    script. Never the words themselves."""
     session_id: str | None = None
     """The recording session, whose clips share speakers, room and microphones."""
     dialogue_id: str | None = None
@@ -39,7 +43,8 @@ class Clip:
     episode_id: str | None = None
     """The broadcast that the clip is cut from."""
     episode_start_s: float | None = None
-    """Where the clip lies in the episode, by the corpus's own table: the span [episode_start_s, episode_end_s). No position in the file."""
+    """Where the clip lies in the episode, by the corpus's own table: the span [episode_start_s,
+    episode_end_s). No position in the file."""
     episode_end_s: float | None = None
 
     duration_s: float | None = None

@@ -1,4 +1,5 @@
-"""Features: what a stored array means, the fingerprint that keys it, and the index of who has which rows."""
+"""Features: what a stored array means, the fingerprint that keys it, and the index of who has which
+rows."""
 
 import hashlib
 import json
@@ -23,7 +24,8 @@ class FeatureSpec:
     shape: tuple[int, ...]
     """Sizes of the dimensions after time: a track's values are (time, *shape)."""
     units: str
-    """What the numbers are, in words; for a row of unlike numbers, their names in order, separated by commas."""
+    """What the numbers are, in words; for a row of unlike numbers, their names in order, separated
+    by commas."""
     hop_s: float | None
     """Nominal seconds from one row to the next; None where rows follow the clip's own clock."""
     fingerprint: str
@@ -35,15 +37,19 @@ class FeatureSpec:
     needs: tuple[str, ...] = ()
     """Fingerprints of the inputs."""
     codec: str = "raw"
-    """`raw`: rows of fixed size; `jpeg`: one JPEG image a row, an empty one where `valid` is False."""
+    """`raw`: rows of fixed size; `jpeg`: one JPEG image a row, an empty one where `valid` is False.
+    """
     about: str = ""
     """A sentence that must travel with the numbers (untrained weights say so here)."""
     variant: int = 0
-    """Number of the augmented variant that the rows come from, which only training may see; 0: the clip as it is."""
+    """Number of the augmented variant that the rows come from, which only training may see; 0: the
+    clip as it is."""
 
 
 def canonical_json(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def fingerprint(
@@ -53,7 +59,8 @@ def fingerprint(
     needs: Mapping[str, str],
     weights_sha256: str | None = None,
 ) -> str:
-    """Key of a feature: 32 hex digits over name, version, every parameter, weights and the inputs' fingerprints."""
+    """Key of a feature: 32 hex digits over name, version, every parameter, weights and the inputs'
+    fingerprints."""
     whole: Json = {
         "extractor": extractor,
         "version": version,
@@ -71,7 +78,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class IndexRow:
-    """Where the rows of one clip's feature lie. Every clip has exactly one row for every feature."""
+    """Where the rows of one clip's feature lie. Every clip has exactly one row for every
+    feature."""
 
     clip_id: str
     feature: str

@@ -1,4 +1,5 @@
-"""Labels: what was felt, acted or voted. Intended, voted and acted labels are different schemes, never one column."""
+"""Labels: what was felt, acted or voted. Intended, voted and acted labels are different schemes,
+never one column."""
 
 from dataclasses import dataclass
 

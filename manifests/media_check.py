@@ -7,7 +7,9 @@ from pathlib import Path
 
 from manifests.corpora.published_csv import WrongPublishedTable, read_lines, wrong
 
-_POINTER = re.compile(r"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize ([0-9]+)\n?")
+_POINTER = re.compile(
+    r"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize ([0-9]+)\n?"
+)
 _SHA256 = re.compile("[0-9a-f]{64}")
 LONGEST_POINTER = 1024
 """Bytes; the git-lfs specification keeps pointers below this."""
@@ -22,7 +24,8 @@ class Published:
 
 
 def read_manifest(path: Path) -> dict[str, Published]:
-    """File name (without folders) -> what it should be, from one of two things that a user may have:
+    """File name (without folders) -> what it should be, from one of two things that a user may
+    have:
 
     - a CSV file with the columns path, sha256 and bytes;
     - a folder with the corpus's git-lfs pointers, as `GIT_LFS_SKIP_SMUDGE=1 git clone` leaves them.
@@ -31,12 +34,16 @@ def read_manifest(path: Path) -> dict[str, Published]:
     """
     manifest = _from_pointers(path) if path.is_dir() else _from_csv(path)
     if not manifest:
-        raise WrongPublishedTable(f"{path} names no file; expected git-lfs pointers, or a CSV file with lines of path, sha256 and bytes")
+        raise WrongPublishedTable(
+            f"{path} names no file; expected git-lfs pointers, or a CSV file with lines of path, "
+            "sha256 and bytes"
+        )
     return manifest
 
 
 def check_media(path: str, sha256: str, size: int, manifest: Mapping[str, Published]) -> str | None:
-    """What is wrong with a downloaded file, in a sentence; None where it is as published, or where the manifest does not name it.
+    """What is wrong with a downloaded file, in a sentence; None where it is as published, or where
+    the manifest does not name it.
 
     path: the file's, with forward slashes; its name alone is looked up. size: in bytes.
     """
@@ -44,14 +51,20 @@ def check_media(path: str, sha256: str, size: int, manifest: Mapping[str, Publis
     if published is None:
         return None
     if size != published.bytes:
-        return f"{path} has {size} bytes and was published with {published.bytes}; download it again"
+        return (
+            f"{path} has {size} bytes and was published with {published.bytes}; download it again"
+        )
     if sha256 != published.sha256:
-        return f"{path} has the published size and the sha256 {sha256[:12]} instead of {published.sha256[:12]}; download it again"
+        return (
+            f"{path} has the published size and the sha256 {sha256[:12]} instead of "
+            f"{published.sha256[:12]}; download it again"
+        )
     return None
 
 
 def parse_pointer(text: str) -> Published | None:
-    """The text of a git-lfs pointer (specification version 1) -> the file that it stands for; None for any other text."""
+    """The text of a git-lfs pointer (specification version 1) -> the file that it stands for; None
+    for any other text."""
     match = _POINTER.fullmatch(text)
     return Published(match[1], int(match[2])) if match else None
 
@@ -60,7 +73,11 @@ def _from_csv(path: Path) -> dict[str, Published]:
     manifest: dict[str, Published] = {}
     for line, cells in read_lines(path, ("path", "sha256", "bytes")):
         if not _SHA256.fullmatch(cells["sha256"]) or not cells["bytes"].isdecimal():
-            raise wrong(path, line, "has no sha256 of 64 hexadecimal digits and a number of bytes; correct the line")
+            raise wrong(
+                path,
+                line,
+                "has no sha256 of 64 hexadecimal digits and a number of bytes; correct the line",
+            )
         _add(manifest, cells["path"], Published(cells["sha256"], int(cells["bytes"])))
     return manifest
 
@@ -78,4 +95,7 @@ def _from_pointers(root: Path) -> dict[str, Published]:
 def _add(manifest: dict[str, Published], path: str, published: Published) -> None:
     name = path.rpartition("/")[2]
     if manifest.setdefault(name, published) != published:
-        raise WrongPublishedTable(f"the manifest holds two different files of the name {name}; use one manifest for each corpus")
+        raise WrongPublishedTable(
+            f"the manifest holds two different files of the name {name}; use one manifest for "
+            "each corpus"
+        )

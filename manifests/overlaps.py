@@ -12,7 +12,8 @@ _DIGITS = 9
 class Span:
     clip_id: str
     timeline: str
-    """What the seconds count in: an episode, a dialogue or a file. Spans of different timelines never overlap."""
+    """What the seconds count in: an episode, a dialogue or a file. Spans of different timelines
+    never overlap."""
     start_s: float
     end_s: float
 
@@ -27,24 +28,34 @@ class Overlap:
 
 
 def overlapping(spans: Iterable[Span], over: float = 0.5) -> list[Overlap]:
-    """All pairs on one timeline that share more than the part `over` of the shorter span, sorted by ids.
+    """All pairs on one timeline that share more than the part `over` of the shorter span, sorted by
+    ids.
 
-    A span without length shares no time. A sweep over the starts: O(n log n + k) for n spans and k pairs that touch at all.
-    ValueError where a span ends before it starts, or `over` is not in [0, 1).
+    A span without length shares no time. A sweep over the starts: O(n log n + k) for n spans and k
+    pairs that touch at all. ValueError where a span ends before it starts, or `over` is not in [0,
+    1).
     """
     if not 0 <= over < 1:
         raise ValueError(f"over = {over:g}, expected a part of the shorter span from 0 to below 1")
     pairs = (Overlap(a.clip_id, b.clip_id, _share(a, b)) for a, b in _touching(spans))
-    return sorted((pair for pair in pairs if pair.share > over), key=lambda pair: (pair.first, pair.second))
+    return sorted(
+        (pair for pair in pairs if pair.share > over), key=lambda pair: (pair.first, pair.second)
+    )
 
 
 def _touching(spans: Iterable[Span]) -> Iterator[tuple[Span, Span]]:
-    """Pairs that share some time. `open_spans` is a heap by end: the spans of the timeline that run on."""
+    """Pairs that share some time. `open_spans` is a heap by end: the spans of the timeline that run
+    on."""
     timeline: str | None = None
     open_spans: list[tuple[float, int, Span]] = []
-    for number, span in enumerate(sorted(spans, key=lambda span: (span.timeline, span.start_s, span.clip_id))):
+    for number, span in enumerate(
+        sorted(spans, key=lambda span: (span.timeline, span.start_s, span.clip_id))
+    ):
         if span.end_s < span.start_s:
-            raise ValueError(f"{span.clip_id} ends at {span.end_s:g} s, before it starts at {span.start_s:g} s; correct its times")
+            raise ValueError(
+                f"{span.clip_id} ends at {span.end_s:g} s, before it starts at {span.start_s:g} "
+                "s; correct its times"
+            )
         if span.timeline != timeline:
             timeline, open_spans = span.timeline, []
         while open_spans and open_spans[0][0] <= span.start_s:

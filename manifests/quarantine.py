@@ -1,4 +1,5 @@
-"""Quarantine: what could not be measured, and why. A bad clip is a row here, never a crash and never a silent gap."""
+"""Quarantine: what could not be measured, and why. A bad clip is a row here, never a crash and
+never a silent gap."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +15,8 @@ class Reason(StrEnum):
     EMPTY_FILE = "empty_file"
     """Zero bytes."""
     FORBIDDEN = "forbidden"
-    """A playlist, a concatenation script or another file that would make the decoder open other files or the network."""
+    """A playlist, a concatenation script or another file that would make the decoder open other
+    files or the network."""
     TRUNCATED = "truncated"
     """The header declares more than the file holds."""
     CORRUPT = "corrupt"
@@ -46,11 +48,19 @@ class Reason(StrEnum):
 
     @property
     def is_fault(self) -> bool:
-        """The file is damaged or refused, rather than sound with nothing in it to measure or listed as bad; counts against the budget."""
+        """The file is damaged or refused, rather than sound with nothing in it to measure or listed
+        as bad; counts against the budget."""
         return self not in _EXPECTED
 
 
-_EXPECTED = {Reason.DUPLICATE, Reason.NO_AUDIO, Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT, Reason.KNOWN_BAD}
+_EXPECTED = {
+    Reason.DUPLICATE,
+    Reason.NO_AUDIO,
+    Reason.NO_VIDEO,
+    Reason.NO_FACE,
+    Reason.TOO_SHORT,
+    Reason.KNOWN_BAD,
+}
 
 
 class BadClip(Exception):

@@ -1,13 +1,16 @@
 """The table core: a row type, its Arrow schema, a unique key, a sort order and a content hash.
 
-A `Table` is declared once, beside its row type, and is the only way a table of the store is made, written or read:
+A `Table` is declared once, beside its row type, and is the only way a table of the store is made,
+written or read:
 
     CLIPS = Table("clips", Clip, key=("clip_id",))
 
-The schema is derived from the dataclass, so that a column is named, typed and documented in one place.
+The schema is derived from the dataclass, so that a column is named, typed and documented in one
+place.
 
-A table of millions of rows is held `compact`: its texts as dictionaries, each distinct one once. It holds the same rows, has the same
-hash and gives the same file as the plain one, and nothing here then makes a Python object of a row, or holds all of its text at once.
+A table of millions of rows is held `compact`: its texts as dictionaries, each distinct one once. It
+holds the same rows, has the same hash and gives the same file as the plain one, and nothing here
+then makes a Python object of a row, or holds all of its text at once.
 """
 
 import dataclasses
@@ -39,7 +42,8 @@ Row = TypeVar("Row")
 
 
 class WrongTable(ValueError):
-    """A table does not have the schema, key, order or content that it claims; the message says which and where."""
+    """A table does not have the schema, key, order or content that it claims; the message says
+    which and where."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,12 @@ class Table(Generic[Row]):
         return self.arrange(self.unsorted(rows))
 
     def unsorted(self, rows: Iterable[Row]) -> pa.Table:
-        """Rows as an Arrow table in the order that they come in, unchecked: a part of one that `arrange` is to make."""
+        """Rows as an Arrow table in the order that they come in, unchecked: a part of one that
+        `arrange` is to make."""
         known = list(rows)
-        columns = [pa.array([*map(attrgetter(field.name), known)], field.type) for field in self.schema]
+        columns = [
+            pa.array([*map(attrgetter(field.name), known)], field.type) for field in self.schema
+        ]
         return pa.table(columns, schema=self.schema)
 
     def arrange(self, table: pa.Table) -> pa.Table:
@@ -71,7 +78,9 @@ class Table(Generic[Row]):
         self._check_nulls(table)
         if not self._is_sorted(table):
             keys = pa.table({column: _decoded(table.column(column)) for column in self.key})
-            table = table.take(pc.sort_indices(keys, [(column, "ascending") for column in self.key]))
+            table = table.take(
+                pc.sort_indices(keys, [(column, "ascending") for column in self.key])
+            )
         return self.check(table)
 
     def compact(self, table: pa.Table) -> pa.Table:
@@ -100,16 +109,26 @@ class Table(Generic[Row]):
     def _words(self) -> dict[str, type[StrEnum]]:
         """Columns that hold the words of a fixed set."""
         hints = typing.get_type_hints(self.row).items()
-        return {name: hint for name, hint in hints if isinstance(hint, type) and issubclass(hint, StrEnum)}
+        return {
+            name: hint
+            for name, hint in hints
+            if isinstance(hint, type) and issubclass(hint, StrEnum)
+        }
 
     def _check_words(self, table: pa.Table) -> None:
         for name in self._words.keys() & set(table.column_names):
             word = self._words[name]
-            if strange := set(table.column(name).unique().to_pylist()) - {str(each) for each in word}:
-                raise WrongTable(f"{min(strange)!r} is not a valid {word.__name__} in the column {name} of {self.name}")
+            if strange := set(table.column(name).unique().to_pylist()) - {
+                str(each) for each in word
+            }:
+                raise WrongTable(
+                    f"{min(strange)!r} is not a valid {word.__name__} in the column {name} of "
+                    f"{self.name}"
+                )
 
     def digest(self, table: pa.Table) -> str:
-        """sha256 of schema and rows. Taken over CSV text, so that neither chunking nor the writer's version changes it."""
+        """sha256 of schema and rows. Taken over CSV text, so that neither chunking nor the writer's
+        version changes it."""
         sink = _HashedText(str(self.schema).encode() + b"\n")
         pacsv.write_csv(table.replace_schema_metadata(None), pa.PythonFile(sink, "w"))
         return sink.hexdigest()
@@ -121,7 +140,9 @@ class Table(Generic[Row]):
     def to_bytes(self, table: pa.Table) -> bytes:
         """The table as Parquet, its content hash in the metadata."""
         self.check(table)
-        stamped = self.schema.with_metadata({_TABLE_KEY: self.name.encode(), _HASH_KEY: self.digest(table).encode()})
+        stamped = self.schema.with_metadata(
+            {_TABLE_KEY: self.name.encode(), _HASH_KEY: self.digest(table).encode()}
+        )
         sink = io.BytesIO()
         with pq.ParquetWriter(sink, stamped, compression="zstd") as writer:
             for part in _parts(table):
@@ -129,7 +150,8 @@ class Table(Generic[Row]):
         return sink.getvalue()
 
     def read(self, path: Path) -> pa.Table:
-        """Read a table written by `to_bytes`; WrongTable when it is another table or its content has changed."""
+        """Read a table written by `to_bytes`; WrongTable when it is another table or its content
+        has changed."""
         with _sentences(path):
             table = pq.read_table(path)
             metadata = table.schema.metadata or {}
@@ -138,10 +160,11 @@ class Table(Generic[Row]):
         return table
 
     def read_compact(self, path: Path, columns: Collection[str] | None = None) -> pa.Table:
-        """The rows of a file that is known to have the bytes which `to_bytes` gave: compact, and with some columns alone.
+        """The rows of a file that is known to have the bytes which `to_bytes` gave: compact, and
+        with some columns alone.
 
-        Whoever has hashed the file need not hash its rows, nor read all of its columns. All else is checked, part by part: WrongTable as
-        `read`, and for a word that a column cannot hold.
+        Whoever has hashed the file need not hash its rows, nor read all of its columns. All else is
+        checked, part by part: WrongTable as `read`, and for a word that a column cannot hold.
         """
         kept = [name for name in self.schema.names if columns is None or name in columns]
         parts = [part.select(kept) for part in self._read_parts(path, {*kept, *self.key})]
@@ -151,19 +174,24 @@ class Table(Generic[Row]):
         """The content hash of a file, found anew; WrongTable as `read`."""
         text = _HashedText(str(self.schema).encode() + b"\n")
         for number, part in enumerate(self._read_parts(path, self.schema.names)):
-            pacsv.write_csv(part, pa.PythonFile(text, "w"), pacsv.WriteOptions(include_header=number == 0))
+            pacsv.write_csv(
+                part, pa.PythonFile(text, "w"), pacsv.WriteOptions(include_header=number == 0)
+            )
         self._check_hash(path, pq.read_schema(path).metadata or {}, text.hexdigest())
         return text.hexdigest()
 
     def _read_parts(self, path: Path, columns: Collection[str]) -> Iterator[pa.Table]:
-        """Some columns of a file, the key's among them, by its row groups: compact, and checked across them."""
+        """Some columns of a file, the key's among them, by its row groups: compact, and checked
+        across them."""
         last = None
         with _sentences(path):
             found = pq.read_schema(path)
             self._check_schema(found)
             texts = [field.name for field in self.schema if field.type == pa.string()]
             with pq.ParquetFile(path, read_dictionary=texts) as file:
-                for part in _row_groups(file, [name for name in self.schema.names if name in columns]):
+                for part in _row_groups(
+                    file, [name for name in self.schema.names if name in columns]
+                ):
                     self._check_nulls(part)
                     self._check_words(part)
                     keys = part.select(self.key)
@@ -173,7 +201,10 @@ class Table(Generic[Row]):
 
     def _check_hash(self, path: Path, metadata: Mapping[bytes, bytes], found: str) -> None:
         if metadata.get(_HASH_KEY, b"") != found.encode():
-            raise WrongTable(f"the rows of {path} do not match the hash in its metadata; it was changed after it was written")
+            raise WrongTable(
+                f"the rows of {path} do not match the hash in its metadata; it was changed after "
+                "it was written"
+            )
 
     def _check_schema(self, found: pa.Schema) -> None:
         plain = pa.schema([field.with_type(_plain(field.type)) for field in found])
@@ -193,7 +224,10 @@ class Table(Generic[Row]):
             f"unknown {', '.join(extra)}" if extra else "",
             "; ".join(wrong),
         ]
-        what = "; ".join(p for p in parts if p) or f"columns in another order, expected {', '.join(self.schema.names)}"
+        what = (
+            "; ".join(p for p in parts if p)
+            or f"columns in another order, expected {', '.join(self.schema.names)}"
+        )
         raise WrongTable(f"this is not a table of {self.name}: {what}")
 
     def _check_nulls(self, table: pa.Table) -> None:
@@ -210,19 +244,29 @@ class Table(Generic[Row]):
             at = pc.index(rising, False).as_py()
             names = ", ".join(f"{c}={part.column(c)[at + 1].as_py()!r}" for c in self.key)
             if equal[at].as_py():
-                raise WrongTable(f"two rows of {self.name} have the same key ({names}); the key must be unique")
-            raise WrongTable(f"a row of {self.name} ({names}) is out of order; rows are sorted by {', '.join(self.key)}")
+                raise WrongTable(
+                    f"two rows of {self.name} have the same key ({names}); the key must be unique"
+                )
+            raise WrongTable(
+                f"a row of {self.name} ({names}) is out of order; rows are sorted by "
+                f"{', '.join(self.key)}"
+            )
 
     def _is_sorted(self, table: pa.Table) -> bool:
-        return all(pc.all(pc.or_(rising, equal)).as_py() for _, rising, equal in self._neighbours(table))
+        return all(
+            pc.all(pc.or_(rising, equal)).as_py() for _, rising, equal in self._neighbours(table)
+        )
 
     def _neighbours(self, table: pa.Table) -> Iterator[tuple[pa.Table, Any, Any]]:
-        """Key columns of a part, and of each row but its last: whether the next one's key is greater, and whether it is equal."""
+        """Key columns of a part, and of each row but its last: whether the next one's key is
+        greater, and whether it is equal."""
         if table.num_rows < 2:
             return
         for part in _parts(table.select(self.key), overlap=1):
             plain = [_decoded(part.column(c)) for c in self.key]
-            before, after = ([column.slice(start, part.num_rows - 1) for column in plain] for start in (0, 1))
+            before, after = (
+                [column.slice(start, part.num_rows - 1) for column in plain] for start in (0, 1)
+            )
             # Lexicographic before < after, from the last key column to the first.
             rising = pc.less(before[-1], after[-1])
             equal = pc.equal(before[-1], after[-1])
@@ -241,7 +285,9 @@ def _sentences(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise WrongTable(f"{path} is not a readable Parquet file ({error}); build the store again") from error
+        raise WrongTable(
+            f"{path} is not a readable Parquet file ({error}); build the store again"
+        ) from error
 
 
 def _row_groups(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -270,7 +316,8 @@ class _HashedText(io.RawIOBase):
 
 
 def _parts(table: pa.Table, overlap: int = 0) -> Iterator[pa.Table]:
-    """The table in parts of _STEP rows, each with the first `overlap` rows of the next; at least one part."""
+    """The table in parts of _STEP rows, each with the first `overlap` rows of the next; at least
+    one part."""
     for at in range(0, max(1, table.num_rows - overlap), _STEP):
         yield table.slice(at, _STEP + overlap)
 

@@ -1,4 +1,5 @@
-"""A track: measured values with their own time axis. What extractors give and what stores give back."""
+"""A track: measured values with their own time axis. What extractors give and what stores give
+back."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,17 +18,20 @@ class Track:
     Float values are NaN where `valid` is False; pixels there mean nothing.
     """
     seconds: NDArray[np.float64]
-    """(time,) when each row was measured, in seconds on the clip's own clock (the decoder's time stamps)."""
+    """(time,) when each row was measured, in seconds on the clip's own clock (the decoder's time
+    stamps)."""
     valid: NDArray[np.bool_]
     """(time,) False where nothing was measured, such as a frame without a face."""
     notes: tuple[str, ...] = ()
-    """Named facts about the whole track, such as `silent` or `many_faces`; they end in the index."""
+    """Named facts about the whole track, such as `silent` or `many_faces`; they end in the index.
+    """
 
     def __post_init__(self) -> None:
         if not len(self.values) == len(self.seconds) == len(self.valid) or self.seconds.ndim != 1:
             raise ValueError(
                 "a Track needs rows of equal number, got "
-                f"values.shape = {self.values.shape}, seconds.shape = {self.seconds.shape}, valid.shape = {self.valid.shape}"
+                f"values.shape = {self.values.shape}, seconds.shape = {self.seconds.shape}, "
+                f"valid.shape = {self.valid.shape}"
             )
 
     def __len__(self) -> int:

@@ -1,4 +1,5 @@
-"""Alignment at read time: the tracks of one clip on one grid of time, or cut to one size. NumPy alone; what is stored stays as it is.
+"""Alignment at read time: the tracks of one clip on one grid of time, or cut to one size. NumPy
+alone; what is stored stays as it is.
 
     Clock(0.1)                         windows of 100 ms: the mean of the rows in each, the nearest row, or slices of n rows
     Steps(60)                          60 equal steps over the clip, by linear interpolation
@@ -6,13 +7,16 @@
     Length(256)                        cut or padded to a number of rows
     Windows(20, 10)                    windows of 20 rows, one every 10
 
-Each is a function from tracks to tracks: `Clock(0.1)({"mfcc": track, "frames": track})`; a FeatureDataset takes one, or several that follow
-one another. A row is the instant `seconds[i]`, as stored: nothing is taken for evenly spaced, and of rows with one time stamp (a frame that
-stayed on screen) each counts. Times closer than TOLERANCE_S are one time, so that rounding in the last digit moves no row over an edge.
+Each is a function from tracks to tracks: `Clock(0.1)({"mfcc": track, "frames": track})`; a
+FeatureDataset takes one, or several that follow one another. A row is the instant `seconds[i]`, as
+stored: nothing is taken for evenly spaced, and of rows with one time stamp (a frame that stayed on
+screen) each counts. Times closer than TOLERANCE_S are one time, so that rounding in the last digit
+moves no row over an edge.
 
-What a row is made of decides whether it is valid: of valid rows alone, and never of a time before a feature's first row or after its
-last. Floats keep their type and are NaN where they are not valid; integers and booleans (pixels) are never mixed, the nearest row is
-taken; they are 0 where they are not valid. A track without a row stays without a valid one.
+What a row is made of decides whether it is valid: of valid rows alone, and never of a time before a
+feature's first row or after its last. Floats keep their type and are NaN where they are not valid;
+integers and booleans (pixels) are never mixed, the nearest row is taken; they are 0 where they are
+not valid. A track without a row stays without a valid one.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -38,18 +42,21 @@ Rows = tuple[NDArray[Any], NDArray[np.bool_]]
 
 
 class Alignment(Protocol):
-    """Tracks of one clip by feature -> the same features, aligned. ValueError, in one sentence, for features that cannot be."""
+    """Tracks of one clip by feature -> the same features, aligned. ValueError, in one sentence, for
+    features that cannot be."""
 
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]: ...
 
 
 @dataclass(frozen=True)
 class Clock:
-    """One row for each window of `hop_s` seconds: window k is [start + k * hop_s, start + (k + 1) * hop_s).
+    """One row for each window of `hop_s` seconds: window k is [start + k * hop_s, start + (k + 1) *
+    hop_s).
 
-    `start` is the latest of the features' first rows and the last window is the one that holds the earliest of their last rows, so that
-    every feature has begun and none has ended. `seconds` of a row is the middle of its window. Where the features have no time in common
-    there is no window. A feature becomes, by `how`:
+    `start` is the latest of the features' first rows and the last window is the one that holds the
+    earliest of their last rows, so that every feature has begun and none has ended. `seconds` of a
+    row is the middle of its window. Where the features have no time in common there is no window. A
+    feature becomes, by `how`:
 
     mean       mean of the valid rows in each window; where the window holds no row at all, because the feature is slower than the clock,
                linear interpolation at its middle. Floats only, whose default it is.
@@ -66,15 +73,23 @@ class Clock:
     def __post_init__(self) -> None:
         _check_names(self.keep)
         if not 0 < self.hop_s < np.inf:
-            raise ValueError(f"hop_s of Clock is {self.hop_s}, expected seconds above 0, such as 0.1 for 10 Hz")
+            raise ValueError(
+                f"hop_s of Clock is {self.hop_s}, expected seconds above 0, such as 0.1 for 10 Hz"
+            )
         for name, how in self.how.items():
             if how not in {"mean", "nearest"} and not (type(how) is int and how > 0):
-                raise ValueError(f"Clock takes {name} by {how!r}, expected 'mean', 'nearest', or a number of rows above 0")
+                raise ValueError(
+                    f"Clock takes {name} by {how!r}, expected 'mean', 'nearest', or a number of "
+                    "rows above 0"
+                )
 
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
         moved = _moved(tracks, self.keep, self.how)
         edges = self._edges(moved)
-        return {name: self._on(edges, name, track) if name in moved else track for name, track in tracks.items()}
+        return {
+            name: self._on(edges, name, track) if name in moved else track
+            for name, track in tracks.items()
+        }
 
     def _edges(self, moved: Mapping[str, Track]) -> Seconds:
         """(windows + 1,) where each window begins, and where the last one ends."""
@@ -88,7 +103,10 @@ class Clock:
         is_float = track.values.dtype.kind == "f"
         how = self.how.get(name, "mean" if is_float else "nearest")
         if how == "mean" and not is_float:
-            raise ValueError(f"Clock takes the mean of {name}, which is {track.values.dtype}; take the nearest row of what is no float")
+            raise ValueError(
+                f"Clock takes the mean of {name}, which is {track.values.dtype}; take the nearest "
+                "row of what is no float"
+            )
         middles = (edges[:-1] + edges[1:]) / 2
         if isinstance(how, int):
             rows = _slices(edges, how, name, track)
@@ -101,10 +119,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Steps:
-    """`n` rows at equal steps, the first at the latest of the features' first rows, the last at the earliest of their last rows.
+    """`n` rows at equal steps, the first at the latest of the features' first rows, the last at the
+    earliest of their last rows.
 
-    Floats are interpolated linearly between the two rows around each step and valid where both are; of other types the nearest row is
-    taken. Where the features have no time in common, no row is valid and `seconds` is NaN.
+    Floats are interpolated linearly between the two rows around each step and valid where both are;
+    of other types the nearest row is taken. Where the features have no time in common, no row is
+    valid and `seconds` is NaN.
     """
 
     n: int
@@ -114,21 +134,26 @@ class Steps:
     def __post_init__(self) -> None:
         _check_names(self.keep)
         if self.n < 2:
-            raise ValueError(f"n of Steps is {self.n}, expected at least 2: the first step and the last")
+            raise ValueError(
+                f"n of Steps is {self.n}, expected at least 2: the first step and the last"
+            )
 
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
         moved = _moved(tracks, self.keep)
         start, end = _common_span(moved) or (np.nan, np.nan)
         at = np.linspace(start, end, self.n)
-        return {name: _sampled(at, track) if name in moved else track for name, track in tracks.items()}
+        return {
+            name: _sampled(at, track) if name in moved else track for name, track in tracks.items()
+        }
 
 
 @dataclass(frozen=True)
 class Like:
     """The rows of the feature `name`, which itself stays as it is.
 
-    Floats are interpolated linearly between the two rows around each time and valid where both are; of other types the nearest row is
-    taken. Rows of `name` before another feature begins, or after it ends, are not valid in that other feature.
+    Floats are interpolated linearly between the two rows around each time and valid where both are;
+    of other types the nearest row is taken. Rows of `name` before another feature begins, or after
+    it ends, are not valid in that other feature.
     """
 
     name: str
@@ -141,12 +166,15 @@ class Like:
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
         moved = _moved(tracks, {*self.keep, self.name})
         at = tracks[self.name].seconds
-        return {name: _sampled(at, track) if name in moved else track for name, track in tracks.items()}
+        return {
+            name: _sampled(at, track) if name in moved else track for name, track in tracks.items()
+        }
 
 
 @dataclass(frozen=True)
 class Length:
-    """The first `rows` rows; a shorter track is padded at its end with rows that are not valid and have no time (`seconds` NaN)."""
+    """The first `rows` rows; a shorter track is padded at its end with rows that are not valid and
+    have no time (`seconds` NaN)."""
 
     rows: int | Mapping[str, int]
     """Of every feature; or by feature, and then features that are not named stay as they are."""
@@ -159,20 +187,27 @@ class Length:
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
         lengths = dict.fromkeys(tracks, self.rows) if isinstance(self.rows, int) else self.rows
         _refuse_unknown(lengths, tracks)
-        return {name: _to_length(track, lengths[name]) if name in lengths else track for name, track in tracks.items()}
+        return {
+            name: _to_length(track, lengths[name]) if name in lengths else track
+            for name, track in tracks.items()
+        }
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of `length` rows, one every `stride` rows: row i of a track is then a window, values (window, length, ...).
+    """Windows of `length` rows, one every `stride` rows: row i of a track is then a window, values
+    (window, length, ...).
 
-    `seconds` is the time of a window's first row, and `valid` is (window, length): the rows that the window holds. The first window begins
-    with the first row; the last one holds the last row and is padded with rows that are not valid, so that no row is lost and every clip
-    has a window. A clip stays one item, with one label, however many windows it has: in a batch, values are (clip, window, length, ...)
-    and the mask (clip, window, length), and a network that takes windows sees `values.reshape(-1, *values.shape[2:])`, those of them
-    where `mask.any(-1)` is True; its answers are averaged for each clip.
+    `seconds` is the time of a window's first row, and `valid` is (window, length): the rows that
+    the window holds. The first window begins with the first row; the last one holds the last row
+    and is padded with rows that are not valid, so that no row is lost and every clip has a window.
+    A clip stays one item, with one label, however many windows it has: in a batch, values are
+    (clip, window, length, ...) and the mask (clip, window, length), and a network that takes
+    windows sees `values.reshape(-1, *values.shape[2:])`, those of them where `mask.any(-1)` is
+    True; its answers are averaged for each clip.
 
-    Features lie on one grid, or there is one alone: put a Clock, Steps or Like before it; ValueError otherwise.
+    Features lie on one grid, or there is one alone: put a Clock, Steps or Like before it;
+    ValueError otherwise.
     """
 
     length: int
@@ -181,14 +216,18 @@ class Windows:
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.length:
             raise ValueError(
-                f"Windows has length {self.length} and stride {self.stride}, expected 1 <= stride <= length: no row is passed over"
+                f"Windows has length {self.length} and stride {self.stride}, expected 1 <= stride "
+                "<= length: no row is passed over"
             )
 
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
         some = [name for name, track in tracks.items() if len(track)]
         for name in some[1:]:
             if not np.array_equal(tracks[name].seconds, tracks[some[0]].seconds, equal_nan=True):
-                raise ValueError(f"Windows counts rows, and {some[0]} and {name} lie on two grids; put a Clock, Steps or Like before it")
+                raise ValueError(
+                    f"Windows counts rows, and {some[0]} and {name} lie on two grids; put a "
+                    "Clock, Steps or Like before it"
+                )
         return {name: _windows(track, self.length, self.stride) for name, track in tracks.items()}
 
 
@@ -197,13 +236,19 @@ def _check_names(keep: Collection[str]) -> None:
         raise ValueError(f"keep is the text {keep!r}, expected a list of names, such as [{keep!r}]")
 
 
-def _moved(tracks: Mapping[str, Track], keep: Collection[str], named: Iterable[str] = ()) -> dict[str, Track]:
-    """The tracks that are not kept; ValueError where their rows are not in the order of time, or a name is unknown."""
+def _moved(
+    tracks: Mapping[str, Track], keep: Collection[str], named: Iterable[str] = ()
+) -> dict[str, Track]:
+    """The tracks that are not kept; ValueError where their rows are not in the order of time, or a
+    name is unknown."""
     _refuse_unknown([*keep, *named], tracks)
     moved = {name: track for name, track in tracks.items() if name not in keep}
     for name, track in moved.items():
         if not (track.seconds[1:] >= track.seconds[:-1]).all():
-            raise ValueError(f"the rows of {name} are not in the order of time, so they cannot be aligned; verify the store")
+            raise ValueError(
+                f"the rows of {name} are not in the order of time, so they cannot be aligned; "
+                "verify the store"
+            )
     return moved
 
 
@@ -211,12 +256,14 @@ def _refuse_unknown(names: Iterable[str], tracks: Mapping[str, Track]) -> None:
     for name in names:
         if name not in tracks:
             raise ValueError(
-                f"the alignment names {name!r}, which is not among the features {', '.join(tracks)}; read it too, or name another"
+                f"the alignment names {name!r}, which is not among the features "
+                f"{', '.join(tracks)}; read it too, or name another"
             )
 
 
 def _common_span(tracks: Mapping[str, Track]) -> tuple[float, float] | None:
-    """When the last track has begun, and when the first one ends; None where there is no such time."""
+    """When the last track has begun, and when the first one ends; None where there is no such
+    time."""
     spans = [(track.seconds[0], track.seconds[-1]) for track in tracks.values() if len(track)]
     if not spans:
         return None
@@ -226,7 +273,11 @@ def _common_span(tracks: Mapping[str, Track]) -> tuple[float, float] | None:
 
 def _sampled(at: Seconds, track: Track) -> Track:
     """The track at the times `at`, whatever they are."""
-    return _track(_interpolated(at, track) if track.values.dtype.kind == "f" else _nearest(at, track), at, track)
+    return _track(
+        _interpolated(at, track) if track.values.dtype.kind == "f" else _nearest(at, track),
+        at,
+        track,
+    )
 
 
 def _track(rows: Rows, at: Seconds, source: Track) -> Track:
@@ -253,25 +304,31 @@ def _within(track: Track, at: Seconds) -> Seconds:
 
 
 def _interpolated(at: Seconds, track: Track) -> Rows:
-    """Linear between the rows around each time; valid where both are, or at a row's own time where that row is."""
+    """Linear between the rows around each time; valid where both are, or at a row's own time where
+    that row is."""
     if not len(track):
         return _nothing(track, len(at))
     before = np.searchsorted(track.seconds, at + TOLERANCE_S, "right") - 1
     after = np.searchsorted(track.seconds, at - TOLERANCE_S, "left")
     inside = (before >= 0) & (after < len(track))
     before, after = np.where(inside, before, 0), np.where(inside, after, 0)
-    gap = track.seconds[after] - track.seconds[before]  # none at a row's own time, which is before and after
+    gap = (
+        track.seconds[after] - track.seconds[before]
+    )  # none at a row's own time, which is before and after
     share = np.divide(at - track.seconds[before], gap, out=np.zeros(len(at)), where=gap > 0)
     exact = np.result_type(track.values, np.float32)
     left, values = (track.values[rows].astype(exact, copy=False) for rows in (before, after))
     values -= left
     values *= share.astype(exact).reshape(-1, *[1] * (values.ndim - 1))
     values += left
-    return values.astype(track.values.dtype, copy=False), inside & track.valid[before] & track.valid[after]
+    return values.astype(track.values.dtype, copy=False), inside & track.valid[
+        before
+    ] & track.valid[after]
 
 
 def _nearest(at: Seconds, track: Track) -> Rows:
-    """The row nearest to each time, the earlier of two equally near; not valid before the first row and after the last."""
+    """The row nearest to each time, the earlier of two equally near; not valid before the first row
+    and after the last."""
     if not len(track):
         return _nothing(track, len(at))
     seconds = track.seconds
@@ -283,7 +340,8 @@ def _nearest(at: Seconds, track: Track) -> Rows:
 
 
 def _means(edges: Seconds, middles: Seconds, track: Track) -> Rows:
-    """Mean of the valid rows in each window; interpolated at the middle of a window without a row."""
+    """Mean of the valid rows in each window; interpolated at the middle of a window without a
+    row."""
     good = slice(None) if track.valid.all() else track.valid  # a slice copies nothing
     rows, bounds = track.values[good], _rows_from(edges, track.seconds[good])
     count = np.diff(bounds)
@@ -295,7 +353,8 @@ def _means(edges: Seconds, middles: Seconds, track: Track) -> Rows:
     values = sums.astype(rows.dtype)
     valid = count > 0
     if not valid.all():
-        # A window that holds rows, none of them valid, stays so: its middle lies beside one of them.
+        # A window that holds rows, none of them valid, stays so: its middle lies beside one of
+        # them.
         empty = ~valid
         values[empty], valid[empty] = _interpolated(_within(track, middles[empty]), track)
     return values, valid
@@ -306,7 +365,10 @@ def _slices(edges: Seconds, n: int, name: str, track: Track) -> Rows:
     bounds = _rows_from(edges, track.seconds)
     count = np.diff(bounds)
     if len(track) and len(count) > 1 and (most := int(count[:-1].max())) < n:
-        raise ValueError(f"Clock takes {n} rows of {name} from each window, but the windows hold {most} at most; ask for {most} or fewer")
+        raise ValueError(
+            f"Clock takes {n} rows of {name} from each window, but the windows hold {most} at "
+            f"most; ask for {most} or fewer"
+        )
     full = count >= n
     rows = bounds[:-1][full, None] + np.arange(n)
     if full.all():
@@ -329,12 +391,20 @@ def _to_length(track: Track, rows: int) -> Track:
     blank = np.full((missing, *track.values.shape[1:]), _blank(track.values), track.values.dtype)
     unseen = np.zeros((missing, *track.valid.shape[1:]), np.bool_)
     seconds = np.append(track.seconds, np.full(missing, np.nan))
-    return Track(np.concatenate([track.values, blank]), seconds, np.concatenate([track.valid, unseen]), track.notes)
+    return Track(
+        np.concatenate([track.values, blank]),
+        seconds,
+        np.concatenate([track.valid, unseen]),
+        track.notes,
+    )
 
 
 def _windows(track: Track, length: int, stride: int) -> Track:
     """Views of the track where nothing is padded."""
     count = 1 + max(0, -(-(len(track) - length) // stride)) if len(track) else 0
     padded = _to_length(track, length + stride * max(0, count - 1))
-    values, valid = (np.moveaxis(sliding_window_view(of, length, axis=0), -1, 1)[::stride][:count] for of in (padded.values, padded.valid))
+    values, valid = (
+        np.moveaxis(sliding_window_view(of, length, axis=0), -1, 1)[::stride][:count]
+        for of in (padded.values, padded.valid)
+    )
     return Track(values, padded.seconds[::stride][:count], valid, track.notes)

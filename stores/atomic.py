@@ -1,7 +1,7 @@
 """Files that appear whole or not at all.
 
-A file is written under a hidden name in its own folder, forced to disk and renamed. A killed writer therefore leaves the old file,
-or none, and a hidden one that `sweep` removes.
+A file is written under a hidden name in its own folder, forced to disk and renamed. A killed writer
+therefore leaves the old file, or none, and a hidden one that `sweep` removes.
 """
 
 import os
@@ -16,7 +16,8 @@ _HIDDEN = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 
 @contextmanager
 def publishing(path: Path) -> Iterator[Path]:
-    """Gives a hidden path to write to; the file gets its name when the block ends well, and is removed when it does not.
+    """Gives a hidden path to write to; the file gets its name when the block ends well, and is
+    removed when it does not.
 
     Missing folders are made. OSError of the disk passes through, and then nothing is published.
     """
@@ -39,7 +40,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def sweep(root: Path) -> list[Path]:
-    """Remove what killed writers left below `root`, and say what it was. No other writer may be at work: hold the store's lock."""
+    """Remove what killed writers left below `root`, and say what it was. No other writer may be at
+    work: hold the store's lock."""
     left = leftovers(root)
     for path in left:
         path.unlink(missing_ok=True)
@@ -52,13 +54,15 @@ def leftovers(root: Path) -> list[Path]:
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """Every file; a folder that a writer removes meanwhile is passed over, which `Path.rglob` takes for an error."""
+    """Every file; a folder that a writer removes meanwhile is passed over, which `Path.rglob` takes
+    for an error."""
     for folder, _, names in os.walk(root):
         yield from (Path(folder, name) for name in names)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it; each new name is forced to disk in the folder that holds it."""
+    """Make a folder and those above it; each new name is forced to disk in the folder that holds
+    it."""
     if folder.is_dir():
         return
     make_folder(folder.parent)

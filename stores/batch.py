@@ -16,16 +16,19 @@ NO_TARGET = -100
 
 
 class Batch(TypedDict):
-    """Clips padded at the end to the longest. Each feature has its own length, for each has its own hop, unless an alignment made them one.
+    """Clips padded at the end to the longest. Each feature has its own length, for each has its own
+    hop, unless an alignment made them one.
 
-    After `align.Windows` a row is a window of rows: values are (batch, window, length, ...) and the mask is (batch, window, length).
+    After `align.Windows` a row is a window of rows: values are (batch, window, length, ...) and the
+    mask is (batch, window, length).
     """
 
     clip_ids: list[str]
     targets: NDArray[np.int64]
     """(batch,) index of the label in `classes`, NO_TARGET where there is none."""
     values: dict[str, NDArray[Any]]
-    """feature -> (batch, time, ...) in the stored dtype; 0 wherever `mask` is False, also where a row is stored as NaN."""
+    """feature -> (batch, time, ...) in the stored dtype; 0 wherever `mask` is False, also where a
+    row is stored as NaN."""
     seconds: dict[str, NDArray[np.float64]]
     """feature -> (batch, time), NaN where there is no row."""
     mask: dict[str, NDArray[np.bool_]]
@@ -35,7 +38,8 @@ class Batch(TypedDict):
 
 
 def collate(batch: Sequence[Item], classes: Sequence[str] = ()) -> Batch:
-    """Items of a FeatureDataset -> padded, writable NumPy arrays. `classes` numbers the labels; ValueError for one that is not in it."""
+    """Items of a FeatureDataset -> padded, writable NumPy arrays. `classes` numbers the labels;
+    ValueError for one that is not in it."""
     padded: Batch = {
         "clip_ids": [clip_id for clip_id, _, _ in batch],
         "targets": number([label for _, _, label in batch], classes),
@@ -50,11 +54,16 @@ def collate(batch: Sequence[Item], classes: Sequence[str] = ()) -> Batch:
 
 
 def number(labels: Sequence[str | None], classes: Sequence[str]) -> NDArray[np.int64]:
-    """(labels,) the index of each in `classes`, NO_TARGET for None; ValueError for a label that is not among them."""
-    numbers: dict[str | None, int] = {None: NO_TARGET, **{value: i for i, value in enumerate(classes)}}
+    """(labels,) the index of each in `classes`, NO_TARGET for None; ValueError for a label that is
+    not among them."""
+    numbers: dict[str | None, int] = {
+        None: NO_TARGET,
+        **{value: i for i, value in enumerate(classes)},
+    }
     if unknown := sorted({label for label in labels if label is not None and label not in numbers}):
         raise ValueError(
-            f"the label {unknown[0]!r} is not one of the classes {', '.join(classes) or '(none)'}; use the dataset's own collate"
+            f"the label {unknown[0]!r} is not one of the classes "
+            f"{', '.join(classes) or '(none)'}; use the dataset's own collate"
         )
     return np.array([numbers[label] for label in labels], np.int64)
 

@@ -1,4 +1,5 @@
-"""A shard opened for reading: arrays over a memory map. No HDF5 handle stays open, so processes may fork as they like."""
+"""A shard opened for reading: arrays over a memory map. No HDF5 handle stays open, so processes may
+fork as they like."""
 
 import hashlib
 from collections.abc import Iterable
@@ -15,7 +16,17 @@ from stores.layout import Layout, WrongShard, read_layout
 from stores.plain import map_file, view
 from stores.records import ShardRecord, inside, sha256_of
 
-__all__ = ["Entry", "Refusal", "Shard", "ShardRecord", "WrongShard", "decode_images", "open_shard", "shard_key", "split_notes"]
+__all__ = [
+    "Entry",
+    "Refusal",
+    "Shard",
+    "ShardRecord",
+    "WrongShard",
+    "decode_images",
+    "open_shard",
+    "shard_key",
+    "split_notes",
+]
 
 
 class Entry(NamedTuple):
@@ -38,10 +49,12 @@ class Refusal(NamedTuple):
 
 
 class Shard:
-    """The arrays of one shard as read-only views of the file; nothing is read before it is touched."""
+    """The arrays of one shard as read-only views of the file; nothing is read before it is
+    touched."""
 
     def __init__(self, root: Path, file: str, layout: Layout | None = None) -> None:
-        """Map `file` below `root`. `layout`, where it is known already, spares opening the file through HDF5."""
+        """Map `file` below `root`. `layout`, where it is known already, spares opening the file
+        through HDF5."""
         self.root, self.file = root, file
         self.path = inside(root, file)
         self.layout = layout or read_layout(self.path)
@@ -64,8 +77,17 @@ class Shard:
         offsets = self.offsets("offsets", len(self.seconds))
         counted = np.concatenate([[0], np.cumsum(self.valid, dtype=np.int64)])
         valid = counted[offsets[1:]] - counted[offsets[:-1]]
-        columns = self._texts("clip_id"), offsets[:-1].tolist(), np.diff(offsets).tolist(), valid.tolist(), self._texts("notes")
-        return [Entry(c, start, rows, valid, split_notes(notes)) for c, start, rows, valid, notes in zip(*columns, strict=True)]
+        columns = (
+            self._texts("clip_id"),
+            offsets[:-1].tolist(),
+            np.diff(offsets).tolist(),
+            valid.tolist(),
+            self._texts("notes"),
+        )
+        return [
+            Entry(c, start, rows, valid, split_notes(notes))
+            for c, start, rows, valid, notes in zip(*columns, strict=True)
+        ]
 
     @cached_property
     def refused(self) -> list[Refusal]:
@@ -77,7 +99,8 @@ class Shard:
         return {entry.clip_id: entry for entry in self.entries}
 
     def track(self, clip_id: str, decode: bool = True) -> Track:
-        """The clip's track. JPEG rows become (time, height, width, 3) uint8 RGB, or stay `bytes` where `decode` is False.
+        """The clip's track. JPEG rows become (time, height, width, 3) uint8 RGB, or stay `bytes`
+        where `decode` is False.
 
         KeyError when the shard does not hold the clip.
         """
@@ -92,13 +115,17 @@ class Shard:
     def record(self) -> ShardRecord:
         """Reads the whole file, for its hash."""
         clips = len(self._arrays["offsets"]) - 1
-        return ShardRecord(self.file, clips, len(self.seconds), self.layout.size, sha256_of(self.path))
+        return ShardRecord(
+            self.file, clips, len(self.seconds), self.layout.size, sha256_of(self.path)
+        )
 
     def offsets(self, name: str, last: int) -> NDArray[np.int64]:
         """An array of offsets; WrongShard unless it rises from 0 to `last`."""
         offsets: NDArray[np.int64] = self._arrays[name]
         if offsets[0] != 0 or offsets[-1] != last or (np.diff(offsets) < 0).any():
-            raise WrongShard(f"{name} of {self.path} does not rise from 0 to {last}; build the store again")
+            raise WrongShard(
+                f"{name} of {self.path} does not rise from 0 to {last}; build the store again"
+            )
         return offsets
 
     def check_offsets(self) -> None:
@@ -112,22 +139,30 @@ class Shard:
         encoded = np.empty(stop - start, dtype=object)
         for i in range(stop - start):
             encoded[i] = self.values[bounds[i] : bounds[i + 1]].tobytes()
-        return decode_images(encoded, self.spec.shape, f"rows {start} to {stop} of {self.path}") if decode else encoded
+        return (
+            decode_images(encoded, self.spec.shape, f"rows {start} to {stop} of {self.path}")
+            if decode
+            else encoded
+        )
 
     def _texts(self, name: str) -> list[str]:
         try:
             return [text.decode() for text in self._arrays[name].tolist()]
         except UnicodeDecodeError as error:
-            raise WrongShard(f"{name} of {self.path} is not UTF-8 ({error}); build the store again") from error
+            raise WrongShard(
+                f"{name} of {self.path} is not UTF-8 ({error}); build the store again"
+            ) from error
 
 
 def open_shard(root: Path, file: str) -> Shard:
-    """Open a published shard; WrongShard when it is not one, FileNotFoundError when it is not there."""
+    """Open a published shard; WrongShard when it is not one, FileNotFoundError when it is not
+    there."""
     return Shard(root, file)
 
 
 def shard_key(fingerprint: str, clips: Iterable[tuple[str, str]]) -> str:
-    """Name of the shard that holds a feature of these (clip_id, sha256), in any order: 32 hex digits.
+    """Name of the shard that holds a feature of these (clip_id, sha256), in any order: 32 hex
+    digits.
 
     The shard lies at shards/<feature>/<fingerprint>/<key>.h5 below the store's root.
     """
@@ -141,11 +176,15 @@ def split_notes(notes: str) -> tuple[str, ...]:
 
 
 def decode_images(encoded: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[np.uint8]:
-    """(time,) JPEG images as `bytes`, empty ones allowed -> (time, height, width, 3) uint8 RGB, zeros where empty."""
+    """(time,) JPEG images as `bytes`, empty ones allowed -> (time, height, width, 3) uint8 RGB,
+    zeros where empty."""
     try:
         import cv2
     except ImportError as error:
-        raise ImportError("these images are stored as JPEG and OpenCV is not installed; pip install 'affectstore[images]'") from error
+        raise ImportError(
+            "these images are stored as JPEG and OpenCV is not installed; pip install "
+            "'affectstore[images]'"
+        ) from error
     # cv2 must not turn the image by its EXIF tag: rows are stored as they are shown.
     how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     decoded = np.zeros((len(encoded), *shape), np.uint8)
@@ -155,6 +194,8 @@ def decode_images(encoded: NDArray[Any], shape: tuple[int, ...], where: str) -> 
         image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
         if image is None or image.shape != shape:
             found = "not a JPEG image" if image is None else f"an image of shape {image.shape}"
-            raise WrongShard(f"{where} hold {found} at row {i}, expected shape {shape}; run `affectstore verify`")
+            raise WrongShard(
+                f"{where} hold {found} at row {i}, expected shape {shape}; run `affectstore verify`"
+            )
         decoded[i] = image[:, :, ::-1]
     return decoded

@@ -33,7 +33,8 @@ _TUPLES = ("dims", "shape", "needs")
 
 
 class WrongShard(WrongFile):
-    """A file is not a shard, or not a whole one; the message says what was found and what was expected."""
+    """A file is not a shard, or not a whole one; the message says what was found and what was
+    expected."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,31 @@ class Layout:
     """Of the file, in bytes."""
 
 
-def places_for(spec: FeatureSpec, rows: int, clips: int, refused: int, image_bytes: int, widths: Mapping[str, int]) -> dict[str, Place]:
-    """The datasets of a shard, not yet placed. `widths`: bytes of the longest text in each column of TEXTS."""
+def places_for(
+    spec: FeatureSpec,
+    rows: int,
+    clips: int,
+    refused: int,
+    image_bytes: int,
+    widths: Mapping[str, int],
+) -> dict[str, Place]:
+    """The datasets of a shard, not yet placed. `widths`: bytes of the longest text in each column
+    of TEXTS."""
     integer = np.dtype("<i8")
     places = {"values": Place(np.dtype(spec.dtype).newbyteorder("<"), (rows, *spec.shape))}
     if spec.codec == "jpeg":
-        places = {"values": Place(np.dtype("u1"), (image_bytes,)), "row_offsets": Place(integer, (rows + 1,))}
+        places = {
+            "values": Place(np.dtype("u1"), (image_bytes,)),
+            "row_offsets": Place(integer, (rows + 1,)),
+        }
     places["seconds"] = Place(np.dtype("<f8"), (rows,))
     places["valid"] = Place(np.dtype("?"), (rows,))
     places["offsets"] = Place(integer, (clips + 1,))
     for name in TEXTS:
-        places[name] = Place(np.dtype(f"S{max(1, widths[name])}"), (refused if name.startswith("refused") else clips,))
+        places[name] = Place(
+            np.dtype(f"S{max(1, widths[name])}"),
+            (refused if name.startswith("refused") else clips,),
+        )
     return places
 
 
@@ -75,7 +90,8 @@ def _attributes(spec: FeatureSpec) -> dict[str, str | int | float]:
 
 
 def read_layout(path: Path) -> Layout:
-    """Read where a shard's datasets lie, through HDF5, and close the file again; WrongShard when it is not one of ours.
+    """Read where a shard's datasets lie, through HDF5, and close the file again; WrongShard when it
+    is not one of ours.
 
     OSError of the disk (no such file, no permission) passes through.
     """
@@ -96,12 +112,18 @@ def _spec(file: Any) -> FeatureSpec:
 
 
 def _places(file: Any, spec: FeatureSpec, size: int) -> dict[str, Place]:
-    expected = ["values", "seconds", "valid", "offsets", *TEXTS] + (["row_offsets"] if spec.codec == "jpeg" else [])
+    expected = ["values", "seconds", "valid", "offsets", *TEXTS] + (
+        ["row_offsets"] if spec.codec == "jpeg" else []
+    )
     places = {name: place_of(file, name, size) for name in expected}
     for name in ("seconds", "offsets", "refused_clip_id", "values"):
         if not places[name].shape:
             raise WrongFile(f"{name} is a single value")
-    counts = places["seconds"].shape[0], places["offsets"].shape[0] - 1, places["refused_clip_id"].shape[0]
+    counts = (
+        places["seconds"].shape[0],
+        places["offsets"].shape[0] - 1,
+        places["refused_clip_id"].shape[0],
+    )
     widths = {name: places[name].dtype.itemsize for name in TEXTS}
     right = places_for(spec, *counts, image_bytes=places["values"].shape[0], widths=widths)
     for name, place in right.items():

@@ -1,14 +1,17 @@
-"""A store behind a URL, by way of a local folder: its mirror has the layout of any store and holds copies of what was needed so far.
+"""A store behind a URL, by way of a local folder: its mirror has the layout of any store and holds
+copies of what was needed so far.
 
     <cache>/<key>/dataset.json ...          as in every store; key: 32 digits of the sha256 of the URL
     <cache>/<key>/shards/.../.K.h5.sha256   hash of what the store holds by the name K.h5
     <cache>/<key>.url                       the URL
     <cache>/<key>.parts/                    downloads that have not ended
 
-A copy is believed only where the hash beside it is the one that a snapshot recorded: one of an older, removed store never passes.
-So all that works on a folder works on a store behind a URL. What is missing is fetched whole, checked and renamed; what is new is staged in
-the mirror and uploaded whole. A folder is a mirror by where it lies, for every process that has the same cache folder; any other path
-costs one comparison. Nothing here imports more than the standard library; see `stores.remote` for what talks to the store.
+A copy is believed only where the hash beside it is the one that a snapshot recorded: one of an
+older, removed store never passes. So all that works on a folder works on a store behind a URL. What
+is missing is fetched whole, checked and renamed; what is new is staged in the mirror and uploaded
+whole. A folder is a mirror by where it lies, for every process that has the same cache folder; any
+other path costs one comparison. Nothing here imports more than the standard library; see
+`stores.remote` for what talks to the store.
 """
 
 import hashlib
@@ -53,13 +56,17 @@ class Recorded(Protocol):
 
 
 def home(root: str | Path) -> Path:
-    """The folder to work on: of a path, and of a file:// URL, the path itself; of any other URL its mirror, which is made if it is missing.
+    """The folder to work on: of a path, and of a file:// URL, the path itself; of any other URL its
+    mirror, which is made if it is missing.
 
     WrongUrl, a ValueError, for a URL that cannot be one of a store. Nothing is connected to.
     """
     if isinstance(root, Path):
         if _COLLAPSED.match(str(root)) and not root.exists() and os.name == "posix":
-            raise WrongUrl(f"{root} looks like a URL that went through pathlib.Path, which drops a slash; give the URL as text")
+            raise WrongUrl(
+                f"{root} looks like a URL that went through pathlib.Path, which drops a slash; "
+                "give the URL as text"
+            )
         return root
     if not _URL.match(root):
         return Path(root)
@@ -93,7 +100,8 @@ def mirror_of(root: Path) -> "Mirror | None":
 
 
 def ensure(root: Path, record: Recorded) -> None:
-    """Where `root` is a mirror, have the recorded file lie there. WrongDownload, RemoteError or FileNotFoundError when it cannot be had."""
+    """Where `root` is a mirror, have the recorded file lie there. WrongDownload, RemoteError or
+    FileNotFoundError when it cannot be had."""
     if (mirror := mirror_of(root)) is not None:
         mirror.bring(record)
 
@@ -107,7 +115,8 @@ def there(root: Path, file: str) -> bool:
 
 
 def sent(root: Path, record: Recorded) -> bool:
-    """Where `root` is a mirror, have its store hold the file. False: the store has another one by this name, which lies here now."""
+    """Where `root` is a mirror, have its store hold the file. False: the store has another one by
+    this name, which lies here now."""
     mirror = mirror_of(root)
     return mirror is None or mirror.send(record)
 
@@ -147,7 +156,8 @@ class Mirror:
         return Remote(self.url)
 
     def pull(self, file: str) -> None:
-        """Have the small file lie here as the store holds it now, or not at all where it holds none."""
+        """Have the small file lie here as the store holds it now, or not at all where it holds
+        none."""
         data = self._remote.read(file)
         path = inside(self.root, file)
         if data is None:
@@ -160,7 +170,8 @@ class Mirror:
         return self._remote.version(file)
 
     def bring(self, record: Recorded) -> None:
-        """Have the recorded file lie here. WrongDownload where the store has other bytes, FileNotFoundError where it has none."""
+        """Have the recorded file lie here. WrongDownload where the store has other bytes,
+        FileNotFoundError where it has none."""
         path = inside(self.root, record.file)
         if path.is_file():
             if self._sum(record.file) == record.sha256 and path.stat().st_size == record.bytes:
@@ -178,7 +189,8 @@ class Mirror:
             raise self._wrong(record.file, found, record.sha256)
 
     def find(self, file: str) -> str | None:
-        """Have a file that no snapshot lists lie here as the store holds it -> its sha256; None where the store has none."""
+        """Have a file that no snapshot lists lie here as the store holds it -> its sha256; None
+        where the store has none."""
         told = self._remote.told(file)
         path = inside(self.root, file)
         if told is None:
@@ -189,20 +201,26 @@ class Mirror:
         return self._fetch(file, told.sha256)
 
     def send(self, record: Recorded) -> bool:
-        """Upload a file of the mirror, unless the store has it. False: it has another one by this name, which lies here now."""
-        if self._remote.told(record.file) is None and self._remote.put(inside(self.root, record.file), record.file, record.sha256):
+        """Upload a file of the mirror, unless the store has it. False: it has another one by this
+        name, which lies here now."""
+        if self._remote.told(record.file) is None and self._remote.put(
+            inside(self.root, record.file), record.file, record.sha256
+        ):
             self._note(record.file, record.sha256)
             return True
         return self.find(record.file) == record.sha256
 
     def create(self, file: str, data: bytes) -> bool:
-        """Upload a small file that is not there yet. False: the store has other bytes by this name."""
+        """Upload a small file that is not there yet. False: the store has other bytes by this
+        name."""
         return self._remote.create(file, data) or self._remote.read(file) == data
 
     def swap(self, file: str, data: bytes, version: Version) -> bool:
-        """Replace a small file that is still at `version`. False: it is not, and nothing was changed.
+        """Replace a small file that is still at `version`. False: it is not, and nothing was
+        changed.
 
-        Where an answer of the store was lost and the request sent again, the second one fails though the first did it: so it is read back.
+        Where an answer of the store was lost and the request sent again, the second one fails
+        though the first did it: so it is read back.
         """
         return self._remote.swap(file, data, version) or self._remote.read(file) == data
 
@@ -231,7 +249,8 @@ class Mirror:
 
     def _wrong(self, file: str, found: str, expected: str) -> WrongDownload:
         return WrongDownload(
-            f"{self.url}/{file} has sha256 {found}, but {expected} was recorded; it was changed afterwards, restore it from a copy or "
+            f"{self.url}/{file} has sha256 {found}, but {expected} was recorded; it was changed "
+            "afterwards, restore it from a copy or "
             f"remove it and build the store again"
         )
 

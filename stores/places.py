@@ -1,4 +1,5 @@
-"""Where the rows of one feature lie, by clip: columns, since an object for each of a million clips takes seconds and half a gigabyte."""
+"""Where the rows of one feature lie, by clip: columns, since an object for each of a million clips
+takes seconds and half a gigabyte."""
 
 from array import array
 from collections.abc import Iterator
@@ -27,14 +28,23 @@ class Places:
     """Clip -> Place: `len`, `in`, iteration in the order of the rows, and `get`."""
 
     def __init__(self, feature: StoredFeature, index: pa.Table) -> None:
-        """`index`: rows of the table INDEX, those of the feature among them. WrongShard when one of these is not in the shard it names."""
-        mine, stored = pc.equal(index.column("feature"), feature.spec.name), pc.equal(index.column("state"), State.STORED.value)
+        """`index`: rows of the table INDEX, those of the feature among them. WrongShard when one of
+        these is not in the shard it names."""
+        mine, stored = (
+            pc.equal(index.column("feature"), feature.spec.name),
+            pc.equal(index.column("state"), State.STORED.value),
+        )
         rows = INDEX.compact(index.filter(pc.and_(mine, stored)))
         self._files, files = _coded(rows.column("shard"))
         notes, noted = _coded(rows.column("notes"))
-        start, count = (pc.fill_null(rows.column(name), -1).to_numpy() for name in ("start", "rows"))
+        start, count = (
+            pc.fill_null(rows.column(name), -1).to_numpy() for name in ("start", "rows")
+        )
         _check(feature, rows, self._files, files, start, count)
-        self._row = {clip_id: row for row, clip_id in enumerate(rows.column("clip_id").cast(pa.string()).to_pylist())}
+        self._row = {
+            clip_id: row
+            for row, clip_id in enumerate(rows.column("clip_id").cast(pa.string()).to_pylist())
+        }
         self._file, self._start, self._stop = _packed(files), _packed(start), _packed(start + count)
         self._notes, self._note = [split_notes(text) for text in notes], _packed(noted)
 
@@ -42,7 +52,12 @@ class Places:
         row = self._row.get(clip_id)
         if row is None:
             return None
-        return Place(self._files[self._file[row]], self._start[row], self._stop[row], self._notes[self._note[row]])
+        return Place(
+            self._files[self._file[row]],
+            self._start[row],
+            self._stop[row],
+            self._notes[self._note[row]],
+        )
 
     def __contains__(self, clip_id: object) -> bool:
         return clip_id in self._row
@@ -55,7 +70,12 @@ class Places:
 
 
 def _check(
-    feature: StoredFeature, rows: pa.Table, names: list[str], files: NDArray[np.int64], start: NDArray[np.int64], count: NDArray[np.int64]
+    feature: StoredFeature,
+    rows: pa.Table,
+    names: list[str],
+    files: NDArray[np.int64],
+    start: NDArray[np.int64],
+    count: NDArray[np.int64],
 ) -> None:
     there = {shard.file: shard.rows for shard in feature.shards}
     sizes = np.array([*(there.get(name, -1) for name in names), -1])[files]

@@ -1,8 +1,11 @@
-"""HDF5 files of plain arrays: what every kind of file in a store is made of, and how such a file is read with suspicion.
+"""HDF5 files of plain arrays: what every kind of file in a store is made of, and how such a file is
+read with suspicion.
 
-Every dataset is contiguous and uncompressed and starts at a multiple of 64 bytes, so that h5py alone reads it, and so does a memory
-map at `dataset.id.get_offset()`. All numbers are little-endian. There are no variable-length, object or reference types, no links but
-hard ones and no external storage; a file that has them is refused. Same content, same bytes: no time stamps, fixed library bounds.
+Every dataset is contiguous and uncompressed and starts at a multiple of 64 bytes, so that h5py
+alone reads it, and so does a memory map at `dataset.id.get_offset()`. All numbers are
+little-endian. There are no variable-length, object or reference types, no links but hard ones and
+no external storage; a file that has them is refused. Same content, same bytes: no time stamps,
+fixed library bounds.
 """
 
 import dataclasses
@@ -27,7 +30,8 @@ _LIMIT = 1 << 20
 
 
 class WrongFile(ValueError):
-    """A file of a store is not of the kind that it should be, or not a whole one; the message says what was found and expected."""
+    """A file of a store is not of the kind that it should be, or not a whole one; the message says
+    what was found and expected."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Bones:
-    """The bytes of a file but for its datasets, each of which is still to be written at its place."""
+    """The bytes of a file but for its datasets, each of which is still to be written at its
+    place."""
 
     pieces: list[tuple[int, bytes]]
     """Offset and bytes, in the order of writing."""
@@ -54,17 +59,25 @@ class Bones:
     size: int
 
 
-def bones(attributes: Mapping[str, str | int | float], places: Mapping[str, Place], texts: Collection[str]) -> Bones:
-    """Let HDF5 lay out the file in memory. HDF5 itself never writes to disk: on a full disk it would fail while closing.
+def bones(
+    attributes: Mapping[str, str | int | float], places: Mapping[str, Place], texts: Collection[str]
+) -> Bones:
+    """Let HDF5 lay out the file in memory. HDF5 itself never writes to disk: on a full disk it
+    would fail while closing.
 
     `texts`: the datasets that hold UTF-8.
     """
     sink = _Sink()
-    # Both bounds fixed, so that a newer library writes the same bytes; 1.8 stores attributes of any size and no time stamps.
-    with h5py.File(sink, "w", libver=("v108", "v108"), alignment_threshold=1, alignment_interval=64) as file:
+    # Both bounds fixed, so that a newer library writes the same bytes; 1.8 stores attributes of any
+    # size and no time stamps.
+    with h5py.File(
+        sink, "w", libver=("v108", "v108"), alignment_threshold=1, alignment_interval=64
+    ) as file:
         for name, value in attributes.items():
             file.attrs[name] = value
-        placed = {name: _reserve(file, name, place, name in texts) for name, place in places.items()}
+        placed = {
+            name: _reserve(file, name, place, name in texts) for name, place in places.items()
+        }
     return Bones(sink.pieces, placed, sink.end)
 
 
@@ -82,7 +95,8 @@ def write_at(out: IO[bytes], offset: int, blocks: Iterable[bytes]) -> None:
 
 
 class _Sink(io.RawIOBase):
-    """Takes what HDF5 writes; the space of the datasets is reserved, never written, so this stays at some kilobytes."""
+    """Takes what HDF5 writes; the space of the datasets is reserved, never written, so this stays
+    at some kilobytes."""
 
     def __init__(self) -> None:
         self.pieces: list[tuple[int, bytes]] = []
@@ -112,13 +126,16 @@ def _reserve(file: Any, name: str, place: Place, is_text: bool) -> Place:
     plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     space = h5py.h5s.create_simple(place.shape)
-    dataset = h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), space, plan)
+    dataset = h5py.h5d.create(
+        file.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), space, plan
+    )
     return dataclasses.replace(place, offset=dataset.get_offset() or 0)
 
 
 @contextmanager
 def opened(path: Path, kind: str, wrong: type[WrongFile]) -> Iterator[tuple[Any, int]]:
-    """The file through HDF5, and its size in bytes; `wrong` when it is not a whole HDF5 file, or when the block finds fault with it.
+    """The file through HDF5, and its size in bytes; `wrong` when it is not a whole HDF5 file, or
+    when the block finds fault with it.
 
     `kind` names it in messages. OSError of the disk (no such file, no permission) passes through.
     """
@@ -130,25 +147,42 @@ def opened(path: Path, kind: str, wrong: type[WrongFile]) -> Iterator[tuple[Any,
                 raise WrongFile("it has a user block")
             yield file, size
     except (WrongFile, WrongRecord) as error:
-        raise wrong(f"{path} is not {kind} of this format: {error}; run `affectstore verify`, then build again") from error
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # all that HDF5 answers to a damaged file
-        raise wrong(f"{path} is not a whole HDF5 file ({error}); run `affectstore verify`, then build again") from error
+        raise wrong(
+            f"{path} is not {kind} of this format: {error}; run `affectstore verify`, then build "
+            "again"
+        ) from error
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:  # all that HDF5 answers to a damaged file
+        raise wrong(
+            f"{path} is not a whole HDF5 file ({error}); run `affectstore verify`, then build again"
+        ) from error
 
 
 def attribute(file: Any, name: str) -> Json:
-    """One attribute of the root: text, a whole number or a float; None where it is left out. Other types are refused unread."""
+    """One attribute of the root: text, a whole number or a float; None where it is left out. Other
+    types are refused unread."""
     if name not in file.attrs:
         return None
     stored = file.attrs.get_id(name)
     text = h5py.check_string_dtype(stored.dtype)
-    if stored.shape != () or (text is None and stored.dtype.kind not in "iuf") or stored.get_storage_size() > _LIMIT:
+    if (
+        stored.shape != ()
+        or (text is None and stored.dtype.kind not in "iuf")
+        or stored.get_storage_size() > _LIMIT
+    ):
         raise WrongFile(f"its attribute {name} is neither a text nor a number")
     value = file.attrs[name]
     return str(value) if text is not None else value.item()
 
 
 def place_of(file: Any, name: str, size: int) -> Place:
-    """Where a dataset lies; WrongFile unless it is one contiguous block inside the file, reached by a hard link."""
+    """Where a dataset lies; WrongFile unless it is one contiguous block inside the file, reached by
+    a hard link."""
     link = file.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         raise WrongFile(f"{name} is {'missing' if link is None else 'a link to elsewhere'}")
@@ -157,7 +191,10 @@ def place_of(file: Any, name: str, size: int) -> Place:
         raise WrongFile(f"{name} is not a dataset")
     plan = dataset.id.get_create_plist()
     if plan.get_layout() != h5py.h5d.CONTIGUOUS or plan.get_nfilters() or plan.get_external_count():
-        raise WrongFile(f"{name} is chunked, compressed, virtual or stored in another file; expected one contiguous block")
+        raise WrongFile(
+            f"{name} is chunked, compressed, virtual or stored in another file; expected one "
+            "contiguous block"
+        )
     place = Place(dataset.dtype, tuple(dataset.shape or ()), dataset.id.get_offset() or 0)
     if place.nbytes and (not place.offset or place.offset + place.nbytes > size):
         raise WrongFile(f"{name} ends at byte {place.offset + place.nbytes} of {size}")
@@ -169,7 +206,10 @@ def map_file(path: Path, size: int, wrong: type[WrongFile]) -> mmap.mmap:
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     if len(mapped) != size:
-        raise wrong(f"{path} has {len(mapped)} bytes, expected {size}; it was changed while the store was open")
+        raise wrong(
+            f"{path} has {len(mapped)} bytes, expected {size}; it was changed while the store was "
+            "open"
+        )
     return mapped
 
 

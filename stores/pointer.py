@@ -1,4 +1,5 @@
-"""The pointer `dataset.json`: which snapshot of a store is the newest. The one file of a store that ever changes, replaced whole.
+"""The pointer `dataset.json`: which snapshot of a store is the newest. The one file of a store that
+ever changes, replaced whole.
 
 {"format_version": 1, "snapshot": 12}
 """
@@ -24,7 +25,8 @@ class NewerFormat(ValueError):
 
 
 class WrongSnapshot(ValueError):
-    """A pointer or a snapshot cannot be read as one, or does not fit what is published; the message says what is wrong."""
+    """A pointer or a snapshot cannot be read as one, or does not fit what is published; the message
+    says what is wrong."""
 
 
 def newest(root: Path) -> int | None:
@@ -36,11 +38,15 @@ def newest(root: Path) -> int | None:
     match pointer:
         case {"format_version": int(version)} if version > FORMAT_VERSION:
             raise NewerFormat(
-                f"{root} has format version {version}, this affectstore reads up to {FORMAT_VERSION}; install a newer affectstore"
+                f"{root} has format version {version}, this affectstore reads up to "
+                f"{FORMAT_VERSION}; install a newer affectstore"
             )
         case {"format_version": 1, "snapshot": int(number)} if number >= 1 and type(number) is int:
             return number
-    raise WrongSnapshot(f'{path} is {str(pointer)[:80]!r}, expected {{"format_version": 1, "snapshot": N}}; restore it from a copy')
+    raise WrongSnapshot(
+        f'{path} is {str(pointer)[:80]!r}, expected {{"format_version": 1, "snapshot": N}}; '
+        "restore it from a copy"
+    )
 
 
 def pointer_to(number: int) -> bytes:
@@ -48,13 +54,15 @@ def pointer_to(number: int) -> bytes:
 
 
 def reach(root: Path) -> None:
-    """RemoteError, within some seconds, where `root` stands for a URL that cannot be reached, or for a bucket that is not there."""
+    """RemoteError, within some seconds, where `root` stands for a URL that cannot be reached, or
+    for a bucket that is not there."""
     if mirror := mirror_of(root):
         mirror.pull(POINTER)
 
 
 def pointer_version(mirror: Mirror) -> Version:
-    """The version first, then what is believed of it: a rival in between makes the commit fail, and never pass unseen."""
+    """The version first, then what is believed of it: a rival in between makes the commit fail, and
+    never pass unseen."""
     version = mirror.version(POINTER)
     mirror.pull(POINTER)
     return version
@@ -65,7 +73,9 @@ def read_json(path: Path) -> Json:
     try:
         value: Json = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise WrongSnapshot(f"{path} is not JSON ({error}); restore it from a copy, or build the store again") from error
+        raise WrongSnapshot(
+            f"{path} is not JSON ({error}); restore it from a copy, or build the store again"
+        ) from error
     return value
 
 

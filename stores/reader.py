@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_MAPS = 400
-"""Shards mapped at once: each map holds a file descriptor, of which a process has 1,024 by default."""
+"""Shards mapped at once: each map holds a file descriptor, of which a process has 1,024 by default.
+"""
 
 _MOST_COMPARED = 20_000
 """Names among which a misspelt one is looked for; with more it would take longer than a second."""
@@ -49,7 +50,8 @@ class NotInStore(KeyError):
 
 
 class NotFitted(KeyError):
-    """A fitted feature has no state for this fold, or one that was fitted on other clips; the message says which folds it has."""
+    """A fitted feature has no state for this fold, or one that was fitted on other clips; the
+    message says which folds it has."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -58,16 +60,19 @@ class NotFitted(KeyError):
 class FeatureStore:
     """One snapshot of a store, read-only.
 
-    `store["mfcc"]["ravdess/03-01-05-01-01-01-12"]` is a Track whose arrays are read-only views of the file: nothing is copied, and
-    only what is touched is read. A store stays at its snapshot, whatever is published meanwhile. It may be pickled and forked; files
-    are mapped lazily, by each process for itself.
+    `store["mfcc"]["ravdess/03-01-05-01-01-01-12"]` is a Track whose arrays are read-only views of
+    the file: nothing is copied, and only what is touched is read. A store stays at its snapshot,
+    whatever is published meanwhile. It may be pickled and forked; files are mapped lazily, by each
+    process for itself.
     """
 
     def __init__(self, root: str | Path, snapshot: int | None = None) -> None:
-        """Open `root`, a folder or a URL such as s3://bucket/store, at a snapshot's number; None: the newest.
+        """Open `root`, a folder or a URL such as s3://bucket/store, at a snapshot's number; None:
+        the newest.
 
-        NotCommitted, NewerFormat or WrongSnapshot when it cannot be read; RemoteError, an OSError, when a URL cannot be reached. Of a URL
-        the tables are fetched now and each shard when it is first needed; what is read is a local copy, see `stores.mirror`.
+        NotCommitted, NewerFormat or WrongSnapshot when it cannot be read; RemoteError, an OSError,
+        when a URL cannot be reached. Of a URL the tables are fetched now and each shard when it is
+        first needed; what is read is a local copy, see `stores.mirror`.
         """
         self.root = home(root).absolute()
         self.__setstate__((self.root, load_snapshot(self.root, snapshot)))
@@ -92,20 +97,27 @@ class FeatureStore:
     def __getitem__(self, feature: str) -> "StoredTracks":
         """The tracks of one feature. NotInStore, a KeyError, for an unknown name."""
         if feature not in self._tracks and feature in self.snapshot.features:
-            self._tracks[feature] = StoredTracks(self.snapshot.features[feature], self._compact(INDEX), self._reasons, self._maps)
+            self._tracks[feature] = StoredTracks(
+                self.snapshot.features[feature], self._compact(INDEX), self._reasons, self._maps
+            )
         tracks = self._tracks.get(feature)
         if tracks is None and feature in self.snapshot.fitted:
-            raise NotInStore(f"{feature} is fitted for each fold; name a split scheme and a fold: store.fitted({feature!r}, scheme, fold)")
+            raise NotInStore(
+                f"{feature} is fitted for each fold; name a split scheme and a fold: "
+                f"store.fitted({feature!r}, scheme, fold)"
+            )
         if tracks is None:
             raise NotInStore(_unknown("feature", feature, self.features))
         return tracks
 
     def fitted(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
-        """The tracks of a fitted feature, by the state of one fold: for the clips of all its roles, learned from its training clips alone.
+        """The tracks of a fitted feature, by the state of one fold: for the clips of all its roles,
+        learned from its training clips alone.
 
-        `NAME~1` gives those of the augmented variant 1, by the same state; where a network made them, of the fold's training clips alone.
-        NotInStore, a KeyError, for an unknown name; NotFitted, a KeyError, for a fold that the feature is not fitted for, or whose
-        training clips are no longer those of the fit.
+        `NAME~1` gives those of the augmented variant 1, by the same state; where a network made
+        them, of the fold's training clips alone. NotInStore, a KeyError, for an unknown name;
+        NotFitted, a KeyError, for a fold that the feature is not fitted for, or whose training
+        clips are no longer those of the fit.
         """
         key = name, scheme, fold
         if key not in self._fitted:
@@ -113,7 +125,8 @@ class FeatureStore:
         return self._fitted[key]
 
     def holding(self, fitted: Mapping[str, StoredFitted]) -> "FeatureStore":
-        """The same snapshot with other fitted states: those that have been written and not been published yet."""
+        """The same snapshot with other fitted states: those that have been written and not been
+        published yet."""
         other = FeatureStore.__new__(FeatureStore)
         other.__setstate__((self.root, replace(self.snapshot, fitted=dict(fitted))))
         other._maps, other._tracks, other._compact = self._maps, self._tracks, self._compact
@@ -139,7 +152,8 @@ class FeatureStore:
         return self._frame(AUDITS)
 
     def rows(self, table: Table[Row]) -> list[Row]:
-        """The rows of a table, as its row type. WrongTable when the file is not what was recorded."""
+        """The rows of a table, as its row type. WrongTable when the file is not what was
+        recorded."""
         return read_rows(self.root, self.snapshot, table)
 
     def _frame(self, table: Table[Any]) -> "pd.DataFrame":
@@ -147,7 +161,9 @@ class FeatureStore:
 
         # Columns with gaps stay whole numbers and booleans.
         whole = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-        frame: pd.DataFrame = read_table(self.root, self.snapshot, table).to_pandas(types_mapper=whole.get)
+        frame: pd.DataFrame = read_table(self.root, self.snapshot, table).to_pandas(
+            types_mapper=whole.get
+        )
         return frame
 
     def _reasons(self, feature: str) -> dict[str, tuple[str, str]]:
@@ -164,10 +180,15 @@ class FeatureStore:
         entry = self.snapshot.fitted.get(plain)
         if entry is None:
             raise NotInStore(_unknown("fitted feature", name, self.snapshot.fitted))
-        number = next((number for number, spec in entry.by_variant.items() if spec.name == name), None)
+        number = next(
+            (number for number, spec in entry.by_variant.items() if spec.name == name), None
+        )
         if number is None:
             known = ", ".join(spec.name for spec in entry.variants) or "none"
-            raise NotInStore(f"the store has no variant {name} of {plain}; the variants of its inputs give {known}")
+            raise NotInStore(
+                f"the store has no variant {name} of {plain}; the variants of its inputs give "
+                f"{known}"
+            )
         state = self._state(entry, scheme, fold)
         spec = replace(entry.by_variant[number], shape=state.shape)
         if entry.transform is not None:
@@ -179,43 +200,70 @@ class FeatureStore:
 
     def _variant_shards(self, name: str, state: FoldState, variant: int) -> tuple[ShardRecord, ...]:
         made = state.in_variant(variant)
-        if made is None or made.encoded_sha256 != self._trainings.able_sha256(name, state.scheme, state.fold, variant):
+        if made is None or made.encoded_sha256 != self._trainings.able_sha256(
+            name, state.scheme, state.fold, variant
+        ):
             raise NotFitted(
-                f"{name}~{variant} was made of clips that are no longer the training clips of fold {state.fold} of {state.scheme}; "
+                f"{name}~{variant} was made of clips that are no longer the training clips of "
+                f"fold {state.fold} of {state.scheme}; "
                 f"run affectstore fit {self.root} {state.scheme}"
             )
         return made.shards
 
     def _input(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
-        return self.fitted(name, scheme, fold) if name.partition("~")[0] in self.snapshot.fitted else self[name]
+        return (
+            self.fitted(name, scheme, fold)
+            if name.partition("~")[0] in self.snapshot.fitted
+            else self[name]
+        )
 
     def _state(self, entry: StoredFitted, scheme: str, fold: int) -> FoldState:
         name, state = entry.spec.name, entry.state(scheme, fold)
         if state is None:
             folds = ", ".join(f"{each.scheme} {each.fold}" for each in entry.states) or "none yet"
             raise NotFitted(
-                f"{name} is not fitted for fold {fold} of {scheme}, and the state of another fold has seen other clips; "
+                f"{name} is not fitted for fold {fold} of {scheme}, and the state of another fold "
+                "has seen other clips; "
                 f"it is fitted for {folds}; run affectstore fit {self.root} {scheme}"
             )
         if self._trainings.of(name, scheme, fold).sha256 != state.training_sha256:
             raise NotFitted(
-                f"{name} was fitted on clips that are no longer the training clips of fold {fold} of {scheme}; "
+                f"{name} was fitted on clips that are no longer the training clips of fold {fold} "
+                f"of {scheme}; "
                 f"run affectstore fit {self.root} {scheme}"
             )
         return state
 
     def _learned(self, entry: StoredFitted, state: FoldState) -> Mapping[str, NDArray[Any]]:
-        """What the state's file holds. WrongState unless it is the state of this feature, scheme and fold, and of the recorded clips."""
+        """What the state's file holds. WrongState unless it is the state of this feature, scheme
+        and fold, and of the recorded clips."""
         ensure(self.root, state)
         found = read_state(self.root, state.file)
-        wanted = entry.spec.name, entry.spec.fingerprint, state.scheme, state.fold, state.training_sha256
-        if (found.name, found.fingerprint, found.scheme, found.fold, found.training_sha256) != wanted:
+        wanted = (
+            entry.spec.name,
+            entry.spec.fingerprint,
+            state.scheme,
+            state.fold,
+            state.training_sha256,
+        )
+        if (
+            found.name,
+            found.fingerprint,
+            found.scheme,
+            found.fold,
+            found.training_sha256,
+        ) != wanted:
             raise WrongState(
-                f"{self.root / state.file} holds {found.name} for fold {found.fold} of {found.scheme}, where the snapshot recorded "
-                f"{entry.spec.name} for fold {state.fold} of {state.scheme}; run `affectstore verify {self.root}`"
+                f"{self.root / state.file} holds {found.name} for fold {found.fold} of "
+                f"{found.scheme}, where the snapshot recorded "
+                f"{entry.spec.name} for fold {state.fold} of {state.scheme}; run `affectstore "
+                f"verify {self.root}`"
             )
         if missing := sorted(set(ARRAYS.get(entry.transform or "", ())) - found.state.keys()):
-            raise WrongState(f"{self.root / state.file} has no array {missing[0]!r}; run `affectstore verify {self.root}`")
+            raise WrongState(
+                f"{self.root / state.file} has no array {missing[0]!r}; run `affectstore verify "
+                f"{self.root}`"
+            )
         return found.state
 
 
@@ -224,11 +272,14 @@ Reasons = Callable[[str], Mapping[str, tuple[str, str]]]
 
 
 class StoredTracks(Mapping[str, Track]):
-    """The tracks of one feature by clip id: `len`, `in`, iteration in the order of ids, and access at random."""
+    """The tracks of one feature by clip id: `len`, `in`, iteration in the order of ids, and access
+    at random."""
 
     spec: FeatureSpec
 
-    def __init__(self, feature: StoredFeature, index: pa.Table, reasons: "Reasons", maps: "_Maps") -> None:
+    def __init__(
+        self, feature: StoredFeature, index: pa.Table, reasons: "Reasons", maps: "_Maps"
+    ) -> None:
         """`index`: rows of the table INDEX, those of the feature among them."""
         self.spec, self._reasons, self._maps = feature.spec, reasons, maps
         self._where = Places(feature, index)
@@ -240,7 +291,8 @@ class StoredTracks(Mapping[str, Track]):
         return self._reasons(self.spec.name)
 
     def __getitem__(self, clip_id: str) -> Track:
-        """The clip's track. NotInStore, a KeyError, says why there is none; WrongShard when the file is damaged."""
+        """The clip's track. NotInStore, a KeyError, says why there is none; WrongShard when the
+        file is damaged."""
         return self.track(clip_id)
 
     def track(self, clip_id: str, decode: bool = True) -> Track:
@@ -262,17 +314,22 @@ class StoredTracks(Mapping[str, Track]):
 
     def _why_not(self, clip_id: str) -> str:
         if clip_id in self.lost:
-            return f"{clip_id} has no {self.spec.name}, it is quarantined: {': '.join(self.lost[clip_id])}"
+            return (
+                f"{clip_id} has no {self.spec.name}, it is quarantined: "
+                f"{': '.join(self.lost[clip_id])}"
+            )
         return _unknown(f"clip of {self.spec.name}", clip_id, self._where)
 
 
 def open_tracks(root: Path, feature: StoredFeature, index: pa.Table) -> StoredTracks:
-    """The tracks of a feature whose shards are there, by the table INDEX, be it published or not."""
+    """The tracks of a feature whose shards are there, by the table INDEX, be it published or
+    not."""
     return StoredTracks(feature, index, lambda feature: {}, _Maps(root))
 
 
 def _network_tracks(root: Path, feature: StoredFeature, maps: "_Maps") -> StoredTracks:
-    """The tracks that a network made for one fold: such shards have no rows in the index, and say themselves what they hold."""
+    """The tracks that a network made for one fold: such shards have no rows in the index, and say
+    themselves what they hold."""
     name, fingerprint = feature.spec.name, feature.spec.fingerprint
     rows: list[IndexRow] = []
     lost: dict[str, tuple[str, str]] = {}
@@ -280,14 +337,31 @@ def _network_tracks(root: Path, feature: StoredFeature, maps: "_Maps") -> Stored
         ensure(root, record)
         shard = open_shard(root, record.file)
         for clip_id, start, count, valid, notes in shard.entries:
-            rows.append(IndexRow(clip_id, name, fingerprint, State.STORED, record.file, start, count, valid, ",".join(notes)))
+            rows.append(
+                IndexRow(
+                    clip_id,
+                    name,
+                    fingerprint,
+                    State.STORED,
+                    record.file,
+                    start,
+                    count,
+                    valid,
+                    ",".join(notes),
+                )
+            )
         lost |= {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}
-    return StoredTracks(feature, INDEX.unsorted(sorted(rows, key=lambda row: row.clip_id)), lambda feature: lost, maps)
+    return StoredTracks(
+        feature,
+        INDEX.unsorted(sorted(rows, key=lambda row: row.clip_id)),
+        lambda feature: lost,
+        maps,
+    )
 
 
 class _Maps(dict[str, Shard]):
-    """Shards mapped so far. The oldest map goes first; tracks that still refer to it keep it alive, and where its datasets lie stays
-    known, so that mapping it again costs two system calls."""
+    """Shards mapped so far. The oldest map goes first; tracks that still refer to it keep it alive,
+    and where its datasets lie stays known, so that mapping it again costs two system calls."""
 
     def __init__(self, root: Path) -> None:
         super().__init__()
@@ -305,7 +379,10 @@ class _Maps(dict[str, Shard]):
             self._mirror.bring(record)
         shard = Shard(self._root, file, self._layouts.get(file))
         if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):
-            raise WrongShard(f"{shard.path} is not the file that the snapshot recorded; run `affectstore verify {self._root}`")
+            raise WrongShard(
+                f"{shard.path} is not the file that the snapshot recorded; run `affectstore "
+                f"verify {self._root}`"
+            )
         self._layouts[file] = shard.layout
         for old in list(self)[: len(self) + 1 - _MOST_MAPS]:
             self.pop(old, None)
@@ -314,7 +391,11 @@ class _Maps(dict[str, Shard]):
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6) if len(known) <= _MOST_COMPARED else []
+    near = (
+        difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+        if len(known) <= _MOST_COMPARED
+        else []
+    )
     if near:
         hint = f"did you mean {' or '.join(near)}"
     elif len(known) <= 20:

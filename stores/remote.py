@@ -1,7 +1,9 @@
-"""The objects of a store behind a URL, through fsspec: the one module that imports it, and only when a URL is used.
+"""The objects of a store behind a URL, through fsspec: the one module that imports it, and only
+when a URL is used.
 
-Connections go to the store's endpoint, and to where the credentials come from (on a cloud machine without keys: its metadata address).
-An object appears whole or not at all; S3, Google Cloud Storage and Azure promise that.
+Connections go to the store's endpoint, and to where the credentials come from (on a cloud machine
+without keys: its metadata address). An object appears whole or not at all; S3, Google Cloud Storage
+and Azure promise that.
 """
 
 import errno
@@ -16,23 +18,53 @@ from typing import Any
 
 _BLOCK = 1 << 22
 _ATTEMPTS = 3
-"""At a download that ends in the middle; requests that get no answer, or a 503, are sent again by botocore itself."""
+"""At a download that ends in the middle; requests that get no answer, or a 503, are sent again by
+botocore itself."""
 
 # A host that does not answer is given up after 3 x 4 s.
-_S3_OPTIONS = {"config_kwargs": {"connect_timeout": 4, "read_timeout": 60, "retries": {"mode": "standard", "total_max_attempts": 3}}}
-_LIBRARIES = {"adlfs", "aiobotocore", "aiohttp", "asyncio", "azure", "botocore", "fsspec", "gcsfs", "google", "s3fs"}
+_S3_OPTIONS = {
+    "config_kwargs": {
+        "connect_timeout": 4,
+        "read_timeout": 60,
+        "retries": {"mode": "standard", "total_max_attempts": 3},
+    }
+}
+_LIBRARIES = {
+    "adlfs",
+    "aiobotocore",
+    "aiohttp",
+    "asyncio",
+    "azure",
+    "botocore",
+    "fsspec",
+    "gcsfs",
+    "google",
+    "s3fs",
+}
 _OUR_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 _PASSING = {
-    "ClientConnectionError", "ClientPayloadError", "ConnectionError", "FlexibleChecksumError", "HTTPClientError", "TimeoutError",
-}  # fmt: skip
+    "ClientConnectionError",
+    "ClientPayloadError",
+    "ConnectionError",
+    "FlexibleChecksumError",
+    "HTTPClientError",
+    "TimeoutError",
+}
 """Names of the libraries' errors that waiting may mend."""
 _LOST = {"PreconditionFailed", "ConditionalRequestConflict"}
 _DENIED = {
-    "AccessDenied", "AccountProblem", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "403",
-}  # fmt: skip
+    "AccessDenied",
+    "AccountProblem",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "403",
+}
 
 Version = str | bytes | None
-"""Of a small object: its ETag where the store can compare that itself, else its bytes; None where there is no such object."""
+"""Of a small object: its ETag where the store can compare that itself, else its bytes; None where
+there is no such object."""
 
 
 class WrongUrl(ValueError):
@@ -110,7 +142,10 @@ class Remote:
             except FileNotFoundError as error:
                 self._refuse_missing_bucket(error)
                 return {}
-            return {name.lstrip("/").removeprefix(root.lstrip("/")): int(each["size"]) for name, each in found.items()}
+            return {
+                name.lstrip("/").removeprefix(root.lstrip("/")): int(each["size"])
+                for name, each in found.items()
+            }
 
     def download(self, file: str, path: Path) -> None:
         """FileNotFoundError where there is no such object."""
@@ -120,7 +155,9 @@ class Remote:
                     self._fs.get_file(self._at(file), str(path))
                 return
             except FileNotFoundError as error:
-                raise FileNotFoundError(f"{self.url}/{file} is missing; restore it from a copy or build the store again") from error
+                raise FileNotFoundError(
+                    f"{self.url}/{file} is missing; restore it from a copy or build the store again"
+                ) from error
             except Unreachable:
                 if attempt == _ATTEMPTS - 1:
                     raise
@@ -130,26 +167,35 @@ class Remote:
         digest = hashlib.sha256()
         with self._sentences(file):
             try:
-                with self._fs.open(self._at(file), "rb", block_size=_BLOCK, cache_type="readahead") as stream:
+                with self._fs.open(
+                    self._at(file), "rb", block_size=_BLOCK, cache_type="readahead"
+                ) as stream:
                     while block := stream.read(_BLOCK):
                         digest.update(block)
             except FileNotFoundError as error:
-                raise FileNotFoundError(f"{self.url}/{file} is missing; restore it from a copy or build the store again") from error
+                raise FileNotFoundError(
+                    f"{self.url}/{file} is missing; restore it from a copy or build the store again"
+                ) from error
         return digest.hexdigest()
 
     def put(self, path: Path, file: str, sha256: str) -> bool:
         """Upload a file; False, and nothing is changed, where there is such an object already."""
         notes = {"Metadata": {"sha256": sha256}} if self._is_s3 else {}
-        return self._first(file, lambda mode: self._fs.put_file(str(path), self._at(file), mode=mode, **notes))
+        return self._first(
+            file, lambda mode: self._fs.put_file(str(path), self._at(file), mode=mode, **notes)
+        )
 
     def create(self, file: str, data: bytes) -> bool:
-        """Upload some bytes; False, and nothing is changed, where there is such an object already."""
+        """Upload some bytes; False, and nothing is changed, where there is such an object
+        already."""
         return self._first(file, lambda mode: self._fs.pipe_file(self._at(file), data, mode=mode))
 
     def swap(self, file: str, data: bytes, version: Version) -> bool:
-        """Replace a small object that is still at `version`; False, and nothing is changed, where it is not.
+        """Replace a small object that is still at `version`; False, and nothing is changed, where
+        it is not.
 
-        S3 compares and replaces in one step. Where a store cannot, it is compared right before, and a rival in between would be lost.
+        S3 compares and replaces in one step. Where a store cannot, it is compared right before, and
+        a rival in between would be lost.
         """
         if version is None:
             return self.create(file, data)
@@ -169,7 +215,8 @@ class Remote:
             return True
 
     def _first(self, file: str, upload: Callable[[str], object]) -> bool:
-        """Whether the upload made a new object. Where a store cannot promise that, it is looked for right before."""
+        """Whether the upload made a new object. Where a store cannot promise that, it is looked for
+        right before."""
         with self._sentences(file):
             try:
                 upload("create")
@@ -198,11 +245,14 @@ class Remote:
 
     def _refuse_missing_bucket(self, error: FileNotFoundError) -> None:
         if _code(error) == "NoSuchBucket":
-            raise RemoteError(f"the bucket of {self.url} does not exist; create it, or correct the URL") from error
+            raise RemoteError(
+                f"the bucket of {self.url} does not exist; create it, or correct the URL"
+            ) from error
 
     @contextmanager
     def _sentences(self, file: str = "") -> Iterator[None]:
-        """What the libraries raise, as one sentence. FileNotFoundError is for the caller to judge; trouble of the disk here stays that."""
+        """What the libraries raise, as one sentence. FileNotFoundError is for the caller to judge;
+        trouble of the disk here stays that."""
         try:
             yield
         except FileNotFoundError as error:
@@ -218,18 +268,24 @@ class Remote:
 
 @lru_cache(maxsize=16)
 def _connected(url: str, process: int) -> tuple[Any, str]:
-    """The file system of a URL and the path of the store in it, for one process: connections do not survive a fork."""
+    """The file system of a URL and the path of the store in it, for one process: connections do not
+    survive a fork."""
     try:
         import fsspec
     except ImportError as error:
         raise _missing(url) from error
     try:
         options = _S3_OPTIONS if _protocol(url) in {"s3", "s3a"} else {}
-        fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=_protocol(url) != "memory", **options)
+        fs, path = fsspec.core.url_to_fs(
+            url, use_listings_cache=False, skip_instance_cache=_protocol(url) != "memory", **options
+        )
     except ImportError as error:
         raise _missing(url) from error
     except ValueError as error:
-        raise WrongUrl(f"{url} is not the URL of a store ({_one_line(error)}); expected one such as s3://bucket/store") from error
+        raise WrongUrl(
+            f"{url} is not the URL of a store ({_one_line(error)}); expected one such as "
+            "s3://bucket/store"
+        ) from error
     if _protocol(url) in {"s3", "s3a"}:
         fs.retries = 1  # botocore tries again by itself; both together would take minutes
     return fs, path.rstrip("/")
@@ -238,22 +294,39 @@ def _connected(url: str, process: int) -> tuple[Any, str]:
 def _sentence(where: str, error: Exception) -> RemoteError:
     code, what = _code(error), _one_line(error)
     if "Credential" in type(error).__name__:
-        return RemoteError(f"no credentials for {where} ({what}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+        return RemoteError(
+            f"no credentials for {where} ({what}); set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
     if isinstance(error, PermissionError) or code in _DENIED:
-        return RemoteError(f"{where} refuses access ({code or 'denied'}: {what}); check the credentials and what they may do there")
+        return RemoteError(
+            f"{where} refuses access ({code or 'denied'}: {what}); check the credentials and what "
+            "they may do there"
+        )
     if _may_pass(error):
         return Unreachable(
-            f"{where} does not answer, or not wholly ({what}); check the network and the endpoint (AWS_ENDPOINT_URL, or endpoint_url in "
+            f"{where} does not answer, or not wholly ({what}); check the network and the endpoint "
+            "(AWS_ENDPOINT_URL, or endpoint_url in "
             "the profile), then run the same command again: what was finished is kept"
         )
-    return RemoteError(f"{where} cannot be used ({what}); check the URL and the settings of its account")
+    return RemoteError(
+        f"{where} cannot be used ({what}); check the URL and the settings of its account"
+    )
 
 
 def _missing(url: str) -> MissingExtra:
     protocol = _protocol(url)
-    package = {"s3": "'affectstore[s3]'", "s3a": "'affectstore[s3]'", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+    package = {
+        "s3": "'affectstore[s3]'",
+        "s3a": "'affectstore[s3]'",
+        "gs": "gcsfs",
+        "gcs": "gcsfs",
+        "abfs": "adlfs",
+        "az": "adlfs",
+    }
     return MissingExtra(
-        f"{url} needs a package that is not installed: pip install {package.get(protocol, f'the fsspec package of {protocol}')}"
+        f"{url} needs a package that is not installed: pip install "
+        f"{package.get(protocol, f'the fsspec package of {protocol}')}"
     )
 
 
@@ -271,14 +344,18 @@ def _code(error: BaseException) -> str:
 
 
 def _is_the_stores(error: Exception) -> bool:
-    """Raised by a library that talks to stores, or an OSError of its making; not one of the disk here."""
+    """Raised by a library that talks to stores, or an OSError of its making; not one of the disk
+    here."""
     if isinstance(error, OSError):
         return error.errno not in _OUR_DISK and error.filename is None
     return any(kind.__module__.partition(".")[0] in _LIBRARIES for kind in type(error).__mro__)
 
 
 def _may_pass(error: Exception) -> bool:
-    if isinstance(error, OSError) and error.errno in {errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO)}:
+    if isinstance(error, OSError) and error.errno in {
+        errno.EBUSY,
+        getattr(errno, "EREMOTEIO", errno.EIO),
+    }:
         return True
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & _PASSING)

@@ -1,4 +1,5 @@
-"""Snapshots: what a store holds, as of one commit. The pointer `dataset.json` is the one file of a store that ever changes.
+"""Snapshots: what a store holds, as of one commit. The pointer `dataset.json` is the one file of a
+store that ever changes.
 
     dataset.json             {"format_version": 1, "snapshot": 12}
     snapshots/000012.json    a Snapshot: never changed, lists every file with its size and sha256
@@ -6,7 +7,8 @@
     shards/...h5             see layout.py
     fitted/...h5             see fitted.py
 
-A commit writes tables, then the snapshot, then the pointer; a reader that starts from the pointer sees all of it, or the one before.
+A commit writes tables, then the snapshot, then the pointer; a reader that starts from the pointer
+sees all of it, or the one before.
 """
 
 import hashlib
@@ -79,7 +81,9 @@ __all__ = [
     "read_table",
 ]
 
-TABLES: dict[str, Table[Any]] = {table.name: table for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE, AUDITS)}
+TABLES: dict[str, Table[Any]] = {
+    table.name: table for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE, AUDITS)
+}
 
 Row = TypeVar("Row")
 
@@ -99,19 +103,23 @@ class Snapshot:
     versions: dict[str, str]
     """Library -> version that made the newest numbers: recorded, not keyed."""
     counts: dict[str, int]
-    """Rows of each table, and under `stored`, `quarantined`, `shards`, `shard_rows` and `shard_bytes` what the features come to."""
+    """Rows of each table, and under `stored`, `quarantined`, `shards`, `shard_rows` and
+    `shard_bytes` what the features come to."""
     schemes: dict[str, Json]
     """Split scheme -> what its folds were made with."""
     fitted: dict[str, StoredFitted]
-    """Features that are fitted on the training clips of one fold, and for which folds they are; see fitted.py."""
+    """Features that are fitted on the training clips of one fold, and for which folds they are; see
+    fitted.py."""
     spaces: dict[str, str]
-    """Label space -> sha256 of its mapping, for the spaces that read one of the label schemes here."""
+    """Label space -> sha256 of its mapping, for the spaces that read one of the label schemes here.
+    """
 
 
 def load_snapshot(root: Path, number: int | None = None) -> Snapshot:
     """The snapshot that `root` points to, or an older one by its number.
 
-    NotCommitted, NewerFormat or WrongSnapshot, each one sentence. Nothing but the two JSON files is read.
+    NotCommitted, NewerFormat or WrongSnapshot, each one sentence. Nothing but the two JSON files is
+    read.
     """
     mirror = mirror_of(root)
     name = mirror.url if mirror else root
@@ -121,16 +129,21 @@ def load_snapshot(root: Path, number: int | None = None) -> Snapshot:
     if current is None:
         found = "no dataset.json" if root.is_dir() else "no such folder"
         raise NotCommitted(
-            f"{name} holds no committed store ({found}); make one with `affectstore build {name} --corpus NAME=ROOT --recipe NAME`"
+            f"{name} holds no committed store ({found}); make one with `affectstore build {name} "
+            "--corpus NAME=ROOT --recipe NAME`"
         )
     wanted = current if number is None else number
     if not 1 <= wanted <= current or (mirror and not _is_published(root, wanted, current)):
-        raise NotCommitted(f"{name} has no committed snapshot {wanted}; expected 1 to {current}, or None for the newest")
+        raise NotCommitted(
+            f"{name} has no committed snapshot {wanted}; expected 1 to {current}, or None for the "
+            "newest"
+        )
     return _read_snapshot(root, wanted)
 
 
 def _is_published(root: Path, wanted: int, last: int) -> bool:
-    """Whether the newest snapshot descends from this one: behind a URL, a build that was killed right then may leave another."""
+    """Whether the newest snapshot descends from this one: behind a URL, a build that was killed
+    right then may leave another."""
     number: int | None = last
     while number is not None and number > wanted:
         number = _read_snapshot(root, number).parent
@@ -138,18 +151,22 @@ def _is_published(root: Path, wanted: int, last: int) -> bool:
 
 
 def load_parent(root: Path, snapshot: Snapshot) -> Snapshot:
-    """The snapshot before one that has a parent. NotCommitted or WrongSnapshot as `load_snapshot`."""
+    """The snapshot before one that has a parent. NotCommitted or WrongSnapshot as
+    `load_snapshot`."""
     return _read_snapshot(root, snapshot.parent or 0)
 
 
 def read_table(root: Path, snapshot: Snapshot, table: Table[Any]) -> pa.Table:
-    """One table of a snapshot. WrongTable when the file is gone, or is not what the snapshot recorded."""
+    """One table of a snapshot. WrongTable when the file is gone, or is not what the snapshot
+    recorded."""
     read = table.read(_recorded(root, snapshot, table))
     _check_rows(root, snapshot, table, read.num_rows)
     return read
 
 
-def read_compact(root: Path, snapshot: Snapshot, table: Table[Any], columns: Collection[str] | None = None) -> pa.Table:
+def read_compact(
+    root: Path, snapshot: Snapshot, table: Table[Any], columns: Collection[str] | None = None
+) -> pa.Table:
     """The same, compact and, where some are named, with these columns alone."""
     read = table.read_compact(_recorded(root, snapshot, table), columns)
     _check_rows(root, snapshot, table, read.num_rows)
@@ -162,9 +179,15 @@ def _recorded(root: Path, snapshot: Snapshot, table: Table[Any]) -> Path:
     ensure(root, record)
     path = inside(root, record.file)
     if not path.is_file():
-        raise WrongTable(f"{path} is missing; snapshot {snapshot.number} needs it, restore it from a copy or build the store again")
+        raise WrongTable(
+            f"{path} is missing; snapshot {snapshot.number} needs it, restore it from a copy or "
+            "build the store again"
+        )
     if (found := sha256_of(path)) != record.sha256:
-        raise WrongTable(f"{path} has sha256 {found}, but snapshot {snapshot.number} recorded {record.sha256}; it was changed afterwards")
+        raise WrongTable(
+            f"{path} has sha256 {found}, but snapshot {snapshot.number} recorded {record.sha256}; "
+            "it was changed afterwards"
+        )
     return path
 
 
@@ -172,16 +195,22 @@ def _check_rows(root: Path, snapshot: Snapshot, table: Table[Any], found: int) -
     record = snapshot.tables[table.name]
     if found != record.rows:
         path = root / record.file
-        raise WrongTable(f"{path} has {found} rows, but snapshot {snapshot.number} recorded {record.rows}; build the store again")
+        raise WrongTable(
+            f"{path} has {found} rows, but snapshot {snapshot.number} recorded {record.rows}; "
+            "build the store again"
+        )
 
 
 def read_rows(root: Path, snapshot: Snapshot, table: Table[Row]) -> list[Row]:
-    """The rows of one table of a snapshot. WrongTable as `read_table`, and for a word that its column does not know."""
+    """The rows of one table of a snapshot. WrongTable as `read_table`, and for a word that its
+    column does not know."""
     read = read_table(root, snapshot, table)
     try:
         return table.rows(read)
     except ValueError as error:
-        raise WrongTable(f"{root / snapshot.tables[table.name].file}: {error}; build the store again") from error
+        raise WrongTable(
+            f"{root / snapshot.tables[table.name].file}: {error}; build the store again"
+        ) from error
 
 
 def publish(
@@ -196,22 +225,29 @@ def publish(
     schemes: Mapping[str, Json],
     same: Collection[str] = (),
 ) -> Snapshot:
-    """Commit: write tables, snapshot and pointer, in this order. `tables` has all of TABLES by name; shards and states are there already.
-    `same`: tables that the caller has read from the parent and found equal; their files are not read or hashed again, and of the index
-    no more than the column `state` need be given.
+    """Commit: write tables, snapshot and pointer, in this order. `tables` has all of TABLES by
+    name; shards and states are there already. `same`: tables that the caller has read from the
+    parent and found equal; their files are not read or hashed again, and of the index no more than
+    the column `state` need be given.
 
-    Where all but `versions` equals the parent, the parent is returned and nothing is written. The caller holds the store's lock.
-    WrongTable for a table that is not one, WrongSnapshot when `parent` is not the newest snapshot or a shard is not there. Behind a URL the
-    lock holds for one machine alone, and the store itself sees to it that of two rivals one publishes; the other gets WrongSnapshot.
+    Where all but `versions` equals the parent, the parent is returned and nothing is written. The
+    caller holds the store's lock. WrongTable for a table that is not one, WrongSnapshot when
+    `parent` is not the newest snapshot or a shard is not there. Behind a URL the lock holds for one
+    machine alone, and the store itself sees to it that of two rivals one publishes; the other gets
+    WrongSnapshot.
     """
     mirror = mirror_of(root)
     version = pointer_version(mirror) if mirror else None
     _check_parent(root, parent)
     _check_files(root, features, fitted)
     if set(tables) != set(TABLES):
-        raise WrongSnapshot(f"a snapshot has the tables {', '.join(TABLES)}, got {', '.join(tables)}")
+        raise WrongSnapshot(
+            f"a snapshot has the tables {', '.join(TABLES)}, got {', '.join(tables)}"
+        )
     prepared = {
-        name: (parent.tables[name], None) if parent and name in same else _prepared(root, TABLES[name], tables[name])
+        name: (parent.tables[name], None)
+        if parent and name in same
+        else _prepared(root, TABLES[name], tables[name])
         for name in sorted(tables)
     }
     new = Snapshot(
@@ -226,7 +262,9 @@ def publish(
         fitted={name: fitted[name] for name in sorted(fitted)},
         spaces=_spaces(tables["labels"]),
     )
-    if parent and _holds_the_same(replace(new, number=parent.number, parent=parent.parent, versions=parent.versions), parent):
+    if parent and _holds_the_same(
+        replace(new, number=parent.number, parent=parent.parent, versions=parent.versions), parent
+    ):
         return parent
     for record, data in prepared.values():
         if data is not None:
@@ -239,11 +277,16 @@ def publish(
 
 
 def _upload(mirror: Mirror, new: Snapshot, version: Version) -> Snapshot:
-    """Tables, snapshot and pointer, in this order; the pointer only while it is the one that was read, else WrongSnapshot.
+    """Tables, snapshot and pointer, in this order; the pointer only while it is the one that was
+    read, else WrongSnapshot.
 
-    A snapshot is never written over: where a build was killed before its pointer, and this one holds something else, a number is left out.
+    A snapshot is never written over: where a build was killed before its pointer, and this one
+    holds something else, a number is left out.
     """
-    overtaken = WrongSnapshot(f"another build has published into {mirror.url} meanwhile; nothing was published, run this one again")
+    overtaken = WrongSnapshot(
+        f"another build has published into {mirror.url} meanwhile; nothing was published, run "
+        "this one again"
+    )
     if not all(mirror.send(record) for record in new.tables.values()):
         raise overtaken
     while not mirror.create(_snapshot_file(new.number), _text(new)):
@@ -259,7 +302,10 @@ def _read_snapshot(root: Path, number: int) -> Snapshot:
     if mirror := mirror_of(root):
         mirror.pull(path.relative_to(root).as_posix())
     if not path.is_file():
-        raise NotCommitted(f"{path} is missing; restore it from a copy, open another snapshot, or build the store again")
+        raise NotCommitted(
+            f"{path} is missing; restore it from a copy, open another snapshot, or build the "
+            "store again"
+        )
     try:
         snapshot = from_json(Snapshot, read_json(path), "snapshot")
         _check(root, snapshot, number)
@@ -269,10 +315,17 @@ def _read_snapshot(root: Path, number: int) -> Snapshot:
 
 
 def _check(root: Path, snapshot: Snapshot, number: int) -> None:
-    if snapshot.number != number or (snapshot.parent is not None and not 1 <= snapshot.parent < number):
-        raise WrongRecord(f"it says number {snapshot.number} and parent {snapshot.parent}, expected number {number} and an older parent")
+    if snapshot.number != number or (
+        snapshot.parent is not None and not 1 <= snapshot.parent < number
+    ):
+        raise WrongRecord(
+            f"it says number {snapshot.number} and parent {snapshot.parent}, expected number "
+            f"{number} and an older parent"
+        )
     if set(snapshot.tables) != set(TABLES):
-        raise WrongRecord(f"it lists the tables {', '.join(snapshot.tables)}, expected {', '.join(TABLES)}")
+        raise WrongRecord(
+            f"it lists the tables {', '.join(snapshot.tables)}, expected {', '.join(TABLES)}"
+        )
     for name, feature in snapshot.features.items():
         if check_spec(feature.spec).name != name:
             raise WrongRecord(f"the spec of {name!r} says {feature.spec.name!r}")
@@ -280,7 +333,10 @@ def _check(root: Path, snapshot: Snapshot, number: int) -> None:
     states = [state for entry in snapshot.fitted.values() for state in entry.states]
     shards = _shards(snapshot.features, snapshot.fitted)
     records: list[TableRecord | ShardRecord] = [*snapshot.tables.values(), *shards]
-    sizes = [*((record.file, min(record.rows, record.bytes)) for record in records), *((one.file, one.bytes) for one in states)]
+    sizes = [
+        *((record.file, min(record.rows, record.bytes)) for record in records),
+        *((one.file, one.bytes) for one in states),
+    ]
     for (file, size), _ in zip(sizes, all_inside(root, (file for file, _ in sizes)), strict=True):
         if size < 0:
             raise WrongRecord(f"{file} has a negative size")
@@ -290,26 +346,41 @@ def _check_parent(root: Path, parent: Snapshot | None) -> None:
     current, given = newest(root), parent.number if parent else None
     if current != given:
         raise WrongSnapshot(
-            f"the newest snapshot of {root} is {current}, not {given}: another build has published meanwhile; run this one again"
+            f"the newest snapshot of {root} is {current}, not {given}: another build has "
+            "published meanwhile; run this one again"
         )
 
 
-def _shards(features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]) -> list[ShardRecord]:
+def _shards(
+    features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]
+) -> list[ShardRecord]:
     states = (state for entry in fitted.values() for state in entry.states)
-    return [shard for feature in features.values() for shard in feature.shards] + [shard for state in states for shard in state.all_shards]
+    return [shard for feature in features.values() for shard in feature.shards] + [
+        shard for state in states for shard in state.all_shards
+    ]
 
 
-def _check_files(root: Path, features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]) -> None:
+def _check_files(
+    root: Path, features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]
+) -> None:
     for feature in features.values():
         check_spec(feature.spec)
     check_fitted(fitted, features)
     states = [state for entry in fitted.values() for state in entry.states]
-    sizes = [*((shard.file, shard.bytes) for shard in _shards(features, fitted)), *((state.file, state.bytes) for state in states)]
+    sizes = [
+        *((shard.file, shard.bytes) for shard in _shards(features, fitted)),
+        *((state.file, state.bytes) for state in states),
+    ]
     mirror = mirror_of(root)
     there = mirror.sizes() if mirror else None
-    for (file, size), path in zip(sizes, all_inside(root, (file for file, _ in sizes)), strict=True):
+    for (file, size), path in zip(
+        sizes, all_inside(root, (file for file, _ in sizes)), strict=True
+    ):
         if (_size(path) if there is None else there.get(file)) != size:
-            raise WrongSnapshot(f"{path} is missing or does not have its {size} bytes; nothing was published, build again")
+            raise WrongSnapshot(
+                f"{path} is missing or does not have its {size} bytes; nothing was published, "
+                "build again"
+            )
 
 
 def _size(path: str) -> int | None:
@@ -321,9 +392,11 @@ def _size(path: str) -> int | None:
 
 
 def _prepared(root: Path, table: Table[Any], content: pa.Table) -> tuple[TableRecord, bytes | None]:
-    """The record of a table, and its bytes; None for those where the file that is there already holds the same rows.
+    """The record of a table, and its bytes; None for those where the file that is there already
+    holds the same rows.
 
-    Parquet bytes may change with the library's version, rows do not: an older snapshot's file is never written over.
+    Parquet bytes may change with the library's version, rows do not: an older snapshot's file is
+    never written over.
     """
     digest = table.digest(content)
     file = f"tables/{table.file_name(digest)}"
@@ -344,22 +417,33 @@ def _holds(path: Path, table: Table[Any], digest: str) -> bool:
 
 
 def _holds_the_same(new: Snapshot, old: Snapshot) -> bool:
-    """The same text, which need not be written for that where the shards differ, or are the same and very many."""
+    """The same text, which need not be written for that where the shards differ, or are the same
+    and very many."""
     shards = ([feature.shards for feature in snapshot.features.values()] for snapshot in (new, old))
-    return next(shards) == next(shards) and _text(_without_shards(new)) == _text(_without_shards(old))
+    return next(shards) == next(shards) and _text(_without_shards(new)) == _text(
+        _without_shards(old)
+    )
 
 
 def _without_shards(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, features={name: replace(feature, shards=()) for name, feature in snapshot.features.items()})
+    return replace(
+        snapshot,
+        features={name: replace(feature, shards=()) for name, feature in snapshot.features.items()},
+    )
 
 
 def _sorted(feature: StoredFeature) -> StoredFeature:
     return replace(feature, shards=tuple(sorted(feature.shards, key=lambda shard: shard.file)))
 
 
-def _counts(tables: Mapping[str, pa.Table], features: Mapping[str, StoredFeature]) -> dict[str, int]:
+def _counts(
+    tables: Mapping[str, pa.Table], features: Mapping[str, StoredFeature]
+) -> dict[str, int]:
     shards = [shard for feature in features.values() for shard in feature.shards]
-    states = {row["values"]: row["counts"] for row in pc.value_counts(tables["index"].column("state")).to_pylist()}
+    states = {
+        row["values"]: row["counts"]
+        for row in pc.value_counts(tables["index"].column("state")).to_pylist()
+    }
     return {
         **{name: tables[name].num_rows for name in sorted(tables)},
         "stored": states.get(State.STORED, 0),
@@ -371,9 +455,14 @@ def _counts(tables: Mapping[str, pa.Table], features: Mapping[str, StoredFeature
 
 
 def _spaces(labels: pa.Table) -> dict[str, str]:
-    """The label spaces that read one of the schemes, with their hashes: labels mapped by another version may mean something else."""
+    """The label spaces that read one of the schemes, with their hashes: labels mapped by another
+    version may mean something else."""
     schemes = set(labels.column("scheme").unique().to_pylist())
-    return {name: space.sha256 for name, space in sorted(SPACES.items()) if schemes & space.sources.keys()}
+    return {
+        name: space.sha256
+        for name, space in sorted(SPACES.items())
+        if schemes & space.sources.keys()
+    }
 
 
 def _snapshot_path(root: Path, number: int) -> Path:

@@ -1,7 +1,9 @@
-"""Which clips a fit sees, by the tables of a store: the training clips of one fold that have every input, and a label where one is needed.
+"""Which clips a fit sees, by the tables of a store: the training clips of one fold that have every
+input, and a label where one is needed.
 
-A fit that says of itself that it sees all clips of the fold gets those of all roles; the audit then finds it.
-The same rule decides what is fitted, what is still good after a build or a split, what a reader accepts and what `verify` checks.
+A fit that says of itself that it sees all clips of the fold gets those of all roles; the audit then
+finds it. The same rule decides what is fitted, what is still good after a build or a split, what a
+reader accepts and what `verify` checks.
 """
 
 import hashlib
@@ -47,7 +49,8 @@ def clips_sha256(clips: Iterable[tuple[str, str]]) -> str:
 
 
 class Trainings:
-    """The training clips of each fitted feature and fold. `fitted` may gain states while this is in use; tables are read once."""
+    """The training clips of each fitted feature and fold. `fitted` may gain states while this is in
+    use; tables are read once."""
 
     def __init__(self, rows: Rows, fitted: Mapping[str, StoredFitted]) -> None:
         self._rows, self._fitted = rows, fitted
@@ -68,22 +71,36 @@ class Trainings:
         )
 
     def clip_ids(self, name: str, scheme: str, fold: int) -> dict[str, str]:
-        """The training clips, or all of the fold for a fit that sees all, whether they have the inputs or not -> their groups."""
+        """The training clips, or all of the fold for a fit that sees all, whether they have the
+        inputs or not -> their groups."""
         sees_all = self._fitted[name].sees_all
-        return {clip_id: group for clip_id, group, role in self._folds.get((scheme, fold), ()) if role == Role.TRAIN or sees_all}
+        return {
+            clip_id: group
+            for clip_id, group, role in self._folds.get((scheme, fold), ())
+            if role == Role.TRAIN or sees_all
+        }
 
     def trained(self, scheme: str, fold: int) -> frozenset[str]:
-        """The clips whose role is to be trained on: the only ones that an augmented variant is for."""
-        return frozenset(clip_id for clip_id, _, role in self._folds.get((scheme, fold), ()) if role == Role.TRAIN)
+        """The clips whose role is to be trained on: the only ones that an augmented variant is
+        for."""
+        return frozenset(
+            clip_id
+            for clip_id, _, role in self._folds.get((scheme, fold), ())
+            if role == Role.TRAIN
+        )
 
     def able(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
-        """The clips that have every input of a fitted feature: of whatever side as they are, of training alone in a variant."""
+        """The clips that have every input of a fitted feature: of whatever side as they are, of
+        training alone in a variant."""
         entry = self._fitted[name]
-        found = frozenset[str].intersection(*(self.holding(each, scheme, fold, variant) for each in entry.inputs.values()))
+        found = frozenset[str].intersection(
+            *(self.holding(each, scheme, fold, variant) for each in entry.inputs.values())
+        )
         return found & self.trained(scheme, fold) if variant or entry.spec.variant else found
 
     def holding(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
-        """The clips that have a feature, stored or fitted; in a variant that it does not have, those that have the feature as they are."""
+        """The clips that have a feature, stored or fitted; in a variant that it does not have,
+        those that have the feature as they are."""
         if name not in self._fitted:
             return frozenset(self._stored.get(f"{name}~{variant}", self._stored.get(name, ())))
         entry = self._fitted[name]
@@ -94,7 +111,9 @@ class Trainings:
         return self.able(name, scheme, fold, variant) - set(made.lost if made else ())
 
     def able_sha256(self, name: str, scheme: str, fold: int, variant: int = 0) -> str:
-        return clips_sha256((clip_id, self._sha256[clip_id]) for clip_id in self.able(name, scheme, fold, variant))
+        return clips_sha256(
+            (clip_id, self._sha256[clip_id]) for clip_id in self.able(name, scheme, fold, variant)
+        )
 
     @property
     def clips(self) -> tuple[tuple[str, str], ...]:
@@ -102,7 +121,8 @@ class Trainings:
         return tuple(sorted(self._sha256.items()))
 
     def file(self, name: str, scheme: str, fold: int) -> str | None:
-        """Where the state of a feature belongs: a path that is a function of all that the fit sees; None while an input is not fitted."""
+        """Where the state of a feature belongs: a path that is a function of all that the fit sees;
+        None while an input is not fitted."""
         entry, training = self._fitted[name], self.of(name, scheme, fold)
         inputs: dict[str, Json] = {}
         for role, each in entry.inputs.items():
@@ -111,7 +131,12 @@ class Trainings:
                 if state is None:
                     return None
                 inputs[role] = state.file
-        whole: Json = {"training": training.sha256, "groups": list(training.groups), "labels": list(training.labels), "inputs": inputs}
+        whole: Json = {
+            "training": training.sha256,
+            "groups": list(training.groups),
+            "labels": list(training.labels),
+            "inputs": inputs,
+        }
         key = hashlib.sha256(canonical_json(whole).encode()).hexdigest()[:32]
         return f"fitted/{name}/{entry.spec.fingerprint}/{scheme}-{fold}-{key}.h5"
 
@@ -140,7 +165,9 @@ class Trainings:
     def _stored(self) -> dict[str, set[str]]:
         found: defaultdict[str, set[str]] = defaultdict(set)
         for row in self._rows(INDEX):
-            clips = found[row.feature]  # there also where no clip has the feature, which is not the same as no such feature
+            clips = found[
+                row.feature
+            ]  # there also where no clip has the feature, which is not the same as no such feature
             if row.state == State.STORED:
                 clips.add(row.clip_id)
         return dict(found)
@@ -151,8 +178,8 @@ class Trainings:
 
 
 def one_label_each(labels: Iterable[Label], scheme: str) -> dict[str, str]:
-    """Clip -> the value with the highest total weight over its annotators, in a label scheme, or in a label space where no label has
-    the scheme; a clip whose best values tie has none."""
+    """Clip -> the value with the highest total weight over its annotators, in a label scheme, or in
+    a label space where no label has the scheme; a clip whose best values tie has none."""
     labels = list(labels)
     if scheme in SPACES and not any(label.scheme == scheme for label in labels):
         labels = map_labels(labels, SPACES[scheme])
@@ -160,18 +187,26 @@ def one_label_each(labels: Iterable[Label], scheme: str) -> dict[str, str]:
     for label in labels:
         if label.scheme == scheme:
             weights[label.clip_id][label.value] += label.weight
-    best = {clip_id: [value for value, weight in each.items() if weight > max(each.values()) - 1e-9] for clip_id, each in weights.items()}
+    best = {
+        clip_id: [value for value, weight in each.items() if weight > max(each.values()) - 1e-9]
+        for clip_id, each in weights.items()
+    }
     return {clip_id: values[0] for clip_id, values in best.items() if len(values) == 1}
 
 
-def carry(declared: Mapping[str, StoredFitted], before: Mapping[str, StoredFitted], rows: Rows) -> dict[str, StoredFitted]:
-    """`declared` with those states of an older snapshot that a fit on these tables would find again, and no other."""
+def carry(
+    declared: Mapping[str, StoredFitted], before: Mapping[str, StoredFitted], rows: Rows
+) -> dict[str, StoredFitted]:
+    """`declared` with those states of an older snapshot that a fit on these tables would find
+    again, and no other."""
     kept = {name: replace(entry, states=()) for name, entry in declared.items()}
     trainings = Trainings(rows, kept)
     for name in in_order(declared):
         old = before.get(name)
         if old is not None and old.spec.fingerprint == declared[name].spec.fingerprint:
-            good = tuple(state for state in old.states if _still_good(trainings, declared[name], state))
+            good = tuple(
+                state for state in old.states if _still_good(trainings, declared[name], state)
+            )
             kept[name] = replace(kept[name], states=good)
     return kept
 
@@ -185,4 +220,7 @@ def _still_good(trainings: Trainings, entry: StoredFitted, state: FoldState) -> 
     found = {0: (entry.spec.fingerprint, state.encoded_sha256)}
     found |= {one.variant: (one.fingerprint, one.encoded_sha256) for one in state.variants}
     wanted = entry.by_variant.items()
-    return found == {variant: (spec.fingerprint, trainings.able_sha256(name, scheme, fold, variant)) for variant, spec in wanted}
+    return found == {
+        variant: (spec.fingerprint, trainings.able_sha256(name, scheme, fold, variant))
+        for variant, spec in wanted
+    }

@@ -1,4 +1,5 @@
-"""Is a store whole? Every file, every row of the index, and the sum of it all, against what was recorded."""
+"""Is a store whole? Every file, every row of the index, and the sum of it all, against what was
+recorded."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,15 @@ from stores.hdf5 import Entry, Shard, WrongShard, open_shard
 from stores.mirror import Recorded, WrongDownload, mirror_of
 from stores.records import ShardRecord, StoredFeature, WrongRecord
 from stores.remote import RemoteError
-from stores.snapshot import TABLES, NotCommitted, Snapshot, WrongSnapshot, load_parent, load_snapshot, read_rows
+from stores.snapshot import (
+    TABLES,
+    NotCommitted,
+    Snapshot,
+    WrongSnapshot,
+    load_parent,
+    load_snapshot,
+    read_rows,
+)
 from stores.trainings import Trainings
 from stores.verify_fitted import encoded, state_problems, track_problems
 from stores.writer import count_not_finite
@@ -27,7 +36,8 @@ OnFile = Callable[[str], None]
 """Called with each file's path below the root, before it is read."""
 
 Look = Callable[[Recorded], None]
-"""Called with each file that is recorded, before it is read; WrongDownload or FileNotFoundError where a URL does not give it."""
+"""Called with each file that is recorded, before it is read; WrongDownload or FileNotFoundError
+where a URL does not give it."""
 
 
 @dataclass
@@ -45,7 +55,8 @@ class Report:
     stored: int = 0
     quarantined: int = 0
     unreferenced: int = 0
-    """Shard and state files that no snapshot lists: finished shards of a build that has not been committed. No error."""
+    """Shard and state files that no snapshot lists: finished shards of a build that has not been
+    committed. No error."""
     unfinished: int = 0
     """Hidden files of killed writers. No error."""
     problems: list[str] = field(default_factory=list)
@@ -55,22 +66,28 @@ class Report:
 
     @property
     def summary(self) -> str:
-        looked = f"snapshot {self.snapshot}: {self.files} files, {self.bytes:,} bytes, {self.clips} clips, {self.features} features"
+        looked = (
+            f"snapshot {self.snapshot}: {self.files} files, {self.bytes:,} bytes, "
+            f"{self.clips} clips, {self.features} features"
+        )
         states = f"{self.stored} stored + {self.quarantined} quarantined"
         spare = (
             f"; {self.unreferenced} shards of no snapshot, {self.unfinished} unfinished files"
             if self.unreferenced or self.unfinished
             else ""
         )
-        return f"{looked}, {states}{spare}: {'whole' if not self.problems else f'{len(self.problems)} problems'}"
+        return (
+            f"{looked}, {states}{spare}: "
+            f"{'whole' if not self.problems else f'{len(self.problems)} problems'}"
+        )
 
 
 def verify(root: Path, on_file: OnFile = lambda file: None) -> Report:
     """Check the newest snapshot of a store and the chain behind it; reads every byte once.
 
     Behind a URL it is the bytes there that are read and hashed, whatever copies of them lie here.
-    NotCommitted, NewerFormat or WrongSnapshot when there is no snapshot to check, RemoteError when a URL cannot be reached; all else
-    becomes a problem of the report.
+    NotCommitted, NewerFormat or WrongSnapshot when there is no snapshot to check, RemoteError when
+    a URL cannot be reached; all else becomes a problem of the report.
     """
     snapshot = load_snapshot(root)
     mirror = mirror_of(root)
@@ -83,14 +100,25 @@ def verify(root: Path, on_file: OnFile = lambda file: None) -> Report:
     report = Report(snapshot.number, features=len(snapshot.features))
     chain = _read_chain(root, snapshot, report)
     tables = _read_tables(root, snapshot, report, look)
-    entries = {name: _read_shards(root, feature, report, look) for name, feature in snapshot.features.items()}
+    entries = {
+        name: _read_shards(root, feature, report, look)
+        for name, feature in snapshot.features.items()
+    }
     if len(tables) == len(TABLES):
         _check_index(snapshot, tables, entries, report)
         _check_references(tables, report)
         _check_fitted(root, snapshot, tables, report, look)
     listed = {file for one in chain for file in _files_of(one)}
-    there = mirror.sizes() if mirror else [path.relative_to(root).as_posix() for path in files_below(root)]
-    report.unreferenced = sum(file not in listed for file in there if file.startswith(("shards/", "fitted/")) and file.endswith(".h5"))
+    there = (
+        mirror.sizes()
+        if mirror
+        else [path.relative_to(root).as_posix() for path in files_below(root)]
+    )
+    report.unreferenced = sum(
+        file not in listed
+        for file in there
+        if file.startswith(("shards/", "fitted/")) and file.endswith(".h5")
+    )
     report.unfinished = len(leftovers(root))
     report.remarks += _changed_spaces(snapshot)
     return report
@@ -104,7 +132,9 @@ def _files_of(snapshot: Snapshot) -> Iterator[str]:
     yield from (shard.file for feature in snapshot.features.values() for shard in feature.shards)
 
 
-def _check_fitted(root: Path, snapshot: Snapshot, tables: dict[str, list[Any]], report: Report, look: Look) -> None:
+def _check_fitted(
+    root: Path, snapshot: Snapshot, tables: dict[str, list[Any]], report: Report, look: Look
+) -> None:
     trainings = Trainings(lambda table: tables[table.name], snapshot.fitted)
     for entry in snapshot.fitted.values():
         for state in entry.states:
@@ -118,13 +148,18 @@ def _check_fitted(root: Path, snapshot: Snapshot, tables: dict[str, list[Any]], 
 
 
 def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
-    """Label spaces that the installed version reads otherwise than the version that published the snapshot."""
+    """Label spaces that the installed version reads otherwise than the version that published the
+    snapshot."""
     for name, recorded in snapshot.spaces.items():
         if name not in SPACES:
-            yield f"the label space {name}, which the store was published with, is not in this version of affectstore"
+            yield (
+                f"the label space {name}, which the store was published with, is not in this "
+                "version of affectstore"
+            )
         elif (found := SPACES[name].sha256) != recorded:
             yield (
-                f"the label space {name} has sha256 {found[:12]} and had {recorded[:12]} when the store was published: it maps labels in "
+                f"the label space {name} has sha256 {found[:12]} and had {recorded[:12]} when the "
+                "store was published: it maps labels in "
                 "another way now, so do not compare results on it with earlier ones"
             )
 
@@ -150,7 +185,9 @@ def _unseen(look: Look, state: Recorded) -> Iterator[str]:
         yield str(error)
 
 
-def _read_tables(root: Path, snapshot: Snapshot, report: Report, look: Look) -> dict[str, list[Any]]:
+def _read_tables(
+    root: Path, snapshot: Snapshot, report: Report, look: Look
+) -> dict[str, list[Any]]:
     tables = {}
     for name, record in snapshot.tables.items():
         try:
@@ -190,15 +227,23 @@ def _read_shards(root: Path, feature: StoredFeature, report: Report, look: Look)
 
 def _shard_problems(shard: Shard, record: ShardRecord, feature: StoredFeature) -> Iterator[str]:
     if (found := shard.record()) != record:
-        yield f"{shard.path} is {found}, but the snapshot recorded {record}; it was changed afterwards, build again without it"
+        yield (
+            f"{shard.path} is {found}, but the snapshot recorded {record}; it was changed "
+            "afterwards, build again without it"
+        )
     if shard.spec != feature.spec:
-        yield f"{shard.path} holds {shard.spec}, but the snapshot says {feature.spec}; build again without this file"
+        yield (
+            f"{shard.path} holds {shard.spec}, but the snapshot says {feature.spec}; build "
+            "again without this file"
+        )
     shard.check_offsets()
     ids = [entry.clip_id for entry in shard.entries]
     if len(set(ids)) != len(ids):
         yield f"{shard.path} holds a clip twice; build again without this file"
     if bad := _count_bad_values(shard):
-        yield f"{shard.path} has {bad} valid rows that are not finite; build again without this file"
+        yield (
+            f"{shard.path} has {bad} valid rows that are not finite; build again without this file"
+        )
     if not np.isfinite(shard.seconds).all():
         yield f"{shard.path} has rows whose seconds are not finite; build again without this file"
 
@@ -207,18 +252,28 @@ def _count_bad_values(shard: Shard) -> int:
     if shard.values.dtype.kind != "f":
         return 0
     starts = range(0, len(shard.seconds), _STEP)
-    return sum(count_not_finite(shard.values[at : at + _STEP], shard.valid[at : at + _STEP]) for at in starts)
+    return sum(
+        count_not_finite(shard.values[at : at + _STEP], shard.valid[at : at + _STEP])
+        for at in starts
+    )
 
 
-def _check_index(snapshot: Snapshot, tables: dict[str, list[Any]], entries: dict[str, Entries], report: Report) -> None:
+def _check_index(
+    snapshot: Snapshot, tables: dict[str, list[Any]], entries: dict[str, Entries], report: Report
+) -> None:
     clips = {clip.clip_id for clip in tables["clips"]}
     rows: dict[str, list[IndexRow]] = {name: [] for name in snapshot.features}
     for row in tables["index"]:
         if row.feature not in rows:
-            report.problems.append(f"the index has {row.feature} of {row.clip_id}, a feature that the snapshot does not list")
+            report.problems.append(
+                f"the index has {row.feature} of {row.clip_id}, a feature that the snapshot does "
+                "not list"
+            )
             continue
         rows[row.feature].append(row)
-        problem = _row_problem(row, snapshot.features[row.feature].spec.fingerprint, entries[row.feature])
+        problem = _row_problem(
+            row, snapshot.features[row.feature].spec.fingerprint, entries[row.feature]
+        )
         report.problems.extend([problem] if problem else [])
     for name, found in rows.items():
         _check_sum(name, {row.clip_id: row.state for row in found}, clips, report)
@@ -237,25 +292,48 @@ def _row_problem(row: IndexRow, fingerprint: str, entries: Entries) -> str | Non
     entry = entries.get((str(row.shard), row.clip_id))
     if entry is None:
         return f"{what} names {row.shard}, which does not hold the clip"
-    said, found = (row.start, row.rows, row.valid_rows, row.notes), (entry.start, entry.rows, entry.valid_rows, ",".join(entry.notes))
-    return None if said == found else f"{what} says (start, rows, valid rows, notes) = {said}, the shard itself {found}"
+    said, found = (
+        (row.start, row.rows, row.valid_rows, row.notes),
+        (entry.start, entry.rows, entry.valid_rows, ",".join(entry.notes)),
+    )
+    return (
+        None
+        if said == found
+        else f"{what} says (start, rows, valid rows, notes) = {said}, the shard itself {found}"
+    )
 
 
 def _check_sum(name: str, states: dict[str, State], clips: set[str], report: Report) -> None:
     if missing := sorted(clips - states.keys()):
-        report.problems.append(f"{len(missing)} clips are neither stored nor quarantined for {name}, such as {missing[0]}")
+        report.problems.append(
+            f"{len(missing)} clips are neither stored nor quarantined for {name}, such as "
+            f"{missing[0]}"
+        )
     if extra := sorted(states.keys() - clips):
-        report.problems.append(f"{len(extra)} clips of {name} in the index are not in the table of clips, such as {extra[0]}")
+        report.problems.append(
+            f"{len(extra)} clips of {name} in the index are not in the table of clips, such as "
+            f"{extra[0]}"
+        )
 
 
 def _check_references(tables: dict[str, list[Any]], report: Report) -> None:
     clips = {clip.clip_id for clip in tables["clips"]}
     for name in ("labels", "folds"):
         if extra := sorted({row.clip_id for row in tables[name]} - clips):
-            report.problems.append(f"{len(extra)} clips in the table of {name} are not in the table of clips, such as {extra[0]}")
-    quarantined = {(row.clip_id, row.feature) for row in tables["index"] if row.state == State.QUARANTINED}
+            report.problems.append(
+                f"{len(extra)} clips in the table of {name} are not in the table of clips, such "
+                f"as {extra[0]}"
+            )
+    quarantined = {
+        (row.clip_id, row.feature) for row in tables["index"] if row.state == State.QUARANTINED
+    }
     explained = {(row.clip_id, row.feature) for row in tables["quarantine"]}
     for clip_id, feature in sorted(quarantined - explained):
-        report.problems.append(f"{feature} of {clip_id} is quarantined in the index, but no row of quarantine says why")
+        report.problems.append(
+            f"{feature} of {clip_id} is quarantined in the index, but no row of quarantine says why"
+        )
     for clip_id, feature in sorted(explained - quarantined):
-        report.problems.append(f"{feature} of {clip_id} has a row in quarantine, but the index does not say quarantined")
+        report.problems.append(
+            f"{feature} of {clip_id} has a row in quarantine, but the index does not say "
+            "quarantined"
+        )

@@ -1,9 +1,10 @@
-"""What a network sees of stored pixels, made when they are read: pictures are kept as uint8, a quarter of the size of floats.
+"""What a network sees of stored pixels, made when they are read: pictures are kept as uint8, a
+quarter of the size of floats.
 
     imagenet(batch["values"]["crops"])        (batch, time, height, width, 3) uint8 -> float32 of the same shape
 
-Pictures stay channels last; torch wants `np.moveaxis(values, -1, -3)`. Rows that are not valid are 0 in a batch and so are black pictures
-here, which `imagenet` takes to about -2: look at the mask.
+Pictures stay channels last; torch wants `np.moveaxis(values, -1, -3)`. Rows that are not valid are
+0 in a batch and so are black pictures here, which `imagenet` takes to about -2: look at the mask.
 """
 
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""Of red, green and blue in [0, 1], over ImageNet's training pictures, as torchvision's weights were trained with."""
+"""Of red, green and blue in [0, 1], over ImageNet's training pictures, as torchvision's weights
+were trained with."""
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
@@ -22,10 +24,12 @@ def unit(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def imagenet(values: NDArray[Any]) -> NDArray[np.float32]:
-    """(..., 3) uint8, red first -> float32: (value / 255 - mean) / std of ImageNet, by channel. ValueError for another form."""
+    """(..., 3) uint8, red first -> float32: (value / 255 - mean) / std of ImageNet, by channel.
+    ValueError for another form."""
     if values.shape[-1:] != (3,):
         raise ValueError(
-            f"imagenet needs red, green and blue in the last dimension, got values of shape {values.shape}; move the channels last"
+            "imagenet needs red, green and blue in the last dimension, got values of shape "
+            f"{values.shape}; move the channels last"
         )
     scaled = unit(values)
     scaled -= np.array(IMAGENET_MEAN, np.float32)
@@ -35,5 +39,8 @@ def imagenet(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     if values.dtype != np.uint8:
-        raise ValueError(f"pixels are stored as uint8, got {values.dtype}; this view was applied already, or the feature holds no pictures")
+        raise ValueError(
+            f"pixels are stored as uint8, got {values.dtype}; this view was applied already, or "
+            "the feature holds no pictures"
+        )
     return values

@@ -17,20 +17,38 @@ CLIPS = Path(__file__).parents[1].parent / "shared" / "clips"
 REAL_SILENT = CLIPS / "pyfeat_WolfgangLanger_Pexels.mp4"
 
 AUDIO_CODECS = {
-    ".mp4": "aac", ".mkv": "aac", ".flv": "aac", ".avi": "libmp3lame", ".webm": "libopus", ".ts": "aac",
-    ".wav": "pcm_s16le", ".mp3": "libmp3lame", ".flac": "flac", ".ogg": "libopus", ".m4a": "aac",
-}  # fmt: skip
-VIDEO_CODECS = {".mp4": "libx264", ".mkv": "libx264", ".flv": "libx264", ".avi": "mpeg4", ".webm": "libvpx-vp9", ".ts": "libx264"}
+    ".mp4": "aac",
+    ".mkv": "aac",
+    ".flv": "aac",
+    ".avi": "libmp3lame",
+    ".webm": "libopus",
+    ".ts": "aac",
+    ".wav": "pcm_s16le",
+    ".mp3": "libmp3lame",
+    ".flac": "flac",
+    ".ogg": "libopus",
+    ".m4a": "aac",
+}
+VIDEO_CODECS = {
+    ".mp4": "libx264",
+    ".mkv": "libx264",
+    ".flv": "libx264",
+    ".avi": "mpeg4",
+    ".webm": "libvpx-vp9",
+    ".ts": "libx264",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with many slow tests first: where files go to several processes, none is left with the longest one at the end."""
+    """Files with many slow tests first: where files go to several processes, none is left with the
+    longest one at the end."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
 
 
 def picture(i: int, width: int = 160, height: int = 120) -> NDArray[np.uint8]:
-    """Frame i: a gradient, a moving square of noise, and i as 8 black or white blocks along the top, so that a frame can be named."""
+    """Frame i: a gradient, a moving square of noise, and i as 8 black or white blocks along the
+    top, so that a frame can be named."""
     rgb = np.zeros((height, width, 3), np.uint8)
     rgb[..., 0] = np.linspace(0, 255, width).astype(np.uint8)
     rgb[..., 2] = np.linspace(0, 255, height).astype(np.uint8)[:, None]
@@ -49,11 +67,24 @@ def number_of(rgb: NDArray[np.uint8]) -> int:
 def tone(seconds: float, rate_hz: int = 16000, channels: int = 1) -> NDArray[np.float32]:
     """(time, channel): a sine of its own frequency in each channel, with a peak of 0.5."""
     t = np.arange(round(seconds * rate_hz)) / rate_hz
-    return np.stack([0.5 * np.sin(2 * np.pi * (220 + 110 * c) * t) for c in range(channels)], axis=1).astype(np.float32)
+    return np.stack(
+        [0.5 * np.sin(2 * np.pi * (220 + 110 * c) * t) for c in range(channels)], axis=1
+    ).astype(np.float32)
 
 
 def a_clip(path: Path, clip_id: str | None = None, **facts: float | str | bool | None) -> Clip:
-    return Clip(clip_id or f"made/{path.stem}", "made", None, None, path.stem, None, path.name, "0" * 64, 1, **facts)  # type: ignore[arg-type]
+    return Clip(
+        clip_id or f"made/{path.stem}",
+        "made",
+        None,
+        None,
+        path.stem,
+        None,
+        path.name,
+        "0" * 64,
+        1,
+        **facts,
+    )  # type: ignore[arg-type]
 
 
 Writer = Callable[..., Path]
@@ -61,7 +92,8 @@ Writer = Callable[..., Path]
 
 @pytest.fixture
 def write_media(tmp_path: Path) -> Writer:
-    """write_media(name, frames=30, fps=30, video=True, audio_s=1.0, ...) -> the path of a new media file; see `write`."""
+    """write_media(name, frames=30, fps=30, video=True, audio_s=1.0, ...) -> the path of a new media
+    file; see `write`."""
 
     def make(name: str = "clip.mp4", **how: object) -> Path:
         return write(tmp_path / name, **how)  # type: ignore[arg-type]
@@ -88,7 +120,8 @@ def write(
     container: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """frames=0: no video; audio_s and samples None: no sound. `stamps` are the frames' times in ticks of `time_base`."""
+    """frames=0: no video; audio_s and samples None: no sound. `stamps` are the frames' times in
+    ticks of `time_base`."""
     suffix = path.suffix
     with av.open(str(path), "w", format=container, options=options or {}) as out:
         video = audio = None
@@ -117,7 +150,9 @@ def write(
     return path
 
 
-def _write_audio(out: av.container.OutputContainer, audio: av.AudioStream, pcm: NDArray[np.float32], rate_hz: int) -> None:
+def _write_audio(
+    out: av.container.OutputContainer, audio: av.AudioStream, pcm: NDArray[np.float32], rate_hz: int
+) -> None:
     for at in range(0, len(pcm), 1024):
         part = np.ascontiguousarray(pcm[at : at + 1024].T)
         frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=audio.layout.name)
@@ -155,7 +190,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small sample corpus: 3 actors x 2 emotions, and the three bad clips. Copy it before changing it."""
+    """A small sample corpus: 3 actors x 2 emotions, and the three bad clips. Copy it before
+    changing it."""
     from flows.sample import write_sample
 
     folder = tmp_path_factory.mktemp("sample") / "clips"

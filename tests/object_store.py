@@ -16,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 Rule = Callable[[str, str, dict[str, str]], str | None]
-"""(method, path, headers) -> None, or a fault: 403, 404 and so on; `cut`: half the body; `flip`: a byte changed; `lost`: done, and 503."""
+"""(method, path, headers) -> None, or a fault: 403, 404 and so on; `cut`: half the body; `flip`: a
+byte changed; `lost`: done, and 503."""
 
 
 def no_fault(method: str, path: str, headers: dict[str, str]) -> None:
@@ -34,7 +35,11 @@ def s3_server(folder: Path) -> Iterator[int]:
     """The port of a real S3 server in a process of its own."""
     port = free_port()
     with (folder / "moto.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=log,
+            stderr=log,
+        )
     try:
         _wait_for(port, process)
         yield port
@@ -81,10 +86,18 @@ class Proxy(ThreadingHTTPServer):
 
     def got(self, ending: str) -> int:
         """How often an object with such a name was read."""
-        return sum(method == "GET" and path.partition("?")[0].endswith(ending) for method, path in self.seen)
+        return sum(
+            method == "GET" and path.partition("?")[0].endswith(ending)
+            for method, path in self.seen
+        )
 
 
-_CODES = {"403": "AccessDenied", "404": "NoSuchKey", "501": "NotImplemented", "503": "ServiceUnavailable"}
+_CODES = {
+    "403": "AccessDenied",
+    "404": "NoSuchKey",
+    "501": "NotImplemented",
+    "503": "ServiceUnavailable",
+}
 
 
 def _error(status: str) -> bytes:
@@ -98,27 +111,44 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen.append((self.command, self.path))
-        fault = self.server.rule(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
+        fault = self.server.rule(
+            self.command, self.path, {name.lower(): value for name, value in self.headers.items()}
+        )
         if fault in _CODES:
             self._answer(int(fault), [], _error(fault))
             return
         link = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=30)
-        link.request(self.command, self.path, body, {name: value for name, value in self.headers.items() if name.lower() != "expect"})
+        link.request(
+            self.command,
+            self.path,
+            body,
+            {name: value for name, value in self.headers.items() if name.lower() != "expect"},
+        )
         answer = link.getresponse()
         data = answer.read()
-        headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in {"connection", "transfer-encoding"}]
+        headers = [
+            (name, value)
+            for name, value in answer.getheaders()
+            if name.lower() not in {"connection", "transfer-encoding"}
+        ]
         link.close()
         if fault == "lost":
             self._answer(503, [], _error("503"))
         elif fault == "flip" and data:
             middle = len(data) // 2
-            self._answer(answer.status, headers, data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+            self._answer(
+                answer.status,
+                headers,
+                data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
+            )
         else:
             self._answer(answer.status, headers, data, cut=fault == "cut")
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _pass_on  # noqa: N815  (names that the library looks for)
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], data: bytes, cut: bool = False) -> None:
+    def _answer(
+        self, status: int, headers: list[tuple[str, str]], data: bytes, cut: bool = False
+    ) -> None:
         self.send_response_only(status)
         for name, value in headers:
             if self.command == "HEAD" or name.lower() != "content-length":

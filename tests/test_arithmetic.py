@@ -1,4 +1,5 @@
-"""The arithmetic audit: what counts the corpora can supply, and what the shipped papers' printed numbers come to."""
+"""The arithmetic audit: what counts the corpora can supply, and what the shipped papers' printed
+numbers come to."""
 
 import dataclasses
 import re
@@ -21,7 +22,11 @@ def findings(name: str) -> list[Finding]:
 
 
 def faults(found: list[Finding], rule: str = "L15") -> list[str]:
-    return [one.detail for one in found if one.rule == rule and one.severity in (Severity.ERROR, Severity.WARN)]
+    return [
+        one.detail
+        for one in found
+        if one.rule == rule and one.severity in (Severity.ERROR, Severity.WARN)
+    ]
 
 
 def judged(claim: Claim) -> list[Finding]:
@@ -40,13 +45,25 @@ def judged(claim: Claim) -> list[Finding]:
         ((), (), False, 7356),
     ],
 )
-def test_ravdess_by_filter(modality: tuple[str, ...], channel: tuple[str, ...], singers_only: bool, clips: int) -> None:
+def test_ravdess_by_filter(
+    modality: tuple[str, ...], channel: tuple[str, ...], singers_only: bool, clips: int
+) -> None:
     assert population("ravdess", modality, channel, singers_only).clips == clips
 
 
 def test_the_other_corpora_by_their_published_totals() -> None:
-    assert {name: holds.clips for name, holds in POPULATIONS.items()} == {"ravdess": 2452, "cremad": 7442, "meld": 13708, "iemocap": 10039}
-    assert {name: holds.subjects for name, holds in POPULATIONS.items()} == {"ravdess": 24, "cremad": 91, "meld": 304, "iemocap": 10}
+    assert {name: holds.clips for name, holds in POPULATIONS.items()} == {
+        "ravdess": 2452,
+        "cremad": 7442,
+        "meld": 13708,
+        "iemocap": 10039,
+    }
+    assert {name: holds.subjects for name, holds in POPULATIONS.items()} == {
+        "ravdess": 24,
+        "cremad": 91,
+        "meld": 304,
+        "iemocap": 10,
+    }
     assert (POPULATIONS["ravdess"].files, POPULATIONS["cremad"].files) == (7356, 22326)
     speech = ravdess(_AV, _SPEECH)
     assert dict(speech.classes) == {"neutral": 96} | dict.fromkeys(list(speech.classes)[1:], 192)
@@ -54,14 +71,30 @@ def test_the_other_corpora_by_their_published_totals() -> None:
 
 def test_what_some_subjects_can_supply() -> None:
     singers = ravdess(_PICTURE, singers_only=True)
-    merged = singers.merged({"neutral/calm": ("neutral", "calm"), "happy": ("happy",), "surprised": ("surprised",)})
-    assert (singers.most(4), singers.most(5), merged.most(4, "neutral/calm"), merged.most(4, "happy")) == (832, 1040, 192, 128)
+    merged = singers.merged(
+        {"neutral/calm": ("neutral", "calm"), "happy": ("happy",), "surprised": ("surprised",)}
+    )
+    assert (
+        singers.most(4),
+        singers.most(5),
+        merged.most(4, "neutral/calm"),
+        merged.most(4, "happy"),
+    ) == (832, 1040, 192, 128)
     assert merged.most(4, "surprised") == 64
-    assert (POPULATIONS["cremad"].most(1), POPULATIONS["cremad"].most(1, "neutral"), POPULATIONS["cremad"].most(91)) == (82, 12, 7442)
+    assert (
+        POPULATIONS["cremad"].most(1),
+        POPULATIONS["cremad"].most(1, "neutral"),
+        POPULATIONS["cremad"].most(91),
+    ) == (82, 12, 7442)
 
 
 def test_labels_go_by_their_usual_names() -> None:
-    assert [POPULATIONS["cremad"].label(word) for word in ("ANG", "Anger", "angry", "calm")] == ["angry", "angry", "angry", None]
+    assert [POPULATIONS["cremad"].label(word) for word in ("ANG", "Anger", "angry", "calm")] == [
+        "angry",
+        "angry",
+        "angry",
+        None,
+    ]
     assert POPULATIONS["iemocap"].label("Excited") == "exc"
     assert SAMPLE.name not in POPULATIONS
 
@@ -79,7 +112,10 @@ def test_a_share_is_what_was_printed() -> None:
     assert Printed.parse("94.89 %").meets(909 / 958)
     assert not Printed.parse("94.89 %").meets(910 / 958)
     assert Printed.parse("0.89834").meets(3031 / 3374)
-    assert [Printed.parse("91.22 %").write(0.90625), Printed.parse("0.88").write(0.97006)] == ["90.63 %", "0.97"]
+    assert [Printed.parse("91.22 %").write(0.90625), Printed.parse("0.88").write(0.97006)] == [
+        "90.63 %",
+        "0.97",
+    ]
     with pytest.raises(WrongPaper, match="expected it as printed"):
         Printed.parse("about 3 %")
 
@@ -98,9 +134,14 @@ def test_donatus_2026() -> None:
 def test_tucker_2025() -> None:
     found = findings("tucker2025")
     assert len(faults(found, "L1")) == 3
-    assert all(text.startswith('it says "Random 80:20 Split"') and "fewer than one in a billion" in text for text in faults(found, "L1"))
+    assert all(
+        text.startswith('it says "Random 80:20 Split"') and "fewer than one in a billion" in text
+        for text in faults(found, "L1")
+    )
     assert any("302 clips are said to be used; iemocap has 10039" in text for text in faults(found))
-    assert any("2857 clips are said to be used" in text and "has 2880" in text for text in faults(found))
+    assert any(
+        "2857 clips are said to be used" in text and "has 2880" in text for text in faults(found)
+    )
 
 
 def test_tcs_2026() -> None:
@@ -110,11 +151,20 @@ def test_tcs_2026() -> None:
     assert "have at most 832; neutral/calm 221, at most 192; happy 147, at most 128" in impossible
     assert "surprised 74, at most 64" in impossible
     (draw,) = faults(found, "L1")
-    assert "a stratified random 20 % of all 4784 clips gives its counts within one clip of each class: neutral/calm 221 (220.8)" in draw
+    assert (
+        "a stratified random 20 % of all 4784 clips gives its counts within one clip of each "
+        "class: neutral/calm 221 (220.8)" in draw
+    )
     assert "held" in {one.severity for one in found if "909 of 958 is 94.89 %" in one.detail}
-    assert [one.severity for one in found if one.detail == "the recalls stand for 909 correct of 958 clips"] == [Severity.HELD]
+    assert [
+        one.severity
+        for one in found
+        if one.detail == "the recalls stand for 909 correct of 958 clips"
+    ] == [Severity.HELD]
     assert any(
-        "4784 is what full-AV + video-only, speech + song, without the actor who did not sing comes to" in text for text in faults(found)
+        "4784 is what full-AV + video-only, speech + song, without the actor who did not sing "
+        "comes to" in text
+        for text in faults(found)
     )
 
 
@@ -134,11 +184,17 @@ def test_satvik() -> None:
     found = findings("satvik")
     whole = " ".join(faults(found))
     assert (
-        "2267 test clips are printed; 15 % of the 1440 clips of ravdess (full-AV, speech) is 216 (432 of the 2880 that are stated)" in whole
+        "2267 test clips are printed; 15 % of the 1440 clips of ravdess (full-AV, speech) is 216 "
+        "(432 of the 2880 that are stated)" in whole
     )
-    assert "334 test clips of neutral, where there are 96 in all (192 with the silent renderings)" in whole
+    assert (
+        "334 test clips of neutral, where there are 96 in all (192 with the silent renderings)"
+        in whole
+    )
     assert "neutral 0.88, by the matrix 0.970" in whole
-    assert [one.severity for one in found if one.detail.startswith("2195 of 2267 is 96.82 %")] == [Severity.HELD]
+    assert [one.severity for one in found if one.detail.startswith("2195 of 2267 is 96.82 %")] == [
+        Severity.HELD
+    ]
     assert faults(found, "L8")
     assert faults(found, "L12")
 
@@ -149,41 +205,110 @@ def test_every_shipped_paper_fails_in_plain_words(name: str) -> None:
     assert report.failed
     assert all(one.rule in CHECKS for one in report.findings)
     words = re.findall("[a-z]+", " ".join(one.detail for one in report.findings).lower())
-    assert not {"misconduct", "fraud", "fabricated", "lie", "lies", "fake", "false", "cheated"} & set(words)
+    assert not {
+        "misconduct",
+        "fraud",
+        "fabricated",
+        "lie",
+        "lies",
+        "fake",
+        "false",
+        "cheated",
+    } & set(words)
 
 
 def test_possible_counts_are_not_faulted() -> None:
     """Four singing actors, tested on all that they have."""
     singers = ravdess(_PICTURE, singers_only=True)
     assert singers.cells is not None
-    support = {label: int(count) for label, count in zip(singers.classes, singers.cells[:4].sum(axis=0), strict=True)}
+    support = {
+        label: int(count)
+        for label, count in zip(singers.classes, singers.cells[:4].sum(axis=0), strict=True)
+    }
     claim = Claim(
-        "Table 1", "ravdess", modality=_PICTURE, singers_only=True, clips=4784, test_subjects=4, support=support, accuracies=("50.0 %",)
+        "Table 1",
+        "ravdess",
+        modality=_PICTURE,
+        singers_only=True,
+        clips=4784,
+        test_subjects=4,
+        support=support,
+        accuracies=("50.0 %",),
     )
     assert {one.severity for one in judged(claim)} == {Severity.HELD}
-    assert {one.severity for one in judged(dataclasses.replace(claim, test_subjects=3))} >= {Severity.ERROR}
+    assert {one.severity for one in judged(dataclasses.replace(claim, test_subjects=3))} >= {
+        Severity.ERROR
+    }
 
 
 def test_a_sound_share_and_matrix_hold() -> None:
-    rows = {"neutral": 14, "calm": 29, "happy": 29, "sad": 29, "angry": 29, "fearful": 29, "disgust": 29, "surprised": 28}
-    matrix = {label: tuple(count if other == label else 0 for other in rows) for label, count in rows.items()}
-    claim = Claim("Fig. 1", "ravdess", _AV, _SPEECH, test_share="15 %", matrix=matrix, accuracies=("100 %",), recalls={"sad": "1.00"})
+    rows = {
+        "neutral": 14,
+        "calm": 29,
+        "happy": 29,
+        "sad": 29,
+        "angry": 29,
+        "fearful": 29,
+        "disgust": 29,
+        "surprised": 28,
+    }
+    matrix = {
+        label: tuple(count if other == label else 0 for other in rows)
+        for label, count in rows.items()
+    }
+    claim = Claim(
+        "Fig. 1",
+        "ravdess",
+        _AV,
+        _SPEECH,
+        test_share="15 %",
+        matrix=matrix,
+        accuracies=("100 %",),
+        recalls={"sad": "1.00"},
+    )
     assert {one.severity for one in judged(claim)} == {Severity.HELD}
-    assert any(one.severity == Severity.ERROR for one in judged(dataclasses.replace(claim, accuracies=("96.82 %",))))
-    assert any(one.severity == Severity.ERROR for one in judged(dataclasses.replace(claim, test_share="30 %")))
+    assert any(
+        one.severity == Severity.ERROR
+        for one in judged(dataclasses.replace(claim, accuracies=("96.82 %",)))
+    )
+    assert any(
+        one.severity == Severity.ERROR
+        for one in judged(dataclasses.replace(claim, test_share="30 %"))
+    )
 
 
 WRONG = {
     "no TOML": ("x", "no TOML"),
     "no claims": ("title = 'x'", "there is no [[claims]] table"),
-    "an unknown key": ("[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nclip = 3", "claim 1 has the unknown key 'clip'"),
-    "a wrong type": ("[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nclips = 'many'", "claims.0.clips is 'many'"),
+    "an unknown key": (
+        "[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nclip = 3",
+        "claim 1 has the unknown key 'clip'",
+    ),
+    "a wrong type": (
+        "[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nclips = 'many'",
+        "claims.0.clips is 'many'",
+    ),
     "no where": ("[[claims]]\ncorpus = 'meld'", "claims.0.where"),
-    "an unknown class": ("[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nsupport = {calm = 3}", "'calm' is no class of this claim"),
-    "an unknown label": ("[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nclips = 1\nclasses = {calm = ['calm']}", "meld has no label 'calm'"),
-    "an unknown step": ("[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nsteps = ['guessed']", "there is no step 'guessed'"),
-    "a crooked matrix": ("[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nmatrix = {joy = [1, 2]}", "expected a square"),
-    "no share": ("[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nsupport = {joy = 3}\naccuracies = ['most']", "'most' is no share"),
+    "an unknown class": (
+        "[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nsupport = {calm = 3}",
+        "'calm' is no class of this claim",
+    ),
+    "an unknown label": (
+        "[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nclips = 1\nclasses = {calm = ['calm']}",
+        "meld has no label 'calm'",
+    ),
+    "an unknown step": (
+        "[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nsteps = ['guessed']",
+        "there is no step 'guessed'",
+    ),
+    "a crooked matrix": (
+        "[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nmatrix = {joy = [1, 2]}",
+        "expected a square",
+    ),
+    "no share": (
+        "[[claims]]\nwhere = 'x'\ncorpus = 'meld'\nsupport = {joy = 3}\naccuracies = ['most']",
+        "'most' is no share",
+    ),
 }
 
 

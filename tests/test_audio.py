@@ -13,7 +13,13 @@ from manifests.tracks import Track
 from tests.conftest import REAL_SILENT, Writer, a_clip, tone
 
 
-def convert(samples: np.ndarray, rate_hz: int = 16000, start_s: float = 0.0, audio: Audio | None = None, clip: Clip | None = None) -> Track:
+def convert(
+    samples: np.ndarray,
+    rate_hz: int = 16000,
+    start_s: float = 0.0,
+    audio: Audio | None = None,
+    clip: Clip | None = None,
+) -> Track:
     clip = clip or Clip("made/a", "made", None, None, "a", None, "a.wav", "0" * 64, 1)
     return (audio or Audio()).convert(clip, Pcm(samples, rate_hz, start_s))
 
@@ -22,7 +28,9 @@ def test_mono_is_the_mean_of_the_channels_and_not_louder() -> None:
     samples = tone(0.5, channels=2)
     track = convert(samples)
     assert track.values.dtype == np.float32
-    assert np.array_equal(track.values, ((samples[:, 0].astype(float) + samples[:, 1]) / 2).astype(np.float32))
+    assert np.array_equal(
+        track.values, ((samples[:, 0].astype(float) + samples[:, 1]) / 2).astype(np.float32)
+    )
 
 
 def test_sound_at_the_wanted_rate_is_not_resampled() -> None:
@@ -46,14 +54,22 @@ def test_each_sample_has_its_time_on_the_files_clock() -> None:
     assert track.valid.all()
 
 
-@pytest.mark.parametrize(("channels", "index", "of"), [("left", 0, 2), ("right", 1, 2), ("centre", 2, 6), ("left", 0, 6)])
+@pytest.mark.parametrize(
+    ("channels", "index", "of"), [("left", 0, 2), ("right", 1, 2), ("centre", 2, 6), ("left", 0, 6)]
+)
 def test_one_channel_alone_is_taken_as_it_is(channels: str, index: int, of: int) -> None:
     samples = tone(0.1, channels=of)
-    assert np.array_equal(convert(samples, audio=Audio(channels=channels)).values, samples[:, index])
+    assert np.array_equal(
+        convert(samples, audio=Audio(channels=channels)).values, samples[:, index]
+    )
 
 
-@pytest.mark.parametrize(("channels", "found"), [("left", 1), ("right", 1), ("centre", 1), ("centre", 2), ("centre", 4)])
-def test_a_channel_that_is_not_there_is_never_replaced_by_another(channels: str, found: int) -> None:
+@pytest.mark.parametrize(
+    ("channels", "found"), [("left", 1), ("right", 1), ("centre", 1), ("centre", 2), ("centre", 4)]
+)
+def test_a_channel_that_is_not_there_is_never_replaced_by_another(
+    channels: str, found: int
+) -> None:
     with pytest.raises(BadClip, match=f"has {found} channels and no `{channels}`") as caught:
         convert(tone(0.1, channels=found), audio=Audio(channels=channels))
     assert caught.value.reason == Reason.NO_AUDIO
@@ -73,12 +89,25 @@ def test_silence_is_a_named_fact() -> None:
 
 @pytest.mark.parametrize(
     ("video_s", "audio_s", "notes"),
-    [(6.42, 3.99, ("audio_short",)), (1.0, 0.6, ()), (10.0, 9.2, ()), (4.0, 3.4, ("audio_short",)), (2.0, 2.0, ())],
+    [
+        (6.42, 3.99, ("audio_short",)),
+        (1.0, 0.6, ()),
+        (10.0, 9.2, ()),
+        (4.0, 3.4, ("audio_short",)),
+        (2.0, 2.0, ()),
+    ],
 )
 def test_sound_much_shorter_than_its_video_is_a_named_fact(
     write_media: Writer, video_s: float, audio_s: float, notes: tuple[str, ...]
 ) -> None:
-    path = write_media("a.mkv", frames=round(video_s * 10), fps=10, audio_s=audio_s, rate_hz=16000, audio_codec="pcm_s16le")
+    path = write_media(
+        "a.mkv",
+        frames=round(video_s * 10),
+        fps=10,
+        audio_s=audio_s,
+        rate_hz=16000,
+        audio_codec="pcm_s16le",
+    )
     clip = probe(a_clip(path), path, Limits())
     pcm = decode(clip, path, audio=True, grids={}, limits=Limits()).pcm
     assert pcm is not None
@@ -86,7 +115,9 @@ def test_sound_much_shorter_than_its_video_is_a_named_fact(
 
 
 def test_a_span_is_compared_with_its_own_length(write_media: Writer) -> None:
-    path = write_media("a.mkv", frames=60, fps=10, audio_s=6.0, rate_hz=16000, audio_codec="pcm_s16le")
+    path = write_media(
+        "a.mkv", frames=60, fps=10, audio_s=6.0, rate_hz=16000, audio_codec="pcm_s16le"
+    )
     clip = probe(a_clip(path, start_s=1.0, end_s=2.0), path, Limits())
     pcm = decode(clip, path, audio=True, grids={}, limits=Limits()).pcm
     assert pcm is not None
@@ -105,7 +136,13 @@ def test_the_real_clip_with_digital_silence_says_so() -> None:
 
 def test_the_layout_is_what_a_track_has() -> None:
     spec = Audio(rate_hz=8000).spec("audio", {})
-    assert (spec.dtype, spec.dims, spec.shape, spec.units, spec.hop_s) == ("float32", ("time",), (), "full scale = 1", 1 / 8000)
+    assert (spec.dtype, spec.dims, spec.shape, spec.units, spec.hop_s) == (
+        "float32",
+        ("time",),
+        (),
+        "full scale = 1",
+        1 / 8000,
+    )
     assert spec.fingerprint != Audio().spec("audio", {}).fingerprint
 
 

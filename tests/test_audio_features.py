@@ -1,4 +1,5 @@
-"""MFCC and log-mel against librosa, which defines them, and their behaviour on clips that are short, silent or bad."""
+"""MFCC and log-mel against librosa, which defines them, and their behaviour on clips that are
+short, silent or bad."""
 
 import re
 import subprocess
@@ -52,17 +53,26 @@ def sound(samples: NDArray[Any], rate_hz: int = 16000, start_s: float = 0.0) -> 
 
 def needs(rate_hz: float | None = 16000) -> Mapping[str, FeatureSpec]:
     hop_s = None if rate_hz is None else 1 / rate_hz
-    return {"audio": FeatureSpec("audio", "float32", ("time",), (), "full scale 1.0", hop_s, "0" * 32, "audio", 1, "{}")}
+    return {
+        "audio": FeatureSpec(
+            "audio", "float32", ("time",), (), "full scale 1.0", hop_s, "0" * 32, "audio", 1, "{}"
+        )
+    }
 
 
 def voice(samples: int, rate_hz: int = 16000) -> NDArray[np.float32]:
-    """Pulses that glide from 110 to 220 Hz through two formants, with pauses and a noise floor: shaped like speech, the same each time."""
+    """Pulses that glide from 110 to 220 Hz through two formants, with pauses and a noise floor:
+    shaped like speech, the same each time."""
     time = np.arange(samples) / rate_hz
     phase = 110 * time + 55 * time**2 / max(time[-1], 1e-3)
     pulses = np.diff(np.floor(phase), prepend=0.0)
     for formant_hz, width_hz in ((700, 90), (1800, 150)):
         radius = np.exp(-np.pi * width_hz / rate_hz)
-        pulses = scipy.signal.lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * formant_hz / rate_hz), radius**2], pulses)
+        pulses = scipy.signal.lfilter(
+            [1 - radius],
+            [1, -2 * radius * np.cos(2 * np.pi * formant_hz / rate_hz), radius**2],
+            pulses,
+        )
     spoken = pulses * (np.sin(2 * np.pi * 1.5 * time) > -0.3)
     breath = 1e-3 * np.random.default_rng(1).standard_normal(samples)
     return np.asarray(0.8 * spoken / max(np.abs(spoken).max(), 1e-9) + breath, np.float32)
@@ -90,7 +100,10 @@ def stft_arguments(kind: MelFeature) -> dict[str, Any]:
 def librosa_mfcc(samples: NDArray[np.float32], kind: Mfcc) -> NDArray[np.float32]:
     rows = librosa.feature.mfcc(y=samples, n_mfcc=kind.n_mfcc, **stft_arguments(kind))
     mode = "interp" if rows.shape[1] >= kind.delta_width else "nearest"
-    derivatives = [librosa.feature.delta(rows, width=kind.delta_width, order=o + 1, mode=mode) for o in range(kind.deltas)]
+    derivatives = [
+        librosa.feature.delta(rows, width=kind.delta_width, order=o + 1, mode=mode)
+        for o in range(kind.deltas)
+    ]
     stacked: NDArray[np.float32] = np.vstack([rows, *derivatives]).T
     return stacked
 
@@ -115,12 +128,16 @@ SIGNALS = {
 
 
 @pytest.mark.filterwarnings("ignore:n_fft=512 is too large")  # librosa warns of what we define
-@pytest.mark.parametrize("kind", [Mfcc(), LogMel(), LogMel(n_mels=128)], ids=["mfcc", "logmel", "logmel128"])
+@pytest.mark.parametrize(
+    "kind", [Mfcc(), LogMel(), LogMel(n_mels=128)], ids=["mfcc", "logmel", "logmel128"]
+)
 @pytest.mark.parametrize("name", SIGNALS)
 def test_every_signal_agrees_with_librosa(name: str, kind: Mfcc | LogMel) -> None:
     samples = SIGNALS[name].astype(np.float32)
     values = kind.extract(CLIP, sound(samples)).values
-    wanted = librosa_mfcc(samples, kind) if isinstance(kind, Mfcc) else librosa_logmel(samples, kind)
+    wanted = (
+        librosa_mfcc(samples, kind) if isinstance(kind, Mfcc) else librosa_logmel(samples, kind)
+    )
     assert values.dtype == np.float32
     assert values.shape == wanted.shape
     np.testing.assert_allclose(values, wanted, rtol=0, atol=CLOSE)
@@ -146,13 +163,23 @@ def test_every_parameter_means_what_librosa_means(parameters: dict[str, Any], sa
     mfcc, logmel = Mfcc(**parameters), LogMel(**parameters)
     spoken = voice(samples, mfcc.rate_hz)
     inputs = sound(spoken, mfcc.rate_hz)
-    np.testing.assert_allclose(mfcc.extract(CLIP, inputs).values, librosa_mfcc(spoken, mfcc), rtol=0, atol=CLOSE)
-    np.testing.assert_allclose(logmel.extract(CLIP, inputs).values, librosa_logmel(spoken, logmel), rtol=0, atol=CLOSE)
+    np.testing.assert_allclose(
+        mfcc.extract(CLIP, inputs).values, librosa_mfcc(spoken, mfcc), rtol=0, atol=CLOSE
+    )
+    np.testing.assert_allclose(
+        logmel.extract(CLIP, inputs).values, librosa_logmel(spoken, logmel), rtol=0, atol=CLOSE
+    )
 
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"n_mfcc": 13}, {"n_mfcc": 20, "deltas": 0}, {"deltas": 1, "delta_width": 5}, {"deltas": 3}, {"delta_width": 21}],
+    [
+        {"n_mfcc": 13},
+        {"n_mfcc": 20, "deltas": 0},
+        {"deltas": 1, "delta_width": 5},
+        {"deltas": 3},
+        {"delta_width": 21},
+    ],
     ids=str,
 )
 def test_the_derivatives_are_those_of_librosa(parameters: dict[str, Any]) -> None:
@@ -185,11 +212,17 @@ def test_a_loud_moment_does_not_change_the_log_mel_of_a_quiet_one() -> None:
     quiet = 1e-4 * noise(32000)
     loud = quiet.copy()
     loud[24000:] += 5 * noise(8000)
-    before, after = (LogMel().extract(CLIP, sound(samples)).values[:140] for samples in (quiet, loud))
+    before, after = (
+        LogMel().extract(CLIP, sound(samples)).values[:140] for samples in (quiet, loud)
+    )
     np.testing.assert_array_equal(before, after)
 
 
-@pytest.mark.parametrize("kind", [LogMel(), LogMel(centre=False), LogMel(centre=False, window_s=0.032), LogMel(hop_s=0.0125)], ids=repr)
+@pytest.mark.parametrize(
+    "kind",
+    [LogMel(), LogMel(centre=False), LogMel(centre=False, window_s=0.032), LogMel(hop_s=0.0125)],
+    ids=repr,
+)
 def test_the_time_of_a_row_is_where_a_click_is_loudest(kind: LogMel) -> None:
     at = 8123
     track = kind.extract(CLIP, sound(np.eye(1, 16000, at)[0], start_s=2.5))
@@ -201,10 +234,17 @@ def test_the_time_of_a_row_is_where_a_click_is_loudest(kind: LogMel) -> None:
 
 def test_the_first_row_of_a_centred_clip_is_at_its_first_sample() -> None:
     assert Mfcc().extract(CLIP, sound(noise(8000), start_s=0.025)).seconds[0] == 0.025
-    assert Mfcc(centre=False).extract(CLIP, sound(noise(8000), start_s=0.025)).seconds[0] == 0.025 + 256 / 16000
+    assert (
+        Mfcc(centre=False).extract(CLIP, sound(noise(8000), start_s=0.025)).seconds[0]
+        == 0.025 + 256 / 16000
+    )
 
 
-@pytest.mark.parametrize(("kind", "samples"), [(Mfcc(centre=False), 511), (LogMel(centre=False), 511), (Mfcc(), 0), (LogMel(), 0)], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "samples"),
+    [(Mfcc(centre=False), 511), (LogMel(centre=False), 511), (Mfcc(), 0), (LogMel(), 0)],
+    ids=str,
+)
 def test_a_clip_without_a_whole_frame_is_too_short(kind: Mfcc | LogMel, samples: int) -> None:
     with pytest.raises(BadClip) as bad:
         kind.extract(CLIP, sound(noise(samples)))
@@ -246,7 +286,9 @@ def test_a_long_clip_is_transformed_in_blocks_without_a_seam() -> None:
     np.testing.assert_allclose(whole, reference, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [Mfcc(n_mfcc=13, deltas=1), LogMel(n_mels=80)], ids=["mfcc", "logmel"])
+@pytest.mark.parametrize(
+    "kind", [Mfcc(n_mfcc=13, deltas=1), LogMel(n_mels=80)], ids=["mfcc", "logmel"]
+)
 def test_the_layout_describes_what_comes_out(kind: Mfcc | LogMel) -> None:
     layout = kind.layout(needs())
     values = kind.extract(CLIP, sound(noise(4000))).values
@@ -264,7 +306,10 @@ def test_a_hop_is_rounded_to_whole_samples_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (lambda: Mfcc().layout(needs(44100)), "rate_hz = 16000, but its input 'audio' has 44100 Hz"),
+        (
+            lambda: Mfcc().layout(needs(44100)),
+            "rate_hz = 16000, but its input 'audio' has 44100 Hz",
+        ),
         (lambda: LogMel().layout(needs(None)), "no fixed rate"),
         (lambda: LogMel(window="hanning").layout(needs()), "no window 'hanning'"),
         (lambda: LogMel(n_mels=400).layout(needs()), "of 400 mel bands lie between two bins"),
@@ -277,7 +322,9 @@ def test_a_hop_is_rounded_to_whole_samples_and_says_so() -> None:
         (lambda: Mfcc(deltas=-1), "deltas = -1"),
     ],
 )
-def test_parameters_that_make_no_sense_are_one_sentence(wrong: Callable[[], object], says: str) -> None:
+def test_parameters_that_make_no_sense_are_one_sentence(
+    wrong: Callable[[], object], says: str
+) -> None:
     with pytest.raises(ValueError, match=re.escape(says)) as refused:
         wrong()
     assert "\n" not in str(refused.value)

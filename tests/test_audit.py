@@ -1,4 +1,5 @@
-"""The audit: each rule on a table that must fail and on one that must pass, real published splits, and a store."""
+"""The audit: each rule on a table that must fail and on one that must pass, real published splits,
+and a store."""
 
 import csv
 import gzip
@@ -48,14 +49,22 @@ def of(report: Report, rule: str) -> list[Finding]:
 
 
 def faults(report: Report, rule: str) -> list[Finding]:
-    return [one for one in of(report, rule) if one.severity in (Severity.ERROR, Severity.WARN, Severity.INFO)]
+    return [
+        one
+        for one in of(report, rule)
+        if one.severity in (Severity.ERROR, Severity.WARN, Severity.INFO)
+    ]
 
 
 def clips(sides: str, **columns: Sequence[object]) -> list[dict[str, object]]:
     """One clip for each letter of `sides` (t, v, e: train, valid, test), with further columns."""
     words = {"t": "train", "v": "valid", "e": "test"}
     return [
-        {"clip": f"clip{number}", "split": words[side], **{name: values[number] for name, values in columns.items()}}
+        {
+            "clip": f"clip{number}",
+            "split": words[side],
+            **{name: values[number] for name, values in columns.items()},
+        }
         for number, side in enumerate(sides)
     ]
 
@@ -70,8 +79,16 @@ _TIMED = {"episode": [1, 1, 1, 2], "start": [0.0, 10.0, 10.5, 0.0], "end": [2.0,
 
 CASES: dict[str, tuple[Rows, Rows, str | None]] = {
     # rule: (rows that must fail, rows that must pass, corpus)
-    "L1": (clips("ttee", speaker=["a", "b", "b", "c"]), clips("ttee", speaker=["a", "b", "c", "c"]), "folder"),
-    "L2": (clips("ttee", dialogue=["d1", "d2", "d2", "d3"]), clips("ttee", dialogue=["d1", "d2", "d3", "d3"]), "folder"),
+    "L1": (
+        clips("ttee", speaker=["a", "b", "b", "c"]),
+        clips("ttee", speaker=["a", "b", "c", "c"]),
+        "folder",
+    ),
+    "L2": (
+        clips("ttee", dialogue=["d1", "d2", "d2", "d3"]),
+        clips("ttee", dialogue=["d1", "d2", "d3", "d3"]),
+        "folder",
+    ),
     "L3": (
         ravdess((f"{_A}.mp4", "train"), (f"02{_A[2:]}.mp4", "test"), (f"{_B}.mp4", "train")),
         ravdess((f"{_A}.mp4", "train"), (f"02{_A[2:]}.mp4", "train"), (f"{_B}.mp4", "test")),
@@ -79,10 +96,22 @@ CASES: dict[str, tuple[Rows, Rows, str | None]] = {
     ),
     "L4": (clips("ttee", sha256=_HASHES), clips("ttte", sha256=_HASHES), "folder"),
     "L6": (clips("ttee", **_TIMED), clips("ttte", **_TIMED), "folder"),
-    "L7": (clips("ttee", text=["one", "two", "two", "six"]), clips("ttee", text=["one", "two", "Two", "six"]), "folder"),
+    "L7": (
+        clips("ttee", text=["one", "two", "two", "six"]),
+        clips("ttee", text=["one", "two", "Two", "six"]),
+        "folder",
+    ),
     "L8": (
-        ravdess((f"{_A}_frame5.jpg", "train"), (f"{_A}_frame10.jpg", "test"), (f"{_B}_frame5.jpg", "train")),
-        ravdess((f"{_A}_frame5.jpg", "train"), (f"{_A}_frame10.jpg", "train"), (f"{_B}_frame5.jpg", "test")),
+        ravdess(
+            (f"{_A}_frame5.jpg", "train"),
+            (f"{_A}_frame10.jpg", "test"),
+            (f"{_B}_frame5.jpg", "train"),
+        ),
+        ravdess(
+            (f"{_A}_frame5.jpg", "train"),
+            (f"{_A}_frame10.jpg", "train"),
+            (f"{_B}_frame5.jpg", "test"),
+        ),
         None,
     ),
     "L9": (
@@ -90,7 +119,11 @@ CASES: dict[str, tuple[Rows, Rows, str | None]] = {
         ravdess((f"{_A}_noise.wav", "train"), (f"{_A}.wav", "train"), (f"{_B}.wav", "test")),
         None,
     ),
-    "L10": (clips("ttee", fitted=["yes"] * 4), clips("ttee", fitted=["yes", "yes", "no", "no"]), "folder"),
+    "L10": (
+        clips("ttee", fitted=["yes"] * 4),
+        clips("ttee", fitted=["yes", "yes", "no", "no"]),
+        "folder",
+    ),
     "L11": (clips("ttee"), clips("ttve"), "folder"),
     "L12": (
         ravdess((f"Actor_01/{_A}.mp4", "train"), (f"{_A}", "test"), (f"{_B}.mp4", "train")),
@@ -103,13 +136,23 @@ CASES: dict[str, tuple[Rows, Rows, str | None]] = {
         "folder",
     ),
     "L14": (
-        clips("tttteee" * 6, label=["a", "a", "b", "c", "a", "b", "c"] * 6, channels=[1, 1, 2, 6, 1, 2, 6] * 6),
-        clips("tttteee" * 6, label=["a", "a", "b", "b", "a", "b", "a"] * 6, channels=[1, 2, 1, 2, 2, 1, 1] * 6),
+        clips(
+            "tttteee" * 6,
+            label=["a", "a", "b", "c", "a", "b", "c"] * 6,
+            channels=[1, 1, 2, 6, 1, 2, 6] * 6,
+        ),
+        clips(
+            "tttteee" * 6,
+            label=["a", "a", "b", "b", "a", "b", "a"] * 6,
+            channels=[1, 2, 1, 2, 2, 1, 1] * 6,
+        ),
         "folder",
     ),
     "L15": (
-        [{"file": f"{_A}.mp4", "split": "train", "label": "neutral"}] * 565 + [{"file": f"{_B}.mp4", "split": "test", "label": "sad"}],
-        [{"file": f"{_A}.mp4", "split": "train", "label": "neutral"}] * 564 + [{"file": f"{_B}.mp4", "split": "test", "label": "sad"}],
+        [{"file": f"{_A}.mp4", "split": "train", "label": "neutral"}] * 565
+        + [{"file": f"{_B}.mp4", "split": "test", "label": "sad"}],
+        [{"file": f"{_A}.mp4", "split": "train", "label": "neutral"}] * 564
+        + [{"file": f"{_B}.mp4", "split": "test", "label": "sad"}],
         None,
     ),
     "L16": (
@@ -120,7 +163,9 @@ CASES: dict[str, tuple[Rows, Rows, str | None]] = {
 }
 
 
-@pytest.mark.parametrize("rule", [rule for rule in CHECKS if rule != "L5"])  # L5 needs a store: tests/test_nearness.py
+@pytest.mark.parametrize(
+    "rule", [rule for rule in CHECKS if rule != "L5"]
+)  # L5 needs a store: tests/test_nearness.py
 def test_each_rule_finds_its_fault_and_is_silent_without_it(rule: str, tmp_path: Path) -> None:
     wrong, right, corpus = CASES[rule]
     found = faults(audited(tmp_path, wrong, corpus), rule)
@@ -135,7 +180,9 @@ def test_what_ties_the_rows_of_one_clip_is_told_by_one_rule(rule: str, tmp_path:
     assert {one.rule for one in report.findings if one.severity == Severity.ERROR} == {"L1", rule}
 
 
-@pytest.mark.parametrize("rule", ["L1", "L2", "L4", "L5", "L6", "L7", "L10", "L13", "L14", "L15", "L16"])
+@pytest.mark.parametrize(
+    "rule", ["L1", "L2", "L4", "L5", "L6", "L7", "L10", "L13", "L14", "L15", "L16"]
+)
 def test_a_rule_that_cannot_be_judged_says_so(rule: str, tmp_path: Path) -> None:
     (one,) = of(audited(tmp_path, clips("tve")), rule)
     assert one.severity == Severity.NOT_JUDGED
@@ -144,19 +191,29 @@ def test_a_rule_that_cannot_be_judged_says_so(rule: str, tmp_path: Path) -> None
 
 def test_a_finding_is_a_sentence_that_can_be_quoted(tmp_path: Path) -> None:
     (one,) = faults(audited(tmp_path, CASES["L1"][0]), "L1")
-    assert one.detail == "1 of 2 test clips are spoken by a subject who is also in train (1 of 2 test subjects)"
+    assert (
+        one.detail
+        == "1 of 2 test clips are spoken by a subject who is also in train (1 of 2 test subjects)"
+    )
     assert (one.severity, one.count, one.examples) == (Severity.ERROR, 1, ["folder/b"])
 
 
 def test_a_group_that_is_more_than_its_subject_is_judged_too(tmp_path: Path) -> None:
     report = audited(tmp_path, clips("ttee", speaker=list("abcd"), group=["g", "h", "h", "i"]))
-    assert [(one.what, one.examples) for one in faults(report, "L1")] == [("groups, train and test", ["folder/h"])]
-    assert faults(audited(tmp_path, clips("ttee", speaker=list("abcd"), group=list("ghij"))), "L1") == []
+    assert [(one.what, one.examples) for one in faults(report, "L1")] == [
+        ("groups, train and test", ["folder/h"])
+    ]
+    assert (
+        faults(audited(tmp_path, clips("ttee", speaker=list("abcd"), group=list("ghij"))), "L1")
+        == []
+    )
 
 
 def test_what_touches_the_validation_alone_is_a_warning(tmp_path: Path) -> None:
     report = audited(tmp_path, clips("ttve", speaker=["a", "b", "b", "c"]))
-    assert [(one.severity, one.what) for one in faults(report, "L1")] == [(Severity.WARN, "subjects, train and valid")]
+    assert [(one.severity, one.what) for one in faults(report, "L1")] == [
+        (Severity.WARN, "subjects, train and valid")
+    ]
     assert not report.failed
 
 
@@ -173,12 +230,23 @@ def test_copies_within_the_training_are_no_fault_and_a_named_origin_is(tmp_path:
 
 
 def test_a_window_column_makes_lines_of_one_clip_windows(tmp_path: Path) -> None:
-    rows = [{"clip": "a", "segment": number, "split": split} for number, split in enumerate(["train", "test"])]
+    rows = [
+        {"clip": "a", "segment": number, "split": split}
+        for number, split in enumerate(["train", "test"])
+    ]
     assert [one.count for one in faults(audited(tmp_path, rows), "L8")] == [1]
 
 
 def test_a_class_without_training_clips_and_a_side_of_one_sex_are_named(tmp_path: Path) -> None:
-    report = audited(tmp_path, clips("ttee", label=["a", "a", "a", "b"], sex=["male", "female", "male", "male"], speaker=list("abcd")))
+    report = audited(
+        tmp_path,
+        clips(
+            "ttee",
+            label=["a", "a", "a", "b"],
+            sex=["male", "female", "male", "male"],
+            speaker=list("abcd"),
+        ),
+    )
     found = {one.what: one.severity for one in faults(report, "L16")}
     assert found == {"classes in train": Severity.WARN, "sex in test": Severity.WARN}
 
@@ -191,19 +259,33 @@ def test_one_subject_is_of_one_sex_by_nature(tmp_path: Path) -> None:
 def test_a_proxy_must_tell_labels_far_above_chance(tmp_path: Path) -> None:
     folders = [f"camera{number % 3}/clip{number}" for number in range(60)]
     rows = [
-        {"clip": name, "label": "ab"[number % 3 > 0], "split": "test" if number > 40 else "train"} for number, name in enumerate(folders)
+        {"clip": name, "label": "ab"[number % 3 > 0], "split": "test" if number > 40 else "train"}
+        for number, name in enumerate(folders)
     ]
     (one,) = faults(audited(tmp_path, rows), "L14")
     assert (one.what, one.severity) == ("folder, level 1", Severity.WARN)
     assert "100 % of the way from chance to certainty" in one.detail
     by_class = [
-        {**row, "clip": f"{row['label']}/{row['clip']}".replace("camera", "c").replace("/c0/", "/").replace("/c1/", "/")} for row in rows
+        {
+            **row,
+            "clip": f"{row['label']}/{row['clip']}".replace("camera", "c")
+            .replace("/c0/", "/")
+            .replace("/c1/", "/"),
+        }
+        for row in rows
     ]
-    assert [one.what for one in faults(audited(tmp_path, by_class), "L14") if one.what == "folder, level 1"] == []
+    assert [
+        one.what
+        for one in faults(audited(tmp_path, by_class), "L14")
+        if one.what == "folder, level 1"
+    ] == []
 
 
 def test_numbered_parts_are_a_cross_validation(tmp_path: Path) -> None:
-    rows = [{"clip": f"c{n}", "fold": n % 3, "speaker": "s" if n in (0, 1) else f"s{n}"} for n in range(9)]
+    rows = [
+        {"clip": f"c{n}", "fold": n % 3, "speaker": "s" if n in (0, 1) else f"s{n}"}
+        for n in range(9)
+    ]
     found = faults(audited(tmp_path, rows), "L1")
     assert [(one.fold, one.count) for one in found] == [(0, 1), (1, 1)]
     assert found[0].scheme == "split"
@@ -221,7 +303,11 @@ def test_emobox_cremad_fold_1_fails(metadata: Path) -> None:
     assert report.failed
     assert report.corpora == ("cremad",)
     assert (one.count, one.severity) == (91, Severity.ERROR)
-    assert one.detail == "1856 of 1856 test clips are spoken by a subject who is also in train (91 of 91 test subjects)"
+    assert (
+        one.detail
+        == "1856 of 1856 test clips are spoken by a subject who is also in train (91 of 91 test "
+        "subjects)"
+    )
     assert [one.severity for one in faults(report, "L7")] == [Severity.INFO]
 
 
@@ -229,9 +315,17 @@ def test_luna_jimenez_on_ravdess_passes(metadata: Path, tmp_path: Path) -> None:
     with (metadata / "ravdess" / "luna_jimenez_5fold_actors.json").open() as file:
         actors = json.load(file)["validation_actors_per_fold"]
     with (metadata / "ravdess" / "all_7356_generated.csv").open(newline="") as file:
-        speech = [row for row in csv.DictReader(file) if row["vocal_channel"] == "speech" and row["modality"] != "audio-only"]
+        speech = [
+            row
+            for row in csv.DictReader(file)
+            if row["vocal_channel"] == "speech" and row["modality"] != "audio-only"
+        ]
     rows = [
-        {"filename": row["filename"], "fold": fold, "split": "test" if int(row["actor"]) in tested else "train"}
+        {
+            "filename": row["filename"],
+            "fold": fold,
+            "split": "test" if int(row["actor"]) in tested else "train",
+        }
         for fold, tested in actors.items()
         for row in speech
     ]
@@ -240,11 +334,15 @@ def test_luna_jimenez_on_ravdess_passes(metadata: Path, tmp_path: Path) -> None:
     assert report.folds == 5
     held = {one.rule for one in report.findings if one.severity == Severity.HELD}
     assert {"L1", "L3", "L8", "L9", "L12", "L15", "L16"} <= held
-    assert {one.rule for one in report.findings if one.severity in (Severity.WARN, Severity.INFO)} == {"L7", "L11"}
+    assert {
+        one.rule for one in report.findings if one.severity in (Severity.WARN, Severity.INFO)
+    } == {"L7", "L11"}
 
 
 def test_the_official_split_of_meld_is_counted(metadata: Path) -> None:
-    report = run_audit([metadata / "meld" / f"{split}_sent_emo.csv" for split in ("train", "dev", "test")])
+    report = run_audit(
+        [metadata / "meld" / f"{split}_sent_emo.csv" for split in ("train", "dev", "test")]
+    )
     found = {(one.rule, one.what): one for one in report.findings}
     assert found["L1", "subjects, train and test"].count == 69
     assert found["L1", "subjects, train and test"].detail.startswith("2501 of 2610 test clips")
@@ -256,7 +354,9 @@ def test_the_official_split_of_meld_is_counted(metadata: Path) -> None:
     assert report.failed
 
 
-def test_published_hashes_of_cremad_show_conflicts_and_twins(metadata: Path, tmp_path: Path) -> None:
+def test_published_hashes_of_cremad_show_conflicts_and_twins(
+    metadata: Path, tmp_path: Path
+) -> None:
     with gzip.open(metadata / "cremad" / "media_sha256_bytes.csv.gz", "rt", newline="") as file:
         media = list(csv.DictReader(file))
     (torn,) = faults(_of_one_suffix(media, ".wav", tmp_path), "L13")
@@ -267,7 +367,11 @@ def test_published_hashes_of_cremad_show_conflicts_and_twins(metadata: Path, tmp
 
 
 def _of_one_suffix(media: Rows, suffix: str, tmp_path: Path) -> Report:
-    rows = [{**row, "split": "test" if "/1091_" in str(row["path"]) else "train"} for row in media if str(row["path"]).endswith(suffix)]
+    rows = [
+        {**row, "split": "test" if "/1091_" in str(row["path"]) else "train"}
+        for row in media
+        if str(row["path"]).endswith(suffix)
+    ]
     assert len(rows) == 7442
     return run_audit([table(tmp_path / "hashes.csv", rows)])
 
@@ -278,9 +382,14 @@ def store(tmp_path: Path) -> Path:
 
 
 def _folds(tested: str) -> list[Fold]:
-    """Two folds of four takes by four subjects; fold 0 tests the subject `tested`, and d is the validation."""
+    """Two folds of four takes by four subjects; fold 0 tests the subject `tested`, and d is the
+    validation."""
     role = {"d": Role.VALID, tested: Role.TEST}
-    first = [Fold("mine", 0, f"folder/{name}{n}", f"folder/{name}", role.get(name, Role.TRAIN)) for name in "abcd" for n in range(2)]
+    first = [
+        Fold("mine", 0, f"folder/{name}{n}", f"folder/{name}", role.get(name, Role.TRAIN))
+        for name in "abcd"
+        for n in range(2)
+    ]
     swap = {Role.TEST: Role.VALID, Role.VALID: Role.TEST, Role.TRAIN: Role.TRAIN}
     return [*first, *(Fold("mine", 1, one.clip_id, one.group_id, swap[one.role]) for one in first)]
 
@@ -303,8 +412,15 @@ def publish(root: Path, folds: Iterable[Fold], stored: str = "abcd", **changed: 
         )
         for n in names
     ]
-    labels = [Label(f"folder/{n}", "folder", "corpus", "happy" if n.endswith("0") else "sad") for n in names]
-    index = [IndexRow(f"folder/{n}", "mfcc", "0" * 32, State.QUARANTINED, None, None, None, None, "") for n in names if n[0] not in stored]
+    labels = [
+        Label(f"folder/{n}", "folder", "corpus", "happy" if n.endswith("0") else "sad")
+        for n in names
+    ]
+    index = [
+        IndexRow(f"folder/{n}", "mfcc", "0" * 32, State.QUARANTINED, None, None, None, None, "")
+        for n in names
+        if n[0] not in stored
+    ]
     publish(
         root,
         parent=None,
@@ -328,19 +444,43 @@ def publish(root: Path, folds: Iterable[Fold], stored: str = "abcd", **changed: 
 def test_a_sound_store_passes(store: Path) -> None:
     report = run_audit([store])
     assert not report.failed
-    assert {one.rule for one in report.findings if one.severity == Severity.HELD} >= {"L1", "L3", "L4", "L10", "L11", "L12", "L13", "L16"}
+    assert {one.rule for one in report.findings if one.severity == Severity.HELD} >= {
+        "L1",
+        "L3",
+        "L4",
+        "L10",
+        "L11",
+        "L12",
+        "L13",
+        "L16",
+    }
 
 
 def test_planted_leaks_in_a_store_are_named(tmp_path: Path) -> None:
-    folds = [Fold(f.scheme, f.fold, f.clip_id, f.group_id, Role.TEST if f.clip_id == "folder/a0" else f.role) for f in _folds("c")]
+    folds = [
+        Fold(
+            f.scheme,
+            f.fold,
+            f.clip_id,
+            f.group_id,
+            Role.TEST if f.clip_id == "folder/a0" else f.role,
+        )
+        for f in _folds("c")
+    ]
     report = run_audit([publish(tmp_path / "store", folds, a0="e" * 64, b1="e" * 64, c1="e" * 64)])
-    assert [(one.fold, one.examples) for one in faults(report, "L1") if one.severity == Severity.ERROR] == [(ALL_FOLDS, ["folder/a"])]
-    assert {one.examples[0] for one in faults(report, "L4") if one.severity == Severity.ERROR} == {"folder/a0"}
+    assert [
+        (one.fold, one.examples) for one in faults(report, "L1") if one.severity == Severity.ERROR
+    ] == [(ALL_FOLDS, ["folder/a"])]
+    assert {one.examples[0] for one in faults(report, "L4") if one.severity == Severity.ERROR} == {
+        "folder/a0"
+    }
     (conflict,) = faults(report, "L13")
     assert conflict.examples == ["folder/a0", "folder/b1", "folder/c1"]
 
 
-def test_an_unknown_scheme_and_a_store_without_folds_say_what_to_do(store: Path, tmp_path: Path) -> None:
+def test_an_unknown_scheme_and_a_store_without_folds_say_what_to_do(
+    store: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="it has mine"):
         run_audit([store], scheme="yours")
     with pytest.raises(ValueError, match="affectstore split"):
@@ -352,27 +492,36 @@ def test_what_is_neither_store_nor_table_nor_paper_says_what_is(tmp_path: Path) 
         run_audit([tmp_path / "nowhere"])
 
 
-def test_the_report_prints_and_is_json_markdown_and_parquet(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_prints_and_is_json_markdown_and_parquet(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     report = audited(tmp_path, clips("ttee", speaker=["a", "b|b", "b|b", "c"]))
     print_report(report)
     whole = json.loads(to_json(report))
     assert whole["failed"] is True
     assert {one["rule"] for one in whole["findings"]} == set(CHECKS)
-    assert next(one for one in whole["findings"] if one["rule"] == "L1")["example_ids"] == ["folder/b|b"]
+    assert next(one for one in whole["findings"] if one["rule"] == "L1")["example_ids"] == [
+        "folder/b|b"
+    ]
     assert "| L1 | error | split | 0 | 1 |" in markdown(report)
     assert "folder/b\\|b" in markdown(report)
     write_findings(report, tmp_path / "audits.parquet")
     assert AUDITS.rows(AUDITS.read(tmp_path / "audits.parquet")) == sorted(
         report.findings, key=lambda f: (f.rule, f.scheme, f.fold, f.what)
     )
-    assert pq.read_table(tmp_path / "audits.parquet").column("severity").to_pylist().count("error") == 1
+    assert (
+        pq.read_table(tmp_path / "audits.parquet").column("severity").to_pylist().count("error")
+        == 1
+    )
 
 
 def test_exit_codes_and_sentences_of_the_command(tmp_path: Path, store: Path) -> None:
     from tests.test_command import affectstore
 
     leaking = table(tmp_path / "leaking.csv", clips("ttee", speaker=["a", "b", "b", "c"]))
-    done = affectstore("audit", leaking, "--corpus", "folder", "--json", "--out", tmp_path / "found.parquet")
+    done = affectstore(
+        "audit", leaking, "--corpus", "folder", "--json", "--out", tmp_path / "found.parquet"
+    )
     assert done.returncode == 1
     assert json.loads(done.stdout)["failed"]
     assert AUDITS.read(tmp_path / "found.parquet").num_rows
@@ -392,7 +541,13 @@ def test_a_built_store_that_was_split_passes(engine: None, built: Path, tmp_path
     report = run_audit([root])
     assert not report.failed
     assert (report.corpora, report.folds) == (("sample",), 3)
-    assert {one.rule for one in report.findings if one.severity == Severity.HELD} >= {"L1", "L3", "L4", "L8", "L12"}
+    assert {one.rule for one in report.findings if one.severity == Severity.HELD} >= {
+        "L1",
+        "L3",
+        "L4",
+        "L8",
+        "L12",
+    }
 
 
 def test_the_flow_leaves_a_markdown_artifact(engine: None, store: Path) -> None:

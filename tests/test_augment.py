@@ -1,4 +1,5 @@
-"""Augmented variants: drawn by (seed, clip, variant), the same to the byte each time, and as strong as they say."""
+"""Augmented variants: drawn by (seed, clip, variant), the same to the byte each time, and as strong
+as they say."""
 
 import hashlib
 from collections.abc import Callable, Hashable
@@ -37,13 +38,22 @@ class One(dict[str, Track]):
 
 
 def sound(values: NDArray[np.float32], start_s: float = 0.0, rate_hz: int = RATE) -> Track:
-    return Track(np.asarray(values, np.float32), start_s + np.arange(len(values)) / rate_hz, np.ones(len(values), bool), ("silent",))
+    return Track(
+        np.asarray(values, np.float32),
+        start_s + np.arange(len(values)) / rate_hz,
+        np.ones(len(values), bool),
+        ("silent",),
+    )
 
 
 def voice(seconds: float = 2.0) -> NDArray[np.float32]:
     """Noise that comes and goes, so that it is like itself at no other moment."""
     rng = np.random.default_rng(0)
-    loud = np.interp(np.arange(round(seconds * RATE)), np.arange(0, seconds * RATE, 800), rng.random(int(seconds * RATE / 800)))
+    loud = np.interp(
+        np.arange(round(seconds * RATE)),
+        np.arange(0, seconds * RATE, 800),
+        rng.random(int(seconds * RATE / 800)),
+    )
     return np.asarray(0.2 * loud * rng.standard_normal(len(loud)), np.float32)
 
 
@@ -63,11 +73,18 @@ def snr_db(clean: NDArray[np.float32], noisy: NDArray[np.float32]) -> float:
 
 def pitch_hz(values: NDArray[np.float32]) -> float:
     middle = values[len(values) // 4 : -len(values) // 4].astype(np.float64)
-    return float(np.argmax(np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 18))) * RATE / (1 << 18))
+    return float(
+        np.argmax(np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 18))) * RATE / (1 << 18)
+    )
 
 
 def pictures(n: int = 3, codec: str = "raw") -> Track:
-    rows = np.random.default_rng(1).integers(0, 256, (n, 8, 8, 3), np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+    rows = (
+        np.random.default_rng(1)
+        .integers(0, 256, (n, 8, 8, 3), np.uint8)
+        .repeat(8, axis=1)
+        .repeat(8, axis=2)
+    )
     values: NDArray[Any] = rows
     if codec == "jpeg":
         values = np.empty(n, object)
@@ -93,7 +110,9 @@ def test_draws_fill_their_range_evenly() -> None:
 
 
 @pytest.mark.parametrize("noise", ["white", "pink"])
-def test_augmented_sound_is_the_same_to_the_byte_and_other_for_another_clip_seed_or_variant(noise: str) -> None:
+def test_augmented_sound_is_the_same_to_the_byte_and_other_for_another_clip_seed_or_variant(
+    noise: str,
+) -> None:
     track = sound(voice(), start_s=0.5)
     first = sha256(augmented(AugmentAudio(noise=noise, **ALL_SOUND), track))  # type: ignore[arg-type]
     again = sha256(augmented(AugmentAudio(noise=noise, **ALL_SOUND), sound(voice(), start_s=0.5)))  # type: ignore[arg-type]
@@ -107,7 +126,9 @@ def test_augmented_sound_is_the_same_to_the_byte_and_other_for_another_clip_seed
 
 
 @pytest.mark.parametrize("codec", ["raw", "jpeg"])
-def test_augmented_pictures_are_the_same_to_the_byte_and_other_for_another_clip_seed_or_variant(codec: str) -> None:
+def test_augmented_pictures_are_the_same_to_the_byte_and_other_for_another_clip_seed_or_variant(
+    codec: str,
+) -> None:
     track = pictures(codec=codec)
     first = sha256(augmented(AugmentPictures(**ALL_PICTURES), track))
     others = {
@@ -138,9 +159,20 @@ def test_noise_has_exactly_the_power_that_was_asked_for(noise: str, snr: float) 
 
 def test_pink_noise_loses_three_decibels_an_octave_and_white_noise_none() -> None:
     def octave_step(noise: str) -> float:
-        power = np.abs(np.fft.rfft(augmented(AugmentAudio(noise_snr_db=0.0, noise=noise), sound(voice(8.0))).values - voice(8.0))) ** 2
+        power = (
+            np.abs(
+                np.fft.rfft(
+                    augmented(AugmentAudio(noise_snr_db=0.0, noise=noise), sound(voice(8.0))).values
+                    - voice(8.0)
+                )
+            )
+            ** 2
+        )
         hz = np.fft.rfftfreq(8 * RATE, 1 / RATE)
-        bands = [10 * np.log10(power[(hz >= low) & (hz < 2 * low)].mean()) for low in (125, 250, 500, 1000, 2000)]
+        bands = [
+            10 * np.log10(power[(hz >= low) & (hz < 2 * low)].mean())
+            for low in (125, 250, 500, 1000, 2000)
+        ]
         return float(np.diff(bands).mean())
 
     assert octave_step("pink") == pytest.approx(-3.01, abs=0.2)
@@ -154,7 +186,9 @@ def test_noise_comes_to_the_share_of_the_clips_that_was_asked_for() -> None:
 
 
 def test_silence_stays_silent() -> None:
-    assert not augmented(AugmentAudio(noise_snr_db=5.0), sound(np.zeros(1000, np.float32))).values.any()
+    assert not augmented(
+        AugmentAudio(noise_snr_db=5.0), sound(np.zeros(1000, np.float32))
+    ).values.any()
 
 
 def test_a_shift_moves_the_sound_by_as_much_as_was_drawn_and_at_most_the_limit() -> None:
@@ -163,7 +197,9 @@ def test_a_shift_moves_the_sound_by_as_much_as_was_drawn_and_at_most_the_limit()
     for number in range(40):
         moved = augmented(kind, sound(clean), str(number))
         assert np.array_equal(moved.seconds, sound(clean).seconds)
-        fit = np.fft.irfft(np.fft.rfft(moved.values, 1 << 15) * np.conj(np.fft.rfft(clean, 1 << 15)))
+        fit = np.fft.irfft(
+            np.fft.rfft(moved.values, 1 << 15) * np.conj(np.fft.rfft(clean, 1 << 15))
+        )
         lag = (int(np.argmax(fit)) + (1 << 14)) % (1 << 15) - (1 << 14)
         assert lag / RATE == pytest.approx(kind.drawn(clip(str(number))).shift_s, abs=0.5 / RATE)
         measured.append(lag / RATE)
@@ -200,13 +236,16 @@ def test_a_tempo_changes_the_length_and_not_the_pitch(tempo: float, semitones: f
 def bursts(at_s: tuple[float, ...]) -> NDArray[np.float32]:
     values = np.zeros(3 * RATE, np.float32)
     for at in at_s:
-        values[round(at * RATE) : round(at * RATE) + 800] = np.random.default_rng(0).standard_normal(800)
+        values[round(at * RATE) : round(at * RATE) + 800] = np.random.default_rng(
+            0
+        ).standard_normal(800)
     return values
 
 
 @pytest.mark.parametrize("name", ["a", "b", "c"])
 def test_stretched_sound_stays_on_the_clips_clock(name: str) -> None:
-    """What the recording has at 0.5 s and at 2.5 s lies at rows whose `seconds` say so, in the sound and in what is measured on it."""
+    """What the recording has at 0.5 s and at 2.5 s lies at rows whose `seconds` say so, in the
+    sound and in what is measured on it."""
     kind, track = AugmentAudio(stretch=0.25), sound(bursts((0.5, 2.5)), start_s=10.0)
     tempo = kind.drawn(clip(name)).tempo
     other = augmented(kind, track, name)
@@ -215,7 +254,10 @@ def test_stretched_sound_stays_on_the_clips_clock(name: str) -> None:
     assert np.diff(other.seconds) == pytest.approx(tempo / RATE, rel=1e-6)
     assert other.seconds[-1] == pytest.approx(track.seconds[-1], abs=2 / RATE)
     mel = LogMel().extract(clip(name), One(audio=other))
-    for seconds, power in ((other.seconds, other.values.astype(np.float64) ** 2), (mel.seconds, (10 ** (mel.values / 10)).sum(axis=1))):
+    for seconds, power in (
+        (other.seconds, other.values.astype(np.float64) ** 2),
+        (mel.seconds, (10 ** (mel.values / 10)).sum(axis=1)),
+    ):
         for near in (10.5, 12.5):
             here = np.abs(seconds - near - 0.025) < 0.5
             centre = float((seconds[here] * power[here]).sum() / power[here].sum())
@@ -224,7 +266,9 @@ def test_stretched_sound_stays_on_the_clips_clock(name: str) -> None:
 
 def test_what_is_measured_on_plain_sound_keeps_its_times_to_the_bit() -> None:
     track = sound(voice(1.0), start_s=3600.1)
-    assert np.array_equal(LogMel().extract(clip(), One(audio=track)).seconds, 3600.1 + np.arange(101) * 160 / RATE)
+    assert np.array_equal(
+        LogMel().extract(clip(), One(audio=track)).seconds, 3600.1 + np.arange(101) * 160 / RATE
+    )
 
 
 @pytest.mark.parametrize("samples", [1, 2, 100, 1023])
@@ -243,7 +287,15 @@ def test_notes_of_the_sound_are_kept() -> None:
 
 
 def change(**what: Any) -> PictureChange:
-    plain = {"flip": False, "rotation_deg": 0.0, "keep": 1.0, "left": 0.0, "top": 0.0, "brightness": 1.0, "contrast": 1.0}
+    plain = {
+        "flip": False,
+        "rotation_deg": 0.0,
+        "keep": 1.0,
+        "left": 0.0,
+        "top": 0.0,
+        "brightness": 1.0,
+        "contrast": 1.0,
+    }
     return PictureChange(**{**plain, **what})
 
 
@@ -266,12 +318,16 @@ def where(picture: NDArray[np.uint8]) -> tuple[float, float]:
 
 def test_a_mirror_image_is_exact_and_every_picture_of_the_clip_is_mirrored() -> None:
     track = pictures()
-    assert np.array_equal(augmented(AugmentPictures(flip=1.0), track).values, track.values[:, :, ::-1])
+    assert np.array_equal(
+        augmented(AugmentPictures(flip=1.0), track).values, track.values[:, :, ::-1]
+    )
 
 
 def test_half_of_the_clips_are_mirrored() -> None:
     kind = AugmentPictures(flip=0.5)
-    assert np.mean([kind.drawn(clip(str(n))).flip for n in range(1000)]) == pytest.approx(0.5, abs=0.05)
+    assert np.mean([kind.drawn(clip(str(n))).flip for n in range(1000)]) == pytest.approx(
+        0.5, abs=0.05
+    )
 
 
 def test_a_rotation_turns_counterclockwise_by_as_many_degrees() -> None:
@@ -287,7 +343,9 @@ def test_a_mirrored_picture_is_turned_after_it_is_mirrored() -> None:
 
 
 def test_a_crop_shows_its_part_at_the_old_size() -> None:
-    picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8), (0, 0), 4)
+    picture = cv2.GaussianBlur(
+        np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8), (0, 0), 4
+    )
     part = cv2.resize(picture[20:100, 10:90], (100, 100), interpolation=cv2.INTER_LINEAR)
     assert np.abs(applied(picture, keep=0.8, left=0.1, top=0.2).astype(int) - part).max() <= 2
 
@@ -303,7 +361,12 @@ def test_levels_change_by_their_factors_and_stay_within_the_scale() -> None:
 def test_all_draws_keep_to_their_limits() -> None:
     kind = AugmentPictures(**ALL_PICTURES)
     drawn = [kind.drawn(clip(str(n))) for n in range(500)]
-    for field, low, high in (("rotation_deg", -5, 5), ("keep", 0.9, 1), ("brightness", 0.9, 1.1), ("contrast", 0.9, 1.1)):
+    for field, low, high in (
+        ("rotation_deg", -5, 5),
+        ("keep", 0.9, 1),
+        ("brightness", 0.9, 1.1),
+        ("contrast", 0.9, 1.1),
+    ):
         values = np.array([getattr(one, field) for one in drawn])
         assert low <= values.min() < low + 0.05 * (high - low)
         assert high - 0.05 * (high - low) < values.max() <= high
@@ -319,8 +382,14 @@ def test_all_pictures_of_a_clip_change_alike() -> None:
 
 
 def test_raw_and_jpeg_pictures_change_alike() -> None:
-    raw, jpeg = (augmented(AugmentPictures(**ALL_PICTURES), pictures(codec=codec)) for codec in ("raw", "jpeg"))
-    assert np.abs(np.stack([decode_jpeg(row) for row in jpeg.values]).astype(int) - raw.values).mean() < 12
+    raw, jpeg = (
+        augmented(AugmentPictures(**ALL_PICTURES), pictures(codec=codec))
+        for codec in ("raw", "jpeg")
+    )
+    assert (
+        np.abs(np.stack([decode_jpeg(row) for row in jpeg.values]).astype(int) - raw.values).mean()
+        < 12
+    )
     assert jpeg.values.dtype == object
     assert raw.notes == jpeg.notes == ("face_gaps",)
 
@@ -348,7 +417,10 @@ def test_all_that_is_measured_on_a_variant_is_of_that_variant() -> None:
 
 def test_each_parameter_has_a_fingerprint_of_its_own() -> None:
     audio = Audio().spec("audio", {})
-    kinds = [AugmentAudio(**{**ALL_SOUND, **more}) for more in ({}, {"seed": 1}, {"variant": 2}, {"noise": "pink"}, {"shift_s": 0.1})]
+    kinds = [
+        AugmentAudio(**{**ALL_SOUND, **more})
+        for more in ({}, {"seed": 1}, {"variant": 2}, {"noise": "pink"}, {"shift_s": 0.1})
+    ]
     assert len({kind.spec("x", {"input": audio}).fingerprint for kind in kinds}) == 5
 
 
@@ -381,7 +453,9 @@ def test_the_input_must_be_what_is_augmented_and_no_variant() -> None:
         (AugmentPictures, {"crop": 0.95}, "crop of augment_pictures is 0.95"),
     ],
 )
-def test_wrong_parameters_are_refused_with_a_sentence(kind: type[Augmentation], wrong: dict[str, Any], sentence: str) -> None:
+def test_wrong_parameters_are_refused_with_a_sentence(
+    kind: type[Augmentation], wrong: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence) as caught:
         kind(**wrong)
     assert "\n" not in str(caught.value)

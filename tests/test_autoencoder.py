@@ -1,4 +1,5 @@
-"""The audio autoencoder: its segments, its training, and that training sees nothing but what it is given."""
+"""The audio autoencoder: its segments, its training, and that training sees nothing but what it is
+given."""
 
 import pickle
 import subprocess
@@ -30,7 +31,9 @@ SMALL = Autoencoder(input="logmel", dim=4, segment=16, steps=60, batch=16)
 
 
 def spec_of(shape: tuple[int, ...] = (24,), hop_s: float | None = 0.01) -> FeatureSpec:
-    return FeatureSpec("logmel", "float32", ("time", "mel"), shape, "dB", hop_s, "0" * 32, "logmel", 1, "{}")
+    return FeatureSpec(
+        "logmel", "float32", ("time", "mel"), shape, "dB", hop_s, "0" * 32, "logmel", 1, "{}"
+    )
 
 
 def chirps(clips: int, seed: int = 0, rows: int = 80, bands: int = 24) -> list[Track]:
@@ -38,7 +41,9 @@ def chirps(clips: int, seed: int = 0, rows: int = 80, bands: int = 24) -> list[T
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(clips):
-        centre = rng.uniform(4, bands - 4) + 6 * np.sin(np.arange(rows) / rng.uniform(5, 12) + rng.uniform(0, 6))
+        centre = rng.uniform(4, bands - 4) + 6 * np.sin(
+            np.arange(rows) / rng.uniform(5, 12) + rng.uniform(0, 6)
+        )
         values = -60 + 40 * np.exp(-((np.arange(bands) - centre[:, None]) ** 2) / 4)
         made.append(track_of(values))
     return made
@@ -51,7 +56,9 @@ def track_of(values: np.ndarray, valid: np.ndarray | None = None) -> Track:
 
 def examples_of(tracks: Sequence[Track], groups: Sequence[str] | None = None) -> Examples:
     groups = groups or [f"g{i % 4}" for i in range(len(tracks))]
-    return Examples(tuple(f"c/{i}" for i in range(len(tracks))), tuple(groups), (), {"input": tracks})
+    return Examples(
+        tuple(f"c/{i}" for i in range(len(tracks))), tuple(groups), (), {"input": tracks}
+    )
 
 
 def voices(actors: range) -> list[Track]:
@@ -62,7 +69,11 @@ def voices(actors: range) -> list[Track]:
         for emotion in ("neutral", "happy", "sad", "angry"):
             spoken = SampleClip(actor, emotion, 1, 1, 1)
             samples = speak(spoken, crc32(spoken.stem.encode()))
-            found.append(LogMel(n_mels=32).extract(clip, Heard(Audio().convert(clip, Pcm(samples[:, None], RATE_HZ, 0.0)))))
+            found.append(
+                LogMel(n_mels=32).extract(
+                    clip, Heard(Audio().convert(clip, Pcm(samples[:, None], RATE_HZ, 0.0)))
+                )
+            )
     return found
 
 
@@ -79,7 +90,10 @@ class Heard:
 
 def error_of(fitter: Autoencoder, state: dict[str, np.ndarray], tracks: list[Track]) -> float:
     """Mean squared error of the reconstruction, in units of the training clips' deviation."""
-    pairs = [(fitter.segments(state, t), fitter.decode(state, fitter.encode(state, {"input": t}).values)) for t in tracks]
+    pairs = [
+        (fitter.segments(state, t), fitter.decode(state, fitter.encode(state, {"input": t}).values))
+        for t in tracks
+    ]
     return float(np.concatenate([((a - b) ** 2).ravel() for a, b in pairs]).mean())
 
 
@@ -91,10 +105,15 @@ def test_the_error_on_voices_never_heard_falls_below_that_of_pca_of_equal_size()
     heard, unheard = voices(range(1, 7)), voices(range(7, 9))
     state = fitter.fit(examples_of(heard, [f"actor{i // 4}" for i in range(len(heard))]))
     source = Source(heard, state["mean"], state["scale"], fitter.segment)
-    known = np.concatenate([source._cut(track, starts(track.valid, 16)[::2]).reshape(-1, 16 * 32) for track in heard])
+    known = np.concatenate(
+        [source._cut(track, starts(track.valid, 16)[::2]).reshape(-1, 16 * 32) for track in heard]
+    )
     mean = known.mean(axis=0)
     basis = np.linalg.svd(known - mean, full_matrices=False)[2][: fitter.dim]
-    judged = np.concatenate([fitter.segments(state, track).reshape(-1, 16 * 32) for track in unheard]) - mean
+    judged = (
+        np.concatenate([fitter.segments(state, track).reshape(-1, 16 * 32) for track in unheard])
+        - mean
+    )
     by_pca = float(((judged - judged @ basis.T @ basis) ** 2).mean())
     assert error_of(fitter, state, unheard) < by_pca < 1.0
 
@@ -113,11 +132,17 @@ def test_the_same_clips_give_the_same_bytes_whatever_torch_did_before() -> None:
         torch.set_num_threads(threads)
     assert torch.equal(before, torch.random.get_rng_state())
     assert not torch.are_deterministic_algorithms_enabled()
-    assert {name: array.tobytes() for name, array in first.items()} == {name: array.tobytes() for name, array in second.items()}
-    assert not np.array_equal(first["down.weight"], replace(SMALL, seed=1).fit(examples)["down.weight"])
+    assert {name: array.tobytes() for name, array in first.items()} == {
+        name: array.tobytes() for name, array in second.items()
+    }
+    assert not np.array_equal(
+        first["down.weight"], replace(SMALL, seed=1).fit(examples)["down.weight"]
+    )
 
 
-def test_training_stops_when_clips_held_out_are_reconstructed_no_better(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_stops_when_clips_held_out_are_reconstructed_no_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("extractors.fitted.autoencoder._CHECK_STEPS", 10)
     rng = np.random.default_rng(0)
     noise = examples_of([track_of(rng.standard_normal((40, 24))) for _ in range(8)])
@@ -141,14 +166,18 @@ def test_the_weights_kept_are_the_best_ones_and_not_the_last() -> None:
     silence, best = np.zeros((3, 16, 8), np.float32), _Best(patience=2)
     heard = []
     for offset in (3.0, 1.0, 2.0, 1.0):
-        conv_autoencoder.fill(network, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+        conv_autoencoder.fill(
+            network, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        )
         network.get_parameter("decoder.2.bias").data[:] = offset
         heard.append(best.is_enough(network, silence))
     assert heard == [False, False, False, True]
     assert best.weights["decoder.2.bias"].tolist() == [1.0]
 
 
-def test_clips_held_out_to_judge_by_are_of_groups_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clips_held_out_to_judge_by_are_of_groups_not_trained_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: dict[str, set[int]] = {}
     usable = Source._usable
 
@@ -160,7 +189,9 @@ def test_clips_held_out_to_judge_by_are_of_groups_not_trained_on(monkeypatch: py
     examples = examples_of(chirps(12))
     SMALL.fit(examples)
     assert seen["held-out"] | seen["other"] == set(range(12))
-    assert not {examples.groups[i] for i in seen["held-out"]} & {examples.groups[i] for i in seen["other"]}
+    assert not {examples.groups[i] for i in seen["held-out"]} & {
+        examples.groups[i] for i in seen["other"]
+    }
     assert len(seen["held-out"]) == 3
 
 
@@ -192,9 +223,14 @@ def test_few_tracks_are_held_at_a_time() -> None:
 
 def test_clips_that_teach_nothing_are_passed_over_and_none_left_is_one_sentence() -> None:
     tracks = chirps(8)
-    spoilt = track_of(np.where(np.arange(40)[:, None] % 8 == 0, np.nan, -50.0).repeat(24, 1)[:, :24], np.arange(40) % 8 != 0)
+    spoilt = track_of(
+        np.where(np.arange(40)[:, None] % 8 == 0, np.nan, -50.0).repeat(24, 1)[:, :24],
+        np.arange(40) % 8 != 0,
+    )
     assert np.isfinite(SMALL.fit(examples_of([*tracks, spoilt]))["down.weight"]).all()
-    with pytest.raises(ValueError, match=r"no held-out training clip of 1 has a segment of 16 valid rows"):
+    with pytest.raises(
+        ValueError, match=r"no held-out training clip of 1 has a segment of 16 valid rows"
+    ):
         SMALL.fit(examples_of([spoilt] * 4))
     with pytest.raises(ValueError, match="all training clips are of one group"):
         SMALL.fit(examples_of(tracks, ["a"] * 8))
@@ -207,9 +243,18 @@ def test_clips_that_teach_nothing_are_passed_over_and_none_left_is_one_sentence(
 
 @pytest.mark.parametrize(
     ("length", "expected"),
-    [(0, []), (5, [(0, 5)]), (16, [(0, 16)]), (17, [(0, 16), (1, 17)]), (32, [(0, 16), (16, 32)]), (40, [(0, 16), (16, 32), (24, 40)])],
+    [
+        (0, []),
+        (5, [(0, 5)]),
+        (16, [(0, 16)]),
+        (17, [(0, 16), (1, 17)]),
+        (32, [(0, 16), (16, 32)]),
+        (40, [(0, 16), (16, 32), (24, 40)]),
+    ],
 )
-def test_segments_follow_one_another_and_the_last_one_ends_with_the_clip(length: int, expected: list[tuple[int, int]]) -> None:
+def test_segments_follow_one_another_and_the_last_one_ends_with_the_clip(
+    length: int, expected: list[tuple[int, int]]
+) -> None:
     assert spans(length, 16) == expected
 
 
@@ -222,7 +267,10 @@ def test_a_segment_begins_wherever_all_its_rows_are_valid() -> None:
 
 def test_moments_are_those_of_all_valid_rows_together() -> None:
     rng = np.random.default_rng(0)
-    tracks = [track_of(rng.standard_normal((n, 3)) * [1, 2, 0] - 50, rng.random(n) < 0.8) for n in (10, 1, 33)]
+    tracks = [
+        track_of(rng.standard_normal((n, 3)) * [1, 2, 0] - 50, rng.random(n) < 0.8)
+        for n in (10, 1, 33)
+    ]
     rows = np.concatenate([track.values[track.valid] for track in tracks]).astype(np.float64)
     mean, scale = moments(tracks, 3)
     assert np.allclose(mean, rows.mean(axis=0))
@@ -272,7 +320,9 @@ def test_a_code_does_not_change_when_another_state_was_used_between() -> None:
     one, other = SMALL.fit(examples_of(tracks)), replace(SMALL, seed=5).fit(examples_of(tracks))
     first = SMALL.encode(one, {"input": tracks[0]}).values
     assert not np.array_equal(first, SMALL.encode(other, {"input": tracks[0]}).values)
-    assert np.array_equal(first, SMALL.encode(pickle.loads(pickle.dumps(one)), {"input": tracks[0]}).values)
+    assert np.array_equal(
+        first, SMALL.encode(pickle.loads(pickle.dumps(one)), {"input": tracks[0]}).values
+    )
 
 
 # Parameters
@@ -294,11 +344,23 @@ def test_a_parameter_out_of_range_gets_one_sentence(change: dict[str, float], sa
 
 @pytest.mark.parametrize("source", [spec_of((4, 4)), spec_of(hop_s=None)])
 def test_an_input_that_is_no_even_row_of_vectors_is_refused(source: FeatureSpec) -> None:
-    with pytest.raises(ValueError, match="the autoencoder takes vectors of float numbers at an even hop"):
+    with pytest.raises(
+        ValueError, match="the autoencoder takes vectors of float numbers at an even hop"
+    ):
         SMALL.layout({"input": source})
 
 
 def test_torch_is_not_imported_before_a_network_is_built() -> None:
-    script = "import sys, extractors.fitted.catalog; print('torch' in sys.modules, 'sklearn' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=ROOT, check=True)
+    script = (
+        "import sys, extractors.fitted.catalog; print('torch' in sys.modules, 'sklearn' in "
+        "sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=True,
+    )
     assert done.stdout.split() == ["False", "False"]

@@ -1,4 +1,5 @@
-"""The build: what is new is computed, the rest stays, and the bytes depend on nothing but the input."""
+"""The build: what is new is computed, the rest stays, and the bytes depend on nothing but the
+input."""
 
 import hashlib
 import json
@@ -28,15 +29,27 @@ def run(store: Path, folder: Path, *changes: str, workers: int = 1) -> Result:
 
 
 def contents(store: Path) -> dict[str, str]:
-    """Every file of a store by the hash of its bytes, but for the hidden ones, which are of this machine."""
-    files = (path for path in sorted(store.rglob("*")) if path.is_file() and not path.name.startswith("."))
-    return {path.relative_to(store).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    """Every file of a store by the hash of its bytes, but for the hidden ones, which are of this
+    machine."""
+    files = (
+        path
+        for path in sorted(store.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    )
+    return {
+        path.relative_to(store).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 def new_shards(before: dict[str, str], after: dict[str, str]) -> dict[str, int]:
     """Number of new shards by feature; every old shard must be as it was."""
-    assert all(after[file] == digest for file, digest in before.items() if file.startswith("shards/"))
-    made = [file.split("/")[1] for file in after.keys() - before.keys() if file.startswith("shards/")]
+    assert all(
+        after[file] == digest for file, digest in before.items() if file.startswith("shards/")
+    )
+    made = [
+        file.split("/")[1] for file in after.keys() - before.keys() if file.startswith("shards/")
+    ]
     return {feature: made.count(feature) for feature in set(made)}
 
 
@@ -65,7 +78,9 @@ def test_every_clip_is_stored_or_has_a_reason_for_every_feature(built: Path) -> 
     assert verify(built).problems == []
 
 
-def test_the_bad_clips_of_the_sample_have_their_reasons_and_keep_their_other_features(built: Path) -> None:
+def test_the_bad_clips_of_the_sample_have_their_reasons_and_keep_their_other_features(
+    built: Path,
+) -> None:
     lost = FeatureStore(built).quarantine()
     by_reason = {reason: set(rows["feature"]) for reason, rows in lost.groupby("reason")}
     assert by_reason == {
@@ -98,7 +113,9 @@ def test_one_more_clip_makes_its_own_shards_and_moves_no_other(store: Path, fold
     assert verify(store).problems == []
 
 
-def test_a_changed_parameter_rebuilds_its_feature_and_what_needs_it_alone(store: Path, sample: Path) -> None:
+def test_a_changed_parameter_rebuilds_its_feature_and_what_needs_it_alone(
+    store: Path, sample: Path
+) -> None:
     before = contents(store)
     run(store, sample, "features.mfcc.n_mfcc=20")
     assert set(new_shards(before, contents(store))) == {"mfcc", "mfcc_resnet18"}
@@ -109,7 +126,10 @@ def test_a_changed_parameter_rebuilds_its_feature_and_what_needs_it_alone(store:
 def test_changed_bytes_of_one_clip_rebuild_its_rows_alone(store: Path, folder: Path) -> None:
     first, *_, last = sorted(folder.rglob("01-01-03-*.mp4"))
     shutil.copy(last, first)
-    before, rows_before = contents(store), FeatureStore(store).index().set_index(["clip_id", "feature"])
+    before, rows_before = (
+        contents(store),
+        FeatureStore(store).index().set_index(["clip_id", "feature"]),
+    )
     run(store, folder)
     assert new_shards(before, contents(store)) == dict.fromkeys(ALL, 1)
     rows = FeatureStore(store).index().set_index(["clip_id", "feature"])
@@ -118,7 +138,9 @@ def test_changed_bytes_of_one_clip_rebuild_its_rows_alone(store: Path, folder: P
     assert verify(store).problems == []
 
 
-def test_a_clip_that_is_gone_leaves_the_snapshot_and_the_old_one_stays_readable(store: Path, folder: Path) -> None:
+def test_a_clip_that_is_gone_leaves_the_snapshot_and_the_old_one_stays_readable(
+    store: Path, folder: Path
+) -> None:
     gone = a_sound_clip(folder)
     gone.unlink()
     before = contents(store)
@@ -134,7 +156,9 @@ def test_two_workers_give_the_bytes_of_one(built: Path, sample: Path, tmp_path: 
     assert contents(tmp_path / "two") == contents(built)
 
 
-def test_the_order_of_the_files_on_disk_changes_no_byte(built: Path, sample: Path, tmp_path: Path) -> None:
+def test_the_order_of_the_files_on_disk_changes_no_byte(
+    built: Path, sample: Path, tmp_path: Path
+) -> None:
     for path in sorted(sample.rglob("*.mp4"), reverse=True):
         target = tmp_path / "clips" / path.relative_to(sample)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -143,17 +167,24 @@ def test_the_order_of_the_files_on_disk_changes_no_byte(built: Path, sample: Pat
     assert contents(tmp_path / "store") == contents(built)
 
 
-def test_pixels_that_are_not_stored_give_the_same_embeddings(built: Path, sample: Path, tmp_path: Path) -> None:
+def test_pixels_that_are_not_stored_give_the_same_embeddings(
+    built: Path, sample: Path, tmp_path: Path
+) -> None:
     run(tmp_path / "store", sample, "features.crops.store=false")
     with_pixels, without = FeatureStore(built), FeatureStore(tmp_path / "store")
     assert "crops" not in without.features
     assert not (tmp_path / "store" / "shards" / "crops").exists()
     assert len(without["resnet18"]) == len(with_pixels["resnet18"]) == 7
     for clip_id in with_pixels["resnet18"]:
-        assert without["resnet18"][clip_id].values.tobytes() == with_pixels["resnet18"][clip_id].values.tobytes()
+        assert (
+            without["resnet18"][clip_id].values.tobytes()
+            == with_pixels["resnet18"][clip_id].values.tobytes()
+        )
 
 
-def test_another_network_is_planned_from_stored_crops_without_decoding(built: Path, sample: Path) -> None:
+def test_another_network_is_planned_from_stored_crops_without_decoding(
+    built: Path, sample: Path
+) -> None:
     recipe, held = load("demo", (*QUICK, "features.resnet18.seed=1")), load_held(built)
     listed = list_clips({"sample": sample})
     paths = [sample / found.clip.path for found in listed]
@@ -165,20 +196,26 @@ def test_another_network_is_planned_from_stored_crops_without_decoding(built: Pa
     assert sum(len(task.lost) for task in plan.tasks) == 1
 
 
-def test_a_second_writer_is_refused_while_the_first_holds_the_store(store: Path, sample: Path) -> None:
+def test_a_second_writer_is_refused_while_the_first_holds_the_store(
+    store: Path, sample: Path
+) -> None:
     before = contents(store)
     with locked(store), pytest.raises(StoreBusy, match="another build or split"):
         run(store, sample, "features.mfcc.n_mfcc=20")
     assert contents(store) == before
 
 
-def test_more_bad_clips_than_the_recipe_allows_publish_nothing(sample: Path, tmp_path: Path) -> None:
+def test_more_bad_clips_than_the_recipe_allows_publish_nothing(
+    sample: Path, tmp_path: Path
+) -> None:
     with pytest.raises(BuildError, match="1 of 9 clips are damaged"):
         run(tmp_path / "store", sample, "max_bad_fraction=0.01")
     assert not (tmp_path / "store" / "dataset.json").exists()
 
 
-def test_a_corpus_that_the_store_holds_is_not_dropped_by_leaving_it_out(store: Path, sample: Path) -> None:
+def test_a_corpus_that_the_store_holds_is_not_dropped_by_leaving_it_out(
+    store: Path, sample: Path
+) -> None:
     with pytest.raises(BuildError, match="--corpus sample=FOLDER"):
         build(store, {"folder": sample}, "demo", QUICK, 1)
 

@@ -1,4 +1,5 @@
-"""Frames by number, and so many a clip: which ones, when, from one decode, and with the same pixels as a plain decode."""
+"""Frames by number, and so many a clip: which ones, when, from one decode, and with the same pixels
+as a plain decode."""
 
 import hashlib
 from fractions import Fraction
@@ -47,7 +48,9 @@ def numbers(path: Path, cadence: Cadence, **how: Any) -> list[int]:
 
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("suffix", list(VIDEO_CODECS))
-def test_every_fifth_frame_of_any_container_is_the_first_the_sixth_and_so_on(write_media: Writer, suffix: str, decoder: str) -> None:
+def test_every_fifth_frame_of_any_container_is_the_first_the_sixth_and_so_on(
+    write_media: Writer, suffix: str, decoder: str
+) -> None:
     path = write_media(f"clip{suffix}", frames=33, fps=25)
     assert numbers(path, EveryNth(5), decoder=decoder) == [0, 5, 10, 15, 20, 25, 30]
     assert numbers(path, EveryNth(1), decoder=decoder) == list(range(33))
@@ -67,7 +70,9 @@ def test_frames_are_counted_where_the_packets_do_not_tell_their_times(
     assert numbers(path, EveryNth(2), decoder=decoder, start_s=0.2, end_s=0.5) == [5, 7, 9, 11]
 
 
-def test_a_number_of_frames_is_spread_over_the_clip_each_in_the_middle_of_its_part(write_media: Writer) -> None:
+def test_a_number_of_frames_is_spread_over_the_clip_each_in_the_middle_of_its_part(
+    write_media: Writer,
+) -> None:
     path = write_media(frames=60, fps=30)
     assert numbers(path, Spread(6)) == [5, 15, 25, 35, 45, 55]
     assert numbers(path, Spread(60)) == list(range(60))
@@ -75,7 +80,9 @@ def test_a_number_of_frames_is_spread_over_the_clip_each_in_the_middle_of_its_pa
     assert shown(path, Spread(1)) == [[(1.0, 30)]]
 
 
-def test_a_clip_with_fewer_frames_than_asked_for_shows_some_of_them_longer(write_media: Writer) -> None:
+def test_a_clip_with_fewer_frames_than_asked_for_shows_some_of_them_longer(
+    write_media: Writer,
+) -> None:
     rows = shown(write_media(frames=5, fps=10), Spread(12))[0]
     assert len(rows) == 12
     assert sorted({number for _, number in rows}) == [0, 1, 2, 3, 4]
@@ -83,7 +90,13 @@ def test_a_clip_with_fewer_frames_than_asked_for_shows_some_of_them_longer(write
 
 
 def test_a_gap_counts_for_time_and_not_for_numbers(write_media: Writer) -> None:
-    path = write_media("gap.mkv", frames=6, stamps=[0, 100, 200, 1000, 1100, 1200], time_base=Fraction(1, 1000), fps=10)
+    path = write_media(
+        "gap.mkv",
+        frames=6,
+        stamps=[0, 100, 200, 1000, 1100, 1200],
+        time_base=Fraction(1, 1000),
+        fps=10,
+    )
     assert numbers(path, EveryNth(2)) == [0, 2, 4]
     assert numbers(path, Spread(1)) == [2]
 
@@ -96,7 +109,9 @@ def test_a_span_counts_its_own_frames(write_media: Writer, decoder: str) -> None
     assert numbers(path, Spread(3), start_s=0.5, end_s=1.1, decoder=decoder) == [18, 24, 30]
 
 
-def test_several_cadences_share_one_decode_and_do_not_change_each_other(write_media: Writer) -> None:
+def test_several_cadences_share_one_decode_and_do_not_change_each_other(
+    write_media: Writer,
+) -> None:
     path = write_media(frames=50, fps=25, audio_s=2.0)
     kinds = (PerSecond(Fraction(10)), EveryNth(5), Spread(1), Spread(9), EveryNth(7))
     assert shown(path, *kinds) == [shown(path, kind)[0] for kind in kinds]
@@ -107,17 +122,31 @@ def test_several_cadences_share_one_decode_and_do_not_change_each_other(write_me
 def test_real_clips_show_the_frames_that_a_plain_decode_numbers(path: Path) -> None:
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
-        plainly = [(float(frame.pts * stream.time_base), frame.to_ndarray(format="rgb24")) for frame in file.decode(stream)]
-    wanted = [(seconds, hashlib.md5(np.ascontiguousarray(rgb)).hexdigest()) for seconds, rgb in plainly[::5]]
+        plainly = [
+            (float(frame.pts * stream.time_base), frame.to_ndarray(format="rgb24"))
+            for frame in file.decode(stream)
+        ]
+    wanted = [
+        (seconds, hashlib.md5(np.ascontiguousarray(rgb)).hexdigest())
+        for seconds, rgb in plainly[::5]
+    ]
     for decoder in DECODERS:
         found: list[tuple[float, str]] = []
-        push = {EveryNth(5): lambda seconds, rgb, found=found: found.append((seconds, hashlib.md5(rgb).hexdigest()))}
+        push = {
+            EveryNth(5): lambda seconds, rgb, found=found: found.append(
+                (seconds, hashlib.md5(rgb).hexdigest())
+            )
+        }
         decode(a_clip(path), path, audio=False, grids=push, limits=Limits(), decoder=decoder)
         assert found == wanted
 
 
-def test_frames_that_nobody_asked_for_are_not_decoded(write_media: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_media(frames=60, fps=30, video_options={"bf": "3", "b-pyramid": "none", "b-adapt": "0"})
+def test_frames_that_nobody_asked_for_are_not_decoded(
+    write_media: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_media(
+        frames=60, fps=30, video_options={"bf": "3", "b-pyramid": "none", "b-adapt": "0"}
+    )
     decoded = []
     plainly = PacketDecoder._decode
 
@@ -146,7 +175,12 @@ def test_a_plan_of_no_length_has_no_row() -> None:
 def test_frames_say_how_they_are_spaced() -> None:
     assert (Frames().fps, Frames().spec("f", {}).hop_s) == (10.0, 0.1)
     assert (Frames(every=5).fps, Frames(every=5).spec("f", {}).hop_s) == (None, None)
-    kinds = (Frames(size=8), Frames(size=8, every=5), Frames(size=8, count=5), Frames(size=8, count=1))
+    kinds = (
+        Frames(size=8),
+        Frames(size=8, every=5),
+        Frames(size=8, count=5),
+        Frames(size=8, count=1),
+    )
     assert len({kind.spec("f", {}).fingerprint for kind in kinds}) == 4
     assert Frames(fps=10.0).spec("f", {}).fingerprint == Frames().spec("f", {}).fingerprint
 
@@ -197,12 +231,21 @@ def test_one_decode_serves_frames_of_every_kind_and_their_summaries(write_media:
 
 def test_a_summary_is_the_rounded_mean_of_the_pictures_that_are_valid() -> None:
     values = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), np.uint8)
-    track = Track(values, np.arange(5.0), np.array([True, False, True, True, False]), ("face_gaps",))
+    track = Track(
+        values, np.arange(5.0), np.array([True, False, True, True, False]), ("face_gaps",)
+    )
     one = Summary().extract(a_clip(Path("a.mp4")), {"input": track})  # type: ignore[arg-type]
     assert np.array_equal(one.values[0], np.rint(values[[0, 2, 3]].mean(axis=0)))
-    assert (one.values.dtype, one.seconds.tolist(), one.valid.tolist(), one.notes) == (np.uint8, [5 / 3], [True], ("face_gaps",))
+    assert (one.values.dtype, one.seconds.tolist(), one.valid.tolist(), one.notes) == (
+        np.uint8,
+        [5 / 3],
+        [True],
+        ("face_gaps",),
+    )
     with pytest.raises(BadClip) as caught:
-        Summary().extract(a_clip(Path("a.mp4")), {"input": Track(values, track.seconds, np.zeros(5, bool))})  # type: ignore[arg-type]
+        Summary().extract(
+            a_clip(Path("a.mp4")), {"input": Track(values, track.seconds, np.zeros(5, bool))}
+        )  # type: ignore[arg-type]
     assert caught.value.reason == Reason.NO_FACE
 
 
@@ -213,7 +256,14 @@ def test_a_summary_needs_pictures() -> None:
 
 def test_faces_are_followed_on_frames_by_number(real_clips: Path) -> None:
     path = real_clips / "sadtalker_WDA_AOC_000.mp4"
-    graph = Graph({"frames": Frames(every=5), "faces": Faces(), "crops": Crops(size=64), "face": Summary(input="crops")})
+    graph = Graph(
+        {
+            "frames": Frames(every=5),
+            "faces": Faces(),
+            "crops": Crops(size=64),
+            "face": Summary(input="crops"),
+        }
+    )
     tracks = outcome(graph, path, "faces", "crops", "face")
     assert len(tracks["faces"]) == len(tracks["crops"]) == 40
     assert np.diff(tracks["crops"].seconds) == pytest.approx(0.2)
@@ -223,12 +273,23 @@ def test_faces_are_followed_on_frames_by_number(real_clips: Path) -> None:
 
 
 def test_needs_on_different_grids_are_refused_with_a_sentence() -> None:
-    graph = Graph({"frames": Frames(), "native": Frames(every=5), "faces": Faces(), "crops": Crops(frames="native")})
+    graph = Graph(
+        {
+            "frames": Frames(),
+            "native": Frames(every=5),
+            "faces": Faces(),
+            "crops": Crops(frames="native"),
+        }
+    )
     with pytest.raises(PlanError, match="crops is measured on frames of 2 time grids"):
         graph.cadence("crops")
 
 
 def test_what_is_made_from_tracks_cannot_stand_for_decoded_frames() -> None:
-    graph = Graph({"frames": Frames(size=64), "one": Summary(), "faces": Faces(frames="one"), "mel": LogMel()})
+    graph = Graph(
+        {"frames": Frames(size=64), "one": Summary(), "faces": Faces(frames="one"), "mel": LogMel()}
+    )
     with pytest.raises(PlanError, match="its need one is made by summary"):
-        Graph({name: kind for name, kind in graph.extractors.items() if name != "mel"}).cadence("faces")
+        Graph({name: kind for name, kind in graph.extractors.items() if name != "mel"}).cadence(
+            "faces"
+        )

@@ -1,4 +1,5 @@
-"""Downloaded files against published hashes: what is sound, a stub, changed or missing is told apart, by the command too."""
+"""Downloaded files against published hashes: what is sound, a stub, changed or missing is told
+apart, by the command too."""
 
 import csv
 import gzip
@@ -18,14 +19,22 @@ CONTENT = {f"clip{number}.wav": b"sound" * (300 + number) for number in range(5)
 
 def pointer(name: str) -> bytes:
     data = CONTENT[name]
-    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(data).hexdigest()}\nsize {len(data)}\n".encode()
+    return (
+        "version https://git-lfs.github.com/spec/v1\noid "
+        f"sha256:{hashlib.sha256(data).hexdigest()}\nsize {len(data)}\n"
+    ).encode()
 
 
 @pytest.fixture
 def hashes(tmp_path: Path) -> Path:
     path = tmp_path / "hashes.csv"
-    lines = [f"AudioWAV/{name},{hashlib.sha256(data).hexdigest()},{len(data)}" for name, data in CONTENT.items()]
-    path.write_text("\n".join(["path,sha256,bytes", *lines, f"VideoFlash/clip0.flv,{'0' * 64},9"]) + "\n")
+    lines = [
+        f"AudioWAV/{name},{hashlib.sha256(data).hexdigest()},{len(data)}"
+        for name, data in CONTENT.items()
+    ]
+    path.write_text(
+        "\n".join(["path,sha256,bytes", *lines, f"VideoFlash/clip0.flv,{'0' * 64},9"]) + "\n"
+    )
     return path
 
 
@@ -49,7 +58,9 @@ def test_files_as_published_are_sound(folder: Path, hashes: Path) -> None:
     assert not found.failed
 
 
-def test_stubs_changed_cut_and_unreadable_files_are_told_apart(folder: Path, hashes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stubs_changed_cut_and_unreadable_files_are_told_apart(
+    folder: Path, hashes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wav = folder / "AudioWAV"
     (wav / "clip0.wav").write_bytes(pointer("clip0.wav"))
     (wav / "clip1.wav").write_bytes(CONTENT["clip1.wav"][:-1] + b"X")
@@ -57,13 +68,25 @@ def test_stubs_changed_cut_and_unreadable_files_are_told_apart(folder: Path, has
     (wav / "clip3.wav").unlink()
     (wav / "notes.txt").write_text("mine")
     found = run(folder, hashes)
-    assert (found.sound, found.unlisted, found.missing, found.failed) == (1, 1, ("clip3.wav",), True)
+    assert (found.sound, found.unlisted, found.missing, found.failed) == (
+        1,
+        1,
+        ("clip3.wav",),
+        True,
+    )
     (stub,) = found.stubs
-    assert stub.startswith("AudioWAV/clip0.wav is a git-lfs stub of 129 bytes that stands for a file of 1500; ")
-    assert ["clip1.wav has the published size and the sha256" in found.wrong[0], "clip2.wav has 1509 bytes" in found.wrong[1]] == [True] * 2
+    assert stub.startswith(
+        "AudioWAV/clip0.wav is a git-lfs stub of 129 bytes that stands for a file of 1500; "
+    )
+    assert [
+        "clip1.wav has the published size and the sha256" in found.wrong[0],
+        "clip2.wav has 1509 bytes" in found.wrong[1],
+    ] == [True] * 2
 
 
-def test_a_file_that_cannot_be_read_is_a_sentence(folder: Path, hashes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_a_sentence(
+    folder: Path, hashes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(path: Path) -> str:
         raise PermissionError(13, "Permission denied")
 
@@ -71,13 +94,17 @@ def test_a_file_that_cannot_be_read_is_a_sentence(folder: Path, hashes: Path, mo
     assert "AudioWAV/clip0.wav cannot be read (Permission denied)" in run(folder, hashes).wrong[0]
 
 
-def test_a_part_of_a_corpus_is_no_fault_and_another_kind_of_file_not_missing(folder: Path, hashes: Path) -> None:
+def test_a_part_of_a_corpus_is_no_fault_and_another_kind_of_file_not_missing(
+    folder: Path, hashes: Path
+) -> None:
     (folder / "AudioWAV" / "clip4.wav").unlink()
     found = run(folder, hashes)
     assert (found.missing, found.failed) == (("clip4.wav",), False)
 
 
-def test_a_clone_of_stubs_serves_as_the_manifest_and_its_own_git_folder_is_let_be(folder: Path, tmp_path: Path) -> None:
+def test_a_clone_of_stubs_serves_as_the_manifest_and_its_own_git_folder_is_let_be(
+    folder: Path, tmp_path: Path
+) -> None:
     clone = tmp_path / "clone"
     clone.mkdir()
     for name in CONTENT:
@@ -90,13 +117,18 @@ def test_a_clone_of_stubs_serves_as_the_manifest_and_its_own_git_folder_is_let_b
 @pytest.mark.parametrize("place", ["nowhere", "empty"])
 def test_nothing_to_check_is_one_sentence(place: str, hashes: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NothingToCheck, match="no folder" if place == "nowhere" else "none of the 0 files"):
+    with pytest.raises(
+        NothingToCheck, match="no folder" if place == "nowhere" else "none of the 0 files"
+    ):
         run(tmp_path / place, hashes)
 
 
 def test_the_command_exits_as_promised(folder: Path, hashes: Path, tmp_path: Path) -> None:
     done = affectstore("check", folder, "--hashes", hashes)
-    assert (done.returncode, "5 files are as published, 0 are not, 0 are git-lfs stubs" in done.stdout) == (0, True), done.stderr
+    assert (
+        done.returncode,
+        "5 files are as published, 0 are not, 0 are git-lfs stubs" in done.stdout,
+    ) == (0, True), done.stderr
     (folder / "AudioWAV" / "clip0.wav").write_bytes(pointer("clip0.wav"))
     done = affectstore("check", folder, "--hashes", hashes)
     assert (done.returncode, "clip0.wav is a git-lfs stub" in done.stdout) == (1, True), done.stderr
@@ -122,6 +154,9 @@ def test_the_published_hashes_of_cremad_name_its_files(tmp_path: Path) -> None:
         first = next(row for row in csv.DictReader(file) if row["path"].endswith(".wav"))
     wav = tmp_path / "corpus" / first["path"]
     wav.parent.mkdir(parents=True)
-    wav.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{first['sha256']}\nsize {first['bytes']}\n")
+    wav.write_text(
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{first['sha256']}\nsize "
+        f"{first['bytes']}\n"
+    )
     found = checked(tmp_path / "corpus", hashes)
     assert (found.sound, len(found.stubs), len(found.wrong), len(found.missing)) == (0, 1, 0, 7441)

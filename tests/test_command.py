@@ -1,4 +1,5 @@
-"""The command: what a user can cause is one plain sentence and exit code 2; what is sound works as the README says."""
+"""The command: what a user can cause is one plain sentence and exit code 2; what is sound works as
+the README says."""
 
 import contextlib
 import io
@@ -17,16 +18,21 @@ from tests.conftest import QUICK, write
 
 ROOT = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.usefixtures("engine")  # a local engine for each command would take longer than the commands
+pytestmark = pytest.mark.usefixtures(
+    "engine"
+)  # a local engine for each command would take longer than the commands
 
 
 def affectstore(*arguments: object, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "flows", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=240, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, timeout=240, check=False
+    )
 
 
 def refusal(*arguments: object) -> str:
-    """The one sentence of a command that must fail; in this process, which has imported all that it needs."""
+    """The one sentence of a command that must fail; in this process, which has imported all that it
+    needs."""
     words = io.StringIO()
     with contextlib.redirect_stderr(words), pytest.raises(SystemExit) as ended:
         run([str(argument) for argument in arguments])
@@ -52,11 +58,15 @@ def test_an_empty_folder_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_recipe_key_is_one_sentence(tmp_path: Path) -> None:
-    assert "did you mean n_mfcc?" in refusal(*build_arguments(tmp_path / "s", tmp_path, "features.mfcc.n_mfc=3"))
+    assert "did you mean n_mfcc?" in refusal(
+        *build_arguments(tmp_path / "s", tmp_path, "features.mfcc.n_mfc=3")
+    )
 
 
 def test_an_unknown_corpus_is_one_sentence(tmp_path: Path) -> None:
-    assert "ravdess" in refusal("build", tmp_path / "s", "--corpus", f"ravdes={tmp_path}", "--recipe", "demo")
+    assert "ravdess" in refusal(
+        "build", tmp_path / "s", "--corpus", f"ravdes={tmp_path}", "--recipe", "demo"
+    )
 
 
 def test_a_corpus_without_a_folder_is_refused(tmp_path: Path) -> None:
@@ -90,7 +100,14 @@ def test_official_weights_that_are_neither_cached_nor_reachable_name_the_file_an
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     # A proxy that nobody listens at: no connection can leave, and the answer comes at once.
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    sentence = refusal("build", tmp_path / "s", "--corpus", f"folder={_a_folder(tmp_path / 'clips')}", "--recipe", "default")
+    sentence = refusal(
+        "build",
+        tmp_path / "s",
+        "--corpus",
+        f"folder={_a_folder(tmp_path / 'clips')}",
+        "--recipe",
+        "default",
+    )
     assert "resnet50-11ad3fa6.pth" in sentence
     assert str(tmp_path / "torch") in sentence
     assert not (tmp_path / "s" / "dataset.json").exists()
@@ -99,11 +116,15 @@ def test_official_weights_that_are_neither_cached_nor_reachable_name_the_file_an
 def test_a_wrong_weights_file_is_one_sentence(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pth"
     wrong.write_bytes(b"not weights")
-    tables = {name: f'[features.{name}]\nextractor = "{name}"\n' for name in ("frames", "faces", "crops")}
+    tables = {
+        name: f'[features.{name}]\nextractor = "{name}"\n' for name in ("frames", "faces", "crops")
+    }
     net = f'[features.net]\nextractor = "resnet"\ndepth = 18\nweights = "{wrong}"\n'
     (tmp_path / "mine.toml").write_text("".join(tables.values()) + net, encoding="utf-8")
     corpus = f"folder={_a_folder(tmp_path / 'clips')}"
-    assert "wrong.pth" in refusal("build", tmp_path / "s", "--corpus", corpus, "--recipe", tmp_path / "mine.toml")
+    assert "wrong.pth" in refusal(
+        "build", tmp_path / "s", "--corpus", corpus, "--recipe", tmp_path / "mine.toml"
+    )
 
 
 def test_an_unknown_scheme_lists_the_schemes(built: Path) -> None:
@@ -122,7 +143,14 @@ try:
 except SystemExit:
     print(sorted({heavy} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code, str(built)], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(built)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
 
 
@@ -134,7 +162,9 @@ def test_show_prints_features_with_shapes_and_the_quarantine(built: Path) -> Non
     assert "no_face" in text
 
 
-def test_verify_is_content_with_a_sound_store_and_not_with_a_changed_byte(built: Path, tmp_path: Path) -> None:
+def test_verify_is_content_with_a_sound_store_and_not_with_a_changed_byte(
+    built: Path, tmp_path: Path
+) -> None:
     store = Path(shutil.copytree(built, tmp_path / "store"))
     assert affectstore("verify", store).returncode == 0
     shard = next((store / "shards" / "mfcc").rglob("*.h5"))
@@ -160,7 +190,14 @@ def test_an_interrupt_ends_a_build_at_once_with_one_sentence_and_no_process_left
     store = tmp_path / "store"
     arguments = ["build", str(store), "--corpus", f"sample={sample}", "--recipe", "demo"]
     command = [sys.executable, "-m", "flows", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+    )
     while not list(store.rglob("shards/*/*")):
         assert process.poll() is None, "the build ended before it could be interrupted"
         time.sleep(0.05)
@@ -186,11 +223,32 @@ def living_in_group(group: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_file_that_cannot_grow_is_one_sentence_and_the_next_build_goes_on(sample: Path, tmp_path: Path) -> None:
-    arguments = ["build", str(tmp_path / "store"), "--corpus", f"sample={sample}", "--recipe", "demo"]
+def test_a_file_that_cannot_grow_is_one_sentence_and_the_next_build_goes_on(
+    sample: Path, tmp_path: Path
+) -> None:
+    arguments = [
+        "build",
+        str(tmp_path / "store"),
+        "--corpus",
+        f"sample={sample}",
+        "--recipe",
+        "demo",
+    ]
     options = [part for change in QUICK for part in ("--set", change)]
-    limited = ["bash", "-c", 'ulimit -f 200; exec "$@"', "limited", sys.executable, "-m", "flows", *arguments, *options]
-    done = subprocess.run(limited, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
+    limited = [
+        "bash",
+        "-c",
+        'ulimit -f 200; exec "$@"',
+        "limited",
+        sys.executable,
+        "-m",
+        "flows",
+        *arguments,
+        *options,
+    ]
+    done = subprocess.run(
+        limited, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False
+    )
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith("affectstore: File too large")
     assert not (tmp_path / "store" / "dataset.json").exists()
@@ -205,7 +263,12 @@ def test_build_split_and_read_from_the_command(sample: Path, tmp_path: Path) -> 
     done = affectstore("build", store, "--corpus", f"sample={sample}", "--recipe", "demo", *options)
     assert done.returncode == 0, done.stderr
     assert "snapshot 1 published" in done.stdout
-    assert "nothing new" in affectstore("build", store, "--corpus", f"sample={sample}", "--recipe", "demo", *options).stdout
+    assert (
+        "nothing new"
+        in affectstore(
+            "build", store, "--corpus", f"sample={sample}", "--recipe", "demo", *options
+        ).stdout
+    )
     split = affectstore("split", store, "subject_kfold", "--folds", "3")
     assert split.returncode == 0, split.stderr
     assert "fold 2" in split.stdout

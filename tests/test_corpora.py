@@ -1,4 +1,5 @@
-"""Every corpus of the catalog keeps the same promises: unique sorted ids, nothing lost, nothing outside touched."""
+"""Every corpus of the catalog keeps the same promises: unique sorted ids, nothing lost, nothing
+outside touched."""
 
 import errno
 import os
@@ -10,12 +11,20 @@ import pytest
 
 from manifests.clips import CLIPS
 from manifests.corpora.base import MEDIA_SUFFIXES
-from manifests.corpora.catalog import CORPORA, Corpus, CorpusNotFound, CorpusUnreadable, EmptyCorpus, Found
+from manifests.corpora.catalog import (
+    CORPORA,
+    Corpus,
+    CorpusNotFound,
+    CorpusUnreadable,
+    EmptyCorpus,
+    Found,
+)
 from manifests.labels import LABELS
 from manifests.quarantine import Reason
 
 GOOD = "01-01-03-01-01-01-01"
-"""A name that corpora without a rule of their own, and RAVDESS, accept; the others refuse it, and list it all the same."""
+"""A name that corpora without a rule of their own, and RAVDESS, accept; the others refuse it, and
+list it all the same."""
 
 
 @pytest.fixture(params=sorted(CORPORA))
@@ -58,7 +67,10 @@ def test_a_scan_is_sorted_unique_and_makes_valid_tables(corpus: Corpus, tmp_path
     ids = [one.clip.clip_id for one in found]
     assert ids == sorted(set(ids))
     assert len(found) == 7
-    assert all(one.clip.corpus == corpus.name and one.clip.clip_id.startswith(f"{corpus.name}/") for one in found)
+    assert all(
+        one.clip.corpus == corpus.name and one.clip.clip_id.startswith(f"{corpus.name}/")
+        for one in found
+    )
     assert all((one.clip.sha256, one.clip.bytes) == ("", 0) for one in found)
     assert all(one.bad.clip_id == one.clip.clip_id for one in found if one.bad)
     CLIPS.build(one.clip for one in found)
@@ -68,17 +80,34 @@ def test_a_scan_is_sorted_unique_and_makes_valid_tables(corpus: Corpus, tmp_path
 
 def test_every_media_file_is_found_and_nothing_else(corpus: Corpus, tmp_path: Path) -> None:
     names = [f"file{number}{suffix}" for number, suffix in enumerate(sorted(MEDIA_SUFFIXES))]
-    touch(tmp_path, *names, "UPPER.MP4", "Mixed.WaV", "notes.txt", "labels.txt", "readme", "data.zip")
+    touch(
+        tmp_path, *names, "UPPER.MP4", "Mixed.WaV", "notes.txt", "labels.txt", "readme", "data.zip"
+    )
     assert {one.clip.path for one in corpus.scan(tmp_path)} == {*names, "UPPER.MP4", "Mixed.WaV"}
 
 
-@pytest.mark.parametrize("suffix", [".m3u8", ".m3u", ".pls", ".xspf", ".mpd", ".ffconcat", ".sdp", ".M3U8"])
-def test_a_playlist_is_listed_and_not_passed_over(corpus: Corpus, tmp_path: Path, suffix: str) -> None:
-    assert [one.clip.path for one in corpus.scan(touch(tmp_path, f"{GOOD}{suffix}"))] == [f"{GOOD}{suffix}"]
+@pytest.mark.parametrize(
+    "suffix", [".m3u8", ".m3u", ".pls", ".xspf", ".mpd", ".ffconcat", ".sdp", ".M3U8"]
+)
+def test_a_playlist_is_listed_and_not_passed_over(
+    corpus: Corpus, tmp_path: Path, suffix: str
+) -> None:
+    assert [one.clip.path for one in corpus.scan(touch(tmp_path, f"{GOOD}{suffix}"))] == [
+        f"{GOOD}{suffix}"
+    ]
 
 
-def test_hidden_files_and_what_archives_leave_behind_are_ignored(corpus: Corpus, tmp_path: Path) -> None:
-    touch(tmp_path, f"{GOOD}.mp4", f"._{GOOD}.mp4", f".cache/{GOOD}.mp4", f"__MACOSX/{GOOD}.mp4", f"a/__MACOSX/b/._{GOOD}.mp4")
+def test_hidden_files_and_what_archives_leave_behind_are_ignored(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    touch(
+        tmp_path,
+        f"{GOOD}.mp4",
+        f"._{GOOD}.mp4",
+        f".cache/{GOOD}.mp4",
+        f"__MACOSX/{GOOD}.mp4",
+        f"a/__MACOSX/b/._{GOOD}.mp4",
+    )
     assert [one.clip.path for one in corpus.scan(tmp_path)] == [f"{GOOD}.mp4"]
 
 
@@ -103,7 +132,9 @@ def test_odd_names_are_kept_as_they_are(corpus: Corpus, tmp_path: Path) -> None:
     CLIPS.build(one.clip for one in found)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not let a name be anything but Unicode")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems do not let a name be anything but Unicode"
+)
 def test_a_name_that_is_not_utf8_is_a_refused_clip(corpus: Corpus, tmp_path: Path) -> None:
     os.close(os.open(os.fsencode(tmp_path) + b"/caf\xe9.mp4", os.O_CREAT))
     (found,) = corpus.scan(tmp_path)
@@ -113,7 +144,9 @@ def test_a_name_that_is_not_utf8_is_a_refused_clip(corpus: Corpus, tmp_path: Pat
     CLIPS.build([found.clip])
 
 
-def test_links_out_of_the_corpus_are_refused_and_not_followed(corpus: Corpus, tmp_path: Path) -> None:
+def test_links_out_of_the_corpus_are_refused_and_not_followed(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     outside = touch(tmp_path / "outside", "secret.mp4", "more/inner.mp4")
     root = touch(tmp_path / "root", f"{GOOD}.mp4")
     (root / "linked.mp4").symlink_to(outside / "secret.mp4")
@@ -128,7 +161,9 @@ def test_links_out_of_the_corpus_are_refused_and_not_followed(corpus: Corpus, tm
         assert "outside the corpus" in bad.detail
 
 
-def test_a_folder_beside_the_root_whose_name_begins_alike_is_outside(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_folder_beside_the_root_whose_name_begins_alike_is_outside(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     touch(tmp_path / "root2", "secret.mp4")
     root = touch(tmp_path / "root", f"{GOOD}.mp4")
     (root / "linked.mp4").symlink_to(tmp_path / "root2" / "secret.mp4")
@@ -137,16 +172,28 @@ def test_a_folder_beside_the_root_whose_name_begins_alike_is_outside(corpus: Cor
     assert bad.reason == Reason.FORBIDDEN
 
 
-def test_links_to_nothing_in_circles_and_to_hidden_folders_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+def test_links_to_nothing_in_circles_and_to_hidden_folders_are_refused(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     touch(tmp_path, f"{GOOD}.mp4", f".hidden/{GOOD}.mp4")
     (tmp_path / "gone.mp4").symlink_to("nowhere.mp4")
     (tmp_path / "round.mp4").symlink_to("round.mp4")
     (tmp_path / "shown").symlink_to(".hidden")
-    reasons = {path: one.bad.reason for path, one in by_path(corpus.scan(tmp_path)).items() if one.bad and path != f"{GOOD}.mp4"}
-    assert reasons == {"gone.mp4": Reason.UNREADABLE, "round.mp4": Reason.UNREADABLE, "shown": Reason.FORBIDDEN}
+    reasons = {
+        path: one.bad.reason
+        for path, one in by_path(corpus.scan(tmp_path)).items()
+        if one.bad and path != f"{GOOD}.mp4"
+    }
+    assert reasons == {
+        "gone.mp4": Reason.UNREADABLE,
+        "round.mp4": Reason.UNREADABLE,
+        "shown": Reason.FORBIDDEN,
+    }
 
 
-def test_a_linked_folder_inside_the_corpus_is_not_counted_twice(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_linked_folder_inside_the_corpus_is_not_counted_twice(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     touch(tmp_path, f"a/{GOOD}.mp4")
     (tmp_path / "b").symlink_to("a")
     (tmp_path / "a" / "up").symlink_to("..")
@@ -167,11 +214,16 @@ def test_a_pipe_with_a_media_name_is_refused_and_not_opened(corpus: Corpus, tmp_
 
 
 def test_a_folder_with_a_media_name_is_a_folder(corpus: Corpus, tmp_path: Path) -> None:
-    assert [one.clip.path for one in corpus.scan(touch(tmp_path, f"take.mp4/{GOOD}.mp4"))] == [f"take.mp4/{GOOD}.mp4"]
+    assert [one.clip.path for one in corpus.scan(touch(tmp_path, f"take.mp4/{GOOD}.mp4"))] == [
+        f"take.mp4/{GOOD}.mp4"
+    ]
 
 
 def test_a_missing_folder_is_named_in_one_sentence(corpus: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(CorpusNotFound, match=f"absent does not exist; expected the folder that holds the clips of {corpus.name}"):
+    with pytest.raises(
+        CorpusNotFound,
+        match=f"absent does not exist; expected the folder that holds the clips of {corpus.name}",
+    ):
         corpus.scan(tmp_path / "absent")
 
 
@@ -183,11 +235,15 @@ def test_a_file_in_place_of_the_folder_is_named(corpus: Corpus, tmp_path: Path) 
 def test_a_folder_without_media_says_what_it_holds_instead(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(EmptyCorpus, match="holds no media file and no other; expected"):
         corpus.scan(tmp_path)
-    with pytest.raises(EmptyCorpus, match=r"\(other files: 2 \.zip, 1 without suffix; unpack the archives first\)"):
+    with pytest.raises(
+        EmptyCorpus, match=r"\(other files: 2 \.zip, 1 without suffix; unpack the archives first\)"
+    ):
         corpus.scan(touch(tmp_path, "a.zip", "b.ZIP", "readme"))
 
 
-def test_a_folder_that_cannot_be_listed_stops_the_scan(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_listed_stops_the_scan(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     touch(tmp_path, f"{GOOD}.mp4", "closed/a.mp4")
     listing = os.scandir
 
@@ -207,7 +263,9 @@ def test_a_scan_opens_no_media_file(corpus: Corpus, tmp_path: Path) -> None:
     opened: list[str] = []
     watching = True
     # A hook cannot be taken away again, so it is told when to stop.
-    sys.addaudithook(lambda event, args: opened.append(str(args[0])) if watching and event == "open" else None)
+    sys.addaudithook(
+        lambda event, args: opened.append(str(args[0])) if watching and event == "open" else None
+    )
     assert len(corpus.scan(tmp_path)) == 3
     watching = False
     assert not [path for path in opened if path.endswith((".mp4", ".wav"))]

@@ -17,11 +17,14 @@ from manifests.labels import LABELS
 from manifests.quarantine import Reason
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata" / "cremad"
-needs_metadata = pytest.mark.skipif(not METADATA.is_dir(), reason="the published tables of CREMA-D are not beside the checkout")
+needs_metadata = pytest.mark.skipif(
+    not METADATA.is_dir(), reason="the published tables of CREMA-D are not beside the checkout"
+)
 
 STEM = "1001_IEO_ANG_HI"
 DEMOGRAPHICS = (
-    '"ActorID","Age","Sex","Race","Ethnicity"\n1001,51,"Male","Caucasian","Not Hispanic"\n1002,21,"Female","Unknown","Hispanic"\n'
+    '"ActorID","Age","Sex","Race","Ethnicity"\n1001,51,"Male","Caucasian","Not '
+    'Hispanic"\n1002,21,"Female","Unknown","Hispanic"\n'
 )
 SUMMARY = (
     '"","FileName","VoiceVote","VoiceLevel","FaceVote","FaceLevel","MultiModalVote","MultiModalLevel"\n'
@@ -38,7 +41,13 @@ def touch(root: Path, *paths: str) -> Path:
 
 def published(root: Path) -> Path:
     """The layout of the published repository, one take."""
-    touch(root, f"VideoFlash/{STEM}.flv", f"AudioMP3/{STEM}.mp3", f"AudioWAV/{STEM}.wav", "processedResults/summaryTable.csv")
+    touch(
+        root,
+        f"VideoFlash/{STEM}.flv",
+        f"AudioMP3/{STEM}.mp3",
+        f"AudioWAV/{STEM}.wav",
+        "processedResults/summaryTable.csv",
+    )
     (root / "VideoDemographics.csv").write_text(DEMOGRAPHICS)
     (root / "processedResults" / "summaryTable.csv").write_text(SUMMARY)
     return root
@@ -79,7 +88,9 @@ def test_a_name_that_the_corpus_cannot_contain_is_refused(stem: str, complaint: 
         parse(stem)
 
 
-def test_the_one_misprinted_name_of_older_copies_means_what_the_mended_one_does(tmp_path: Path) -> None:
+def test_the_one_misprinted_name_of_older_copies_means_what_the_mended_one_does(
+    tmp_path: Path,
+) -> None:
     (found,) = CREMAD.scan(touch(tmp_path, "AudioWAV/1040_ITH_SAD_X.wav"))
     assert (found.bad, found.clip.clip_id) == (None, "cremad/1040_ITH_SAD_XX.wav")
     assert found.clip.path == "AudioWAV/1040_ITH_SAD_X.wav"
@@ -87,17 +98,29 @@ def test_the_one_misprinted_name_of_older_copies_means_what_the_mended_one_does(
 
 def test_three_renderings_of_a_take_are_three_clips_of_one_actor(tmp_path: Path) -> None:
     found = CREMAD.scan(published(tmp_path))
-    assert [one.clip.clip_id for one in found] == [f"cremad/{STEM}", f"cremad/{STEM}.mp3", f"cremad/{STEM}.wav"]
+    assert [one.clip.clip_id for one in found] == [
+        f"cremad/{STEM}",
+        f"cremad/{STEM}.mp3",
+        f"cremad/{STEM}.wav",
+    ]
     assert {one.clip.take_id for one in found} == {f"cremad/{STEM}"}
-    assert {(one.clip.subject_id, one.clip.group_id, one.clip.text_id) for one in found} == {("cremad/1001", "cremad/1001", "cremad/IEO")}
+    assert {(one.clip.subject_id, one.clip.group_id, one.clip.text_id) for one in found} == {
+        ("cremad/1001", "cremad/1001", "cremad/IEO")
+    }
     assert not any(one.bad for one in found)
 
 
 @pytest.mark.parametrize("suffix", [".flv", ".mp4", ".MP4", ".wav", ".mp3", ".WAV", ".flac"])
 def test_an_id_does_not_depend_on_which_other_files_are_there(tmp_path: Path, suffix: str) -> None:
     (alone,) = CREMAD.scan(touch(tmp_path / "alone", f"{STEM}{suffix}"))
-    all_of_them = touch(tmp_path / "all", f"{STEM}{suffix}", *(f"{STEM}{other}" for other in (".wav", ".mp3") if other != suffix.lower()))
-    assert alone.clip.clip_id in {one.clip.clip_id for one in CREMAD.scan(all_of_them) if not one.bad}
+    all_of_them = touch(
+        tmp_path / "all",
+        f"{STEM}{suffix}",
+        *(f"{STEM}{other}" for other in (".wav", ".mp3") if other != suffix.lower()),
+    )
+    assert alone.clip.clip_id in {
+        one.clip.clip_id for one in CREMAD.scan(all_of_them) if not one.bad
+    }
 
 
 def test_labels_are_intended_voted_and_stated_in_schemes_of_their_own(tmp_path: Path) -> None:
@@ -117,12 +140,24 @@ def test_labels_are_intended_voted_and_stated_in_schemes_of_their_own(tmp_path: 
 
 
 def test_what_the_tables_do_not_know_is_no_label(tmp_path: Path) -> None:
-    root = touch(published(tmp_path), "VideoFlash/1002_DFA_SAD_XX.flv", "VideoFlash/1003_DFA_SAD_XX.flv")
+    root = touch(
+        published(tmp_path), "VideoFlash/1002_DFA_SAD_XX.flv", "VideoFlash/1003_DFA_SAD_XX.flv"
+    )
     by_id = {one.clip.clip_id: one for one in CREMAD.scan(root)}
     second, third = by_id["cremad/1002_DFA_SAD_XX"], by_id["cremad/1003_DFA_SAD_XX"]
     assert (second.clip.sex, third.clip.sex) == ("female", None)
-    assert {label.scheme for label in second.labels} == {"cremad6", "cremad_level", "cremad_sentence", "cremad_age", "cremad_ethnicity"}
-    assert {label.scheme for label in third.labels} == {"cremad6", "cremad_level", "cremad_sentence"}
+    assert {label.scheme for label in second.labels} == {
+        "cremad6",
+        "cremad_level",
+        "cremad_sentence",
+        "cremad_age",
+        "cremad_ethnicity",
+    }
+    assert {label.scheme for label in third.labels} == {
+        "cremad6",
+        "cremad_level",
+        "cremad_sentence",
+    }
 
 
 def test_without_the_tables_names_alone_give_the_intended_labels(tmp_path: Path) -> None:
@@ -136,7 +171,9 @@ def test_without_the_tables_names_alone_give_the_intended_labels(tmp_path: Path)
 
 
 @pytest.mark.parametrize("folder", ["VideoFlash", "AudioMP3", "AudioWAV"])
-def test_the_tables_are_found_from_inside_a_published_folder(tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tables_are_found_from_inside_a_published_folder(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (inside,) = CREMAD.scan(published(tmp_path) / folder)
     assert inside.clip.sex == "male"
     assert ("cremad6_voice", "vote") in values(inside)
@@ -162,20 +199,54 @@ def test_tables_above_a_folder_of_another_name_are_not_the_corpus_s(tmp_path: Pa
     ("table", "content", "complaint"),
     [
         ("VideoDemographics.csv", "", "the file is empty"),
-        ("VideoDemographics.csv", "ActorID,Age\n1001,51\n", "the header has no column Sex, Race, Ethnicity"),
+        (
+            "VideoDemographics.csv",
+            "ActorID,Age\n1001,51\n",
+            "the header has no column Sex, Race, Ethnicity",
+        ),
         ("VideoDemographics.csv", DEMOGRAPHICS + "1003,21\n", "line 4 has 2 cells; expected 5"),
-        ("VideoDemographics.csv", DEMOGRAPHICS + "1001,21,Male,Asian,Hispanic\n", "line 4 has the ActorID '1001'"),
-        ("VideoDemographics.csv", DEMOGRAPHICS + "x,21,Male,Asian,Hispanic\n", "line 4 has the ActorID 'x'"),
-        ("VideoDemographics.csv", DEMOGRAPHICS + "1003,21,M,Asian,Hispanic\n", "line 4 has the Sex 'M'"),
-        ("VideoDemographics.csv", DEMOGRAPHICS + '1003,21,"Male,Asian,Hispanic\n', "line 4 is broken"),
-        ("VideoDemographics.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "this is a git-lfs pointer"),
-        ("summaryTable.csv", SUMMARY.replace("A:D", "A:Q"), "line 2 has 'A:Q' in the column VoiceVote"),
-        ("summaryTable.csv", SUMMARY.replace("A:D", "A:A"), "line 2 has 'A:A' in the column VoiceVote"),
+        (
+            "VideoDemographics.csv",
+            DEMOGRAPHICS + "1001,21,Male,Asian,Hispanic\n",
+            "line 4 has the ActorID '1001'",
+        ),
+        (
+            "VideoDemographics.csv",
+            DEMOGRAPHICS + "x,21,Male,Asian,Hispanic\n",
+            "line 4 has the ActorID 'x'",
+        ),
+        (
+            "VideoDemographics.csv",
+            DEMOGRAPHICS + "1003,21,M,Asian,Hispanic\n",
+            "line 4 has the Sex 'M'",
+        ),
+        (
+            "VideoDemographics.csv",
+            DEMOGRAPHICS + '1003,21,"Male,Asian,Hispanic\n',
+            "line 4 is broken",
+        ),
+        (
+            "VideoDemographics.csv",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+            "this is a git-lfs pointer",
+        ),
+        (
+            "summaryTable.csv",
+            SUMMARY.replace("A:D", "A:Q"),
+            "line 2 has 'A:Q' in the column VoiceVote",
+        ),
+        (
+            "summaryTable.csv",
+            SUMMARY.replace("A:D", "A:A"),
+            "line 2 has 'A:A' in the column VoiceVote",
+        ),
         ("summaryTable.csv", SUMMARY.replace("A:D", ""), "line 2 has '' in the column VoiceVote"),
         ("summaryTable.csv", SUMMARY + SUMMARY.splitlines()[1], f"line 3 names {STEM} once more"),
     ],
 )
-def test_a_broken_table_is_refused_with_file_and_line(tmp_path: Path, table: str, content: str, complaint: str) -> None:
+def test_a_broken_table_is_refused_with_file_and_line(
+    tmp_path: Path, table: str, content: str, complaint: str
+) -> None:
     (touch(tmp_path, f"{STEM}.flv") / table).write_text(content)
     with pytest.raises(WrongPublishedTable, match=complaint) as caught:
         CREMAD.scan(tmp_path)
@@ -183,7 +254,9 @@ def test_a_broken_table_is_refused_with_file_and_line(tmp_path: Path, table: str
 
 
 def test_a_table_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
-    (touch(tmp_path, f"{STEM}.flv") / "VideoDemographics.csv").write_bytes(DEMOGRAPHICS.encode() + b"1003,21,\xe9\n")
+    (touch(tmp_path, f"{STEM}.flv") / "VideoDemographics.csv").write_bytes(
+        DEMOGRAPHICS.encode() + b"1003,21,\xe9\n"
+    )
     with pytest.raises(WrongPublishedTable, match="line 4 is not UTF-8"):
         CREMAD.scan(tmp_path)
 
@@ -197,11 +270,20 @@ def test_a_table_that_is_a_link_out_of_the_corpus_is_refused(tmp_path: Path) -> 
 
 
 def test_a_second_file_of_one_clip_is_refused_and_the_published_one_kept(tmp_path: Path) -> None:
-    root = touch(tmp_path, f"a/{STEM}.mp4", f"b/c/{STEM}.flv", f"b/c/d/{STEM}.flv", f"{STEM}.wav", f"z/{STEM}.wav")
+    root = touch(
+        tmp_path,
+        f"a/{STEM}.mp4",
+        f"b/c/{STEM}.flv",
+        f"b/c/d/{STEM}.flv",
+        f"{STEM}.wav",
+        f"z/{STEM}.wav",
+    )
     found = {one.clip.clip_id: one for one in CREMAD.scan(root)}
     assert found[f"cremad/{STEM}"].clip.path == f"b/c/{STEM}.flv"
     assert found[f"cremad/{STEM}.wav"].clip.path == f"{STEM}.wav"
-    assert {clip_id for clip_id, one in found.items() if one.bad and one.bad.reason == Reason.DUPLICATE} == {
+    assert {
+        clip_id for clip_id, one in found.items() if one.bad and one.bad.reason == Reason.DUPLICATE
+    } == {
         f"cremad/a/{STEM}.mp4",
         f"cremad/b/c/d/{STEM}.flv",
         f"cremad/z/{STEM}.wav",
@@ -223,17 +305,36 @@ def test_a_second_file_of_one_clip_is_refused_and_the_published_one_kept(tmp_pat
 )
 def test_a_stranger_s_name_is_identified(name: str, clip_id: str) -> None:
     assert CREMAD.identify(name) == Identity(
-        clip_id, "cremad/1001", "cremad/1001", "cremad/1001_DFA_ANG_XX", text_id="cremad/DFA", label="angry"
+        clip_id,
+        "cremad/1001",
+        "cremad/1001",
+        "cremad/1001_DFA_ANG_XX",
+        text_id="cremad/DFA",
+        label="angry",
     )
 
 
-@pytest.mark.parametrize("name", ["", "1001", "01-01-03-01-01-01-01", "Ses01F_impro01_F000", "1001_DFA_ANG_HI.wav", "x1001_DFA_ANG_XX"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "1001",
+        "01-01-03-01-01-01-01",
+        "Ses01F_impro01_F000",
+        "1001_DFA_ANG_HI.wav",
+        "x1001_DFA_ANG_XX",
+    ],
+)
 def test_what_is_no_name_of_the_corpus_is_not_identified(name: str) -> None:
     assert CREMAD.identify(name) is None
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    with gzip.open(METADATA / name, "rt") if name.endswith(".gz") else (METADATA / name).open(newline="") as text:
+    with (
+        gzip.open(METADATA / name, "rt")
+        if name.endswith(".gz")
+        else (METADATA / name).open(newline="") as text
+    ):
         return list(csv.DictReader(text))
 
 
@@ -255,7 +356,11 @@ def test_the_published_corpus_is_three_renderings_of_7442_takes(corpus: list[Fou
     assert len(corpus) == 22_326
     assert not any(one.bad for one in corpus)
     assert len({one.clip.take_id for one in corpus}) == 7_442
-    assert Counter(Counter(one.clip.subject_id for one in corpus).values()) == {3 * 82: 86, 3 * 81: 2, 3 * 76: 3}
+    assert Counter(Counter(one.clip.subject_id for one in corpus).values()) == {
+        3 * 82: 86,
+        3 * 81: 2,
+        3 * 76: 3,
+    }
     CLIPS.build(one.clip for one in corpus)
     LABELS.build(label for one in corpus for label in one.labels)
 
@@ -263,24 +368,50 @@ def test_the_published_corpus_is_three_renderings_of_7442_takes(corpus: list[Fou
 @needs_metadata
 def test_the_published_corpus_has_its_classes_levels_and_demographics(corpus: list[Found]) -> None:
     videos = [one for one in corpus if one.clip.clip_id == one.clip.take_id]
-    count = Counter((label.scheme, label.value) for one in videos for label in one.labels if label.annotator == "intended")
+    count = Counter(
+        (label.scheme, label.value)
+        for one in videos
+        for label in one.labels
+        if label.annotator == "intended"
+    )
     assert {value: n for (scheme, value), n in count.items() if scheme == "cremad6"} == {
-        "angry": 1_271, "disgust": 1_271, "fearful": 1_271, "happy": 1_271, "sad": 1_271, "neutral": 1_087,
-    }  # fmt: skip
+        "angry": 1_271,
+        "disgust": 1_271,
+        "fearful": 1_271,
+        "happy": 1_271,
+        "sad": 1_271,
+        "neutral": 1_087,
+    }
     assert {value: n for (scheme, value), n in count.items() if scheme == "cremad_level"} == {
-        "unspecified": 6_077, "low": 455, "medium": 455, "high": 455,
-    }  # fmt: skip
+        "unspecified": 6_077,
+        "low": 455,
+        "medium": 455,
+        "high": 455,
+    }
     people = {one.clip.subject_id: one for one in videos}
     assert Counter(one.clip.sex for one in people.values()) == {"male": 48, "female": 43}
-    stated = Counter((label.scheme, label.value) for one in people.values() for label in one.labels if label.annotator == "corpus")
-    assert [stated["cremad_race", race] for race in ("caucasian", "african american", "asian", "unknown")] == [61, 22, 7, 0]
+    stated = Counter(
+        (label.scheme, label.value)
+        for one in people.values()
+        for label in one.labels
+        if label.annotator == "corpus"
+    )
+    assert [
+        stated["cremad_race", race]
+        for race in ("caucasian", "african american", "asian", "unknown")
+    ] == [61, 22, 7, 0]
     assert stated["cremad_ethnicity", "hispanic"] == 10
     assert sum(n for (scheme, _), n in stated.items() if scheme == "cremad_age") == 91
 
 
 @needs_metadata
-@pytest.mark.parametrize(("scheme", "share", "ties"), [("voice", 0.416, 644), ("face", 0.663, 470), ("multimodal", 0.722, 420)])
-def test_votes_agree_with_what_was_intended_as_often_as_published(corpus: list[Found], scheme: str, share: float, ties: int) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "share", "ties"),
+    [("voice", 0.416, 644), ("face", 0.663, 470), ("multimodal", 0.722, 420)],
+)
+def test_votes_agree_with_what_was_intended_as_often_as_published(
+    corpus: list[Found], scheme: str, share: float, ties: int
+) -> None:
     videos = [values(one) for one in corpus if one.clip.clip_id == one.clip.take_id]
     votes = [(of["cremad6", "intended"], of[f"cremad6_{scheme}", "vote"]) for of in videos]
     assert len(votes) == 7_442
@@ -295,7 +426,11 @@ def test_every_published_name_is_identified_as_its_clip(corpus: list[Found]) -> 
         for name in (one.clip.path, one.clip.clip_id):
             identity = CREMAD.identify(name)
             assert identity
-            assert (identity.clip_id, identity.take_id, identity.text_id) == (one.clip.clip_id, one.clip.take_id, one.clip.text_id)
+            assert (identity.clip_id, identity.take_id, identity.text_id) == (
+                one.clip.clip_id,
+                one.clip.take_id,
+                one.clip.text_id,
+            )
 
 
 @needs_metadata

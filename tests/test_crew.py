@@ -1,4 +1,5 @@
-"""Worker processes: progress comes home, a death stays with its own call, and nobody outlives the parent."""
+"""Worker processes: progress comes home, a death stays with its own call, and nobody outlives the
+parent."""
 
 import os
 import subprocess
@@ -43,7 +44,12 @@ def test_workers_end_with_a_parent_that_is_killed() -> None:
         "    print(crew.call(os.getpid), flush=True)\n"
         "    crew.call(time.sleep, 60)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
     parent.kill()

@@ -1,4 +1,5 @@
-"""The dataset: what a trainer gets, with and without torch, and what becomes of clips that lack something."""
+"""The dataset: what a trainer gets, with and without torch, and what becomes of clips that lack
+something."""
 
 import multiprocessing
 import pickle
@@ -44,7 +45,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(root: Path, **how: Any) -> FeatureDataset:
-    plain = {"features": ["mfcc", "logmel"], "labels": "made3", "scheme": "thirds", "fold": 0, "role": "train", "missing": "drop"}
+    plain = {
+        "features": ["mfcc", "logmel"],
+        "labels": "made3",
+        "scheme": "thirds",
+        "fold": 0,
+        "role": "train",
+        "missing": "drop",
+    }
     return FeatureDataset(root, **{**plain, **how})
 
 
@@ -87,7 +95,9 @@ def test_a_clip_that_lacks_a_feature_is_dropped_and_named(made: Path) -> None:
 
 
 def test_a_clip_that_lacks_a_feature_is_an_error_that_counts_and_names(made: Path) -> None:
-    with pytest.raises(ValueError, match=r"1 of 4 clips lack a feature or a label \(made/01 lacks crops\); choose"):
+    with pytest.raises(
+        ValueError, match=r"1 of 4 clips lack a feature or a label \(made/01 lacks crops\); choose"
+    ):
         train(made, features=["mfcc", "crops"], missing="error")
 
 
@@ -95,7 +105,10 @@ def test_a_clip_that_lacks_a_feature_has_no_rows_under_the_mask(made: Path) -> N
     dataset = train(made, features=["mfcc", "crops"], missing="mask")
     assert dataset.clip_ids[0] == "made/01"
     tracks = dataset[0][1]
-    assert (tracks["crops"].values.shape, tracks["crops"].values.dtype) == ((0, 16, 24, 3), np.uint8)
+    assert (tracks["crops"].values.shape, tracks["crops"].values.dtype) == (
+        (0, 16, 24, 3),
+        np.uint8,
+    )
     assert len(tracks["mfcc"]) == 4
     batch = dataset.collate([dataset[i] for i in range(4)])
     assert batch["lengths"]["crops"].tolist() == [0, 5, 7, 8]
@@ -110,10 +123,21 @@ def store_with(root: Path, labels: list[Label]) -> Path:
 
 
 VOTES = [
-    *(Label("made/00", "voted", f"rater{i}", value) for i, value in enumerate(("sad", "sad", "fear"))),  # a majority
-    *(Label("made/01", "voted", f"rater{i}", value) for i, value in enumerate(("sad", "fear"))),  # a tie
-    *(Label("made/02", "voted", "vote", value, share) for value, share in (("calm", 0.4), ("fear", 0.6))),  # shares
-    *(Label("made/03", "voted", annotator, "sad", share) for annotator, share in (("a", 0.1), ("b", 0.2))),  # 0.1 + 0.2 and 0.3 are a tie
+    *(
+        Label("made/00", "voted", f"rater{i}", value)
+        for i, value in enumerate(("sad", "sad", "fear"))
+    ),  # a majority
+    *(
+        Label("made/01", "voted", f"rater{i}", value) for i, value in enumerate(("sad", "fear"))
+    ),  # a tie
+    *(
+        Label("made/02", "voted", "vote", value, share)
+        for value, share in (("calm", 0.4), ("fear", 0.6))
+    ),  # shares
+    *(
+        Label("made/03", "voted", annotator, "sad", share)
+        for annotator, share in (("a", 0.1), ("b", 0.2))
+    ),  # 0.1 + 0.2 and 0.3 are a tie
     Label("made/03", "voted", "c", "fear", 0.3),
     Label("made/04", "acted", "intended", "angry"),
 ]
@@ -136,11 +160,16 @@ def test_the_heaviest_value_is_the_label_and_a_tie_is_none(tmp_path: Path) -> No
         ({"labels": "made8"}, "the store has no labels 'made8'; there are made3"),
         ({"scheme": "fifths"}, "the store has no split scheme 'fifths'; there are thirds"),
         ({"fold": 3}, "the store has no fold of thirds 3; there are 0, 1, 2"),
-        ({"role": "valid"}, "the store has no role in fold 0 of thirds 'valid'; there are test, train"),
+        (
+            {"role": "valid"},
+            "the store has no role in fold 0 of thirds 'valid'; there are test, train",
+        ),
         ({"features": ["mfcc", "logmell"]}, "no feature named 'logmell'; did you mean logmel"),
     ],
 )
-def test_an_unknown_name_says_which_there_are(made: Path, how: dict[str, Any], message: str) -> None:
+def test_an_unknown_name_says_which_there_are(
+    made: Path, how: dict[str, Any], message: str
+) -> None:
     with pytest.raises(NotInStore) as caught:
         train(made, **how)
     assert message in str(caught.value)
@@ -172,7 +201,11 @@ def test_a_dataset_stays_at_its_snapshot_also_after_pickling(tmp_path: Path) -> 
     size = len(pickle.dumps(dataset))
     assert len(dataset[0][1]) == 2
     assert len(pickle.dumps(dataset)) == size  # what was opened stays behind
-    commit(tmp_path, {"mfcc": snapshot.features["mfcc"]}, {**tables_in(tmp_path, snapshot), "labels": LABELS.build(VOTES)})
+    commit(
+        tmp_path,
+        {"mfcc": snapshot.features["mfcc"]},
+        {**tables_in(tmp_path, snapshot), "labels": LABELS.build(VOTES)},
+    )
     for copy in (dataset, pickle.loads(pickle.dumps(dataset))):
         assert copy.clip_ids == ("made/01", "made/02", "made/04", "made/05")
         assert [label for _, _, label in copy] == ["calm", "happy", "calm", "happy"]
@@ -180,10 +213,17 @@ def test_a_dataset_stays_at_its_snapshot_also_after_pickling(tmp_path: Path) -> 
 
 
 def test_a_batch_is_padded_and_masked_for_each_feature_by_itself() -> None:
-    short = Track(np.array([[1.0, 2.0], [np.nan, np.nan]], np.float32), np.array([0.0, 0.1]), np.array([True, False]))
+    short = Track(
+        np.array([[1.0, 2.0], [np.nan, np.nan]], np.float32),
+        np.array([0.0, 0.1]),
+        np.array([True, False]),
+    )
     long = Track(np.full((3, 2), 7, np.float32), np.array([0.0, 0.1, 0.2]), np.ones(3, bool))
     pixels = Track(np.full((1, 2, 2, 3), 9, np.uint8), np.array([0.5]), np.array([False]))
-    batch = collate([("a", {"f": short, "p": pixels}, "sad"), ("b", {"f": long, "p": pixels}, None)], classes=("calm", "sad"))
+    batch = collate(
+        [("a", {"f": short, "p": pixels}, "sad"), ("b", {"f": long, "p": pixels}, None)],
+        classes=("calm", "sad"),
+    )
     assert batch["clip_ids"] == ["a", "b"]
     assert batch["targets"].tolist() == [1, NO_TARGET]
     assert batch["values"]["f"].tolist() == [[[1, 2], [0, 0], [0, 0]], [[7, 7]] * 3]
@@ -194,7 +234,11 @@ def test_a_batch_is_padded_and_masked_for_each_feature_by_itself() -> None:
     assert batch["values"]["p"].shape == (2, 1, 2, 2, 3)
     assert batch["values"]["p"].dtype == np.uint8
     assert batch["values"]["p"].max() == 0
-    assert all(array.flags.writeable for kind in ("values", "seconds", "mask", "lengths") for array in batch[kind].values())  # type: ignore[literal-required]
+    assert all(
+        array.flags.writeable
+        for kind in ("values", "seconds", "mask", "lengths")
+        for array in batch[kind].values()
+    )  # type: ignore[literal-required]
     assert np.isnan(short.values[1]).all()
 
 
@@ -204,23 +248,35 @@ def test_a_label_that_is_no_class_is_refused() -> None:
         collate([("a", {"f": track}, "joy")], classes=("calm", "sad"))
 
 
-# In a process of its own, as a trainer's is: this one holds the threads of all tests before, and forking it would copy their locks.
+# In a process of its own, as a trainer's is: this one holds the threads of all tests before, and
+# forking it would copy their locks.
 @pytest.mark.parametrize("method", [None, "fork", "spawn"], ids=["in one process", "fork", "spawn"])
-def test_a_dataloader_gives_the_same_batches_as_a_plain_loop(made: Path, method: str | None) -> None:
-    pytest.importorskip("torch", reason="torch is not installed in a trainer's environment without it")
+def test_a_dataloader_gives_the_same_batches_as_a_plain_loop(
+    made: Path, method: str | None
+) -> None:
+    pytest.importorskip(
+        "torch", reason="torch is not installed in a trainer's environment without it"
+    )
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         process.submit(load_batches, made, method).result()
 
 
 def load_batches(root: Path, method: str | None) -> None:
-    """Assert that a DataLoader gives what a plain loop gives; warnings are errors, in its workers too."""
+    """Assert that a DataLoader gives what a plain loop gives; warnings are errors, in its workers
+    too."""
     import torch
 
     warnings.simplefilter("error")
     dataset = train(root, features=["mfcc", "crops"], missing="mask")
-    expected = [dataset.collate([dataset[i] for i in part]) for part in ((0, 1), (2, 3))]  # and so files are mapped before the fork
-    workers: dict[str, Any] = {"num_workers": 2, "multiprocessing_context": method} if method else {}
-    loader = torch.utils.data.DataLoader(dataset, batch_size=2, collate_fn=dataset.collate, **workers)
+    expected = [
+        dataset.collate([dataset[i] for i in part]) for part in ((0, 1), (2, 3))
+    ]  # and so files are mapped before the fork
+    workers: dict[str, Any] = (
+        {"num_workers": 2, "multiprocessing_context": method} if method else {}
+    )
+    loader = torch.utils.data.DataLoader(
+        dataset, batch_size=2, collate_fn=dataset.collate, **workers
+    )
     batches = [torch.utils.data.default_convert(batch) for batch in loader]
     assert [batch["clip_ids"] for batch in batches] == [batch["clip_ids"] for batch in expected]
     for batch, plain in zip(batches, expected, strict=True):
@@ -228,7 +284,9 @@ def load_batches(root: Path, method: str | None) -> None:
         for kind in ("values", "seconds", "mask", "lengths"):
             for name in ("mfcc", "crops"):
                 np.testing.assert_array_equal(batch[kind][name].numpy(), plain[kind][name])  # type: ignore[literal-required]
-    loss = torch.nn.functional.cross_entropy(batches[0]["values"]["mfcc"].mean(dim=(1, 2))[:, None].expand(2, 3), batches[0]["targets"])
+    loss = torch.nn.functional.cross_entropy(
+        batches[0]["values"]["mfcc"].mean(dim=(1, 2))[:, None].expand(2, 3), batches[0]["targets"]
+    )
     assert torch.isfinite(loss)
 
 
@@ -237,69 +295,118 @@ def load_batches(root: Path, method: str | None) -> None:
 
 EIGHT = [
     Label(clip_id, "ravdess8", "intended", value)
-    for clip_id, value in zip(IDS, ("calm", "neutral", "happy", "sad", "angry", "disgust", "happy"), strict=True)
+    for clip_id, value in zip(
+        IDS, ("calm", "neutral", "happy", "sad", "angry", "disgust", "happy"), strict=True
+    )
 ]
 
 
 def test_labels_may_be_those_of_a_label_space(tmp_path: Path) -> None:
     root = store_with(tmp_path, EIGHT)
     own = FeatureDataset(root, features=["mfcc"], labels="ravdess8", missing="error")
-    assert own.classes == ("angry", "calm", "disgust", "happy", "neutral", "sad")  # the store's own come first, as they always did
+    assert own.classes == (
+        "angry",
+        "calm",
+        "disgust",
+        "happy",
+        "neutral",
+        "sad",
+    )  # the store's own come first, as they always did
     space = FeatureDataset(root, features=["mfcc"], labels="common4", missing="mask")
     assert space.classes == ("neutral", "happy", "sad", "angry")
-    assert [label for _, _, label in space] == ["neutral", "neutral", "happy", "sad", "angry", None, "happy"]
+    assert [label for _, _, label in space] == [
+        "neutral",
+        "neutral",
+        "happy",
+        "sad",
+        "angry",
+        None,
+        "happy",
+    ]
     assert space.targets.tolist() == [0, 0, 1, 2, 3, NO_TARGET, 1]
     assert space.collate([space[i] for i in range(7)])["targets"].tolist() == space.targets.tolist()
     dropped = FeatureDataset(root, features=["mfcc"], labels="common4", missing="drop")
     assert dropped.dropped == {"made/05": "label"}
     with_surprise = FeatureDataset(root, features=["mfcc"], labels="ravdess7", missing="error")
-    assert with_surprise.classes[-1] == "surprised"  # no clip has it, and the classes are numbered alike in every store
+    assert (
+        with_surprise.classes[-1] == "surprised"
+    )  # no clip has it, and the classes are numbered alike in every store
     assert with_surprise.class_counts().tolist() == [2, 2, 1, 1, 0, 1, 0]
 
 
 def test_a_space_that_reads_nothing_of_the_store_says_what_it_reads(made: Path) -> None:
     with pytest.raises(NotInStore) as caught:
         train(made, labels="meld7")
-    assert str(caught.value) == "the store has no labels 'meld7', nor labels that the space meld7 reads (meld7); there are made3"
+    assert (
+        str(caught.value)
+        == "the store has no labels 'meld7', nor labels that the space meld7 reads (meld7); there "
+        "are made3"
+    )
 
 
-def test_a_space_that_has_changed_since_the_store_was_built_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_space_that_has_changed_since_the_store_was_built_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = store_with(tmp_path, EIGHT)
     space = stores.dataset.SPACES["common4"]
     other = replace(space, sources={"ravdess8": {**space.sources["ravdess8"], "calm": None}})
     monkeypatch.setitem(stores.dataset.SPACES, "common4", other)
-    with pytest.raises(ValueError, match=r"the label space common4 has sha256 \w{8}, but snapshot 2 recorded \w{8}: .* build again"):
+    with pytest.raises(
+        ValueError,
+        match=r"the label space common4 has sha256 \w{8}, but snapshot 2 recorded \w{8}: .* build again",
+    ):
         train(root, labels="common4")
 
 
 def test_class_weights_make_every_class_weigh_the_same(tmp_path: Path) -> None:
-    dataset = FeatureDataset(store_with(tmp_path, EIGHT), features=["mfcc"], labels="common4", missing="mask")
+    dataset = FeatureDataset(
+        store_with(tmp_path, EIGHT), features=["mfcc"], labels="common4", missing="mask"
+    )
     counts, weights = dataset.class_counts(), dataset.class_weights()
     assert counts.tolist() == [2, 2, 1, 1]
     np.testing.assert_allclose(weights * counts, 6 / 4)
     assert weights.dtype == np.float32
     empty = FeatureDataset(tmp_path, features=["mfcc"], labels="ravdess7", missing="mask")
-    np.testing.assert_allclose(empty.class_weights(), np.array([7 / 10, 7 / 10, 7 / 5, 7 / 5, 0, 7 / 5, 0]), rtol=1e-6)
-    assert FeatureDataset(tmp_path, features=["mfcc"], labels=None, missing="mask").class_counts().tolist() == []
+    np.testing.assert_allclose(
+        empty.class_weights(), np.array([7 / 10, 7 / 10, 7 / 5, 7 / 5, 0, 7 / 5, 0]), rtol=1e-6
+    )
+    assert (
+        FeatureDataset(tmp_path, features=["mfcc"], labels=None, missing="mask")
+        .class_counts()
+        .tolist()
+        == []
+    )
 
 
 def test_groups_are_those_that_the_split_kept_together(made: Path) -> None:
     assert train(made).groups == ("made/s1", "made/s2", "made/s1", "made/s2")
-    assert FeatureDataset(made, features=["mfcc"], labels=None, missing="error").groups[:4] == ("made/s0", "made/s1", "made/s2", "made/s0")
+    assert FeatureDataset(made, features=["mfcc"], labels=None, missing="error").groups[:4] == (
+        "made/s0",
+        "made/s1",
+        "made/s2",
+        "made/s0",
+    )
 
 
 def test_a_clip_of_no_known_group_is_one_by_itself(tmp_path: Path) -> None:
     snapshot = make_store(tmp_path)
     clips = [replace(clip, group_id=None) for clip in FeatureStore(tmp_path).rows(CLIPS)]
-    commit(tmp_path, snapshot.features, {**tables_in(tmp_path, snapshot), "clips": CLIPS.build(clips)})
-    assert FeatureDataset(tmp_path, features=["mfcc"], labels=None, missing="error").groups == tuple(IDS)
+    commit(
+        tmp_path, snapshot.features, {**tables_in(tmp_path, snapshot), "clips": CLIPS.build(clips)}
+    )
+    assert FeatureDataset(
+        tmp_path, features=["mfcc"], labels=None, missing="error"
+    ).groups == tuple(IDS)
 
 
 def test_batches_hold_every_item_once_in_an_order_that_the_seed_decides(made: Path) -> None:
     dataset = FeatureDataset(made, features=["mfcc"], labels="made3", missing="error")
     plain = list(dataset.batches(3))
     assert [batch["clip_ids"] for batch in plain] == [IDS[:3], IDS[3:6], IDS[6:]]
-    orders = {tuple(clip_id for batch in dataset.batches(3, seed=seed) for clip_id in batch["clip_ids"]) for seed in range(5)}
+    orders = {
+        tuple(clip_id for batch in dataset.batches(3, seed=seed) for clip_id in batch["clip_ids"])
+        for seed in range(5)
+    }
     assert len(orders) > 1
     assert all(sorted(order) == IDS for order in orders)
     once, again = list(dataset.batches(3, seed=1)), list(dataset.batches(3, seed=1))
@@ -313,7 +420,8 @@ def test_batches_hold_every_item_once_in_an_order_that_the_seed_decides(made: Pa
 
 
 def test_items_and_batches_come_aligned(made: Path) -> None:
-    """Rows of the made store lie every 10 ms from 3 ms on; clip i has 3 + i of them, and row 2 is never valid."""
+    """Rows of the made store lie every 10 ms from 3 ms on; clip i has 3 + i of them, and row 2 is
+    never valid."""
     plain, clock = train(made, features=["mfcc", "crops"]), Clock(0.02, how={"mfcc": 2})
     dataset = train(made, features=["mfcc", "crops"], align=clock)
     expected = clock(plain[0][1])
@@ -334,11 +442,16 @@ def test_alignments_follow_one_another(made: Path) -> None:
         assert batch["values"][name].shape == (4, 2, 4, width)
         assert batch["mask"][name].shape == (4, 2, 4)
         assert batch["lengths"][name].tolist() == [2, 2, 2, 2]
-    assert batch["mask"]["mfcc"][0].tolist() == [[True, True, False, True], [False] * 4]  # 4 rows, one of them not valid
+    assert batch["mask"]["mfcc"][0].tolist() == [
+        [True, True, False, True],
+        [False] * 4,
+    ]  # 4 rows, one of them not valid
 
 
 def test_a_clip_that_lacks_a_feature_is_aligned_under_the_mask(made: Path) -> None:
-    dataset = train(made, features=["mfcc", "crops"], missing="mask", align=(Clock(0.01), Windows(2, 2)))
+    dataset = train(
+        made, features=["mfcc", "crops"], missing="mask", align=(Clock(0.01), Windows(2, 2))
+    )
     batch = next(dataset.batches(4))
     assert batch["values"]["crops"].shape == (4, 4, 2, 16, 24, 3)
     assert not batch["mask"]["crops"][0].any()
@@ -357,7 +470,17 @@ def variant_of(name: str, number: int = 1) -> Any:
 @pytest.fixture(scope="module")
 def augmented(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("augmented") / "store"
-    make_store(root, specs=(SPEC, LOGMEL, CROPS, variant_of("mfcc"), variant_of("mfcc", 2), variant_of("logmel", 2)))
+    make_store(
+        root,
+        specs=(
+            SPEC,
+            LOGMEL,
+            CROPS,
+            variant_of("mfcc"),
+            variant_of("mfcc", 2),
+            variant_of("logmel", 2),
+        ),
+    )
     return root
 
 
@@ -367,15 +490,24 @@ def test_a_variant_is_an_item_of_its_own_beside_the_clip(augmented: Path) -> Non
     assert dataset.items[:4] == (("made/01", 0), ("made/01", 1), ("made/01", 2), ("made/02", 0))
     assert dataset.clip_ids[:4] == ("made/01", "made/01", "made/01", "made/02")
     assert len(dataset) == 12
-    names = (("mfcc", "logmel"), ("mfcc~1", "logmel"), ("mfcc~2", "logmel~2"))  # variant 1 has no log-mel of its own
+    names = (
+        ("mfcc", "logmel"),
+        ("mfcc~1", "logmel"),
+        ("mfcc~2", "logmel~2"),
+    )  # variant 1 has no log-mel of its own
     for i, stored in enumerate(names):
         clip_id, tracks, label = dataset[3 + i]
         assert (clip_id, label, list(tracks)) == ("made/02", "happy", ["mfcc", "logmel"])
-        assert all(same(track, store[name][clip_id]) for track, name in zip(tracks.values(), stored, strict=True))
+        assert all(
+            same(track, store[name][clip_id])
+            for track, name in zip(tracks.values(), stored, strict=True)
+        )
     assert dataset.groups[3:6] == ("made/s2",) * 3
     assert dataset.targets.tolist() == [1] * 3 + [2] * 3 + [1] * 3 + [2] * 3
     assert train(augmented, features=["mfcc"], variants=[2]).items[0] == ("made/01", 2)
-    assert sorted(id for batch in dataset.batches(5, seed=0) for id in batch["clip_ids"]) == sorted(dataset.clip_ids)
+    assert sorted(id for batch in dataset.batches(5, seed=0) for id in batch["clip_ids"]) == sorted(
+        dataset.clip_ids
+    )
 
 
 @pytest.mark.parametrize("role", ["test", None])
@@ -383,40 +515,73 @@ def test_only_training_sees_a_variant(augmented: Path, role: str | None) -> None
     how: dict[str, Any] = {"role": role} if role else {"scheme": None, "fold": None, "role": None}
     said = "role 'test'" if role else "the whole store"
     for asked in ({"variants": (0, 1)}, {"features": ["logmel", "mfcc~1"]}):
-        with pytest.raises(LeakError, match=f"mfcc~1 holds augmented clips, which only training may see, and {said} was asked for"):
+        with pytest.raises(
+            LeakError,
+            match=f"mfcc~1 holds augmented clips, which only training may see, and {said} was "
+            "asked for",
+        ):
             train(augmented, **how, **asked)
     assert issubclass(LeakError, ValueError)
     assert len(train(augmented, features=["mfcc~1"])) == 4
     assert len(train(augmented, **how)) > 0
 
 
-def test_a_variant_that_changes_none_of_the_features_is_not_in_the_store(augmented: Path, made: Path) -> None:
+def test_a_variant_that_changes_none_of_the_features_is_not_in_the_store(
+    augmented: Path, made: Path
+) -> None:
     with pytest.raises(NotInStore) as caught:
         train(augmented, features=["logmel", "crops"], variants=(0, 1))
-    assert str(caught.value) == "the store has no variant 1 of logmel, crops; the variants of its features are 1, 2"
-    with pytest.raises(NotInStore, match="no variant 3 of mfcc, logmel; the variants of its features are none"):
+    assert (
+        str(caught.value)
+        == "the store has no variant 1 of logmel, crops; the variants of its features are 1, 2"
+    )
+    with pytest.raises(
+        NotInStore, match="no variant 3 of mfcc, logmel; the variants of its features are none"
+    ):
         train(made, variants=(3,))
     for wrong in (1, ()):
-        with pytest.raises(ValueError, match=r"expected a list of numbers such as \(0, 1\); 0 is the clip as it is"):
+        with pytest.raises(
+            ValueError, match=r"expected a list of numbers such as \(0, 1\); 0 is the clip as it is"
+        ):
             train(augmented, variants=wrong)
 
 
-def test_a_stored_feature_without_the_variant_that_its_input_has_is_an_error(tmp_path: Path) -> None:
-    """mfcc -> logmel -> sums, of which mfcc alone has a variant; crops are made from none of them."""
+def test_a_stored_feature_without_the_variant_that_its_input_has_is_an_error(
+    tmp_path: Path,
+) -> None:
+    """mfcc -> logmel -> sums, of which mfcc alone has a variant; crops are made from none of
+    them."""
     logmel = replace(LOGMEL, needs=(SPEC.fingerprint,))
     sums = spec_of("sums", needs=(LOGMEL.fingerprint,))
-    make_store(tmp_path, specs=(SPEC, logmel, sums, CROPS, replace(variant_of("mfcc"), needs=(SPEC.fingerprint,))))
+    make_store(
+        tmp_path,
+        specs=(SPEC, logmel, sums, CROPS, replace(variant_of("mfcc"), needs=(SPEC.fingerprint,))),
+    )
     for name in ("logmel", "sums"):
         with pytest.raises(
-            NotInStore, match=f"the store has no {name}~1, though mfcc, which {name} is made from, has the variant 1; build"
+            NotInStore,
+            match=f"the store has no {name}~1, though mfcc, which {name} is made from, has the "
+            "variant 1; build",
         ):
             train(tmp_path, features=["mfcc", name], variants=(0, 1))
-    assert {variant for _, variant in train(tmp_path, features=["mfcc", "crops"], variants=(0, 1)).items} == {0, 1}
-    assert len(train(tmp_path, features=["mfcc~1", "mfcc"], variants=(0, 1))) == 8  # named itself, a variant is what it is in both
+    assert {
+        variant for _, variant in train(tmp_path, features=["mfcc", "crops"], variants=(0, 1)).items
+    } == {0, 1}
+    assert (
+        len(train(tmp_path, features=["mfcc~1", "mfcc"], variants=(0, 1))) == 8
+    )  # named itself, a variant is what it is in both
 
 
 def test_a_clip_that_lacks_a_variant_keeps_its_other_items(tmp_path: Path) -> None:
-    snapshot = make_store(tmp_path, specs=(SPEC, LOGMEL, CROPS, replace(CROPS, name="crops~1", fingerprint="cd" * 16, variant=1)))
+    snapshot = make_store(
+        tmp_path,
+        specs=(
+            SPEC,
+            LOGMEL,
+            CROPS,
+            replace(CROPS, name="crops~1", fingerprint="cd" * 16, variant=1),
+        ),
+    )
     index = tables_in(tmp_path, snapshot)["index"].to_pandas()
     assert set(index[index.state == "quarantined"].feature) == {"crops", "crops~1"}
     dataset = train(tmp_path, features=["mfcc", "crops"], variants=(0, 1))
@@ -433,20 +598,44 @@ MEAN = np.arange(4.0)
 
 
 def fit(root: Path, variants: tuple[int, ...] = ()) -> Path:
-    """Give the store `zmfcc`, mfcc - MEAN, and `twice`, zmfcc / 2, as if fitted for fold 0 of thirds, and their variants."""
+    """Give the store `zmfcc`, mfcc - MEAN, and `twice`, zmfcc / 2, as if fitted for fold 0 of
+    thirds, and their variants."""
     snapshot, store = FeatureStore(root).snapshot, FeatureStore(root)
-    trained = tuple((clip_id, "0" * 64) for clip_id in train(root, features=["mfcc"], labels=None).clip_ids)
+    trained = tuple(
+        (clip_id, "0" * 64) for clip_id in train(root, features=["mfcc"], labels=None).clip_ids
+    )
     fitted = {}
-    for name, source, state in (("zmfcc", "mfcc", (MEAN, np.ones(4))), ("twice", "zmfcc", (np.zeros(4), np.full(4, 2.0)))):
+    for name, source, state in (
+        ("zmfcc", "mfcc", (MEAN, np.ones(4))),
+        ("twice", "zmfcc", (np.zeros(4), np.full(4, 2.0))),
+    ):
         spec = spec_of(name)
         file = f"fitted/{name}/{spec.fingerprint}/thirds-0-{'a' * 32}.h5"
-        content = StateFile(name, spec.fingerprint, "thirds", 0, trained, dict(zip(("mean", "scale"), state, strict=True)))
+        content = StateFile(
+            name,
+            spec.fingerprint,
+            "thirds",
+            0,
+            trained,
+            dict(zip(("mean", "scale"), state, strict=True)),
+        )
         write_state(root, file, content)
         size, sha256 = (root / file).stat().st_size, sha256_of(root / file)
-        states = (FoldState("thirds", 0, content.training_sha256, len(trained), file, size, sha256, (4,)),)
-        augmented = tuple(replace(spec_of(f"{name}~{number}"), variant=number) for number in variants)
-        fitted[name] = StoredFitted(spec, "scale", {"input": source}, None, False, states, augmented)
-    commit(root, snapshot.features, {name: tables_in(root, snapshot)[name] for name in snapshot.tables}, fitted=fitted)
+        states = (
+            FoldState("thirds", 0, content.training_sha256, len(trained), file, size, sha256, (4,)),
+        )
+        augmented = tuple(
+            replace(spec_of(f"{name}~{number}"), variant=number) for number in variants
+        )
+        fitted[name] = StoredFitted(
+            spec, "scale", {"input": source}, None, False, states, augmented
+        )
+    commit(
+        root,
+        snapshot.features,
+        {name: tables_in(root, snapshot)[name] for name in snapshot.tables},
+        fitted=fitted,
+    )
     assert store.snapshot.number == 1
     return root
 
@@ -463,8 +652,12 @@ def test_a_fitted_feature_is_read_like_a_stored_one_in_its_fold(with_fits: Path)
     for role in ("train", "test"):
         dataset = train(with_fits, features=["mfcc", "zmfcc", "twice"], role=role)
         for clip_id, tracks, _ in dataset:
-            np.testing.assert_allclose(tracks["zmfcc"].values, mfcc[clip_id].values - MEAN, rtol=1e-6)
-            np.testing.assert_allclose(tracks["twice"].values, tracks["zmfcc"].values / 2, rtol=1e-6)
+            np.testing.assert_allclose(
+                tracks["zmfcc"].values, mfcc[clip_id].values - MEAN, rtol=1e-6
+            )
+            np.testing.assert_allclose(
+                tracks["twice"].values, tracks["zmfcc"].values / 2, rtol=1e-6
+            )
     copy = pickle.loads(pickle.dumps(dataset))
     assert same(copy[0][1]["zmfcc"], dataset[0][1]["zmfcc"])
 
@@ -474,26 +667,34 @@ def test_a_fitted_feature_follows_its_input_into_a_variant(with_fits: Path) -> N
     dataset = train(with_fits, features=["twice", "logmel"], variants=(0, 1))
     for i, name in ((0, "mfcc"), (1, "mfcc~1")):
         clip_id, tracks, _ = dataset[i]
-        np.testing.assert_allclose(tracks["twice"].values, (store[name][clip_id].values - MEAN) / 2, rtol=1e-6)
+        np.testing.assert_allclose(
+            tracks["twice"].values, (store[name][clip_id].values - MEAN) / 2, rtol=1e-6
+        )
     with pytest.raises(LeakError, match="twice~1 holds augmented clips"):
         train(with_fits, features=["twice"], variants=(0, 1), role="test")
 
 
-def test_a_fitted_feature_without_the_variant_that_its_input_has_is_an_error(tmp_path: Path) -> None:
+def test_a_fitted_feature_without_the_variant_that_its_input_has_is_an_error(
+    tmp_path: Path,
+) -> None:
     make_store(tmp_path, specs=(SPEC, LOGMEL, variant_of("mfcc")))
     fit(tmp_path)
     for name in ("zmfcc", "twice"):
         with pytest.raises(NotInStore) as caught:
             train(tmp_path, features=[name, "mfcc"], variants=(0, 1))
         assert str(caught.value) == (
-            f"the store has no {name}~1, though mfcc, which {name} is made from, has the variant 1; "
+            f"the store has no {name}~1, though mfcc, which {name} is made from, has the variant "
+            "1; "
             f"build with variants.1 in the recipe and fit again, or leave out {name} or the variant"
         )
         assert len(train(tmp_path, features=[name, "mfcc"])) == 4
 
 
 def test_a_fitted_feature_needs_its_fold(with_fits: Path) -> None:
-    with pytest.raises(ValueError, match="zmfcc is fitted for each fold of a split; name a scheme, a fold and a role"):
+    with pytest.raises(
+        ValueError,
+        match="zmfcc is fitted for each fold of a split; name a scheme, a fold and a role",
+    ):
         FeatureDataset(with_fits, features=["zmfcc"], labels=None, missing="drop")
     with pytest.raises(NotFitted, match="zmfcc is not fitted for fold 1 of thirds"):
         train(with_fits, features=["zmfcc"], fold=1)

@@ -1,4 +1,5 @@
-"""Noise reduction and normalisation: what they gain on sound whose noise is known, and what they leave alone."""
+"""Noise reduction and normalisation: what they gain on sound whose noise is known, and what they
+leave alone."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -29,9 +30,15 @@ class One(dict[str, Track]):
 
 def through(kind: FromTracks, values: Samples) -> Samples:
     times = 3.0 + np.arange(len(values)) / RATE
-    track = Track(np.asarray(values, np.float32), times, np.ones(len(values), bool), ("audio_short",))
+    track = Track(
+        np.asarray(values, np.float32), times, np.ones(len(values), bool), ("audio_short",)
+    )
     other = kind.extract(a_clip(Path("a.wav")), One(input=track))
-    assert (other.values.shape, other.values.dtype, other.notes) == (track.values.shape, np.float32, ("audio_short",))
+    assert (other.values.shape, other.values.dtype, other.notes) == (
+        track.values.shape,
+        np.float32,
+        ("audio_short",),
+    )
     assert np.array_equal(other.seconds, times)
     return other.values
 
@@ -45,11 +52,16 @@ def syllables(seconds: float = 3.0) -> Samples:
 
 def noise_for(clean: Samples, snr: float) -> Samples:
     noise = np.random.default_rng(0).standard_normal(len(clean))
-    return np.asarray(noise * np.sqrt(np.mean(clean.astype(float) ** 2) / 10 ** (snr / 10)), np.float32)
+    return np.asarray(
+        noise * np.sqrt(np.mean(clean.astype(float) ** 2) / 10 ** (snr / 10)), np.float32
+    )
 
 
 def snr_db(clean: Samples, found: Samples) -> float:
-    return float(10 * np.log10(np.mean(clean.astype(float) ** 2) / np.mean((found.astype(float) - clean) ** 2)))
+    return float(
+        10
+        * np.log10(np.mean(clean.astype(float) ** 2) / np.mean((found.astype(float) - clean) ** 2))
+    )
 
 
 # Denoise
@@ -65,14 +77,19 @@ def test_steady_noise_is_reduced_by_some_decibels(snr: float, gain: float) -> No
 def test_a_stronger_subtraction_leaves_less_noise_in_the_pauses() -> None:
     clean = syllables()
     pauses = np.arange(len(clean)) / RATE % 0.5 > 0.35
-    left = [float(np.std(through(Denoise(strength=strength), clean + noise_for(clean, 5.0))[pauses])) for strength in (0.0, 1.0, 2.0, 4.0)]
+    left = [
+        float(np.std(through(Denoise(strength=strength), clean + noise_for(clean, 5.0))[pauses]))
+        for strength in (0.0, 1.0, 2.0, 4.0)
+    ]
     assert left == sorted(left, reverse=True)
     assert left[-1] < 0.1 * left[0]
 
 
 def test_the_floor_keeps_a_share_of_every_magnitude() -> None:
     noise = noise_for(syllables(), 0.0)
-    assert np.std(through(Denoise(strength=100.0, floor=0.1), noise)) == pytest.approx(0.1 * np.std(noise), rel=0.01)
+    assert np.std(through(Denoise(strength=100.0, floor=0.1), noise)) == pytest.approx(
+        0.1 * np.std(noise), rel=0.01
+    )
     assert not through(Denoise(strength=100.0, floor=0.0), noise).any()
 
 
@@ -82,7 +99,8 @@ def test_nothing_subtracted_gives_the_sound_back() -> None:
 
 
 def test_clean_speech_with_silent_pauses_keeps_its_level() -> None:
-    """Digital silence says nothing of the noise, but the quietest sound is taken for it; so speech alone must not lose its level."""
+    """Digital silence says nothing of the noise, but the quietest sound is taken for it; so speech
+    alone must not lose its level."""
     clean = syllables() + 1e-4 * noise_for(syllables(), 0.0)
     assert snr_db(clean, through(Denoise(), clean)) > 40
 
@@ -121,7 +139,9 @@ def test_every_clip_comes_to_the_same_level(gain: float) -> None:
     loud = gain * syllables()
     assert np.abs(through(Normalise(), loud)).max() == pytest.approx(1.0)
     assert np.abs(through(Normalise(level_db=-6.0), loud)).max() == pytest.approx(10 ** (-6 / 20))
-    assert np.sqrt(np.mean(through(Normalise(measure="rms", level_db=-20.0), loud).astype(float) ** 2)) == pytest.approx(0.1, rel=1e-5)
+    assert np.sqrt(
+        np.mean(through(Normalise(measure="rms", level_db=-20.0), loud).astype(float) ** 2)
+    ) == pytest.approx(0.1, rel=1e-5)
 
 
 def test_a_muted_clip_is_not_amplified() -> None:
@@ -137,7 +157,11 @@ def test_both_work_at_any_rate_and_say_so() -> None:
     audio = Audio(rate_hz=48000).spec("audio", {})
     assert Denoise(rate_hz=48000).spec("speech", {"input": audio}).hop_s == audio.hop_s
     assert Normalise().spec("level", {"input": audio}).units == audio.units
-    with pytest.raises(ValueError, match="denoise has rate_hz = 16000, but its input audio has 48000 Hz; give both the same rate"):
+    with pytest.raises(
+        ValueError,
+        match="denoise has rate_hz = 16000, but its input audio has 48000 Hz; give both the same "
+        "rate",
+    ):
         Denoise().spec("speech", {"input": audio})
     with pytest.raises(ValueError, match="normalise works on sound"):
         Normalise().spec("level", {"input": Frames(size=8).spec("frames", {})})
@@ -149,10 +173,16 @@ def test_both_work_at_any_rate_and_say_so() -> None:
         (Denoise, {"noise_share": 0.0}, "noise_share of denoise is 0.0"),
         (Denoise, {"floor": 2.0}, "floor of denoise is 2.0"),
         (Denoise, {"window_s": 5.0}, "window_s of denoise is 5.0"),
-        (Normalise, {"measure": "lufs"}, "measure of normalise is 'lufs', expected one of peak, rms"),
+        (
+            Normalise,
+            {"measure": "lufs"},
+            "measure of normalise is 'lufs', expected one of peak, rms",
+        ),
         (Normalise, {"level_db": 90.0}, "level_db of normalise is 90.0"),
     ],
 )
-def test_wrong_parameters_are_refused_with_a_sentence(kind: type[FromTracks], wrong: dict[str, Any], sentence: str) -> None:
+def test_wrong_parameters_are_refused_with_a_sentence(
+    kind: type[FromTracks], wrong: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence):
         kind(**wrong)

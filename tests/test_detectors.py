@@ -20,8 +20,12 @@ FACE = Box(163, 128, 368, 330, 1.0)
 
 
 def background(height: int, width: int) -> Rgb:
-    noise = np.random.default_rng(7).integers(60, 140, (height // 20, width // 20, 3), dtype=np.uint8)
-    return np.asarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    noise = np.random.default_rng(7).integers(
+        60, 140, (height // 20, width // 20, 3), dtype=np.uint8
+    )
+    return np.asarray(
+        cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8
+    )
 
 
 def paste(rgb: Rgb, left: int, top: int, scale: float) -> tuple[Rgb, Box]:
@@ -35,9 +39,12 @@ def paste(rgb: Rgb, left: int, top: int, scale: float) -> tuple[Rgb, Box]:
 
 @pytest.mark.parametrize("name", DETECTORS)
 @pytest.mark.parametrize(
-    ("height", "width", "left", "top", "scale"), [(360, 640, 60, 20, 0.5), (720, 1280, 700, 50, 1.0), (600, 600, 10, 200, 0.6)]
+    ("height", "width", "left", "top", "scale"),
+    [(360, 640, 60, 20, 0.5), (720, 1280, 700, 50, 1.0), (600, 600, 10, 200, 0.6)],
 )
-def test_the_box_sits_on_the_face(name: str, height: int, width: int, left: int, top: int, scale: float) -> None:
+def test_the_box_sits_on_the_face(
+    name: str, height: int, width: int, left: int, top: int, scale: float
+) -> None:
     rgb, face = paste(background(height, width), left, top, scale)
     best, *others = DETECTORS[name].detect(rgb, 0.6)
     # The Haar cascade draws wider boxes and sees faces in noise.
@@ -80,7 +87,10 @@ def test_the_full_range_finds_two_faces_side_by_side() -> None:
     assert iou(found[1], second) > 0.65
 
 
-@pytest.mark.parametrize(("height", "width", "count"), [(100, 100, 1), (360, 640, 3), (480, 640, 2), (640, 360, 3), (100, 101, 2)])
+@pytest.mark.parametrize(
+    ("height", "width", "count"),
+    [(100, 100, 1), (360, 640, 3), (480, 640, 2), (640, 360, 3), (100, 101, 2)],
+)
 def test_tiles_cover_the_frame_and_overlap_by_half(height: int, width: int, count: int) -> None:
     tiles = detectors._tiles(np.zeros((height, width, 3), np.uint8))
     side = min(height, width)
@@ -93,28 +103,49 @@ def test_tiles_cover_the_frame_and_overlap_by_half(height: int, width: int, coun
 
 
 def test_a_face_cut_by_a_tile_is_not_counted_twice() -> None:
-    whole, part, other = Box(10, 10, 50, 50, 0.9), Box(30, 10, 50, 50, 0.7), Box(80, 10, 120, 50, 0.8)
+    whole, part, other = (
+        Box(10, 10, 50, 50, 0.9),
+        Box(30, 10, 50, 50, 0.7),
+        Box(80, 10, 120, 50, 0.8),
+    )
     assert detectors._distinct([part, other, whole]) == [whole, other]
 
 
 def test_overlapping_boxes_are_averaged_by_score() -> None:
-    blended = detectors._blended([Box(0, 0, 10, 10, 0.6), Box(2, 0, 12, 10, 0.9), Box(50, 0, 60, 10, 0.7)])
+    blended = detectors._blended(
+        [Box(0, 0, 10, 10, 0.6), Box(2, 0, 12, 10, 0.9), Box(50, 0, 60, 10, 0.7)]
+    )
     np.testing.assert_allclose(blended, [(1.2, 0, 11.2, 10, 0.9), (50, 0, 60, 10, 0.7)])
 
 
 def test_a_changed_or_missing_model_file_is_one_sentence(tmp_path: Path) -> None:
     changed = tmp_path / "model.tflite"
     changed.write_bytes(SHORT_RANGE.path.read_bytes()[:-1] + b"x")
-    with pytest.raises(ValueError, match=r"has sha256 .*, expected sha256 bbff11ce.*; install the package again"):
+    with pytest.raises(
+        ValueError, match=r"has sha256 .*, expected sha256 bbff11ce.*; install the package again"
+    ):
         Model(changed, SHORT_RANGE.sha256).read()
     with pytest.raises(ValueError, match="is missing or empty, expected"):
         Model(tmp_path / "none.tflite", SHORT_RANGE.sha256).read()
 
 
 def test_a_process_that_has_detected_faces_ends_quietly() -> None:
-    """A pytest process, because what is alive at its end made the detectors close too late, with a traceback."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "same_boxes", __file__]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    """A pytest process, because what is alive at its end made the detectors close too late, with a
+    traceback."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "same_boxes",
+        __file__,
+    ]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from extractors.frames import encode_jpeg
 from extractors.logmel import LogMel
 from extractors.mfcc import Mfcc
-from flows.draw import DrawError, band_centres_hz, contact_sheet, draw, edges, figure, file_name, orders
+from flows.draw import (
+    DrawError,
+    band_centres_hz,
+    contact_sheet,
+    draw,
+    edges,
+    figure,
+    file_name,
+    orders,
+)
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 from stores.reader import NotInStore
@@ -21,10 +30,14 @@ from tests.conftest import picture
 from tests.test_shards import CROPS
 from tests.test_snapshot import make_store
 
-AUDIO = FeatureSpec("audio", "float32", ("time",), (), "full scale = 1", 1 / 16000, "0" * 32, "audio", 1, "{}")
+AUDIO = FeatureSpec(
+    "audio", "float32", ("time",), (), "full scale = 1", 1 / 16000, "0" * 32, "audio", 1, "{}"
+)
 MFCC = Mfcc().spec("mfcc", {"audio": AUDIO})
 LOGMEL = LogMel().spec("logmel", {"audio": AUDIO})
-BOXES = dataclasses.replace(MFCC, name="faces", extractor="faces", shape=(3,), units="left px, top px, score", params="{}")
+BOXES = dataclasses.replace(
+    MFCC, name="faces", extractor="faces", shape=(3,), units="left px, top px, score", params="{}"
+)
 
 
 def rows(width: int, n: int = 30) -> Track:
@@ -92,7 +105,11 @@ def test_the_command_says_what_it_drew(store: Path, tmp_path: Path) -> None:
 def test_the_axes_are_in_seconds_and_hertz_and_the_scale_in_decibels() -> None:
     drawn = figure("ravdess/a", LOGMEL, rows(64))
     axis, colours = drawn.axes
-    assert (axis.get_xlabel(), axis.get_ylabel(), colours.get_ylabel()) == ("seconds", "Hz", "dB re 1.0 (power)")
+    assert (axis.get_xlabel(), axis.get_ylabel(), colours.get_ylabel()) == (
+        "seconds",
+        "Hz",
+        "dB re 1.0 (power)",
+    )
     low, high = axis.get_xlim()
     assert (low, high) == pytest.approx((0.995, 1.295))
     labels = [int(label.get_text()) for label in axis.get_yticklabels()]
@@ -110,11 +127,19 @@ def test_the_bands_are_where_the_filters_have_their_peaks() -> None:
 
 def test_mfcc_have_a_panel_for_each_order_of_derivative() -> None:
     assert orders(MFCC) == 3
-    panels = [axis for axis in figure("a/b", MFCC, rows(120)).axes if axis.get_ylabel() == "coefficient"]
-    assert [axis.get_title() for axis in panels] == ["coefficients", "first derivative, per row", "second derivative, per row"]
+    panels = [
+        axis for axis in figure("a/b", MFCC, rows(120)).axes if axis.get_ylabel() == "coefficient"
+    ]
+    assert [axis.get_title() for axis in panels] == [
+        "coefficients",
+        "first derivative, per row",
+        "second derivative, per row",
+    ]
     values = rows(120).values
     for number, axis in enumerate(panels):
-        assert np.allclose(axis.collections[0].get_array(), values[:, 40 * number : 40 * number + 40].T)
+        assert np.allclose(
+            axis.collections[0].get_array(), values[:, 40 * number : 40 * number + 40].T
+        )
 
 
 def test_columns_with_names_are_lines() -> None:
@@ -154,7 +179,9 @@ def test_a_sheet_holds_the_pictures_in_order_and_grey_where_there_is_none() -> N
     assert sheet.shape == (2 * 116, 3 * 100, 3)
     for number in range(6):
         tile = sheet[number // 3 * 116 :, number % 3 * 100 :][:96, :96]
-        assert np.array_equal(tile, np.full_like(tile, 192) if number == 2 else track.values[number])
+        assert np.array_equal(
+            tile, np.full_like(tile, 192) if number == 2 else track.values[number]
+        )
     assert (sheet[96:112] < 128).any(), "no time is written below the pictures"
 
 
@@ -171,7 +198,23 @@ def test_jpeg_pictures_are_decoded_and_a_long_clip_is_thinned_out() -> None:
 
 
 def test_no_id_leads_out_of_the_folder_and_no_two_give_one_file() -> None:
-    ids = ["a/b", "a/b.c", "../x", "a/../b", "/etc/x", "a//b", ".", "..", "%2E", "%2E.", "a\\b", "C:x", "a b", "a/é", ""]
+    ids = [
+        "a/b",
+        "a/b.c",
+        "../x",
+        "a/../b",
+        "/etc/x",
+        "a//b",
+        ".",
+        "..",
+        "%2E",
+        "%2E.",
+        "a\\b",
+        "C:x",
+        "a b",
+        "a/é",
+        "",
+    ]
     files = [file_name(clip_id) for clip_id in ids]
     assert len({str(file) for file in files}) == len(ids)
     assert all(not file.is_absolute() and not {".", ".."} & set(file.parts) for file in files)
@@ -181,7 +224,9 @@ def test_no_id_leads_out_of_the_folder_and_no_two_give_one_file() -> None:
 def test_features_of_another_form_are_refused(tmp_path: Path) -> None:
     cube = dataclasses.replace(MFCC, name="cube", shape=(2, 3), dims=("time", "a", "b"))
     make_store(tmp_path / "store", specs=(cube,))
-    with pytest.raises(DrawError, match=r"cube is \(time, 2, 3\), expected rows of numbers or of pictures"):
+    with pytest.raises(
+        DrawError, match=r"cube is \(time, 2, 3\), expected rows of numbers or of pictures"
+    ):
         draw(tmp_path / "store", "cube", tmp_path)
 
 

@@ -1,4 +1,5 @@
-"""The reference trainers: shapes at every stage as the papers state them, the loop, and one command from clips to scores."""
+"""The reference trainers: shapes at every stage as the papers state them, the loop, and one command
+from clips to scores."""
 
 import subprocess
 import sys
@@ -22,7 +23,9 @@ CLASSES = ("angry", "calm", "happy")
 
 
 def track(rows: int, *shape: int, dtype: type = np.float32, seed: int = 0) -> Track:
-    values = np.random.default_rng(seed + rows).normal(size=(rows, *shape)) * (255 if dtype is np.uint8 else 1)
+    values = np.random.default_rng(seed + rows).normal(size=(rows, *shape)) * (
+        255 if dtype is np.uint8 else 1
+    )
     return Track(values.astype(dtype), np.arange(rows) / 10, np.ones(rows, np.bool_))
 
 
@@ -37,16 +40,25 @@ def shapes(model: Net, batch: Tensors) -> dict[str, tuple[int, ...]]:
 
 
 def test_donatus_has_the_shapes_of_the_paper_at_every_stage() -> None:
-    batch = batch_of(*({"audio_embedding": track(n, 2048), "face_embedding": track(n, 2048)} for n in (37, 30)))
+    batch = batch_of(
+        *({"audio_embedding": track(n, 2048), "face_embedding": track(n, 2048)} for n in (37, 30))
+    )
     found = shapes(donatus2026.build(batch, 8, small=False), batch)
     assert found["audio"] == found["faces"] == (2, 37, 2048)  # 2.4: 2048-dimensional embeddings
     both = ("audio_lstm", "faces_lstm", "audio_self", "faces_self", "audio_cross", "faces_cross")
-    assert {found[stage] for stage in both} == {(2, 37, 256)}  # 2.5: 128 units per direction, 256 per modality
+    assert {found[stage] for stage in both} == {
+        (2, 37, 256)
+    }  # 2.5: 128 units per direction, 256 per modality
     assert found["logits"] == (2, 8)
 
 
 def test_tucker_has_the_shapes_of_the_paper_at_every_stage() -> None:
-    batch = batch_of(*({"logmel128_z": track(256, 128, seed=i), "frame_embedding": track(90, 512, seed=i)} for i in range(2)))
+    batch = batch_of(
+        *(
+            {"logmel128_z": track(256, 128, seed=i), "frame_embedding": track(90, 512, seed=i)}
+            for i in range(2)
+        )
+    )
     assert shapes(tucker2025.build(batch, 7, small=False), batch) == {
         "mel": (2, 256, 128),  # A.4
         "frames": (2, 90, 512),
@@ -67,17 +79,26 @@ def test_the_tucker_layer_is_the_papers_projection_of_the_whole_tensor() -> None
     layer = tucker2025.Tucker(6, 5, (3, 2, 4))
     audio, picture = torch.randn(2, 6, 5), torch.randn(2, 6, 5)
     whole = torch.einsum("nta,ntv->ntav", audio, picture)  # algorithm A1
-    core = torch.einsum("ntav,tk,ap,vq->nkpq", whole, layer.time, layer.audio, layer.picture)  # algorithm A2
+    core = torch.einsum(
+        "ntav,tk,ap,vq->nkpq", whole, layer.time, layer.audio, layer.picture
+    )  # algorithm A2
     torch.testing.assert_close(layer(audio, picture), core)
 
 
 def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> None:
-    batch = batch_of(*({"logmel128_z": track(300, 128, seed=i), "frame_embedding": track(90, 512, seed=i)} for i in range(2)))
+    batch = batch_of(
+        *(
+            {"logmel128_z": track(300, 128, seed=i), "frame_embedding": track(90, 512, seed=i)}
+            for i in range(2)
+        )
+    )
     assert shapes(tucker2025.build(batch, 7, small=False), batch)["audio"] == (2, 60, 128)
 
 
 def test_tcs_has_the_shapes_of_the_paper_at_every_stage() -> None:
-    batch = batch_of(*({"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 512)} for n in (30, 24)))
+    batch = batch_of(
+        *({"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 512)} for n in (30, 24))
+    )
     assert shapes(tcs2026.build(0.1, batch, 7, small=False), batch) == {
         "slices": (2, 30, 5, 64),
         "faces": (2, 30, 512),
@@ -112,12 +133,15 @@ def test_the_consistency_loss_is_equation_3() -> None:
     mask = torch.tensor([[True, True, True, False]])
     steps = two_classes(1.0, 1.0, 0.0, 0.5)
     assert tcs2026.change(two_classes(0.7, 0.7, 0.7, 0.1), mask).item() == 0
-    assert tcs2026.change(steps, mask).item() == pytest.approx((0 + 2) / 2)  # the padded step does not count
+    assert tcs2026.change(steps, mask).item() == pytest.approx(
+        (0 + 2) / 2
+    )  # the padded step does not count
 
 
 def test_the_consistency_loss_is_part_of_the_loss() -> None:
     batch = batch_of(
-        {"logmel64_z": track(9, 5, 64), "face_embedding": track(9, 512)}, {"logmel64_z": track(8, 5, 64), "face_embedding": track(8, 512)}
+        {"logmel64_z": track(9, 5, 64), "face_embedding": track(9, 512)},
+        {"logmel64_z": track(8, 5, 64), "face_embedding": track(8, 512)},
     )
     torch.manual_seed(0)
     model = tcs2026.build(10.0, batch, 3, small=True).eval()
@@ -134,13 +158,18 @@ def test_smoothing_is_equation_5_and_calms_jitter() -> None:
     smoothed = tcs2026.smooth(steps)
     assert smoothed[0, :, 0].tolist() == pytest.approx([1.0, 0.8, 0.84, 0.872])
     mask = torch.ones(1, 4, dtype=torch.bool)
-    assert tcs2026.jitter(steps, mask) == pytest.approx(2 / 0.3)  # two changes in the three tenths between four steps
+    assert tcs2026.jitter(steps, mask) == pytest.approx(
+        2 / 0.3
+    )  # two changes in the three tenths between four steps
     assert tcs2026.jitter(smoothed, mask) == 0
 
 
 def test_kirar_models_take_the_one_vector_of_a_clip() -> None:
     batch = batch_of(*({"selected": track(1, 100, seed=i)} for i in range(2)))
-    found = [shapes(build(batch, 3, False), batch) for build in (kirar2024.build_bilstm, kirar2024.build_attention, kirar2024.build_cnn)]
+    found = [
+        shapes(build(batch, 3, False), batch)
+        for build in (kirar2024.build_bilstm, kirar2024.build_attention, kirar2024.build_cnn)
+    ]
     assert [one["pieces"] for one in found] == [(2, 4, 32)] * 3
     assert found[0]["lstm"] == found[1]["lstm"] == found[1]["attended"] == (2, 4, 256)
     assert [one["logits"] for one in found] == [(2, 3)] * 3
@@ -148,8 +177,15 @@ def test_kirar_models_take_the_one_vector_of_a_clip() -> None:
 
 def test_kirars_self_attention_is_equations_4_to_9() -> None:
     attention, x = kirar2024.SelfAttention(8, heads=2), torch.randn(1, 5, 8)
-    q, k, v = x @ attention.queries.weight.T, x @ attention.keys.weight.T, x @ attention.values.weight.T
-    heads = [torch.softmax(q[..., h] @ k[..., h].transpose(1, 2) / 2, -1) @ v[..., h] for h in (slice(0, 4), slice(4, 8))]
+    q, k, v = (
+        x @ attention.queries.weight.T,
+        x @ attention.keys.weight.T,
+        x @ attention.values.weight.T,
+    )
+    heads = [
+        torch.softmax(q[..., h] @ k[..., h].transpose(1, 2) / 2, -1) @ v[..., h]
+        for h in (slice(0, 4), slice(4, 8))
+    ]
     joined = torch.cat(heads, -1) @ attention.out.weight.T
     torch.testing.assert_close(attention(x), nn.functional.layer_norm(x + joined, (8,)))
 
@@ -158,7 +194,12 @@ def test_satvik_has_the_shapes_of_the_paper_at_every_stage() -> None:
     frames = batch_of(*({"frames64": track(n, 64, 64, 3, dtype=np.uint8)} for n in (4, 3)))
     seen = shapes(satvik2025.build_frames(frames, 8, small=False), frames)
     assert seen["pictures"] == (8, 3, 64, 64)
-    assert [seen[f"conv{i}"] for i in range(1, 5)] == [(8, 32, 31, 31), (8, 64, 14, 14), (8, 128, 6, 6), (8, 256, 2, 2)]
+    assert [seen[f"conv{i}"] for i in range(1, 5)] == [
+        (8, 32, 31, 31),
+        (8, 64, 14, 14),
+        (8, 128, 6, 6),
+        (8, 256, 2, 2),
+    ]
     assert (seen["flat"], seen["each"], seen["logits"]) == ((8, 1024), (2, 4, 8), (2, 8))
     audio = batch_of(*({"mfcc_padded": track(200, 20, seed=i)} for i in range(2)))
     heard = shapes(satvik2025.build_audio(audio, 8, small=False), audio)
@@ -179,7 +220,9 @@ def test_satviks_pictures_lie_between_0_and_1_and_padded_frames_do_not_count() -
 
 
 def test_the_more_confident_model_decides_and_clips_of_one_model_are_left_out() -> None:
-    frames = Predictions(("a", "b", "c"), np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5]]))
+    frames = Predictions(
+        ("a", "b", "c"), np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5]])
+    )
     audio = Predictions(("b", "a"), np.array([1, 0]), np.array([[0.7, 0.3], [0.2, 0.8]]))
     fused = satvik2025.more_confident(frames, audio)
     assert fused.clip_ids == ("a", "b")
@@ -188,8 +231,14 @@ def test_the_more_confident_model_decides_and_clips_of_one_model_are_left_out() 
 
 
 BUILDS = {
-    "donatus2026": (donatus2026.build, lambda n: {"audio_embedding": track(n, 64), "face_embedding": track(n, 64)}),
-    "tcs2026": (lambda *how: tcs2026.build(0.1, *how), lambda n: {"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 32)}),
+    "donatus2026": (
+        donatus2026.build,
+        lambda n: {"audio_embedding": track(n, 64), "face_embedding": track(n, 64)},
+    ),
+    "tcs2026": (
+        lambda *how: tcs2026.build(0.1, *how),
+        lambda n: {"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 32)},
+    ),
 }
 
 
@@ -274,15 +323,31 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def clips(root: Path, role: str) -> FeatureDataset:
-    return FeatureDataset(root, features=["mfcc"], labels="made3", scheme="thirds", fold=0, role=role, missing="drop")
+    return FeatureDataset(
+        root, features=["mfcc"], labels="made3", scheme="thirds", fold=0, role=role, missing="drop"
+    )
 
 
-def test_a_run_reports_every_fold_beside_chance(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_reports_every_fold_beside_chance(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     results = run(PAPER, made)
-    assert [(result.protocol.scheme, result.fold, result.model) for result in results] == [("thirds", fold, "small") for fold in range(3)]
-    tested = [clip_id for fold in range(3) for clip_id in FeatureDataset(
-        made, features=["mfcc"], labels="made3", scheme="thirds", fold=fold, role="test", missing="drop"
-    ).clip_ids]  # fmt: skip
+    assert [(result.protocol.scheme, result.fold, result.model) for result in results] == [
+        ("thirds", fold, "small") for fold in range(3)
+    ]
+    tested = [
+        clip_id
+        for fold in range(3)
+        for clip_id in FeatureDataset(
+            made,
+            features=["mfcc"],
+            labels="made3",
+            scheme="thirds",
+            fold=fold,
+            role="test",
+            missing="drop",
+        ).clip_ids
+    ]
     assert sum(int(result.scores.confusion.sum()) for result in results) == len(tested)
     printed = capsys.readouterr().out
     assert "the paper's own protocol; no subject on two sides" in printed
@@ -294,14 +359,23 @@ def test_a_run_reports_every_fold_beside_chance(made: Path, capsys: pytest.Captu
 def test_schemes_and_models_of_equal_scores_have_a_line_each(made: Path) -> None:
     (one, *_) = run(PAPER, made)
     halves = replace(one.protocol, scheme="halves")
-    results = [one, replace(one, model="other"), replace(one, protocol=halves), replace(one, protocol=halves, model="other")]
+    results = [
+        one,
+        replace(one, model="other"),
+        replace(one, protocol=halves),
+        replace(one, protocol=halves, model="other"),
+    ]
     told = [line.split()[0] for line in summary("made", results).splitlines()[2:]]
     assert told == ["thirds", "small", "other", "halves", "small", "other"]
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(made: Path) -> None:
-    trained = [loop.train(TRIAL, clips(made, "train"), None, seed, small=False) for seed in (0, 0, 1)]
-    first, again, other = (loop.predict(model, TRIAL, clips(made, "test")).probabilities for model in trained)
+    trained = [
+        loop.train(TRIAL, clips(made, "train"), None, seed, small=False) for seed in (0, 0, 1)
+    ]
+    first, again, other = (
+        loop.predict(model, TRIAL, clips(made, "test")).probabilities for model in trained
+    )
     assert (first == again).all()
     assert (first != other).any()
 
@@ -323,7 +397,12 @@ def test_the_weights_of_the_epoch_that_suits_the_watched_clips_best_are_kept(mad
 def test_without_watched_clips_all_epochs_are_run(made: Path) -> None:
     trial = replace(TRIAL, fitting=Fitting(8, 2, fast_adam, patience=1))
     plain = replace(TRIAL, fitting=Fitting(8, 2, fast_adam))
-    found = [loop.predict(loop.train(one, clips(made, "train"), None, 0, False), one, clips(made, "test")) for one in (trial, plain)]
+    found = [
+        loop.predict(
+            loop.train(one, clips(made, "train"), None, 0, False), one, clips(made, "test")
+        )
+        for one in (trial, plain)
+    ]
     assert (found[0].probabilities == found[1].probabilities).all()
 
 
@@ -332,8 +411,13 @@ def test_rows_are_examples_of_one_valid_row_each(made: Path) -> None:
     rows = loop.Rows(whole)
     valid = [whole[i][1]["mfcc"].valid for i in range(len(whole))]
     assert len(rows) == sum(int(of_clip.sum()) for of_clip in valid)
-    assert all(len(rows[i][1]["mfcc"]) == 1 and rows[i][1]["mfcc"].valid.all() for i in range(len(rows)))
-    chosen = {clip_id: np.arange(len(of_clip)) == 0 for clip_id, of_clip in zip(whole.clip_ids, valid, strict=True)}
+    assert all(
+        len(rows[i][1]["mfcc"]) == 1 and rows[i][1]["mfcc"].valid.all() for i in range(len(rows))
+    )
+    chosen = {
+        clip_id: np.arange(len(of_clip)) == 0
+        for clip_id, of_clip in zip(whole.clip_ids, valid, strict=True)
+    }
     assert len(loop.Rows(whole, chosen)) == sum(int(of_clip[0]) for of_clip in valid)
 
 
@@ -349,9 +433,13 @@ def test_a_scheme_that_shares_subjects_says_so(made: Path, tmp_path: Path) -> No
 
 
 def test_a_store_of_another_recipe_or_without_folds_or_labels_is_refused(made: Path) -> None:
-    with pytest.raises(NotReady, match="was built with the recipe made; build one with --recipe tcs2026"):
+    with pytest.raises(
+        NotReady, match="was built with the recipe made; build one with --recipe tcs2026"
+    ):
         run(tcs2026.PAPER, made)
-    with pytest.raises(NotReady, match=r"has no folds of halves; make them: affectstore split .* halves"):
+    with pytest.raises(
+        NotReady, match=r"has no folds of halves; make them: affectstore split .* halves"
+    ):
         run(PAPER, made, ["halves"])
     with pytest.raises(NotReady, match=r"has the labels made3.*; made learns cremad6"):
         run(replace(PAPER, labels=("cremad6",)), made)
@@ -374,18 +462,34 @@ def test_any_trainer_scikit_learn(made: Path) -> None:
 
 def test_any_trainer_jax(made: Path) -> None:
     # In a process of its own: JAX's threads outlive it, and tests that fork come after.
-    command = [sys.executable, "-m", "examples.any_trainer_jax", str(made), "mfcc", "made3", "thirds"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]).stdout
+    command = [
+        sys.executable,
+        "-m",
+        "examples.any_trainer_jax",
+        str(made),
+        "mfcc",
+        "made3",
+        "thirds",
+    ]
+    printed = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    ).stdout
     assert [line.split(":")[0] for line in printed.splitlines()] == ["fold 0", "fold 1", "fold 2"]
 
 
 TINY = {"kirar2024": (6, 4, 1)}
-"""Actors, emotions and takes of a sample; the autoencoder judges itself by a second training subject."""
+"""Actors, emotions and takes of a sample; the autoencoder judges itself by a second training
+subject."""
 BRIEF = {
     "donatus2026": ("features.frames.fps=4.0", "fitted.audio_embedding.segment_hop_s=0.25"),
     "tucker2025": ("features.frames.fps=3.0",),
     "tcs2026": ("features.frames.fps=4.0",),
-    "kirar2024": ("features.frames.fps=3.0", "fitted.code.steps=20", "fitted.selected.population=4", "fitted.selected.iterations=2"),
+    "kirar2024": (
+        "features.frames.fps=3.0",
+        "fitted.code.steps=20",
+        "fitted.selected.population=4",
+        "fitted.selected.iterations=2",
+    ),
     "satvik2025": (),
 }
 """Further changes to the small recipe: here the way counts, not the scores."""
@@ -399,7 +503,9 @@ def test_one_command_goes_from_clips_to_scores_under_both_protocols(
 ) -> None:
     monkeypatch.setattr(prepare, "SIZES", {recipe: TINY.get(recipe, (3, 2, 1))})
     # Of so few clips, the one that is cut off on purpose is a large part.
-    monkeypatch.setitem(prepare.SMALL, recipe, (*prepare.SMALL[recipe], *BRIEF[recipe], "max_bad_fraction=0.2"))
+    monkeypatch.setitem(
+        prepare.SMALL, recipe, (*prepare.SMALL[recipe], *BRIEF[recipe], "max_bad_fraction=0.2")
+    )
     threads = torch.get_num_threads()
     try:
         main([recipe, str(tmp_path / "store"), "--sample", "--small", "--folds", "1"])
@@ -409,7 +515,9 @@ def test_one_command_goes_from_clips_to_scores_under_both_protocols(
     summary = printed.rpartition(f"\n{recipe} ")[2].splitlines()[1:]
     schemes = [line.strip() for line in summary if line.startswith("  ") and len(line.split()) == 1]
     assert schemes[-1] == "subject_kfold"
-    assert [scheme.endswith("random_80_20_leaking") for scheme in schemes] == ([False] if recipe == "donatus2026" else [True, False])
+    assert [scheme.endswith("random_80_20_leaking") for scheme in schemes] == (
+        [False] if recipe == "donatus2026" else [True, False]
+    )
     assert ("LEAKS" in printed) == (recipe != "donatus2026")
     scores = [line.split()[-4:] for line in summary if line.startswith("    ")]
     assert len(scores) >= len(schemes)

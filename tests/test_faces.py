@@ -1,4 +1,5 @@
-"""Following faces and cropping them: the rules with a detector that reads boxes off a plan, the whole with real detectors."""
+"""Following faces and cropping them: the rules with a detector that reads boxes off a plan, the
+whole with real detectors."""
 
 import itertools
 import json
@@ -32,7 +33,8 @@ def box(x: float, y: float = 20, side: float = 20, score: float = 0.9) -> Box:
 
 
 class Planned:
-    """A detector: frame k carries k in its first pixel, and shows the faces that the plan has for k."""
+    """A detector: frame k carries k in its first pixel, and shows the faces that the plan has for
+    k."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.asked = plan, list[int]()
@@ -49,7 +51,11 @@ def frame(k: int, level: int = 90) -> Rgb:
 
 
 def follow(
-    plan: Plan, frames: int, fps: float = 10, faces: Faces | None = None, levels: Mapping[int, int] | None = None
+    plan: Plan,
+    frames: int,
+    fps: float = 10,
+    faces: Faces | None = None,
+    levels: Mapping[int, int] | None = None,
 ) -> tuple[FaceSink, Planned]:
     """Push made frames; `levels` gives the grey level from a frame on."""
     detector, level = Planned(plan), 90
@@ -67,7 +73,9 @@ def boxes(track: Track) -> list[tuple[float, ...]]:
 # --- the rules
 
 
-def test_a_face_that_stays_is_looked_at_every_third_of_a_second_and_lies_on_a_line_between() -> None:
+def test_a_face_that_stays_is_looked_at_every_third_of_a_second_and_lies_on_a_line_between() -> (
+    None
+):
     sink, detector = follow(lambda k: [box(2 * k)], 31)
     track = sink.finish()
     assert detector.asked == list(range(0, 31, 3))
@@ -117,7 +125,8 @@ def test_a_face_that_flashes_does_not_count() -> None:
     assert (track.values[:, 5] == 1).all()
     sink, _ = follow(lambda k: [box(100)] if k in {9, 10, 18} else [], 31)
     with pytest.raises(
-        BadClip, match=r"looked at \d+ of 31 frames and had hits in 2 \(best score 0.90\), none of which lasted 0.5 s"
+        BadClip,
+        match=r"looked at \d+ of 31 frames and had hits in 2 \(best score 0.90\), none of which lasted 0.5 s",
     ) as bad:
         sink.finish()
     assert bad.value.reason is Reason.NO_FACE
@@ -125,7 +134,9 @@ def test_a_face_that_flashes_does_not_count() -> None:
 
 def test_no_hit_at_all_says_how_many_frames_were_looked_at() -> None:
     sink, _ = follow(lambda k: [box(30, score=0.5)], 10)
-    with pytest.raises(BadClip, match=r"looked at 4 of 10 frames and found nothing with a score of 0.6 or more"):
+    with pytest.raises(
+        BadClip, match=r"looked at 4 of 10 frames and found nothing with a score of 0.6 or more"
+    ):
         sink.finish()
 
 
@@ -178,7 +189,9 @@ def test_a_second_face_in_a_tenth_of_the_frames_is_not_yet_many() -> None:
 
 
 def test_while_the_main_face_is_missing_for_a_moment_nobody_takes_its_place() -> None:
-    sink, _ = follow(lambda k: [box(10, side=10)] if 12 <= k < 16 else [box(10, side=10), box(100, side=30)], 31)
+    sink, _ = follow(
+        lambda k: [box(10, side=10)] if 12 <= k < 16 else [box(10, side=10), box(100, side=30)], 31
+    )
     track = sink.finish()
     assert not track.valid[12:16].any()
     assert (track.values[12:16, 5] == 1).all()
@@ -195,9 +208,13 @@ def test_after_a_long_absence_the_next_face_has_the_rows() -> None:
 
 def test_faces_that_cross_the_scene_keep_their_numbers() -> None:
     seen: list[set[int]] = []
-    detector = Planned(lambda k: [box(10 + k), box(120 - k)] if k % 2 else [box(120 - k), box(10 + k)])
+    detector = Planned(
+        lambda k: [box(10 + k), box(120 - k)] if k % 2 else [box(120 - k), box(10 + k)]
+    )
     sink = FaceSink(CLIP, Faces(), detector)
-    sink.listen(lambda rgb, seconds, found: seen.append({n for n, b in found.items() if b.left < 65}))
+    sink.listen(
+        lambda rgb, seconds, found: seen.append({n for n, b in found.items() if b.left < 65})
+    )
     for k in range(30):
         sink.push(k / 10, frame(k))
     sink.finish()
@@ -263,7 +280,10 @@ def test_a_wrong_parameter_is_one_sentence(make: Callable[[], object]) -> None:
 
 def test_every_parameter_and_the_model_are_in_the_fingerprint() -> None:
     frames = Frames().spec("frames", {})
-    specs = [faces.spec("faces", {"frames": frames}) for faces in (Faces(), Faces(every_s=0.2), Faces(detector="haar"))]
+    specs = [
+        faces.spec("faces", {"frames": frames})
+        for faces in (Faces(), Faces(every_s=0.2), Faces(detector="haar"))
+    ]
     assert len({spec.fingerprint for spec in specs}) == 3
     assert Faces().weights_sha256 == DETECTORS["blazeface_short"].model.sha256
     assert json.loads(specs[0].params)["min_lasting_s"] == 0.5
@@ -274,7 +294,9 @@ def test_every_parameter_and_the_model_are_in_the_fingerprint() -> None:
 
 # --- crops
 
-RAMP: Rgb = np.stack(np.broadcast_arrays(np.arange(160)[None], np.arange(90)[:, None], 7), axis=-1).astype(np.uint8)
+RAMP: Rgb = np.stack(
+    np.broadcast_arrays(np.arange(160)[None], np.arange(90)[:, None], 7), axis=-1
+).astype(np.uint8)
 
 
 def test_the_square_has_the_box_in_its_middle_and_a_margin_on_every_side() -> None:
@@ -284,12 +306,19 @@ def test_the_square_has_the_box_in_its_middle_and_a_margin_on_every_side() -> No
 
 
 def test_a_crop_holds_exactly_the_pixels_of_its_square() -> None:
-    np.testing.assert_array_equal(cut_square(RAMP, Box(40, 30, 60, 50, 1), 0.25, 30), RAMP[25:55, 35:65])
+    np.testing.assert_array_equal(
+        cut_square(RAMP, Box(40, 30, 60, 50, 1), 0.25, 30), RAMP[25:55, 35:65]
+    )
 
 
-@pytest.mark.parametrize(("left", "top"), [(-8, -12), (150, 80), (-8, 80), (150, -12), (-60, 20), (200, 120)])
+@pytest.mark.parametrize(
+    ("left", "top"), [(-8, -12), (150, 80), (-8, 80), (150, -12), (-60, 20), (200, 120)]
+)
 def test_beyond_the_frame_the_edge_is_repeated(left: int, top: int) -> None:
-    rows, columns = np.clip(np.arange(top, top + 20), 0, 89), np.clip(np.arange(left, left + 20), 0, 159)
+    rows, columns = (
+        np.clip(np.arange(top, top + 20), 0, 89),
+        np.clip(np.arange(left, left + 20), 0, 159),
+    )
     found = cut_square(RAMP, Box(left, top, left + 20, top + 20, 1), 0.0, 20)
     np.testing.assert_array_equal(found, RAMP[rows][:, columns])
 
@@ -299,8 +328,14 @@ def test_a_crop_shrinks_by_area_and_grows_by_lines() -> None:
     checked[::2] = 0
     square_of_40 = checked[10:50, 20:60]
     at = Box(20, 10, 60, 50, 1)
-    np.testing.assert_array_equal(cut_square(checked, at, 0, 8), cv2.resize(square_of_40, (8, 8), interpolation=cv2.INTER_AREA))
-    np.testing.assert_array_equal(cut_square(checked, at, 0, 90), cv2.resize(square_of_40, (90, 90), interpolation=cv2.INTER_LINEAR))
+    np.testing.assert_array_equal(
+        cut_square(checked, at, 0, 8),
+        cv2.resize(square_of_40, (8, 8), interpolation=cv2.INTER_AREA),
+    )
+    np.testing.assert_array_equal(
+        cut_square(checked, at, 0, 90),
+        cv2.resize(square_of_40, (90, 90), interpolation=cv2.INTER_LINEAR),
+    )
 
 
 def crops_of(plan: Plan, frames: int, crops: Crops) -> tuple[FaceSink, CropSink]:
@@ -322,14 +357,18 @@ def test_crops_show_the_followed_face_where_it_is_valid(pixels: str, crops_first
         return [box(60, side=10)] if 8 <= k < 11 else [box(60, side=10), box(100, 30, 30)]
 
     faces, sink = crops_of(plan, 21, Crops(size=30, margin=0.0, pixels=pixels))
-    track, boxed = (sink.finish(), faces.finish()) if crops_first else (faces.finish(), sink.finish())[::-1]
+    track, boxed = (
+        (sink.finish(), faces.finish()) if crops_first else (faces.finish(), sink.finish())[::-1]
+    )
     np.testing.assert_array_equal(track.valid, boxed.valid)
     np.testing.assert_array_equal(track.seconds, boxed.seconds)
     assert track.notes == boxed.notes == ("many_faces", "face_gaps")
     assert not track.valid[8:11].any()
     if pixels == "raw":
         assert track.values.shape == (21, 30, 30, 3)
-        np.testing.assert_array_equal(track.values[track.valid], np.broadcast_to(RAMP[30:60, 100:130], (18, 30, 30, 3)))
+        np.testing.assert_array_equal(
+            track.values[track.valid], np.broadcast_to(RAMP[30:60, 100:130], (18, 30, 30, 3))
+        )
     else:
         assert [len(image) > 0 for image in track.values] == track.valid.tolist()
         assert np.abs(decode_jpeg(track.values[0]).astype(int) - RAMP[30:60, 100:130]).mean() < 3
@@ -350,7 +389,9 @@ def test_no_more_than_four_faces_of_a_frame_are_cut() -> None:
 
 
 def test_crops_refuse_faces_that_are_none() -> None:
-    with pytest.raises(ValueError, match="crops of 'faces' need a feature made by `faces`, got a FramesSink"):
+    with pytest.raises(
+        ValueError, match="crops of 'faces' need a feature made by `faces`, got a FramesSink"
+    ):
         Crops().sink(CLIP, {"faces": Frames().sink(CLIP, {})})
 
 
@@ -370,14 +411,25 @@ def portrait_frame(k: int) -> Rgb:
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_interpolated_boxes_are_as_good_as_a_look_at_every_frame(name: str) -> None:
-    sparse, dense = Faces(detector=name).sink(CLIP, {}), Faces(detector=name, every_s=0.0).sink(CLIP, {})
+    sparse, dense = (
+        Faces(detector=name).sink(CLIP, {}),
+        Faces(detector=name, every_s=0.0).sink(CLIP, {}),
+    )
     for k in range(25):
         for sink in (sparse, dense):
             sink.push(k / 10, portrait_frame(k))
     found = sparse.finish(), dense.finish()
     both = found[0].valid & found[1].valid
     assert both.mean() > 0.9
-    assert np.mean([iou(Box(*a[:5]), Box(*b[:5])) for a, b in zip(*(track.values[both] for track in found), strict=True)]) > 0.9
+    assert (
+        np.mean(
+            [
+                iou(Box(*a[:5]), Box(*b[:5]))
+                for a, b in zip(*(track.values[both] for track in found), strict=True)
+            ]
+        )
+        > 0.9
+    )
     assert sparse._looks < dense._looks / 2
 
 
@@ -400,16 +452,27 @@ def test_a_cartoon_has_no_face(name: str) -> None:
     assert bad.value.reason is Reason.NO_FACE
 
 
-@pytest.mark.parametrize("name", ["pyfeat_single_face.mp4", "sadtalker_WDA_AOC_000.mp4", "pyfeat_WolfgangLanger_Pexels.mp4"])
+@pytest.mark.parametrize(
+    "name",
+    ["pyfeat_single_face.mp4", "sadtalker_WDA_AOC_000.mp4", "pyfeat_WolfgangLanger_Pexels.mp4"],
+)
 def test_the_detectors_agree_on_real_faces(name: str) -> None:
     frames = real_frames(name)
-    sinks = [Faces(detector=detector).sink(CLIP, {}) for detector in ("blazeface_short", "blazeface_full")]
+    sinks = [
+        Faces(detector=detector).sink(CLIP, {})
+        for detector in ("blazeface_short", "blazeface_full")
+    ]
     for sink, (seconds, rgb) in itertools.product(sinks, frames):
         sink.push(seconds, rgb)
     short, full = (sink.finish() for sink in sinks)
     assert short.valid.all()
     assert full.valid.all()
-    assert np.median([iou(Box(*a[:5]), Box(*b[:5])) for a, b in zip(short.values, full.values, strict=True)]) > 0.75
+    assert (
+        np.median(
+            [iou(Box(*a[:5]), Box(*b[:5])) for a, b in zip(short.values, full.values, strict=True)]
+        )
+        > 0.75
+    )
 
 
 def test_a_smaller_face_that_comes_and_goes_costs_no_further_look() -> None:

@@ -1,4 +1,5 @@
-"""A ResNet fine-tuned on the training clips of a fold: what is trained, what is kept, and what it gives."""
+"""A ResNet fine-tuned on the training clips of a fold: what is trained, what is kept, and what it
+gives."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +19,16 @@ from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
 SMALL = Finetuned(
-    input="crops", labels="emotion", depth=18, weights="random", size=32, epochs=2, rows=2, batch=8, learning_rate=1e-3, train_from="layer4"
+    input="crops",
+    labels="emotion",
+    depth=18,
+    weights="random",
+    size=32,
+    epochs=2,
+    rows=2,
+    batch=8,
+    learning_rate=1e-3,
+    train_from="layer4",
 )
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
@@ -27,7 +37,11 @@ def pictures(label: int, rows: int, rng: np.random.Generator, side: int = 32) ->
     """Stripes, upright or lying, under noise and a brightness of their own."""
     wave = 40 * np.sin(np.arange(side) / 2 + rng.uniform(0, 6, (rows, 1)))
     stripes = wave[:, :, None] if label else wave[:, None, :]
-    values = rng.uniform(80, 170, (rows, 1, 1, 1)) + stripes[..., None] + rng.normal(0, 25, (rows, side, side, 3))
+    values = (
+        rng.uniform(80, 170, (rows, 1, 1, 1))
+        + stripes[..., None]
+        + rng.normal(0, 25, (rows, side, side, 3))
+    )
     return values.clip(0, 255).astype(np.uint8)
 
 
@@ -38,16 +52,28 @@ def track_of(images: np.ndarray, valid: Sequence[bool] | None = None) -> Track:
 
 def examples_of(tracks: Sequence[Track], labels: Sequence[int]) -> Examples:
     ids = tuple(f"c/{i}" for i in range(len(tracks)))
-    return Examples(ids, tuple(f"g{i % 3}" for i in range(len(tracks))), tuple(f"l{label}" for label in labels), {"input": tracks})
+    return Examples(
+        ids,
+        tuple(f"g{i % 3}" for i in range(len(tracks))),
+        tuple(f"l{label}" for label in labels),
+        {"input": tracks},
+    )
 
 
 def striped(clips: int, seed: int = 0) -> Examples:
     rng = np.random.default_rng(seed)
-    return examples_of([track_of(pictures(i % 2, 3, rng)) for i in range(clips)], [i % 2 for i in range(clips)])
+    return examples_of(
+        [track_of(pictures(i % 2, 3, rng)) for i in range(clips)], [i % 2 for i in range(clips)]
+    )
 
 
 def means(fitter: Finetuned, state: dict[str, np.ndarray], examples: Examples) -> np.ndarray:
-    return np.stack([fitter.encode(state, {"input": examples.tracks["input"][i]}).values.mean(axis=0) for i in range(len(examples))])
+    return np.stack(
+        [
+            fitter.encode(state, {"input": examples.tracks["input"][i]}).values.mean(axis=0)
+            for i in range(len(examples))
+        ]
+    )
 
 
 def separation(rows: np.ndarray) -> float:
@@ -78,7 +104,9 @@ def test_the_same_clips_give_the_same_bytes_whatever_torch_did_before() -> None:
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(before, torch.random.get_rng_state())
-    assert {name: array.tobytes() for name, array in first.items()} == {name: array.tobytes() for name, array in second.items()}
+    assert {name: array.tobytes() for name, array in first.items()} == {
+        name: array.tobytes() for name, array in second.items()
+    }
 
 
 @pytest.mark.parametrize("train_from", STAGES)
@@ -89,7 +117,10 @@ def test_only_what_is_trained_is_kept_and_all_of_it_has_changed(train_from: str)
     assert parts == set(STAGES[STAGES.index(train_from) :])
     assert not [name for name in state if "running" in name or name.startswith("fc.")]
     assert all(not np.array_equal(array, begun[name]) for name, array in state.items())
-    assert all(array.shape == begun[name].shape and array.dtype == np.float32 for name, array in state.items())
+    assert all(
+        array.shape == begun[name].shape and array.dtype == np.float32
+        for name, array in state.items()
+    )
 
 
 def test_the_seed_orders_the_clips_and_the_labels_matter() -> None:
@@ -99,15 +130,24 @@ def test_the_seed_orders_the_clips_and_the_labels_matter() -> None:
     assert not np.array_equal(SMALL.fit(examples)[name], SMALL.fit(other)[name])
     # Weights of a file do not come from the seed; here the seed must move the order alone.
     fitter, again = SMALL, replace(SMALL, seed=3)
-    batches = [next(f._batches(examples, np.arange(6), np.array([0, 1] * 3)))[0] for f in (fitter, again)]
+    batches = [
+        next(f._batches(examples, np.arange(6), np.array([0, 1] * 3)))[0] for f in (fitter, again)
+    ]
     assert not np.array_equal(*batches)
 
 
 def test_an_epoch_takes_some_rows_of_every_clip_and_none_that_is_not_valid() -> None:
     rng = np.random.default_rng(0)
-    tracks = [track_of(np.full((4, 32, 32, 3), 10 * i + np.arange(4)[:, None, None, None], np.uint8)) for i in range(5)]
+    tracks = [
+        track_of(np.full((4, 32, 32, 3), 10 * i + np.arange(4)[:, None, None, None], np.uint8))
+        for i in range(5)
+    ]
     tracks[2] = track_of(tracks[2].values, [False, True, False, False])
-    batches = list(replace(SMALL, epochs=1, batch=4)._batches(examples_of(tracks, [0] * 5), np.arange(5), rng.integers(0, 2, 5)))
+    batches = list(
+        replace(SMALL, epochs=1, batch=4)._batches(
+            examples_of(tracks, [0] * 5), np.arange(5), rng.integers(0, 2, 5)
+        )
+    )
     assert [len(images) for images, _ in batches] == [4, 4, 1]
     seen = sorted(int(image[0, 0, 0]) for images, _ in batches for image in images)
     assert [value // 10 for value in seen] == [0, 0, 1, 1, 2, 3, 3, 4, 4]
@@ -129,10 +169,16 @@ def test_clips_without_a_valid_row_are_passed_over_and_too_few_are_one_sentence(
     tracks = [examples.tracks["input"][i] for i in range(4)]
     nothing = track_of(tracks[0].values, [False] * 3)
     state = SMALL.fit(examples_of([*tracks, nothing], [0, 1, 0, 1, 7]))
-    assert np.array_equal(state["layer4.1.conv2.weight"], SMALL.fit(examples)["layer4.1.conv2.weight"])
-    with pytest.raises(ValueError, match="none of the 1 training clips has a valid row or segment of crops"):
+    assert np.array_equal(
+        state["layer4.1.conv2.weight"], SMALL.fit(examples)["layer4.1.conv2.weight"]
+    )
+    with pytest.raises(
+        ValueError, match="none of the 1 training clips has a valid row or segment of crops"
+    ):
         SMALL.fit(examples_of([nothing], [0]))
-    with pytest.raises(ValueError, match=r"the training clips have 1 different labels \(l0\), expected at least 2"):
+    with pytest.raises(
+        ValueError, match=r"the training clips have 1 different labels \(l0\), expected at least 2"
+    ):
         SMALL.fit(examples_of([*tracks, nothing], [0, 0, 0, 0, 1]))
 
 
@@ -191,7 +237,10 @@ def test_the_layout_is_the_encoder_s_and_says_what_training_began_with() -> None
     layout = SMALL.layout({"input": spec_of((64, 64, 3))})
     assert (layout.shape, layout.dtype, layout.hop_s) == ((512,), "float32", 0.1)
     assert layout.about == "tuning began from untrained weights (seed 0)"
-    assert Finetuned(input="crops", labels="emotion").layout({"input": spec_of((224, 224, 3))}).about == ""
+    assert (
+        Finetuned(input="crops", labels="emotion").layout({"input": spec_of((224, 224, 3))}).about
+        == ""
+    )
     with pytest.raises(ValueError, match="takes square RGB pictures"):
         SMALL.layout({"input": spec_of((64, 3))})
 
@@ -203,7 +252,9 @@ def test_a_file_of_weights_is_known_by_its_hash_and_not_by_its_path(tmp_path: Pa
     assert fitter.weights_sha256 is not None
     assert fitter.params()["weights"] == f"file:{fitter.weights_sha256}"
     state = fitter.fit(striped(4))
-    assert not np.array_equal(state["layer4.1.conv2.weight"], SMALL.fit(striped(4))["layer4.1.conv2.weight"])
+    assert not np.array_equal(
+        state["layer4.1.conv2.weight"], SMALL.fit(striped(4))["layer4.1.conv2.weight"]
+    )
     path.write_bytes(b"damaged")
     with pytest.raises(WeightsError):
         fitter.fit(striped(4))
@@ -213,7 +264,11 @@ def test_a_file_of_weights_is_known_by_its_hash_and_not_by_its_path(tmp_path: Pa
     ("change", "said"),
     [
         ({"epochs": 0}, "epochs = 0, expected at least 1"),
-        ({"train_from": "fc"}, 'train_from = "fc" is no part of a ResNet; expected one of conv1, layer1, layer2, layer3, layer4'),
+        (
+            {"train_from": "fc"},
+            'train_from = "fc" is no part of a ResNet; expected one of conv1, layer1, layer2, '
+            "layer3, layer4",
+        ),
         ({"learning_rate": -1.0}, "learning_rate = -1.0, expected more than 0"),
         ({"depth": 101}, "depth = 101 is no ResNet known here"),
         ({"segment_s": 1.0}, "they go together"),

@@ -1,4 +1,5 @@
-"""The flow `fit` and what surrounds it: any number of workers, recipes, what a build and a split keep, and errors in one sentence."""
+"""The flow `fit` and what surrounds it: any number of workers, recipes, what a build and a split
+keep, and errors in one sentence."""
 
 import shutil
 import subprocess
@@ -24,7 +25,18 @@ from stores.snapshot import load_snapshot
 from stores.trainings import carry
 from stores.transforms import TRANSFORMS
 from stores.verify import verify
-from tests.test_fitted_store import IDS, LOST, RECIPE, dealt, fit, make, refold, states, training, with_fitted
+from tests.test_fitted_store import (
+    IDS,
+    LOST,
+    RECIPE,
+    dealt,
+    fit,
+    make,
+    refold,
+    states,
+    training,
+    with_fitted,
+)
 from tests.test_shards import ROOT, same
 
 
@@ -53,8 +65,17 @@ def test_a_recipe_that_fits_nothing_is_one_sentence(tmp_path: Path) -> None:
     assert "small, has no [fitted.NAME] table" in fails(tmp_path)
 
 
-def test_labels_that_are_not_there_are_one_sentence_before_anything_is_fitted(tmp_path: Path) -> None:
-    choose = {"fitter": "iza", "input": "logmel", "keep": 2, "population": 2, "iterations": 1, "inner_folds": 2}
+def test_labels_that_are_not_there_are_one_sentence_before_anything_is_fitted(
+    tmp_path: Path,
+) -> None:
+    choose = {
+        "fitter": "iza",
+        "input": "logmel",
+        "keep": 2,
+        "population": 2,
+        "iterations": 1,
+        "inner_folds": 2,
+    }
     make(tmp_path / "other", with_fitted(best={**choose, "labels": "common4"}))
     assert "best is fitted to the labels 'common4', which no clip" in fails(tmp_path / "other")
     assert "it has made3" in fails(tmp_path / "other")
@@ -66,62 +87,132 @@ def test_labels_that_are_not_there_are_one_sentence_before_anything_is_fitted(tm
     assert FeatureStore(tmp_path / "there").fitted("best", "quarters", 0).spec.shape == (2,)
 
 
-def test_an_input_that_no_training_clip_has_is_one_sentence_with_the_reasons(tmp_path: Path) -> None:
+def test_an_input_that_no_training_clip_has_is_one_sentence_with_the_reasons(
+    tmp_path: Path,
+) -> None:
     make(tmp_path)
-    index = [replace(row, **NOWHERE) if row.clip_id in training(1) else row for row in FeatureStore(tmp_path).rows(INDEX)]
-    lost = [Quarantined(row.clip_id, row.feature, "no_audio", "silent") for row in index if row.state == State.QUARANTINED]
+    index = [
+        replace(row, **NOWHERE) if row.clip_id in training(1) else row
+        for row in FeatureStore(tmp_path).rows(INDEX)
+    ]
+    lost = [
+        Quarantined(row.clip_id, row.feature, "no_audio", "silent")
+        for row in index
+        if row.state == State.QUARANTINED
+    ]
     refold(tmp_path, dealt(), index=INDEX.build(index), quarantine=QUARANTINE.build(lost))
     sentence = fails(tmp_path)
-    assert "z has nothing to learn from in fold 1 of quarters: none of its 6 training clips has logmel (6 no_audio)" in sentence
+    assert (
+        "z has nothing to learn from in fold 1 of quarters: none of its 6 training clips has "
+        "logmel (6 no_audio)" in sentence
+    )
 
 
-NOWHERE: dict[str, Any] = {"state": State.QUARANTINED, "shard": None, "start": None, "rows": None, "valid_rows": None}
+NOWHERE: dict[str, Any] = {
+    "state": State.QUARANTINED,
+    "shard": None,
+    "start": None,
+    "rows": None,
+    "valid_rows": None,
+}
 
 
 def test_too_little_to_learn_from_names_feature_fold_and_reason(tmp_path: Path) -> None:
-    make(tmp_path, {**RECIPE, "fitted": {"p": {"fitter": "pca", "input": "logmel", "n_components": 6}}})
-    refold(tmp_path, [row for row in dealt() if row.fold == 2 and (row.role != Role.TRAIN or row.clip_id == "made/00")])
-    assert "p, fold 2 of quarters cannot be fitted: 5 valid rows of training have no 6 directions" in fails(tmp_path)
+    make(
+        tmp_path,
+        {**RECIPE, "fitted": {"p": {"fitter": "pca", "input": "logmel", "n_components": 6}}},
+    )
+    refold(
+        tmp_path,
+        [
+            row
+            for row in dealt()
+            if row.fold == 2 and (row.role != Role.TRAIN or row.clip_id == "made/00")
+        ],
+    )
+    assert (
+        "p, fold 2 of quarters cannot be fitted: 5 valid rows of training have no 6 directions"
+        in fails(tmp_path)
+    )
 
 
-def test_a_variant_of_the_input_passes_through_the_state_of_the_clean_training_clips(tmp_path: Path) -> None:
-    recipe = {**RECIPE, "variants": {"1": {"audio": {"extractor": "augment_audio", "seed": 0, "pitch_semitones": 1.0}}}}
+def test_a_variant_of_the_input_passes_through_the_state_of_the_clean_training_clips(
+    tmp_path: Path,
+) -> None:
+    recipe = {
+        **RECIPE,
+        "variants": {
+            "1": {"audio": {"extractor": "augment_audio", "seed": 0, "pitch_semitones": 1.0}}
+        },
+    }
     make(tmp_path, recipe)
     fit(tmp_path)
     reader = FeatureStore(tmp_path)
     even = reader.fitted("even~1", "quarters", 0)
-    state = {name: read_state(tmp_path, load_snapshot(tmp_path).fitted[name].states[0].file).state for name in ("z", "parts", "even")}
+    state = {
+        name: read_state(tmp_path, load_snapshot(tmp_path).fitted[name].states[0].file).state
+        for name in ("z", "parts", "even")
+    }
     expected = reader["logmel~1"]["made/04"]
     for name, transform in (("z", "scale"), ("parts", "project"), ("even", "pad")):
         expected = TRANSFORMS[transform](state[name], expected)
     assert same(even["made/04"], expected)
     assert (even.spec.name, even.spec.variant) == ("even~1", 1)
-    with pytest.raises(NotInStore, match="the store has no variant even~2 of even; the variants of its inputs give even~1"):
+    with pytest.raises(
+        NotInStore,
+        match="the store has no variant even~2 of even; the variants of its inputs give even~1",
+    ):
         reader.fitted("even~2", "quarters", 0)
 
 
-def test_a_fit_that_says_that_it_leaks_sees_all_clips_and_the_audit_names_it(tmp_path: Path) -> None:
-    leaking = {"fitter": "iza_leaking", "input": "logmel", "labels": "made3", "keep": 2, "population": 2, "iterations": 1, "inner_folds": 2}
+def test_a_fit_that_says_that_it_leaks_sees_all_clips_and_the_audit_names_it(
+    tmp_path: Path,
+) -> None:
+    leaking = {
+        "fitter": "iza_leaking",
+        "input": "logmel",
+        "labels": "made3",
+        "keep": 2,
+        "population": 2,
+        "iterations": 1,
+        "inner_folds": 2,
+    }
     make(tmp_path, {**RECIPE, "fitted": {"z": RECIPE["fitted"]["z"], "best_leaking": leaking}})
     fit(tmp_path)
     state = load_snapshot(tmp_path).fitted["best_leaking"].states[0]
-    assert [clip_id for clip_id, _ in read_state(tmp_path, state.file).clips] == [c for c in IDS if c != LOST]
+    assert [clip_id for clip_id, _ in read_state(tmp_path, state.file).clips] == [
+        c for c in IDS if c != LOST
+    ]
     assert len(FeatureStore(tmp_path).fitted("best_leaking", "quarters", 0)) == 11
     assert verify(tmp_path).problems == []
-    errors = [one for one in run_audit([tmp_path]).findings if one.rule == "L10" and one.severity == Severity.ERROR]
+    errors = [
+        one
+        for one in run_audit([tmp_path]).findings
+        if one.rule == "L10" and one.severity == Severity.ERROR
+    ]
     assert {one.what for one in errors} == {"fitted best_leaking"}
-    assert "3 of them are test clips, 2 others are no training clips" in min(errors, key=lambda one: one.fold).detail
+    assert (
+        "3 of them are test clips, 2 others are no training clips"
+        in min(errors, key=lambda one: one.fold).detail
+    )
     kept = FeatureStore(tmp_path).audits()
     assert len(kept[(kept["rule"] == "L10") & (kept["severity"] == "error")]) == len(errors)
 
 
 def command(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "flows", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "flows", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
-def test_the_flow_gives_the_same_bytes_with_any_number_of_workers(engine: None, store: Path, tmp_path: Path) -> None:
+def test_the_flow_gives_the_same_bytes_with_any_number_of_workers(
+    engine: None, store: Path, tmp_path: Path
+) -> None:
     from flows.fit import fit as flow
 
     shutil.copytree(store, tmp_path / "two")
@@ -135,7 +226,9 @@ def test_the_flow_gives_the_same_bytes_with_any_number_of_workers(engine: None, 
 
 
 @pytest.mark.slow
-def test_the_command_fits_prints_what_it_made_and_says_what_is_wrong(engine: None, store: Path) -> None:
+def test_the_command_fits_prints_what_it_made_and_says_what_is_wrong(
+    engine: None, store: Path
+) -> None:
     done = command("fit", store, "quarters", "--workers", "1")
     assert done.returncode == 0, done.stderr
     assert "12 new states of quarters" in done.stdout
@@ -164,28 +257,45 @@ input = "z"
 
 
 @pytest.mark.slow
-def test_a_build_keeps_what_still_holds_and_a_split_drops_what_does_not(engine: None, sample: Path, tmp_path: Path) -> None:
+def test_a_build_keeps_what_still_holds_and_a_split_drops_what_does_not(
+    engine: None, sample: Path, tmp_path: Path
+) -> None:
     from flows.build import build
     from flows.fit import fit as flow
     from flows.split import split
 
     (tmp_path / "audio.toml").write_text(AUDIO)
-    store, clips, recipe = tmp_path / "store", Path(shutil.copytree(sample, tmp_path / "clips")), str(tmp_path / "audio.toml")
+    store, clips, recipe = (
+        tmp_path / "store",
+        Path(shutil.copytree(sample, tmp_path / "clips")),
+        str(tmp_path / "audio.toml"),
+    )
     build(store, {"sample": clips}, recipe, workers=1)
-    assert {name: entry.states for name, entry in load_snapshot(store).fitted.items()} == {"even": (), "z": ()}
+    assert {name: entry.states for name, entry in load_snapshot(store).fitted.items()} == {
+        "even": (),
+        "z": (),
+    }
     split(store, "subject_kfold", 3)
     flow(store, "subject_kfold", workers=1)
     fitted = load_snapshot(store).fitted
     assert [len(entry.states) for entry in fitted.values()] == [3, 3]
     assert not build(store, {"sample": clips}, recipe, workers=1).is_new
-    assert split(store, "subject_kfold", 3).fitted == fitted == split(store, "leave_one_subject_out").fitted
+    assert (
+        split(store, "subject_kfold", 3).fitted
+        == fitted
+        == split(store, "leave_one_subject_out").fitted
+    )
 
-    changed = build(store, {"sample": clips}, recipe, ("fitted.even.percentile=50.0",), workers=1).snapshot
+    changed = build(
+        store, {"sample": clips}, recipe, ("fitted.even.percentile=50.0",), workers=1
+    ).snapshot
     assert [len(changed.fitted[name].states) for name in ("even", "z")] == [0, 3]
     split(store, "holdout", test=("01",))
     assert len(flow(store, "holdout", workers=1).snapshot.fitted["z"].states) == 4
     left = split(store, "holdout", test=("02",)).fitted["z"].states
-    assert [(state.scheme, state.fold) for state in left] == [("subject_kfold", fold) for fold in range(3)]
+    assert [(state.scheme, state.fold) for state in left] == [
+        ("subject_kfold", fold) for fold in range(3)
+    ]
     with pytest.raises(NotFitted, match="z is not fitted for fold 0 of holdout"):
         FeatureStore(store).fitted("z", "holdout", 0)
     assert split(store, "holdout", test=("01",)).fitted["z"].states == left
@@ -203,7 +313,9 @@ audio = { extractor = "augment_audio", seed = 0, pitch_semitones = 1.0 }
 
 
 @pytest.mark.slow
-def test_a_build_keeps_what_was_made_of_a_variant_until_the_augmentation_changes(engine: None, sample: Path, tmp_path: Path) -> None:
+def test_a_build_keeps_what_was_made_of_a_variant_until_the_augmentation_changes(
+    engine: None, sample: Path, tmp_path: Path
+) -> None:
     from flows.build import build
     from flows.fit import fit as flow
     from flows.split import split
@@ -220,10 +332,14 @@ def test_a_build_keeps_what_was_made_of_a_variant_until_the_augmentation_changes
     assert set(reader.fitted("mean~1", "subject_kfold", 0)) == train & set(reader["logmel~1"])
     assert set(reader.fitted("mean", "subject_kfold", 0)) == set(reader["logmel"])
 
-    changed = build(store, {"sample": sample}, recipe, ("variants.1.audio.pitch_semitones=2.0",), workers=1).snapshot
+    changed = build(
+        store, {"sample": sample}, recipe, ("variants.1.audio.pitch_semitones=2.0",), workers=1
+    ).snapshot
     assert [len(changed.fitted[name].states) for name in ("even", "mean", "z")] == [3, 0, 3]
     again = flow(store, "subject_kfold", workers=1)
-    assert [state.shards for state in again.snapshot.fitted["mean"].states] == [state.shards for state in fitted["mean"].states]
+    assert [state.shards for state in again.snapshot.fitted["mean"].states] == [
+        state.shards for state in fitted["mean"].states
+    ]
     assert again.snapshot.fitted["mean"].states != fitted["mean"].states
     assert verify(store).problems == []
 
@@ -232,26 +348,64 @@ def test_what_is_fitted_on_a_changed_feature_is_fitted_again_and_nothing_else(st
     fit(store)
     snapshot, rows = load_snapshot(store), FeatureStore(store).rows
     assert carry(snapshot.fitted, snapshot.fitted, rows) == snapshot.fitted
-    other = parse(with_fitted(z={"fitter": "zscore", "input": "mfcc"}, m={"fitter": "zscore", "input": "mfcc"}), "other")
+    other = parse(
+        with_fitted(
+            z={"fitter": "zscore", "input": "mfcc"}, m={"fitter": "zscore", "input": "mfcc"}
+        ),
+        "other",
+    )
     kept = carry(declared(other.fitted, other.graph.specs), snapshot.fitted, rows)
-    assert {name: len(entry.states) for name, entry in kept.items()} == {"z": 0, "parts": 0, "even": 0, "m": 0}
+    assert {name: len(entry.states) for name, entry in kept.items()} == {
+        "z": 0,
+        "parts": 0,
+        "even": 0,
+        "m": 0,
+    }
     other = parse(with_fitted(parts={"fitter": "pca", "input": "z", "n_components": 2}), "other")
     kept = carry(declared(other.fitted, other.graph.specs), snapshot.fitted, rows)
-    assert {name: len(entry.states) for name, entry in kept.items()} == {"z": 4, "parts": 0, "even": 0}
+    assert {name: len(entry.states) for name, entry in kept.items()} == {
+        "z": 4,
+        "parts": 0,
+        "even": 0,
+    }
 
 
-def test_other_labels_or_groups_of_the_same_clips_make_another_state(store: Path, tmp_path: Path) -> None:
-    best = {"fitter": "iza", "input": "logmel", "labels": "made3", "keep": 2, "population": 2, "iterations": 1, "inner_folds": 2}
+def test_other_labels_or_groups_of_the_same_clips_make_another_state(
+    store: Path, tmp_path: Path
+) -> None:
+    best = {
+        "fitter": "iza",
+        "input": "logmel",
+        "labels": "made3",
+        "keep": 2,
+        "population": 2,
+        "iterations": 1,
+        "inner_folds": 2,
+    }
     make(tmp_path / "labels", with_fitted(best=best, scaled={"fitter": "zscore", "input": "best"}))
     fit(tmp_path / "labels")
     snapshot, reader = load_snapshot(tmp_path / "labels"), FeatureStore(tmp_path / "labels")
-    relabelled = [replace(label, value="calm") if label.clip_id == "made/02" else label for label in reader.rows(LABELS)]
+    relabelled = [
+        replace(label, value="calm") if label.clip_id == "made/02" else label
+        for label in reader.rows(LABELS)
+    ]
     refold(tmp_path / "labels", dealt(), labels=LABELS.build(relabelled))
     fit(tmp_path / "labels")
-    files = {name: [state.file for state in entry.states] for name, entry in load_snapshot(tmp_path / "labels").fitted.items()}
+    files = {
+        name: [state.file for state in entry.states]
+        for name, entry in load_snapshot(tmp_path / "labels").fitted.items()
+    }
     for name, entry in snapshot.fitted.items():
-        same_file = [state.fold for state, file in zip(entry.states, files[name], strict=True) if state.file == file]
-        assert same_file == [fold for fold in range(4) if "made/02" not in training(fold) or name not in ("best", "scaled")]
+        same_file = [
+            state.fold
+            for state, file in zip(entry.states, files[name], strict=True)
+            if state.file == file
+        ]
+        assert same_file == [
+            fold
+            for fold in range(4)
+            if "made/02" not in training(fold) or name not in ("best", "scaled")
+        ]
 
 
 def refused(**fitted: dict[str, Any]) -> str:
@@ -265,17 +419,38 @@ def refused(**fitted: dict[str, Any]) -> str:
     ("table", "message"),
     [
         ({"input": "logmel"}, "fitted.x needs a key fitter, one of zscore, pca, pad"),
-        ({"fitter": "zscor", "input": "logmel"}, "fitted.x: there is no fitter 'zscor'; there are zscore, pca"),
-        ({"fitter": "zscore", "inputs": "logmel"}, "unknown key fitted.x.inputs; did you mean input? known here: fitter, input"),
+        (
+            {"fitter": "zscor", "input": "logmel"},
+            "fitted.x: there is no fitter 'zscor'; there are zscore, pca",
+        ),
+        (
+            {"fitter": "zscore", "inputs": "logmel"},
+            "unknown key fitted.x.inputs; did you mean input? known here: fitter, input",
+        ),
         ({"fitter": "zscore"}, "fitted.x.the key input is missing"),
-        ({"fitter": "pca", "input": "logmel", "n_components": "many"}, "fitted.x.n_components is 'many'"),
+        (
+            {"fitter": "pca", "input": "logmel", "n_components": "many"},
+            "fitted.x.n_components is 'many'",
+        ),
         ({"fitter": "pca", "input": "logmel"}, "either n_components or variance"),
-        ({"fitter": "pca", "input": "logmel", "n_components": 60}, "fitted.x: n_components = 60, but the rows of logmel have 6 numbers"),
-        ({"fitter": "zscore", "input": "words"}, "feature x needs 'words' as its input, which the recipe does not have"),
-        ({"fitter": "zscore", "input": "audio"}, "fitted.x is fitted on audio, which is not stored; set store = true in [features.audio]"),
+        (
+            {"fitter": "pca", "input": "logmel", "n_components": 60},
+            "fitted.x: n_components = 60, but the rows of logmel have 6 numbers",
+        ),
+        (
+            {"fitter": "zscore", "input": "words"},
+            "feature x needs 'words' as its input, which the recipe does not have",
+        ),
+        (
+            {"fitter": "zscore", "input": "audio"},
+            "fitted.x is fitted on audio, which is not stored; set store = true in "
+            "[features.audio]",
+        ),
     ],
 )
-def test_a_fitted_table_that_cannot_be_used_is_one_sentence(table: dict[str, Any], message: str) -> None:
+def test_a_fitted_table_that_cannot_be_used_is_one_sentence(
+    table: dict[str, Any], message: str
+) -> None:
     assert message in refused(x=table)
 
 
@@ -284,8 +459,12 @@ def test_names_and_needs_of_fitted_features_are_checked(tmp_path: Path) -> None:
     assert "needs a name of its own" in refused(mfcc=z)
     assert "needs a name of its own" in refused(**{"z~1": z})
     assert "letters, digits" in refused(**{"z z": z})
-    assert "in a circle" in refused(a={"fitter": "zscore", "input": "b"}, b={"fitter": "zscore", "input": "a"})
-    with pytest.raises(RecipeError, match=r"fitted\.x: pca needs rows of one dimension.*those of crops are"):
+    assert "in a circle" in refused(
+        a={"fitter": "zscore", "input": "b"}, b={"fitter": "zscore", "input": "a"}
+    )
+    with pytest.raises(
+        RecipeError, match=r"fitted\.x: pca needs rows of one dimension.*those of crops are"
+    ):
         load("demo", ('fitted.x.fitter="pca"', 'fitted.x.input="crops"', "fitted.x.n_components=3"))
 
 
@@ -295,9 +474,20 @@ def test_a_recipe_with_fitted_features_survives_its_resolved_form() -> None:
     assert again.resolved() == recipe.resolved()
     assert again.fitted == recipe.fitted
     assert again.fitted_graph.specs["even"] == recipe.fitted_graph.specs["even"]
-    assert recipe.resolved()["fitted"]["parts"] == {"fitter": "pca", "input": "z", "n_components": None, "variance": 0.8}
-    other = parse({**RECIPE, "fitted": {**RECIPE["fitted"], "z": {"fitter": "zscore", "input": "mfcc"}}}, "mine")
-    assert all(other.fitted_graph.specs[name].fingerprint != recipe.fitted_graph.specs[name].fingerprint for name in recipe.fitted)
+    assert recipe.resolved()["fitted"]["parts"] == {
+        "fitter": "pca",
+        "input": "z",
+        "n_components": None,
+        "variance": 0.8,
+    }
+    other = parse(
+        {**RECIPE, "fitted": {**RECIPE["fitted"], "z": {"fitter": "zscore", "input": "mfcc"}}},
+        "mine",
+    )
+    assert all(
+        other.fitted_graph.specs[name].fingerprint != recipe.fitted_graph.specs[name].fingerprint
+        for name in recipe.fitted
+    )
 
 
 def test_recipes_print_what_is_fitted(capsys: pytest.CaptureFixture[str]) -> None:

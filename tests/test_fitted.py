@@ -1,4 +1,5 @@
-"""What is learned of training clips: the numbers of each fitter, and what a reader makes of them."""
+"""What is learned of training clips: the numbers of each fitter, and what a reader makes of
+them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +37,10 @@ def rows_of(*tracks: Track) -> NDArray[np.float64]:
     return np.concatenate([one.values[one.valid] for one in tracks]).astype(np.float64)
 
 
-CLIPS = tuple(track((RNG.normal(size=(rows, 5)) * [1, 2, 3, 40, 5] + 7).astype(np.float32), (1,)) for rows in (4, 30, 1, 2, 17))
+CLIPS = tuple(
+    track((RNG.normal(size=(rows, 5)) * [1, 2, 3, 40, 5] + 7).astype(np.float32), (1,))
+    for rows in (4, 30, 1, 2, 17)
+)
 
 
 def test_zscore_is_mean_and_deviation_over_all_valid_rows() -> None:
@@ -88,7 +92,9 @@ def test_pca_is_the_singular_value_decomposition_of_the_centred_rows() -> None:
     np.testing.assert_allclose(np.abs(state["basis"]), np.abs(vectors[:3]), atol=1e-9)
     np.testing.assert_allclose(state["variance"], sizes[:3] ** 2 / len(rows), rtol=1e-9)
     np.testing.assert_allclose(state["basis"] @ state["basis"].T, np.eye(3), atol=1e-12)
-    projected = np.concatenate([TRANSFORMS["project"](state, one).values[one.valid] for one in CLIPS])
+    projected = np.concatenate(
+        [TRANSFORMS["project"](state, one).values[one.valid] for one in CLIPS]
+    )
     np.testing.assert_allclose(projected.var(axis=0), state["variance"], rtol=1e-5)
 
 
@@ -100,7 +106,9 @@ def test_the_largest_number_of_a_direction_is_positive() -> None:
 
 
 @pytest.mark.parametrize(("share", "width"), [(0.5, 1), (0.98, 2), (1.0, 5)])
-def test_pca_takes_the_least_directions_that_hold_a_share_of_the_variance(share: float, width: int) -> None:
+def test_pca_takes_the_least_directions_that_hold_a_share_of_the_variance(
+    share: float, width: int
+) -> None:
     rows = RNG.normal(size=(4000, 5)) * [10, 4, 1, 0.5, 0.1]
     whole = (rows - rows.mean(axis=0)).var(axis=0).sum()
     state = Pca(input="x", variance=share).fit(examples(track(rows)))
@@ -110,7 +118,9 @@ def test_pca_takes_the_least_directions_that_hold_a_share_of_the_variance(share:
 
 
 @pytest.mark.parametrize(("percentile", "length"), [(100.0, 30), (80.0, 17), (60.0, 4), (1.0, 1)])
-def test_pad_takes_the_longest_training_clip_or_a_percentile(percentile: float, length: int) -> None:
+def test_pad_takes_the_longest_training_clip_or_a_percentile(
+    percentile: float, length: int
+) -> None:
     state = Pad(input="x", percentile=percentile).fit(examples(*CLIPS))
     assert int(state["length"]) == length
     padded = [TRANSFORMS["pad"](state, one) for one in CLIPS]
@@ -123,8 +133,12 @@ def test_padded_rows_are_zeros_that_are_not_valid_and_the_clock_goes_on() -> Non
     assert padded.values.tolist() == [[1, 1]] * 3 + [[0, 0]] * 3
     assert padded.valid.tolist() == [True] * 3 + [False] * 3
     np.testing.assert_allclose(padded.seconds, 1.0 + 0.01 * np.arange(6))
-    np.testing.assert_allclose(TRANSFORMS["pad"](state, track(np.ones((1, 2), np.float32))).seconds, 0.5 * np.arange(6))
-    np.testing.assert_allclose(TRANSFORMS["pad"](state, track(np.ones((0, 2), np.float32))).seconds, 0.5 * np.arange(6))
+    np.testing.assert_allclose(
+        TRANSFORMS["pad"](state, track(np.ones((1, 2), np.float32))).seconds, 0.5 * np.arange(6)
+    )
+    np.testing.assert_allclose(
+        TRANSFORMS["pad"](state, track(np.ones((0, 2), np.float32))).seconds, 0.5 * np.arange(6)
+    )
 
 
 def test_selected_columns_come_in_the_order_of_the_state() -> None:
@@ -141,11 +155,26 @@ def test_selected_columns_come_in_the_order_of_the_state() -> None:
         (lambda: Pca(input="x", n_components=0), "at least 1"),
         (lambda: Pca(input="x", variance=1.5), "share above 0"),
         (lambda: Pad(input="x", percentile=0), "above 0"),
-        (lambda: Pca(input="x", n_components=9).layout({"input": spec_of()}), "rows of x have 4 numbers"),
-        (lambda: Pca(input="x", n_components=2).layout({"input": spec_of(shape=(8, 8, 3))}), "rows of one dimension"),
-        (lambda: Pca(input="x", n_components=5).fit(examples(track(RNG.normal(size=(5, 6))))), "5 valid rows of training have no 5"),
-        (lambda: ZScore(input="x").fit(examples(track(np.zeros((2, 3)), (0, 1)))), "none of the 1 training clips has a valid row"),
-        (lambda: Pad(input="x").fit(examples(track(np.zeros((0, 3))))), "none of the 1 training clips has a row"),
+        (
+            lambda: Pca(input="x", n_components=9).layout({"input": spec_of()}),
+            "rows of x have 4 numbers",
+        ),
+        (
+            lambda: Pca(input="x", n_components=2).layout({"input": spec_of(shape=(8, 8, 3))}),
+            "rows of one dimension",
+        ),
+        (
+            lambda: Pca(input="x", n_components=5).fit(examples(track(RNG.normal(size=(5, 6))))),
+            "5 valid rows of training have no 5",
+        ),
+        (
+            lambda: ZScore(input="x").fit(examples(track(np.zeros((2, 3)), (0, 1)))),
+            "none of the 1 training clips has a valid row",
+        ),
+        (
+            lambda: Pad(input="x").fit(examples(track(np.zeros((0, 3))))),
+            "none of the 1 training clips has a row",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(make: Any, message: str) -> None:
@@ -154,7 +183,11 @@ def test_what_makes_no_sense_is_one_sentence(make: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("fitter", [ZScore(input="x"), Pca(input="x", variance=0.9), Pad(input="x")], ids=lambda fitter: fitter.name)
+@pytest.mark.parametrize(
+    "fitter",
+    [ZScore(input="x"), Pca(input="x", variance=0.9), Pad(input="x")],
+    ids=lambda fitter: fitter.name,
+)
 def test_a_fit_gives_plain_arrays_that_its_transform_reads(fitter: Any) -> None:
     state: State = fitter.fit(examples(*CLIPS))
     again = fitter.fit(examples(*CLIPS))
@@ -164,6 +197,10 @@ def test_a_fit_gives_plain_arrays_that_its_transform_reads(fitter: Any) -> None:
 
 
 def test_every_fitter_is_known_by_its_own_name() -> None:
-    assert all(kind.name == name and isinstance(kind.version, int) for name, kind in FITTERS.items())
+    assert all(
+        kind.name == name and isinstance(kind.version, int) for name, kind in FITTERS.items()
+    )
     assert all(name.endswith("_leaking") == kind.sees_all for name, kind in FITTERS.items())
-    assert {kind.transform for kind in FITTERS.values() if hasattr(kind, "transform")} <= set(TRANSFORMS)
+    assert {kind.transform for kind in FITTERS.values() if hasattr(kind, "transform")} <= set(
+        TRANSFORMS
+    )

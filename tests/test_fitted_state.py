@@ -1,4 +1,5 @@
-"""The file of a fitted state: the same bytes every time, read with suspicion, and damage to it named."""
+"""The file of a fitted state: the same bytes every time, read with suspicion, and damage to it
+named."""
 
 import json
 import re
@@ -18,14 +19,21 @@ from stores.verify import verify
 from tests.test_fitted_store import fit, make
 
 CLIPS = (("made/ä", "0" * 64), ("made/b", "1" * 64))
-CONTENT = StateFile("z", "ab" * 16, "quarters", 0, CLIPS, {"mean": np.arange(3.0), "flag": np.array(True)})
+CONTENT = StateFile(
+    "z", "ab" * 16, "quarters", 0, CLIPS, {"mean": np.arange(3.0), "flag": np.array(True)}
+)
 
 
 def test_a_state_comes_back_as_it_was_written_and_h5py_alone_reads_it(tmp_path: Path) -> None:
     state = {
-        "mean": np.arange(6.0).reshape(2, 3), "layer1.0.weight": np.ones((2, 1, 3), np.float32), "columns": np.array([3, 1]),
-        "flag": np.array(True), "none": np.empty((0, 4), np.float16), "big": np.arange(3, dtype=">i4"), "number": np.float64(2.5),
-    }  # fmt: skip
+        "mean": np.arange(6.0).reshape(2, 3),
+        "layer1.0.weight": np.ones((2, 1, 3), np.float32),
+        "columns": np.array([3, 1]),
+        "flag": np.array(True),
+        "none": np.empty((0, 4), np.float16),
+        "big": np.arange(3, dtype=">i4"),
+        "number": np.float64(2.5),
+    }
     write_state(tmp_path, "fitted/a.h5", replace(CONTENT, state=state))
     found = read_state(tmp_path, "fitted/a.h5")
     assert replace(found, state={}) == replace(CONTENT, state={})
@@ -69,19 +77,27 @@ def _replace(name: str, **how: Any) -> Any:
     [
         (_replace("state.mean", data=np.ones(300), chunks=(10,)), "chunked"),
         (_replace("state.mean", data=np.ones(3, ">f8")), "expected plain numbers"),
-        (_replace("state.mean", data=[b"a", b"b"], dtype=h5py.string_dtype()), "expected plain numbers"),
+        (
+            _replace("state.mean", data=[b"a", b"b"], dtype=h5py.string_dtype()),
+            "expected plain numbers",
+        ),
         (_replace("clip_id", data=np.ones(2)), "expected a list of texts"),
         (lambda file: file.__delitem__("clip_sha256"), "it has the datasets"),
         (lambda file: file.create_dataset("other", data=1), "it has the datasets"),
         (lambda file: file.create_group("state.group"), "not a dataset"),
-        (lambda file: file.__setitem__("state.away", h5py.ExternalLink("/etc/passwd", "x")), "a link to elsewhere"),
+        (
+            lambda file: file.__setitem__("state.away", h5py.ExternalLink("/etc/passwd", "x")),
+            "a link to elsewhere",
+        ),
         (lambda file: file.attrs.__setitem__("format_version", 9), "format_version is 9"),
         (lambda file: file.attrs.__setitem__("fold", "zero"), "which feature, scheme and fold"),
         (lambda file: file.attrs.__setitem__("training_sha256", "0" * 64), "but lists others"),
         (_replace("clip_id", data=np.array([b"\xff\xfe", b"b"])), "does not list its clips"),
     ],
 )
-def test_a_hostile_state_is_refused_in_one_sentence(tmp_path: Path, change: Any, message: str) -> None:
+def test_a_hostile_state_is_refused_in_one_sentence(
+    tmp_path: Path, change: Any, message: str
+) -> None:
     write_state(tmp_path, "fitted/a.h5", CONTENT)
     _edit(tmp_path / "fitted/a.h5", change)
     with pytest.raises(WrongState, match=message) as caught:
@@ -118,8 +134,14 @@ def _edit(path: Path, change: Any) -> None:
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-40]), "is not a|whole"),
         (lambda path: path.unlink(), "No such file"),
-        (lambda path: _edit(path, lambda file: file["state.mean"].write_direct(np.ones(6))), "sha256"),
-        (lambda path: _edit(path, lambda file: file.attrs.__setitem__("fold", 9)), "holds z of fold 9"),
+        (
+            lambda path: _edit(path, lambda file: file["state.mean"].write_direct(np.ones(6))),
+            "sha256",
+        ),
+        (
+            lambda path: _edit(path, lambda file: file.attrs.__setitem__("fold", 9)),
+            "holds z of fold 9",
+        ),
     ],
     ids=["cut", "gone", "changed", "another fold"],
 )
@@ -139,13 +161,18 @@ def test_damage_to_a_state_is_named_by_verify(store: Path, damage: Any, message:
         (lambda entry: entry.update(transform="exec"), "the transform of 'z' is 'exec'"),
         (lambda entry: entry.update(inputs={"input": "even"}), "in a circle"),
         (lambda entry: entry.update(inputs={"input": "gone"}), r"needs \['gone'\]"),
-        (lambda entry: entry.update(states=entry["states"][::-1]), "not one for each fold, in order"),
+        (
+            lambda entry: entry.update(states=entry["states"][::-1]),
+            "not one for each fold, in order",
+        ),
         (lambda entry: entry["states"][0].update(file="../a.h5"), "not a path below"),
         (lambda entry: entry["states"][0].update(shape=["6"]), r"shape\[0\] is str"),
         (lambda entry: entry["spec"].update(name="logmel"), "says 'logmel'"),
     ],
 )
-def test_a_malformed_record_of_a_state_is_one_sentence(store: Path, change: Any, message: str) -> None:
+def test_a_malformed_record_of_a_state_is_one_sentence(
+    store: Path, change: Any, message: str
+) -> None:
     path = store / "snapshots" / f"{load_snapshot(store).number:06d}.json"
     value = json.loads(path.read_text())
     change(value["fitted"]["z"])

@@ -1,4 +1,5 @@
-"""Any folder of clips: ids, subjects and labels from folder names or from labels.csv, and every way that labels.csv can be wrong."""
+"""Any folder of clips: ids, subjects and labels from folder names or from labels.csv, and every way
+that labels.csv can be wrong."""
 
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def scan(root: Path) -> dict[str, tuple[str | None, str | None]]:
     return {one.clip.path: (one.clip.subject_id, label(one)) for one in FOLDER.scan(root)}
 
 
-def scan_with(root: Path, table: str | bytes, *paths: str) -> dict[str, tuple[str | None, str | None]]:
+def scan_with(
+    root: Path, table: str | bytes, *paths: str
+) -> dict[str, tuple[str | None, str | None]]:
     touch(root, *(paths or ("a/one.mp4", "a/two.mp4", "b/three.wav")))
     (root / "labels.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
     return scan(root)
@@ -59,7 +62,9 @@ def test_files_that_differ_in_the_suffix_alone_keep_it_and_share_a_take(tmp_path
         # Without its suffix it would bear the id of a.mp4.
         "a.mp4.mkv": "folder/a.mp4.mkv",
     }
-    assert {one.clip.take_id for one in found if one.clip.path in ("a.mp4", "a.wav")} == {"folder/a"}
+    assert {one.clip.take_id for one in found if one.clip.path in ("a.mp4", "a.wav")} == {
+        "folder/a"
+    }
 
 
 def test_a_clip_may_be_named_by_path_by_path_without_suffix_or_by_name(tmp_path: Path) -> None:
@@ -72,7 +77,9 @@ def test_a_clip_may_be_named_by_path_by_path_without_suffix_or_by_name(tmp_path:
 
 
 def test_with_a_table_the_folders_say_nothing(tmp_path: Path) -> None:
-    assert scan_with(tmp_path, "clip,label\none,happy\n", "anna/sad/one.mp4", "anna/sad/two.mp4") == {
+    assert scan_with(
+        tmp_path, "clip,label\none,happy\n", "anna/sad/one.mp4", "anna/sad/two.mp4"
+    ) == {
         "anna/sad/one.mp4": (None, "happy"),
         "anna/sad/two.mp4": (None, None),
     }
@@ -80,11 +87,25 @@ def test_with_a_table_the_folders_say_nothing(tmp_path: Path) -> None:
 
 def test_every_column_reaches_its_place(tmp_path: Path) -> None:
     touch(tmp_path, "one.mp4", "two.mp4")
-    (tmp_path / "labels.csv").write_text("take,group,sex,label,subject,clip\nt1,g1,female,happy,anna,one\n,,,,bob,two\n")
+    (tmp_path / "labels.csv").write_text(
+        "take,group,sex,label,subject,clip\nt1,g1,female,happy,anna,one\n,,,,bob,two\n"
+    )
     one, two = FOLDER.scan(tmp_path)
-    assert (one.clip.subject_id, one.clip.group_id, one.clip.take_id, one.clip.sex) == ("folder/anna", "folder/g1", "folder/t1", "female")
-    assert (two.clip.subject_id, two.clip.group_id, two.clip.take_id, two.clip.sex) == ("folder/bob", "folder/bob", "folder/two", None)
-    assert [(given.scheme, given.annotator, given.value, given.weight) for given in one.labels] == [("folder", "corpus", "happy", 1.0)]
+    assert (one.clip.subject_id, one.clip.group_id, one.clip.take_id, one.clip.sex) == (
+        "folder/anna",
+        "folder/g1",
+        "folder/t1",
+        "female",
+    )
+    assert (two.clip.subject_id, two.clip.group_id, two.clip.take_id, two.clip.sex) == (
+        "folder/bob",
+        "folder/bob",
+        "folder/two",
+        None,
+    )
+    assert [(given.scheme, given.annotator, given.value, given.weight) for given in one.labels] == [
+        ("folder", "corpus", "happy", 1.0)
+    ]
     assert not two.labels
 
 
@@ -108,7 +129,9 @@ def test_a_cell_may_hold_a_comma_a_quote_or_any_script(tmp_path: Path) -> None:
 
 
 def test_a_name_matches_whichever_way_its_accents_are_stored(tmp_path: Path) -> None:
-    assert scan_with(tmp_path, "clip,label\n\u00fc,x\n", "u\u0308.mp4") == {"u\u0308.mp4": (None, "x")}
+    assert scan_with(tmp_path, "clip,label\n\u00fc,x\n", "u\u0308.mp4") == {
+        "u\u0308.mp4": (None, "x")
+    }
 
 
 def test_a_whole_path_wins_over_the_same_words_as_a_name(tmp_path: Path) -> None:
@@ -122,7 +145,11 @@ def test_a_whole_path_wins_over_the_same_words_as_a_name(tmp_path: Path) -> None
         (b"", "the file is empty; expected a header line"),
         (b"\n \n", "the file is empty"),
         (b"subject,label\n", "line 1 has no column clip"),
-        (b"clip,emotion\none,happy\n", "line 1 has the unknown column 'emotion'; use only clip, subject, label, sex, group, take"),
+        (
+            b"clip,emotion\none,happy\n",
+            "line 1 has the unknown column 'emotion'; use only clip, subject, label, sex, group, "
+            "take",
+        ),
         (b"clip,\none,x\n", "line 1 has the unknown column ''"),
         (b"clip;label\none;happy\n", "separate the cells by commas"),
         (b"clip\tlabel\none\thappy\n", "separate the cells by commas"),
@@ -133,8 +160,14 @@ def test_a_whole_path_wins_over_the_same_words_as_a_name(tmp_path: Path) -> None
         (b"clip,label\nfour,happy\n", "line 2, column clip: there is no clip 'four'"),
         (b"clip,label\nA/ONE.MP4,happy\n", "there is no clip 'A/ONE.MP4'"),
         (b"clip,label\na\\one.mp4,happy\n", "with / between folders"),
-        (b"clip,label\none,happy\na/one.mp4,sad\n", r"line 3, column clip: a/one.mp4 has a line already \(line 2\)"),
-        (b"clip,label\n../one.mp4,happy\n", "line 2, column clip: '../one.mp4' leads out of the folder"),
+        (
+            b"clip,label\none,happy\na/one.mp4,sad\n",
+            r"line 3, column clip: a/one.mp4 has a line already \(line 2\)",
+        ),
+        (
+            b"clip,label\n../one.mp4,happy\n",
+            "line 2, column clip: '../one.mp4' leads out of the folder",
+        ),
         (b"clip,label\na/../a/one.mp4,happy\n", "leads out of the folder"),
         (b"clip,label\n/etc/passwd,happy\n", "'/etc/passwd' leads out of the folder"),
         (b"clip,sex\none,f\n", "line 2, column sex: found 'f'; expected female, male or nothing"),
@@ -145,14 +178,23 @@ def test_a_whole_path_wins_over_the_same_words_as_a_name(tmp_path: Path) -> None
         (b"clip,label\none," + b"x" * 200_000 + b"\n", r"line 2 is broken \(field larger"),
     ],
 )
-def test_what_the_table_cannot_mean_is_refused_with_file_line_and_column(tmp_path: Path, table: bytes, why: str) -> None:
+def test_what_the_table_cannot_mean_is_refused_with_file_line_and_column(
+    tmp_path: Path, table: bytes, why: str
+) -> None:
     with pytest.raises(WrongLabels, match=rf"^{tmp_path}/labels\.csv: .*{why}"):
         scan_with(tmp_path, table)
 
 
-@pytest.mark.parametrize(("name", "paths"), [("one", ("a/one.mp4", "b/one.mp4")), ("a/one", ("a/one.mp4", "a/one.wav"))])
-def test_a_name_that_can_mean_two_clips_is_refused(tmp_path: Path, name: str, paths: tuple[str, ...]) -> None:
-    with pytest.raises(WrongLabels, match=rf"'{name}' can mean 2 clips \({paths[0]}, {paths[1]}\); write the whole path"):
+@pytest.mark.parametrize(
+    ("name", "paths"), [("one", ("a/one.mp4", "b/one.mp4")), ("a/one", ("a/one.mp4", "a/one.wav"))]
+)
+def test_a_name_that_can_mean_two_clips_is_refused(
+    tmp_path: Path, name: str, paths: tuple[str, ...]
+) -> None:
+    with pytest.raises(
+        WrongLabels,
+        match=rf"'{name}' can mean 2 clips \({paths[0]}, {paths[1]}\); write the whole path",
+    ):
         scan_with(tmp_path, f"clip,label\n{name},happy\n", *paths)
 
 

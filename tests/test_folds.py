@@ -26,7 +26,13 @@ Split = Callable[[Sequence[Clip], Sequence[Label]], list[Fold]]
 Count = Callable[[list[str]], int]
 
 
-def clip(name: str, subject: str | None, group: str | None = None, take: str | None = None, sex: str | None = None) -> Clip:
+def clip(
+    name: str,
+    subject: str | None,
+    group: str | None = None,
+    take: str | None = None,
+    sex: str | None = None,
+) -> Clip:
     return Clip(
         clip_id=f"c/{name}",
         corpus="c",
@@ -41,7 +47,8 @@ def clip(name: str, subject: str | None, group: str | None = None, take: str | N
 
 
 def corpus(seed: int) -> tuple[list[Clip], list[Label]]:
-    """Subjects of unlike size, in sessions of two, some takes shared across subjects, three emotions."""
+    """Subjects of unlike size, in sessions of two, some takes shared across subjects, three
+    emotions."""
     rng = random.Random(seed)
     clips = []
     for subject in range(rng.randint(12, 40)):
@@ -50,19 +57,27 @@ def corpus(seed: int) -> tuple[list[Clip], list[Label]]:
         for number in range(rng.randint(1, 12)):
             take = "shared" if rng.random() < 0.01 else None
             clips.append(clip(f"{subject:02d}-{number}", f"c/{subject:02d}", group, take, sex))
-    return clips, [Label(one.clip_id, "mood", "intended", rng.choice(["sad", "happy", "angry"])) for one in clips]
+    return clips, [
+        Label(one.clip_id, "mood", "intended", rng.choice(["sad", "happy", "angry"]))
+        for one in clips
+    ]
 
 
 def sample(actors: int = 6) -> tuple[list[Clip], list[Label]]:
     from manifests.corpora.base import MediaFile
     from manifests.corpora.ravdess import parse
 
-    found = [SAMPLE._found(MediaFile(one.path, None), parse(one.stem)) for one in sample_clips(actors)]
+    found = [
+        SAMPLE._found(MediaFile(one.path, None), parse(one.stem)) for one in sample_clips(actors)
+    ]
     return [one.clip for one in found], [label for one in found for label in one.labels]
 
 
 def sides(folds: Sequence[Fold], fold: int) -> dict[Role, set[str]]:
-    return {role: {row.clip_id for row in folds if row.fold == fold and row.role == role} for role in Role}
+    return {
+        role: {row.clip_id for row in folds if row.fold == fold and row.role == role}
+        for role in Role
+    }
 
 
 @pytest.fixture(params=[subject_kfold, leave_one_session_out], ids=lambda scheme: scheme.name)
@@ -73,7 +88,9 @@ def split(request: pytest.FixtureRequest) -> Split:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_each_clip_is_on_one_side_and_no_subject_group_or_take_on_two(split: Split, seed: int) -> None:
+def test_each_clip_is_on_one_side_and_no_subject_group_or_take_on_two(
+    split: Split, seed: int
+) -> None:
     clips, labels = corpus(seed)
     folds = split(clips, labels)
     for fold in {row.fold for row in folds}:
@@ -81,7 +98,9 @@ def test_each_clip_is_on_one_side_and_no_subject_group_or_take_on_two(split: Spl
         assert role_of.keys() == {one.clip_id for one in clips}
         assert set(role_of.values()) == set(Role)
         for name in ("subject_id", "group_id", "take_id"):
-            assert len({(getattr(one, name), role_of[one.clip_id]) for one in clips}) == len({getattr(one, name) for one in clips})
+            assert len({(getattr(one, name), role_of[one.clip_id]) for one in clips}) == len(
+                {getattr(one, name) for one in clips}
+            )
     refuse_leaks(folds, clips)
 
 
@@ -90,7 +109,9 @@ def test_each_clip_is_tested_once_and_validated_on_once(split: Split, seed: int)
     clips, labels = corpus(seed)
     folds = split(clips, labels)
     for role in (Role.TEST, Role.VALID):
-        assert Counter(row.clip_id for row in folds if row.role == role) == {one.clip_id: 1 for one in clips}
+        assert Counter(row.clip_id for row in folds if row.role == role) == {
+            one.clip_id: 1 for one in clips
+        }
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -132,19 +153,34 @@ def test_parts_of_the_sample_have_as_many_women_as_men(actors: int, folds: int, 
     rows = subject_kfold(clips, labels, folds, seed)
     sex_of = {one.group_id: one.sex for one in clips}
     for fold in range(folds):
-        sexes = Counter(sex_of[group] for group in {row.group_id for row in rows if row.fold == fold and row.role == Role.TEST})
+        sexes = Counter(
+            sex_of[group]
+            for group in {
+                row.group_id for row in rows if row.fold == fold and row.role == Role.TEST
+            }
+        )
         assert sexes == {"female": actors // folds // 2, "male": actors // folds // 2}
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_parts_of_unlike_subjects_are_alike_in_clips_and_classes(seed: int) -> None:
     rng = random.Random(seed)
-    clips = [clip(f"{s:02d}-{n}", f"c/{s:02d}", sex=rng.choice(["female", "male"])) for s in range(60) for n in range(rng.randint(1, 20))]
-    labels = [Label(one.clip_id, "mood", "intended", rng.choice(["sad", "sad", "happy", "angry"])) for one in clips]
+    clips = [
+        clip(f"{s:02d}-{n}", f"c/{s:02d}", sex=rng.choice(["female", "male"]))
+        for s in range(60)
+        for n in range(rng.randint(1, 20))
+    ]
+    labels = [
+        Label(one.clip_id, "mood", "intended", rng.choice(["sad", "sad", "happy", "angry"]))
+        for one in clips
+    ]
     rows = subject_kfold(clips, labels, 5, seed)
     mood = {label.clip_id: label.value for label in labels}
     sex = {one.clip_id: one.sex for one in clips}
-    tested = [[row.clip_id for row in rows if row.fold == fold and row.role == Role.TEST] for fold in range(5)]
+    tested = [
+        [row.clip_id for row in rows if row.fold == fold and row.role == Role.TEST]
+        for fold in range(5)
+    ]
     counts_of: tuple[Count, ...] = (
         len,
         lambda part: sum(sex[one] == "female" for one in part),
@@ -158,8 +194,15 @@ def test_parts_of_unlike_subjects_are_alike_in_clips_and_classes(seed: int) -> N
 
 def test_a_corpus_of_many_subjects_is_dealt_in_seconds() -> None:
     rng = random.Random(0)
-    clips = [clip(f"{s:04d}-{n}", f"c/{s:04d}", sex=rng.choice(["female", "male"])) for s in range(1500) for n in range(rng.randint(1, 9))]
-    rows = subject_kfold(clips, [Label(one.clip_id, "mood", "vote", rng.choice("abcdefgh"), rng.random()) for one in clips])
+    clips = [
+        clip(f"{s:04d}-{n}", f"c/{s:04d}", sex=rng.choice(["female", "male"]))
+        for s in range(1500)
+        for n in range(rng.randint(1, 9))
+    ]
+    rows = subject_kfold(
+        clips,
+        [Label(one.clip_id, "mood", "vote", rng.choice("abcdefgh"), rng.random()) for one in clips],
+    )
     sizes = Counter(row.fold for row in rows if row.role == Role.TEST)
     assert max(sizes.values()) - min(sizes.values()) <= 2
 
@@ -173,7 +216,10 @@ def test_as_many_folds_as_subjects_leaves_no_part_empty() -> None:
 def test_leaving_one_subject_out_tests_each_subject_in_the_order_of_names() -> None:
     clips, labels = sample()
     rows = leave_one_subject_out(clips, labels)
-    tested = [sorted({row.group_id for row in rows if row.fold == fold and row.role == Role.TEST}) for fold in range(6)]
+    tested = [
+        sorted({row.group_id for row in rows if row.fold == fold and row.role == Role.TEST})
+        for fold in range(6)
+    ]
     assert tested == [[f"sample/{actor:02d}"] for actor in range(1, 7)]
 
 
@@ -202,18 +248,32 @@ def test_what_is_tied_by_a_chain_stays_together_under_the_first_name() -> None:
 
 def test_clips_without_subject_are_refused_with_what_to_do(split: Split) -> None:
     clips, labels = sample()
-    with pytest.raises(SplitError, match=r"2 of 51 clips have no subject and no group, such as \S+; say who speaks \(.*labels\.csv"):
-        split([*clips[2:], *(replace(one, subject_id=None, group_id=None) for one in clips[:2])], labels)
+    with pytest.raises(
+        SplitError,
+        match=r"2 of 51 clips have no subject and no group, such as \S+; say who speaks \(.*labels\.csv",
+    ):
+        split(
+            [*clips[2:], *(replace(one, subject_id=None, group_id=None) for one in clips[:2])],
+            labels,
+        )
 
 
 def test_impossible_numbers_of_folds_are_refused() -> None:
     clips, labels = sample()
     for folds in (-1, 0, 1, 2):
-        with pytest.raises(SplitError, match=f"{folds} folds were asked for; at least 3 are needed"):
+        with pytest.raises(
+            SplitError, match=f"{folds} folds were asked for; at least 3 are needed"
+        ):
             subject_kfold(clips, labels, folds)
-    with pytest.raises(SplitError, match="7 folds were asked for and the clips are of 6 independent subjects or groups; ask for fewer"):
+    with pytest.raises(
+        SplitError,
+        match="7 folds were asked for and the clips are of 6 independent subjects or groups; ask "
+        "for fewer",
+    ):
         subject_kfold(clips, labels, 7)
-    with pytest.raises(SplitError, match="6 folds were asked for; leave_one_subject_out has its own number of them"):
+    with pytest.raises(
+        SplitError, match="6 folds were asked for; leave_one_subject_out has its own number of them"
+    ):
         leave_one_subject_out(clips, labels, 6)
 
 
@@ -225,12 +285,22 @@ def test_too_few_subjects_are_refused(scheme: Split) -> None:
 
 
 def test_subjects_of_one_session_are_left_out_together_and_under_that_name_only() -> None:
-    dyads = [clip(f"{s}-{n}", f"c/{s}", group=f"c/session{s // 2}") for s in range(6) for n in range(3)]
+    dyads = [
+        clip(f"{s}-{n}", f"c/{s}", group=f"c/session{s // 2}") for s in range(6) for n in range(3)
+    ]
     rows = leave_one_session_out(dyads, [])
-    assert {row.group_id for row in rows if row.fold == 1 and row.role == Role.TEST} == {"c/session1"}
-    with pytest.raises(SplitError, match=r"c/session0 is of 2 subjects who cannot be parted \(c/0, c/1\); use leave_one_session_out"):
+    assert {row.group_id for row in rows if row.fold == 1 and row.role == Role.TEST} == {
+        "c/session1"
+    }
+    with pytest.raises(
+        SplitError,
+        match=r"c/session0 is of 2 subjects who cannot be parted \(c/0, c/1\); use leave_one_session_out",
+    ):
         leave_one_subject_out(dyads, [])
-    with pytest.raises(SplitError, match="these clips have no sessions: each group is one subject; use leave_one_subject_out"):
+    with pytest.raises(
+        SplitError,
+        match="these clips have no sessions: each group is one subject; use leave_one_subject_out",
+    ):
         leave_one_session_out([clip(f"{s}", f"c/{s}") for s in range(6)], [])
 
 
@@ -239,27 +309,44 @@ def test_a_subject_on_two_sides_is_refused_and_named() -> None:
     rows = subject_kfold(clips, labels, 3)
     at = next(number for number, row in enumerate(rows) if row.fold == 1 and row.role == Role.TRAIN)
     moved = [*rows[:at], replace(rows[at], role=Role.TEST), *rows[at + 1 :]]
-    with pytest.raises(LeakingSplit, match=f"fold 1 of subject_kfold has the group {rows[at].group_id} on two sides: .* in train"):
+    with pytest.raises(
+        LeakingSplit,
+        match=f"fold 1 of subject_kfold has the group {rows[at].group_id} on two sides: .* in "
+        "train",
+    ):
         refuse_leaks(moved, clips)
     # A false group_id in the split itself hides nothing.
-    hidden = [*rows[:at], replace(rows[at], role=Role.TEST, group_id="sample/other"), *rows[at + 1 :]]
+    hidden = [
+        *rows[:at],
+        replace(rows[at], role=Role.TEST, group_id="sample/other"),
+        *rows[at + 1 :],
+    ]
     with pytest.raises(LeakingSplit, match="on two sides"):
         refuse_leaks(hidden, clips)
 
 
 def test_a_take_on_two_sides_is_refused() -> None:
     clips = [clip("a", "c/a", take="t"), clip("b", "c/b", take="t"), clip("d", "c/d")]
-    rows = [Fold("mine", 0, one.clip_id, one.group_id or "", role) for one, role in zip(clips, Role, strict=True)]
-    with pytest.raises(LeakingSplit, match="the group c/a on two sides: c/a in train, c/b in valid"):
+    rows = [
+        Fold("mine", 0, one.clip_id, one.group_id or "", role)
+        for one, role in zip(clips, Role, strict=True)
+    ]
+    with pytest.raises(
+        LeakingSplit, match="the group c/a on two sides: c/a in train, c/b in valid"
+    ):
         refuse_leaks(rows, clips)
 
 
 def test_a_clip_left_out_named_twice_or_unknown_is_refused() -> None:
     clips, labels = sample()
     rows = subject_kfold(clips, labels, 3)
-    with pytest.raises(LeakingSplit, match=f"fold 0 of subject_kfold leaves out 1 clips, such as {rows[0].clip_id}"):
+    with pytest.raises(
+        LeakingSplit, match=f"fold 0 of subject_kfold leaves out 1 clips, such as {rows[0].clip_id}"
+    ):
         refuse_leaks(rows[1:], clips)
     with pytest.raises(LeakingSplit, match=f"names the clip {rows[0].clip_id} 2 times"):
         refuse_leaks([*rows, rows[0]], clips)
-    with pytest.raises(LeakingSplit, match="names 1 clips that are not among the clips, such as sample/ghost"):
+    with pytest.raises(
+        LeakingSplit, match="names 1 clips that are not among the clips, such as sample/ghost"
+    ):
         refuse_leaks([*rows, replace(rows[0], clip_id="sample/ghost")], clips)

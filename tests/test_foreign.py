@@ -1,4 +1,5 @@
-"""Tables of others: what is understood, and the one sentence with file, line and column for what is not."""
+"""Tables of others: what is understood, and the one sentence with file, line and column for what is
+not."""
 
 import contextlib
 import json
@@ -39,17 +40,25 @@ def values(listing: Listing, unit: str) -> list[object]:
     return [None if code < 0 else column.values[code] for code in column.codes]
 
 
-ROWS = [{"Filename": f"speech/{_A}.mp4", "Split": "train", "Emotion": "Happy"}, {"Filename": f"{_B}.wav", "Split": "Dev", "Emotion": "sad"}]
+ROWS = [
+    {"Filename": f"speech/{_A}.mp4", "Split": "train", "Emotion": "Happy"},
+    {"Filename": f"{_B}.wav", "Split": "Dev", "Emotion": "sad"},
+]
 
 
 def forms(folder: Path) -> list[Path]:
     plain = "".join(f"{row['Filename']},{row['Split']},{row['Emotion']}\n" for row in ROWS)
     csv = write(folder / "a.csv", f"\ufeffFilename,Split,Emotion\n{plain}")
     tsv = write(folder / "b.tsv", ("Filename,Split,Emotion\n" + plain).replace(",", "\t"))
-    semicolons = write(folder / "c.csv", ("Filename,Split,Emotion\n" + plain).replace(",", " ; ").replace("\n", "\r\n"))
+    semicolons = write(
+        folder / "c.csv",
+        ("Filename,Split,Emotion\n" + plain).replace(",", " ; ").replace("\n", "\r\n"),
+    )
     lines = write(folder / "d.jsonl", "\n\n".join(json.dumps(row) for row in ROWS))
     pq.write_table(pa.Table.from_pylist(ROWS), folder / "e.parquet")
-    category = pa.Table.from_pylist(ROWS).set_column(1, "Split", pa.array([row["Split"] for row in ROWS]).dictionary_encode())
+    category = pa.Table.from_pylist(ROWS).set_column(
+        1, "Split", pa.array([row["Split"] for row in ROWS]).dictionary_encode()
+    )
     pq.write_table(category, folder / "f.parquet")
     return [csv, tsv, semicolons, lines, folder / "e.parquet", folder / "f.parquet"]
 
@@ -69,7 +78,9 @@ def test_every_form_of_a_table_reads_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize("meaning", COLUMNS)
 def test_every_documented_name_of_a_column_is_known(meaning: str) -> None:
     for name in COLUMNS[meaning]:
-        assert recognise(Path("t.csv"), [name.upper().replace("_", " ")])[meaning] == name.upper().replace("_", " ")
+        assert recognise(Path("t.csv"), [name.upper().replace("_", " ")])[
+            meaning
+        ] == name.upper().replace("_", " ")
 
 
 def test_documented_names_are_in_the_documentation() -> None:
@@ -86,7 +97,10 @@ def test_words_for_a_side() -> None:
     assert {ROLE_OF[word] for word in ("test", "eval")} == {TEST}
 
 
-@pytest.mark.parametrize(("cell", "value"), [("1.5", 1.5), ("00:16:16,059", 976.059), ("0:06:47,28", 407.028), ("1,5", 1.5), ("x", None)])
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("1.5", 1.5), ("00:16:16,059", 976.059), ("0:06:47,28", 407.028), ("1,5", 1.5), ("x", None)],
+)
 def test_times(cell: str, value: float | None) -> None:
     assert seconds(cell) == value
 
@@ -97,26 +111,46 @@ def test_a_clip_column_is_preferred_to_a_key(tmp_path: Path) -> None:
 
 
 def test_files_of_one_side_each_are_one_split(tmp_path: Path) -> None:
-    train, test = write(tmp_path / "my_train.csv", f"clip\n{_A}\n"), write(tmp_path / "test-set.csv", f"clip\n{_A}\n{_B}\n")
+    train, test = (
+        write(tmp_path / "my_train.csv", f"clip\n{_A}\n"),
+        write(tmp_path / "test-set.csv", f"clip\n{_A}\n{_B}\n"),
+    )
     found = listed(train, test)
     assert [fold.role.tolist() for fold in found.folds] == [[TRAIN, TEST, TEST]]
-    assert "neither does the file's name" in refusal(train, write(tmp_path / "other.csv", f"clip\n{_B}\n"))
+    assert "neither does the file's name" in refusal(
+        train, write(tmp_path / "other.csv", f"clip\n{_B}\n")
+    )
 
 
 def test_ids_that_restart_in_each_split_are_told_apart(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", "Dialogue_ID,Utterance_ID,split,Speaker\n0,0,train,Joey\n0,0,dev,Rachel\n0,0,test,Joey\n")
+    path = write(
+        tmp_path / "t.csv",
+        "Dialogue_ID,Utterance_ID,split,Speaker\n0,0,train,Joey\n0,0,dev,Rachel\n0,0,test,Joey\n",
+    )
     found = listed(path)
-    assert values(found, "clip") == ["meld/train/dia0_utt0", "meld/dev/dia0_utt0", "meld/test/dia0_utt0"]
+    assert values(found, "clip") == [
+        "meld/train/dia0_utt0",
+        "meld/dev/dia0_utt0",
+        "meld/test/dia0_utt0",
+    ]
     assert values(found, "dialogue") == ["meld/train/dia0", "meld/dev/dia0", "meld/test/dia0"]
     assert values(found, "subject") == ["meld/Joey", "meld/Rachel", "meld/Joey"]
 
 
 def test_schemes_and_folds_of_one_table(tmp_path: Path) -> None:
     lines = [
-        f"{s},{f},{c},{'train' if (c == _A) == (f == 'fold_1') else 'test'}" for s in "xy" for f in ("fold_1", "fold_2") for c in (_A, _B)
+        f"{s},{f},{c},{'train' if (c == _A) == (f == 'fold_1') else 'test'}"
+        for s in "xy"
+        for f in ("fold_1", "fold_2")
+        for c in (_A, _B)
     ]
     path = write(tmp_path / "t.csv", "scheme,fold,clip_id,role\n" + "\n".join(lines) + "\n")
-    assert [(fold.scheme, fold.fold, len(fold.rows)) for fold in listed(path).folds] == [("x", 1, 2), ("x", 2, 2), ("y", 1, 2), ("y", 2, 2)]
+    assert [(fold.scheme, fold.fold, len(fold.rows)) for fold in listed(path).folds] == [
+        ("x", 1, 2),
+        ("x", 2, 2),
+        ("y", 1, 2),
+        ("y", 2, 2),
+    ]
     assert {fold.scheme for fold in listed(path, scheme="y").folds} == {"y"}
     with pytest.raises(WrongForeignTable, match="no scheme 'z'; it has x, y"):
         listed(path, scheme="z")
@@ -128,30 +162,79 @@ def test_a_fold_column_of_words_is_the_side(tmp_path: Path) -> None:
 
 
 def test_the_sample_is_known_by_its_prefix_alone(tmp_path: Path) -> None:
-    assert listed(write(tmp_path / "t.csv", f"clip,split\nsample/{_A},train\nsample/{_B},test\n")).corpora == ("sample",)
-    assert listed(write(tmp_path / "u.csv", f"clip,split\n{_A},train\n{_B},test\n"), corpus="sample").corpora == ("sample",)
+    assert listed(
+        write(tmp_path / "t.csv", f"clip,split\nsample/{_A},train\nsample/{_B},test\n")
+    ).corpora == ("sample",)
+    assert listed(
+        write(tmp_path / "u.csv", f"clip,split\n{_A},train\n{_B},test\n"), corpus="sample"
+    ).corpora == ("sample",)
 
 
 WRONG = {
-    "no clip column": ("foo,split\n1,train\n", "line 1: no column names the clip; expected one of clip_id, clip"),
-    "no side": (f"clip,speaker\n{_A},1\n", "line 1: no column tells the side of a clip; expected one of role, split"),
-    "a column twice": (f"clip,split,Split\n{_A},train,test\n", "line 1, column Split: 'split' and 'Split' are the same name"),
+    "no clip column": (
+        "foo,split\n1,train\n",
+        "line 1: no column names the clip; expected one of clip_id, clip",
+    ),
+    "no side": (
+        f"clip,speaker\n{_A},1\n",
+        "line 1: no column tells the side of a clip; expected one of role, split",
+    ),
+    "a column twice": (
+        f"clip,split,Split\n{_A},train,test\n",
+        "line 1, column Split: 'split' and 'Split' are the same name",
+    ),
     "no lines": ("clip,split\n", "no line below its header"),
     "empty": ("", "line 1: it is empty"),
-    "an unknown side": (f"clip,split\n{_A},train\n{_B},tset\n", "line 3, column split: 'tset' is no side; expected train, valid or test"),
-    "no word for the side": (f"clip,split\n{_A},train\n{_B},\n", "line 3, column split: it is empty"),
+    "an unknown side": (
+        f"clip,split\n{_A},train\n{_B},tset\n",
+        "line 3, column split: 'tset' is no side; expected train, valid or test",
+    ),
+    "no word for the side": (
+        f"clip,split\n{_A},train\n{_B},\n",
+        "line 3, column split: it is empty",
+    ),
     "no name": (f"clip,split\n{_A},train\n,test\n", "line 3, column clip: it is empty"),
-    "an unknown id": (f"clip,split\n{_A},train\nnobody,test\n", "line 3, column clip: 'nobody' breaks the naming rule of ravdess"),
-    "all ids unknown": ("clip,split\nfoo,train\nbar,test\n", "line 2, column clip: 'foo' follows the naming rule of no known corpus"),
-    "mixed corpora": (f"clip,split\n{_A},train\n1001_DFA_ANG_XX,test\n", "line 3, column clip: '1001_DFA_ANG_XX' is a clip of cremad"),
-    "two sides": (f"clip,split\n{_A},train\n{_B},test\n{_A},test\n", f"line 4, column split: {_A} is test here and train on line 2"),
-    "one side": (f"clip,split\n{_A},train\n{_B},train\n", "line 2, column split: every line of this fold is train"),
-    "one part": (f"clip,fold\n{_A},1\n{_B},1\n", "line 2, column fold: the column holds one part alone"),
-    "a fold of words": (f"clip,split,fold\n{_A},train,one\n{_B},test,one\n", "line 2, column fold: 'one' names no fold"),
-    "a missing cell": (f"clip,split\n{_A},train\n{_B}\n", "line 3, column clip: the line has 1 cells, expected 2"),
-    "a cell too many": (f"clip,split\n{_A},train\n{_B},test,1\n", "line 3, column split: the line has 3 cells, expected 2"),
+    "an unknown id": (
+        f"clip,split\n{_A},train\nnobody,test\n",
+        "line 3, column clip: 'nobody' breaks the naming rule of ravdess",
+    ),
+    "all ids unknown": (
+        "clip,split\nfoo,train\nbar,test\n",
+        "line 2, column clip: 'foo' follows the naming rule of no known corpus",
+    ),
+    "mixed corpora": (
+        f"clip,split\n{_A},train\n1001_DFA_ANG_XX,test\n",
+        "line 3, column clip: '1001_DFA_ANG_XX' is a clip of cremad",
+    ),
+    "two sides": (
+        f"clip,split\n{_A},train\n{_B},test\n{_A},test\n",
+        f"line 4, column split: {_A} is test here and train on line 2",
+    ),
+    "one side": (
+        f"clip,split\n{_A},train\n{_B},train\n",
+        "line 2, column split: every line of this fold is train",
+    ),
+    "one part": (
+        f"clip,fold\n{_A},1\n{_B},1\n",
+        "line 2, column fold: the column holds one part alone",
+    ),
+    "a fold of words": (
+        f"clip,split,fold\n{_A},train,one\n{_B},test,one\n",
+        "line 2, column fold: 'one' names no fold",
+    ),
+    "a missing cell": (
+        f"clip,split\n{_A},train\n{_B}\n",
+        "line 3, column clip: the line has 1 cells, expected 2",
+    ),
+    "a cell too many": (
+        f"clip,split\n{_A},train\n{_B},test,1\n",
+        "line 3, column split: the line has 3 cells, expected 2",
+    ),
     "an open quote": (f'clip,split\n{_A},train\n"{_B},test\n', "line 3"),
-    "no number": (f"clip,split,start,end\n{_A},train,0,x\n{_B},test,0,1\n", "line 2, column end: 'x' is no number"),
+    "no number": (
+        f"clip,split,start,end\n{_A},train,0,x\n{_B},test,0,1\n",
+        "line 2, column end: 'x' is no number",
+    ),
     "neither yes nor no": (
         f"clip,split,fitted\n{_A},train,perhaps\n{_B},test,no\n",
         "line 2, column fitted: 'perhaps' is neither yes nor no",
@@ -174,15 +257,21 @@ def test_a_wrong_table_is_one_sentence_with_line_and_column(what: str, tmp_path:
 def test_text_that_is_not_utf8_names_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(f"clip,text,split\n{_A},caf\xe9,train\n".encode("latin-1"))
-    assert "line 2, column text: it is not UTF-8 (byte 0xe9); save the table as UTF-8" in refusal(path)
+    assert "line 2, column text: it is not UTF-8 (byte 0xe9); save the table as UTF-8" in refusal(
+        path
+    )
     path.write_bytes("clip,t\xe9xt\n".encode("latin-1"))
     assert "line 1: it is not UTF-8" in refusal(path)
 
 
 def test_broken_json_lines_name_the_line(tmp_path: Path) -> None:
     good = json.dumps({"clip": _A, "split": "train"})
-    assert "line 3, character 10: it is not JSON" in refusal(write(tmp_path / "t.jsonl", f'{good}\n\n{{"clip": }}\n'))
-    assert "line 2: it is list; expected one JSON object a line" in refusal(write(tmp_path / "u.jsonl", f"{good}\n[]\n"))
+    assert "line 3, character 10: it is not JSON" in refusal(
+        write(tmp_path / "t.jsonl", f'{good}\n\n{{"clip": }}\n')
+    )
+    assert "line 2: it is list; expected one JSON object a line" in refusal(
+        write(tmp_path / "u.jsonl", f"{good}\n[]\n")
+    )
 
 
 def test_a_broken_parquet_and_another_suffix_say_so(tmp_path: Path) -> None:
@@ -203,7 +292,10 @@ def test_an_unknown_corpus_lists_the_corpora(tmp_path: Path) -> None:
 
 
 def test_one_broken_line_in_a_long_table_is_found(tmp_path: Path) -> None:
-    lines = [f"clip{number},{'test' if number % 5 == 0 else 'train'},speaker{number % 7}" for number in range(300_000)]
+    lines = [
+        f"clip{number},{'test' if number % 5 == 0 else 'train'},speaker{number % 7}"
+        for number in range(300_000)
+    ]
     lines[234_567] = "clip,train"
     assert "line 234569, column split: the line has 2 cells, expected 3" in refusal(
         write(tmp_path / "t.csv", "clip,split,speaker\n" + "\n".join(lines)), corpus="folder"

@@ -27,7 +27,10 @@ def test_frames_are_resized_and_keep_their_time_stamps(write_media: Writer) -> N
 
 
 def test_frames_as_jpeg_are_bytes_that_decode_to_nearly_the_same(write_media: Writer) -> None:
-    raw, jpeg = measure(Frames(size=96), write_media), measure(Frames(size=96, pixels="jpeg"), write_media)
+    raw, jpeg = (
+        measure(Frames(size=96), write_media),
+        measure(Frames(size=96, pixels="jpeg"), write_media),
+    )
     assert jpeg.values.dtype == object
     assert all(isinstance(image, bytes) for image in jpeg.values)
     error = np.abs(decode_jpeg(jpeg.values[3]).astype(int) - raw.values[3])
@@ -92,6 +95,8 @@ def test_shrinking_averages_and_growing_interpolates() -> None:
         ({"pixels": "jpeg"}, "without a size"),
     ],
 )
-def test_wrong_parameters_are_refused_with_a_sentence(wrong: dict[str, object], sentence: str) -> None:
+def test_wrong_parameters_are_refused_with_a_sentence(
+    wrong: dict[str, object], sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence):
         Frames(**wrong)  # type: ignore[arg-type]

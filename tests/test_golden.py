@@ -1,7 +1,8 @@
 """Golden numbers: what each version of each extractor gives on a small fixed input.
 
-Stores are keyed by an extractor's version and parameters, so numbers that move without a new version would mix silently with older ones.
-After raising a version: `python tests/test_golden.py` writes the new numbers to tests/golden.json.
+Stores are keyed by an extractor's version and parameters, so numbers that move without a new
+version would mix silently with older ones. After raising a version: `python tests/test_golden.py`
+writes the new numbers to tests/golden.json.
 """
 
 import json
@@ -46,17 +47,24 @@ def waveform(rate_hz: int, seconds: float = 1.0) -> NDArray[np.float32]:
     """(time,) a tone that glides from 200 Hz to 3 kHz over noise."""
     time = np.arange(round(rate_hz * seconds)) / rate_hz
     tone = np.sin(2 * np.pi * (200 * time + 1400 * time**2 / seconds))
-    return np.asarray(0.3 * tone + 0.02 * (np.random.default_rng(0).random(len(time)) - 0.5), np.float32)
+    return np.asarray(
+        0.3 * tone + 0.02 * (np.random.default_rng(0).random(len(time)) - 0.5), np.float32
+    )
 
 
 def portrait_in_motion() -> list[tuple[float, NDArray[np.uint8]]]:
-    """12 frames of 320 x 240, 10 a second: matplotlib's portrait moves to the right before a grey gradient."""
-    portrait = cv2.imread(get_sample_data("grace_hopper.jpg", asfileobj=False), cv2.IMREAD_COLOR_RGB)
+    """12 frames of 320 x 240, 10 a second: matplotlib's portrait moves to the right before a grey
+    gradient."""
+    portrait = cv2.imread(
+        get_sample_data("grace_hopper.jpg", asfileobj=False), cv2.IMREAD_COLOR_RGB
+    )
     assert portrait is not None
     small = cv2.resize(portrait, (180, 212), interpolation=cv2.INTER_AREA)
     frames = []
     for number in range(12):
-        frame = np.repeat(np.linspace(40, 200, 320).astype(np.uint8)[None, :, None], 240, axis=0).repeat(3, axis=2)
+        frame = np.repeat(
+            np.linspace(40, 200, 320).astype(np.uint8)[None, :, None], 240, axis=0
+        ).repeat(3, axis=2)
         frame[14:226, 20 + 8 * number : 200 + 8 * number] = small
         frames.append((number / 10, frame))
     return frames
@@ -77,7 +85,9 @@ class OneTrack:
 
 def from_sound(kind: FromTracks) -> Track:
     samples = waveform(16000)
-    return kind.extract(CLIP, OneTrack(Track(samples, np.arange(len(samples)) / 16000, np.ones(len(samples), bool))))
+    return kind.extract(
+        CLIP, OneTrack(Track(samples, np.arange(len(samples)) / 16000, np.ones(len(samples), bool)))
+    )
 
 
 def from_frames(sink: Sink, beside: Sink | None = None) -> Track:
@@ -99,30 +109,42 @@ def from_pictures(kind: FromTracks) -> Track:
 
 def crops() -> Track:
     faces = Faces().sink(CLIP, {})
-    return from_frames(Crops().sink(CLIP, {"frames": Frames().sink(CLIP, {}), "faces": faces}), beside=faces)
+    return from_frames(
+        Crops().sink(CLIP, {"frames": Frames().sink(CLIP, {}), "faces": faces}), beside=faces
+    )
 
 
 def faceprint() -> Track:
     faces = Faces().sink(CLIP, {})
-    return from_frames(FacePrint().sink(CLIP, {"frames": Frames().sink(CLIP, {}), "faces": faces}), beside=faces)
+    return from_frames(
+        FacePrint().sink(CLIP, {"frames": Frames().sink(CLIP, {}), "faces": faces}), beside=faces
+    )
 
 
 def sound_digest() -> Track:
     """Of samples that are the same on every processor."""
-    samples = np.random.default_rng(0).integers(-(1 << 15), 1 << 15, 16000).astype(np.float32) / (1 << 15)
-    return SoundDigest().extract(CLIP, OneTrack(Track(samples, np.arange(16000) / 16000, np.ones(16000, bool))))
+    samples = np.random.default_rng(0).integers(-(1 << 15), 1 << 15, 16000).astype(np.float32) / (
+        1 << 15
+    )
+    return SoundDigest().extract(
+        CLIP, OneTrack(Track(samples, np.arange(16000) / 16000, np.ones(16000, bool)))
+    )
 
 
 def frames_digest() -> Track:
     sink = FramesDigest().sink(CLIP, {})
-    for number, frame in enumerate(np.random.default_rng(0).integers(0, 256, (3, 24, 32, 3), np.uint8)):
+    for number, frame in enumerate(
+        np.random.default_rng(0).integers(0, 256, (3, 24, 32, 3), np.uint8)
+    ):
         sink.push(number / 10, frame)
     return sink.finish()
 
 
 def resnet() -> Track:
     kind = ResNet(depth=18, weights="random", seed=0)
-    images = np.stack([cv2.resize(frame, (kind.size, kind.size)) for _, frame in portrait_in_motion()[::6]])
+    images = np.stack(
+        [cv2.resize(frame, (kind.size, kind.size)) for _, frame in portrait_in_motion()[::6]]
+    )
     values = kind.encode(np.asarray(images, np.uint8), Runtime("openvino", threads=1))
     return Track(values, np.arange(len(values), dtype=np.float64), np.ones(len(values), bool))
 
@@ -139,17 +161,29 @@ CASES = {
     "frames": Case(lambda: from_frames(Frames(size=112).sink(CLIP, {})), 1e-3),
     "mfcc": Case(lambda: from_sound(Mfcc())),
     "logmel": Case(lambda: from_sound(LogMel())),
-    "faces": Case(lambda: from_frames(Faces().sink(CLIP, {})), 1e-2),  # a detector rounds its boxes to whole pixels
+    "faces": Case(
+        lambda: from_frames(Faces().sink(CLIP, {})), 1e-2
+    ),  # a detector rounds its boxes to whole pixels
     "crops": Case(crops, 1e-2),
     "resnet": Case(resnet),
     "denoise": Case(lambda: from_sound(Denoise())),
     "normalise": Case(lambda: from_sound(Normalise(measure="rms", level_db=-20.0))),
     "summary": Case(lambda: from_pictures(Summary()), 1e-3),
-    "augment_audio": Case(lambda: from_sound(AugmentAudio(pitch_semitones=1, stretch=0.1, shift_s=0.05, noise_snr_db=20)), 1e-3),
-    "augment_pictures": Case(
-        lambda: from_pictures(AugmentPictures(flip=0.5, rotation_deg=5, crop=0.1, brightness=0.1, contrast=0.1)), 1e-2
+    "augment_audio": Case(
+        lambda: from_sound(
+            AugmentAudio(pitch_semitones=1, stretch=0.1, shift_s=0.05, noise_snr_db=20)
+        ),
+        1e-3,
     ),
-    "soundprint": Case(lambda: from_sound(SoundPrint()), 1e-2),  # the sign of a difference of nearly nothing may turn
+    "augment_pictures": Case(
+        lambda: from_pictures(
+            AugmentPictures(flip=0.5, rotation_deg=5, crop=0.1, brightness=0.1, contrast=0.1)
+        ),
+        1e-2,
+    ),
+    "soundprint": Case(
+        lambda: from_sound(SoundPrint()), 1e-2
+    ),  # the sign of a difference of nearly nothing may turn
     "faceprint": Case(faceprint, 1e-2),
     "sound_digest": Case(sound_digest),
     "frames_digest": Case(frames_digest),
@@ -157,12 +191,16 @@ CASES = {
 
 
 def numbers(track: Track) -> Numbers:
-    """Mean and root mean square of the valid rows, in 8 stretches of time and in 8 of the other dimensions."""
+    """Mean and root mean square of the valid rows, in 8 stretches of time and in 8 of the other
+    dimensions."""
     rows = track.values[track.valid]
     if rows.dtype == object:
         rows = np.stack([decode_jpeg(row) for row in rows])
     rows = rows.reshape(len(rows), -1).astype(np.float64)
-    spans = {"in_time": np.array_split(rows, min(8, len(rows))), "in_place": np.array_split(rows, min(8, rows.shape[1]), axis=1)}
+    spans = {
+        "in_time": np.array_split(rows, min(8, len(rows))),
+        "in_place": np.array_split(rows, min(8, rows.shape[1]), axis=1),
+    }
     summary = {
         "shape": [*map(float, rows.shape), float(track.valid.sum())],
         "seconds": [float(track.seconds[0]), float(track.seconds[-1])],
@@ -174,12 +212,20 @@ def numbers(track: Track) -> Numbers:
 
 
 def differences(found: Numbers, golden: Numbers, tolerance: float) -> list[str]:
-    """What moved, in words; empty when nothing did. Each stretch is compared on its own scale, its root mean square."""
+    """What moved, in words; empty when nothing did. Each stretch is compared on its own scale, its
+    root mean square."""
     moved = []
     for name, expected in golden.items():
-        scale = np.asarray(golden[name.replace("mean", "rms")]) if "_in_" in name else np.zeros(len(expected))
+        scale = (
+            np.asarray(golden[name.replace("mean", "rms")])
+            if "_in_" in name
+            else np.zeros(len(expected))
+        )
         allowed = tolerance * scale + 1e-9
-        if len(found[name]) != len(expected) or (np.abs(np.subtract(found[name], expected)) > allowed).any():
+        if (
+            len(found[name]) != len(expected)
+            or (np.abs(np.subtract(found[name], expected)) > allowed).any()
+        ):
             moved.append(f"{name} is {_short(found[name])}, was {_short(expected)}")
     return moved
 
@@ -194,21 +240,27 @@ def load() -> dict[str, dict[str, Any]]:
 
 
 def test_every_extractor_has_golden_numbers() -> None:
-    assert set(CASES) == set(EXTRACTORS), "each extractor of the catalog needs one line in CASES of tests/test_golden.py"
-    assert set(load()) == set(EXTRACTORS), "run `python tests/test_golden.py` to write the missing entries of tests/golden.json"
+    assert set(CASES) == set(EXTRACTORS), (
+        "each extractor of the catalog needs one line in CASES of tests/test_golden.py"
+    )
+    assert set(load()) == set(EXTRACTORS), (
+        "run `python tests/test_golden.py` to write the missing entries of tests/golden.json"
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_numbers_move_only_with_the_version(name: str) -> None:
     golden, kind, case = load()[name], EXTRACTORS[name], CASES[name]
     assert golden["version"] == kind.version, (
-        f"{kind.__name__}.version is {kind.version}, tests/golden.json holds version {golden['version']}; "
+        f"{kind.__name__}.version is {kind.version}, tests/golden.json holds version "
+        f"{golden['version']}; "
         "run `python tests/test_golden.py` to write the new numbers"
     )
     moved = differences(numbers(case.track()), golden["numbers"], case.tolerance)
     assert not moved, (
         f"{name} version {kind.version} gives other numbers than it used to: {'; '.join(moved)}. "
-        f"If they are meant to change, raise {kind.__name__}.version and run `python tests/test_golden.py`, so that stores build the "
+        f"If they are meant to change, raise {kind.__name__}.version and run `python "
+        "tests/test_golden.py`, so that stores build the "
         "feature anew; if not, undo the change"
     )
 
@@ -218,7 +270,9 @@ def test_a_number_that_moves_is_named() -> None:
     other = numbers(from_sound(LogMel(window="hamming")))
     assert differences(golden, golden, 1e-4) == []
     assert any(line.startswith("mean_in_place is [") for line in differences(other, golden, 1e-4))
-    assert differences(numbers(from_sound(LogMel(hop_s=0.02))), golden, 1e-4)[0].startswith("shape is [51")
+    assert differences(numbers(from_sound(LogMel(hop_s=0.02))), golden, 1e-4)[0].startswith(
+        "shape is [51"
+    )
 
 
 def write() -> None:
@@ -229,9 +283,15 @@ def write() -> None:
         old = entries.get(name)
         if old and old["version"] == version:
             if moved := differences(found, old["numbers"], case.tolerance):
-                raise SystemExit(f"{name} gives other numbers ({'; '.join(moved)}); raise {EXTRACTORS[name].__name__}.version first")
+                raise SystemExit(
+                    f"{name} gives other numbers ({'; '.join(moved)}); raise "
+                    f"{EXTRACTORS[name].__name__}.version first"
+                )
             continue
-        entries[name] = {"version": version, "numbers": {key: [float(f"{x:.9g}") for x in values] for key, values in found.items()}}
+        entries[name] = {
+            "version": version,
+            "numbers": {key: [float(f"{x:.9g}") for x in values] for key, values in found.items()},
+        }
     GOLDEN.write_text(json.dumps(dict(sorted(entries.items())), indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,4 +1,5 @@
-"""A clip that ends the process which reads it is a row in quarantine, and its neighbours are measured all the same."""
+"""A clip that ends the process which reads it is a row in quarantine, and its neighbours are
+measured all the same."""
 
 import os
 from collections.abc import Mapping
@@ -26,7 +27,8 @@ from tests.conftest import a_clip, write
 
 @dataclass(frozen=True)
 class Fatal(FromTracks):
-    """Ends its process for clips whose sound is longer than a limit, as a crash in native code would."""
+    """Ends its process for clips whose sound is longer than a limit, as a crash in native code
+    would."""
 
     name: ClassVar[str] = "fatal"
     version: ClassVar[int] = 1
@@ -47,22 +49,32 @@ class Fatal(FromTracks):
 
 
 def task(tmp_path: Path, lengths_s: list[float]) -> ShardTask:
-    paths = [write(tmp_path / f"{number}.wav", frames=0, audio_s=length, rate_hz=16000) for number, length in enumerate(lengths_s)]
+    paths = [
+        write(tmp_path / f"{number}.wav", frames=0, audio_s=length, rate_hz=16000)
+        for number, length in enumerate(lengths_s)
+    ]
     clips = tuple(probe(a_clip(path), path, Limits()) for path in paths)
     graph = Graph({"audio": Audio(), "fatal": Fatal()})
     return ShardTask(tmp_path / "store", graph, Media(), clips, tuple(paths), ("fatal",))
 
 
-def test_the_clip_that_ends_the_process_is_refused_and_the_others_are_stored(tmp_path: Path) -> None:
+def test_the_clip_that_ends_the_process_is_refused_and_the_others_are_stored(
+    tmp_path: Path,
+) -> None:
     with Crew(1, lambda _: None) as crew:
         records = build_guarded(crew, task(tmp_path, [0.2, 0.6, 0.3]), Runtime())
     shard = open_shard(tmp_path / "store", records["fatal"].file)
     assert [entry.clip_id for entry in shard.entries] == ["made/0", "made/2"]
-    assert [(refusal.clip_id, refusal.reason) for refusal in shard.refused] == [("made/1", Reason.CRASHED)]
+    assert [(refusal.clip_id, refusal.reason) for refusal in shard.refused] == [
+        ("made/1", Reason.CRASHED)
+    ]
 
 
 def test_what_a_dying_worker_wrote_last_is_told(tmp_path: Path) -> None:
-    with Crew(1, lambda _: None) as crew, pytest.raises(WorkerDied, match="the last it wrote was: native code: out of luck"):
+    with (
+        Crew(1, lambda _: None) as crew,
+        pytest.raises(WorkerDied, match="the last it wrote was: native code: out of luck"),
+    ):
         crew.call(crash)
 
 

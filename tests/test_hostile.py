@@ -1,4 +1,5 @@
-"""Bad input becomes rows with reasons, all in one build, and nothing that is sound is lost beside it."""
+"""Bad input becomes rows with reasons, all in one build, and nothing that is sound is lost beside
+it."""
 
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def store(engine: None, tmp_path_factory: pytest.TempPathFactory) -> FeatureStor
     folder.mkdir()
     (folder / "empty.mp4").touch()
     (folder / "text.mp4").write_text("this is no film")
-    (folder / "pointer.wav").write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n")
+    (folder / "pointer.wav").write_text(
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+    )
     (folder / "list.m3u8").write_text("#EXTM3U\n#EXTINF:5,\nhttp://affectstore.invalid/1.ts\n")
     (folder / "renamed.mp4").write_text("#EXTM3U\n#EXTINF:5,\nhttp://affectstore.invalid/1.ts\n")
     for name in ("cut.wav", "cut.flv", "cut.mp4"):
@@ -62,7 +65,9 @@ def store(engine: None, tmp_path_factory: pytest.TempPathFactory) -> FeatureStor
         ("cut_faststart", Reason.TRUNCATED),
     ],
 )
-def test_a_damaged_or_hostile_file_is_in_quarantine_for_every_feature(store: FeatureStore, clip: str, reason: Reason) -> None:
+def test_a_damaged_or_hostile_file_is_in_quarantine_for_every_feature(
+    store: FeatureStore, clip: str, reason: Reason
+) -> None:
     lost = store.quarantine()
     rows = lost[lost["clip_id"] == f"folder/{clip}"]
     assert set(rows["reason"]) == {reason}
@@ -78,7 +83,9 @@ def test_a_damaged_or_hostile_file_is_in_quarantine_for_every_feature(store: Fea
         *((clip, PICTURES) for clip in ("sound_alone", "a_tenth_of_sound", "silence")),
     ],
 )
-def test_a_sound_file_keeps_all_that_it_has(store: FeatureStore, clip: str, missing: set[str]) -> None:
+def test_a_sound_file_keeps_all_that_it_has(
+    store: FeatureStore, clip: str, missing: set[str]
+) -> None:
     lost = store.quarantine()
     assert set(lost.loc[lost["clip_id"] == f"folder/{clip}", "feature"]) == missing
     for feature in ALL - missing:
@@ -104,7 +111,9 @@ def test_nothing_is_lost_beside_the_bad_files(store: FeatureStore) -> None:
     assert verify(store.root).problems == []
 
 
-def test_real_clips_build_and_the_one_without_a_face_lacks_its_face_features_alone(engine: None, real_clips: Path, tmp_path: Path) -> None:
+def test_real_clips_build_and_the_one_without_a_face_lacks_its_face_features_alone(
+    engine: None, real_clips: Path, tmp_path: Path
+) -> None:
     build(tmp_path / "store", {"folder": real_clips}, "demo", QUICK, workers=2)
     store = FeatureStore(tmp_path / "store")
     lost = store.quarantine()
@@ -118,15 +127,29 @@ def test_real_clips_build_and_the_one_without_a_face_lacks_its_face_features_alo
         assert track.valid.mean() > 0.5
 
 
-def test_time_stamps_of_a_real_clip_are_the_decoders(engine: None, real_clips: Path, tmp_path: Path) -> None:
+def test_time_stamps_of_a_real_clip_are_the_decoders(
+    engine: None, real_clips: Path, tmp_path: Path
+) -> None:
     import av
 
     (tmp_path / "clips").mkdir()
-    (tmp_path / "clips" / "clip.mp4").write_bytes((real_clips / "short_hamilton_clip.mp4").read_bytes())
-    build(tmp_path / "store", {"folder": tmp_path / "clips"}, "demo", (*QUICK, "features.crops.store=false"), workers=1)
+    (tmp_path / "clips" / "clip.mp4").write_bytes(
+        (real_clips / "short_hamilton_clip.mp4").read_bytes()
+    )
+    build(
+        tmp_path / "store",
+        {"folder": tmp_path / "clips"},
+        "demo",
+        (*QUICK, "features.crops.store=false"),
+        workers=1,
+    )
     with av.open(str(real_clips / "short_hamilton_clip.mp4")) as container:
-        shown = np.array([float(frame.pts * frame.time_base) for frame in container.decode(video=0)])
+        shown = np.array(
+            [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+        )
     grid = shown[0] + np.arange(1000) / 10
     last = shown[-1] + np.median(np.diff(shown))
     expected = shown[np.searchsorted(shown, grid[grid < last - 1e-6] + 1e-9, side="right") - 1]
-    np.testing.assert_array_equal(FeatureStore(tmp_path / "store")["faces"]["folder/clip"].seconds, expected)
+    np.testing.assert_array_equal(
+        FeatureStore(tmp_path / "store")["faces"]["folder/clip"].seconds, expected
+    )

@@ -1,4 +1,5 @@
-"""What a stranger's name says: RAVDESS and the sample by their rule, a folder never, and no name belongs to two corpora of films."""
+"""What a stranger's name says: RAVDESS and the sample by their rule, a folder never, and no name
+belongs to two corpora of films."""
 
 import csv
 from pathlib import Path
@@ -14,7 +15,17 @@ METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
 STEM = "03-02-06-01-02-01-12"
 
 
-@pytest.mark.parametrize("form", ["{}", "{}.wav", "Actor_12/{}.wav", "/data/v1.0/Audio_Song/{}.WAV", "D:\\Actor_12\\{}.npy", "ravdess/{}"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}",
+        "{}.wav",
+        "Actor_12/{}.wav",
+        "/data/v1.0/Audio_Song/{}.WAV",
+        "D:\\Actor_12\\{}.npy",
+        "ravdess/{}",
+    ],
+)
 def test_a_stranger_s_name_of_ravdess_is_identified(form: str) -> None:
     assert RAVDESS.identify(form.format(STEM)) == Identity(
         clip_id=f"ravdess/{STEM}",
@@ -33,7 +44,18 @@ def test_the_sample_identifies_its_names_as_its_own() -> None:
     assert (identity.clip_id, identity.subject_id) == (f"sample/{STEM}", "sample/12")
 
 
-@pytest.mark.parametrize("name", ["", "Actor_12", "03-02-06-01-02-01", f"{STEM}-01", f"x{STEM}", "03-02-07-01-02-01-12", "1001_DFA_ANG_XX"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "Actor_12",
+        "03-02-06-01-02-01",
+        f"{STEM}-01",
+        f"x{STEM}",
+        "03-02-07-01-02-01-12",
+        "1001_DFA_ANG_XX",
+    ],
+)
 def test_what_ravdess_cannot_contain_is_not_identified(name: str) -> None:
     assert RAVDESS.identify(name) is None
 
@@ -53,7 +75,9 @@ def test_a_folder_identifies_nothing(name: str) -> None:
     ],
 )
 def test_a_name_belongs_to_one_corpus(name: str, corpus: str) -> None:
-    assert [other for other in CORPORA if other != "sample" and CORPORA[other].identify(name)] == [corpus]
+    assert [other for other in CORPORA if other != "sample" and CORPORA[other].identify(name)] == [
+        corpus
+    ]
 
 
 @pytest.mark.parametrize("form", ["{}.mp4", "{}.wav"])
@@ -66,7 +90,9 @@ def test_a_scan_and_a_name_say_the_same(tmp_path: Path, form: str) -> None:
         assert getattr(identity, column) == getattr(found.clip, column)
 
 
-@pytest.mark.skipif(not METADATA.is_dir(), reason="the published tables are not beside the checkout")
+@pytest.mark.skipif(
+    not METADATA.is_dir(), reason="the published tables are not beside the checkout"
+)
 def test_every_key_of_a_published_split_of_crema_d_is_identified() -> None:
     with (METADATA / "emobox" / "cremad_fold_1.csv").open(newline="") as text:
         rows = list(csv.DictReader(text))

@@ -1,4 +1,5 @@
-"""IEMOCAP: the layout, the lines of EmoEvaluation, and a turn cut from its dialogue: the right seconds, the right half."""
+"""IEMOCAP: the layout, the lines of EmoEvaluation, and a turn cut from its dialogue: the right
+seconds, the right half."""
 
 from collections import Counter
 from pathlib import Path
@@ -57,14 +58,26 @@ def reasons(found: list[Found]) -> dict[str, Reason | None]:
 
 
 def labels(found: Found, scheme: str) -> list[tuple[str, str, float]]:
-    return [(label.annotator, label.value, label.weight) for label in found.labels if label.scheme == scheme]
+    return [
+        (label.annotator, label.value, label.weight)
+        for label in found.labels
+        if label.scheme == scheme
+    ]
 
 
 def test_the_speaker_is_the_letter_of_the_last_token(tmp_path: Path) -> None:
     evaluation(tmp_path, "Ses01F_impro05", turn("Ses01F_impro05_F019"), turn("Ses01F_impro05_M000"))
     woman, man = IEMOCAP.scan(touch(tmp_path, avi("Ses01F_impro05")))
-    assert (woman.clip.subject_id, woman.clip.sex, woman.clip.region) == ("iemocap/Ses01F", "female", "left")
-    assert (man.clip.subject_id, man.clip.sex, man.clip.region) == ("iemocap/Ses01M", "male", "right")
+    assert (woman.clip.subject_id, woman.clip.sex, woman.clip.region) == (
+        "iemocap/Ses01F",
+        "female",
+        "left",
+    )
+    assert (man.clip.subject_id, man.clip.sex, man.clip.region) == (
+        "iemocap/Ses01M",
+        "male",
+        "right",
+    )
     assert woman.clip.group_id == man.clip.group_id == woman.clip.session_id == "iemocap/Ses01"
     assert woman.clip.dialogue_id == man.clip.dialogue_id == "iemocap/Ses01F_impro05"
     assert woman.clip.take_id != man.clip.take_id
@@ -95,7 +108,11 @@ def test_all_that_a_file_says_of_a_turn_is_a_label(tmp_path: Path) -> None:
         [("vote", "4", 1.0)],
         [("vote", "4.5", 1.0)],
     ]
-    assert labels(found, "iemocap_evaluators") == [("C-E1", "Anger", 0.5), ("C-E1", "Frustration", 0.5), ("C-E2", "Neutral state", 1.0)]
+    assert labels(found, "iemocap_evaluators") == [
+        ("C-E1", "Anger", 0.5),
+        ("C-E1", "Frustration", 0.5),
+        ("C-E2", "Neutral state", 1.0),
+    ]
     assert labels(found, "iemocap_self") == [("C-F1", "Anger", 1.0)]
     assert labels(found, "iemocap_evaluators_dominance") == [("A-E3", "5", 1.0)]
     assert labels(found, "iemocap_self_valence") == [("A-F1", "1", 1.0)]
@@ -106,9 +123,15 @@ def test_all_that_a_file_says_of_a_turn_is_a_label(tmp_path: Path) -> None:
 
 def test_turns_without_agreement_are_kept(tmp_path: Path) -> None:
     emotions = ("xxx", "oth", "exc", "fru")
-    evaluation(tmp_path, "Ses01F_impro01", *(turn(f"Ses01F_impro01_F00{n}", emotion=emotion) for n, emotion in enumerate(emotions)))
+    evaluation(
+        tmp_path,
+        "Ses01F_impro01",
+        *(turn(f"Ses01F_impro01_F00{n}", emotion=emotion) for n, emotion in enumerate(emotions)),
+    )
     found = IEMOCAP.scan(touch(tmp_path, avi("Ses01F_impro01")))
-    assert [label.value for one in found for label in one.labels if label.scheme == "iemocap"] == list(emotions)
+    assert [
+        label.value for one in found for label in one.labels if label.scheme == "iemocap"
+    ] == list(emotions)
 
 
 def test_ratings_belong_to_the_turn_above_them_and_count_once(tmp_path: Path) -> None:
@@ -121,7 +144,14 @@ def test_ratings_belong_to_the_turn_above_them_and_count_once(tmp_path: Path) ->
         "C-E1:\tSadness;\t()",
     )
     first, second = read_turns(evaluation(tmp_path, "Ses01F_impro01", *lines))
-    rated = [[(label.value, label.weight) for label in one.labels if label.scheme == "iemocap_evaluators"] for one in (first, second)]
+    rated = [
+        [
+            (label.value, label.weight)
+            for label in one.labels
+            if label.scheme == "iemocap_evaluators"
+        ]
+        for one in (first, second)
+    ]
     assert rated == [[("Anger", 1.0), ("Other", 0.5)], [("Sadness", 1.0)]]
     LABELS.build(first.labels)
 
@@ -144,13 +174,23 @@ def test_the_video_of_the_dialogue_comes_before_the_sound_of_the_turn(tmp_path: 
     evaluation(tmp_path, "Ses01F_impro01", turn("Ses01F_impro01_F000"))
     sound = "Session1/dialog/wav/Ses01F_impro01.wav"
     whole, span = (None, None, None), (0.5, 1.5, None)
-    for path, cut in ((sound, span), (wav("Ses01F_impro01_F000"), whole), (avi("Ses01F_impro01"), (0.5, 1.5, "left"))):
+    for path, cut in (
+        (sound, span),
+        (wav("Ses01F_impro01_F000"), whole),
+        (avi("Ses01F_impro01"), (0.5, 1.5, "left")),
+    ):
         (found,) = IEMOCAP.scan(touch(tmp_path, path))
-        assert (found.clip.path, found.clip.clip_id, found.bad) == (path, "iemocap/Ses01F_impro01_F000", None)
+        assert (found.clip.path, found.clip.clip_id, found.bad) == (
+            path,
+            "iemocap/Ses01F_impro01_F000",
+            None,
+        )
         assert (found.clip.start_s, found.clip.end_s, found.clip.region) == cut
 
 
-def test_a_turn_without_a_file_is_a_refused_clip_and_an_absent_session_is_none(tmp_path: Path) -> None:
+def test_a_turn_without_a_file_is_a_refused_clip_and_an_absent_session_is_none(
+    tmp_path: Path,
+) -> None:
     evaluation(tmp_path, "Ses01F_impro01", turn("Ses01F_impro01_F000"))
     evaluation(tmp_path, "Ses01M_impro02", turn("Ses01M_impro02_F000"))
     evaluation(tmp_path, "Ses02F_impro01", turn("Ses02F_impro01_F000"))
@@ -170,10 +210,15 @@ def test_a_file_that_no_turn_stands_for_is_refused_and_says_why(tmp_path: Path) 
         "Ses06F_impro01_F000.wav",
     )
     found = {one.clip.path: one.bad for one in IEMOCAP.scan(tmp_path)}
-    details = {path: bad.detail for path, bad in found.items() if bad and bad.reason == Reason.UNKNOWN_NAME}
+    details = {
+        path: bad.detail for path, bad in found.items() if bad and bad.reason == Reason.UNKNOWN_NAME
+    }
     assert found.keys() - details.keys() == {avi("Ses01F_impro01")}
     assert "there is no EmoEvaluation/Ses01F_impro02.txt" in details[avi("Ses01F_impro02")]
-    assert "no EmoEvaluation file has the turn Ses01F_impro01_F009" in details[wav("Ses01F_impro01_F009")]
+    assert (
+        "no EmoEvaluation file has the turn Ses01F_impro01_F009"
+        in details[wav("Ses01F_impro01_F009")]
+    )
     assert "expected a dialogue" in details["cut/Ses01F_impro01_F000.mp4"]
     assert "expected a dialogue" in details["Ses06F_impro01_F000.wav"]
     assert len(details) == 4
@@ -181,7 +226,14 @@ def test_a_file_that_no_turn_stands_for_is_refused_and_says_why(tmp_path: Path) 
 
 def test_of_two_files_of_a_name_the_avi_is_taken(tmp_path: Path) -> None:
     evaluation(tmp_path, "Ses01F_impro01", turn("Ses01F_impro01_F000"))
-    found = IEMOCAP.scan(touch(tmp_path, avi("Ses01F_impro01"), "Ses01F_impro01.mp4", "copy/of/all/the/dialogues/Ses01F_impro01.avi"))
+    found = IEMOCAP.scan(
+        touch(
+            tmp_path,
+            avi("Ses01F_impro01"),
+            "Ses01F_impro01.mp4",
+            "copy/of/all/the/dialogues/Ses01F_impro01.avi",
+        )
+    )
     assert reasons(found) == {
         avi("Ses01F_impro01"): None,
         "Ses01F_impro01.mp4": Reason.DUPLICATE,
@@ -191,14 +243,21 @@ def test_of_two_files_of_a_name_the_avi_is_taken(tmp_path: Path) -> None:
 
 def test_raters_own_files_and_hidden_ones_are_not_read(tmp_path: Path) -> None:
     path = evaluation(tmp_path, "Ses01F_impro01", turn("Ses01F_impro01_F000"))
-    for other in ("Categorical/Ses01F_impro01_e2.txt", "Attribute/Ses01F_impro01_e2_atr.txt", "._Ses01F_impro01.txt"):
+    for other in (
+        "Categorical/Ses01F_impro01_e2.txt",
+        "Attribute/Ses01F_impro01_e2_atr.txt",
+        "._Ses01F_impro01.txt",
+    ):
         (path.parent / other).parent.mkdir(exist_ok=True)
         (path.parent / other).write_bytes(b"\x00\xff nothing of this kind")
     assert len(IEMOCAP.scan(touch(tmp_path, avi("Ses01F_impro01")))) == 1
 
 
 def test_clips_without_any_evaluation_stop_the_scan(tmp_path: Path) -> None:
-    with pytest.raises(MissingEvaluation, match="no EmoEvaluation folder; give the folder that holds Session1 to Session5"):
+    with pytest.raises(
+        MissingEvaluation,
+        match="no EmoEvaluation folder; give the folder that holds Session1 to Session5",
+    ):
         IEMOCAP.scan(touch(tmp_path, wav("Ses01F_impro01_F000")))
 
 
@@ -216,7 +275,10 @@ def test_two_files_of_a_dialogue_must_be_the_same(tmp_path: Path) -> None:
     ("line", "why"),
     [
         ("[140.2250 - 145.6000]\tSes01F_impro05_F019\tang", r"line 3 is .*; expected four columns"),
-        ("[140.2250 - 145.6000]\tSes01F_impro05_F019\tang\t[1.5000, 4.0000]", "expected four columns"),
+        (
+            "[140.2250 - 145.6000]\tSes01F_impro05_F019\tang\t[1.5000, 4.0000]",
+            "expected four columns",
+        ),
         ("[140.2250 - ]\tSes01F_impro05_F019\tang\t[1.5, 4.0, 4.5]", "expected four columns"),
         ("[140.2250 145.6000]\tSes01F_impro05_F019\tang\t[1.5, 4.0, 4.5]", "expected four columns"),
         ("[nan - inf]\tSes01F_impro05_F019\tang\t[1.5, 4.0, 4.5]", "expected four columns"),
@@ -224,14 +286,18 @@ def test_two_files_of_a_dialogue_must_be_the_same(tmp_path: Path) -> None:
         (TURN.replace("ang", "angry"), "line 3 has the emotion 'angry'; expected ang, dis"),
         (
             TURN.replace("impro05", "impro06"),
-            "line 3 names 'Ses01F_impro06_F019'; expected a turn of this dialogue, such as Ses01F_impro05_F000",
+            "line 3 names 'Ses01F_impro06_F019'; expected a turn of this dialogue, such as "
+            "Ses01F_impro05_F000",
         ),
         (TURN.replace("_F019", "_X019"), "line 3 names 'Ses01F_impro05_X019'"),
         (TURN.replace("145.6", "140.2"), "line 3 goes from 140.2250 s to 140.2000 s"),
         (TURN.replace("140.2250", "-1.0"), "line 3 goes from -1.0 s"),
         (f"{TURN}\n{TURN}", "line 4 names Ses01F_impro05_F019, as line 3 does"),
         ("C-E1:\tAnger;\t()", "line 3 comes before the first turn"),
-        (f"{TURN}\nA-E3:\tval two; act 4; dom 5;\t()", "line 4 has 'val two' of A-E3; expected val, act or dom"),
+        (
+            f"{TURN}\nA-E3:\tval two; act 4; dom 5;\t()",
+            "line 4 has 'val two' of A-E3; expected val, act or dom",
+        ),
         (f"{TURN}\nA-E3:\tpower 2;\t()", "line 4 has 'power 2'"),
         (f"{TURN}\nB-E3:\tAnger;\t()", "line 4 is 'B-E3:.*; expected a turn, or a rater's line"),
         (f"{TURN}\nAnger", "line 4 is 'Anger'"),
@@ -251,7 +317,9 @@ def test_a_line_that_cannot_be_understood_is_named(tmp_path: Path, line: str, wh
 def test_other_line_ends_marks_and_blanks_change_nothing(tmp_path: Path) -> None:
     path = evaluation(tmp_path, "Ses01F_impro05", TURN, *RATINGS)
     plain = read_turns(path)
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n").replace(b"\tang\t", b"  ang\t"))
+    path.write_bytes(
+        b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n").replace(b"\tang\t", b"  ang\t")
+    )
     assert read_turns(path) == plain
 
 
@@ -272,7 +340,11 @@ def test_a_strangers_name_is_understood(name: str) -> None:
         "iemocap/Ses01M",
         "iemocap/Ses01",
     )
-    assert (identity.sex, identity.text_id, identity.session_id) == ("male", "iemocap/script01_1", "iemocap/Ses01")
+    assert (identity.sex, identity.text_id, identity.session_id) == (
+        "male",
+        "iemocap/script01_1",
+        "iemocap/Ses01",
+    )
     assert (identity.dialogue_id, identity.label) == ("iemocap/Ses01F_script01_1", None)
 
 
@@ -296,14 +368,26 @@ def test_another_name_is_not_of_this_corpus(name: str) -> None:
 def test_what_a_scan_says_of_a_turn_is_what_its_name_says(tmp_path: Path) -> None:
     evaluation(tmp_path, "Ses03M_script02_2", turn("Ses03M_script02_2_F001"))
     (found,) = IEMOCAP.scan(touch(tmp_path, avi("Ses03M_script02_2")))
-    identity = IEMOCAP.identify(found.clip.path.replace("Ses03M_script02_2.avi", "Ses03M_script02_2_F001"))
+    identity = IEMOCAP.identify(
+        found.clip.path.replace("Ses03M_script02_2.avi", "Ses03M_script02_2_F001")
+    )
     assert identity
-    for fact in ("clip_id", "subject_id", "group_id", "take_id", "sex", "text_id", "session_id", "dialogue_id"):
+    for fact in (
+        "clip_id",
+        "subject_id",
+        "group_id",
+        "take_id",
+        "sex",
+        "text_id",
+        "session_id",
+        "dialogue_id",
+    ):
         assert getattr(identity, fact) == getattr(found.clip, fact)
 
 
 def frames_of(clip: Clip, root: Path) -> list[tuple[float, int, float]]:
-    """(time stamp, low five bits of the frame's number, mean of red, which grows from left to right) of each frame."""
+    """(time stamp, low five bits of the frame's number, mean of red, which grows from left to
+    right) of each frame."""
     seen: list[tuple[float, int, float]] = []
 
     def push(seconds: float, rgb: np.ndarray) -> None:
@@ -326,13 +410,26 @@ def test_a_turn_is_the_right_seconds_and_the_right_half_of_its_dialogue(tmp_path
     stems = ("Ses01F_impro01_F000", "Ses01F_impro01_M000")
     evaluation(tmp_path, "Ses01F_impro01", turn(stems[0], 0.5, 1.0), turn(stems[1], 1.25, 2.0))
     touch(tmp_path, avi("Ses01F_impro01"))
-    write(tmp_path / avi("Ses01F_impro01"), frames=60, fps=20, audio_s=3.0, video_options={"qscale": "2", "g": "12"})
-    left, right = (probe(one.clip, tmp_path / one.clip.path, Limits()) for one in IEMOCAP.scan(tmp_path))
+    write(
+        tmp_path / avi("Ses01F_impro01"),
+        frames=60,
+        fps=20,
+        audio_s=3.0,
+        video_options={"qscale": "2", "g": "12"},
+    )
+    left, right = (
+        probe(one.clip, tmp_path / one.clip.path, Limits()) for one in IEMOCAP.scan(tmp_path)
+    )
     assert (left.duration_s, right.duration_s) == (0.5, 0.75)
     seen = frames_of(left, tmp_path)
     with av.open(str(tmp_path / avi("Ses01F_impro01"))) as file:
-        shown = {round(frame.time, 3): number_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)) for frame in file.decode(video=0)}
-    assert [(seconds, number) for seconds, number, _ in seen] == [(seconds, shown[seconds]) for seconds in (0.5, 0.6, 0.7, 0.8, 0.9)]
+        shown = {
+            round(frame.time, 3): number_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
+            for frame in file.decode(video=0)
+        }
+    assert [(seconds, number) for seconds, number, _ in seen] == [
+        (seconds, shown[seconds]) for seconds in (0.5, 0.6, 0.7, 0.8, 0.9)
+    ]
     assert len({number for _, number, _ in seen}) == 5
     others = frames_of(right, tmp_path)
     assert [seconds for seconds, _, _ in others] == [1.25, 1.35, 1.45, 1.55, 1.65, 1.75, 1.85, 1.95]
@@ -341,7 +438,9 @@ def test_a_turn_is_the_right_seconds_and_the_right_half_of_its_dialogue(tmp_path
 
 def test_many_turns_of_one_dialogue_are_as_many_clips(tmp_path: Path) -> None:
     stems = [f"Ses04M_impro03_{letter}{n:03d}" for letter in "FM" for n in range(40)]
-    evaluation(tmp_path, "Ses04M_impro03", *(turn(stem, n, n + 1.5) for n, stem in enumerate(stems)))
+    evaluation(
+        tmp_path, "Ses04M_impro03", *(turn(stem, n, n + 1.5) for n, stem in enumerate(stems))
+    )
     found = IEMOCAP.scan(touch(tmp_path, avi("Ses04M_impro03")))
     assert [one.clip.clip_id for one in found] == [f"iemocap/{stem}" for stem in stems]
     assert Counter(one.clip.region for one in found) == {"left": 40, "right": 40}

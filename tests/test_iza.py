@@ -22,30 +22,50 @@ def track_of(values: np.ndarray, valid: list[bool] | None = None, start_s: float
 
 
 def spec_of(width: int, dtype: str = "float32", name: str = "joint") -> FeatureSpec:
-    return FeatureSpec(name, dtype, ("time", "feature"), (width,), "numbers", 0.1, "0" * 32, "pooled", 1, "{}")
+    return FeatureSpec(
+        name, dtype, ("time", "feature"), (width,), "numbers", 0.1, "0" * 32, "pooled", 1, "{}"
+    )
 
 
-def planted(seed: int, groups: int = 8, of_group: int = 12, width: int = 80, planted: int = 8) -> tuple[Examples, np.ndarray, np.ndarray]:
-    """Clips whose label shows in a few columns alone, and whose group shows in all: (examples, labels as numbers, planted columns)."""
+def planted(
+    seed: int, groups: int = 8, of_group: int = 12, width: int = 80, planted: int = 8
+) -> tuple[Examples, np.ndarray, np.ndarray]:
+    """Clips whose label shows in a few columns alone, and whose group shows in all: (examples,
+    labels as numbers, planted columns)."""
     rng = np.random.default_rng(seed)
     group = np.repeat(np.arange(groups), of_group)
     label = np.tile(np.arange(4), len(group) // 4)
-    values = rng.standard_normal((len(group), width)) + 0.7 * rng.standard_normal((groups, width))[group]
+    values = (
+        rng.standard_normal((len(group), width)) + 0.7 * rng.standard_normal((groups, width))[group]
+    )
     columns = np.sort(rng.choice(width, planted, replace=False))
-    values[:, columns] += rng.permuted(np.tile([-1.5, -0.5, 0.5, 1.5], (planted, 1)), axis=1).T[label]
+    values[:, columns] += rng.permuted(np.tile([-1.5, -0.5, 0.5, 1.5], (planted, 1)), axis=1).T[
+        label
+    ]
     tracks = [track_of(np.stack([row - 0.1, row + 0.1])) for row in values]
-    return examples_of(tracks, [f"g{number}" for number in group], [f"l{number}" for number in label]), label, columns
+    return (
+        examples_of(tracks, [f"g{number}" for number in group], [f"l{number}" for number in label]),
+        label,
+        columns,
+    )
 
 
 def examples_of(tracks: list[Track], groups: list[str], labels: list[str]) -> Examples:
-    return Examples(tuple(f"c/{i:03d}" for i in range(len(tracks))), tuple(groups), tuple(labels), {"input": tracks})
+    return Examples(
+        tuple(f"c/{i:03d}" for i in range(len(tracks))),
+        tuple(groups),
+        tuple(labels),
+        {"input": tracks},
+    )
 
 
 def part_of(examples: Examples, numbers: list[int]) -> Examples:
     def pick(values: tuple[str, ...]) -> list[str]:
         return [values[number] for number in numbers]
 
-    return examples_of([examples.tracks["input"][n] for n in numbers], pick(examples.groups), pick(examples.labels))
+    return examples_of(
+        [examples.tracks["input"][n] for n in numbers], pick(examples.groups), pick(examples.labels)
+    )
 
 
 def accuracy_on_other_groups(examples: Examples, label: np.ndarray, columns: np.ndarray) -> float:
@@ -71,7 +91,10 @@ def test_over_ten_seeds_the_choice_beats_a_random_one_of_the_same_size_by_a_wide
         examples, label, columns = planted(seed, groups=16)
         selected = replace(SMALL, seed=seed).fit(first_half(examples))["columns"]
         by_chance = np.random.default_rng(1000 + seed).choice(80, 8, replace=False)
-        gains.append(accuracy_on_other_groups(examples, label, selected) - accuracy_on_other_groups(examples, label, by_chance))
+        gains.append(
+            accuracy_on_other_groups(examples, label, selected)
+            - accuracy_on_other_groups(examples, label, by_chance)
+        )
         found.append(len(set(selected) & set(columns)))
     assert min(gains) > 0
     assert np.mean(gains) > 0.25
@@ -87,14 +110,27 @@ def test_the_same_clips_and_seed_give_the_same_bytes_and_another_seed_another_se
     assert not np.array_equal(first, replace(SMALL, seed=1).fit(examples)["columns"])
 
 
-def test_the_mutations_find_what_as_many_evaluations_of_the_plain_algorithm_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mutations_find_what_as_many_evaluations_of_the_plain_algorithm_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     problems = []
     for seed in range(4):
         examples, label, _ = planted(seed)
-        problems.append(inner_accuracy(clip_means(examples, "input").values, label, group_folds(examples.groups, 4)))
+        problems.append(
+            inner_accuracy(
+                clip_means(examples, "input").values, label, group_folds(examples.groups, 4)
+            )
+        )
 
     def mean_fitness(iterations: int) -> float:
-        return float(np.mean([fitness(search(fitness, 80, 8, 20, iterations, seed)) for seed, fitness in enumerate(problems)]))
+        return float(
+            np.mean(
+                [
+                    fitness(search(fitness, 80, 8, 20, iterations, seed))
+                    for seed, fitness in enumerate(problems)
+                ]
+            )
+        )
 
     improved = mean_fitness(50)
     monkeypatch.setattr("extractors.fitted.iza._Herd.mutate", lambda *_: None)
@@ -103,7 +139,9 @@ def test_the_mutations_find_what_as_many_evaluations_of_the_plain_algorithm_do_n
 
 def test_an_iteration_never_loses_the_best_subset() -> None:
     examples, label, _ = planted(1)
-    fitness = inner_accuracy(clip_means(examples, "input").values, label, group_folds(examples.groups, 4))
+    fitness = inner_accuracy(
+        clip_means(examples, "input").values, label, group_folds(examples.groups, 4)
+    )
     reached = [fitness(search(fitness, 80, 8, 10, iterations, 0)) for iterations in (1, 5, 20)]
     first_population = np.random.default_rng(0).random((10, 80))
     assert max(fitness(chosen(position, 8)) for position in first_population) <= reached[0]
@@ -119,14 +157,23 @@ def test_a_position_means_its_greatest_coordinates_and_the_first_of_equal_ones()
 
 
 def speakers_and_labels() -> tuple[Examples, np.ndarray, np.ndarray]:
-    """Each speaker bears one label. Columns 0 to 39 tell the speaker and nothing of the label, columns 40 to 47 the label alone."""
+    """Each speaker bears one label. Columns 0 to 39 tell the speaker and nothing of the label,
+    columns 40 to 47 the label alone."""
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(8), 20)
     label = group % 2
     of_speaker = 3 * rng.standard_normal((8, 40))[group] + rng.standard_normal((160, 40))
     of_label = label[:, None] + rng.standard_normal((160, 8))
     values = np.concatenate([of_speaker, of_label], axis=1)
-    return examples_of([track_of(row[None]) for row in values], [f"g{g}" for g in group], [f"l{n}" for n in label]), values, label
+    return (
+        examples_of(
+            [track_of(row[None]) for row in values],
+            [f"g{g}" for g in group],
+            [f"l{n}" for n in label],
+        ),
+        values,
+        label,
+    )
 
 
 def test_columns_that_name_the_speaker_fool_random_inner_folds_and_not_those_by_group() -> None:
@@ -134,14 +181,22 @@ def test_columns_that_name_the_speaker_fool_random_inner_folds_and_not_those_by_
     of_speaker = np.arange(40)
     assert inner_accuracy(values, label, random_folds(160, 5, 0))(of_speaker) > 0.95
     assert inner_accuracy(values, label, group_folds(examples.groups, 5))(of_speaker) < 0.6
-    leaking = IzaLeaking(input="joint", labels="emotion", keep=8, iterations=10).fit(examples)["columns"]
+    leaking = IzaLeaking(input="joint", labels="emotion", keep=8, iterations=10).fit(examples)[
+        "columns"
+    ]
     choice = Iza(input="joint", labels="emotion", keep=8, iterations=10).fit(examples)["columns"]
     assert (choice >= 40).sum() > (leaking >= 40).sum()
 
 
-def test_the_accuracy_is_that_of_the_nearest_mean_in_units_of_the_deviation_within_classes() -> None:
+def test_the_accuracy_is_that_of_the_nearest_mean_in_units_of_the_deviation_within_classes() -> (
+    None
+):
     rng = np.random.default_rng(5)
-    values, classes, folds = rng.standard_normal((60, 6)) * 3 + 7, rng.integers(0, 3, 60), np.arange(60) % 4
+    values, classes, folds = (
+        rng.standard_normal((60, 6)) * 3 + 7,
+        rng.integers(0, 3, 60),
+        np.arange(60) % 4,
+    )
     columns = np.array([0, 2, 5])
     right = 0
     for fold in range(4):
@@ -166,7 +221,9 @@ def test_inner_folds_keep_each_group_on_one_side_and_are_even() -> None:
     assert len({(g, f) for g, f in zip(groups, folds, strict=True)}) == 5
     assert sorted(np.bincount(folds)) == [9, 11]
     assert set(group_folds(["a", "b", "a"], 5)) == {0, 1}
-    with pytest.raises(ValueError, match=r"all training clips are of one group \(a\), so none can be held out"):
+    with pytest.raises(
+        ValueError, match=r"all training clips are of one group \(a\), so none can be held out"
+    ):
         group_folds(["a", "a"], 5)
 
 
@@ -194,7 +251,10 @@ def test_the_reader_s_transform_gives_the_chosen_columns() -> None:
 def test_invalid_rows_count_for_nothing_and_clips_without_a_valid_row_are_passed_over() -> None:
     examples, _, _ = planted(0)
     whole = [examples.tracks["input"][number].values for number in range(len(examples))]
-    spoilt = [track_of(np.concatenate([values, np.full((1, 80), np.nan)]), [True, True, False]) for values in whole]
+    spoilt = [
+        track_of(np.concatenate([values, np.full((1, 80), np.nan)]), [True, True, False])
+        for values in whole
+    ]
     nothing = track_of(np.full((2, 80), np.nan), [False, False])
     worse = examples_of([*spoilt, nothing], [*examples.groups, "g0"], [*examples.labels, "l9"])
     assert np.array_equal(SMALL.fit(worse)["columns"], SMALL.fit(examples)["columns"])
@@ -208,7 +268,10 @@ def test_the_leaking_choice_is_known_by_its_name_and_asks_for_all_clips() -> Non
     assert not Iza.sees_all
     leaking = IzaLeaking(input="joint", labels="emotion", keep=8)
     plain = Iza(input="joint", labels="emotion", keep=8)
-    assert leaking.spec("x", {"input": spec_of(80)}).fingerprint != plain.spec("x", {"input": spec_of(80)}).fingerprint
+    assert (
+        leaking.spec("x", {"input": spec_of(80)}).fingerprint
+        != plain.spec("x", {"input": spec_of(80)}).fingerprint
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,7 +292,9 @@ def test_an_input_that_is_too_narrow_or_no_vector_is_refused() -> None:
         SMALL.layout({"input": spec_of(7)})
     with pytest.raises(ValueError, match="uint8, but columns are chosen of float vectors"):
         SMALL.layout({"input": spec_of(80, dtype="uint8")})
-    with pytest.raises(ValueError, match=r"the training clips have 1 different labels \(l0\), expected at least 2"):
+    with pytest.raises(
+        ValueError, match=r"the training clips have 1 different labels \(l0\), expected at least 2"
+    ):
         SMALL.fit(part_of(planted(0)[0], [0, 4, 12, 16]))
 
 
@@ -241,8 +306,14 @@ POOLED = Pooled(inputs=("codes", "faces"))
 
 def joint_of(codes: Track, faces: Track) -> Track:
     tracks = {"input0": codes, "input1": faces}
-    state = POOLED.fit(Examples(("c/0",), ("g",), (), {role: [track] for role, track in tracks.items()}))
-    assert state["starts"].tolist() == [0, codes.values.shape[1], codes.values.shape[1] + faces.values.shape[1]]
+    state = POOLED.fit(
+        Examples(("c/0",), ("g",), (), {role: [track] for role, track in tracks.items()})
+    )
+    assert state["starts"].tolist() == [
+        0,
+        codes.values.shape[1],
+        codes.values.shape[1] + faces.values.shape[1],
+    ]
     return POOLED.encode(state, tracks)
 
 
@@ -265,8 +336,17 @@ def test_a_joint_row_without_one_of_its_inputs_is_not_valid() -> None:
 
 
 def test_a_joint_row_of_other_widths_than_in_the_fit_is_refused() -> None:
-    state = POOLED.fit(Examples(("c/0",), ("g",), (), {"input0": [track_of(np.ones((1, 2)))], "input1": [track_of(np.ones((1, 3)))]}))
+    state = POOLED.fit(
+        Examples(
+            ("c/0",),
+            ("g",),
+            (),
+            {"input0": [track_of(np.ones((1, 2)))], "input1": [track_of(np.ones((1, 3)))]},
+        )
+    )
     with pytest.raises(ValueError, match=r"begin at \[0, 3, 5\], but at \[0, 2, 5\] in the fit"):
-        POOLED.encode(state, {"input0": track_of(np.ones((1, 3))), "input1": track_of(np.ones((1, 2)))})
+        POOLED.encode(
+            state, {"input0": track_of(np.ones((1, 3))), "input1": track_of(np.ones((1, 2)))}
+        )
     with pytest.raises(ValueError, match="names a feature twice"):
         Pooled(inputs=("a", "a"))

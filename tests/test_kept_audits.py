@@ -1,4 +1,5 @@
-"""What the audit found stands in the store, and is always of the folds, clips, labels and features beside it."""
+"""What the audit found stands in the store, and is always of the folds, clips, labels and features
+beside it."""
 
 import json
 import shutil
@@ -33,7 +34,11 @@ def findings(root: Path) -> list[Finding]:
 
 
 def errors(root: Path, scheme: str) -> set[str]:
-    return {one.rule for one in findings(root) if one.scheme == scheme and one.severity == Severity.ERROR}
+    return {
+        one.rule
+        for one in findings(root)
+        if one.scheme == scheme and one.severity == Severity.ERROR
+    }
 
 
 def test_a_split_publishes_what_the_audit_finds_in_it(split: Path) -> None:
@@ -49,28 +54,40 @@ def test_a_split_made_again_replaces_its_own_findings_alone(split: Path) -> None
     before = findings(split)
     write_folds(split, LEAKING, None, 5)
     after = findings(split)
-    assert [one for one in after if one.scheme != LEAKING] == [one for one in before if one.scheme != LEAKING]
-    assert [one for one in after if one.scheme == LEAKING] != [one for one in before if one.scheme == LEAKING]
+    assert [one for one in after if one.scheme != LEAKING] == [
+        one for one in before if one.scheme != LEAKING
+    ]
+    assert [one for one in after if one.scheme == LEAKING] != [
+        one for one in before if one.scheme == LEAKING
+    ]
 
 
-def test_a_build_without_news_keeps_the_findings_and_writes_nothing(split: Path, sample: Path) -> None:
+def test_a_build_without_news_keeps_the_findings_and_writes_nothing(
+    split: Path, sample: Path
+) -> None:
     before = load_snapshot(split)
     assert not build(split, {"sample": sample}, "demo", QUICK, workers=1).is_new
     assert load_snapshot(split) == before
 
 
-def test_a_build_that_carries_the_folds_audits_them_again_where_a_feature_changed(split: Path, sample: Path) -> None:
+def test_a_build_that_carries_the_folds_audits_them_again_where_a_feature_changed(
+    split: Path, sample: Path
+) -> None:
     before = findings(split)
     _publish_without_findings(split)
     build(split, {"sample": sample}, "demo", QUICK, workers=1)
     assert findings(split) == []
-    assert not build(split, {"sample": sample}, "demo", (*QUICK, "features.mfcc.n_mfcc=20"), workers=1).folds_dropped
+    assert not build(
+        split, {"sample": sample}, "demo", (*QUICK, "features.mfcc.n_mfcc=20"), workers=1
+    ).folds_dropped
     assert findings(split) == before
 
 
 def _publish_without_findings(root: Path) -> None:
     old = load_snapshot(root)
-    tables = {name: read_table(root, old, table) for name, table in TABLES.items()} | {"audits": AUDITS.build([])}
+    tables = {name: read_table(root, old, table) for name, table in TABLES.items()} | {
+        "audits": AUDITS.build([])
+    }
     publish(
         root,
         parent=old,
@@ -83,14 +100,18 @@ def _publish_without_findings(root: Path) -> None:
     )
 
 
-def test_a_build_that_drops_the_folds_drops_the_findings(split: Path, sample: Path, tmp_path: Path) -> None:
+def test_a_build_that_drops_the_folds_drops_the_findings(
+    split: Path, sample: Path, tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(sample, tmp_path / "clips"))
     next(folder.rglob("01-01-03-*.mp4")).unlink()
     assert build(split, {"sample": folder}, "demo", QUICK, workers=1).folds_dropped
     assert FeatureStore(split).audits().empty
 
 
-def test_show_says_in_a_line_what_the_audit_found(split: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_says_in_a_line_what_the_audit_found(
+    split: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     print_folds(split, LEAKING)
     leaking = capsys.readouterr().out
     print_folds(split, "subject_kfold")
@@ -109,7 +130,9 @@ def test_the_label_spaces_that_read_the_labels_are_recorded_by_hash(built: Path)
     assert all(digest == SPACES[name].sha256 for name, digest in spaces.items())
 
 
-def test_verify_names_a_label_space_that_maps_otherwise_now(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_names_a_label_space_that_maps_otherwise_now(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = Path(shutil.copytree(built, tmp_path / "store"))
     assert verify(root).remarks == []
     path = root / "snapshots" / f"{load_snapshot(root).number:06d}.json"
@@ -117,6 +140,9 @@ def test_verify_names_a_label_space_that_maps_otherwise_now(built: Path, tmp_pat
     value["spaces"] |= {"common4": "0" * 64, "common5": "1" * 64}
     path.write_text(json.dumps(value))
     remarks = verify(root).remarks
-    assert ["common4 has sha256" in remarks[0], "common5, which the store was published with" in remarks[1]] == [True, True]
+    assert [
+        "common4 has sha256" in remarks[0],
+        "common5, which the store was published with" in remarks[1],
+    ] == [True, True]
     assert print_verification(root)
     assert "common4" in capsys.readouterr().out

@@ -14,14 +14,23 @@ from manifests.corpora import meld
 from manifests.corpora.base import Found
 from manifests.corpora.catalog import CORPORA
 from manifests.corpora.cremad import CREMAD
-from manifests.corpora.known_issues import KNOWN_ISSUES, Kind, UnknownIssue, apply_known_issues, known_issues, registry
+from manifests.corpora.known_issues import (
+    KNOWN_ISSUES,
+    Kind,
+    UnknownIssue,
+    apply_known_issues,
+    known_issues,
+    registry,
+)
 from manifests.corpora.published_csv import WrongPublishedTable
 from manifests.duplicates import contradicting, same_bytes
 from manifests.media_check import Published, check_media, parse_pointer, read_manifest
 from manifests.quarantine import BadClip, Reason
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
-needs_metadata = pytest.mark.skipif(not METADATA.is_dir(), reason="the published tables are not beside the checkout")
+needs_metadata = pytest.mark.skipif(
+    not METADATA.is_dir(), reason="the published tables are not beside the checkout"
+)
 SHA = "ab" * 32
 
 
@@ -48,9 +57,22 @@ def test_the_registry_is_a_valid_table_in_its_order_with_a_source_in_each_line()
     assert {clip_id.partition("/")[0] for clip_id in registry()} <= CORPORA.keys()
 
 
-def test_a_registered_clip_is_refused_with_its_source_and_the_rendering_that_is_sound_is_not(tmp_path: Path) -> None:
-    found = apply_known_issues(scan(tmp_path, "1076_MTI_NEU_XX.flv", "1076_MTI_NEU_XX.mp3", "1076_MTI_NEU_XX.wav", "1001_DFA_ANG_XX.flv"))
-    assert reasons(found) == {"cremad/1076_MTI_NEU_XX": Reason.KNOWN_BAD, "cremad/1076_MTI_NEU_XX.mp3": Reason.KNOWN_BAD}
+def test_a_registered_clip_is_refused_with_its_source_and_the_rendering_that_is_sound_is_not(
+    tmp_path: Path,
+) -> None:
+    found = apply_known_issues(
+        scan(
+            tmp_path,
+            "1076_MTI_NEU_XX.flv",
+            "1076_MTI_NEU_XX.mp3",
+            "1076_MTI_NEU_XX.wav",
+            "1001_DFA_ANG_XX.flv",
+        )
+    )
+    assert reasons(found) == {
+        "cremad/1076_MTI_NEU_XX": Reason.KNOWN_BAD,
+        "cremad/1076_MTI_NEU_XX.mp3": Reason.KNOWN_BAD,
+    }
     (bad,) = [one.bad for one in found if one.clip.clip_id == "cremad/1076_MTI_NEU_XX"]
     assert bad
     assert bad.clip_id == "cremad/1076_MTI_NEU_XX"
@@ -71,14 +93,29 @@ def test_a_note_refuses_nothing(tmp_path: Path) -> None:
     assert apply_known_issues(found) == found
 
 
-@pytest.mark.parametrize("ignore", [["cremad/1076_MTI_NEU_XX"], ["cremad"], {"cremad/1076_MTI_NEU_XX", "cremad"}])
-def test_the_registry_can_be_overridden_by_clip_or_by_corpus(tmp_path: Path, ignore: list[str]) -> None:
+@pytest.mark.parametrize(
+    "ignore", [["cremad/1076_MTI_NEU_XX"], ["cremad"], {"cremad/1076_MTI_NEU_XX", "cremad"}]
+)
+def test_the_registry_can_be_overridden_by_clip_or_by_corpus(
+    tmp_path: Path, ignore: list[str]
+) -> None:
     found = scan(tmp_path, "1076_MTI_NEU_XX.flv", "1064_TIE_SAD_XX.flv")
     taken = {one.clip.clip_id for one in apply_known_issues(found, ignore) if not one.bad}
-    assert taken == {"cremad/1076_MTI_NEU_XX"} | ({"cremad/1064_TIE_SAD_XX"} if "cremad" in ignore else set())
+    assert taken == {"cremad/1076_MTI_NEU_XX"} | (
+        {"cremad/1064_TIE_SAD_XX"} if "cremad" in ignore else set()
+    )
 
 
-@pytest.mark.parametrize("name", ["cremad/1076_MTI_NEU", "cremad/1001_DFA_ANG_XX", "cremd", "ravdess", "cremad/1006_TIE_HAP_XX.wav"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cremad/1076_MTI_NEU",
+        "cremad/1001_DFA_ANG_XX",
+        "cremd",
+        "ravdess",
+        "cremad/1006_TIE_HAP_XX.wav",
+    ],
+)
 def test_an_exception_from_what_is_not_refused_is_an_error(name: str) -> None:
     with pytest.raises(UnknownIssue, match=re.escape(repr(name))):
         apply_known_issues([], [name])
@@ -92,13 +129,18 @@ def test_a_clip_that_is_refused_already_keeps_its_reason(tmp_path: Path) -> None
 
 def test_a_file_that_its_corpus_does_not_list_is_known_as_such(tmp_path: Path) -> None:
     header = "Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
-    (tmp_path / "dev_sent_emo.csv").write_text(f'{header}\nHi,Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"\n')
+    (tmp_path / "dev_sent_emo.csv").write_text(
+        f'{header}\nHi,Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"\n'
+    )
     for name in ("dia0_utt0.mp4", "dia49_utt4.mp4", "dia50_utt0.mp4"):
         (tmp_path / "dev_splits_complete" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "dev_splits_complete" / name).touch()
     folder = "meld/dev_splits_complete"
     found = apply_known_issues(meld.MELD.scan(tmp_path))
-    assert reasons(found) == {f"{folder}/dia49_utt4.mp4": Reason.KNOWN_BAD, f"{folder}/dia50_utt0.mp4": Reason.UNKNOWN_NAME}
+    assert reasons(found) == {
+        f"{folder}/dia49_utt4.mp4": Reason.KNOWN_BAD,
+        f"{folder}/dia50_utt0.mp4": Reason.UNKNOWN_NAME,
+    }
 
 
 def test_a_file_outside_the_naming_rule_is_never_taken_for_a_registered_one(tmp_path: Path) -> None:
@@ -116,7 +158,11 @@ def ids_of(row: dict[str, str]) -> list[str]:
     item, modality = row["item"], row["modality"]
     if row["dataset"] == "cremad":
         name = f"cremad/{item.rpartition('/')[2]}"
-        return [name] if "Audio" in modality else [name + {"flv": ""}.get(part, f".{part}") for part in modality.split("+")]
+        return (
+            [name]
+            if "Audio" in modality
+            else [name + {"flv": ""}.get(part, f".{part}") for part in modality.split("+")]
+        )
     if row["kind"] == "extra_file":
         split, _, name = item.partition("/")
         return [f"meld/{meld.FOLDERS[split]}/{name}.mp4"]
@@ -129,7 +175,8 @@ def test_every_published_fact_about_a_clip_is_in_the_registry_and_nothing_else()
     with (METADATA / "known_issues.csv").open(newline="") as text:
         facts = list(csv.DictReader(text))
     assert len(facts) == 267
-    # The other two are of no clip: RAVDESS's actor who did not sing is in its naming rule, and MELD's absent dialogue in its tables.
+    # The other two are of no clip: RAVDESS's actor who did not sing is in its naming rule, and
+    # MELD's absent dialogue in its tables.
     about_clips = [row for row in facts if row["item"] not in ("Actor_18", "train/dia60")]
     assert len(about_clips) == 265
     wanted = Counter(clip_id for row in about_clips for clip_id in ids_of(row))
@@ -149,12 +196,22 @@ def test_short_sound_is_registered_with_the_published_seconds() -> None:
 
 @needs_metadata
 def test_the_registry_holds_what_the_published_hashes_show() -> None:
-    groups = same_bytes((f"cremad/{row['path'].partition('/')[2]}", row["sha256"]) for row in published())
-    kinds = {issue.clip_id: issue for issues in registry().values() for issue in issues if issue.fact.startswith("sha256")}
+    groups = same_bytes(
+        (f"cremad/{row['path'].partition('/')[2]}", row["sha256"]) for row in published()
+    )
+    kinds = {
+        issue.clip_id: issue
+        for issues in registry().values()
+        for issue in issues
+        if issue.fact.startswith("sha256")
+    }
     assert {clip_id for group in groups for clip_id in group} == kinds.keys()
     for group in groups:
         for clip_id in group:
-            others = {f"cremad/{name}" for name in kinds[clip_id].fact.partition("also of ")[2].partition(";")[0].split()}
+            others = {
+                f"cremad/{name}"
+                for name in kinds[clip_id].fact.partition("also of ")[2].partition(";")[0].split()
+            }
             assert others == set(group) - {clip_id}
             assert kinds[clip_id].is_bad == (len({one[:15] for one in group}) > 1)
 
@@ -170,7 +227,13 @@ def test_the_published_hashes_show_three_contradicting_wav_pairs_and_27_mp3s() -
         ("1013_WSI_DIS_XX.wav", "1013_WSI_SAD_XX.wav"),
         ("1017_IWW_ANG_XX.wav", "1017_IWW_FEA_XX.wav"),
     ]
-    mp3s = {name for group in same_bytes((name, sha) for name, sha in hashes.items() if name.endswith(".mp3")) for name in group}
+    mp3s = {
+        name
+        for group in same_bytes(
+            (name, sha) for name, sha in hashes.items() if name.endswith(".mp3")
+        )
+        for name in group
+    }
     of_the_pairs = {name.replace(".wav", ".mp3") for pair in wavs for name in pair}
     assert len(mp3s) == 27
     assert of_the_pairs < mp3s
@@ -179,21 +242,35 @@ def test_the_published_hashes_show_three_contradicting_wav_pairs_and_27_mp3s() -
 
 
 def test_clips_with_the_same_bytes_are_grouped_in_any_order_and_unread_ones_are_not() -> None:
-    hashes = [("b", "1"), ("a", "1"), ("c", "2"), ("d", ""), ("e", ""), ("z", "3"), ("y", "3"), ("x", "3")]
+    hashes = [
+        ("b", "1"),
+        ("a", "1"),
+        ("c", "2"),
+        ("d", ""),
+        ("e", ""),
+        ("z", "3"),
+        ("y", "3"),
+        ("x", "3"),
+    ]
     assert same_bytes(hashes) == same_bytes(reversed(hashes)) == [("a", "b"), ("x", "y", "z")]
     assert same_bytes([("a", "1"), ("a", "1")]) == []
 
 
 def test_only_groups_with_two_labels_contradict() -> None:
     groups = [("a", "b"), ("c", "d"), ("e", "f")]
-    assert contradicting(groups, {"a": "sad", "b": "happy", "c": "sad", "d": "sad", "e": "sad"}) == [("a", "b")]
+    assert contradicting(
+        groups, {"a": "sad", "b": "happy", "c": "sad", "d": "sad", "e": "sad"}
+    ) == [("a", "b")]
 
 
 def test_a_download_is_checked_by_size_and_hash() -> None:
     manifest = {"a.flv": Published(SHA, 10)}
     assert check_media("VideoFlash/a.flv", SHA, 10, manifest) is None
     assert check_media("b.flv", SHA, 1, manifest) is None
-    assert check_media("a.flv", SHA, 9, manifest) == "a.flv has 9 bytes and was published with 10; download it again"
+    assert (
+        check_media("a.flv", SHA, 9, manifest)
+        == "a.flv has 9 bytes and was published with 10; download it again"
+    )
     assert "instead of abababababab" in str(check_media("x/a.flv", "cd" * 32, 10, manifest))
 
 
@@ -203,7 +280,13 @@ def pointer(sha256: str = SHA, size: int = 10) -> str:
 
 def test_a_git_lfs_pointer_says_what_it_stands_for() -> None:
     assert parse_pointer(pointer()) == Published(SHA, 10)
-    for text in ("", "version", pointer("xy"), pointer() + "more\n", pointer().replace("size", "length")):
+    for text in (
+        "",
+        "version",
+        pointer("xy"),
+        pointer() + "more\n",
+        pointer().replace("size", "length"),
+    ):
         assert parse_pointer(text) is None
 
 
@@ -222,7 +305,10 @@ def test_a_clone_of_pointers_is_a_manifest(tmp_path: Path) -> None:
         ("path,sha256,bytes\n", "names no file"),
         (f"path,sha256,bytes\na.wav,{SHA},-1\n", "line 2 has no sha256"),
         ("path,sha256,bytes\na.wav,abc,1\n", "line 2 has no sha256"),
-        (f"path,sha256,bytes\nx/a.wav,{SHA},1\ny/a.wav,{SHA},2\n", "two different files of the name a.wav"),
+        (
+            f"path,sha256,bytes\nx/a.wav,{SHA},1\ny/a.wav,{SHA},2\n",
+            "two different files of the name a.wav",
+        ),
     ],
 )
 def test_a_wrong_manifest_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
@@ -238,7 +324,9 @@ def test_a_folder_without_pointers_is_no_manifest(tmp_path: Path) -> None:
 
 @needs_metadata
 def test_the_published_manifest_names_every_file_once(tmp_path: Path) -> None:
-    (tmp_path / "manifest.csv").write_bytes(gzip.decompress((METADATA / "cremad" / "media_sha256_bytes.csv.gz").read_bytes()))
+    (tmp_path / "manifest.csv").write_bytes(
+        gzip.decompress((METADATA / "cremad" / "media_sha256_bytes.csv.gz").read_bytes())
+    )
     manifest = read_manifest(tmp_path / "manifest.csv")
     assert len(manifest) == 22_326
     row = published()[0]
@@ -246,7 +334,9 @@ def test_the_published_manifest_names_every_file_once(tmp_path: Path) -> None:
     assert check_media(row["path"], row["sha256"], 130, manifest)
 
 
-def test_a_build_refuses_what_is_known_to_be_bad_and_a_recipe_can_take_it_all_the_same(tmp_path: Path) -> None:
+def test_a_build_refuses_what_is_known_to_be_bad_and_a_recipe_can_take_it_all_the_same(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "VideoFlash").mkdir()
     (tmp_path / "VideoFlash" / "1064_IEO_DIS_MD.flv").touch()
     (refused,) = list_clips({"cremad": tmp_path})

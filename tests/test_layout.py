@@ -29,7 +29,9 @@ def imports_of(room: str) -> list[tuple[Path, str]]:
             if isinstance(node, ast.Import):
                 found += [(path, alias.name.partition(".")[0]) for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{path} imports relatively; the four packages are imported by their full names"
+                assert node.level == 0, (
+                    f"{path} imports relatively; the four packages are imported by their full names"
+                )
                 found.append((path, (node.module or "").partition(".")[0]))
     return found
 
@@ -58,15 +60,24 @@ def test_only_the_flows_themselves_and_their_engine_import_prefect() -> None:
 
 
 def test_openvino_is_imported_only_where_its_telemetry_is_cut_off() -> None:
-    assert {path.name for path, name in imports_of("extractors") if name == "openvino"} == {"vino.py", "engines.py"}
+    assert {path.name for path, name in imports_of("extractors") if name == "openvino"} == {
+        "vino.py",
+        "engines.py",
+    }
 
 
 def test_manifests_reach_no_media_library() -> None:
-    assert [(str(path), name) for path, name in imports_of("manifests") if name in NOT_IN_MANIFESTS] == []
+    assert [
+        (str(path), name) for path, name in imports_of("manifests") if name in NOT_IN_MANIFESTS
+    ] == []
 
 
 def test_stores_need_nothing_but_the_readers_dependencies() -> None:
-    assert [(str(path), name) for path, name in imports_of("stores") if name not in ONLY_IN_STORES | sys.stdlib_module_names] == []
+    assert [
+        (str(path), name)
+        for path, name in imports_of("stores")
+        if name not in ONLY_IN_STORES | sys.stdlib_module_names
+    ] == []
 
 
 def test_only_one_module_of_stores_reaches_what_is_behind_a_url() -> None:
@@ -74,7 +85,10 @@ def test_only_one_module_of_stores_reaches_what_is_behind_a_url() -> None:
 
 
 def test_reading_imports_nothing_of_the_pipeline() -> None:
-    code = "import sys, stores; print(sorted({name.partition('.')[0] for name in sys.modules} & set(sys.argv[1:])))"
+    code = (
+        "import sys, stores; print(sorted({name.partition('.')[0] for name in sys.modules} & "
+        "set(sys.argv[1:])))"
+    )
     pipeline = [
         "av",
         "botocore",
@@ -93,12 +107,20 @@ def test_reading_imports_nothing_of_the_pipeline() -> None:
         "torch",
         "typer",
     ]
-    done = subprocess.run([sys.executable, "-c", code, *pipeline], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *pipeline],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
     assert done.stdout.strip() == "[]"
 
 
 def test_no_module_of_flows_bears_a_stdlib_name() -> None:
-    assert {path.stem for path in (ROOT / "flows").glob("*.py")} & (sys.stdlib_module_names - {"__init__", "__main__"}) == set()
+    assert {path.stem for path in (ROOT / "flows").glob("*.py")} & (
+        sys.stdlib_module_names - {"__init__", "__main__"}
+    ) == set()
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -107,12 +129,21 @@ def test_each_top_level_name_belongs_to_our_distribution_alone(room: str) -> Non
 
 
 def test_the_distribution_is_not_for_a_public_index() -> None:
-    assert "Private :: Do Not Upload" in importlib.metadata.metadata("affectstore").get_all("Classifier", [])
+    assert "Private :: Do Not Upload" in importlib.metadata.metadata("affectstore").get_all(
+        "Classifier", []
+    )
 
 
 def test_test_files_lie_flat() -> None:
-    assert [str(path) for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name != "tests"] == []
+    assert [
+        str(path) for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name != "tests"
+    ] == []
 
 
 def test_benchmarks_are_imported_by_nobody() -> None:
-    assert [(str(path), name) for room in ROOMS for path, name in imports_of(room) if name in {"benchmarks", "examples", "tests"}] == []
+    assert [
+        (str(path), name)
+        for room in ROOMS
+        for path, name in imports_of(room)
+        if name in {"benchmarks", "examples", "tests"}
+    ] == []

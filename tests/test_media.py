@@ -1,4 +1,5 @@
-"""One decode of real media: what is shown when, that skipping and the second decoder change no bit, and what is refused."""
+"""One decode of real media: what is shown when, that skipping and the second decoder change no bit,
+and what is refused."""
 
 import hashlib
 import struct
@@ -17,13 +18,24 @@ from extractors import container, media, pyav_decoder
 from extractors.limits import Deadline
 from extractors.media import DECODERS, Decoded, Limits, decode, probe
 from manifests.quarantine import BadClip, Reason
-from tests.conftest import AUDIO_CODECS, CLIPS, VIDEO_CODECS, Writer, a_clip, number_of, picture, tone
+from tests.conftest import (
+    AUDIO_CODECS,
+    CLIPS,
+    VIDEO_CODECS,
+    Writer,
+    a_clip,
+    number_of,
+    picture,
+    tone,
+)
 
 Shown = list[tuple[float, str]]
 REAL = sorted(CLIPS.glob("*.mp4"))
 
 
-def run(path: Path, *rates: float, decoder: str = "pyav", limits: Limits | None = None, **clip: object) -> tuple[list[Shown], Decoded]:
+def run(
+    path: Path, *rates: float, decoder: str = "pyav", limits: Limits | None = None, **clip: object
+) -> tuple[list[Shown], Decoded]:
     """What each grid receives, as (time stamp, hash of the pixels), and the rest."""
     shown: dict[float, Shown] = {rate: [] for rate in rates}
 
@@ -31,7 +43,14 @@ def run(path: Path, *rates: float, decoder: str = "pyav", limits: Limits | None 
         return lambda seconds, rgb: shown[rate].append((seconds, hashlib.md5(rgb).hexdigest()))
 
     grids = {rate: receiver(rate) for rate in rates}
-    decoded = decode(a_clip(path, **clip), path, audio=True, grids=grids, limits=limits or Limits(), decoder=decoder)  # type: ignore[arg-type]
+    decoded = decode(
+        a_clip(path, **clip),
+        path,
+        audio=True,
+        grids=grids,
+        limits=limits or Limits(),
+        decoder=decoder,
+    )  # type: ignore[arg-type]
     return list(shown.values()), decoded
 
 
@@ -48,11 +67,16 @@ def numbers(path: Path, rate: float, **clip: object) -> list[tuple[float, int]]:
     return found
 
 
-def plainly(path: Path, rate: int, start: Fraction | None = None, end: Fraction | None = None) -> list[float]:
+def plainly(
+    path: Path, rate: int, start: Fraction | None = None, end: Fraction | None = None
+) -> list[float]:
     """The grid's time stamps by the plainest means: decode every frame, look at each grid time."""
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
-        ticks = [(frame.pts if frame.pts is not None else frame.dts, frame.duration) for frame in file.decode(stream)]
+        ticks = [
+            (frame.pts if frame.pts is not None else frame.dts, frame.duration)
+            for frame in file.decode(stream)
+        ]
         stamps = [t * stream.time_base for t, _ in ticks]
         end = min(end or 10**6, stamps[-1] + ticks[-1][1] * stream.time_base)
     start = stamps[0] if start is None else start
@@ -75,12 +99,16 @@ def test_the_frame_on_screen_is_given_with_its_own_time_stamp(write_media: Write
 
 
 def test_a_gap_repeats_the_frame_that_stays_on_screen(write_media: Writer) -> None:
-    path = write_media("gap.mkv", frames=4, stamps=[0, 100, 600, 700], time_base=Fraction(1, 1000), fps=10)
+    path = write_media(
+        "gap.mkv", frames=4, stamps=[0, 100, 600, 700], time_base=Fraction(1, 1000), fps=10
+    )
     assert [n for _, n in numbers(path, 10.0)] == [0, 1, 1, 1, 1, 1, 2, 3]
     assert [s for s, _ in numbers(path, 10.0)] == [0.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.6, 0.7]
 
 
-def test_a_grid_finer_than_the_video_repeats_frames_and_keeps_their_stamps(write_media: Writer) -> None:
+def test_a_grid_finer_than_the_video_repeats_frames_and_keeps_their_stamps(
+    write_media: Writer,
+) -> None:
     assert numbers(write_media(frames=3, fps=10), 30.0) == [(k // 3 / 10, k // 3) for k in range(9)]
 
 
@@ -99,12 +127,27 @@ def test_a_span_gives_its_own_frames_and_exactly_its_samples(write_media: Writer
     assert part is not None
     assert (part.start_s, len(part.samples)) == (0.5, 36000)
     assert np.array_equal(part.samples, whole.samples[24000:60000])
-    assert [n for _, n in numbers(path, 10.0, start_s=0.5, end_s=1.25)] == [15, 18, 21, 24, 27, 30, 33, 36]
+    assert [n for _, n in numbers(path, 10.0, start_s=0.5, end_s=1.25)] == [
+        15,
+        18,
+        21,
+        24,
+        27,
+        30,
+        33,
+        36,
+    ]
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libvpx-vp9", "libx265"])
 def test_a_span_has_the_same_pixels_as_the_whole(write_media: Writer, codec: str) -> None:
-    path = write_media("long.mkv", frames=48, fps=24, video_codec=codec, video_options={"bf": "2"} if "x26" in codec else {})
+    path = write_media(
+        "long.mkv",
+        frames=48,
+        fps=24,
+        video_codec=codec,
+        video_options={"bf": "2"} if "x26" in codec else {},
+    )
     (whole,), _ = run(path, 24.0)
     (part,), _ = run(path, 24.0, start_s=1.0, end_s=1.5)
     assert part == [row for row in whole if 1.0 <= row[0] < 1.5]
@@ -112,7 +155,9 @@ def test_a_span_has_the_same_pixels_as_the_whole(write_media: Writer, codec: str
 
 
 def test_a_span_before_the_first_frame_has_no_row_for_those_times(write_media: Writer) -> None:
-    path = write_media("late.mkv", frames=5, stamps=[500, 600, 700, 800, 900], time_base=Fraction(1, 1000), fps=10)
+    path = write_media(
+        "late.mkv", frames=5, stamps=[500, 600, 700, 800, 900], time_base=Fraction(1, 1000), fps=10
+    )
     assert [n for _, n in numbers(path, 10.0, start_s=0.3)] == [0, 1, 2, 3, 4]
 
 
@@ -134,9 +179,16 @@ def test_a_region_is_one_half_of_the_frame(write_media: Writer) -> None:
 def test_a_rotated_recording_is_turned_upright(write_media: Writer, tmp_path: Path) -> None:
     plain, turned = write_media(frames=2), tmp_path / "turned.mp4"
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    subprocess.run([ffmpeg, "-v", "error", "-display_rotation", "90", "-i", plain, "-c", "copy", turned], check=True)
+    subprocess.run(
+        [ffmpeg, "-v", "error", "-display_rotation", "90", "-i", plain, "-c", "copy", turned],
+        check=True,
+    )
     frames: dict[str, list[np.ndarray]] = {"plain": [], "pyav": [], "ffmpeg": []}
-    for name, path, decoder in (("plain", plain, "pyav"), ("pyav", turned, "pyav"), ("ffmpeg", turned, "ffmpeg")):
+    for name, path, decoder in (
+        ("plain", plain, "pyav"),
+        ("pyav", turned, "pyav"),
+        ("ffmpeg", turned, "ffmpeg"),
+    ):
         grids = {10.0: lambda _, rgb, name=name: frames[name].append(rgb)}  # type: ignore[misc]
         decode(a_clip(path), path, audio=False, grids=grids, limits=Limits(), decoder=decoder)
     assert np.array_equal(frames["pyav"][0], np.rot90(frames["plain"][0]))
@@ -147,7 +199,13 @@ def test_colours_come_out_as_they_went_in(write_media: Writer) -> None:
     """BT.601 by default, limited range: a white block is white, and red is red."""
     frames: list[np.ndarray] = []
     path = write_media(frames=2, fps=10, pix_fmt="yuv444p", video_options={"crf": "0"})
-    decode(a_clip(path), path, audio=False, grids={10.0: lambda _, rgb: frames.append(rgb)}, limits=Limits())
+    decode(
+        a_clip(path),
+        path,
+        audio=False,
+        grids={10.0: lambda _, rgb: frames.append(rgb)},
+        limits=Limits(),
+    )
     error = np.abs(frames[1].astype(int) - picture(1).astype(int))
     assert error.mean() < 1.0
 
@@ -171,8 +229,14 @@ def test_a_tenth_of_a_second_is_enough(write_media: Writer) -> None:
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 @pytest.mark.parametrize("rate", [10.0, 7.0])
-def test_skipping_unwanted_frames_changes_no_bit(write_media: Writer, monkeypatch: pytest.MonkeyPatch, codec: str, rate: float) -> None:
-    options = {"bf": "3", "b-pyramid": "normal", "g": "24"} if codec == "libx264" else {"x265-params": "log-level=none:bframes=3"}
+def test_skipping_unwanted_frames_changes_no_bit(
+    write_media: Writer, monkeypatch: pytest.MonkeyPatch, codec: str, rate: float
+) -> None:
+    options = (
+        {"bf": "3", "b-pyramid": "normal", "g": "24"}
+        if codec == "libx264"
+        else {"x265-params": "log-level=none:bframes=3"}
+    )
     path = write_media(frames=60, fps=30, video_codec=codec, video_options=options)
     sent: list[str] = []
     decoding = pyav_decoder.PacketDecoder._decode
@@ -191,10 +255,16 @@ def test_skipping_unwanted_frames_changes_no_bit(write_media: Writer, monkeypatc
     assert with_skipping == without
 
 
-def test_an_open_first_group_falls_back_to_a_plain_decode(write_media: Writer, tmp_path: Path) -> None:
-    """A recording that begins with leading frames whose references are missing shows fewer frames than its packets announce."""
+def test_an_open_first_group_falls_back_to_a_plain_decode(
+    write_media: Writer, tmp_path: Path
+) -> None:
+    """A recording that begins with leading frames whose references are missing shows fewer frames
+    than its packets announce."""
     whole = write_media(
-        "whole.mkv", frames=60, video_codec="libx265", video_options={"x265-params": "log-level=none:bframes=3:keyint=12:open-gop=1"}
+        "whole.mkv",
+        frames=60,
+        video_codec="libx265",
+        video_options={"x265-params": "log-level=none:bframes=3:keyint=12:open-gop=1"},
     )
     path = tmp_path / "cut.mkv"
     with av.open(str(whole)) as source, av.open(str(path), "w") as sink:
@@ -216,7 +286,11 @@ def test_both_decoders_give_the_same_bits(write_media: Writer, suffix: str) -> N
 
 @pytest.mark.parametrize("form", ["yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "gray"])
 def test_both_decoders_agree_on_every_pixel_format(write_media: Writer, form: str) -> None:
-    same_from_both(write_media(frames=6, pix_fmt=form, video_codec="mjpeg" if form == "yuvj420p" else "libx264"))
+    same_from_both(
+        write_media(
+            frames=6, pix_fmt=form, video_codec="mjpeg" if form == "yuvj420p" else "libx264"
+        )
+    )
 
 
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
@@ -246,9 +320,13 @@ def test_real_clips_show_what_a_plain_decode_shows(path: Path) -> None:
     same_sound(path, decoded)
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".flac", ".ogg", ".m4a", ".mkv", ".webm", ".flv"])
+@pytest.mark.parametrize(
+    "suffix", [".wav", ".mp3", ".flac", ".ogg", ".m4a", ".mkv", ".webm", ".flv"]
+)
 def test_sound_is_what_the_decoder_gives(write_media: Writer, suffix: str) -> None:
-    path = write_media(f"sound{suffix}", frames=0, audio_s=0.7, channels=2, audio_codec=AUDIO_CODECS[suffix])
+    path = write_media(
+        f"sound{suffix}", frames=0, audio_s=0.7, channels=2, audio_codec=AUDIO_CODECS[suffix]
+    )
     same_sound(path, run(path)[1])
 
 
@@ -258,7 +336,13 @@ def same_sound(path: Path, decoded: Decoded) -> None:
     pcm = decoded.pcm
     assert pcm is not None
     samples = np.concatenate(
-        [f.to_ndarray() if f.format.is_planar else f.to_ndarray().reshape(-1, len(f.layout.channels)).T for f in frames], axis=1
+        [
+            f.to_ndarray()
+            if f.format.is_planar
+            else f.to_ndarray().reshape(-1, len(f.layout.channels)).T
+            for f in frames
+        ],
+        axis=1,
     ).T
     if samples.dtype == np.int16:
         samples = samples.astype(np.float32) / 32768
@@ -266,8 +350,13 @@ def same_sound(path: Path, decoded: Decoded) -> None:
     assert pcm.start_s == pytest.approx(frames[0].time, abs=1e-3)
 
 
-@pytest.mark.parametrize(("codec", "scale"), [("pcm_u8", 2**-7), ("pcm_s16le", 2**-15), ("pcm_s32le", 2**-23), ("pcm_f32le", 2**-23)])
-def test_full_scale_is_one_whatever_the_sample_format(write_media: Writer, codec: str, scale: float) -> None:
+@pytest.mark.parametrize(
+    ("codec", "scale"),
+    [("pcm_u8", 2**-7), ("pcm_s16le", 2**-15), ("pcm_s32le", 2**-23), ("pcm_f32le", 2**-23)],
+)
+def test_full_scale_is_one_whatever_the_sample_format(
+    write_media: Writer, codec: str, scale: float
+) -> None:
     samples = tone(0.1, channels=2)
     path = write_media("a.wav", frames=0, samples=samples, rate_hz=16000, audio_codec=codec)
     pcm = run(path)[1].pcm
@@ -282,7 +371,9 @@ def test_a_hole_in_the_sound_is_filled_and_noted(tmp_path: Path) -> None:
         stream = out.add_stream("pcm_s16le", rate=16000)
         stream.layout = "mono"  # type: ignore[union-attr]
         for start in (0, 16000):
-            frame = av.AudioFrame.from_ndarray(np.full((1, 8000), 1000, np.int16), format="s16", layout="mono")
+            frame = av.AudioFrame.from_ndarray(
+                np.full((1, 8000), 1000, np.int16), format="s16", layout="mono"
+            )
             frame.sample_rate, frame.pts, frame.time_base = 16000, start, Fraction(1, 16000)
             out.mux(stream.encode(frame))  # type: ignore[union-attr]
     for decoder in DECODERS:
@@ -294,10 +385,16 @@ def test_a_hole_in_the_sound_is_filled_and_noted(tmp_path: Path) -> None:
         assert decoded.pcm.samples[16000:].all()
 
 
-def test_a_codec_unknown_to_pyav_is_decoded_by_ffmpeg_and_noted(tmp_path: Path, write_media: Writer) -> None:
+def test_a_codec_unknown_to_pyav_is_decoded_by_ffmpeg_and_noted(
+    tmp_path: Path, write_media: Writer
+) -> None:
     source, path = write_media(frames=20, fps=25), tmp_path / "avs2.mkv"
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    made = subprocess.run([ffmpeg, "-v", "error", "-i", source, "-c:v", "libxavs2", "-qp", "10", path], capture_output=True, check=False)
+    made = subprocess.run(
+        [ffmpeg, "-v", "error", "-i", source, "-c:v", "libxavs2", "-qp", "10", path],
+        capture_output=True,
+        check=False,
+    )
     if made.returncode:
         pytest.skip(f"this ffmpeg has no AVS2 encoder: {made.stderr[-200:]!r}")
     with av.open(str(path)) as file:
@@ -311,7 +408,9 @@ def test_a_codec_unknown_to_pyav_is_decoded_by_ffmpeg_and_noted(tmp_path: Path, 
 # Streams that are not there
 
 
-def test_video_without_sound_and_sound_without_video_are_facts_not_faults(write_media: Writer) -> None:
+def test_video_without_sound_and_sound_without_video_are_facts_not_faults(
+    write_media: Writer,
+) -> None:
     silent, blind = write_media("a.mp4", frames=3), write_media("b.wav", frames=0, audio_s=0.2)
     facts = [probe(a_clip(path), path, Limits()) for path in (silent, blind)]
     assert [(f.has_video, f.has_audio) for f in facts] == [(True, False), (False, True)]
@@ -329,9 +428,26 @@ def test_a_wav_without_a_sample_has_no_sound(write_media: Writer) -> None:
 
 
 def test_a_cover_picture_is_no_video(write_media: Writer, tmp_path: Path) -> None:
-    sound, picture, path = write_media("a.mp3", frames=0, audio_s=0.3), write_media("b.mp4", frames=1), tmp_path / "cover.mp3"
+    sound, picture, path = (
+        write_media("a.mp3", frames=0, audio_s=0.3),
+        write_media("b.mp4", frames=1),
+        tmp_path / "cover.mp3",
+    )
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    words = ["-map", "0:a", "-map", "1:v", "-c:a", "copy", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-disposition:v", "attached_pic"]
+    words = [
+        "-map",
+        "0:a",
+        "-map",
+        "1:v",
+        "-c:a",
+        "copy",
+        "-c:v",
+        "mjpeg",
+        "-pix_fmt",
+        "yuvj420p",
+        "-disposition:v",
+        "attached_pic",
+    ]
     subprocess.run([ffmpeg, "-v", "error", "-i", sound, "-i", picture, *words, path], check=True)
     facts = probe(a_clip(path), path, Limits())
     assert (facts.has_video, facts.has_audio) == (False, True)
@@ -341,26 +457,47 @@ def test_a_cover_picture_is_no_video(write_media: Writer, tmp_path: Path) -> Non
 def test_the_header_of_a_clip_becomes_its_facts(write_media: Writer) -> None:
     path = write_media(frames=48, fps=24, audio_s=2.0, channels=2, rate_hz=44100)
     facts = probe(a_clip(path), path, Limits())
-    assert (facts.rate_hz, facts.channels, facts.width_px, facts.height_px, facts.fps, facts.frames) == (44100, 2, 160, 120, 24.0, 48)
+    assert (
+        facts.rate_hz,
+        facts.channels,
+        facts.width_px,
+        facts.height_px,
+        facts.fps,
+        facts.frames,
+    ) == (44100, 2, 160, 120, 24.0, 48)
     assert facts.variable_rate is False
     assert facts.duration_s == pytest.approx(2.0, abs=0.05)
     assert facts.video_s == pytest.approx(2.0)
     assert facts.video_start_s == 0.0
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.m4a", "fragments.mp4", "large_fragments.mp4", "hevc.mp4", "old.mp4"])
-def test_a_header_read_without_a_picture_says_the_same(write_media: Writer, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["a.mp4", "a.mov", "a.m4a", "fragments.mp4", "large_fragments.mp4", "hevc.mp4", "old.mp4"],
+)
+def test_a_header_read_without_a_picture_says_the_same(
+    write_media: Writer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     codec = {"hevc.mp4": "libx265", "old.mp4": "mpeg4"}.get(name, "libx264")
     cut = {"fragments.mp4": "frag_keyframe", "large_fragments.mp4": "frag_every_frame"}.get(name)
     how: dict[str, object] = {"options": {"movflags": f"{cut}+empty_moov"}} if cut else {}
     if name == "large_fragments.mp4":  # what is looked at holds six of the thirty pictures
         how |= {"video_options": {"qp": "0"}, "pix_fmt": "yuv444p", "size": (640, 480)}
-    path = write_media(name, video_codec=codec, frames=0 if name == "a.m4a" else 30, audio_s=1.0, audio_codec="aac", **how)
+    path = write_media(
+        name,
+        video_codec=codec,
+        frames=0 if name == "a.m4a" else 30,
+        audio_s=1.0,
+        audio_codec="aac",
+        **how,
+    )
     same_without_pictures(path, monkeypatch)
 
 
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
-def test_headers_of_real_clips_read_without_a_picture_say_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_of_real_clips_read_without_a_picture_say_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     same_without_pictures(path, monkeypatch)
 
 
@@ -374,7 +511,9 @@ def same_without_pictures(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_frames_unevenly_spaced_are_told(write_media: Writer) -> None:
-    path = write_media("v.mkv", frames=4, stamps=[0, 100, 600, 700], time_base=Fraction(1, 1000), fps=10)
+    path = write_media(
+        "v.mkv", frames=4, stamps=[0, 100, 600, 700], time_base=Fraction(1, 1000), fps=10
+    )
     assert probe(a_clip(path), path, Limits()).variable_rate is True
 
 
@@ -386,8 +525,18 @@ def test_nothing_text_and_folders_are_named(tmp_path: Path, write_media: Writer)
         ("empty.mp4", b"", Reason.EMPTY_FILE, "0 bytes"),
         ("text.mp4", b"this is a text\n" * 100, Reason.UNREADABLE, "found text"),
         ("text.mp3", b"this is a text\n" * 100, Reason.UNREADABLE, "found text"),
-        ("noise.wav", np.random.default_rng(0).bytes(5000), Reason.UNREADABLE, "no allowed container"),
-        ("stub.mp4", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n", Reason.UNREADABLE, "git-lfs"),
+        (
+            "noise.wav",
+            np.random.default_rng(0).bytes(5000),
+            Reason.UNREADABLE,
+            "no allowed container",
+        ),
+        (
+            "stub.mp4",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",
+            Reason.UNREADABLE,
+            "git-lfs",
+        ),
     ):
         path = tmp_path / name
         path.write_bytes(data)
@@ -409,12 +558,15 @@ def test_a_missing_file_is_not_the_clips_fault(tmp_path: Path) -> None:
         "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nhttp://127.0.0.1:9/secret.ts\n",
         "ffconcat version 1.0\nfile 'other.mp4'\n",
         "file 'other.mp4'\nfile 'another.mp4'\n",
-        "<?xml version='1.0'?>\n<MPD xmlns='urn:mpeg:dash:schema:mpd:2011'><BaseURL>http://127.0.0.1/</BaseURL></MPD>",
+        "<?xml version='1.0'?>\n<MPD "
+        "xmlns='urn:mpeg:dash:schema:mpd:2011'><BaseURL>http://127.0.0.1/</BaseURL></MPD>",
         "v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
         "http://127.0.0.1:9/film.mp4\n",
     ],
 )
-def test_a_playlist_is_refused_by_name_whatever_it_is_called(tmp_path: Path, name: str, text: str) -> None:
+def test_a_playlist_is_refused_by_name_whatever_it_is_called(
+    tmp_path: Path, name: str, text: str
+) -> None:
     path = tmp_path / name
     path.write_text(text)
     found, detail = reason(path)
@@ -422,7 +574,9 @@ def test_a_playlist_is_refused_by_name_whatever_it_is_called(tmp_path: Path, nam
     assert "playlist" in detail
 
 
-def test_libavformat_itself_opens_no_other_container(write_media: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libavformat_itself_opens_no_other_container(
+    write_media: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The white list holds alone, where the look at the file's first bytes is blind."""
     inner = write_media("inner.ts", frames=3)
     monkeypatch.setattr(container, "_refuse_playlists", lambda clip_id, head: None)
@@ -435,10 +589,16 @@ def test_libavformat_itself_opens_no_other_container(write_media: Writer, tmp_pa
         assert reason(path)[0] == Reason.UNREADABLE, name
 
 
-@pytest.mark.parametrize("name", ["-rf.mp4", "a:b.mp4", "file:c.mp4", "%03d.mp4", "http:x.mp4", "sp ace'\".mp4", "ü.mp4"])
+@pytest.mark.parametrize(
+    "name", ["-rf.mp4", "a:b.mp4", "file:c.mp4", "%03d.mp4", "http:x.mp4", "sp ace'\".mp4", "ü.mp4"]
+)
 @pytest.mark.parametrize("decoder", DECODERS)
-def test_a_name_is_never_read_as_anything_but_a_name(write_media: Writer, monkeypatch: pytest.MonkeyPatch, name: str, decoder: str) -> None:
-    path = write_media("plain.mp4", frames=3, fps=10).rename(write_media("x.mp4", frames=1).with_name(name))
+def test_a_name_is_never_read_as_anything_but_a_name(
+    write_media: Writer, monkeypatch: pytest.MonkeyPatch, name: str, decoder: str
+) -> None:
+    path = write_media("plain.mp4", frames=3, fps=10).rename(
+        write_media("x.mp4", frames=1).with_name(name)
+    )
     monkeypatch.chdir(path.parent)
     (shown,), _ = run(Path(name), 10.0, decoder=decoder)
     assert len(shown) == 3
@@ -446,11 +606,34 @@ def test_a_name_is_never_read_as_anything_but_a_name(write_media: Writer, monkey
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
 @pytest.mark.parametrize(
-    "name", ["a.wav", "a.flv", "a.mp4", "fast.mp4", "fragments.mp4", "a.avi", "a.mkv", "a.webm", "a.mp3", "a.flac", "a.ogg", "a.m4a"]
+    "name",
+    [
+        "a.wav",
+        "a.flv",
+        "a.mp4",
+        "fast.mp4",
+        "fragments.mp4",
+        "a.avi",
+        "a.mkv",
+        "a.webm",
+        "a.mp3",
+        "a.flac",
+        "a.ogg",
+        "a.m4a",
+    ],
 )
 def test_a_file_cut_short_is_named_truncated(write_media: Writer, name: str, share: float) -> None:
-    options = {"fast.mp4": {"movflags": "faststart"}, "fragments.mp4": {"movflags": "frag_keyframe+empty_moov"}}.get(name, {})
-    path = write_media(name, frames=30 if Path(name).suffix in VIDEO_CODECS else 0, audio_s=1.0, channels=2, options=options)
+    options = {
+        "fast.mp4": {"movflags": "faststart"},
+        "fragments.mp4": {"movflags": "frag_keyframe+empty_moov"},
+    }.get(name, {})
+    path = write_media(
+        name,
+        frames=30 if Path(name).suffix in VIDEO_CODECS else 0,
+        audio_s=1.0,
+        channels=2,
+        options=options,
+    )
     whole = probe(a_clip(path), path, Limits())
     assert whole.duration_s == pytest.approx(1.0, abs=0.1)
     data = path.read_bytes()
@@ -461,7 +644,9 @@ def test_a_file_cut_short_is_named_truncated(write_media: Writer, name: str, sha
 
 
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
-def test_real_clips_cut_in_half_are_truncated_and_whole_ones_are_not(path: Path, tmp_path: Path) -> None:
+def test_real_clips_cut_in_half_are_truncated_and_whole_ones_are_not(
+    path: Path, tmp_path: Path
+) -> None:
     assert probe(a_clip(path), path, Limits()).has_video
     half = tmp_path / path.name
     half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -482,7 +667,9 @@ def test_an_flv_cut_between_two_tags_is_told_by_its_duration(write_media: Writer
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFF000 - 36])
-def test_a_wav_written_to_a_pipe_declares_no_size_and_is_sound(write_media: Writer, size: int) -> None:
+def test_a_wav_written_to_a_pipe_declares_no_size_and_is_sound(
+    write_media: Writer, size: int
+) -> None:
     path = write_media("a.wav", frames=0, audio_s=0.5, rate_hz=16000)
     data = bytearray(path.read_bytes())
     at = data.index(b"data") + 4
@@ -508,11 +695,17 @@ def test_junk_after_the_last_box_is_no_fault(write_media: Writer) -> None:
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("noise", [np.random.default_rng(1).bytes(60), bytes(60)], ids=["refused", "concealed"])
-def test_damage_in_the_middle_is_named_corrupt(write_media: Writer, decoder: str, noise: bytes) -> None:
+@pytest.mark.parametrize(
+    "noise", [np.random.default_rng(1).bytes(60), bytes(60)], ids=["refused", "concealed"]
+)
+def test_damage_in_the_middle_is_named_corrupt(
+    write_media: Writer, decoder: str, noise: bytes
+) -> None:
     path = write_media(frames=30, fps=30, size=(320, 240))
     with av.open(str(path)) as file:
-        at = next(p.pos + p.size // 2 for p in file.demux(video=0) if p.size and p.pts and p.is_keyframe)
+        at = next(
+            p.pos + p.size // 2 for p in file.demux(video=0) if p.size and p.pts and p.is_keyframe
+        )
     data = bytearray(path.read_bytes())
     data[at : at + 60] = noise
     path.write_bytes(data)
@@ -528,7 +721,8 @@ def test_too_many_pixels_too_long_and_too_slow_are_named(write_media: Writer) ->
     path = write_media(frames=30, fps=30, audio_s=1.0)
     assert reason(path, Limits(max_pixels=160 * 120 - 1)) == (
         Reason.TOO_LARGE,
-        "a frame has 160 x 120 = 19,200 pixels, the limit is 19,199; raise max_pixels or shrink the video",
+        "a frame has 160 x 120 = 19,200 pixels, the limit is 19,199; raise max_pixels or shrink "
+        "the video",
     )
     assert reason(path, Limits(max_duration_s=0.9))[0] == Reason.TOO_LONG
     assert probe(a_clip(path, end_s=0.5), path, Limits(max_duration_s=0.9)).duration_s == 0.5
@@ -541,11 +735,22 @@ def test_too_many_pixels_too_long_and_too_slow_are_named(write_media: Writer) ->
 def test_the_receivers_time_is_not_the_clips(write_media: Writer) -> None:
     path = write_media(frames=4, fps=10)
     limits = Limits(timeout_s=1.0)
-    decode(a_clip(path), path, audio=False, grids={10.0: lambda _s, _rgb: time.sleep(0.3)}, limits=limits)
+    decode(
+        a_clip(path),
+        path,
+        audio=False,
+        grids={10.0: lambda _s, _rgb: time.sleep(0.3)},
+        limits=limits,
+    )
 
 
-def test_a_size_that_changes_in_mid_stream_meets_the_same_limit(write_media: Writer, tmp_path: Path) -> None:
-    small, large = write_media("s.ts", frames=12, size=(160, 128)), write_media("l.ts", frames=12, size=(640, 480))
+def test_a_size_that_changes_in_mid_stream_meets_the_same_limit(
+    write_media: Writer, tmp_path: Path
+) -> None:
+    small, large = (
+        write_media("s.ts", frames=12, size=(160, 128)),
+        write_media("l.ts", frames=12, size=(640, 480)),
+    )
     path = tmp_path / "both.ts"
     path.write_bytes(small.read_bytes() + large.read_bytes())
     with pytest.raises(BadClip) as caught:
@@ -564,6 +769,9 @@ def test_an_unknown_decoder_or_region_is_ours_to_mend(write_media: Writer) -> No
 def test_frames_are_pixel_for_pixel_those_that_opencv_reads(write_media: Writer) -> None:
     path = write_media(frames=8, fps=10, size=(320, 240))
     capture = cv2.VideoCapture(str(path))
-    theirs = [hashlib.md5(np.ascontiguousarray(capture.read()[1][..., ::-1])).hexdigest() for _ in range(8)]
+    theirs = [
+        hashlib.md5(np.ascontiguousarray(capture.read()[1][..., ::-1])).hexdigest()
+        for _ in range(8)
+    ]
     capture.release()
     assert [digest for _, digest in run(path, 10.0)[0][0]] == theirs

@@ -1,4 +1,5 @@
-"""Faces and voices stay on the machine: the whole demo runs with every connection but loopback refused, and none is tried."""
+"""Faces and voices stay on the machine: the whole demo runs with every connection but loopback
+refused, and none is tried."""
 
 import os
 import subprocess
@@ -9,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Python imports this file at the start of every process, so that it holds for workers and the local engine as well.
+# Python imports this file at the start of every process, so that it holds for workers and the local
+# engine as well.
 GUARD = """
 import os, socket
 
@@ -49,7 +51,11 @@ def guarded(tmp_path: Path) -> dict[str, str]:
     """An environment whose Python processes reach loopback alone."""
     (tmp_path / "guard").mkdir()
     (tmp_path / "guard" / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_") and "proxy" not in name.lower()}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PREFECT_") and "proxy" not in name.lower()
+    }
     return {
         **inherited,
         "PYTHONPATH": str(tmp_path / "guard"),
@@ -61,16 +67,35 @@ def guarded(tmp_path: Path) -> dict[str, str]:
 
 def test_the_guard_refuses_and_records(guarded: dict[str, str]) -> None:
     code = "import urllib.request; urllib.request.urlopen('http://affectstore.invalid/')"
-    assert subprocess.run([sys.executable, "-c", code], env=guarded, capture_output=True, check=False).returncode == 1
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], env=guarded, capture_output=True, check=False
+        ).returncode
+        == 1
+    )
     assert "affectstore.invalid" in Path(guarded["NETWORK_LOG"]).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_the_whole_demo_runs_without_a_network_and_asks_for_none(guarded: dict[str, str], tmp_path: Path) -> None:
+def test_the_whole_demo_runs_without_a_network_and_asks_for_none(
+    guarded: dict[str, str], tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "flows", "demo", "--out", str(tmp_path / "demo")]
-    done = subprocess.run(command, env=guarded, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
+    done = subprocess.run(
+        command, env=guarded, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False
+    )
     assert done.returncode == 0, done.stderr
     log = Path(guarded["NETWORK_LOG"])
     assert not log.exists(), log.read_text(encoding="utf-8")
-    told = ("51 synthetic clips", "(time, 120)", "untrained", "no_face", "no_audio", "truncated", "fold 2", "0 errors", "a batch of 4")
+    told = (
+        "51 synthetic clips",
+        "(time, 120)",
+        "untrained",
+        "no_face",
+        "no_audio",
+        "truncated",
+        "fold 2",
+        "0 errors",
+        "a batch of 4",
+    )
     assert [expected for expected in told if expected not in done.stdout] == []

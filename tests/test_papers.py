@@ -1,4 +1,5 @@
-"""The five papers' recipes: every number as the docs say, every choice told, every variant within reach."""
+"""The five papers' recipes: every number as the docs say, every choice told, every variant within
+reach."""
 
 import re
 import tomllib
@@ -44,7 +45,9 @@ def values(name: str) -> list[tuple[str, Any]]:
 SAID = [(name, key, value) for name in RECIPES for key, value in values(name)]
 
 
-@pytest.mark.parametrize(("name", "key", "value"), SAID, ids=[f"{name}-{key}" for name, key, _ in SAID])
+@pytest.mark.parametrize(
+    ("name", "key", "value"), SAID, ids=[f"{name}-{key}" for name, key, _ in SAID]
+)
 def test_the_recipe_has_the_value_that_the_docs_give(name: str, key: str, value: Any) -> None:
     at: Any = recipe_of(name).resolved()
     for part in key.split("."):
@@ -64,7 +67,10 @@ def test_each_paper_has_a_recipe_a_trainer_and_a_table(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_stated_value_cites_its_section(name: str) -> None:
     uncited = [
-        row[0] for row in rows(name) if row[3].startswith("stated") and not re.search(rf"\(({SECTION}|equation|table|algorithm)", row[1])
+        row[0]
+        for row in rows(name)
+        if row[3].startswith("stated")
+        and not re.search(rf"\(({SECTION}|equation|table|algorithm)", row[1])
     ]
     assert [stage for stage in uncited if stage not in {"gates", "self-attention"}] == []
 
@@ -92,8 +98,14 @@ def changes() -> list[tuple[str, tuple[str, ...]]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "options"), changes(), ids=lambda value: value if isinstance(value, str) else "+".join(value)[:60])
-def test_each_variant_that_is_named_is_a_recipe_with_other_numbers(name: str, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    changes(),
+    ids=lambda value: value if isinstance(value, str) else "+".join(value)[:60],
+)
+def test_each_variant_that_is_named_is_a_recipe_with_other_numbers(
+    name: str, options: tuple[str, ...]
+) -> None:
     assert load(name, options).resolved() != recipe_of(name).resolved()
 
 
@@ -104,7 +116,12 @@ def test_there_are_variants_for_what_papers_contradict_themselves_in() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_small_recipe_needs_no_download(name: str) -> None:
     small = load(name, SMALL[name]).resolved()
-    weights = [table["weights"] for kind in ("features", "fitted") for table in small[kind].values() if "weights" in table]  # type: ignore[union-attr, index, call-overload]
+    weights = [
+        table["weights"]
+        for kind in ("features", "fitted")
+        for table in small[kind].values()
+        if "weights" in table
+    ]  # type: ignore[union-attr, index, call-overload]
     assert set(weights) <= {"random"}
 
 
@@ -113,17 +130,33 @@ def specs(name: str) -> dict[str, tuple[int, ...]]:
 
 
 def test_rows_have_the_widths_that_the_papers_state() -> None:
-    assert [specs("donatus2026")[name] for name in ("audio_embedding", "face_embedding", "crops")] == [(2048,), (2048,), (224, 224, 3)]
-    assert [specs("tucker2025")[name] for name in ("logmel128_z", "frame_embedding", "frames")] == [(128,), (512,), (224, 224, 3)]
-    assert [specs("tcs2026")[name] for name in ("logmel64_z", "face_embedding", "crops")] == [(64,), (512,), (224, 224, 3)]
-    assert [specs("kirar2024")[name] for name in ("picture", "joint", "selected")] == [(2048,), (2176,), (256,)]
+    assert [
+        specs("donatus2026")[name] for name in ("audio_embedding", "face_embedding", "crops")
+    ] == [(2048,), (2048,), (224, 224, 3)]
+    assert [specs("tucker2025")[name] for name in ("logmel128_z", "frame_embedding", "frames")] == [
+        (128,),
+        (512,),
+        (224, 224, 3),
+    ]
+    assert [specs("tcs2026")[name] for name in ("logmel64_z", "face_embedding", "crops")] == [
+        (64,),
+        (512,),
+        (224, 224, 3),
+    ]
+    assert [specs("kirar2024")[name] for name in ("picture", "joint", "selected")] == [
+        (2048,),
+        (2176,),
+        (256,),
+    ]
     assert specs("satvik2025")["frames64"] == (64, 64, 3)
 
 
 def test_what_a_trainer_reads_is_in_its_recipe() -> None:
     for name in RECIPES:
         there = set(recipe_of(name).stored) | set(recipe_of(name).fitted)
-        assert {feature for trial in paper_of(name).trials(False) for feature in trial.features} <= there
+        assert {
+            feature for trial in paper_of(name).trials(False) for feature in trial.features
+        } <= there
 
 
 def rate(fitting: Fitting) -> float:
@@ -145,15 +178,25 @@ PUBLISHED = {
 @pytest.mark.parametrize("name", RECIPES)
 def test_training_is_that_of_the_paper(name: str) -> None:
     fittings = [trial.fitting for trial in paper_of(name).trials(False)]
-    assert [(fitting.epochs, fitting.batch, rate(fitting)) for fitting in fittings] == PUBLISHED[name]
+    assert [(fitting.epochs, fitting.batch, rate(fitting)) for fitting in fittings] == PUBLISHED[
+        name
+    ]
 
 
 def test_the_rates_of_tcs_are_those_of_its_section_3_4() -> None:
     (trial, _) = paper_of("tcs2026").trials(False)
-    assert (trial.fitting.plateau, trial.fitting.patience, trial.fitting.clip_norm) == ((0.5, 3, 1e-6), 5, 5.0)
+    assert (trial.fitting.plateau, trial.fitting.patience, trial.fitting.clip_norm) == (
+        (0.5, 3, 1e-6),
+        5,
+        5.0,
+    )
     model = tcs2026.GatedFusion(512, 7)
     groups = tcs2026.adam(model).param_groups
-    assert [(group["lr"], group["weight_decay"]) for group in groups] == [(5e-5, 1e-5), (1e-4, 1e-5), (1e-4, 0)]
+    assert [(group["lr"], group["weight_decay"]) for group in groups] == [
+        (5e-5, 1e-5),
+        (1e-4, 1e-5),
+        (1e-4, 0),
+    ]
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
 
 
@@ -165,5 +208,11 @@ def test_tuckers_sizes_are_those_of_its_appendix() -> None:
 def test_the_papers_own_schemes_are_known_and_leaks_are_named(name: str) -> None:
     paper: Paper = paper_of(name)
     assert set(paper.own) <= SCHEMES.keys()
-    leaks = {"donatus2026": False, "tucker2025": True, "tcs2026": False, "kirar2024": True, "satvik2025": True}
+    leaks = {
+        "donatus2026": False,
+        "tucker2025": True,
+        "tcs2026": False,
+        "kirar2024": True,
+        "satvik2025": True,
+    }
     assert SCHEMES[paper.own[0]].disjoint != leaks[name]

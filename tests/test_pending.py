@@ -1,4 +1,5 @@
-"""The plan is a function of what is missing, and of nothing else; whole columns give what a rule for one clip and one feature gives."""
+"""The plan is a function of what is missing, and of nothing else; whole columns give what a rule
+for one clip and one feature gives."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -19,37 +20,68 @@ ROW = IndexRow("a/1", "mfcc", "f1", State.STORED, "shards/x.h5", 0, 5, 5, "")
 Key = tuple[str, str]
 
 
-def held(index: Sequence[IndexRow], clips: Sequence[Clip], lost: Sequence[Quarantined] = ()) -> Held:
+def held(
+    index: Sequence[IndexRow], clips: Sequence[Clip], lost: Sequence[Quarantined] = ()
+) -> Held:
     whole = INDEX.compact(INDEX.build(index))
-    return Held(None, CLIPS.build(clips), whole.select(MARKS), QUARANTINE.compact(QUARANTINE.build(lost)), lambda: whole)
+    return Held(
+        None,
+        CLIPS.build(clips),
+        whole.select(MARKS),
+        QUARANTINE.compact(QUARANTINE.build(lost)),
+        lambda: whole,
+    )
 
 
-def kept(held: Held, clips: Sequence[Clip], specs: Mapping[str, FeatureSpec], same_media: bool) -> dict[Key, IndexRow]:
+def kept(
+    held: Held, clips: Sequence[Clip], specs: Mapping[str, FeatureSpec], same_media: bool
+) -> dict[Key, IndexRow]:
     """What stays, row by row."""
     rows, table = INDEX.rows(held.index), CLIPS.build(clips)
     good = still_good(held, table, specs, same_media)
     ids, names = table.column("clip_id").to_pylist(), sorted(specs)
-    return {(ids[clip], names[feature]): rows[good[clip, feature]] for clip, feature in np.argwhere(good >= 0)}
+    return {
+        (ids[clip], names[feature]): rows[good[clip, feature]]
+        for clip, feature in np.argwhere(good >= 0)
+    }
 
 
 def plain_rule(
-    before: Sequence[Clip], index: Sequence[IndexRow], clips: Sequence[Clip], specs: Mapping[str, FeatureSpec], same_media: bool
+    before: Sequence[Clip],
+    index: Sequence[IndexRow],
+    clips: Sequence[Clip],
+    specs: Mapping[str, FeatureSpec],
+    same_media: bool,
 ) -> dict[Key, IndexRow]:
     """The rule as one would say it: the reference for the columns."""
-    old, held_rows = {clip.clip_id: clip for clip in before}, {(row.clip_id, row.feature): row for row in index}
+    old, held_rows = (
+        {clip.clip_id: clip for clip in before},
+        {(row.clip_id, row.feature): row for row in index},
+    )
     good = {}
     for clip in clips:
         was = old.get(clip.clip_id)
-        if was is None or (was.sha256, was.start_s, was.end_s, was.region) != (clip.sha256, clip.start_s, clip.end_s, clip.region):
+        if was is None or (was.sha256, was.start_s, was.end_s, was.region) != (
+            clip.sha256,
+            clip.start_s,
+            clip.end_s,
+            clip.region,
+        ):
             continue
         for name, spec in specs.items():
             row = held_rows.get((clip.clip_id, name))
-            if row and row.fingerprint == spec.fingerprint and (row.state == State.STORED or same_media):
+            if (
+                row
+                and row.fingerprint == spec.fingerprint
+                and (row.state == State.STORED or same_media)
+            ):
                 good[clip.clip_id, name] = row
     return good
 
 
-def plain_chunks(pending: Mapping[str, frozenset[str]], clips_per_shard: int) -> list[tuple[tuple[str, ...], frozenset[str]]]:
+def plain_chunks(
+    pending: Mapping[str, frozenset[str]], clips_per_shard: int
+) -> list[tuple[tuple[str, ...], frozenset[str]]]:
     """The same for the cutting of shards."""
     groups: dict[frozenset[str], list[str]] = {}
     for clip_id in sorted(pending):
@@ -63,7 +95,9 @@ def plain_chunks(pending: Mapping[str, frozenset[str]], clips_per_shard: int) ->
 
 
 def test_a_stored_row_of_the_same_bytes_and_fingerprint_stays() -> None:
-    assert kept(held([ROW], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {("a/1", "mfcc"): ROW}
+    assert kept(held([ROW], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {
+        ("a/1", "mfcc"): ROW
+    }
 
 
 @pytest.mark.parametrize(
@@ -83,7 +117,9 @@ def test_anything_else_is_pending(clip: Clip, spec: FeatureSpec) -> None:
 
 def test_a_quarantined_row_is_judged_again_when_the_decoding_has_changed() -> None:
     bad = replace(ROW, state=State.QUARANTINED, shard=None, start=None, rows=None, valid_rows=None)
-    assert kept(held([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=True) == {("a/1", "mfcc"): bad}
+    assert kept(held([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=True) == {
+        ("a/1", "mfcc"): bad
+    }
     assert kept(held([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {}
 
 
@@ -93,31 +129,76 @@ def test_whole_columns_keep_what_the_rule_for_one_clip_and_feature_keeps(seed: i
     features = [f"feature{number}" for number in range(chance.choice([1, 4, 40]))]
 
     def some_clips() -> list[Clip]:
-        ids = chance.sample([f"a/{number:03d}" for number in range(60)] + ["b/größer", "b/\U0001f600"], chance.choice([0, 1, 40]))
+        ids = chance.sample(
+            [f"a/{number:03d}" for number in range(60)] + ["b/größer", "b/\U0001f600"],
+            chance.choice([0, 1, 40]),
+        )
         one_of = chance.choice
         return [
-            replace(CLIP, clip_id=clip_id, sha256=one_of("ab"), start_s=one_of([None, 0.0, 1.5]), region=one_of([None, "left"]))
+            replace(
+                CLIP,
+                clip_id=clip_id,
+                sha256=one_of("ab"),
+                start_s=one_of([None, 0.0, 1.5]),
+                region=one_of([None, "left"]),
+            )
             for clip_id in sorted(ids)
         ]
 
     def row(clip: Clip, feature: str) -> IndexRow:
         state = chance.choice([State.STORED, State.QUARANTINED])
-        shard, start = (chance.choice(["shards/x.h5", "shards/y.h5"]), 0) if state == State.STORED else (None, None)
-        return IndexRow(clip.clip_id, feature, chance.choice(["f1", "f2"]), state, shard, start, start, start, "")
+        shard, start = (
+            (chance.choice(["shards/x.h5", "shards/y.h5"]), 0)
+            if state == State.STORED
+            else (None, None)
+        )
+        return IndexRow(
+            clip.clip_id,
+            feature,
+            chance.choice(["f1", "f2"]),
+            state,
+            shard,
+            start,
+            start,
+            start,
+            "",
+        )
 
     before = some_clips()
     index = [row(clip, feature) for clip in before for feature in features if chance.random() < 0.9]
     wanted = chance.sample([*features, "another"], chance.randint(1, len(features)))
-    specs = {name: replace(SPEC, name=name, fingerprint=chance.choice(["f1", "f2", "f3"])) for name in wanted}
-    now = [replace(clip, **chance.choice([{}, {}, {"sha256": "c"}])) for clip in before if chance.random() < 0.8] or some_clips()
+    specs = {
+        name: replace(SPEC, name=name, fingerprint=chance.choice(["f1", "f2", "f3"]))
+        for name in wanted
+    }
+    now = [
+        replace(clip, **chance.choice([{}, {}, {"sha256": "c"}]))
+        for clip in before
+        if chance.random() < 0.8
+    ] or some_clips()
     for same_media in (True, False):
-        assert kept(held(index, before), now, specs, same_media) == plain_rule(before, index, now, specs, same_media)
+        assert kept(held(index, before), now, specs, same_media) == plain_rule(
+            before, index, now, specs, same_media
+        )
 
 
-def test_a_clip_that_is_refused_for_the_same_reason_keeps_its_rows_and_for_another_reason_does_not() -> None:
+def test_a_clip_that_is_refused_for_the_same_reason_keeps_its_rows_and_for_another_reason_does_not() -> (
+    None
+):
     ids = ["a/1", "a/2", "a/3", "a/4"]
     lost = [Quarantined(clip_id, "mfcc", Reason.TRUNCATED, "cut") for clip_id in ids]
-    index = [replace(ROW, clip_id=clip_id, state=State.QUARANTINED, shard=None, start=None, rows=None, valid_rows=None) for clip_id in ids]
+    index = [
+        replace(
+            ROW,
+            clip_id=clip_id,
+            state=State.QUARANTINED,
+            shard=None,
+            start=None,
+            rows=None,
+            valid_rows=None,
+        )
+        for clip_id in ids
+    ]
     store = held(index, [replace(CLIP, clip_id=clip_id) for clip_id in ids], lost)
     now = CLIPS.build(replace(CLIP, clip_id=clip_id, sha256="other") for clip_id in ["a/0", *ids])
     bad = {
@@ -138,9 +219,14 @@ def test_chunks_are_cut_as_the_plain_rule_cuts_them(seed: int) -> None:
     ids = [f"a/{number:03d}" for number in range(chance.choice([0, 1, 100]))]
     kinds = [chance.choices([True, False], k=len(features)) for _ in range(5)]
     missing = np.array([chance.choice(kinds) for _ in ids], np.bool_).reshape(-1, len(features))
-    pending = {clip_id: frozenset(np.array(features)[row].tolist()) for clip_id, row in zip(ids, missing, strict=True)}
+    pending = {
+        clip_id: frozenset(np.array(features)[row].tolist())
+        for clip_id, row in zip(ids, missing, strict=True)
+    }
     made = chunks(missing, features, 16)
-    assert [(tuple(ids[row] for row in rows), lacking) for rows, lacking in made] == plain_chunks(pending, 16)
+    assert [(tuple(ids[row] for row in rows), lacking) for rows, lacking in made] == plain_chunks(
+        pending, 16
+    )
     assert len(made) == len(list(made))
 
 

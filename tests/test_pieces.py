@@ -1,4 +1,5 @@
-"""A task in pieces: the bytes of a task in one go, made by all workers, and nothing of it made twice."""
+"""A task in pieces: the bytes of a task in one go, made by all workers, and nothing of it made
+twice."""
 
 import time
 from dataclasses import replace
@@ -28,19 +29,26 @@ LENGTHS_S = [0.2, 0.6, 0.3, 0.2, 0.3]
 
 
 def task(folder: Path, store: Path) -> ShardTask:
-    paths = [write(folder / f"{number}.wav", frames=0, audio_s=length, rate_hz=16000) for number, length in enumerate(LENGTHS_S)]
+    paths = [
+        write(folder / f"{number}.wav", frames=0, audio_s=length, rate_hz=16000)
+        for number, length in enumerate(LENGTHS_S)
+    ]
     clips = tuple(probe(a_clip(path), path, Limits()) for path in paths)
     graph = Graph({"audio": Audio(), "fatal": Fatal(), "logmel": LogMel(n_mels=20)})
     return ShardTask(store, graph, Media(), clips, tuple(paths), ("logmel", "fatal"))
 
 
-def test_pieces_are_joined_to_the_bytes_of_a_task_in_one_go_also_where_a_clip_ends_its_process(tmp_path: Path) -> None:
+def test_pieces_are_joined_to_the_bytes_of_a_task_in_one_go_also_where_a_clip_ends_its_process(
+    tmp_path: Path,
+) -> None:
     with Crew(2, lambda _: None) as crew:
         in_one_go = build_guarded(crew, task(tmp_path, tmp_path / "one"), Runtime())
         in_pieces = build_guarded(crew, task(tmp_path, tmp_path / "many"), Runtime(), hands=2)
     assert in_pieces == in_one_go
     refused = open_shard(tmp_path / "many", in_pieces["fatal"].file).refused
-    assert [(refusal.clip_id, refusal.reason) for refusal in refused] == [("made/1", Reason.CRASHED)]
+    assert [(refusal.clip_id, refusal.reason) for refusal in refused] == [
+        ("made/1", Reason.CRASHED)
+    ]
     assert len(list((tmp_path / "many" / PIECES).rglob("*.h5"))) == 3 * 2
     remove_pieces(tmp_path / "many")
     assert contents(tmp_path / "many") == contents(tmp_path / "one")
@@ -59,12 +67,17 @@ def test_pieces_that_a_killed_build_has_left_are_joined_and_not_made_again(tmp_p
 
 def test_a_feature_that_is_finished_is_not_in_the_pieces(tmp_path: Path) -> None:
     whole = task(tmp_path, tmp_path / "store")
-    build_shards(ShardTask(whole.root, whole.graph, whole.media, whole.clips, whole.paths, ("logmel",)), Runtime())
+    build_shards(
+        ShardTask(whole.root, whole.graph, whole.media, whole.clips, whole.paths, ("logmel",)),
+        Runtime(),
+    )
     assert unfinished(whole) == ["fatal"]
     assert {piece.features for piece in pieces_of(whole)} == {("fatal",)}
 
 
-def test_a_task_of_a_store_behind_a_url_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_of_a_store_behind_a_url_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AFFECTSTORE_CACHE", str(tmp_path / "cache"))
     assert pieces_of(task(tmp_path, home("s3://bucket/store"))) == []
 
@@ -83,11 +96,15 @@ class Failing:
 def test_where_a_piece_fails_no_other_is_begun(tmp_path: Path) -> None:
     cut, crew = task(tmp_path, tmp_path / "store"), Failing()
     with pytest.raises(ZeroDivisionError):
-        build_guarded(crew, replace(cut, clips=cut.clips * 20, paths=cut.paths * 20), Runtime(), hands=2)
+        build_guarded(
+            crew, replace(cut, clips=cut.clips * 20, paths=cut.paths * 20), Runtime(), hands=2
+        )
     assert crew.calls < 10
 
 
-def test_two_workers_share_a_build_of_one_task(built: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_workers_share_a_build_of_one_task(
+    built: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started: list[_Worker] = []
     start = _Worker.__init__
 

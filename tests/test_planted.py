@@ -1,4 +1,5 @@
-"""Every kind of leak that a store, or a table made from one, can hold is found and named by the command; and exit codes hold."""
+"""Every kind of leak that a store, or a table made from one, can hold is found and named by the
+command; and exit codes hold."""
 
 import csv
 import json
@@ -27,7 +28,8 @@ Rows = list[dict[str, object]]
 
 @pytest.fixture(scope="module")
 def dealt(engine: None, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built sample with three folds that share no subject: in each, one actor is trained on, one validated on, one tested."""
+    """The built sample with three folds that share no subject: in each, one actor is trained on,
+    one validated on, one tested."""
     root = Path(shutil.copytree(built, tmp_path_factory.mktemp("dealt") / "store"))
     write_folds(root, "subject_kfold", 3, 0)
     return root
@@ -51,25 +53,42 @@ class Sides:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.clips: dict[str, Clip] = {clip.clip_id: clip for clip in FeatureStore(root).rows(CLIPS)}
-        self.labels = {label.clip_id: label.value for label in FeatureStore(root).rows(LABELS) if label.scheme == "ravdess8"}
-        self.role = {row.clip_id: row.role for row in FeatureStore(root).rows(FOLDS) if row.fold == 0}
+        self.clips: dict[str, Clip] = {
+            clip.clip_id: clip for clip in FeatureStore(root).rows(CLIPS)
+        }
+        self.labels = {
+            label.clip_id: label.value
+            for label in FeatureStore(root).rows(LABELS)
+            if label.scheme == "ravdess8"
+        }
+        self.role = {
+            row.clip_id: row.role for row in FeatureStore(root).rows(FOLDS) if row.fold == 0
+        }
 
     def first(self, role: Role, label: str = "neutral") -> Clip:
         return next(
-            clip for clip_id, clip in sorted(self.clips.items()) if self.role.get(clip_id) == role and self.labels[clip_id] == label
+            clip
+            for clip_id, clip in sorted(self.clips.items())
+            if self.role.get(clip_id) == role and self.labels[clip_id] == label
         )
 
     def rows(self, **more: object) -> Rows:
         """Fold 0 as a table of anyone's, one line for each clip."""
         return [
-            {"clip": clip_id, "split": role.value, "speaker": self.clips[clip_id].subject_id, "label": self.labels[clip_id], **more}
+            {
+                "clip": clip_id,
+                "split": role.value,
+                "speaker": self.clips[clip_id].subject_id,
+                "label": self.labels[clip_id],
+                **more,
+            }
             for clip_id, role in sorted(self.role.items())
         ]
 
 
 def _publish(root: Path, **tables: Any) -> None:
-    """The store with some tables replaced, whatever they hold: as if written by a program that asks no question."""
+    """The store with some tables replaced, whatever they hold: as if written by a program that asks
+    no question."""
     old = load_snapshot(root)
     publish(
         root,
@@ -84,7 +103,10 @@ def _publish(root: Path, **tables: Any) -> None:
 
 
 def _with_clips(sides: Sides, *changed: Clip) -> list[object]:
-    _publish(sides.root, clips=CLIPS.build((sides.clips | {clip.clip_id: clip for clip in changed}).values()))
+    _publish(
+        sides.root,
+        clips=CLIPS.build((sides.clips | {clip.clip_id: clip for clip in changed}).values()),
+    )
     return [sides.root]
 
 
@@ -102,17 +124,24 @@ Planted = tuple[list[object], str]
 
 def a_subject_on_two_sides(sides: Sides, tmp: Path) -> Planted:
     moved = sides.first(Role.TEST)
-    folds = [_moved(fold, moved) for fold in read_rows(sides.root, load_snapshot(sides.root), FOLDS)]
+    folds = [
+        _moved(fold, moved) for fold in read_rows(sides.root, load_snapshot(sides.root), FOLDS)
+    ]
     _publish(sides.root, folds=FOLDS.build(folds))
     return [sides.root], str(moved.subject_id)
 
 
 def _moved(fold: Fold, clip: Clip) -> Fold:
-    return replace(fold, role=Role.TRAIN) if (fold.fold, fold.clip_id) == (0, clip.clip_id) else fold
+    return (
+        replace(fold, role=Role.TRAIN) if (fold.fold, fold.clip_id) == (0, clip.clip_id) else fold
+    )
 
 
 def a_dialogue_on_two_sides(sides: Sides, tmp: Path) -> Planted:
-    pair = (replace(sides.first(role), dialogue_id="sample/dialogue") for role in (Role.TRAIN, Role.TEST))
+    pair = (
+        replace(sides.first(role), dialogue_id="sample/dialogue")
+        for role in (Role.TRAIN, Role.TEST)
+    )
     return _with_clips(sides, *pair), "sample/dialogue"
 
 
@@ -129,13 +158,20 @@ def the_same_bytes_on_two_sides(sides: Sides, tmp: Path) -> Planted:
 def overlapping_spans_on_two_sides(sides: Sides, tmp: Path) -> Planted:
     train, test = sides.first(Role.TRAIN), sides.first(Role.TEST)
     spans = ((train, 10.0, 12.0), (test, 10.5, 12.5))
-    cut = (replace(clip, episode_id="sample/episode", episode_start_s=start, episode_end_s=end) for clip, start, end in spans)
+    cut = (
+        replace(clip, episode_id="sample/episode", episode_start_s=start, episode_end_s=end)
+        for clip, start, end in spans
+    )
     return _with_clips(sides, *cut), f"{train.clip_id} and {test.clip_id}"
 
 
 def a_text_on_two_sides(sides: Sides, tmp: Path) -> Planted:
-    """The sample says its few sentences on every side, which is told as a note; for a corpus of free speech it is a warning."""
-    rows = [{**row, "clip": str(row["clip"]).removeprefix("sample/"), "text": f"words of {row['clip']}"} for row in sides.rows()]
+    """The sample says its few sentences on every side, which is told as a note; for a corpus of
+    free speech it is a warning."""
+    rows = [
+        {**row, "clip": str(row["clip"]).removeprefix("sample/"), "text": f"words of {row['clip']}"}
+        for row in sides.rows()
+    ]
     test, train = (next(row for row in rows if row["split"] == side) for side in ("test", "train"))
     test["text"] = train["text"]
     return [_table(tmp / "split.csv", rows), "--corpus", "folder"], f"folder/{test['clip']}"
@@ -150,20 +186,34 @@ def windows_on_two_sides(sides: Sides, tmp: Path) -> Planted:
 
 def copies_on_two_sides(sides: Sides, tmp: Path) -> Planted:
     victim = sides.first(Role.TEST).clip_id
-    noisy = {**sides.rows()[0], "clip": f"{victim}_noise", "split": "train", "speaker": sides.clips[victim].subject_id}
+    noisy = {
+        **sides.rows()[0],
+        "clip": f"{victim}_noise",
+        "split": "train",
+        "speaker": sides.clips[victim].subject_id,
+    }
     return [_table(tmp / "split.csv", [*sides.rows(), noisy])], victim
 
 
 def a_scaling_that_saw_the_test(sides: Sides, tmp: Path) -> Planted:
     victim = sides.first(Role.TEST).clip_id
-    rows = [{**row, "fitted": "yes" if row["split"] == "train" or row["clip"] == victim else "no"} for row in sides.rows()]
+    rows = [
+        {**row, "fitted": "yes" if row["split"] == "train" or row["clip"] == victim else "no"}
+        for row in sides.rows()
+    ]
     return [_table(tmp / "split.csv", rows)], victim
 
 
 def training_clips_in_the_test(sides: Sides, tmp: Path) -> Planted:
-    """A store has one role for each clip of a fold, and so has a table: it takes two tables to say otherwise."""
-    train, test = ([row for row in sides.rows() if row["split"] == side] for side in ("train", "test"))
-    return [_table(tmp / "train.csv", train), _table(tmp / "test.csv", [*test, {**train[0], "split": "test"}])], str(train[0]["clip"])
+    """A store has one role for each clip of a fold, and so has a table: it takes two tables to say
+    otherwise."""
+    train, test = (
+        [row for row in sides.rows() if row["split"] == side] for side in ("train", "test")
+    )
+    return [
+        _table(tmp / "train.csv", train),
+        _table(tmp / "test.csv", [*test, {**train[0], "split": "test"}]),
+    ], str(train[0]["clip"])
 
 
 def other_labels_for_the_same_bytes(sides: Sides, tmp: Path) -> Planted:
@@ -173,7 +223,12 @@ def other_labels_for_the_same_bytes(sides: Sides, tmp: Path) -> Planted:
 
 def a_rate_that_tells_the_label(sides: Sides, tmp: Path) -> Planted:
     """Windows, for a few clips tell nothing."""
-    rows = [{**row, "window": number} for row in sides.rows() if row["label"] in ("neutral", "happy") for number in range(6)]
+    rows = [
+        {**row, "window": number}
+        for row in sides.rows()
+        if row["label"] in ("neutral", "happy")
+        for number in range(6)
+    ]
     rows = [{**row, "rate_hz": 48000 if row["label"] == "happy" else 44100} for row in rows]
     return [_table(tmp / "split.csv", rows)], ""
 
@@ -181,7 +236,10 @@ def a_rate_that_tells_the_label(sides: Sides, tmp: Path) -> Planted:
 def a_class_without_training(sides: Sides, tmp: Path) -> Planted:
     train = {clip_id for clip_id, role in sides.role.items() if role == Role.TRAIN}
     labels: list[Label] = FeatureStore(sides.root).rows(LABELS)
-    changed = {replace(one, value="sad") if one.scheme == "ravdess8" and one.clip_id in train else one for one in labels}
+    changed = {
+        replace(one, value="sad") if one.scheme == "ravdess8" and one.clip_id in train else one
+        for one in labels
+    }
     _publish(sides.root, labels=LABELS.build(changed))
     return [sides.root], "happy"
 
@@ -225,19 +283,32 @@ def test_a_planted_leak_is_found_and_named(rule: str, store: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("how", ["store", "table", "windows"])
-def test_without_a_plant_no_rule_finds_more_than_it_must(how: str, dealt: Path, tmp_path: Path) -> None:
+def test_without_a_plant_no_rule_finds_more_than_it_must(
+    how: str, dealt: Path, tmp_path: Path
+) -> None:
     sides = Sides(dealt)
-    rows = sides.rows(fitted="no") if how == "table" else [{**row, "window": n} for row in sides.rows() for n in range(3)]
+    rows = (
+        sides.rows(fitted="no")
+        if how == "table"
+        else [{**row, "window": n} for row in sides.rows() for n in range(3)]
+    )
     code, findings = audit(dealt if how == "store" else _table(tmp_path / "split.csv", rows))
     assert code == 0
-    # All say the same sentence, and of the sadness there is one clip, which cannot be on every side: so it is with any sample this small.
+    # All say the same sentence, and of the sadness there is one clip, which cannot be on every
+    # side: so it is with any sample this small.
     faults = [one for one in findings if one["severity"] in FAULTS]
-    assert {(one["rule"], one["severity"]) for one in faults} == {("L7", "info"), ("L16", "info"), ("L16", "warn")}
+    assert {(one["rule"], one["severity"]) for one in faults} == {
+        ("L7", "info"),
+        ("L16", "info"),
+        ("L16", "warn"),
+    }
     assert {tuple(one["example_ids"]) for one in faults if one["severity"] == "warn"} == {("sad",)}
 
 
 @pytest.mark.slow
-def test_build_split_and_audit_in_sequence_exit_as_promised(engine: None, built: Path, sample: Path, tmp_path: Path) -> None:
+def test_build_split_and_audit_in_sequence_exit_as_promised(
+    engine: None, built: Path, sample: Path, tmp_path: Path
+) -> None:
     store = Path(shutil.copytree(built, tmp_path / "store"))
     options = [part for change in QUICK for part in ("--set", change)]
     assert "no folds to audit" in refusal("audit", store)
@@ -256,12 +327,16 @@ def test_build_split_and_audit_in_sequence_exit_as_promised(engine: None, built:
     assert "there is no split scheme" in refusal("split", store, "nothing")
 
 
-def test_a_git_lfs_stub_met_in_a_build_is_a_row_that_says_what_it_is(built: Path, engine: None, sample: Path, tmp_path: Path) -> None:
+def test_a_git_lfs_stub_met_in_a_build_is_a_row_that_says_what_it_is(
+    built: Path, engine: None, sample: Path, tmp_path: Path
+) -> None:
     from flows.build import build
 
     folder = Path(shutil.copytree(sample, tmp_path / "clips"))
     stub = folder / "Actor_01" / "01-01-06-01-01-01-01.mp4"
-    stub.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n")
+    stub.write_text(
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+    )
     store = Path(shutil.copytree(built, tmp_path / "store"))
     build(store, {"sample": folder}, "demo", QUICK, workers=1)
     lost = FeatureStore(store).quarantine().query("clip_id == 'sample/01-01-06-01-01-01-01'")

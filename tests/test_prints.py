@@ -1,4 +1,5 @@
-"""Fingerprints and digests as extractors: what their rows say, and what they do where there is nothing to tell."""
+"""Fingerprints and digests as extractors: what their rows say, and what they do where there is
+nothing to tell."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -29,7 +30,14 @@ from tests.test_golden import portrait_in_motion
 T = TypeVar("T")
 Samples = NDArray[np.float32]
 GRAPH = Graph(
-    {"audio": Audio(), "frames": Frames(), "faces": Faces(), "sound": SoundDigest(), "pixels": FramesDigest(), "print": FacePrint()}
+    {
+        "audio": Audio(),
+        "frames": Frames(),
+        "faces": Faces(),
+        "sound": SoundDigest(),
+        "pixels": FramesDigest(),
+        "print": FacePrint(),
+    }
 )
 
 
@@ -40,7 +48,12 @@ class Sound:
 
     def __getitem__(self, role: str) -> Track:
         count = len(self.samples)
-        return Track(self.samples, 0.5 + np.arange(count) / self.rate_hz, np.ones(count, np.bool_), ("noted",))
+        return Track(
+            self.samples,
+            0.5 + np.arange(count) / self.rate_hz,
+            np.ones(count, np.bool_),
+            ("noted",),
+        )
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         return compute()
@@ -68,9 +81,13 @@ def _energy_signs(samples: Samples, row: int) -> NDArray[np.bool_]:
     edges = [round(300 * (2000 / 300) ** (band / 33) * 6000 / 16000) for band in range(34)]
     for which in (0, 1):
         start = (row + which) * 200
-        spectrum = np.fft.rfft(samples[start : start + 5920].astype(np.float64) * np.hanning(5920), 6000)
+        spectrum = np.fft.rfft(
+            samples[start : start + 5920].astype(np.float64) * np.hanning(5920), 6000
+        )
         for band in range(33):
-            energies[which, band] = sum(abs(spectrum[number]) ** 2 for number in range(edges[band], edges[band + 1]))
+            energies[which, band] = sum(
+                abs(spectrum[number]) ** 2 for number in range(edges[band], edges[band + 1])
+            )
     steps = energies[:, :-1] - energies[:, 1:]
     return np.asarray(steps[1] - steps[0] > 0)
 
@@ -92,7 +109,9 @@ def test_loudness_turns_no_bit_and_sampling_at_another_rate_few() -> None:
     assert (plain.values == quiet.values).all()
     other = soundprint(soxr.resample(samples, 16000, 22050, quality="HQ"), 22050)
     rows = min(len(plain), len(other))
-    unlike = np.unpackbits(plain.values[:rows] ^ other.values[:rows], axis=1)[plain.valid[:rows] & other.valid[:rows]]
+    unlike = np.unpackbits(plain.values[:rows] ^ other.values[:rows], axis=1)[
+        plain.valid[:rows] & other.valid[:rows]
+    ]
     assert unlike.mean() < 0.06
 
 
@@ -127,19 +146,32 @@ def faceprint(frames: list[tuple[float, NDArray[np.uint8]]]) -> Track:
 
 
 def changed(change: Callable[[NDArray[np.uint8]], Any]) -> list[tuple[float, NDArray[np.uint8]]]:
-    return [(seconds, np.asarray(change(frame), np.uint8)) for seconds, frame in portrait_in_motion()]
+    return [
+        (seconds, np.asarray(change(frame), np.uint8)) for seconds, frame in portrait_in_motion()
+    ]
 
 
 def test_a_face_is_nearly_the_same_in_other_sizes_and_light() -> None:
     tracks = {
         "as it is": faceprint(portrait_in_motion()),
-        "small": faceprint(changed(lambda frame: cv2.resize(frame, (200, 150), interpolation=cv2.INTER_AREA))),
+        "small": faceprint(
+            changed(lambda frame: cv2.resize(frame, (200, 150), interpolation=cv2.INTER_AREA))
+        ),
         "dark": faceprint(changed(lambda frame: frame * 0.6)),
         "backwards": faceprint(
-            [(seconds, frame) for (seconds, _), (_, frame) in zip(portrait_in_motion(), portrait_in_motion()[::-1], strict=True)]
+            [
+                (seconds, frame)
+                for (seconds, _), (_, frame) in zip(
+                    portrait_in_motion(), portrait_in_motion()[::-1], strict=True
+                )
+            ]
         ),
     }
-    assert {(pair.first, pair.second) for pair in near_faces(tracks)} == {("as it is", "dark"), ("as it is", "small"), ("dark", "small")}
+    assert {(pair.first, pair.second) for pair in near_faces(tracks)} == {
+        ("as it is", "dark"),
+        ("as it is", "small"),
+        ("dark", "small"),
+    }
 
 
 def test_rows_of_a_face_have_length_one_and_the_times_of_the_frames() -> None:
@@ -152,7 +184,12 @@ def test_rows_of_a_face_have_length_one_and_the_times_of_the_frames() -> None:
 def test_frames_in_which_the_face_is_gone_are_not_valid_and_no_face_is_refused() -> None:
     frames = portrait_in_motion()
     blank = np.full_like(frames[0][1], 90)
-    track = faceprint([(seconds, blank if number == 7 else frame) for number, (seconds, frame) in enumerate(frames)])
+    track = faceprint(
+        [
+            (seconds, blank if number == 7 else frame)
+            for number, (seconds, frame) in enumerate(frames)
+        ]
+    )
     assert (track.valid[6], track.valid[7]) == (True, False)
     assert (np.isnan(track.values).all(axis=1) == ~track.valid).all()
     with pytest.raises(BadClip) as refused:
@@ -168,16 +205,27 @@ def digest(path: Path, feature: str) -> Track:
 
 def test_the_same_samples_in_another_container_have_the_same_digest(write_media: Writer) -> None:
     noise = (np.random.default_rng(0).integers(-9999, 9999, (16000, 1)) / 32768).astype(np.float32)
-    wav, flac = (write_media(name, frames=0, samples=noise, rate_hz=16000) for name in ("a.wav", "b.flac"))
+    wav, flac = (
+        write_media(name, frames=0, samples=noise, rate_hz=16000) for name in ("a.wav", "b.flac")
+    )
     noise[777] += 1 / 32768
     other = write_media("c.wav", frames=0, samples=noise, rate_hz=16000)
     assert wav.read_bytes() != flac.read_bytes()
-    assert digest(wav, "sound").values.tolist() == digest(flac, "sound").values.tolist() != digest(other, "sound").values.tolist()
+    assert (
+        digest(wav, "sound").values.tolist()
+        == digest(flac, "sound").values.tolist()
+        != digest(other, "sound").values.tolist()
+    )
     assert digest(wav, "sound").values.shape == (1, 32)
 
 
-def test_the_same_pictures_in_another_container_have_the_same_digest(write_media: Writer, tmp_path: Path) -> None:
-    one, other = write_media("one.mp4", frames=20, fps=20), write_media("other.mp4", frames=19, fps=20, video_options={"crf": "30"})
+def test_the_same_pictures_in_another_container_have_the_same_digest(
+    write_media: Writer, tmp_path: Path
+) -> None:
+    one, other = (
+        write_media("one.mp4", frames=20, fps=20),
+        write_media("other.mp4", frames=19, fps=20, video_options={"crf": "30"}),
+    )
     copy = tmp_path / "copy.mkv"
     with av.open(str(one)) as old, av.open(str(copy), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
@@ -185,11 +233,17 @@ def test_the_same_pictures_in_another_container_have_the_same_digest(write_media
             if packet.dts is not None:
                 packet.stream = stream
                 new.mux(packet)
-    assert digest(one, "pixels").values.tolist() == digest(copy, "pixels").values.tolist() != digest(other, "pixels").values.tolist()
+    assert (
+        digest(one, "pixels").values.tolist()
+        == digest(copy, "pixels").values.tolist()
+        != digest(other, "pixels").values.tolist()
+    )
 
 
 def test_what_all_empty_clips_share_is_no_digest(write_media: Writer) -> None:
-    silent = write_media("silent.wav", frames=0, samples=np.zeros((16000, 1), np.float32), rate_hz=16000)
+    silent = write_media(
+        "silent.wav", frames=0, samples=np.zeros((16000, 1), np.float32), rate_hz=16000
+    )
     assert digest(silent, "sound").valid.tolist() == [False]
     sink = FramesDigest().sink(a_clip(Path("a.mp4")), {})
     for number in range(3):

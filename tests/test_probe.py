@@ -27,7 +27,11 @@ from tests.test_snapshot import commit, index_of, tables_in, write_shards
 
 SUBJECTS, TAKES, WIDTH = 16, 8, 60
 EMOTIONS = ("angry", "calm")
-MFCC, CROPS, SOUND = spec_of("mfcc", shape=(WIDTH,)), spec_of("crops", "uint8", (64, 64, 3)), spec_of("audio", shape=())
+MFCC, CROPS, SOUND = (
+    spec_of("mfcc", shape=(WIDTH,)),
+    spec_of("crops", "uint8", (64, 64, 3)),
+    spec_of("audio", shape=()),
+)
 SCHEMES_STORED = ("subject_kfold", "random_80_20_leaking", "holdout")
 
 Floats = NDArray[np.float64]
@@ -36,7 +40,8 @@ Floats = NDArray[np.float64]
 def planted(root: Path, signature: float, signal: float, stored: tuple[str, ...] = ()) -> Path:
     """A store of 16 subjects, who speak each emotion eight times.
 
-    signature: how far apart the subjects are, each showing the emotions in a way of its own; signal: how far apart the emotions are in a
+    signature: how far apart the subjects are, each showing the emotions in a way of its own;
+        signal: how far apart the emotions are in a
     way that all subjects share. Rows scatter by 1, their first is not valid and far off.
     """
     rng = np.random.default_rng(7)
@@ -48,13 +53,17 @@ def planted(root: Path, signature: float, signal: float, stored: tuple[str, ...]
             for take in range(TAKES):
                 clip_id, who = f"folder/{subject:02d}-{emotion}-{take}", f"folder/{subject:02d}"
                 sex, sha256 = ("female", "male")[subject % 2], f"{len(clips):064d}"
-                clips.append(Clip(clip_id, "folder", who, who, clip_id, sex, f"{clip_id}.wav", sha256, 1))
+                clips.append(
+                    Clip(clip_id, "folder", who, who, clip_id, sex, f"{clip_id}.wav", sha256, 1)
+                )
                 labels.append(Label(clip_id, "folder", "corpus", emotion))
                 tracks[clip_id] = _track(own + shared[emotion], rng)
     mfcc = StoredFeature(MFCC, tuple(write_shards(root, MFCC, tracks, 40)))
     index, lost = index_of(root, [mfcc])
     options = {"holdout": {"test": ("00", "01")}}
-    folds = [fold for name in stored for fold in SCHEMES[name](clips, labels, **options.get(name, {}))]
+    folds = [
+        fold for name in stored for fold in SCHEMES[name](clips, labels, **options.get(name, {}))
+    ]
     tables = {
         "clips": CLIPS.build(clips),
         "labels": LABELS.build(labels),
@@ -76,7 +85,9 @@ def _track(centre: Floats, rng: np.random.Generator) -> Track:
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Who speaks is plain to hear, what is felt is not."""
-    return planted(tmp_path_factory.mktemp("marked"), signature=1.0, signal=0.0, stored=SCHEMES_STORED)
+    return planted(
+        tmp_path_factory.mktemp("marked"), signature=1.0, signal=0.0, stored=SCHEMES_STORED
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +101,20 @@ def test_where_identity_dominates_the_inflation_is_large_and_sure(marked: Path) 
     assert probe.accuracy.leaking.value > 0.9
     assert probe.accuracy.disjoint.low < 0.5 < probe.accuracy.disjoint.high
     assert probe.accuracy.inflation.low > 0.2
-    assert probe.accuracy.inflation.value == pytest.approx(probe.accuracy.leaking.value - probe.accuracy.disjoint.value)
-    assert (probe.plan.scheme, probe.plan.is_stored, probe.plan.folds, probe.plan.clips) == ("subject_kfold", True, 5, 256)
-    assert (probe.plan.features, probe.plan.labels, probe.plan.classes) == (("mfcc",), "folder", EMOTIONS)
+    assert probe.accuracy.inflation.value == pytest.approx(
+        probe.accuracy.leaking.value - probe.accuracy.disjoint.value
+    )
+    assert (probe.plan.scheme, probe.plan.is_stored, probe.plan.folds, probe.plan.clips) == (
+        "subject_kfold",
+        True,
+        5,
+        256,
+    )
+    assert (probe.plan.features, probe.plan.labels, probe.plan.classes) == (
+        ("mfcc",),
+        "folder",
+        EMOTIONS,
+    )
 
 
 def test_without_a_signature_there_is_nothing_to_inflate(alike: Path) -> None:
@@ -117,7 +139,9 @@ def test_both_schemes_have_as_many_clips_of_each_class_on_each_side(marked: Path
     leaking = plan.sides[:, _shuffle_within(plan.truth, 0)]
     for value in range(len(plan.classes)):
         here = plan.truth == value
-        assert [np.bincount(side[here]).tolist() for side in leaking] == [np.bincount(side[here]).tolist() for side in plan.sides]
+        assert [np.bincount(side[here]).tolist() for side in leaking] == [
+            np.bincount(side[here]).tolist() for side in plan.sides
+        ]
     assert ((leaking == 2).sum(axis=0) == 1).all()
     shared = [set(plan.clusters[side == 1]) & set(plan.clusters[side == 2]) for side in plan.sides]
     assert shared == [set()] * plan.folds
@@ -125,7 +149,8 @@ def test_both_schemes_have_as_many_clips_of_each_class_on_each_side(marked: Path
 
 
 def test_scaling_and_classifier_see_the_training_clips_alone(marked: Path) -> None:
-    """Test clips that are moved far away leave the coefficients as they are: so no other clip's class changes."""
+    """Test clips that are moved far away leave the coefficients as they are: so no other clip's
+    class changes."""
     from flows.probe import _test
 
     plan = plan_probe(marked)
@@ -153,7 +178,8 @@ def test_every_clip_is_reported_as_it_is_tested(alike: Path) -> None:
 
 
 def test_the_interval_of_a_single_measure_per_subject_is_student_s() -> None:
-    """One clip a subject: the cluster-robust interval is that of a mean, whose coverage is textbook."""
+    """One clip a subject: the cluster-robust interval is that of a mean, whose coverage is
+    textbook."""
     from scipy.stats import t
 
     from flows.probe import _influence, _interval
@@ -169,7 +195,9 @@ def test_clips_that_copy_each_other_within_a_subject_narrow_no_interval() -> Non
 
     right, clusters = np.arange(10) % 3 > 0, np.arange(10)
     once = _interval(*_influence(right, np.zeros(10, np.int64), clusters))
-    five = _interval(*_influence(np.repeat(right, 5), np.zeros(50, np.int64), np.repeat(clusters, 5)))
+    five = _interval(
+        *_influence(np.repeat(right, 5), np.zeros(50, np.int64), np.repeat(clusters, 5))
+    )
     assert (five.low, five.high) == pytest.approx((once.low, once.high))
 
 
@@ -196,7 +224,9 @@ def test_balanced_accuracy_weighs_classes_alike() -> None:
     assert found.inflation == Measured(0.0, 0.0, 0.0)
 
 
-def test_features_and_labels_of_no_common_clip_are_one_sentence(marked: Path, tmp_path: Path) -> None:
+def test_features_and_labels_of_no_common_clip_are_one_sentence(
+    marked: Path, tmp_path: Path
+) -> None:
     root = Path(shutil.copytree(marked, tmp_path / "store"))
     first = load_snapshot(root)
     elsewhere = Label(FeatureStore(root).rows(CLIPS)[0].clip_id, "other", "corpus", "angry")
@@ -204,10 +234,19 @@ def test_features_and_labels_of_no_common_clip_are_one_sentence(marked: Path, tm
     commit(root, {"mfcc": first.features["mfcc"]}, tables_in(root, first) | labels)
     with pytest.raises(NothingToProbe, match=r"cannot be dealt|fewer than two classes"):
         plan_probe(root, labels="other")
-    gone = (replace(row, state=State.QUARANTINED, shard=None, start=None, rows=None, valid_rows=None) for row in _index(root))
+    gone = (
+        replace(row, state=State.QUARANTINED, shard=None, start=None, rows=None, valid_rows=None)
+        for row in _index(root)
+    )
     index = INDEX.build(gone)
-    commit(root, {"mfcc": replace(first.features["mfcc"], shards=())}, tables_in(root, load_snapshot(root)) | {"index": index})
-    with pytest.raises(NothingToProbe, match=r"mfcc with other: .* clips lack a feature or a label"):
+    commit(
+        root,
+        {"mfcc": replace(first.features["mfcc"], shards=())},
+        tables_in(root, load_snapshot(root)) | {"index": index},
+    )
+    with pytest.raises(
+        NothingToProbe, match=r"mfcc with other: .* clips lack a feature or a label"
+    ):
         plan_probe(root, labels="other")
 
 
@@ -218,14 +257,22 @@ def _index(root: Path) -> list[IndexRow]:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"scheme": "random_80_20_leaking"}, "does not test each of its clips once; a probe compares"),
+        (
+            {"scheme": "random_80_20_leaking"},
+            "does not test each of its clips once; a probe compares",
+        ),
         ({"scheme": "holdout"}, "does not test each of its clips once"),
-        ({"scheme": "nothing"}, "no folds of 'nothing'; it has holdout, random_80_20_leaking, subject_kfold"),
+        (
+            {"scheme": "nothing"},
+            "no folds of 'nothing'; it has holdout, random_80_20_leaking, subject_kfold",
+        ),
         ({"features": ["nothing"]}, "no feature named 'nothing'"),
         ({"labels": "nothing"}, "nothing"),
     ],
 )
-def test_what_does_not_go_together_is_one_sentence(marked: Path, asked: dict[str, object], message: str) -> None:
+def test_what_does_not_go_together_is_one_sentence(
+    marked: Path, asked: dict[str, object], message: str
+) -> None:
     with pytest.raises((NothingToProbe, NotInStore), match=message):
         plan_probe(marked, **asked)  # type: ignore[arg-type]
 
@@ -246,14 +293,21 @@ def test_folds_that_share_subjects_are_no_baseline(marked: Path) -> None:
 def test_pictures_waveforms_and_variants_are_not_read_by_default() -> None:
     from flows.probe import _default_feature
 
-    names = {"crops": CROPS, "audio": SOUND, "x": spec_of("x", shape=(3,)), "logmel": replace(MFCC, extractor="logmel", name="logmel")}
+    names = {
+        "crops": CROPS,
+        "audio": SOUND,
+        "x": spec_of("x", shape=(3,)),
+        "logmel": replace(MFCC, extractor="logmel", name="logmel"),
+    }
     assert _default_feature(names) == "logmel"
     assert _default_feature({**names, "mfcc~1": replace(MFCC, variant=1), "zz": MFCC}) == "zz"
     with pytest.raises(NothingToProbe, match="no feature of numbers"):
         _default_feature({"crops": CROPS, "audio": SOUND})
 
 
-def test_a_plan_of_the_built_sample_measures(engine: None, built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_of_the_built_sample_measures(
+    engine: None, built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plan = plan_probe(built)
     assert isinstance(plan, Plan)
     assert (plan.features, plan.labels, plan.is_stored) == (("mfcc",), "ravdess8", False)
@@ -272,7 +326,9 @@ def test_the_command_prints_the_probe_and_leaves_the_exit_code_to_the_audit(mark
     done = affectstore("audit", marked, "--scheme", "subject_kfold", "--probe")
     assert done.returncode == 0, done.stderr
     assert "random by clip" in done.stdout
-    done = affectstore("audit", marked, "--probe", "--json", "--feature", "mfcc", "--labels", "folder")
+    done = affectstore(
+        "audit", marked, "--probe", "--json", "--feature", "mfcc", "--labels", "folder"
+    )
     assert done.returncode == 1, done.stderr
     whole = json.loads(done.stdout)
     assert whole["failed"] is True
@@ -280,7 +336,9 @@ def test_the_command_prints_the_probe_and_leaves_the_exit_code_to_the_audit(mark
     assert whole["probe"]["scheme"] == "subject_kfold"
 
 
-def test_the_probe_of_a_table_and_its_options_alone_are_bad_usage(marked: Path, tmp_path: Path) -> None:
+def test_the_probe_of_a_table_and_its_options_alone_are_bad_usage(
+    marked: Path, tmp_path: Path
+) -> None:
     table = tmp_path / "split.csv"
     table.write_text("clip,split\na,train\nb,test\n")
     done = affectstore("audit", table, "--corpus", "folder", "--probe")

@@ -10,7 +10,9 @@ from manifests.corpora.base import Found
 from manifests.corpora.ravdess import EMOTIONS, RAVDESS, NotARavdessName, RavdessName, parse
 from manifests.quarantine import Reason
 
-PUBLISHED = Path(__file__).parents[1].parent / "shared" / "metadata" / "ravdess" / "all_7356_generated.csv"
+PUBLISHED = (
+    Path(__file__).parents[1].parent / "shared" / "metadata" / "ravdess" / "all_7356_generated.csv"
+)
 
 
 def touch(root: Path, *paths: str) -> Path:
@@ -25,8 +27,12 @@ def facts(found: Found) -> dict[str, str]:
 
 
 def test_all_seven_fields_are_read() -> None:
-    assert parse("02-02-06-02-01-02-12") == RavdessName("video-only", "song", "fearful", "strong", "kids", 2, 12)
-    assert parse("03-01-08-01-02-01-24") == RavdessName("audio-only", "speech", "surprised", "normal", "dogs", 1, 24)
+    assert parse("02-02-06-02-01-02-12") == RavdessName(
+        "video-only", "song", "fearful", "strong", "kids", 2, 12
+    )
+    assert parse("03-01-08-01-02-01-24") == RavdessName(
+        "audio-only", "speech", "surprised", "normal", "dogs", 1, 24
+    )
 
 
 def test_all_seven_fields_can_be_asked_for(tmp_path: Path) -> None:
@@ -39,12 +45,27 @@ def test_all_seven_fields_can_be_asked_for(tmp_path: Path) -> None:
         "ravdess_statement": "kids",
         "ravdess_repetition": "2",
     }
-    assert (found.clip.subject_id, found.clip.group_id, found.clip.sex) == ("ravdess/12", "ravdess/12", "female")
-    assert {label.annotator for label in found.labels if label.scheme in ("ravdess8", "ravdess_intensity")} == {"intended"}
+    assert (found.clip.subject_id, found.clip.group_id, found.clip.sex) == (
+        "ravdess/12",
+        "ravdess/12",
+        "female",
+    )
+    assert {
+        label.annotator
+        for label in found.labels
+        if label.scheme in ("ravdess8", "ravdess_intensity")
+    } == {"intended"}
 
 
 def test_the_three_renderings_of_a_take_share_its_id(tmp_path: Path) -> None:
-    found = RAVDESS.scan(touch(tmp_path, "01-01-03-01-01-01-01.mp4", "02-01-03-01-01-01-01.mp4", "03-01-03-01-01-01-01.wav"))
+    found = RAVDESS.scan(
+        touch(
+            tmp_path,
+            "01-01-03-01-01-01-01.mp4",
+            "02-01-03-01-01-01-01.mp4",
+            "03-01-03-01-01-01-01.wav",
+        )
+    )
     assert [one.clip.take_id for one in found] == ["ravdess/01-03-01-01-01-01"] * 3
     assert len({one.clip.clip_id for one in found}) == 3
 
@@ -78,7 +99,14 @@ def test_a_name_that_the_corpus_cannot_contain_is_refused_and_says_why(stem: str
 
 
 def test_a_wrong_name_is_a_refused_clip_and_not_a_gap(tmp_path: Path) -> None:
-    found = RAVDESS.scan(touch(tmp_path, "Actor_01/01-01-03-01-01-01-01.mp4", "Actor_01/01-01-01-02-01-01-01.mp4", "holiday.mp4"))
+    found = RAVDESS.scan(
+        touch(
+            tmp_path,
+            "Actor_01/01-01-03-01-01-01-01.mp4",
+            "Actor_01/01-01-01-02-01-01-01.mp4",
+            "holiday.mp4",
+        )
+    )
     bad = {one.clip.clip_id: one.bad for one in found if one.bad}
     assert bad.keys() == {"ravdess/Actor_01/01-01-01-02-01-01-01.mp4", "ravdess/holiday.mp4"}
     assert {one.reason for one in bad.values()} == {Reason.UNKNOWN_NAME}
@@ -87,7 +115,12 @@ def test_a_wrong_name_is_a_refused_clip_and_not_a_gap(tmp_path: Path) -> None:
 
 def test_the_same_name_twice_is_one_clip_and_one_refused_copy(tmp_path: Path) -> None:
     stem = "03-01-03-01-01-01-01"
-    touch(tmp_path, f"audio_speech_actors_01-24/Actor_01/{stem}.wav", f"Actor_01/{stem}.wav", f"Actor_01/{stem}.mp3")
+    touch(
+        tmp_path,
+        f"audio_speech_actors_01-24/Actor_01/{stem}.wav",
+        f"Actor_01/{stem}.wav",
+        f"Actor_01/{stem}.mp3",
+    )
     found = {one.clip.clip_id: one for one in RAVDESS.scan(tmp_path)}
     assert len(found) == 3
     assert found[f"ravdess/{stem}"].clip.path == f"Actor_01/{stem}.wav"
@@ -99,22 +132,40 @@ def test_the_same_name_twice_is_one_clip_and_one_refused_copy(tmp_path: Path) ->
 
 def test_sound_taken_out_of_a_film_does_not_displace_the_film(tmp_path: Path) -> None:
     stem = "01-01-03-01-01-01-01"
-    found = {one.clip.clip_id: one for one in RAVDESS.scan(touch(tmp_path, f"audio/{stem}.wav", f"video/deeper/{stem}.mp4"))}
+    found = {
+        one.clip.clip_id: one
+        for one in RAVDESS.scan(touch(tmp_path, f"audio/{stem}.wav", f"video/deeper/{stem}.mp4"))
+    }
     assert found[f"ravdess/{stem}"].clip.path == f"video/deeper/{stem}.mp4"
 
 
 def test_every_layout_gives_the_same_clips(tmp_path: Path) -> None:
     names = ["01-01-03-01-01-01-01.mp4", "02-02-04-01-01-01-02.MP4", "03-01-05-02-02-02-03.wav"]
-    layouts = ["{name}", "Actor_{actor}/{name}", "Video_Speech_Actor_{actor}/Actor_{actor}/{name}", "a/b/c/d/{name}"]
+    layouts = [
+        "{name}",
+        "Actor_{actor}/{name}",
+        "Video_Speech_Actor_{actor}/Actor_{actor}/{name}",
+        "a/b/c/d/{name}",
+    ]
     seen = []
     for number, layout in enumerate(layouts):
-        root = touch(tmp_path / str(number), *(layout.format(name=name, actor=name[18:20]) for name in names))
-        seen.append([(one.clip.clip_id, one.clip.take_id, one.clip.group_id, one.labels, one.bad) for one in RAVDESS.scan(root)])
+        root = touch(
+            tmp_path / str(number), *(layout.format(name=name, actor=name[18:20]) for name in names)
+        )
+        seen.append(
+            [
+                (one.clip.clip_id, one.clip.take_id, one.clip.group_id, one.labels, one.bad)
+                for one in RAVDESS.scan(root)
+            ]
+        )
     assert all(one == seen[0] for one in seen)
     assert not any(bad for *_, bad in seen[0])
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="the table of the 7,356 published names is not beside this checkout")
+@pytest.mark.skipif(
+    not PUBLISHED.exists(),
+    reason="the table of the 7,356 published names is not beside this checkout",
+)
 def test_all_7356_published_names_are_read_and_every_column_agrees(tmp_path: Path) -> None:
     with PUBLISHED.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -148,7 +199,13 @@ def test_all_7356_published_names_are_read_and_every_column_agrees(tmp_path: Pat
         assert said["ravdess_statement"] == {"1": "kids", "2": "dogs"}[row["statement"]]
         assert said["ravdess_repetition"] == row["repetition"]
     emotions = Counter(facts(one)["ravdess8"] for one in found.values())
-    # 24 actors speak and 23 sing; 3 renderings of 2 statements, 2 repetitions, 2 intensities (neutral: 1).
-    takes = {"neutral": 4 * (24 + 23), **dict.fromkeys(EMOTIONS[1:6], 8 * (24 + 23)), "disgust": 8 * 24, "surprised": 8 * 24}
+    # 24 actors speak and 23 sing; 3 renderings of 2 statements, 2 repetitions, 2 intensities
+    # (neutral: 1).
+    takes = {
+        "neutral": 4 * (24 + 23),
+        **dict.fromkeys(EMOTIONS[1:6], 8 * (24 + 23)),
+        "disgust": 8 * 24,
+        "surprised": 8 * 24,
+    }
     assert emotions == {emotion: 3 * count for emotion, count in takes.items()}
     assert len({one.clip.take_id for one in found.values()}) == 7356 // 3

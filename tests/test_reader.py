@@ -1,4 +1,5 @@
-"""The reader: pandas frames, tracks as views, in any process, at one snapshot, as fast as the bare memory map."""
+"""The reader: pandas frames, tracks as views, in any process, at one snapshot, as fast as the bare
+memory map."""
 
 import gc
 import multiprocessing
@@ -27,7 +28,18 @@ from stores.hdf5 import decode_images
 from stores.records import StoredFeature
 from stores.verify import verify
 from tests.test_shards import CROPS, ROOT, SPEC, same, spec_of, stop_while_publishing
-from tests.test_snapshot import LOGMEL, clip_ids, commit, files_of, index_of, make_store, tables_in, tables_of, tracks_for, write_shards
+from tests.test_snapshot import (
+    LOGMEL,
+    clip_ids,
+    commit,
+    files_of,
+    index_of,
+    make_store,
+    tables_in,
+    tables_of,
+    tracks_for,
+    write_shards,
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +52,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_track_comes_back_as_it_was_measured(made: Path) -> None:
     store = FeatureStore(made)
     for spec in (SPEC, LOGMEL):
-        assert [same(store[spec.name][clip_id], track) for clip_id, track in tracks_for(spec, 7).items()] == [True] * 7
+        assert [
+            same(store[spec.name][clip_id], track) for clip_id, track in tracks_for(spec, 7).items()
+        ] == [True] * 7
     crops = tracks_for(CROPS, 7)["made/03"]
     assert isinstance(crops, Track)
-    assert same(store["crops"]["made/03"], replace(crops, values=decode_images(crops.values, CROPS.shape, "")))
+    assert same(
+        store["crops"]["made/03"],
+        replace(crops, values=decode_images(crops.values, CROPS.shape, "")),
+    )
     assert store.features == {spec.name: spec for spec in (SPEC, LOGMEL, CROPS)}
     assert store["logmel"].spec == LOGMEL
     assert store.snapshot.number == 1
@@ -52,7 +69,11 @@ def test_every_track_comes_back_as_it_was_measured(made: Path) -> None:
 def test_a_feature_is_a_mapping(made: Path) -> None:
     crops = FeatureStore(made)["crops"]
     assert len(crops) == 6
-    assert list(crops) == list(crops.keys()) == [clip_id for clip_id in clip_ids(7) if clip_id != "made/01"]
+    assert (
+        list(crops)
+        == list(crops.keys())
+        == [clip_id for clip_id in clip_ids(7) if clip_id != "made/01"]
+    )
     assert "made/00" in crops
     assert "made/01" not in crops
     assert crops.get("made/01") is None
@@ -69,7 +90,12 @@ def test_tables_are_frames_with_whole_numbers_where_rows_have_gaps(made: Path) -
     assert store.labels()["value"].unique().tolist() == ["angry", "calm", "happy"]
     assert len(store.folds().query("scheme == 'thirds' and fold == 0 and role == 'test'")) == 3
     assert store.quarantine().to_dict("records") == [
-        {"clip_id": "made/01", "feature": "crops", "reason": "no_face", "detail": "no face lasted, expected one for 0.5 s"}
+        {
+            "clip_id": "made/01",
+            "feature": "crops",
+            "reason": "no_face",
+            "detail": "no face lasted, expected one for 0.5 s",
+        }
     ]
 
 
@@ -80,10 +106,17 @@ def test_tables_are_frames_with_whole_numbers_where_rows_have_gaps(made: Path) -
         ("zzz", "made/00", "there are crops, logmel, mfcc"),
         ("mfcc", "made/0", "the store has no clip of mfcc named 'made/0'; did you mean made/0"),
         ("mfcc", "?", "there are made/00, made/01"),
-        ("crops", "made/01", "made/01 has no crops, it is quarantined: no_face: no face lasted, expected one for 0.5 s"),
+        (
+            "crops",
+            "made/01",
+            "made/01 has no crops, it is quarantined: no_face: no face lasted, expected one for "
+            "0.5 s",
+        ),
     ],
 )
-def test_what_is_not_there_is_a_keyerror_with_a_sentence(made: Path, feature: str, clip_id: str, message: str) -> None:
+def test_what_is_not_there_is_a_keyerror_with_a_sentence(
+    made: Path, feature: str, clip_id: str, message: str
+) -> None:
     with pytest.raises(NotInStore) as caught:
         FeatureStore(made)[feature][clip_id]
     assert isinstance(caught.value, KeyError)
@@ -94,7 +127,11 @@ def test_what_is_not_there_is_a_keyerror_with_a_sentence(made: Path, feature: st
 def test_a_store_stays_at_its_snapshot_also_after_pickling(tmp_path: Path) -> None:
     first = make_store(tmp_path)
     store = FeatureStore(tmp_path)
-    commit(tmp_path, {"mfcc": first.features["mfcc"]}, {**tables_in(tmp_path, first), "labels": LABELS.build([]), "index": INDEX.build([])})
+    commit(
+        tmp_path,
+        {"mfcc": first.features["mfcc"]},
+        {**tables_in(tmp_path, first), "labels": LABELS.build([]), "index": INDEX.build([])},
+    )
     for old in (store, pickle.loads(pickle.dumps(store)), FeatureStore(tmp_path, snapshot=1)):
         assert old.snapshot.number == 1
         assert len(old.labels()) == 7
@@ -102,7 +139,9 @@ def test_a_store_stays_at_its_snapshot_also_after_pickling(tmp_path: Path) -> No
     assert len(FeatureStore(tmp_path).labels()) == 0
 
 
-def test_a_relative_root_survives_a_change_of_folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_root_survives_a_change_of_folder(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(made.parent)
     store = FeatureStore("store")
     monkeypatch.chdir(tmp_path)
@@ -110,7 +149,11 @@ def test_a_relative_root_survives_a_change_of_folder(made: Path, tmp_path: Path,
 
 
 def checksum(store: FeatureStore) -> float:
-    return sum(float(np.nansum(track.values, dtype=np.float64)) for name in store.features for track in store[name].values())
+    return sum(
+        float(np.nansum(track.values, dtype=np.float64))
+        for name in store.features
+        for track in store[name].values()
+    )
 
 
 def _send_checksum(store: FeatureStore, queue: "multiprocessing.Queue[float]") -> None:
@@ -144,15 +187,22 @@ def test_a_forked_child_reads_and_the_parent_goes_on_reading(made: Path, touched
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
 
 
-def test_more_shards_than_maps_are_read_and_old_tracks_stay_good(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_shards_than_maps_are_read_and_old_tracks_stay_good(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stores.reader, "_MOST_MAPS", 2)
     store = FeatureStore(made)
     before = {name: dict(store[name].items()) for name in ("mfcc", "logmel")}
     gc.collect()
     assert len(store._maps) == 2
     for spec in (SPEC, LOGMEL):
-        assert all(same(before[spec.name][clip_id], track) for clip_id, track in tracks_for(spec, 7).items())
-        assert all(same(store[spec.name][clip_id], track) for clip_id, track in tracks_for(spec, 7).items())
+        assert all(
+            same(before[spec.name][clip_id], track)
+            for clip_id, track in tracks_for(spec, 7).items()
+        )
+        assert all(
+            same(store[spec.name][clip_id], track) for clip_id, track in tracks_for(spec, 7).items()
+        )
 
 
 def test_no_file_stays_open_but_the_maps(made: Path) -> None:
@@ -172,9 +222,17 @@ def test_a_shard_that_is_not_the_recorded_one_is_refused(tmp_path: Path) -> None
         FeatureStore(tmp_path)["mfcc"]["made/04" if len(shards[1].read_bytes()) else ""]
 
 
-@pytest.mark.parametrize("change", [{"start": -1}, {"rows": 10_000}, {"shard": "shards/other.h5"}, {"start": None}], ids=str)
-def test_an_index_that_points_outside_its_shard_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    features = {"mfcc": StoredFeature(SPEC, tuple(write_shards(tmp_path, SPEC, tracks_for(SPEC, 3), 3)))}
+@pytest.mark.parametrize(
+    "change",
+    [{"start": -1}, {"rows": 10_000}, {"shard": "shards/other.h5"}, {"start": None}],
+    ids=str,
+)
+def test_an_index_that_points_outside_its_shard_is_refused(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    features = {
+        "mfcc": StoredFeature(SPEC, tuple(write_shards(tmp_path, SPEC, tracks_for(SPEC, 3), 3)))
+    }
     index, lost = index_of(tmp_path, features.values())
     index[0] = replace(index[0], **change)  # type: ignore[arg-type]
     commit(tmp_path, features, tables_of(3, index, lost))
@@ -187,7 +245,9 @@ def test_a_folder_without_a_store_is_not_committed(tmp_path: Path) -> None:
         FeatureStore(tmp_path)
 
 
-def test_a_reader_sees_the_old_snapshot_while_a_writer_is_killed_in_mid_shard(tmp_path: Path) -> None:
+def test_a_reader_sees_the_old_snapshot_while_a_writer_is_killed_in_mid_shard(
+    tmp_path: Path,
+) -> None:
     make_store(tmp_path)
     before, seen = files_of(tmp_path), checksum(FeatureStore(tmp_path))
     process = stop_while_publishing(tmp_path)
@@ -201,11 +261,16 @@ def test_a_reader_sees_the_old_snapshot_while_a_writer_is_killed_in_mid_shard(tm
 
 
 def test_reading_needs_no_torch_and_no_opencv() -> None:
-    script = "import sys, stores, stores.verify; assert not {'torch', 'cv2', 'av', 'prefect'} & set(sys.modules)"
+    script = (
+        "import sys, stores, stores.verify; assert not {'torch', 'cv2', 'av', 'prefect'} & "
+        "set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
 
 
-def median_time(read: Callable[[], object], others: Callable[[], object], rounds: int = 7) -> tuple[float, float]:
+def median_time(
+    read: Callable[[], object], others: Callable[[], object], rounds: int = 7
+) -> tuple[float, float]:
     """Seconds of each, interleaved, so that a busy machine slows both."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
@@ -226,7 +291,8 @@ def test_random_access_keeps_up_with_a_bare_memory_map(tmp_path: Path) -> None:
         if row.shard not in maps:
             path, places = tmp_path / row.shard, store._maps[row.shard].layout.places
             maps[row.shard] = [
-                np.memmap(path, p.dtype, "r", p.offset, p.shape) for p in (places[n] for n in ("values", "seconds", "valid"))
+                np.memmap(path, p.dtype, "r", p.offset, p.shape)
+                for p in (places[n] for n in ("values", "seconds", "valid"))
             ]
         where[row.clip_id] = (*maps[row.shard], row.start, row.start + row.rows)
 
@@ -238,7 +304,11 @@ def test_random_access_keeps_up_with_a_bare_memory_map(tmp_path: Path) -> None:
     def bare() -> None:
         for clip_id in order:
             values, seconds, valid, start, stop = where[clip_id]
-            np.add.reduce(values[start:stop]), np.add.reduce(seconds[start:stop]), np.add.reduce(valid[start:stop])
+            (
+                np.add.reduce(values[start:stop]),
+                np.add.reduce(seconds[start:stop]),
+                np.add.reduce(valid[start:stop]),
+            )
 
     our_s, bare_s = median_time(ours, bare)
     assert our_s <= bare_s / 0.9

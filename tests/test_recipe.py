@@ -6,7 +6,11 @@ import pytest
 
 from flows.recipe import RecipeError, load, parse, shipped
 
-MINIMAL = {"name": "mine", "about": "", "features": {"audio": {"extractor": "audio"}, "mfcc": {"extractor": "mfcc"}}}
+MINIMAL = {
+    "name": "mine",
+    "about": "",
+    "features": {"audio": {"extractor": "audio"}, "mfcc": {"extractor": "mfcc"}},
+}
 
 
 def with_changes(*changes: str) -> str:
@@ -22,11 +26,16 @@ def test_every_shipped_recipe_is_understood_and_survives_its_resolved_form(name:
     recipe = load(name)
     again = parse(recipe.resolved(), where=name)
     assert again.resolved() == recipe.resolved()
-    assert {n: s.fingerprint for n, s in again.graph.specs.items()} == {n: s.fingerprint for n, s in recipe.graph.specs.items()}
+    assert {n: s.fingerprint for n, s in again.graph.specs.items()} == {
+        n: s.fingerprint for n, s in recipe.graph.specs.items()
+    }
 
 
 def test_demo_and_default_store_the_same_kinds_of_features() -> None:
-    kinds = [sorted(load(name).features[f].extractor.name for f in load(name).stored) for name in ("demo", "default")]
+    kinds = [
+        sorted(load(name).features[f].extractor.name for f in load(name).stored)
+        for name in ("demo", "default")
+    ]
     assert kinds[0] == kinds[1]
 
 
@@ -99,5 +108,9 @@ def test_storing_is_no_part_of_the_fingerprint() -> None:
 
 def test_a_changed_parameter_changes_its_feature_and_what_needs_it_and_no_other() -> None:
     before, after = load("demo"), load("demo", ("features.mfcc.n_mfcc=20",))
-    changed = {n for n in before.graph.specs if before.graph.specs[n].fingerprint != after.graph.specs[n].fingerprint}
+    changed = {
+        n
+        for n in before.graph.specs
+        if before.graph.specs[n].fingerprint != after.graph.specs[n].fingerprint
+    }
     assert changed == {"mfcc", "mfcc_resnet18"}

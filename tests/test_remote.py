@@ -29,7 +29,17 @@ from stores.snapshot import NotCommitted, Snapshot, WrongSnapshot, load_snapshot
 from stores.verify import verify
 from tests.object_store import Proxy, free_port, no_fault, s3_server, settings
 from tests.test_shards import SPEC, track_of, write
-from tests.test_snapshot import LOGMEL, commit, files_of, index_of, make_store, tables_in, tables_of, tracks_for, write_shards
+from tests.test_snapshot import (
+    LOGMEL,
+    commit,
+    files_of,
+    index_of,
+    make_store,
+    tables_in,
+    tables_of,
+    tracks_for,
+    write_shards,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,7 +92,10 @@ class Elsewhere:
 
 def build(root: Path, count: int = 7, specs: tuple[FeatureSpec, ...] = (SPEC,)) -> Snapshot:
     """As `make_store`, with each shard sent to where the store is."""
-    features = {spec.name: StoredFeature(spec, tuple(write_shards(root, spec, tracks_for(spec, count), 3))) for spec in specs}
+    features = {
+        spec.name: StoredFeature(spec, tuple(write_shards(root, spec, tracks_for(spec, count), 3)))
+        for spec in specs
+    }
     assert all(sent(root, record) for feature in features.values() for record in feature.shards)
     return commit(root, features, tables_of(count, *index_of(root, features.values())))
 
@@ -91,7 +104,10 @@ def rename(root: Path, value: str) -> Snapshot:
     """A commit that changes the labels alone."""
     parent = load_snapshot(root)
     tables = tables_in(root, parent)
-    labels = [label.__class__(label.clip_id, label.scheme, label.annotator, value) for label in LABELS.rows(tables["labels"])]
+    labels = [
+        label.__class__(label.clip_id, label.scheme, label.annotator, value)
+        for label in LABELS.rows(tables["labels"])
+    ]
     return commit(root, parent.features, {**tables, "labels": LABELS.build(labels)})
 
 
@@ -116,7 +132,9 @@ def test_a_store_behind_a_url_holds_the_bytes_of_a_local_one(url: str, tmp_path:
     assert objects(url) == files_of(tmp_path / "local")
 
 
-def test_what_is_read_with_a_cold_cache_is_what_was_written(url: str, elsewhere: Elsewhere, tmp_path: Path) -> None:
+def test_what_is_read_with_a_cold_cache_is_what_was_written(
+    url: str, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
     build(home(url), 7, (SPEC, LOGMEL))
     make_store(tmp_path / "local", 7, (SPEC, LOGMEL))
     elsewhere(url)
@@ -126,11 +144,15 @@ def test_what_is_read_with_a_cold_cache_is_what_was_written(url: str, elsewhere:
     for name in near.features:
         assert list(far[name]) == list(near[name])
         for clip_id in near[name]:
-            assert np.array_equal(far[name][clip_id].values, near[name][clip_id].values, equal_nan=True)
+            assert np.array_equal(
+                far[name][clip_id].values, near[name][clip_id].values, equal_nan=True
+            )
             assert not far[name][clip_id].values.flags.owndata
 
 
-def test_each_shard_is_fetched_when_it_is_first_touched_and_never_again(url: str, elsewhere: Elsewhere, proxy: Proxy) -> None:
+def test_each_shard_is_fetched_when_it_is_first_touched_and_never_again(
+    url: str, elsewhere: Elsewhere, proxy: Proxy
+) -> None:
     build(home(url))
     elsewhere(url)
     store = FeatureStore(url)
@@ -149,8 +171,10 @@ def test_a_reader_in_a_forked_process_fetches_for_itself(url: str, elsewhere: El
     build(home(url))
     root = elsewhere(url)
     code = (
-        "import multiprocessing, sys; from stores import FeatureStore; store = FeatureStore(sys.argv[1]); tracks = store['mfcc']\n"
-        "with multiprocessing.get_context('fork').Pool(2) as pool: print(sum(pool.map(lambda_, list(tracks))))"
+        "import multiprocessing, sys; from stores import FeatureStore; store = "
+        "FeatureStore(sys.argv[1]); tracks = store['mfcc']\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool: print(sum(pool.map(lambda_, "
+        "list(tracks))))"
     ).replace("lambda_", "_rows")
     script = root.parent / "read.py"
     script.write_text(code.replace("with", "def _rows(clip_id): return len(tracks[clip_id])\nwith"))
@@ -165,7 +189,9 @@ def test_a_reader_in_a_forked_process_fetches_for_itself(url: str, elsewhere: El
     assert done.stdout.strip() == str(sum(3 + i for i in range(7))), done.stderr
 
 
-def test_a_pickled_reader_uses_the_cache_of_where_it_is_loaded(url: str, elsewhere: Elsewhere) -> None:
+def test_a_pickled_reader_uses_the_cache_of_where_it_is_loaded(
+    url: str, elsewhere: Elsewhere
+) -> None:
     build(home(url))
     pickled = pickle.dumps(FeatureStore(url))
     root = elsewhere(url)
@@ -178,7 +204,11 @@ def test_an_older_snapshot_is_read_by_its_number(url: str, elsewhere: Elsewhere)
     build(home(url))
     rename(home(url), "sad")
     elsewhere(url)
-    assert {label.value for label in FeatureStore(url, 1).rows(LABELS)} == {"angry", "calm", "happy"}
+    assert {label.value for label in FeatureStore(url, 1).rows(LABELS)} == {
+        "angry",
+        "calm",
+        "happy",
+    }
     assert {label.value for label in FeatureStore(url).rows(LABELS)} == {"sad"}
 
 
@@ -191,55 +221,75 @@ def test_a_copy_of_an_older_store_is_never_read_for_one_that_took_its_place(url:
     # The same names, rows and sizes, and other values: as another version of a library may give.
     other = os.environ["AFFECTSTORE_CACHE"]
     os.environ["AFFECTSTORE_CACHE"] = f"{other}-rival"
-    tracks = {clip_id: track_of(len(track), SPEC, 77) for clip_id, track in tracks_for(SPEC, 3).items()}  # type: ignore[arg-type]
+    tracks = {
+        clip_id: track_of(len(track), SPEC, 77) for clip_id, track in tracks_for(SPEC, 3).items()
+    }  # type: ignore[arg-type]
     rival = StoredFeature(SPEC, tuple(write_shards(home(url), SPEC, tracks, 3)))
     assert all(sent(home(url), record) for record in rival.shards)
     commit(home(url), {"mfcc": rival}, tables_of(3, *index_of(home(url), [rival])))
     os.environ["AFFECTSTORE_CACHE"] = other
-    assert np.array_equal(FeatureStore(url)["mfcc"]["made/00"].values, tracks["made/00"].values, equal_nan=True)
+    assert np.array_equal(
+        FeatureStore(url)["mfcc"]["made/00"].values, tracks["made/00"].values, equal_nan=True
+    )
 
 
 @pytest.mark.parametrize("fault", ["flip", "cut", "503"])
-def test_a_fault_that_passes_is_not_seen(url: str, elsewhere: Elsewhere, proxy: Proxy, fault: str) -> None:
+def test_a_fault_that_passes_is_not_seen(
+    url: str, elsewhere: Elsewhere, proxy: Proxy, fault: str
+) -> None:
     build(home(url))
     elsewhere(url)
     store = FeatureStore(url)
     left = [fault] if fault != "flip" else []
-    proxy.rule = lambda method, path, headers: left.pop() if left and method == "GET" and path.endswith(".h5") else None
+    proxy.rule = lambda method, path, headers: (
+        left.pop() if left and method == "GET" and path.endswith(".h5") else None
+    )
     assert len(store["mfcc"]["made/00"]) == 3
     assert left == []
 
 
-def test_a_download_that_was_changed_on_the_way_is_refused_and_named(url: str, elsewhere: Elsewhere, proxy: Proxy) -> None:
+def test_a_download_that_was_changed_on_the_way_is_refused_and_named(
+    url: str, elsewhere: Elsewhere, proxy: Proxy
+) -> None:
     file = first_shard(build(home(url))).file
     root = elsewhere(url)
     store = FeatureStore(url)
-    proxy.rule = lambda method, path, headers: "flip" if method == "GET" and path.endswith(".h5") else None
+    proxy.rule = lambda method, path, headers: (
+        "flip" if method == "GET" and path.endswith(".h5") else None
+    )
     with pytest.raises((WrongDownload, RemoteError), match=f"{url}"):
         store["mfcc"]["made/00"]
     assert not (root / file).exists()
     assert list(root.with_suffix(".parts").iterdir()) == []
 
 
-def test_wrong_bytes_in_the_store_are_refused_by_their_hash_and_named(url: str, elsewhere: Elsewhere) -> None:
+def test_wrong_bytes_in_the_store_are_refused_by_their_hash_and_named(
+    url: str, elsewhere: Elsewhere
+) -> None:
     file = first_shard(build(home(url))).file
     good = objects(url)[file]
     put(url, file, good[:-1] + bytes([good[-1] ^ 1]))
     root = elsewhere(url)
-    with pytest.raises(WrongDownload, match=f"{url}/{file} has sha256 [0-9a-f]+, but [0-9a-f]+ was recorded"):
+    with pytest.raises(
+        WrongDownload, match=f"{url}/{file} has sha256 [0-9a-f]+, but [0-9a-f]+ was recorded"
+    ):
         FeatureStore(url)["mfcc"]["made/00"]
     assert not (root / file).exists()
     assert len(FeatureStore(url)["mfcc"]["made/03"]) == 6
 
 
 @pytest.mark.parametrize("fault", ["cut", "503"])
-def test_a_store_that_stops_answering_is_one_sentence_within_seconds(url: str, elsewhere: Elsewhere, proxy: Proxy, fault: str) -> None:
+def test_a_store_that_stops_answering_is_one_sentence_within_seconds(
+    url: str, elsewhere: Elsewhere, proxy: Proxy, fault: str
+) -> None:
     build(home(url))
     elsewhere(url)
     store = FeatureStore(url)
     proxy.rule = lambda method, path, headers: fault if path.endswith(".h5") else None
     begun = time.monotonic()
-    with pytest.raises(Unreachable, match=r"does not answer.*; check the network and the endpoint") as error:
+    with pytest.raises(
+        Unreachable, match=r"does not answer.*; check the network and the endpoint"
+    ) as error:
         store["mfcc"]["made/00"]
     assert time.monotonic() - begun < 30
     assert "\n" not in str(error.value)
@@ -247,7 +297,9 @@ def test_a_store_that_stops_answering_is_one_sentence_within_seconds(url: str, e
 
 
 @pytest.mark.parametrize("part", ["tables/labels", "snapshots/", "dataset.json"])
-def test_a_put_that_fails_publishes_nothing_and_the_next_try_does(url: str, elsewhere: Elsewhere, proxy: Proxy, part: str) -> None:
+def test_a_put_that_fails_publishes_nothing_and_the_next_try_does(
+    url: str, elsewhere: Elsewhere, proxy: Proxy, part: str
+) -> None:
     root = home(url)
     build(root)
     proxy.rule = lambda method, path, headers: "403" if method == "PUT" and part in path else None
@@ -262,11 +314,15 @@ def test_a_put_that_fails_publishes_nothing_and_the_next_try_does(url: str, else
 
 
 @pytest.mark.parametrize("part", ["tables/labels", "snapshots/", "dataset.json"])
-def test_a_put_whose_answer_was_lost_is_known_to_be_done(url: str, elsewhere: Elsewhere, proxy: Proxy, part: str) -> None:
+def test_a_put_whose_answer_was_lost_is_known_to_be_done(
+    url: str, elsewhere: Elsewhere, proxy: Proxy, part: str
+) -> None:
     root = home(url)
     build(root)
     left = ["lost"]
-    proxy.rule = lambda method, path, headers: left.pop() if left and method == "PUT" and part in path else None
+    proxy.rule = lambda method, path, headers: (
+        left.pop() if left and method == "PUT" and part in path else None
+    )
     assert rename(root, "sad").number == 2
     assert left == []
     assert load_snapshot(elsewhere(url)).number == 2
@@ -276,7 +332,8 @@ def test_a_put_whose_answer_was_lost_is_known_to_be_done(url: str, elsewhere: El
 def test_of_two_rivals_one_publishes_and_the_other_is_told(
     url: str, elsewhere: Elsewhere, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, conditions: bool
 ) -> None:
-    """The rival publishes in the last moment: right before this build's pointer arrives, or its snapshot where there are no conditions."""
+    """The rival publishes in the last moment: right before this build's pointer arrives, or its
+    snapshot where there are no conditions."""
     mine = home(url)
     build(mine)
     theirs = elsewhere(url)
@@ -284,15 +341,26 @@ def test_of_two_rivals_one_publishes_and_the_other_is_told(
     begun: list[str] = []
 
     def overtake(method: str, path: str, headers: dict[str, str]) -> str | None:
-        if method == "PUT" and path.partition("?")[0].endswith("dataset.json" if conditions else "000002.json") and not begun:
+        if (
+            method == "PUT"
+            and path.partition("?")[0].endswith("dataset.json" if conditions else "000002.json")
+            and not begun
+        ):
             begun.append(path)
             os.environ["AFFECTSTORE_CACHE"] = str(theirs.parent)
             rename(theirs, "glad")
             os.environ["AFFECTSTORE_CACHE"] = str(mine.parent)
-        return "501" if method == "PUT" and not conditions and {"if-match", "if-none-match"} & headers.keys() else None
+        return (
+            "501"
+            if method == "PUT" and not conditions and {"if-match", "if-none-match"} & headers.keys()
+            else None
+        )
 
     proxy.rule = overtake
-    with pytest.raises(WrongSnapshot, match=f"another build has published into {url} meanwhile; nothing was published"):
+    with pytest.raises(
+        WrongSnapshot,
+        match=f"another build has published into {url} meanwhile; nothing was published",
+    ):
         rename(mine, "sad")
     assert {label.value for label in FeatureStore(url).rows(LABELS)} == {"glad"}
     assert verify(home(url)).problems == []
@@ -300,10 +368,14 @@ def test_of_two_rivals_one_publishes_and_the_other_is_told(
     assert rename(mine, "sad").parent == newest
 
 
-def test_a_build_killed_before_its_pointer_leaves_out_a_number_and_no_more(url: str, elsewhere: Elsewhere, proxy: Proxy) -> None:
+def test_a_build_killed_before_its_pointer_leaves_out_a_number_and_no_more(
+    url: str, elsewhere: Elsewhere, proxy: Proxy
+) -> None:
     root = home(url)
     build(root)
-    proxy.rule = lambda method, path, headers: "403" if method == "PUT" and path.endswith("dataset.json") else None
+    proxy.rule = lambda method, path, headers: (
+        "403" if method == "PUT" and path.endswith("dataset.json") else None
+    )
     with pytest.raises(RemoteError):
         rename(root, "sad")
     proxy.rule = no_fault
@@ -318,7 +390,9 @@ def test_a_build_killed_before_its_pointer_leaves_out_a_number_and_no_more(url: 
 
 
 @pytest.mark.parametrize("blind", [False, True], ids=["before", "between looking and sending"])
-def test_a_shard_that_a_rival_has_sent_is_taken_over(url: str, elsewhere: Elsewhere, proxy: Proxy, blind: bool) -> None:
+def test_a_shard_that_a_rival_has_sent_is_taken_over(
+    url: str, elsewhere: Elsewhere, proxy: Proxy, blind: bool
+) -> None:
     file = "shards/mfcc/00000000/one.h5"
     theirs = write(home(url), file, SPEC, {"made/00": track_of(4, SPEC, 1)}).record
     assert sent(home(url), theirs)
@@ -330,7 +404,9 @@ def test_a_shard_that_a_rival_has_sent_is_taken_over(url: str, elsewhere: Elsewh
     assert open_shard(home(url), file).record() == theirs
 
 
-def test_a_finished_shard_is_found_by_its_name_from_another_machine(url: str, elsewhere: Elsewhere) -> None:
+def test_a_finished_shard_is_found_by_its_name_from_another_machine(
+    url: str, elsewhere: Elsewhere
+) -> None:
     file = "shards/mfcc/00000000/one.h5"
     assert not there(home(url), file)
     record = write(home(url), file, SPEC, {"made/00": track_of(4, SPEC, 1)}).record
@@ -361,7 +437,9 @@ def test_verify_reads_what_the_store_holds_whatever_lies_in_the_cache(url: str) 
     assert f"{url}/{snapshot.tables['clips'].file}" in verify(home(url)).problems[0]
 
 
-def test_a_store_that_was_copied_there_by_other_means_is_read_and_goes_on(url: str, tmp_path: Path) -> None:
+def test_a_store_that_was_copied_there_by_other_means_is_read_and_goes_on(
+    url: str, tmp_path: Path
+) -> None:
     make_store(tmp_path / "local", 3, (SPEC,))
     for file, data in files_of(tmp_path / "local").items():
         put(url, file, data)
@@ -371,10 +449,15 @@ def test_a_store_that_was_copied_there_by_other_means_is_read_and_goes_on(url: s
     assert verify(home(url)).problems == []
 
 
-def test_finished_shards_of_no_snapshot_are_counted_where_the_store_is(url: str, elsewhere: Elsewhere) -> None:
+def test_finished_shards_of_no_snapshot_are_counted_where_the_store_is(
+    url: str, elsewhere: Elsewhere
+) -> None:
     root = home(url)
     build(root)
-    sent(root, write(root, "shards/mfcc/00000000/one.h5", SPEC, {"made/00": track_of(4, SPEC, 1)}).record)
+    sent(
+        root,
+        write(root, "shards/mfcc/00000000/one.h5", SPEC, {"made/00": track_of(4, SPEC, 1)}).record,
+    )
     report = verify(elsewhere(url))
     assert (report.unreferenced, report.problems) == (1, [])
 
@@ -394,7 +477,9 @@ def test_a_bucket_that_is_not_there_is_named(url: str) -> None:
 
 
 def test_an_empty_bucket_holds_no_store(url: str) -> None:
-    with pytest.raises(NotCommitted, match=f"{url} holds no committed store .*affectstore build {url}"):
+    with pytest.raises(
+        NotCommitted, match=f"{url} holds no committed store .*affectstore build {url}"
+    ):
         FeatureStore(url)
 
 
@@ -411,7 +496,10 @@ def test_a_missing_package_is_one_sentence(url: str, monkeypatch: pytest.MonkeyP
         FeatureStore(f"{url}y")
 
 
-@pytest.mark.parametrize("text", ["s3://", "s3://bucket/../store", "s3://key@bucket/store", "s3://bucket/store?version=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["s3://", "s3://bucket/../store", "s3://key@bucket/store", "s3://bucket/store?version=1"],
+)
 def test_what_cannot_be_a_url_of_a_store_is_refused(text: str) -> None:
     with pytest.raises(WrongUrl, match="expected one such as s3://bucket/store"):
         FeatureStore(text)
@@ -445,7 +533,9 @@ def test_only_a_folder_of_the_cache_is_a_mirror(url: str, tmp_path: Path) -> Non
     assert shown(f"look at {root}/dataset.json") == f"look at {url}/dataset.json"
 
 
-def test_any_other_file_system_serves_for_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_other_file_system_serves_for_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = f"memory://{secrets.token_hex(6)}/store"
     monkeypatch.setenv("AFFECTSTORE_CACHE", str(tmp_path / "a"))
     build(home(url))
@@ -458,10 +548,17 @@ def test_any_other_file_system_serves_for_trials(tmp_path: Path, monkeypatch: py
 def test_a_local_store_imports_nothing_that_reaches_a_network(tmp_path: Path) -> None:
     make_store(tmp_path, 3, (SPEC,))
     code = (
-        "import sys; from stores import FeatureStore; store = FeatureStore(sys.argv[1]); assert len(store['mfcc']['made/00']) == 3;"
+        "import sys; from stores import FeatureStore; store = FeatureStore(sys.argv[1]); assert "
+        "len(store['mfcc']['made/00']) == 3;"
         "print(sorted({'fsspec', 's3fs', 'botocore', 'aiohttp', 'asyncio'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -494,7 +591,8 @@ def command(url: str, *words: str) -> list[str]:
 def test_a_build_that_is_killed_goes_on_from_another_machine(
     url: str, elsewhere: Elsewhere, proxy: Proxy, engine: None, sample: Path, tmp_path: Path
 ) -> None:
-    """Build, kill, resume with an empty cache, verify, split, fit, audit, show; read from a second process with a cold cache."""
+    """Build, kill, resume with an empty cache, verify, split, fit, audit, show; read from a second
+    process with a cold cache."""
     recipe = tmp_path / "quick.toml"
     recipe.write_text(RECIPE, encoding="utf-8")
     words = ("build", "--corpus", f"sample={sample}", "--recipe", str(recipe), "--workers", "1")
@@ -504,7 +602,13 @@ def test_a_build_that_is_killed_goes_on_from_another_machine(
         enough.extend([path] if method == "PUT" and path.endswith(".h5") else [])
 
     proxy.rule = after_two
-    process = subprocess.Popen(command(url, *words), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=ROOT, start_new_session=True)
+    process = subprocess.Popen(
+        command(url, *words),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        cwd=ROOT,
+        start_new_session=True,
+    )
     while len(enough) < 3 and process.poll() is None:
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
@@ -534,7 +638,9 @@ def test_a_build_that_is_killed_goes_on_from_another_machine(
         "tracks = store.fitted('mfcc_scaled', 'subject_kfold', 0);"
         "print(len(tracks), sum(len(tracks[clip_id]) for clip_id in tracks))"
     )
-    done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, url], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     clips, rows = map(int, done.stdout.split())
     assert clips >= 6
     assert rows > 100 * clips
@@ -551,10 +657,18 @@ def run(url: str, *words: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_command_that_cannot_reach_its_store_says_so_before_anything_starts(engine: None, url: str, sample: Path) -> None:
-    words = command("s3://no-such-bucket/store", "build", "--corpus", f"sample={sample}", "--recipe", "demo")
+def test_a_command_that_cannot_reach_its_store_says_so_before_anything_starts(
+    engine: None, url: str, sample: Path
+) -> None:
+    words = command(
+        "s3://no-such-bucket/store", "build", "--corpus", f"sample={sample}", "--recipe", "demo"
+    )
     begun = time.monotonic()
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert done.returncode == 2
-    assert done.stderr.strip() == "affectstore: the bucket of s3://no-such-bucket/store does not exist; create it, or correct the URL"
+    assert (
+        done.stderr.strip()
+        == "affectstore: the bucket of s3://no-such-bucket/store does not exist; create it, or "
+        "correct the URL"
+    )
     assert time.monotonic() - begun < 30

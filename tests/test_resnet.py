@@ -22,7 +22,9 @@ from manifests.tracks import Track
 
 ROOT = Path(__file__).parents[1]
 SMALL = ResNet(depth=18, weights="random", seed=3, size=64)
-MFCC_IMAGES = ResNet(input="mfcc", depth=18, weights="random", seed=3, size=64, segment_s=1.0, segment_hop_s=0.5)
+MFCC_IMAGES = ResNet(
+    input="mfcc", depth=18, weights="random", seed=3, size=64, segment_s=1.0, segment_hop_s=0.5
+)
 ON_CPU = [Runtime("openvino", threads=1), Runtime("torch", threads=1)]
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
@@ -33,12 +35,18 @@ def pictures(n: int, side: int = 64, seed: int = 0) -> np.ndarray:
     images = np.empty((n, side, side, 3), np.uint8)
     for i in range(n):
         step = 1 << (2 * (i % 3))
-        coarse = rng.integers(0, 200, (side // step + 1, side // step + 1, 3)).repeat(step, 0).repeat(step, 1)[:side, :side]
+        coarse = (
+            rng.integers(0, 200, (side // step + 1, side // step + 1, 3))
+            .repeat(step, 0)
+            .repeat(step, 1)[:side, :side]
+        )
         images[i] = coarse + np.linspace(0, 10 * (i % 6), side)[:, None, None]
     return images
 
 
-def spec_of(shape: tuple[int, ...], dtype: str = "uint8", extractor: str = "crops", params: str = "{}") -> FeatureSpec:
+def spec_of(
+    shape: tuple[int, ...], dtype: str = "uint8", extractor: str = "crops", params: str = "{}"
+) -> FeatureSpec:
     dims = ("time", *(f"d{i}" for i in range(len(shape))))
     return FeatureSpec("input", dtype, dims, shape, "", 0.1, "0" * 32, extractor, 1, params)
 
@@ -57,9 +65,18 @@ def track_of(images: np.ndarray, valid: list[bool] | None = None, start_s: float
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: ResNet(depth=101), "depth = 101 is no ResNet known here; expected one of 18, 34, 50"),
-        (lambda: ResNet(depth=18, weights="IMAGENET1K_V2"), 'weights = "IMAGENET1K_V2" is unknown for depth 18'),
-        (lambda: ResNet(weights="imagenet"), r'expected "IMAGENET1K_V1", "IMAGENET1K_V2", "random" or the path of a \.pth file'),
+        (
+            lambda: ResNet(depth=101),
+            "depth = 101 is no ResNet known here; expected one of 18, 34, 50",
+        ),
+        (
+            lambda: ResNet(depth=18, weights="IMAGENET1K_V2"),
+            'weights = "IMAGENET1K_V2" is unknown for depth 18',
+        ),
+        (
+            lambda: ResNet(weights="imagenet"),
+            r'expected "IMAGENET1K_V1", "IMAGENET1K_V2", "random" or the path of a \.pth file',
+        ),
         (lambda: ResNet(weights="random"), "needs a seed of 0 or more, got None"),
         (lambda: ResNet(weights="random", seed=-1), "needs a seed of 0 or more, got -1"),
         (lambda: ResNet(seed=1), "seed = 1 has no meaning"),
@@ -72,7 +89,9 @@ def track_of(images: np.ndarray, valid: list[bool] | None = None, start_s: float
         (lambda: Runtime(batch=0), "batch = 0, but at least 1 is needed"),
     ],
 )
-def test_parameters_that_do_not_go_together_are_refused(make: Callable[[], object], said: str) -> None:
+def test_parameters_that_do_not_go_together_are_refused(
+    make: Callable[[], object], said: str
+) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         make()
     assert "\n" not in str(caught.value)
@@ -80,52 +99,91 @@ def test_parameters_that_do_not_go_together_are_refused(make: Callable[[], objec
 
 def test_an_unknown_engine_and_a_precision_that_is_not_to_be_had_are_refused() -> None:
     images = pictures(1)
-    with pytest.raises(ValueError, match='engine = "tensorrt" is unknown; expected auto, torch, openvino'):
+    with pytest.raises(
+        ValueError, match='engine = "tensorrt" is unknown; expected auto, torch, openvino'
+    ):
         SMALL.encode(images, Runtime("tensorrt"))
-    with pytest.raises(ValueError, match='precision = "bfloat16" needs the torch engine on a CUDA device'):
+    with pytest.raises(
+        ValueError, match='precision = "bfloat16" needs the torch engine on a CUDA device'
+    ):
         replace(SMALL, precision="bfloat16").encode(images, Runtime("openvino"))
 
 
-@pytest.mark.skipif(not torch.__version__.endswith("+cpu"), reason="this torch may find a CUDA device")
+@pytest.mark.skipif(
+    not torch.__version__.endswith("+cpu"), reason="this torch may find a CUDA device"
+)
 def test_a_torch_without_cuda_is_not_imported_to_be_asked_for_a_device() -> None:
-    code = "import sys; from extractors.engines import resolve; print(resolve('auto'), 'torch' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
+    code = (
+        "import sys; from extractors.engines import resolve; print(resolve('auto'), 'torch' in "
+        "sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        check=True,
+    )
     assert found.stdout == "openvino False\n"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
 def test_without_cuda_auto_is_openvino_and_torch_gives_float32_only() -> None:
     assert engines.resolve("auto") == "openvino"
-    with pytest.raises(ValueError, match='precision = "float16" needs the torch engine on a CUDA device'):
+    with pytest.raises(
+        ValueError, match='precision = "float16" needs the torch engine on a CUDA device'
+    ):
         replace(SMALL, precision="float16").encode(pictures(1), Runtime("torch"))
 
 
 def test_images_of_another_size_are_refused_by_the_network() -> None:
-    with pytest.raises(ValueError, match=r"expected uint8 images of shape \(n, 64, 64, 3\), got \(1, 32, 32, 3\) uint8"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected uint8 images of shape \(n, 64, 64, 3\), got \(1, 32, 32, 3\) uint8",
+    ):
         SMALL.encode(pictures(1, 32), ON_CPU[0])
 
 
 def test_untrained_weights_say_so_and_trained_ones_do_not() -> None:
-    assert SMALL.spec("e", {"input": CROPS}).about == "untrained weights (seed 3): shapes and speed are real, the embedding means nothing"
+    assert (
+        SMALL.spec("e", {"input": CROPS}).about
+        == "untrained weights (seed 3): shapes and speed are real, the embedding means nothing"
+    )
     assert ResNet().spec("e", {"input": CROPS}).about == ""
 
 
 @pytest.mark.parametrize(("depth", "dim"), [(18, 512), (34, 512), (50, 2048)])
 def test_the_layout_says_what_the_rows_are(depth: int, dim: int) -> None:
     spec = ResNet(depth=depth).spec("embedding", {"input": CROPS})
-    assert (spec.dtype, spec.dims, spec.shape, spec.hop_s) == ("float32", ("time", "embedding"), (dim,), 0.1)
+    assert (spec.dtype, spec.dims, spec.shape, spec.hop_s) == (
+        "float32",
+        ("time", "embedding"),
+        (dim,),
+        0.1,
+    )
 
 
 def test_every_parameter_moves_the_fingerprint() -> None:
-    changes = [{}, {"seed": 4}, {"size": 96}, {"depth": 34}, {"precision": "bfloat16"}, {"weights": "IMAGENET1K_V1", "seed": None}]
-    prints = {replace(SMALL, **change).spec("e", {"input": CROPS}).fingerprint for change in changes}
+    changes = [
+        {},
+        {"seed": 4},
+        {"size": 96},
+        {"depth": 34},
+        {"precision": "bfloat16"},
+        {"weights": "IMAGENET1K_V1", "seed": None},
+    ]
+    prints = {
+        replace(SMALL, **change).spec("e", {"input": CROPS}).fingerprint for change in changes
+    }
     assert len(prints) == len(changes)
     other = replace(CROPS, fingerprint="1" * 32)
     assert SMALL.spec("e", {"input": other}).fingerprint not in prints
 
 
 def test_the_input_must_be_what_the_parameters_say() -> None:
-    with pytest.raises(ValueError, match=r"\(0, 0, 3\) uint8, but a ResNet takes square RGB pictures"):
+    with pytest.raises(
+        ValueError, match=r"\(0, 0, 3\) uint8, but a ResNet takes square RGB pictures"
+    ):
         SMALL.layout({"input": spec_of((0, 0, 3))})
     with pytest.raises(ValueError, match="give segment_s and segment_hop_s for MFCC"):
         SMALL.layout({"input": spec_of((120,), "float32", "mfcc", '{"deltas":2}')})
@@ -136,7 +194,18 @@ def test_the_input_must_be_what_the_parameters_say() -> None:
 
 
 def test_the_real_mfcc_extractor_fits() -> None:
-    audio = FeatureSpec("audio", "float32", ("time",), (), "full scale = 1", 1 / 16000, "a" * 32, "audio", 1, '{"rate_hz":16000}')
+    audio = FeatureSpec(
+        "audio",
+        "float32",
+        ("time",),
+        (),
+        "full scale = 1",
+        1 / 16000,
+        "a" * 32,
+        "audio",
+        1,
+        '{"rate_hz":16000}',
+    )
     mfcc: Extractor = Mfcc()
     spec = mfcc.spec("mfcc", dict.fromkeys(mfcc.needs, audio))
     assert MFCC_IMAGES.layout({"input": spec}).hop_s == 0.5
@@ -187,7 +256,9 @@ def test_jpeg_crops_are_decoded_and_resized_and_empty_rows_are_left_alone() -> N
         (200, [(0, 100), (50, 150), (100, 200)]),
     ],
 )
-def test_segments_cover_every_row_and_the_last_one_ends_with_the_clip(rows: int, expected: list[tuple[int, int]]) -> None:
+def test_segments_cover_every_row_and_the_last_one_ends_with_the_clip(
+    rows: int, expected: list[tuple[int, int]]
+) -> None:
     assert segment_spans(0.01 * np.arange(rows), 1.0, 0.5) == expected
 
 
@@ -219,7 +290,11 @@ def test_mfcc_segments_have_their_centre_as_time_and_are_valid_where_all_rows_ar
     assert found.seconds.tolist() == pytest.approx([3.495, 3.995, 4.495, 4.595])
     assert found.valid.tolist() == [True, True, True, False]
     assert found.notes == ("silent",)
-    embedded = dict(encode_stream(MFCC_IMAGES, [("c", Track(values, 3.0 + 0.01 * np.arange(210), valid))], ON_CPU[0]))["c"]
+    embedded = dict(
+        encode_stream(
+            MFCC_IMAGES, [("c", Track(values, 3.0 + 0.01 * np.arange(210), valid))], ON_CPU[0]
+        )
+    )["c"]
     assert embedded.values.shape == (4, 512)
     assert np.isfinite(embedded.values).all(axis=1).tolist() == found.valid.tolist()
 
@@ -230,7 +305,9 @@ def test_mfcc_segments_have_their_centre_as_time_and_are_valid_where_all_rows_ar
 @pytest.mark.parametrize("depth", [18, 34, 50])
 def test_both_engines_agree_and_untrained_weights_tell_pictures_apart(depth: int) -> None:
     encoder = ResNet(depth=depth, weights="random", seed=5, size=96)
-    by_openvino, by_torch = (encoder.encode(pictures(6, 96), runtime).astype(np.float64) for runtime in ON_CPU)
+    by_openvino, by_torch = (
+        encoder.encode(pictures(6, 96), runtime).astype(np.float64) for runtime in ON_CPU
+    )
     assert by_torch.shape == (6, encoder.dim)
     assert np.linalg.norm(by_openvino - by_torch) < 1e-5 * np.linalg.norm(by_torch)
     assert np.abs(by_openvino - by_torch).max() < 1e-5 * np.abs(by_torch).max()
@@ -247,11 +324,15 @@ def test_the_network_computes_what_a_plain_torch_resnet_does() -> None:
     state = random_state(18, 3)
     rng = np.random.default_rng(0)
     for name, array in state.items():
-        if name.endswith(("running_mean", "running_var", "bn1.weight", "bn2.weight", "bn1.bias", "bn2.bias")):
+        if name.endswith(
+            ("running_mean", "running_var", "bn1.weight", "bn2.weight", "bn1.bias", "bn2.bias")
+        ):
             state[name] = (array + 0.2 * rng.random(array.shape)).astype(np.float32)
     network = build(18, state).double()
     images = torch.from_numpy(pictures(2))
-    x = (images.double() / 255 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    x = (images.double() / 255 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor(
+        [0.229, 0.224, 0.225]
+    )
     expected = x.permute(0, 3, 1, 2)
     for layer in (network.conv1, network.bn1, torch.relu, torch.nn.MaxPool2d(3, 2, 1)):
         expected = layer(expected)
@@ -276,12 +357,16 @@ def test_a_row_has_the_same_bits_in_any_batch_and_any_company(runtime: Runtime) 
     assert np.array_equal(SMALL.encode(images[order], runtime), whole[order])
 
 
-def test_openvino_gives_the_same_bits_also_after_its_batch_was_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_gives_the_same_bits_also_after_its_batch_was_halved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     images = pictures(9)
     whole = SMALL.encode(images, ON_CPU[0])
     for batch in (1, 4, 16, 32):
         monkeypatch.setattr(engines, "_CPU_BATCH", batch)
-        assert np.array_equal(SMALL.encode(images, Runtime("openvino", threads=1, batch=100 + batch)), whole), f"batch of {batch}"
+        assert np.array_equal(
+            SMALL.encode(images, Runtime("openvino", threads=1, batch=100 + batch)), whole
+        ), f"batch of {batch}"
 
 
 def test_openvino_gives_the_same_bits_with_one_thread_and_two() -> None:
@@ -351,11 +436,15 @@ class Limited:
     [
         MemoryError,
         lambda: torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        lambda: RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"),
+        lambda: RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"
+        ),
         lambda: RuntimeError("Exception from src/inference: std::bad_alloc"),
     ],
 )
-def test_the_batch_is_halved_where_memory_runs_out_and_stays_so(error: Callable[[], BaseException]) -> None:
+def test_the_batch_is_halved_where_memory_runs_out_and_stays_so(
+    error: Callable[[], BaseException],
+) -> None:
     device = Limited(room=3, error=error)
     engine = Engine(device.compile_for, 10, 2)
     images = pictures(11)
@@ -367,7 +456,9 @@ def test_the_batch_is_halved_where_memory_runs_out_and_stays_so(error: Callable[
 
 
 def test_no_memory_for_one_row_is_one_sentence() -> None:
-    with pytest.raises(MemoryError, match="no memory left to encode even one image at a time; use fewer workers"):
+    with pytest.raises(
+        MemoryError, match="no memory left to encode even one image at a time; use fewer workers"
+    ):
         Engine(Limited(0, MemoryError).compile_for, 4, 2)(pictures(1))
 
 
@@ -403,14 +494,18 @@ print(16 <= batch < 512, bool(np.array_equal(found[:4], few)))
 
 
 def clips() -> list[tuple[str, Track]]:
-    """Clips of many lengths: longer than a batch, empty, and without any valid row, at both ends and in between."""
+    """Clips of many lengths: longer than a batch, empty, and without any valid row, at both ends
+    and in between."""
     lengths = [0, 3, 1, 21, 2, 5, 0, 4]
     images = pictures(sum(lengths), seed=4)
     ends = np.cumsum(lengths)
     parts = np.split(images, ends[:-1])
     masks = [[(i + row) % 4 != 0 for row in range(len(part))] for i, part in enumerate(parts)]
     masks[2], masks[4] = [False], [False, False]
-    return [(f"c/{i}", track_of(part, mask, start_s=i)) for i, (part, mask) in enumerate(zip(parts, masks, strict=True))]
+    return [
+        (f"c/{i}", track_of(part, mask, start_s=i))
+        for i, (part, mask) in enumerate(zip(parts, masks, strict=True))
+    ]
 
 
 @pytest.mark.parametrize("batch", [1, 4, 8, None])
@@ -424,7 +519,9 @@ def test_every_clip_gets_its_own_rows_whatever_the_batch(batch: int | None) -> N
         assert np.array_equal(track.seconds, source.seconds)
         assert np.array_equal(track.valid, source.valid)
         assert np.isnan(track.values[~source.valid]).all()
-        assert np.array_equal(track.values[source.valid], SMALL.encode(source.values[source.valid], ON_CPU[0]))
+        assert np.array_equal(
+            track.values[source.valid], SMALL.encode(source.values[source.valid], ON_CPU[0])
+        )
 
 
 def test_results_do_not_depend_on_where_clips_end() -> None:
@@ -432,7 +529,9 @@ def test_results_do_not_depend_on_where_clips_end() -> None:
     whole = dict(encode_stream(SMALL, [("whole", track_of(images))], ON_CPU[0]))["whole"].values
     for cuts in ([1], [7, 8], [3, 3, 11, 19]):
         parts = [(str(i), track_of(part)) for i, part in enumerate(np.split(images, cuts))]
-        again = np.concatenate([track.values for _, track in encode_stream(SMALL, parts, ON_CPU[0])])
+        again = np.concatenate(
+            [track.values for _, track in encode_stream(SMALL, parts, ON_CPU[0])]
+        )
         assert np.array_equal(again, whole)
 
 
@@ -474,7 +573,10 @@ def test_the_network_sees_full_batches() -> None:
 @needs_gpu
 def test_cuda_in_float32_agrees_with_openvino_and_does_not_depend_on_company() -> None:
     images = pictures(40)
-    on_gpu, on_cpu = SMALL.encode(images, Runtime("torch", batch=16)), SMALL.encode(images, ON_CPU[0])
+    on_gpu, on_cpu = (
+        SMALL.encode(images, Runtime("torch", batch=16)),
+        SMALL.encode(images, ON_CPU[0]),
+    )
     assert np.linalg.norm(on_gpu - on_cpu) < 1e-5 * np.linalg.norm(on_cpu)
     assert np.array_equal(SMALL.encode(images[::-1], Runtime("torch", batch=16)), on_gpu[::-1])
     assert np.array_equal(SMALL.encode(images[3:4], Runtime("torch", batch=16)), on_gpu[3:4])
@@ -496,7 +598,9 @@ def test_autocast_on_cuda_stays_near_float32(precision: str, tolerance: float) -
 def test_a_full_gpu_makes_the_batch_smaller() -> None:
     encoder = replace(SMALL, size=224)
     runtime = Runtime("torch", batch=512)
-    torch.cuda.set_per_process_memory_fraction((1 << 30) / torch.cuda.get_device_properties(0).total_memory)
+    torch.cuda.set_per_process_memory_fraction(
+        (1 << 30) / torch.cuda.get_device_properties(0).total_memory
+    )
     try:
         assert np.isfinite(encoder.encode(pictures(3, 224), runtime)).all()
         assert engines.load(encoder._model(), runtime).batch < 512
@@ -506,6 +610,13 @@ def test_a_full_gpu_makes_the_batch_smaller() -> None:
 
 def run(script: str) -> str:
     """What a script prints in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

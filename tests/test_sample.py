@@ -50,11 +50,15 @@ def sound(path: Path) -> Samples:
 
 
 def hashes(root: Path) -> dict[str, str]:
-    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(root.rglob("*.mp4"))}
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*.mp4"))
+    }
 
 
 def pitch_hz(samples: Samples) -> float:
-    """Median over windows of 40 ms of the highest peak of the autocorrelation, in the louder half."""
+    """Median over windows of 40 ms of the highest peak of the autocorrelation, in the louder
+    half."""
     size = RATE_HZ // 25
     windows = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
     loud = windows[windows.std(axis=1) > np.median(windows.std(axis=1))]
@@ -63,7 +67,9 @@ def pitch_hz(samples: Samples) -> float:
         echo = np.correlate(window, window, "full")[size - 1 :]
         peaks, _ = find_peaks(echo[RATE_HZ // 400 : RATE_HZ // 60])
         if len(peaks):
-            found.append(RATE_HZ / (max(peaks, key=lambda at: echo[at + RATE_HZ // 400]) + RATE_HZ // 400))
+            found.append(
+                RATE_HZ / (max(peaks, key=lambda at: echo[at + RATE_HZ // 400]) + RATE_HZ // 400)
+            )
     return float(np.median(found))
 
 
@@ -72,7 +78,9 @@ def test_the_default_sample_has_51_names_and_every_one_is_a_ravdess_name() -> No
     assert len({clip.stem for clip in clips}) == 51
     names = [parse(clip.stem) for clip in clips if not clip.defect]
     assert Counter((name.actor, name.emotion) for name in names) == {
-        (actor, emotion): 2 for actor in range(1, 7) for emotion in ("neutral", "happy", "sad", "angry")
+        (actor, emotion): 2
+        for actor in range(1, 7)
+        for emotion in ("neutral", "happy", "sad", "angry")
     }
     assert Counter(clip.defect for clip in clips if clip.defect) == dict.fromkeys(Defect, 1)
 
@@ -81,14 +89,18 @@ def test_the_default_sample_has_51_names_and_every_one_is_a_ravdess_name() -> No
 def test_names_are_unique_and_possible_at_every_size(size: tuple[int, int, int]) -> None:
     actors, emotions, takes = size
     clips = sample_clips(*size)
-    assert len({clip.stem for clip in clips}) == len(clips) == actors * emotions * takes + len(Defect)
+    assert (
+        len({clip.stem for clip in clips}) == len(clips) == actors * emotions * takes + len(Defect)
+    )
     for clip in clips:
         name = parse(clip.stem)
         assert (name.emotion, name.actor) == (clip.emotion, clip.actor)
         assert (name.modality == "video-only") == (clip.defect is Defect.NO_SOUND)
 
 
-@pytest.mark.parametrize("size", [(0, 4, 2), (25, 4, 2), (6, 0, 2), (6, 9, 2), (6, 4, 0), (6, 4, MOST_TAKES + 1)])
+@pytest.mark.parametrize(
+    "size", [(0, 4, 2), (25, 4, 2), (6, 0, 2), (6, 9, 2), (6, 4, 0), (6, 4, MOST_TAKES + 1)]
+)
 def test_a_size_without_names_is_refused(size: tuple[int, int, int], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"was asked for; RAVDESS names allow 1 to"):
         write_sample(tmp_path / "new", actors=size[0], emotions=size[1], takes=size[2])
@@ -99,11 +111,20 @@ def test_what_is_drawn_is_what_the_list_says_and_the_scan_finds_it(root: Path) -
     found = SAMPLE.scan(root)
     assert {one.clip.path for one in found} == {clip.path for clip in sample_clips(ACTORS, 1, 1)}
     assert not [one for one in found if one.bad]
-    assert {one.clip.subject_id for one in found} == {f"sample/{actor:02d}" for actor in range(1, ACTORS + 1)}
-    assert {label.value for one in found for label in one.labels if label.scheme == "ravdess8"} == {"neutral", "happy", "sad", "angry"}
+    assert {one.clip.subject_id for one in found} == {
+        f"sample/{actor:02d}" for actor in range(1, ACTORS + 1)
+    }
+    assert {label.value for one in found for label in one.labels if label.scheme == "ravdess8"} == {
+        "neutral",
+        "happy",
+        "sad",
+        "angry",
+    }
 
 
-def test_an_interrupted_sample_is_finished_by_the_same_call_with_the_same_bytes(root: Path, tmp_path: Path) -> None:
+def test_an_interrupted_sample_is_finished_by_the_same_call_with_the_same_bytes(
+    root: Path, tmp_path: Path
+) -> None:
     class Stop(Exception):
         pass
 
@@ -114,7 +135,9 @@ def test_an_interrupted_sample_is_finished_by_the_same_call_with_the_same_bytes(
     with pytest.raises(Stop):
         write_sample(again, actors=ACTORS, emotions=1, takes=1, on_clip=stop)
     assert set() < hashes(again).items() <= hashes(root).items()
-    next(again.rglob("*.mp4")).unlink()  # where there are processors for all clips, all have been drawn
+    next(
+        again.rglob("*.mp4")
+    ).unlink()  # where there are processors for all clips, all have been drawn
     heard: list[str] = []
     paths = write_sample(again, actors=ACTORS, emotions=1, takes=1, on_clip=heard.append)
     assert heard == [path.relative_to(again).as_posix() for path in paths]
@@ -126,7 +149,12 @@ def test_clips_are_360p_h264_with_aac_of_the_stated_length(root: Path) -> None:
     for path in sound_ones(root):
         with av.open(str(path)) as container:
             video, audio = container.streams.video[0], container.streams.audio[0]
-            assert (video.codec_context.name, video.width, video.height, video.average_rate) == ("h264", 640, 360, FPS)
+            assert (video.codec_context.name, video.width, video.height, video.average_rate) == (
+                "h264",
+                640,
+                360,
+                FPS,
+            )
             assert (audio.codec_context.name, audio.rate, audio.channels) == ("aac", RATE_HZ, 1)
             assert container.duration is not None
             assert 1.5 <= container.duration / 1e6 <= 2.55
@@ -134,21 +162,34 @@ def test_clips_are_360p_h264_with_aac_of_the_stated_length(root: Path) -> None:
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
-def test_every_voice_of_normal_intensity_lasts_1500_to_2500_ms_and_is_not_clipped(emotion: str) -> None:
+def test_every_voice_of_normal_intensity_lasts_1500_to_2500_ms_and_is_not_clipped(
+    emotion: str,
+) -> None:
     for actor in (1, 2, 23, 24):
         for repetition in (1, 2):
-            samples = speak(SampleClip(actor, emotion, 1, repetition, repetition), seed=actor + repetition)
+            samples = speak(
+                SampleClip(actor, emotion, 1, repetition, repetition), seed=actor + repetition
+            )
             assert 1.5 <= len(samples) / RATE_HZ <= 2.5
             assert 0.05 < np.abs(samples).max() < 0.98
 
 
 def test_pitch_and_loudness_follow_the_emotion_and_the_speaker() -> None:
-    voices = {(actor, emotion): speak(SampleClip(actor, emotion, 1, 1, 1), seed=1) for actor in (1, 2, 3, 4) for emotion in MANNERS}
+    voices = {
+        (actor, emotion): speak(SampleClip(actor, emotion, 1, 1, 1), seed=1)
+        for actor in (1, 2, 3, 4)
+        for emotion in MANNERS
+    }
     pitch = {key: pitch_hz(samples) for key, samples in voices.items()}
     level = {key: float(samples.std()) for key, samples in voices.items()}
     for actor in (1, 2, 3, 4):
         assert pitch[actor, "sad"] < pitch[actor, "neutral"] < pitch[actor, "happy"]
-        assert level[actor, "sad"] < level[actor, "neutral"] < level[actor, "happy"] < level[actor, "angry"]
+        assert (
+            level[actor, "sad"]
+            < level[actor, "neutral"]
+            < level[actor, "happy"]
+            < level[actor, "angry"]
+        )
     for man, woman in ((1, 2), (3, 4)):
         assert 85 < pitch[man, "neutral"] < 150 < pitch[woman, "neutral"] < 245
 
@@ -164,7 +205,9 @@ def test_a_sound_clip_has_a_face_in_every_frame_and_the_faceless_clip_in_none(ro
     detector = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
 
     def faces(path: Path) -> list[int]:
-        greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in islice(frames(path), 0, None, 10)]
+        greys = [
+            cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in islice(frames(path), 0, None, 10)
+        ]
         return [len(detector.detectMultiScale(grey, 1.1, 5, minSize=(80, 80))) for grey in greys]
 
     for path in sound_ones(root):
@@ -211,7 +254,9 @@ def test_a_folder_with_anything_else_in_it_is_not_touched(tmp_path: Path) -> Non
     real = tmp_path / "Actor_01" / "01-01-01-01-01-01-01.mp4"
     real.parent.mkdir()
     real.write_bytes(b"a real recording")
-    with pytest.raises(NotASampleFolder, match="is not empty and holds no sample corpus; name an empty folder"):
+    with pytest.raises(
+        NotASampleFolder, match="is not empty and holds no sample corpus; name an empty folder"
+    ):
         write_sample(tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [real]
     assert real.read_bytes() == b"a real recording"
@@ -237,7 +282,9 @@ def test_a_written_clip_gives_back_its_frames_and_its_sound(tmp_path: Path) -> N
     tone = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)
     write_clip(tmp_path / "clip.mp4", greys, 5, tone, 16_000)
     got = frames(tmp_path / "clip.mp4")
-    assert [round(float(frame.mean())) for frame in got] == pytest.approx([40, 90, 140, 190, 240], abs=3)
+    assert [round(float(frame.mean())) for frame in got] == pytest.approx(
+        [40, 90, 140, 190, 240], abs=3
+    )
     heard = sound(tmp_path / "clip.mp4")
     assert len(heard) == pytest.approx(16_000, abs=1024)
     assert heard[4000:12_000].std() == pytest.approx(0.5 / np.sqrt(2), rel=0.02)

@@ -23,13 +23,20 @@ EMOTIONS = ("anger", "neutral", "sad")
 Corpus = tuple[list[Clip], list[Label]]
 
 
-def corpus(name: str, subjects: list[str], group_of: dict[str, str] | None = None, clips: int = 6) -> Corpus:
+def corpus(
+    name: str, subjects: list[str], group_of: dict[str, str] | None = None, clips: int = 6
+) -> Corpus:
     made = []
     for at, subject in enumerate(subjects):
         who, group = f"{name}/{subject}", f"{name}/{(group_of or {}).get(subject, subject)}"
         ids = [f"{name}/{subject}_{n}" for n in range(clips)]
-        made += [Clip(one, name, who, group, one, "female" if at % 2 else "male", f"{one}.mp4", "", 0) for one in ids]
-    return made, [Label(clip.clip_id, "mood", "intended", EMOTIONS[at % 3]) for at, clip in enumerate(made)]
+        made += [
+            Clip(one, name, who, group, one, "female" if at % 2 else "male", f"{one}.mp4", "", 0)
+            for one in ids
+        ]
+    return made, [
+        Label(clip.clip_id, "mood", "intended", EMOTIONS[at % 3]) for at, clip in enumerate(made)
+    ]
 
 
 def ravdess() -> Corpus:
@@ -51,7 +58,19 @@ def meld() -> Corpus:
     for split in ("train", "dev", "test"):
         for n, who in enumerate(("Ross", "Joey", "Nurse")):
             one = f"meld/{split}/dia0_utt{n}"
-            clips.append(Clip(one, "meld", f"meld/{who}", f"meld/{who}", one, None, f"{split}/dia0_utt{n}.mp4", "", 0))
+            clips.append(
+                Clip(
+                    one,
+                    "meld",
+                    f"meld/{who}",
+                    f"meld/{who}",
+                    one,
+                    None,
+                    f"{split}/dia0_utt{n}.mp4",
+                    "",
+                    0,
+                )
+            )
     return clips, [Label(clip.clip_id, "meld7", "vote", "joy") for clip in clips]
 
 
@@ -68,7 +87,10 @@ def dealt(name: str) -> tuple[Scheme, Corpus, list[Fold]]:
 def subjects_in(rows: list[Fold], clips: list[Clip], role: Role = Role.TEST) -> dict[int, set[str]]:
     subject_of = {clip.clip_id: str(clip.subject_id).partition("/")[2] for clip in clips}
     folds = {row.fold for row in rows}
-    return {fold: {subject_of[row.clip_id] for row in rows if row.fold == fold and row.role == role} for fold in folds}
+    return {
+        fold: {subject_of[row.clip_id] for row in rows if row.fold == fold and row.role == role}
+        for fold in folds
+    }
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))
@@ -90,7 +112,9 @@ def test_every_scheme_is_the_same_for_any_order_of_clips_and_labels(name: str) -
     assert scheme(clips, labels, test=("24", "ravdess/03") if name == "holdout" else ()) == rows
 
 
-@pytest.mark.parametrize("name", sorted(name for name, scheme in SCHEMES.items() if not scheme.disjoint))
+@pytest.mark.parametrize(
+    "name", sorted(name for name, scheme in SCHEMES.items() if not scheme.disjoint)
+)
 def test_a_scheme_that_is_not_disjoint_is_found_out(name: str) -> None:
     _, (clips, _), rows = dealt(name)
     with pytest.raises(LeakingSplit, match="on two sides"):
@@ -98,13 +122,18 @@ def test_a_scheme_that_is_not_disjoint_is_found_out(name: str) -> None:
 
 
 def test_a_scheme_that_keeps_nothing_together_must_say_so_in_its_name() -> None:
-    with pytest.raises(ValueError, match="the scheme random_80_20 keeps nothing together; its name must end in _leaking"):
+    with pytest.raises(
+        ValueError,
+        match="the scheme random_80_20 keeps nothing together; its name must end in _leaking",
+    ):
         replace(SCHEMES["random_80_20_leaking"], name="random_80_20")
 
 
 def test_a_scheme_that_claims_to_be_disjoint_and_is_not_is_refused() -> None:
     def torn(deck: Deck) -> dict[int, dict[str, Role]]:
-        return {0: dict(zip(deck.members, [Role.TEST, *[Role.TRAIN] * len(deck.members)], strict=False))}
+        return {
+            0: dict(zip(deck.members, [Role.TEST, *[Role.TRAIN] * len(deck.members)], strict=False))
+        }
 
     clips, labels = ravdess()
     liar = Scheme("liar", torn, "Claims by its default to keep everything.")
@@ -116,16 +145,24 @@ def test_a_scheme_that_claims_to_be_disjoint_and_is_not_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "file", "key"),
     [
-        ("luna_jimenez_5fold", "ravdess/luna_jimenez_5fold_actors.json", "validation_actors_per_fold"),
+        (
+            "luna_jimenez_5fold",
+            "ravdess/luna_jimenez_5fold_actors.json",
+            "validation_actors_per_fold",
+        ),
         ("emobox_6fold", "emobox/ravdess_6fold_actors.json", "test_actors_per_fold"),
     ],
 )
-def test_the_published_folds_of_ravdess_are_those_of_their_source(name: str, file: str, key: str) -> None:
+def test_the_published_folds_of_ravdess_are_those_of_their_source(
+    name: str, file: str, key: str
+) -> None:
     if not (SHARED / file).exists():
         pytest.skip("the published lists of actors are not beside the checkout")
     published: dict[str, Any] = json.loads((SHARED / file).read_text(encoding="utf-8"))[key]
     _, (clips, _), rows = dealt(name)
-    assert subjects_in(rows, clips) == {int(fold): {f"{actor:02d}" for actor in actors} for fold, actors in published.items()}
+    assert subjects_in(rows, clips) == {
+        int(fold): {f"{actor:02d}" for actor in actors} for fold, actors in published.items()
+    }
 
 
 def test_luna_jimenez_folds_are_those_of_the_publication() -> None:
@@ -142,12 +179,18 @@ def test_iemocap_sessions_and_speakers_are_tested_in_order() -> None:
     assert subjects_in(rows, clips, Role.VALID)[1] == {"Ses01M"}
     assert subjects_in(rows, clips)[10] == {"Ses05M"}
     for fold, speakers in subjects_in(rows, clips, Role.TRAIN).items():
-        assert {speaker[:5] for speaker in speakers}.isdisjoint({speaker[:5] for speaker in subjects_in(rows, clips)[fold]})
+        assert {speaker[:5] for speaker in speakers}.isdisjoint(
+            {speaker[:5] for speaker in subjects_in(rows, clips)[fold]}
+        )
 
 
 def test_the_official_split_of_meld_is_the_one_in_its_ids() -> None:
     _, _, rows = dealt("meld_official")
-    assert {(row.clip_id.split("/")[1], row.role) for row in rows} == {("train", "train"), ("dev", "valid"), ("test", "test")}
+    assert {(row.clip_id.split("/")[1], row.role) for row in rows} == {
+        ("train", "train"),
+        ("dev", "valid"),
+        ("test", "test"),
+    }
     with pytest.raises(SplitError, match="there are none of dev, test; add them"):
         SCHEMES["meld_official"](meld()[0][:3], [])
 
@@ -156,10 +199,14 @@ def test_a_published_split_of_other_subjects_is_refused() -> None:
     clips, labels = ravdess()
     few = [clip for clip in clips if clip.subject_id != "ravdess/18"]
     with pytest.raises(
-        SplitError, match=r"luna_jimenez_5fold lists 24 subjects, .* 1 are missing, such as ravdess/18; .* use subject_kfold"
+        SplitError,
+        match=r"luna_jimenez_5fold lists 24 subjects, .* 1 are missing, such as ravdess/18; .* use subject_kfold",
     ):
         SCHEMES["luna_jimenez_5fold"](few, labels)
-    with pytest.raises(SplitError, match="is a split of ravdess and the clips are of iemocap; choose another scheme"):
+    with pytest.raises(
+        SplitError,
+        match="is a split of ravdess and the clips are of iemocap; choose another scheme",
+    ):
         SCHEMES["luna_jimenez_5fold"](*iemocap())
 
 
@@ -181,30 +228,46 @@ def test_names_that_mean_no_subject_or_half_a_session_are_refused() -> None:
     holdout = SCHEMES["holdout"]
     with pytest.raises(SplitError, match="none is named; add --test with their ids"):
         holdout(*ravdess())
-    with pytest.raises(SplitError, match="25 is none of the 24 subjects of the clips; name subjects by their ids, such as ravdess/01"):
+    with pytest.raises(
+        SplitError,
+        match="25 is none of the 24 subjects of the clips; name subjects by their ids, such as "
+        "ravdess/01",
+    ):
         holdout(*ravdess(), test=["25"])
     with pytest.raises(SplitError, match="iemocap/Ses01M cannot be parted from iemocap/Ses01F"):
         holdout(*iemocap(), test=["Ses01F"])
     with pytest.raises(SplitError, match="ravdess/24 is named for the test and for the validation"):
         holdout(*ravdess(), test=["24"], valid=["24"])
     two = [*ravdess()[0], *corpus("other", ["24"])[0]]
-    with pytest.raises(SplitError, match=r"24 is one of several subjects \(other/24, ravdess/24\)|24 is one of several subjects"):
+    with pytest.raises(
+        SplitError,
+        match=r"24 is one of several subjects \(other/24, ravdess/24\)|24 is one of several subjects",
+    ):
         holdout(two, [], test=["24"])
     with pytest.raises(SplitError, match="24 groups and 24 are held out; leave some"):
         holdout(*ravdess(), test=[f"{actor:02d}" for actor in range(1, 25)])
 
 
 def test_options_that_a_scheme_does_not_heed_are_refused() -> None:
-    with pytest.raises(SplitError, match="emobox_6fold chooses its subjects itself; leave out the test subjects"):
+    with pytest.raises(
+        SplitError, match="emobox_6fold chooses its subjects itself; leave out the test subjects"
+    ):
         SCHEMES["emobox_6fold"](*ravdess(), test=["01"])
     with pytest.raises(SplitError, match="4 folds were asked for; holdout has its own number"):
         SCHEMES["holdout"](*ravdess(), folds=4, test=["01"])
 
 
 @pytest.mark.parametrize(
-    ("name", "sizes"), [("cremad_56_18_17", (56, 18, 17)), ("cremad_63_9_19", (63, 9, 19)), ("tcs2026_15_5_4", (15, 5, 4))]
+    ("name", "sizes"),
+    [
+        ("cremad_56_18_17", (56, 18, 17)),
+        ("cremad_63_9_19", (63, 9, 19)),
+        ("tcs2026_15_5_4", (15, 5, 4)),
+    ],
 )
-def test_shapes_have_their_numbers_of_subjects_and_both_sexes_on_each_side(name: str, sizes: tuple[int, int, int]) -> None:
+def test_shapes_have_their_numbers_of_subjects_and_both_sexes_on_each_side(
+    name: str, sizes: tuple[int, int, int]
+) -> None:
     scheme, (clips, labels), rows = dealt(name)
     sides = [subjects_in(rows, clips, role)[0] for role in (Role.TRAIN, Role.VALID, Role.TEST)]
     assert tuple(map(len, sides)) == sizes
@@ -216,7 +279,8 @@ def test_shapes_have_their_numbers_of_subjects_and_both_sexes_on_each_side(name:
 
 
 def test_the_shapes_of_tfds_come_to_its_counts_of_clips() -> None:
-    """91 speakers of 82 clips are 7,462, of which 24 are missing: only 63 / 9 / 19 speakers give its counts."""
+    """91 speakers of 82 clips are 7,462, of which 24 are missing: only 63 / 9 / 19 speakers give
+    its counts."""
     for clips, speakers in ((5144, 63), (738, 9), (1556, 19)):
         assert speakers - 1 < clips / 82 <= speakers
 
@@ -239,9 +303,14 @@ def test_frames_at_random_put_every_clip_on_both_sides_and_each_class_by_its_sha
     for label in EMOTIONS:
         mask = np.concatenate([drawn[clip] for clip in frames if labels[clip] == label])
         assert mask.sum() == round(len(mask) * 0.2)
-    assert all((drawn[clip] == again).all() for clip, again in frames_at_random(frames, labels, 0.2, seed=0).items())
+    assert all(
+        (drawn[clip] == again).all()
+        for clip, again in frames_at_random(frames, labels, 0.2, seed=0).items()
+    )
     with pytest.raises(SplitError, match="1 clips have no class, such as c/00"):
-        frames_at_random(frames, {clip: label for clip, label in labels.items() if clip != "c/00"}, 0.2, seed=0)
+        frames_at_random(
+            frames, {clip: label for clip, label in labels.items() if clip != "c/00"}, 0.2, seed=0
+        )
 
 
 def test_folds_of_the_real_crema_d_lack_no_class_and_no_sex_and_are_near_the_bound() -> None:
@@ -256,7 +325,19 @@ def test_folds_of_the_real_crema_d_lack_no_class_and_no_sex_and_are_near_the_bou
     clips, labels = [], []
     for name in names:
         actor, _, emotion, _ = name.split("_")
-        clips.append(Clip(f"cremad/{name}", "cremad", f"cremad/{actor}", f"cremad/{actor}", f"cremad/{name}", sex_of[actor], "", "", 0))
+        clips.append(
+            Clip(
+                f"cremad/{name}",
+                "cremad",
+                f"cremad/{actor}",
+                f"cremad/{actor}",
+                f"cremad/{name}",
+                sex_of[actor],
+                "",
+                "",
+                0,
+            )
+        )
         labels.append(Label(f"cremad/{name}", "cremad6", "intended", emotion))
     rows = subject_kfold(clips, labels)
     balance = weigh(rows, clips, labels)
@@ -291,10 +372,14 @@ def test_a_store_takes_a_holdout_and_says_what_it_was_made_with(store: Path) -> 
         "empty_classes": snapshot.schemes["holdout"]["empty_classes"],
     }
     rows = FeatureStore(store).folds()
-    assert {group for group, role in zip(rows["group_id"], rows["role"], strict=True) if role == "test"} == {subjects[0]}
+    assert {
+        group for group, role in zip(rows["group_id"], rows["role"], strict=True) if role == "test"
+    } == {subjects[0]}
 
 
-def test_a_store_takes_a_leaking_split_under_its_own_name_and_says_that_it_leaks(store: Path) -> None:
+def test_a_store_takes_a_leaking_split_under_its_own_name_and_says_that_it_leaks(
+    store: Path,
+) -> None:
     from flows.steps import write_folds
     from flows.view_split import claims
 
@@ -309,7 +394,9 @@ def test_a_store_takes_a_leaking_split_under_its_own_name_and_says_that_it_leaks
     assert not any("leaks" in sentence for sentence in claims("subject_kfold", facts))
 
 
-def test_a_store_refuses_a_scheme_that_claims_to_be_disjoint_and_is_not(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_refuses_a_scheme_that_claims_to_be_disjoint_and_is_not(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from flows.steps import write_folds
     from stores import FeatureStore
 
@@ -317,9 +404,16 @@ def test_a_store_refuses_a_scheme_that_claims_to_be_disjoint_and_is_not(store: P
         """Deals at random and claims to keep everything together."""
 
         def __call__(self, clips: Any, labels: Any, *options: Any) -> list[Fold]:
-            return [replace(row, scheme="liar") for row in SCHEMES["random_80_20_leaking"](clips, labels)]
+            return [
+                replace(row, scheme="liar")
+                for row in SCHEMES["random_80_20_leaking"](clips, labels)
+            ]
 
-    monkeypatch.setitem(SCHEMES, "liar", Liar("liar", SCHEMES["holdout"].deal, "Claims what it does not keep."))
-    with pytest.raises(LeakingSplit, match=r"fold 0 of liar has the group sample/[0-9]+ on two sides"):
+    monkeypatch.setitem(
+        SCHEMES, "liar", Liar("liar", SCHEMES["holdout"].deal, "Claims what it does not keep.")
+    )
+    with pytest.raises(
+        LeakingSplit, match=r"fold 0 of liar has the group sample/[0-9]+ on two sides"
+    ):
         write_folds(store, "liar", None, 0)
     assert "liar" not in set(FeatureStore(store).folds()["scheme"])

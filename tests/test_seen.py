@@ -1,4 +1,5 @@
-"""A file that looks as it did is not read again, and one that does not is; rows go through the same functions as in a build."""
+"""A file that looks as it did is not read again, and one that does not is; rows go through the same
+functions as in a build."""
 
 import hashlib
 import os
@@ -37,22 +38,42 @@ def listing(folder: Path) -> list[Found]:
     """As a scan lists it, with two clips that share the file a.wav."""
     names = ["a", *sorted(path.stem for path in folder.iterdir())]
     ids = [f"made/{name}{'-1' if at == 0 else ''}" for at, name in enumerate(names)]
-    clips = [Clip(one, "made", None, None, one, None, f"{name}.wav", "", 0) for one, name in zip(ids, names, strict=True)]
-    spans = [replace(clip, start_s=float(at)) if clip.path == "a.wav" else clip for at, clip in enumerate(clips)]
+    clips = [
+        Clip(one, "made", None, None, one, None, f"{name}.wav", "", 0)
+        for one, name in zip(ids, names, strict=True)
+    ]
+    spans = [
+        replace(clip, start_s=float(at)) if clip.path == "a.wav" else clip
+        for at, clip in enumerate(clips)
+    ]
     return [Found(clip, ()) for clip in sorted(spans, key=lambda clip: clip.clip_id)]
 
 
 def read(folder: Path, found: Sequence[Found]) -> list[Found]:
     """Hashed and probed, as far as these tests need it."""
-    data = {one.clip.path: (folder / one.clip.path).read_bytes() for one in found if one.bad is None}
+    data = {
+        one.clip.path: (folder / one.clip.path).read_bytes() for one in found if one.bad is None
+    }
     return [
-        one if one.bad else replace(one, clip=replace(one.clip, sha256=hashlib.sha256(data[one.clip.path]).hexdigest(),
-        bytes=len(data[one.clip.path]), duration_s=1.0, rate_hz=16000))
+        one
+        if one.bad
+        else replace(
+            one,
+            clip=replace(
+                one.clip,
+                sha256=hashlib.sha256(data[one.clip.path]).hexdigest(),
+                bytes=len(data[one.clip.path]),
+                duration_s=1.0,
+                rate_hz=16000,
+            ),
+        )
         for one in found
-    ]  # fmt: skip
+    ]
 
 
-def build(store: Path, folder: Path, held: Held = NOTHING_HELD, rehash: bool = False) -> tuple[set[str], Held]:
+def build(
+    store: Path, folder: Path, held: Held = NOTHING_HELD, rehash: bool = False
+) -> tuple[set[str], Held]:
     """The clips whose files were read, and what the store holds afterwards."""
     store.mkdir(exist_ok=True)
     listed = listing(folder)
@@ -60,7 +81,9 @@ def build(store: Path, folder: Path, held: Held = NOTHING_HELD, rehash: bool = F
     settled, rest = looks.settle(held, 0, len(listed))
     scan = Scan.of({"made": folder}, [*settled, *read(folder, rest)])
     looks.keep(scan.clips)
-    assert scan.clips.equals(Scan.of({"made": folder}, read(folder, listed)).clips)  # whatever was read, the result is that of reading all
+    assert scan.clips.equals(
+        Scan.of({"made": folder}, read(folder, listed)).clips
+    )  # whatever was read, the result is that of reading all
     return {one.clip.clip_id for one in rest}, replace(held, clip_table=scan.clips)
 
 
@@ -94,28 +117,38 @@ def test_a_file_that_another_takes_the_place_of_is_read(folder: Path, tmp_path: 
     assert build(tmp_path / "store", folder, held)[0] == {"made/b"}
 
 
-def test_a_file_that_was_just_changed_is_read_again_the_next_time(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_just_changed_is_read_again_the_next_time(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(flows.seen, "_SETTLED_NS", 3600 * 10**9)
     _, held = build(tmp_path / "store", folder)
     assert build(tmp_path / "store", folder, held)[0] == ALL
 
 
-def test_a_file_is_read_for_a_clip_that_the_store_does_not_hold_as_it_is(folder: Path, tmp_path: Path) -> None:
+def test_a_file_is_read_for_a_clip_that_the_store_does_not_hold_as_it_is(
+    folder: Path, tmp_path: Path
+) -> None:
     _, held = build(tmp_path / "store", folder)
     assert build(tmp_path / "store", folder)[0] == ALL
-    other = Scan.of({}, [Found(replace(clip, duration_s=None), ()) for clip in held.known(["made/b"]).values()])
+    other = Scan.of(
+        {}, [Found(replace(clip, duration_s=None), ()) for clip in held.known(["made/b"]).values()]
+    )
     assert build(tmp_path / "store", folder, replace(held, clip_table=other.clips))[0] == ALL
 
 
 @pytest.mark.parametrize("data", [b"", b"no Parquet"])
-def test_a_record_that_cannot_be_read_is_as_good_as_none(folder: Path, tmp_path: Path, data: bytes) -> None:
+def test_a_record_that_cannot_be_read_is_as_good_as_none(
+    folder: Path, tmp_path: Path, data: bytes
+) -> None:
     _, held = build(tmp_path / "store", folder)
     (tmp_path / "store" / ".seen.parquet").write_bytes(data)
     assert build(tmp_path / "store", folder, held)[0] == ALL
     assert build(tmp_path / "store", folder, held)[0] == set()
 
 
-def test_a_clip_that_is_refused_by_its_name_and_a_file_that_is_gone_are_left_to_the_reader(folder: Path, tmp_path: Path) -> None:
+def test_a_clip_that_is_refused_by_its_name_and_a_file_that_is_gone_are_left_to_the_reader(
+    folder: Path, tmp_path: Path
+) -> None:
     listed = listing(folder)
     listed[2] = replace(listed[2], bad=BadClip("made/b", Reason.KNOWN_BAD, "x"))
     (folder / "c.wav").unlink()
@@ -123,4 +156,6 @@ def test_a_clip_that_is_refused_by_its_name_and_a_file_that_is_gone_are_left_to_
     looks = Looks(tmp_path / "store", {"made": folder}, listed, rehash=False)
     assert looks.settle(NOTHING_HELD, 0, 4) == ([], listed)
     looks.keep(Scan.of({}, [*read(folder, listed[:3]), listed[3]]).clips)
-    assert [row.file for row in SEEN.rows(SEEN.read(tmp_path / "store" / ".seen.parquet"))] == ["made/a.wav"]
+    assert [row.file for row in SEEN.rows(SEEN.read(tmp_path / "store" / ".seen.parquet"))] == [
+        "made/a.wav"
+    ]

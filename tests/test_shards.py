@@ -1,4 +1,5 @@
-"""Shards: what is written is read back, the same bytes every time, whole or not at all; a hostile file is refused."""
+"""Shards: what is written is read back, the same bytes every time, whole or not at all; a hostile
+file is refused."""
 
 import hashlib
 import itertools
@@ -32,23 +33,47 @@ from stores.writer import ShardWriter
 ROOT = Path(__file__).parents[1]
 
 
-def spec_of(name: str = "mfcc", dtype: str = "float32", shape: tuple[int, ...] = (4,), **others: Any) -> FeatureSpec:
+def spec_of(
+    name: str = "mfcc", dtype: str = "float32", shape: tuple[int, ...] = (4,), **others: Any
+) -> FeatureSpec:
     dims = ("time", *(f"d{i}" for i in range(len(shape))))
     key = fingerprint(name, 1, {"n": list(shape)}, {})
-    return FeatureSpec(name, dtype, dims, shape, "made up, ünits", others.pop("hop_s", 0.01), key, name, 1, "{}", **others)
+    return FeatureSpec(
+        name,
+        dtype,
+        dims,
+        shape,
+        "made up, ünits",
+        others.pop("hop_s", 0.01),
+        key,
+        name,
+        1,
+        "{}",
+        **others,
+    )
 
 
 CROPS = spec_of("crops", "uint8", (16, 24, 3), codec="jpeg", hop_s=None, needs=("ab" * 16,))
 
 
-def track_of(rows: int, spec: FeatureSpec, seed: int = 0, invalid: tuple[int, ...] = (), notes: tuple[str, ...] = ()) -> Track:
+def track_of(
+    rows: int,
+    spec: FeatureSpec,
+    seed: int = 0,
+    invalid: tuple[int, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Track:
     """Seeded values; JPEG images where the spec says so."""
     rng = np.random.default_rng(seed)
     valid = ~np.isin(np.arange(rows), invalid)
     if spec.codec == "jpeg":
         values: Any = np.empty(rows, dtype=object)
         for i in range(rows):
-            values[i] = cv2.imencode(".jpg", rng.integers(0, 256, spec.shape, np.uint8))[1].tobytes() if valid[i] else b""
+            values[i] = (
+                cv2.imencode(".jpg", rng.integers(0, 256, spec.shape, np.uint8))[1].tobytes()
+                if valid[i]
+                else b""
+            )
     else:
         values = (rng.normal(size=(rows, *spec.shape)) * 50).astype(spec.dtype)
         if values.dtype.kind == "f":
@@ -58,11 +83,24 @@ def track_of(rows: int, spec: FeatureSpec, seed: int = 0, invalid: tuple[int, ..
 
 def same(left: Track, right: Track) -> bool:
     equal_nan = left.values.dtype.kind == "f"
-    values = left.values.dtype == right.values.dtype and np.array_equal(left.values, right.values, equal_nan=equal_nan)
-    return values and np.array_equal(left.seconds, right.seconds) and np.array_equal(left.valid, right.valid) and left.notes == right.notes
+    values = left.values.dtype == right.values.dtype and np.array_equal(
+        left.values, right.values, equal_nan=equal_nan
+    )
+    return (
+        values
+        and np.array_equal(left.seconds, right.seconds)
+        and np.array_equal(left.valid, right.valid)
+        and left.notes == right.notes
+    )
 
 
-def write(root: Path, file: str, spec: FeatureSpec, tracks: dict[str, Track], refused: tuple[BadClip, ...] = ()) -> ShardWriter:
+def write(
+    root: Path,
+    file: str,
+    spec: FeatureSpec,
+    tracks: dict[str, Track],
+    refused: tuple[BadClip, ...] = (),
+) -> ShardWriter:
     with ShardWriter(root, file, spec) as shard:
         for clip_id, track in tracks.items():
             shard.add(clip_id, track)
@@ -72,7 +110,10 @@ def write(root: Path, file: str, spec: FeatureSpec, tracks: dict[str, Track], re
 
 
 SPEC = spec_of()
-TRACKS = {f"made/{i}": track_of(rows, SPEC, i, notes=("silent", "short")[:i]) for i, rows in enumerate((5, 0, 3))}
+TRACKS = {
+    f"made/{i}": track_of(rows, SPEC, i, notes=("silent", "short")[:i])
+    for i, rows in enumerate((5, 0, 3))
+}
 BAD = BadClip("made/bad", Reason.NO_FACE, "no face in 12 frames, expected öne")
 
 
@@ -89,11 +130,16 @@ BAD = BadClip("made/bad", Reason.NO_FACE, "no face in 12 frames, expected öne")
     ids=lambda spec: f"{spec.dtype}-{spec.codec}-{len(spec.shape)}d",
 )
 def test_tracks_come_back_as_they_went_in(tmp_path: Path, spec: FeatureSpec) -> None:
-    tracks = {f"made/ü{i}": track_of(rows, spec, i, invalid=(1,), notes=("silent",) * (i % 2)) for i, rows in enumerate((4, 0, 1, 300))}
+    tracks = {
+        f"made/ü{i}": track_of(rows, spec, i, invalid=(1,), notes=("silent",) * (i % 2))
+        for i, rows in enumerate((4, 0, 1, 300))
+    }
     record = write(tmp_path, "shards/a.h5", spec, tracks, (BAD,)).record
     shard = open_shard(tmp_path, "shards/a.h5")
     assert shard.spec == spec
-    assert [same(shard.track(clip_id, decode=False), track) for clip_id, track in tracks.items()] == [True] * 4
+    assert [
+        same(shard.track(clip_id, decode=False), track) for clip_id, track in tracks.items()
+    ] == [True] * 4
     assert [entry[:4] for entry in shard.entries] == [
         ("made/ü0", 0, 4, 3),
         ("made/ü1", 4, 0, 0),
@@ -104,7 +150,12 @@ def test_tracks_come_back_as_they_went_in(tmp_path: Path, spec: FeatureSpec) -> 
     assert shard.refused == [("made/bad", "no_face", "no face in 12 frames, expected öne")]
     path = tmp_path / record.file
     assert record == shard.record()
-    assert (record.file, record.clips, record.rows, record.bytes) == ("shards/a.h5", 4, 305, path.stat().st_size)
+    assert (record.file, record.clips, record.rows, record.bytes) == (
+        "shards/a.h5",
+        4,
+        305,
+        path.stat().st_size,
+    )
     assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -118,7 +169,11 @@ def test_h5py_alone_reads_a_shard(tmp_path: Path) -> None:
         assert file["valid"].dtype == bool
         assert file.attrs["units"] == "made up, ünits"
         assert file.attrs["hop_s"] == 0.01
-        assert [file[name].id.get_offset() % 64 for name in ("values", "seconds", "offsets")] == [0, 0, 0]
+        assert [file[name].id.get_offset() % 64 for name in ("values", "seconds", "offsets")] == [
+            0,
+            0,
+            0,
+        ]
 
 
 def test_a_decoded_image_is_what_opencv_decodes_in_rgb(tmp_path: Path) -> None:
@@ -134,15 +189,24 @@ def test_a_decoded_image_is_what_opencv_decodes_in_rgb(tmp_path: Path) -> None:
 def test_an_image_is_not_turned_by_what_its_header_says(tmp_path: Path) -> None:
     plain = track_of(1, CROPS)
     turned = np.empty(1, object)
-    tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"  # orientation 6: a quarter turn
-    turned[0] = plain.values[0][:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + plain.values[0][2:]
+    # orientation 6: a quarter turn
+    tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    turned[0] = (
+        plain.values[0][:2]
+        + b"\xff\xe1"
+        + (len(tag) + 2).to_bytes(2, "big")
+        + tag
+        + plain.values[0][2:]
+    )
     write(tmp_path, "a.h5", CROPS, {"made/0": plain, "made/1": replace(plain, values=turned)})
     shard = open_shard(tmp_path, "a.h5")
     np.testing.assert_array_equal(shard.track("made/0").values, shard.track("made/1").values)
 
 
 @pytest.mark.parametrize("spec", [SPEC, CROPS], ids=["raw", "jpeg"])
-def test_a_shard_of_no_clip_and_one_of_no_row_can_be_read(tmp_path: Path, spec: FeatureSpec) -> None:
+def test_a_shard_of_no_clip_and_one_of_no_row_can_be_read(
+    tmp_path: Path, spec: FeatureSpec
+) -> None:
     write(tmp_path, "none.h5", spec, {})
     write(tmp_path, "refused.h5", spec, {}, (BAD,))
     write(tmp_path, "empty.h5", spec, {"made/0": track_of(0, spec)})
@@ -155,7 +219,9 @@ def test_a_shard_of_no_clip_and_one_of_no_row_can_be_read(tmp_path: Path, spec: 
 def test_any_order_and_any_moment_of_writing_gives_the_same_bytes(tmp_path: Path) -> None:
     seen = set()
     for number, order in enumerate(itertools.permutations(TRACKS)):
-        write(tmp_path, f"{number}.h5", SPEC, {clip_id: TRACKS[clip_id] for clip_id in order}, (BAD,))
+        write(
+            tmp_path, f"{number}.h5", SPEC, {clip_id: TRACKS[clip_id] for clip_id in order}, (BAD,)
+        )
         seen.add((tmp_path / f"{number}.h5").read_bytes())
     time.sleep(1.1)  # HDF5's own time stamps count seconds
     write(tmp_path, "later.h5", SPEC, TRACKS, (BAD,))
@@ -166,7 +232,14 @@ def test_the_key_of_a_shard_depends_on_what_it_holds_and_on_no_order() -> None:
     clips = [("made/0", "00"), ("made/1", "11")]
     assert shard_key("ab", clips) == shard_key("ab", clips[::-1])
     assert (
-        len({shard_key("ab", clips), shard_key("ac", clips), shard_key("ab", clips[:1]), shard_key("ab", [("made/0", "01"), clips[1]])})
+        len(
+            {
+                shard_key("ab", clips),
+                shard_key("ac", clips),
+                shard_key("ab", clips[:1]),
+                shard_key("ab", [("made/0", "01"), clips[1]]),
+            }
+        )
         == 4
     )
 
@@ -190,7 +263,10 @@ def _changed(**columns: Any) -> Track:
 @pytest.mark.parametrize(
     ("track", "message"),
     [
-        (_changed(values=np.zeros((5, 4), np.float64)), "declared float32, got float64 for made/x; cast"),
+        (
+            _changed(values=np.zeros((5, 4), np.float64)),
+            "declared float32, got float64 for made/x; cast",
+        ),
         (_changed(values=np.zeros((5, 3), np.float32)), r"declared \(time, 4\), got \(5, 3\)"),
         (_changed(seconds=np.zeros(5, np.float32)), "expected finite float64"),
         (_changed(seconds=np.full(5, np.inf)), "expected finite float64"),
@@ -198,7 +274,9 @@ def _changed(**columns: Any) -> Track:
         (_changed(notes=("a,b",)), "words without commas"),
     ],
 )
-def test_a_track_that_is_not_what_the_spec_declares_is_refused(tmp_path: Path, track: Track, message: str) -> None:
+def test_a_track_that_is_not_what_the_spec_declares_is_refused(
+    tmp_path: Path, track: Track, message: str
+) -> None:
     with pytest.raises(ValueError, match=message), ShardWriter(tmp_path, "a.h5", SPEC) as shard:
         shard.add("made/x", track)
     assert list(tmp_path.iterdir()) == []
@@ -215,7 +293,9 @@ def test_images_must_be_bytes_and_there_where_valid_says_so(tmp_path: Path) -> N
     assert shard.record.clips == 1
 
 
-def test_a_value_that_is_not_finite_is_a_bad_clip_unless_its_row_is_not_valid(tmp_path: Path) -> None:
+def test_a_value_that_is_not_finite_is_a_bad_clip_unless_its_row_is_not_valid(
+    tmp_path: Path,
+) -> None:
     values = np.zeros((3, 4), np.float32)
     values[1, 2] = np.inf
     seconds, valid = np.arange(3.0), np.ones(3, bool)
@@ -241,7 +321,9 @@ def test_a_writer_cannot_be_pickled_and_says_what_to_do(tmp_path: Path) -> None:
         pickle.dumps(ShardWriter(tmp_path, "a.h5", SPEC))
 
 
-def test_an_exception_in_the_block_publishes_nothing_and_leaves_the_old_file(tmp_path: Path) -> None:
+def test_an_exception_in_the_block_publishes_nothing_and_leaves_the_old_file(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, "a.h5", SPEC, TRACKS)
     before = (tmp_path / "a.h5").read_bytes()
     with suppress(KeyboardInterrupt), ShardWriter(tmp_path, "a.h5", SPEC) as shard:
@@ -251,7 +333,10 @@ def test_an_exception_in_the_block_publishes_nothing_and_leaves_the_old_file(tmp
     assert (tmp_path / "a.h5").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["/etc/a.h5", "../a.h5", "shards/../../a.h5", "", ".", "a//b.h5", "a\\b.h5", "C:/a.h5", "a\0b"])
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/a.h5", "../a.h5", "shards/../../a.h5", "", ".", "a//b.h5", "a\\b.h5", "C:/a.h5", "a\0b"],
+)
 def test_a_name_that_leads_out_of_the_store_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(WrongRecord, match="not a path below the store"):
         inside(tmp_path, name)
@@ -274,7 +359,9 @@ def test_a_link_out_of_the_store_is_refused(tmp_path: Path) -> None:
         (replace(CROPS, shape=(4, 4), dims=("time", "a", "b")), "the codec of feature"),
     ],
 )
-def test_a_spec_that_lays_out_no_array_is_refused(tmp_path: Path, spec: FeatureSpec, message: str) -> None:
+def test_a_spec_that_lays_out_no_array_is_refused(
+    tmp_path: Path, spec: FeatureSpec, message: str
+) -> None:
     with pytest.raises(WrongRecord, match=message):
         ShardWriter(tmp_path, "a.h5", spec)
 
@@ -324,14 +411,23 @@ def _attribute(name: str, value: Any) -> Callable[[h5py.File], None]:
 HOSTILE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "compressed": (_replace("values", compression="gzip"), "one contiguous block"),
     "chunked": (_replace("values", chunks=(2, 2)), "one contiguous block"),
-    "objects": (_replace("notes", data=["a", "b", "c"], dtype=h5py.string_dtype()), "notes is object"),
+    "objects": (
+        _replace("notes", data=["a", "b", "c"], dtype=h5py.string_dtype()),
+        "notes is object",
+    ),
     "other dtype": (_replace("values", dtype="f8"), "values is float64"),
     "other length": (_replace("seconds", data=np.zeros(2)), "expected"),
     "single value": (_replace("seconds", data=3.0), "single value"),
     "soft link": (_link("values", h5py.SoftLink("/seconds")), "a link to elsewhere"),
-    "external link": (_link("values", h5py.ExternalLink("/etc/passwd", "/values")), "a link to elsewhere"),
+    "external link": (
+        _link("values", h5py.ExternalLink("/etc/passwd", "/values")),
+        "a link to elsewhere",
+    ),
     "missing": (lambda file: file.pop("valid"), "valid is missing"),
-    "group": (lambda file: (file.pop("valid"), file.create_group("valid")), "valid is not a dataset"),
+    "group": (
+        lambda file: (file.pop("valid"), file.create_group("valid")),
+        "valid is not a dataset",
+    ),
     "virtual": (_virtual, "one contiguous block"),
     "external storage": (_external, "one contiguous block"),
     "no version": (_attribute("format_version", None), "format_version is None"),
@@ -353,7 +449,9 @@ def test_a_hostile_shard_is_refused_in_a_sentence(tmp_path: Path, case: str) -> 
         open_shard(tmp_path, "a.h5")
 
 
-def test_a_cut_or_foreign_file_is_refused_and_no_byte_of_a_shard_can_crash_the_reader(tmp_path: Path) -> None:
+def test_a_cut_or_foreign_file_is_refused_and_no_byte_of_a_shard_can_crash_the_reader(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, "a.h5", SPEC, TRACKS, (BAD,))
     whole = (tmp_path / "a.h5").read_bytes()
     for size in (0, 7, 100, len(whole) // 2, len(whole) - 1):
@@ -407,7 +505,9 @@ def test_a_published_file_is_whole_and_a_failed_one_leaves_the_old(tmp_path: Pat
 
 def test_sweep_removes_hidden_files_of_writers_and_nothing_else(tmp_path: Path) -> None:
     ours = tmp_path / "shards" / ".a.h5.123-0123abcd.tmp"
-    others = [tmp_path / "shards" / name for name in (".a.tmp", "a.h5", "a.123-0123abcd.tmp", ".keep")]
+    others = [
+        tmp_path / "shards" / name for name in (".a.tmp", "a.h5", "a.123-0123abcd.tmp", ".keep")
+    ]
     ours.parent.mkdir()
     for path in (ours, *others):
         path.touch()
@@ -441,12 +541,21 @@ WRITE_BIG = textwrap.dedent("""
 
 def run_big(root: Path, limit: int, clips: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", WRITE_BIG, str(root), str(limit), str(clips)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
-# 20,000 rows are 320,000 bytes of values a clip: the disk is full while rows are spooled, and while the shard is laid down.
-@pytest.mark.parametrize(("limit", "clips"), [(700_000, 3), (970_000, 3), (2_000, 1)], ids=["spooling", "publishing", "at once"])
-def test_a_file_that_cannot_grow_is_an_oserror_and_nothing_is_published_or_left(tmp_path: Path, limit: int, clips: int) -> None:
+# 20,000 rows are 320,000 bytes of values a clip: the disk is full while rows are spooled, and while
+# the shard is laid down.
+@pytest.mark.parametrize(
+    ("limit", "clips"),
+    [(700_000, 3), (970_000, 3), (2_000, 1)],
+    ids=["spooling", "publishing", "at once"],
+)
+def test_a_file_that_cannot_grow_is_an_oserror_and_nothing_is_published_or_left(
+    tmp_path: Path, limit: int, clips: int
+) -> None:
     process = run_big(tmp_path, limit, clips)
     out, err = process.communicate(timeout=60)
     assert out.splitlines()[-1] == "OSError 27", err
@@ -467,7 +576,9 @@ def small_disk(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("clips", [1, 3], ids=["publishing", "spooling"])
-def test_a_full_disk_is_an_oserror_and_nothing_is_published_or_left(small_disk: Path, clips: int) -> None:
+def test_a_full_disk_is_an_oserror_and_nothing_is_published_or_left(
+    small_disk: Path, clips: int
+) -> None:
     process = run_big(small_disk, 0, clips)
     out, err = process.communicate(timeout=60)
     assert out.splitlines()[-1] == "OSError 28", err
@@ -501,11 +612,15 @@ def stop_while_publishing(root: Path) -> "subprocess.Popen[str]":
     while process.poll() is None and not leftovers(root):
         time.sleep(0.0005)
     process.send_signal(signal.SIGSTOP)
-    assert len(leftovers(root)) == 1, "the writer was done before it could be stopped; give it more clips"
+    assert len(leftovers(root)) == 1, (
+        "the writer was done before it could be stopped; give it more clips"
+    )
     return process
 
 
-def test_a_writer_killed_while_it_lays_down_the_shard_leaves_a_hidden_file_only(tmp_path: Path) -> None:
+def test_a_writer_killed_while_it_lays_down_the_shard_leaves_a_hidden_file_only(
+    tmp_path: Path,
+) -> None:
     process = stop_while_publishing(tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)

@@ -1,4 +1,5 @@
-"""Snapshots: one pointer, written last; the same content is no new snapshot; what is read is checked."""
+"""Snapshots: one pointer, written last; the same content is no new snapshot; what is read is
+checked."""
 
 import json
 import os
@@ -26,7 +27,16 @@ from manifests.table import WrongTable
 from manifests.tracks import Track
 from stores.hdf5 import open_shard, shard_key
 from stores.records import ShardRecord, StoredFeature
-from stores.snapshot import NewerFormat, NotCommitted, Snapshot, WrongSnapshot, load_snapshot, publish, read_compact, read_table
+from stores.snapshot import (
+    NewerFormat,
+    NotCommitted,
+    Snapshot,
+    WrongSnapshot,
+    load_snapshot,
+    publish,
+    read_compact,
+    read_table,
+)
 from tests.test_shards import CROPS, ROOT, SPEC, spec_of, track_of, write
 
 LOGMEL = spec_of("logmel", shape=(6,), hop_s=0.02)
@@ -47,26 +57,48 @@ def tracks_for(spec: FeatureSpec, count: int) -> dict[str, Track | BadClip]:
     }
 
 
-def write_shards(root: Path, spec: FeatureSpec, tracks: Mapping[str, Track | BadClip], per_shard: int) -> list[ShardRecord]:
+def write_shards(
+    root: Path, spec: FeatureSpec, tracks: Mapping[str, Track | BadClip], per_shard: int
+) -> list[ShardRecord]:
     records, ids = [], sorted(tracks)
     for at in range(0, len(ids), per_shard):
         part = {clip_id: tracks[clip_id] for clip_id in ids[at : at + per_shard]}
         file = f"shards/{spec.name}/{spec.fingerprint}/{shard_key(spec.fingerprint, [(c, '0') for c in part])}.h5"
         bad = tuple(track for track in part.values() if isinstance(track, BadClip))
-        records.append(write(root, file, spec, {c: t for c, t in part.items() if isinstance(t, Track)}, bad).record)
+        records.append(
+            write(
+                root, file, spec, {c: t for c, t in part.items() if isinstance(t, Track)}, bad
+            ).record
+        )
     return records
 
 
-def index_of(root: Path, features: Iterable[StoredFeature]) -> tuple[list[IndexRow], list[Quarantined]]:
+def index_of(
+    root: Path, features: Iterable[StoredFeature]
+) -> tuple[list[IndexRow], list[Quarantined]]:
     index, lost = [], []
     for feature in features:
         name, key = feature.spec.name, feature.spec.fingerprint
         for record in feature.shards:
             shard = open_shard(root, record.file)
             for clip_id, start, rows, valid, notes in shard.entries:
-                index.append(IndexRow(clip_id, name, key, State.STORED, record.file, start, rows, valid, ",".join(notes)))
+                index.append(
+                    IndexRow(
+                        clip_id,
+                        name,
+                        key,
+                        State.STORED,
+                        record.file,
+                        start,
+                        rows,
+                        valid,
+                        ",".join(notes),
+                    )
+                )
             for clip_id, reason, detail in shard.refused:
-                index.append(IndexRow(clip_id, name, key, State.QUARANTINED, None, None, None, None, ""))
+                index.append(
+                    IndexRow(clip_id, name, key, State.QUARANTINED, None, None, None, None, "")
+                )
                 lost.append(Quarantined(clip_id, name, reason, detail))
     return index, lost
 
@@ -74,10 +106,26 @@ def index_of(root: Path, features: Iterable[StoredFeature]) -> tuple[list[IndexR
 def tables_of(count: int, index: list[IndexRow], lost: list[Quarantined]) -> dict[str, pa.Table]:
     ids = clip_ids(count)
     clips = [
-        Clip(c, "made", f"made/s{i % 3}", f"made/s{i % 3}", c, None, f"{c}.wav", "0" * 64, 1, has_audio=True) for i, c in enumerate(ids)
+        Clip(
+            c,
+            "made",
+            f"made/s{i % 3}",
+            f"made/s{i % 3}",
+            c,
+            None,
+            f"{c}.wav",
+            "0" * 64,
+            1,
+            has_audio=True,
+        )
+        for i, c in enumerate(ids)
     ]
     labels = [Label(c, "made3", "intended", EMOTIONS[i % 3]) for i, c in enumerate(ids)]
-    folds = [Fold("thirds", k, c, f"made/s{i % 3}", Role.TEST if i % 3 == k else Role.TRAIN) for k in range(3) for i, c in enumerate(ids)]
+    folds = [
+        Fold("thirds", k, c, f"made/s{i % 3}", Role.TEST if i % 3 == k else Role.TRAIN)
+        for k in range(3)
+        for i, c in enumerate(ids)
+    ]
     return {
         "clips": CLIPS.build(clips),
         "labels": LABELS.build(labels),
@@ -89,14 +137,28 @@ def tables_of(count: int, index: list[IndexRow], lost: list[Quarantined]) -> dic
 
 
 def make_store(
-    root: Path, count: int = 7, specs: tuple[FeatureSpec, ...] = (SPEC, LOGMEL, CROPS), per_shard: int = 3, **changed: Any
+    root: Path,
+    count: int = 7,
+    specs: tuple[FeatureSpec, ...] = (SPEC, LOGMEL, CROPS),
+    per_shard: int = 3,
+    **changed: Any,
 ) -> Snapshot:
-    """A store of `count` clips with three subjects, three emotions and three folds. `changed` tables replace the made ones."""
-    features = {spec.name: StoredFeature(spec, tuple(write_shards(root, spec, tracks_for(spec, count), per_shard))) for spec in specs}
-    return commit(root, features, {**tables_of(count, *index_of(root, features.values())), **changed})
+    """A store of `count` clips with three subjects, three emotions and three folds. `changed`
+    tables replace the made ones."""
+    features = {
+        spec.name: StoredFeature(
+            spec, tuple(write_shards(root, spec, tracks_for(spec, count), per_shard))
+        )
+        for spec in specs
+    }
+    return commit(
+        root, features, {**tables_of(count, *index_of(root, features.values())), **changed}
+    )
 
 
-def commit(root: Path, features: Mapping[str, StoredFeature], tables: Mapping[str, pa.Table], **how: Any) -> Snapshot:
+def commit(
+    root: Path, features: Mapping[str, StoredFeature], tables: Mapping[str, pa.Table], **how: Any
+) -> Snapshot:
     parent = load_snapshot(root) if (root / "dataset.json").exists() else None
     plain: dict[str, Any] = {
         "recipe": {"name": "made", "mfcc": {"n": 4}},
@@ -108,11 +170,17 @@ def commit(root: Path, features: Mapping[str, StoredFeature], tables: Mapping[st
 
 
 def tables_in(root: Path, snapshot: Snapshot) -> dict[str, pa.Table]:
-    return {name: read_table(root, snapshot, table) for name, table in stores.snapshot.TABLES.items()}
+    return {
+        name: read_table(root, snapshot, table) for name, table in stores.snapshot.TABLES.items()
+    }
 
 
 def files_of(root: Path) -> dict[str, bytes]:
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_what_was_published_is_loaded_again(tmp_path: Path) -> None:
@@ -123,7 +191,10 @@ def test_what_was_published_is_loaded_again(tmp_path: Path) -> None:
     assert snapshot.counts["quarantined"] == 1
     assert snapshot.counts["shards"] == 9
     assert snapshot.features["crops"].spec == CROPS
-    assert json.loads((tmp_path / "dataset.json").read_bytes()) == {"format_version": 1, "snapshot": 1}
+    assert json.loads((tmp_path / "dataset.json").read_bytes()) == {
+        "format_version": 1,
+        "snapshot": 1,
+    }
     assert (tmp_path / "snapshots" / "000001.json").is_file()
 
 
@@ -141,8 +212,12 @@ def test_publishing_the_same_again_writes_nothing_even_with_other_versions(tmp_p
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-@pytest.mark.parametrize("change", [{"recipe": {"name": "other"}}, {"schemes": {}}], ids=["recipe", "schemes"])
-def test_any_other_change_is_a_new_snapshot_that_shares_the_tables(tmp_path: Path, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"recipe": {"name": "other"}}, {"schemes": {}}], ids=["recipe", "schemes"]
+)
+def test_any_other_change_is_a_new_snapshot_that_shares_the_tables(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
     first = make_store(tmp_path)
     second = commit(tmp_path, first.features, tables_in(tmp_path, first), **change)
     assert (second.number, second.parent, second.tables) == (2, 1, first.tables)
@@ -159,23 +234,33 @@ def test_a_table_that_returns_to_old_rows_returns_to_the_old_file(tmp_path: Path
     assert (third.number, third.parent) == (3, 2)
 
 
-def test_another_library_that_writes_other_bytes_for_the_same_rows_changes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_library_that_writes_other_bytes_for_the_same_rows_changes_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as older:
         writer = manifests.table.pq.ParquetWriter
-        older.setattr(manifests.table.pq, "ParquetWriter", lambda sink, schema, compression: writer(sink, schema, compression="gzip"))
+        older.setattr(
+            manifests.table.pq,
+            "ParquetWriter",
+            lambda sink, schema, compression: writer(sink, schema, compression="gzip"),
+        )
         first = make_store(tmp_path)
     before, tables = files_of(tmp_path), tables_in(tmp_path, first)
     assert commit(tmp_path, first.features, tables) == first
     second = commit(tmp_path, first.features, {**tables, "labels": LABELS.build([])})
     third = commit(tmp_path, first.features, tables)
-    assert {name for name in first.tables if first.tables[name] != second.tables[name]} == {"labels"}
+    assert {name for name in first.tables if first.tables[name] != second.tables[name]} == {
+        "labels"
+    }
     assert third.tables == first.tables
     assert {name: files_of(tmp_path)[name] for name in before if name != "dataset.json"} == {
         n: b for n, b in before.items() if n != "dataset.json"
     }
 
 
-def test_a_damaged_table_file_is_written_again_by_the_next_commit_that_needs_it(tmp_path: Path) -> None:
+def test_a_damaged_table_file_is_written_again_by_the_next_commit_that_needs_it(
+    tmp_path: Path,
+) -> None:
     first = make_store(tmp_path)
     tables = tables_in(tmp_path, first)
     commit(tmp_path, first.features, {**tables, "labels": LABELS.build([])})
@@ -191,7 +276,16 @@ def test_a_parent_that_is_not_the_newest_is_refused_and_nothing_is_written(tmp_p
     before = files_of(tmp_path)
     for parent in (first, None):
         with pytest.raises(WrongSnapshot, match="another build has published meanwhile"):
-            publish(tmp_path, parent=parent, recipe={}, tables=tables, features={}, fitted={}, versions={}, schemes={})
+            publish(
+                tmp_path,
+                parent=parent,
+                recipe={},
+                tables=tables,
+                features={},
+                fitted={},
+                versions={},
+                schemes={},
+            )
     assert files_of(tmp_path) == before
 
 
@@ -207,7 +301,10 @@ def test_a_shard_that_is_not_there_is_not_committed(tmp_path: Path) -> None:
 def test_every_table_is_needed_and_each_must_be_one(tmp_path: Path) -> None:
     first = make_store(tmp_path)
     tables = tables_in(tmp_path, first)
-    with pytest.raises(WrongSnapshot, match="a snapshot has the tables clips, labels, folds, index, quarantine, audits, got"):
+    with pytest.raises(
+        WrongSnapshot,
+        match="a snapshot has the tables clips, labels, folds, index, quarantine, audits, got",
+    ):
         commit(tmp_path, first.features, {"clips": tables["clips"]})
     with pytest.raises(WrongTable):
         commit(tmp_path, first.features, {**tables, "labels": tables["folds"]})
@@ -225,7 +322,9 @@ def test_a_folder_without_a_store_says_what_to_run(tmp_path: Path, exists: bool)
 
 def test_a_snapshot_that_was_never_committed_is_not_read(tmp_path: Path) -> None:
     make_store(tmp_path)
-    (tmp_path / "snapshots" / "000002.json").write_bytes((tmp_path / "snapshots" / "000001.json").read_bytes())
+    (tmp_path / "snapshots" / "000002.json").write_bytes(
+        (tmp_path / "snapshots" / "000001.json").read_bytes()
+    )
     for number in (0, 2, -1):
         with pytest.raises(NotCommitted, match="expected 1 to 1"):
             load_snapshot(tmp_path, number)
@@ -234,7 +333,9 @@ def test_a_snapshot_that_was_never_committed_is_not_read(tmp_path: Path) -> None
 def test_a_newer_format_is_one_sentence(tmp_path: Path) -> None:
     make_store(tmp_path)
     (tmp_path / "dataset.json").write_text('{"format_version": 2, "pointer": {"new": "form"}}')
-    with pytest.raises(NewerFormat, match="has format version 2, this affectstore reads up to 1; install a newer"):
+    with pytest.raises(
+        NewerFormat, match="has format version 2, this affectstore reads up to 1; install a newer"
+    ):
         load_snapshot(tmp_path)
 
 
@@ -289,7 +390,9 @@ SHARD = ("features", "mfcc", "shards", 0)
         (_set("features", "mfcc", "spec", "shape", to=["4"]), r"spec\.shape\[0\] is str"),
     ],
 )
-def test_a_malformed_snapshot_is_one_sentence(tmp_path: Path, change: Callable[[Any], None], message: str) -> None:
+def test_a_malformed_snapshot_is_one_sentence(
+    tmp_path: Path, change: Callable[[Any], None], message: str
+) -> None:
     make_store(tmp_path, 3, (SPEC, LOGMEL))
     path = tmp_path / "snapshots" / "000001.json"
     value = json.loads(path.read_text())
@@ -338,36 +441,64 @@ KILLED_COMMIT = textwrap.dedent("""
 """)
 
 
-def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(tmp_path: Path) -> None:
+def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
+    tmp_path: Path,
+) -> None:
     make_store(tmp_path / "whole", 2, (SPEC,))
     first = load_snapshot(tmp_path / "whole")
-    commit(tmp_path / "whole", first.features, {**tables_in(tmp_path / "whole", first), "labels": LABELS.build([])}, recipe={"name": "new"})
+    commit(
+        tmp_path / "whole",
+        first.features,
+        {**tables_in(tmp_path / "whole", first), "labels": LABELS.build([])},
+        recipe={"name": "new"},
+    )
     numbers = []
-    # A commit forces to disk one table, the snapshot and the pointer, and after each the folder that holds it.
+    # A commit forces to disk one table, the snapshot and the pointer, and after each the folder
+    # that holds it.
     roots = [tmp_path / str(point) for point in range(7)]
     for root in roots:
         make_store(root, 2, (SPEC,))
-    ends = subprocess.check_output([sys.executable, "-c", KILLED_COMMIT, *map(str, roots)], cwd=ROOT, timeout=60, text=True)
+    ends = subprocess.check_output(
+        [sys.executable, "-c", KILLED_COMMIT, *map(str, roots)], cwd=ROOT, timeout=60, text=True
+    )
     assert [int(end) for end in ends.split()] == [-signal.SIGKILL] * 6 + [7]
     for root in roots:
         numbers.append(load_snapshot(root).number)
         stores.atomic.sweep(root)
         if numbers[-1] == 1:
-            commit(root, first.features, {**tables_in(root, first), "labels": LABELS.build([])}, recipe={"name": "new"})
+            commit(
+                root,
+                first.features,
+                {**tables_in(root, first), "labels": LABELS.build([])},
+                recipe={"name": "new"},
+            )
         assert files_of(root) == files_of(tmp_path / "whole")
     assert numbers == [1, 1, 1, 1, 1, 2, 2]
 
 
 def test_a_store_holds_the_same_whatever_the_process_that_wrote_it(tmp_path: Path) -> None:
     make_store(tmp_path / "here", 3, (SPEC,))
-    script = "import sys, pathlib; from tests.test_snapshot import SPEC, make_store; make_store(pathlib.Path(sys.argv[1]), 3, (SPEC,))"
+    script = (
+        "import sys, pathlib; from tests.test_snapshot import SPEC, make_store; "
+        "make_store(pathlib.Path(sys.argv[1]), 3, (SPEC,))"
+    )
     environment = {**os.environ, "PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
-    subprocess.run([sys.executable, "-c", script, str(tmp_path / "there")], cwd=ROOT, env=environment, check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "there")],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        timeout=60,
+    )
     assert files_of(tmp_path / "here") == files_of(tmp_path / "there")
 
 
 def test_the_order_of_shards_in_a_feature_does_not_matter(tmp_path: Path) -> None:
     first = make_store(tmp_path, 7, (SPEC,))
     feature = first.features["mfcc"]
-    again = commit(tmp_path, {"mfcc": replace(feature, shards=feature.shards[::-1])}, tables_in(tmp_path, first))
+    again = commit(
+        tmp_path,
+        {"mfcc": replace(feature, shards=feature.shards[::-1])},
+        tables_in(tmp_path, first),
+    )
     assert again == first

@@ -36,11 +36,15 @@ def test_rows_come_back_sorted_whatever_order_they_went_in() -> None:
 
 
 def test_every_declared_table_gives_back_the_rows_that_went_in() -> None:
-    clip = Clip("c/1", "c", None, None, "c/1", None, "1.mp4", "", 0, duration_s=1.5, has_audio=False)
+    clip = Clip(
+        "c/1", "c", None, None, "c/1", None, "1.mp4", "", 0, duration_s=1.5, has_audio=False
+    )
     index = IndexRow("c/1", "mfcc", "f", State.QUARANTINED, None, None, None, None, "")
     assert CLIPS.rows(CLIPS.build([clip])) == [clip]
     assert INDEX.rows(INDEX.build([index])) == [index]
-    assert QUARANTINE.rows(QUARANTINE.build([Quarantined("c/1", "mfcc", "no_audio", "x")])) == [Quarantined("c/1", "mfcc", "no_audio", "x")]
+    assert QUARANTINE.rows(QUARANTINE.build([Quarantined("c/1", "mfcc", "no_audio", "x")])) == [
+        Quarantined("c/1", "mfcc", "no_audio", "x")
+    ]
 
 
 def test_a_word_of_a_fixed_set_comes_back_as_that_word_and_no_other_is_taken() -> None:
@@ -91,7 +95,9 @@ def test_the_hash_does_not_depend_on_chunks_metadata_or_order_of_rows() -> None:
     assert LABELS.digest(LABELS.build(ROWS[::-1])) == LABELS.digest(whole)
 
 
-def test_a_compact_table_has_the_rows_the_hash_and_the_bytes_of_the_plain_one(tmp_path: Path) -> None:
+def test_a_compact_table_has_the_rows_the_hash_and_the_bytes_of_the_plain_one(
+    tmp_path: Path,
+) -> None:
     rows = [
         IndexRow("c/1", "faces", "f", State.QUARANTINED, None, None, None, None, ""),
         IndexRow("c/1", "mfcc", "f", State.STORED, "shards/größer.h5", 0, 5, 4, 'silent, "loud"'),
@@ -108,7 +114,9 @@ def test_a_compact_table_has_the_rows_the_hash_and_the_bytes_of_the_plain_one(tm
     path = tmp_path / "t.parquet"
     path.write_bytes(INDEX.to_bytes(plain))
     assert INDEX.read_compact(path).equals(INDEX.compact(plain))
-    assert INDEX.read_compact(path, ["state", "rows"]).equals(INDEX.compact(plain).select(["state", "rows"]))
+    assert INDEX.read_compact(path, ["state", "rows"]).equals(
+        INDEX.compact(plain).select(["state", "rows"])
+    )
     assert INDEX.digest_of(path) == INDEX.digest(plain)
     with pytest.raises(WrongTable, match="same key"):
         INDEX.arrange(INDEX.compact(INDEX.unsorted([*rows, rows[1]])))
@@ -122,7 +130,9 @@ def test_a_table_of_more_rows_than_one_step_is_checked_hashed_and_written_as_one
     whole = LABELS.build(rows)
     sink = io.BytesIO()
     metadata = pq.read_schema(pa.BufferReader(LABELS.to_bytes(whole))).metadata
-    pq.write_table(whole.replace_schema_metadata(metadata), sink, compression="zstd", row_group_size=10)
+    pq.write_table(
+        whole.replace_schema_metadata(metadata), sink, compression="zstd", row_group_size=10
+    )
     monkeypatch.setattr("manifests.table._STEP", 10)
     path = write(tmp_path / "t.parquet", whole)
     assert LABELS.rows(LABELS.read_compact(path)) == rows
@@ -137,15 +147,24 @@ def test_a_table_of_more_rows_than_one_step_is_checked_hashed_and_written_as_one
                 LABELS.check(table.take([*range(at + 1), *range(at, count)]))
 
 
-@pytest.mark.parametrize(("at", "message"), [(3, "out of order"), (10, "out of order"), (19, "same key"), (20, "same key")])
-def test_a_file_of_many_parts_is_checked_within_them_and_from_one_to_the_next(at: int, message: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [(3, "out of order"), (10, "out of order"), (19, "same key"), (20, "same key")],
+)
+def test_a_file_of_many_parts_is_checked_within_them_and_from_one_to_the_next(
+    at: int, message: str, tmp_path: Path
+) -> None:
     rows = [Label(f"c/{number:02d}", "mood", "intended", "sad") for number in range(25)]
     if message == "same key":
         rows[at] = rows[at - 1]
     else:
         rows[at], rows[at - 1] = rows[at - 1], rows[at]
     metadata = pq.read_schema(write(tmp_path / "t.parquet", LABELS.build([]))).metadata
-    pq.write_table(LABELS.unsorted(rows).replace_schema_metadata(metadata), tmp_path / "t.parquet", row_group_size=10)
+    pq.write_table(
+        LABELS.unsorted(rows).replace_schema_metadata(metadata),
+        tmp_path / "t.parquet",
+        row_group_size=10,
+    )
     with pytest.raises(WrongTable, match=message):
         LABELS.read_compact(tmp_path / "t.parquet")
 
@@ -160,10 +179,26 @@ def test_a_word_that_is_none_of_its_set_is_refused_in_a_compact_table(tmp_path: 
 
 def test_any_changed_value_changes_the_hash() -> None:
     def clip(**changes: object) -> str:
-        values = {"clip_id": "c/1", "corpus": "c", "subject_id": None, "group_id": None, "take_id": "c/1", "sex": None, "path": "p"}
+        values = {
+            "clip_id": "c/1",
+            "corpus": "c",
+            "subject_id": None,
+            "group_id": None,
+            "take_id": "c/1",
+            "sex": None,
+            "path": "p",
+        }
         return CLIPS.digest(CLIPS.build([Clip(**{**values, "sha256": "", "bytes": 0, **changes})]))  # type: ignore[arg-type]
 
-    hashes = [clip(), clip(bytes=1), clip(fps=25.0), clip(fps=25.000000000000004), clip(has_audio=False), clip(sex=""), clip(path="q")]
+    hashes = [
+        clip(),
+        clip(bytes=1),
+        clip(fps=25.0),
+        clip(fps=25.000000000000004),
+        clip(has_audio=False),
+        clip(sex=""),
+        clip(path="q"),
+    ]
     assert len(set(hashes)) == len(hashes)
 
 
@@ -174,7 +209,11 @@ def test_a_missing_an_extra_and_a_wrong_column_are_named() -> None:
     with pytest.raises(WrongTable, match="unknown mood"):
         LABELS.check(table.append_column("mood", pa.array(["x"] * 4)))
     with pytest.raises(WrongTable, match="weight is int64, expected double"):
-        LABELS.check(table.set_column(4, pa.field("weight", pa.int64(), nullable=False), pa.array([1, 1, 1, 1])))
+        LABELS.check(
+            table.set_column(
+                4, pa.field("weight", pa.int64(), nullable=False), pa.array([1, 1, 1, 1])
+            )
+        )
 
 
 def test_columns_in_another_order_and_columns_that_come_twice_are_refused() -> None:
@@ -186,7 +225,10 @@ def test_columns_in_another_order_and_columns_that_come_twice_are_refused() -> N
 
 
 def test_two_rows_of_one_key_are_refused_and_the_key_is_named() -> None:
-    with pytest.raises(WrongTable, match=r"same key \(clip_id='c/1', scheme='mood', annotator='vote', value='sad'\)"):
+    with pytest.raises(
+        WrongTable,
+        match=r"same key \(clip_id='c/1', scheme='mood', annotator='vote', value='sad'\)",
+    ):
         LABELS.build([*ROWS, Label("c/1", "mood", "vote", "sad", 0.75)])
 
 
@@ -232,7 +274,9 @@ def test_no_damage_to_a_file_gives_other_rows_or_another_error(tmp_path: Path) -
     path = write(tmp_path / "t.parquet", LABELS.build(ROWS))
     sound, refusals = path.read_bytes(), 0
     damaged = [sound[:cut] for cut in range(0, len(sound), 97)]
-    damaged += [sound[:at] + bytes([sound[at] ^ 0x80]) + sound[at + 1 :] for at in range(0, len(sound), 3)]
+    damaged += [
+        sound[:at] + bytes([sound[at] ^ 0x80]) + sound[at + 1 :] for at in range(0, len(sound), 3)
+    ]
     for data in damaged:
         path.write_bytes(data)
         try:

@@ -1,4 +1,5 @@
-"""Variants of a recipe's features: what is made again, under which name, stored where, and what is refused."""
+"""Variants of a recipe's features: what is made again, under which name, stored where, and what is
+refused."""
 
 import copy
 import dataclasses
@@ -30,11 +31,24 @@ FEATURES: dict[str, dict[str, Any]] = {
     "summary": {"extractor": "summary", "input": "pictures"},
     "faces": {"extractor": "faces"},
     "crops": {"extractor": "crops", "size": 64},
-    "resnet18": {"extractor": "resnet", "input": "crops", "depth": 18, "weights": "random", "seed": 0, "size": 64},
-    "mfcc18": {
-        "extractor": "resnet", "input": "mfcc", "depth": 18, "weights": "random", "seed": 0, "segment_s": 0.5, "segment_hop_s": 0.5,
+    "resnet18": {
+        "extractor": "resnet",
+        "input": "crops",
+        "depth": 18,
+        "weights": "random",
+        "seed": 0,
+        "size": 64,
     },
-}  # fmt: skip
+    "mfcc18": {
+        "extractor": "resnet",
+        "input": "mfcc",
+        "depth": 18,
+        "weights": "random",
+        "seed": 0,
+        "segment_s": 0.5,
+        "segment_hop_s": 0.5,
+    },
+}
 SOUND = {"extractor": "augment_audio", "pitch_semitones": 1.0, "noise_snr_db": 5.0}
 PICTURES = {"extractor": "augment_pictures", "flip": 0.5, "rotation_deg": 5.0}
 
@@ -87,7 +101,13 @@ def test_nothing_is_written_to_and_no_variant_is_no_change() -> None:
 
 def test_the_expanded_features_are_a_recipe_whose_variants_are_told_by_their_specs() -> None:
     recipe = parse(
-        {"name": "mine", "features": expand(FEATURES, {"1": {"audio": SOUND, "crops": PICTURES}, "12": {"audio": SOUND}})}, "mine"
+        {
+            "name": "mine",
+            "features": expand(
+                FEATURES, {"1": {"audio": SOUND, "crops": PICTURES}, "12": {"audio": SOUND}}
+            ),
+        },
+        "mine",
     )
     specs = recipe.graph.specs
     for name, spec in specs.items():
@@ -100,13 +120,17 @@ def test_the_expanded_features_are_a_recipe_whose_variants_are_told_by_their_spe
 @pytest.mark.parametrize("kind", EXTRACTORS.values(), ids=list(EXTRACTORS))
 def test_every_extractor_names_its_inputs_in_fields_called_as_their_roles(kind: type[Any]) -> None:
     """A variant replaces an input by replacing the field that names it."""
-    extractor = kind(**{"augment_audio": {"shift_s": 0.1}, "augment_pictures": {"flip": 0.5}}.get(kind.name, {}))
+    extractor = kind(
+        **{"augment_audio": {"shift_s": 0.1}, "augment_pictures": {"flip": 0.5}}.get(kind.name, {})
+    )
     for role, need in extractor.needs.items():
         assert dataclasses.replace(extractor, **{role: "other"}).needs[role] == "other" != need
 
 
 def test_what_is_stored_follows_the_rule_of_recipes() -> None:
-    assert [is_stored({"extractor": name}) for name in ("audio", "frames", "mfcc", "augment_audio")] == [False, False, True, True]
+    assert [
+        is_stored({"extractor": name}) for name in ("audio", "frames", "mfcc", "augment_audio")
+    ] == [False, False, True, True]
     recipe = parse({"name": "mine", "features": FEATURES}, "mine")
     assert {name for name in FEATURES if is_stored(FEATURES[name])} == set(recipe.stored)
 
@@ -115,19 +139,34 @@ def test_what_is_stored_follows_the_rule_of_recipes() -> None:
 
 
 def test_an_unknown_feature_is_named_with_the_nearest() -> None:
-    assert "variants.1.audoi: the recipe has no feature audoi; did you mean audio?" in refused({"1": {"audoi": SOUND}})
+    assert "variants.1.audoi: the recipe has no feature audoi; did you mean audio?" in refused(
+        {"1": {"audoi": SOUND}}
+    )
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", "one", "01", "", "²"])
 def test_the_number_of_a_variant_is_a_whole_one_from_one_on(number: str) -> None:
-    assert f"variants.{number} is not the number of a variant" in refused({number: {"audio": SOUND}})
+    assert f"variants.{number} is not the number of a variant" in refused(
+        {number: {"audio": SOUND}}
+    )
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"extractor": "mfcc"}, {"extractor": "nothing"}, {"extractor": ["augment_audio"]}, "augment_audio", 3]
+    "change",
+    [
+        {},
+        {"extractor": "mfcc"},
+        {"extractor": "nothing"},
+        {"extractor": ["augment_audio"]},
+        "augment_audio",
+        3,
+    ],
 )
 def test_a_feature_is_replaced_by_an_augmentation_and_nothing_else(change: Any) -> None:
-    assert "expected a table with an extractor that augments, one of augment_audio, augment_pictures" in refused({"1": {"audio": change}})
+    assert (
+        "expected a table with an extractor that augments, one of augment_audio, augment_pictures"
+        in refused({"1": {"audio": change}})
+    )
 
 
 @pytest.mark.parametrize("table", [{}, "audio", 5])
@@ -137,16 +176,22 @@ def test_an_empty_variant_is_refused(table: Any) -> None:
 
 @pytest.mark.parametrize("key", ["input", "variant", "store"])
 def test_what_follows_from_the_place_is_not_said_again(key: str) -> None:
-    assert f"variants.1.audio.{key} follows from the feature audio" in refused({"1": {"audio": {**SOUND, key: 1}}})
+    assert f"variants.1.audio.{key} follows from the feature audio" in refused(
+        {"1": {"audio": {**SOUND, key: 1}}}
+    )
 
 
 def test_an_unknown_key_is_named_with_the_nearest() -> None:
     sentence = refused({"1": {"audio": {**SOUND, "shift": 0.05}}})
-    assert sentence.startswith("unknown key variants.1.audio.shift; did you mean shift_s? known here: noise, ")
+    assert sentence.startswith(
+        "unknown key variants.1.audio.shift; did you mean shift_s? known here: noise, "
+    )
 
 
 def test_a_feature_and_what_it_is_made_from_are_not_both_augmented() -> None:
-    assert "augments speech and also what speech is made from" in refused({"1": {"audio": SOUND, "speech": SOUND}})
+    assert "augments speech and also what speech is made from" in refused(
+        {"1": {"audio": SOUND, "speech": SOUND}}
+    )
 
 
 def test_faces_cannot_be_found_on_augmented_frames() -> None:
@@ -156,7 +201,9 @@ def test_faces_cannot_be_found_on_augmented_frames() -> None:
 
 
 def test_a_name_that_a_variant_needs_must_be_free() -> None:
-    assert "features.mfcc~1 has the name" in refused({"1": {"audio": SOUND}}, {**FEATURES, "mfcc~1": {"extractor": "mfcc"}})
+    assert "features.mfcc~1 has the name" in refused(
+        {"1": {"audio": SOUND}}, {**FEATURES, "mfcc~1": {"extractor": "mfcc"}}
+    )
 
 
 def test_an_augmentation_of_the_wrong_kind_is_told_when_the_recipe_is_parsed() -> None:
@@ -169,7 +216,13 @@ def test_an_augmentation_of_the_wrong_kind_is_told_when_the_recipe_is_parsed() -
 
 
 @pytest.mark.parametrize(
-    "broken", [{"mfcc": 3}, {"mfcc": {}}, {"mfcc": {"extractor": "none"}}, {"mfcc": {"extractor": "mfcc", "n_mfcc": "x"}}]
+    "broken",
+    [
+        {"mfcc": 3},
+        {"mfcc": {}},
+        {"mfcc": {"extractor": "none"}},
+        {"mfcc": {"extractor": "mfcc", "n_mfcc": "x"}},
+    ],
 )
 def test_a_broken_feature_is_left_to_the_parser(broken: dict[str, Any]) -> None:
     whole = expand({**FEATURES, **broken}, {"1": {"audio": SOUND}})
@@ -181,9 +234,20 @@ def test_a_broken_feature_is_left_to_the_parser(broken: dict[str, Any]) -> None:
 # From a clip to a shard
 
 
-def test_a_variant_is_measured_from_the_same_decode_and_stored_under_its_name(write_media: Writer, tmp_path: Path) -> None:
-    features = {name: FEATURES[name] for name in ("audio", "speech", "mfcc", "logmel64", "pictures", "summary")}
-    graph = parse({"name": "mine", "features": expand(features, {"1": {"audio": SOUND, "pictures": PICTURES}})}, "mine").graph
+def test_a_variant_is_measured_from_the_same_decode_and_stored_under_its_name(
+    write_media: Writer, tmp_path: Path
+) -> None:
+    features = {
+        name: FEATURES[name]
+        for name in ("audio", "speech", "mfcc", "logmel64", "pictures", "summary")
+    }
+    graph = parse(
+        {
+            "name": "mine",
+            "features": expand(features, {"1": {"audio": SOUND, "pictures": PICTURES}}),
+        },
+        "mine",
+    ).graph
     path = write_media(frames=30, fps=30, audio_s=1.0)
     names = ["mfcc", "mfcc~1", "logmel64~1", "pictures~1", "summary~1"]
     tracks = measure(graph, names, a_clip(path), path, Media())
@@ -203,7 +267,19 @@ def test_a_variant_is_measured_from_the_same_decode_and_stored_under_its_name(wr
 
 
 def spec(name: str, variant: int) -> FeatureSpec:
-    return FeatureSpec(name, "float32", ("time", "mfcc"), (4,), "", 0.01, "0a" * 16, "mfcc", 1, "{}", variant=variant)
+    return FeatureSpec(
+        name,
+        "float32",
+        ("time", "mfcc"),
+        (4,),
+        "",
+        0.01,
+        "0a" * 16,
+        "mfcc",
+        1,
+        "{}",
+        variant=variant,
+    )
 
 
 def test_a_name_with_a_variants_number_belongs_to_that_variant() -> None:
@@ -219,5 +295,8 @@ def test_a_name_with_a_variants_number_belongs_to_that_variant() -> None:
 
 
 def test_augmentations_are_made_from_tracks() -> None:
-    """So that a variant is a track of the clip it comes from, and has no id, and so no group, of its own."""
-    assert all(issubclass(EXTRACTORS[name], FromTracks) for name in ("augment_audio", "augment_pictures"))
+    """So that a variant is a track of the clip it comes from, and has no id, and so no group, of
+    its own."""
+    assert all(
+        issubclass(EXTRACTORS[name], FromTracks) for name in ("augment_audio", "augment_pictures")
+    )

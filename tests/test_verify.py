@@ -48,7 +48,11 @@ def test_shards_of_older_snapshots_are_not_spare(tmp_path: Path) -> None:
     first = make_store(tmp_path)
     tables = tables_in(tmp_path, first)
     kept = [row for row in INDEX.rows(tables["index"]) if row.feature == "mfcc"]
-    commit(tmp_path, {"mfcc": first.features["mfcc"]}, {**tables, "index": INDEX.build(kept), "quarantine": QUARANTINE.build([])})
+    commit(
+        tmp_path,
+        {"mfcc": first.features["mfcc"]},
+        {**tables, "index": INDEX.build(kept), "quarantine": QUARANTINE.build([])},
+    )
     report = verify(tmp_path)
     assert (report.snapshots, report.unreferenced, report.problems) == (2, 0, [])
 
@@ -65,7 +69,9 @@ def _shard(root: Path, snapshot: Snapshot, feature: str = "mfcc", number: int = 
 def _flip_a_byte(root: Path, snapshot: Snapshot) -> None:
     path = _shard(root, snapshot)
     data = bytearray(path.read_bytes())
-    data[open_shard(root, snapshot.features["mfcc"].shards[0].file).layout.places["values"].offset] ^= 1
+    data[
+        open_shard(root, snapshot.features["mfcc"].shards[0].file).layout.places["values"].offset
+    ] ^= 1
     path.write_bytes(data)
 
 
@@ -74,7 +80,9 @@ def _cut(root: Path, snapshot: Snapshot) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
-def _hdf5(name: str, change: Callable[[h5py.Dataset], None], feature: str = "mfcc") -> Callable[[Path, Snapshot], None]:
+def _hdf5(
+    name: str, change: Callable[[h5py.Dataset], None], feature: str = "mfcc"
+) -> Callable[[Path, Snapshot], None]:
     def damage(root: Path, snapshot: Snapshot) -> None:
         with h5py.File(_shard(root, snapshot, feature), "r+") as file:
             change(file[name])
@@ -120,7 +128,9 @@ def _other_feature(root: Path, snapshot: Snapshot) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_damage_is_named(tmp_path: Path, damage: Callable[[Path, Snapshot], None], message: str) -> None:
+def test_damage_is_named(
+    tmp_path: Path, damage: Callable[[Path, Snapshot], None], message: str
+) -> None:
     damage(tmp_path, make_store(tmp_path))
     report = verify(tmp_path)
     assert any(message in problem for problem in report.problems), report.problems
@@ -139,25 +149,48 @@ def test_an_unreadable_snapshot_in_the_chain_is_named(tmp_path: Path) -> None:
 
 
 # A commit believes its caller's tables; verify does not.
-UNSTORED = {"state": State.QUARANTINED, "shard": None, "start": None, "rows": None, "valid_rows": None}
+UNSTORED = {
+    "state": State.QUARANTINED,
+    "shard": None,
+    "start": None,
+    "rows": None,
+    "valid_rows": None,
+}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows[1:], "1 clips are neither stored nor quarantined for crops, such as made/00"),
-        (lambda rows: [*rows, replace(rows[0], clip_id="made/99")], "1 clips of crops in the index are not in the table of clips"),
-        (lambda rows: [*rows, replace(rows[0], feature="other")], "a feature that the snapshot does not list"),
+        (
+            lambda rows: rows[1:],
+            "1 clips are neither stored nor quarantined for crops, such as made/00",
+        ),
+        (
+            lambda rows: [*rows, replace(rows[0], clip_id="made/99")],
+            "1 clips of crops in the index are not in the table of clips",
+        ),
+        (
+            lambda rows: [*rows, replace(rows[0], feature="other")],
+            "a feature that the snapshot does not list",
+        ),
         (lambda rows: [replace(rows[0], fingerprint="00"), *rows[1:]], "has fingerprint 00"),
-        (lambda rows: [replace(rows[0], start=1), *rows[1:]], "says (start, rows, valid rows, notes) = (1,"),
+        (
+            lambda rows: [replace(rows[0], start=1), *rows[1:]],
+            "says (start, rows, valid rows, notes) = (1,",
+        ),
         (lambda rows: [replace(rows[0], notes="odd"), *rows[1:]], "'odd'"),
         (lambda rows: [replace(rows[0], state="lost"), *rows[1:]], "'lost' is not a valid State"),
-        (lambda rows: [replace(rows[0], state=State.QUARANTINED), *rows[1:]], "is quarantined and yet names a place"),
+        (
+            lambda rows: [replace(rows[0], state=State.QUARANTINED), *rows[1:]],
+            "is quarantined and yet names a place",
+        ),
         (lambda rows: [replace(rows[0], **UNSTORED), *rows[1:]], "no row of quarantine says why"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_index_that_does_not_fit_is_named(tmp_path: Path, change: Callable[[list[object]], list[object]], message: str) -> None:
+def test_an_index_that_does_not_fit_is_named(
+    tmp_path: Path, change: Callable[[list[object]], list[object]], message: str
+) -> None:
     first = make_store(tmp_path)
     tables = tables_in(tmp_path, first)
     rows = change(INDEX.rows(tables["index"]))  # type: ignore[arg-type]
@@ -182,9 +215,13 @@ def test_a_clip_that_moved_to_a_new_shard_is_whole(tmp_path: Path) -> None:
     """Changed bytes of a clip: its rows in the old shard are no longer the index's."""
     first = make_store(tmp_path, 3, (SPEC,))
     tables = tables_in(tmp_path, first)
-    again = write(tmp_path, "shards/mfcc/again.h5", SPEC, {"made/01": tracks_for(SPEC, 3)["made/02"]}).record  # type: ignore[dict-item]
+    again = write(
+        tmp_path, "shards/mfcc/again.h5", SPEC, {"made/01": tracks_for(SPEC, 3)["made/02"]}
+    ).record  # type: ignore[dict-item]
     rows = [
-        replace(row, shard=again.file, start=0, rows=again.rows, valid_rows=4, notes="") if row.clip_id == "made/01" else row
+        replace(row, shard=again.file, start=0, rows=again.rows, valid_rows=4, notes="")
+        if row.clip_id == "made/01"
+        else row
         for row in INDEX.rows(tables["index"])
     ]
     feature = StoredFeature(SPEC, (*first.features["mfcc"].shards, again))

@@ -28,7 +28,9 @@ def test_imagenet_is_the_formula_that_torchvision_states_for_its_weights() -> No
 
 
 def test_imagenet_agrees_with_torchvisions_own_numbers() -> None:
-    weights = pytest.importorskip("torchvision.models", reason="torchvision is not installed").ResNet18_Weights.IMAGENET1K_V1
+    weights = pytest.importorskip(
+        "torchvision.models", reason="torchvision is not installed"
+    ).ResNet18_Weights.IMAGENET1K_V1
     preset = weights.transforms()
     assert (tuple(preset.mean), tuple(preset.std)) == (IMAGENET_MEAN, IMAGENET_STD)
 
@@ -43,7 +45,9 @@ def test_a_view_leaves_what_is_stored_as_it_is() -> None:
 
 @pytest.mark.parametrize("view", [unit, imagenet])
 def test_a_view_of_a_view_is_refused(view: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
-    with pytest.raises(ValueError, match="stored as uint8, got float32; this view was applied already"):
+    with pytest.raises(
+        ValueError, match="stored as uint8, got float32; this view was applied already"
+    ):
         view(unit(PICTURES))
 
 

@@ -18,7 +18,14 @@ from extractors import weights
 from extractors.architecture import DEPTHS, convs, state_shapes
 from extractors.network import build
 from extractors.resnet import ResNet
-from extractors.weights import OFFICIAL, WeightsError, WeightsMissing, ensure, load_state, random_state
+from extractors.weights import (
+    OFFICIAL,
+    WeightsError,
+    WeightsMissing,
+    ensure,
+    load_state,
+    random_state,
+)
 
 V1 = "IMAGENET1K_V1"
 
@@ -73,14 +80,21 @@ def official(server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(("depth", "entries"), [(18, 122), (34, 218), (50, 320)])
 def test_names_and_shapes_are_those_of_the_torch_module_in_order(depth: int, entries: int) -> None:
-    found = {name: tuple(value.shape) for name, value in build(depth, random_state(depth, 0)).state_dict().items()}
+    found = {
+        name: tuple(value.shape)
+        for name, value in build(depth, random_state(depth, 0)).state_dict().items()
+    }
     assert list(found.items()) == list(state_shapes(depth).items())
     assert len(found) == entries
 
 
 def test_shapes_agree_with_the_published_parameter_counts() -> None:
     counts = {
-        depth: sum(int(np.prod(s)) for n, s in state_shapes(depth).items() if not n.endswith(("running_mean", "running_var", "tracked")))
+        depth: sum(
+            int(np.prod(s))
+            for n, s in state_shapes(depth).items()
+            if not n.endswith(("running_mean", "running_var", "tracked"))
+        )
         for depth in DEPTHS
     }
     assert counts == {18: 11_689_512, 34: 21_797_672, 50: 25_557_032}
@@ -99,7 +113,10 @@ def test_official_weights_are_fetched_once_and_kept(official: Path, cache: Path)
     assert [path.name for path in cache.iterdir()] == [official.name]
     expected = random_state(18, seed=7)
     assert list(first) == list(expected)
-    assert all(np.array_equal(first[name], expected[name]) and np.array_equal(second[name], expected[name]) for name in expected)
+    assert all(
+        np.array_equal(first[name], expected[name]) and np.array_equal(second[name], expected[name])
+        for name in expected
+    )
 
 
 def test_the_hash_is_checked_also_when_the_file_was_cached(official: Path, cache: Path) -> None:
@@ -107,7 +124,10 @@ def test_the_hash_is_checked_also_when_the_file_was_cached(official: Path, cache
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(WeightsError, match=r"is damaged or is not the official file: its sha256 begins with \w{8}, expected .*delete it"):
+    with pytest.raises(
+        WeightsError,
+        match=r"is damaged or is not the official file: its sha256 begins with \w{8}, expected .*delete it",
+    ):
         load_state(18, V1, None)
 
 
@@ -125,7 +145,9 @@ def test_a_download_of_other_bytes_leaves_nothing_behind(official: Path, cache: 
     assert list(cache.iterdir()) == []
 
 
-def test_a_missing_page_is_one_sentence(server: tuple[str, Path], cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_page_is_one_sentence(
+    server: tuple[str, Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = f"{server[0]}/resnet18-00000000.pth"
     monkeypatch.setitem(OFFICIAL, (18, V1), url)
     with pytest.raises(WeightsMissing) as caught:
@@ -150,20 +172,40 @@ except FileNotFoundError as error:
     print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True, cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=Path(__file__).parents[1],
     )
     said = done.stdout.strip()
     assert "\n" not in said
     assert "resnet50-0676ba61.pth is not at " in said
-    assert "could not be fetched from https://download.pytorch.org/models/resnet50-0676ba61.pth" in said
+    assert (
+        "could not be fetched from https://download.pytorch.org/models/resnet50-0676ba61.pth"
+        in said
+    )
     assert str(Path("torch", "hub", "checkpoints", "resnet50-0676ba61.pth")) in said
 
 
-@pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 cut", pickle.dumps({"conv1.weight": 1}), pickle.dumps(Path("x"))])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not weights",
+        b"PK\x03\x04 cut",
+        pickle.dumps({"conv1.weight": 1}),
+        pickle.dumps(Path("x")),
+    ],
+)
 def test_a_file_of_another_kind_is_one_sentence(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "mine.pth"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"mine\.pth (is damaged or holds no PyTorch weights|holds no state dict)") as caught:
+    with pytest.raises(
+        WeightsError,
+        match=r"mine\.pth (is damaged or holds no PyTorch weights|holds no state dict)",
+    ) as caught:
         load_state(18, str(path), None)
     assert "\n" not in str(caught.value)
 
@@ -181,7 +223,10 @@ def test_a_pickle_that_would_run_code_is_not_run(tmp_path: Path) -> None:
 
 def test_weights_of_another_network_are_named(tmp_path: Path) -> None:
     path = save(random_state(18, 0), tmp_path)
-    with pytest.raises(WeightsError, match=r"is not a ResNet-34: it lacks layer1\.2\.conv1\.weight, .* and \d+ more; give the depth"):
+    with pytest.raises(
+        WeightsError,
+        match=r"is not a ResNet-34: it lacks layer1\.2\.conv1\.weight, .* and \d+ more; give the depth",
+    ):
         load_state(34, str(path), None)
 
 
@@ -194,13 +239,17 @@ def test_missing_unexpected_and_misshapen_entries_are_named(tmp_path: Path) -> N
         load_state(18, str(save(state, tmp_path)), None)
     said = str(caught.value)
     assert (
-        "it lacks bn1.bias; it has unexpected extra.weight; it has another shape: conv1.weight is (64, 1, 7, 7), expected (64, 3, 7, 7)"
-        in said
+        "it lacks bn1.bias; it has unexpected extra.weight; it has another shape: conv1.weight is "
+        "(64, 1, 7, 7), expected (64, 3, 7, 7)" in said
     )
 
 
 def test_other_classes_missing_counters_and_half_precision_are_accepted(tmp_path: Path) -> None:
-    state = {name: array for name, array in random_state(18, 0).items() if not name.endswith("num_batches_tracked")}
+    state = {
+        name: array
+        for name, array in random_state(18, 0).items()
+        if not name.endswith("num_batches_tracked")
+    }
     state["fc.weight"], state["fc.bias"] = np.zeros((7, 512), np.float32), np.zeros(7, np.float32)
     state["conv1.weight"] = state["conv1.weight"].astype(np.float16)
     found = load_state(18, str(save(state, tmp_path)), None)
@@ -237,7 +286,9 @@ def test_a_local_copy_of_the_official_file_is_the_official_one(official: Path) -
 
 
 def test_a_local_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissing, match=r"there is no file of weights at .*gone\.pth; give the path"):
+    with pytest.raises(
+        WeightsMissing, match=r"there is no file of weights at .*gone\.pth; give the path"
+    ):
         ResNet(depth=18, weights=str(tmp_path / "gone.pth")).ensure_weights()
 
 
@@ -254,19 +305,29 @@ def test_random_weights_depend_on_the_seed_alone() -> None:
 
 
 def test_random_weights_are_the_same_on_every_machine() -> None:
-    digest = hashlib.sha256(b"".join(array.tobytes() for array in random_state(18, 1).values())).hexdigest()
+    digest = hashlib.sha256(
+        b"".join(array.tobytes() for array in random_state(18, 1).values())
+    ).hexdigest()
     assert digest[:16] == "7531d8669d977fe7"
 
 
 def test_folding_keeps_the_function_when_the_normalisation_is_not_the_identity() -> None:
     rng = np.random.default_rng(0)
     state = random_state(18, 0)
-    for part, low in (("weight", 0.5), ("bias", -0.2), ("running_mean", -0.3), ("running_var", 0.1)):
+    for part, low in (
+        ("weight", 0.5),
+        ("bias", -0.2),
+        ("running_mean", -0.3),
+        ("running_var", 0.1),
+    ):
         state[f"bn1.{part}"] = (low + rng.random(64)).astype(np.float32)
     kernel, bias = weights.folded(state, next(convs(18)), 1e-5)
     x = torch.from_numpy(rng.random((1, 3, 16, 16), np.float32))
     convolved = torch.conv2d(x, torch.from_numpy(state["conv1.weight"]))
-    mean, var, scale, shift = (torch.from_numpy(state[f"bn1.{p}"]) for p in ("running_mean", "running_var", "weight", "bias"))
+    mean, var, scale, shift = (
+        torch.from_numpy(state[f"bn1.{p}"])
+        for p in ("running_mean", "running_var", "weight", "bias")
+    )
     expected = torch.batch_norm(convolved, scale, shift, mean, var, False, 0.0, 1e-5, False)
     found = torch.conv2d(x, torch.from_numpy(kernel), torch.from_numpy(bias))
     assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)

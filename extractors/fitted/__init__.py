@@ -1,1 +1,2 @@
-"""Features that are learned: fitted on the training clips of one fold, and used for that fold alone."""
+"""Features that are learned: fitted on the training clips of one fold, and used for that fold
+alone."""

@@ -1,4 +1,5 @@
-"""Features from the bottleneck of an autoencoder of sound. Imports torch only where a network is built."""
+"""Features from the bottleneck of an autoencoder of sound. Imports torch only where a network is
+built."""
 
 import functools
 import itertools
@@ -30,16 +31,20 @@ _CHECK_STEPS = 100
 class Autoencoder(Model):
     """What a convolutional autoencoder keeps of each segment.
 
-    values: (time, dim) float32; row i is the bottleneck of segment i and `seconds` the segment's centre. Segments have `segment` rows of
-    the input and follow one another without a gap; where rows are left, one more ends with the last row. A clip shorter than a segment
+    values: (time, dim) float32; row i is the bottleneck of segment i and `seconds` the segment's
+        centre. Segments have `segment` rows of
+    the input and follow one another without a gap; where rows are left, one more ends with the last
+    row. A clip shorter than a segment
     is one segment, filled with the training mean. A segment is valid where all of its rows are.
 
-    Kirar et al. (2024), section 3.2.1: audio goes through an autoencoder, "deep features being extracted from the bottleneck layer";
-    section 2.2: an undercomplete one, trained by the mean squared error (equation 10). They leave open, and here it is: the input
-    (log-mel or MFCC rows, in units of each band's standard deviation over the training clips), the segment, `dim`, the layers (see
-    `conv_autoencoder`), Adam with `learning_rate`, and the end of training: every 100 steps the error on held-out training groups (a
-    fifth of the clips or more) is measured, and the weights with the least one are kept once `patience` measurements brought no better
-    one. Trained on the CPU, on one thread, so that the same clips and seed give the same bytes on one machine.
+    Kirar et al. (2024), section 3.2.1: audio goes through an autoencoder, "deep features being
+    extracted from the bottleneck layer"; section 2.2: an undercomplete one, trained by the mean
+    squared error (equation 10). They leave open, and here it is: the input (log-mel or MFCC rows,
+    in units of each band's standard deviation over the training clips), the segment, `dim`, the
+    layers (see `conv_autoencoder`), Adam with `learning_rate`, and the end of training: every 100
+    steps the error on held-out training groups (a fifth of the clips or more) is measured, and the
+    weights with the least one are kept once `patience` measurements brought no better one. Trained
+    on the CPU, on one thread, so that the same clips and seed give the same bytes on one machine.
     """
 
     name: ClassVar[str] = "autoencoder"
@@ -59,7 +64,14 @@ class Autoencoder(Model):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("dim", 1), ("segment", 8), ("steps", 1), ("batch", PER_CLIP), ("patience", 1), ("seed", 0)):
+        for name, least in (
+            ("dim", 1),
+            ("segment", 8),
+            ("steps", 1),
+            ("batch", PER_CLIP),
+            ("patience", 1),
+            ("seed", 0),
+        ):
             if (value := getattr(self, name)) < least:
                 raise ValueError(f"{name} = {value}, expected at least {least}")
         for name, step in (("segment", 8), ("batch", PER_CLIP)):
@@ -76,22 +88,33 @@ class Autoencoder(Model):
         source = needs["input"]
         if len(source.shape) != 1 or not source.dtype.startswith("float") or source.hop_s is None:
             raise ValueError(
-                f"{source.name} holds rows of shape {source.shape} {source.dtype}, hop {source.hop_s} s, but the autoencoder takes "
+                f"{source.name} holds rows of shape {source.shape} {source.dtype}, hop "
+                f"{source.hop_s} s, but the autoencoder takes "
                 "vectors of float numbers at an even hop; name a feature such as logmel or mfcc"
             )
-        return Layout("float32", ("time", "code"), (self.dim,), "bottleneck of an autoencoder", self.segment * source.hop_s)
+        return Layout(
+            "float32",
+            ("time", "code"),
+            (self.dim,),
+            "bottleneck of an autoencoder",
+            self.segment * source.hop_s,
+        )
 
     def fit(self, examples: Examples) -> State:
-        """`mean` and `scale` (bands,), and the network's weights by name. Reads a few tracks at a time.
+        """`mean` and `scale` (bands,), and the network's weights by name. Reads a few tracks at a
+        time.
 
-        ValueError where the clips are of one group, or have no valid segment on one of the two sides.
+        ValueError where the clips are of one group, or have no valid segment on one of the two
+        sides.
         """
         tracks = examples.tracks["input"]
         mean, scale = moments(tracks, len(examples))
         aside = held_out(examples.groups, _HELD_OUT, self.seed)
         source = Source(tracks, mean, scale, self.segment)
         judged = source.judged(np.flatnonzero(aside))
-        batches = source.batches(np.flatnonzero(~aside), self.batch, np.random.default_rng(self.seed))
+        batches = source.batches(
+            np.flatnonzero(~aside), self.batch, np.random.default_rng(self.seed)
+        )
         return {"mean": mean, "scale": scale, **self._train(batches, judged)}
 
     def encode(self, state: State, tracks: Mapping[str, Track]) -> Track:
@@ -104,21 +127,31 @@ class Autoencoder(Model):
         values = np.full((len(found), self.dim), np.nan, np.float32)
         if valid.any():
             with one_thread(), torch.inference_mode():
-                values[valid] = self._network(state).encode(torch.from_numpy(self.segments(state, track)[valid])).numpy()
+                values[valid] = (
+                    self._network(state)
+                    .encode(torch.from_numpy(self.segments(state, track)[valid]))
+                    .numpy()
+                )
         return Track(values, np.array(centres, np.float64), valid, track.notes)
 
     def segments(self, state: State, track: Track) -> Segments:
-        """What `encode` gives the network, (time, rows, bands): the clip's segments in units of the training clips' deviation."""
+        """What `encode` gives the network, (time, rows, bands): the clip's segments in units of the
+        training clips' deviation."""
         cuts = [track.values[first:end] for first, end in spans(len(track), self.segment)]
-        parts = [standardised(values, self.segment, state["mean"], state["scale"]) for values in cuts]
+        parts = [
+            standardised(values, self.segment, state["mean"], state["scale"]) for values in cuts
+        ]
         return np.array(parts, np.float32).reshape(len(parts), self.segment, len(state["mean"]))
 
     def decode(self, state: State, codes: NDArray[np.float32]) -> Segments:
-        """(n, dim) -> the segments that the network makes of the codes, in the units of `segments`."""
+        """(n, dim) -> the segments that the network makes of the codes, in the units of
+        `segments`."""
         import torch
 
         with one_thread(), torch.inference_mode():
-            found: Segments = self._network(state).decode(torch.from_numpy(np.ascontiguousarray(codes))).numpy()
+            found: Segments = (
+                self._network(state).decode(torch.from_numpy(np.ascontiguousarray(codes))).numpy()
+            )
         return found
 
     def _network(self, state: State) -> "ConvAutoencoder":
@@ -142,7 +175,9 @@ class Autoencoder(Model):
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-                if (step % _CHECK_STEPS == 0 or step == self.steps) and best.is_enough(network, judged):
+                if (step % _CHECK_STEPS == 0 or step == self.steps) and best.is_enough(
+                    network, judged
+                ):
                     break
         return best.weights
 
@@ -155,15 +190,20 @@ class _Best:
         self.weights: dict[str, NDArray[Any]] = {}
 
     def is_enough(self, network: "ConvAutoencoder", judged: Segments) -> bool:
-        """Measures; True when `patience` measurements in a row were no better. The first one is always kept."""
+        """Measures; True when `patience` measurements in a row were no better. The first one is
+        always kept."""
         import torch
 
         with torch.inference_mode():
-            parts = [torch.from_numpy(part) for part in np.array_split(judged, -(-len(judged) // 64))]
+            parts = [
+                torch.from_numpy(part) for part in np.array_split(judged, -(-len(judged) // 64))
+            ]
             error = sum(float(((network(part) - part) ** 2).sum()) for part in parts) / judged.size
         if error < self._error or not self.weights:
             self._error, self._waited = error, 0
-            self.weights = {name: weight.numpy().copy() for name, weight in network.state_dict().items()}
+            self.weights = {
+                name: weight.numpy().copy() for name, weight in network.state_dict().items()
+            }
         else:
             self._waited += 1
         return self._waited >= self._patience

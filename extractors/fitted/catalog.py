@@ -9,4 +9,6 @@ from extractors.fitted.pca import Pca
 from extractors.fitted.pooled import Pooled
 from extractors.fitted.zscore import ZScore
 
-FITTERS: dict[str, type[Fitter]] = {kind.name: kind for kind in (ZScore, Pca, Pad, Autoencoder, Finetuned, Iza, IzaLeaking, Pooled)}
+FITTERS: dict[str, type[Fitter]] = {
+    kind.name: kind for kind in (ZScore, Pca, Pad, Autoencoder, Finetuned, Iza, IzaLeaking, Pooled)
+}

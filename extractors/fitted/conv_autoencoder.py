@@ -15,8 +15,9 @@ SHRINKS = 2 ** len(CHANNELS)
 class ConvAutoencoder(nn.Module):
     """(n, rows, bands) -> (n, dim) -> (n, rows, bands).
 
-    Three convolutions of 3x3 with stride 2 and ELU between them, one linear layer to the bottleneck; back by one linear layer and three
-    transposed convolutions of 4x4. Bands are filled with zeros to a multiple of 8, and cut again at the end.
+    Three convolutions of 3x3 with stride 2 and ELU between them, one linear layer to the
+    bottleneck; back by one linear layer and three transposed convolutions of 4x4. Bands are filled
+    with zeros to a multiple of 8, and cut again at the end.
     """
 
     def __init__(self, rows: int, bands: int, dim: int) -> None:
@@ -26,9 +27,13 @@ class ConvAutoencoder(nn.Module):
         self.inner = (CHANNELS[-1], rows // SHRINKS, (bands + self.fill) // SHRINKS)
         size = self.inner[0] * self.inner[1] * self.inner[2]
         sides = list(zip((1, *CHANNELS), CHANNELS, strict=False))
-        self.encoder = nn.ModuleList(nn.Conv2d(a, b, kernel_size=3, stride=2, padding=1) for a, b in sides)
+        self.encoder = nn.ModuleList(
+            nn.Conv2d(a, b, kernel_size=3, stride=2, padding=1) for a, b in sides
+        )
         self.down, self.up = nn.Linear(size, dim), nn.Linear(dim, size)
-        self.decoder = nn.ModuleList(nn.ConvTranspose2d(b, a, kernel_size=4, stride=2, padding=1) for a, b in reversed(sides))
+        self.decoder = nn.ModuleList(
+            nn.ConvTranspose2d(b, a, kernel_size=4, stride=2, padding=1) for a, b in reversed(sides)
+        )
 
     def encode(self, segments: Tensor) -> Tensor:
         x = nn.functional.pad(segments, (0, self.fill))[:, None]
@@ -55,5 +60,7 @@ def build(rows: int, bands: int, dim: int) -> ConvAutoencoder:
 
 def fill(network: ConvAutoencoder, weights: Mapping[str, NDArray[Any]]) -> ConvAutoencoder:
     """The network with these weights, of which it makes copies."""
-    network.load_state_dict({name: torch.tensor(weights[name]) for name in network.state_dict()}, assign=True)
+    network.load_state_dict(
+        {name: torch.tensor(weights[name]) for name in network.state_dict()}, assign=True
+    )
     return network

@@ -22,24 +22,30 @@ from manifests.features import FeatureSpec, Json
 from manifests.tracks import Track
 
 STAGES = ("conv1", "layer1", "layer2", "layer3", "layer4")
-"""Parts of a ResNet from the picture to the embedding; a convolution's batch normalisation is of its part."""
+"""Parts of a ResNet from the picture to the embedding; a convolution's batch normalisation is of
+its part."""
 
 
 @dataclass(frozen=True)
 class Finetuned(Model):
-    """Output of the global average pool of a ResNet that was trained further, on the labels of the fold's training clips.
+    """Output of the global average pool of a ResNet that was trained further, on the labels of the
+    fold's training clips.
 
-    values: as `extractors.resnet.ResNet` gives them for the same input, depth, size and segments: (time, 512) float32 at depth 18 and
+    values: as `extractors.resnet.ResNet` gives them for the same input, depth, size and segments:
+        (time, 512) float32 at depth 18 and
     34, (time, 2048) at depth 50; NaN where the input's row is not valid.
 
-    Donatus et al. (2026) fine-tune a ResNet-50 with ImageNet's weights so (Adam, 1e-4, batches of 32, 200 epochs), and print neither what
-    is trained of it nor with what head. Here: one linear layer over the embedding, begun from seeded numbers, cross-entropy, Adam without
-    decay, and the parts of the network from `train_from` on. Batch normalisations keep the means and variances that they came with, so
-    that the bits of a row do not depend on its batch. An epoch passes over every training clip once, in random order, with `rows` of its
-    valid rows drawn at random, so that a long clip weighs no more than a short one. The head is thrown away.
+    Donatus et al. (2026) fine-tune a ResNet-50 with ImageNet's weights so (Adam, 1e-4, batches of
+    32, 200 epochs), and print neither what is trained of it nor with what head. Here: one linear
+    layer over the embedding, begun from seeded numbers, cross-entropy, Adam without decay, and the
+    parts of the network from `train_from` on. Batch normalisations keep the means and variances
+    that they came with, so that the bits of a row do not depend on its batch. An epoch passes over
+    every training clip once, in random order, with `rows` of its valid rows drawn at random, so
+    that a long clip weighs no more than a short one. The head is thrown away.
 
-    Trained on a CUDA device where there is one. On a CPU it is one thread, and the same clips and seed give the same bytes on one
-    machine; on CUDA the algorithms are cuDNN's deterministic ones, as far as there are such.
+    Trained on a CUDA device where there is one. On a CPU it is one thread, and the same clips and
+    seed give the same bytes on one machine; on CUDA the algorithms are cuDNN's deterministic ones,
+    as far as there are such.
     """
 
     name: ClassVar[str] = "finetuned"
@@ -73,14 +79,26 @@ class Finetuned(Model):
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate = {self.learning_rate}, expected more than 0")
         if self.train_from not in STAGES:
-            raise ValueError(f'train_from = "{self.train_from}" is no part of a ResNet; expected one of {", ".join(STAGES)}')
+            raise ValueError(
+                f'train_from = "{self.train_from}" is no part of a ResNet; expected one of '
+                f"{', '.join(STAGES)}"
+            )
         _ = self.start
 
     @property
     def start(self) -> ResNet:
-        """The encoder as it is before tuning. ValueError where the parameters do not go together."""
+        """The encoder as it is before tuning. ValueError where the parameters do not go
+        together."""
         seed = self.seed if self.weights == RANDOM else None
-        return ResNet(self.input, self.depth, self.weights, seed, self.size, segment_s=self.segment_s, segment_hop_s=self.segment_hop_s)
+        return ResNet(
+            self.input,
+            self.depth,
+            self.weights,
+            seed,
+            self.size,
+            segment_s=self.segment_s,
+            segment_hop_s=self.segment_hop_s,
+        )
 
     @property
     def needs(self) -> Mapping[str, str]:
@@ -105,15 +123,24 @@ class Finetuned(Model):
     def fit(self, examples: Examples) -> State:
         """The weights that training changed, in torchvision's names. Reads one clip at a time.
 
-        ValueError where no clip has a valid row, or all that have one bear the same label. WeightsError as `ResNet` raises it.
+        ValueError where no clip has a valid row, or all that have one bear the same label.
+        WeightsError as `ResNet` raises it.
         """
         tracks = examples.tracks["input"]
-        usable = np.array([number for number in range(len(examples)) if self._seen(tracks[number]).valid.any()], np.int64)
+        usable = np.array(
+            [number for number in range(len(examples)) if self._seen(tracks[number]).valid.any()],
+            np.int64,
+        )
         if not len(usable):
-            raise ValueError(f"none of the {len(examples)} training clips has a valid row or segment of {self.input}; look at the index")
+            raise ValueError(
+                f"none of the {len(examples)} training clips has a valid row or segment of "
+                f"{self.input}; look at the index"
+            )
         classes = class_numbers([examples.labels[number] for number in usable])
         count = int(classes.max()) + 1
-        head = first_weights({"fc.weight": (count, embedding_dim(self.depth)), "fc.bias": (count,)}, self.seed)
+        head = first_weights(
+            {"fc.weight": (count, embedding_dim(self.depth)), "fc.bias": (count,)}, self.seed
+        )
         begin = {**load_state(self.depth, self.weights, self.start.seed), **head}
         return self._train(begin, examples, usable, classes)
 
@@ -123,7 +150,13 @@ class Finetuned(Model):
         values[images.valid] = _engine(self, Same(state))(images.values[images.valid])
         return Track(values, images.seconds, images.valid, images.notes)
 
-    def _train(self, begin: Weights, examples: Examples, usable: NDArray[np.int64], classes: NDArray[np.int64]) -> State:
+    def _train(
+        self,
+        begin: Weights,
+        examples: Examples,
+        usable: NDArray[np.int64],
+        classes: NDArray[np.int64],
+    ) -> State:
         import torch
 
         from extractors.network import build
@@ -133,15 +166,21 @@ class Finetuned(Model):
         tuned = [name for name, _ in network.named_parameters() if self._is_tuned(name)]
         for name in [*tuned, "fc.weight", "fc.bias"]:
             network.get_parameter(name).requires_grad_(True)
-        optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], self.learning_rate)
+        optimizer = torch.optim.Adam(
+            [p for p in network.parameters() if p.requires_grad], self.learning_rate
+        )
         with _exact(device):
             for images, labels in self._batches(examples, usable, classes):
                 logits = network.fc(network(torch.from_numpy(images).to(device)))
-                loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels).to(device))
+                loss = torch.nn.functional.cross_entropy(
+                    logits, torch.from_numpy(labels).to(device)
+                )
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-        return {name: network.get_parameter(name).detach().cpu().contiguous().numpy() for name in tuned}
+        return {
+            name: network.get_parameter(name).detach().cpu().contiguous().numpy() for name in tuned
+        }
 
     def _is_tuned(self, name: str) -> bool:
         part = name.partition(".")[0].replace("bn1", "conv1")
@@ -150,7 +189,8 @@ class Finetuned(Model):
     def _batches(
         self, examples: Examples, usable: NDArray[np.int64], classes: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-        """Images (n, size, size, 3) and their classes (n,), epoch after epoch; n is `batch`, but for the last of an epoch."""
+        """Images (n, size, size, 3) and their classes (n,), epoch after epoch; n is `batch`, but
+        for the last of an epoch."""
         rng = np.random.default_rng(self.seed)
         for _ in range(self.epochs):
             waiting: list[tuple[NDArray[np.uint8], np.int64]] = []
@@ -164,34 +204,46 @@ class Finetuned(Model):
                 yield _stacked(waiting)
 
     def _drawn(self, track: Track, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """`rows` images of one clip at most. Of pictures, only those drawn are decoded; segments are made before they are drawn."""
+        """`rows` images of one clip at most. Of pictures, only those drawn are decoded; segments
+        are made before they are drawn."""
         seen = self._seen(track)
         rows = np.sort(rng.permutation(np.flatnonzero(seen.valid))[: self.rows])
         drawn = Track(seen.values[rows], seen.seconds[rows], seen.valid[rows])
-        images: NDArray[np.uint8] = (self.start.images(drawn) if self.segment_s is None else drawn).values
+        images: NDArray[np.uint8] = (
+            self.start.images(drawn) if self.segment_s is None else drawn
+        ).values
         return images
 
     def _seen(self, track: Track) -> Track:
-        """Pictures as they are stored, or the images of the segments: a row for each that can be drawn."""
+        """Pictures as they are stored, or the images of the segments: a row for each that can be
+        drawn."""
         return track if self.segment_s is None else self.start.images(track)
 
 
-def _stacked(pairs: list[tuple[NDArray[np.uint8], np.int64]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    return np.stack([image for image, _ in pairs]), np.array([label for _, label in pairs], np.int64)
+def _stacked(
+    pairs: list[tuple[NDArray[np.uint8], np.int64]],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    return np.stack([image for image, _ in pairs]), np.array(
+        [label for _, label in pairs], np.int64
+    )
 
 
 def _exact(device: str) -> AbstractContextManager[Any]:
-    """As deterministic as the device can be; on CUDA without TF32, which would keep ten bits of float32's 23."""
+    """As deterministic as the device can be; on CUDA without TF32, which would keep ten bits of
+    float32's 23."""
     import torch
 
     if device == "cpu":
         return one_thread()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    return torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
 
 
 @functools.lru_cache(maxsize=1)
 def _engine(model: Finetuned, state: Same) -> engines.Engine:
-    """The tuned network, kept until another one is asked for: the weights it began with, and what training made of them."""
+    """The tuned network, kept until another one is asked for: the weights it began with, and what
+    training made of them."""
 
     def whole() -> Weights:
         tuned = {name: np.array(array) for name, array in state.value.items()}

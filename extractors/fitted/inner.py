@@ -1,4 +1,5 @@
-"""What fits share: one mean row per clip, and inner splits of the training clips that keep a group on one side."""
+"""What fits share: one mean row per clip, and inner splits of the training clips that keep a group
+on one side."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,12 +23,22 @@ class ClipRows:
 
 
 def clip_means(examples: Examples, role: str) -> ClipRows:
-    """Reads the tracks one by one and keeps one row of each. ValueError where no clip has a valid row."""
+    """Reads the tracks one by one and keeps one row of each. ValueError where no clip has a valid
+    row."""
     tracks = examples.tracks[role]
-    found = [(number, mean) for number in range(len(examples)) if (mean := mean_row(tracks[number])) is not None]
+    found = [
+        (number, mean)
+        for number in range(len(examples))
+        if (mean := mean_row(tracks[number])) is not None
+    ]
     if not found:
-        raise ValueError(f"none of the {len(examples)} training clips has a valid row of {role}; look at the index for what became of them")
-    return ClipRows(np.stack([mean for _, mean in found]), np.array([number for number, _ in found], np.int64))
+        raise ValueError(
+            f"none of the {len(examples)} training clips has a valid row of {role}; look at the "
+            "index for what became of them"
+        )
+    return ClipRows(
+        np.stack([mean for _, mean in found]), np.array([number for number, _ in found], np.int64)
+    )
 
 
 def mean_row(track: Track) -> NDArray[np.float64] | None:
@@ -39,7 +50,8 @@ def mean_row(track: Track) -> NDArray[np.float64] | None:
 
 
 def held_out(groups: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
-    """(clips,) True for whole groups, drawn by seed, that hold at least `share` of the clips together; one group stays at least.
+    """(clips,) True for whole groups, drawn by seed, that hold at least `share` of the clips
+    together; one group stays at least.
 
     ValueError where all clips are of one group.
     """
@@ -56,7 +68,8 @@ def held_out(groups: Sequence[str], share: float, seed: int) -> NDArray[np.bool_
 
 
 def group_folds(groups: Sequence[str], folds: int) -> NDArray[np.int64]:
-    """(clips,) number of each clip's inner fold: groups from large to small, each into the smallest fold so far.
+    """(clips,) number of each clip's inner fold: groups from large to small, each into the smallest
+    fold so far.
 
     There are at most as many folds as groups. ValueError where all clips are of one group.
     """
@@ -72,7 +85,8 @@ def group_folds(groups: Sequence[str], folds: int) -> NDArray[np.int64]:
 
 
 def random_folds(clips: int, folds: int, seed: int) -> NDArray[np.int64]:
-    """(clips,) number of each clip's inner fold, drawn by seed with no regard to groups. ValueError for fewer than two clips."""
+    """(clips,) number of each clip's inner fold, drawn by seed with no regard to groups. ValueError
+    for fewer than two clips."""
     if clips < 2:
         raise ValueError(f"inner folds need at least two clips, got {clips}")
     numbers: NDArray[np.int64] = np.random.default_rng(seed).permutation(clips) % min(folds, clips)
@@ -80,15 +94,20 @@ def random_folds(clips: int, folds: int, seed: int) -> NDArray[np.int64]:
 
 
 def class_numbers(labels: Sequence[str], least: int = 2) -> NDArray[np.int64]:
-    """(clips,) place of each label among all labels, sorted. ValueError where there are fewer than `least` different ones."""
+    """(clips,) place of each label among all labels, sorted. ValueError where there are fewer than
+    `least` different ones."""
     names = sorted(set(labels))
     if len(names) < least:
-        raise ValueError(f"the training clips have {len(names)} different labels ({', '.join(names)}), expected at least {least}")
+        raise ValueError(
+            f"the training clips have {len(names)} different labels ({', '.join(names)}), "
+            f"expected at least {least}"
+        )
     return np.array([names.index(label) for label in labels], np.int64)
 
 
 def _one_group(names: Sequence[str]) -> str:
     return (
-        f"all training clips are of one group ({', '.join(names) or 'none'}), so none can be held out of the fit to judge it; "
+        f"all training clips are of one group ({', '.join(names) or 'none'}), so none can be held "
+        "out of the fit to judge it; "
         "use a scheme with at least two groups in training"
     )

@@ -1,19 +1,25 @@
 """Choice of columns by the Improved Zebra Algorithm.
 
-Kirar, Gill, Jangra and Sharma, "Multimodal emotion recognition: integrating audio and visual features using enhanced deep learning
-techniques" (IJISAE, 2024), section 3.4: a population of feature subsets, a fitness that is classification accuracy, exploration and
-exploitation in turn. They print no formula, name no improvement, no classifier, no size of population and none of the subset. What is
-settled here:
+Kirar, Gill, Jangra and Sharma, "Multimodal emotion recognition: integrating audio and visual
+features using enhanced deep learning techniques" (IJISAE, 2024), section 3.4: a population of
+feature subsets, a fitness that is classification accuracy, exploration and exploitation in turn.
+They print no formula, name no improvement, no classifier, no size of population and none of the
+subset. What is settled here:
 
     search        the zebra optimization algorithm of Trojovska, Dehghani and Trojovsky (IEEE Access 10, 2022, section III)
     improvement   mutations of the best zebra by Cauchy's distribution under a cosine that falls to 0, the remedy against early
-                  convergence of the improved algorithm of that name in the Journal of Intelligent & Fuzzy Systems (2024,
-                  doi:10.3233/JIFS-242010); on problems with planted features it reached a higher accuracy than as many evaluations of the
-                  plain algorithm, while beginning with opposite positions, another published improvement, gained nothing
+                  convergence of the improved algorithm of that name in the Journal of Intelligent &
+                  Fuzzy Systems (2024,
+                  doi:10.3233/JIFS-242010); on problems with planted features it reached a higher
+                  accuracy than as many evaluations of the
+                  plain algorithm, while beginning with opposite positions, another published
+                  improvement, gained nothing
     subset        a zebra is a position in [0, 1]^width, and means the `keep` columns with the greatest coordinates (random keys: Bean,
-                  ORSA Journal on Computing 6(2), 1994), so that a feature has the same width in every fold
+                  ORSA Journal on Computing 6(2), 1994), so that a feature has the same width in
+                  every fold
     fitness       accuracy of the nearest class mean, in units of the standard deviation within classes (diagonal linear discriminant
-                  analysis: Dudoit, Fridlyand and Speed, JASA 97(457), 2002), over inner folds, each judged by what the others taught
+                  analysis: Dudoit, Fridlyand and Speed, JASA 97(457), 2002), over inner folds, each
+                      judged by what the others taught
 """
 
 from abc import abstractmethod
@@ -40,7 +46,8 @@ _MUTATION = 0.03
 
 @dataclass(frozen=True)
 class _Selection(Statistic):
-    """values: (time, keep) of the input's type: `keep` of its columns, in their order. Fitted on the mean of each clip's valid rows."""
+    """values: (time, keep) of the input's type: `keep` of its columns, in their order. Fitted on
+    the mean of each clip's valid rows."""
 
     transform: ClassVar[str] = "select"
 
@@ -56,7 +63,13 @@ class _Selection(Statistic):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("keep", 1), ("population", 2), ("iterations", 1), ("inner_folds", 2), ("seed", 0)):
+        for name, least in (
+            ("keep", 1),
+            ("population", 2),
+            ("iterations", 1),
+            ("inner_folds", 2),
+            ("seed", 0),
+        ):
             if (value := getattr(self, name)) < least:
                 raise ValueError(f"{name} = {value}, expected at least {least}")
 
@@ -71,19 +84,34 @@ class _Selection(Statistic):
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
         if len(source.shape) != 1 or not source.dtype.startswith("float"):
-            raise ValueError(f"{source.name} holds rows of shape {source.shape} {source.dtype}, but columns are chosen of float vectors")
+            raise ValueError(
+                f"{source.name} holds rows of shape {source.shape} {source.dtype}, but columns "
+                "are chosen of float vectors"
+            )
         if self.keep > source.shape[0]:
-            raise ValueError(f"keep = {self.keep}, but {source.name} has {source.shape[0]} columns; keep fewer")
+            raise ValueError(
+                f"keep = {self.keep}, but {source.name} has {source.shape[0]} columns; keep fewer"
+            )
         units = f"{self.keep} chosen columns of {source.name}, whose units are: {source.units}"
         return Layout(source.dtype, source.dims, (self.keep,), units, source.hop_s)
 
     def fit(self, examples: Examples) -> State:
-        """`columns` (keep,) int64, ascending. ValueError where there are fewer than two labels, or nothing can be held out."""
+        """`columns` (keep,) int64, ascending. ValueError where there are fewer than two labels, or
+        nothing can be held out."""
         clips = clip_means(examples, "input")
         classes = class_numbers([examples.labels[number] for number in clips.numbers])
         folds = self.folds([examples.groups[number] for number in clips.numbers])
         fitness = inner_accuracy(clips.values, classes, folds)
-        return {"columns": search(fitness, clips.values.shape[1], self.keep, self.population, self.iterations, self.seed)}
+        return {
+            "columns": search(
+                fitness,
+                clips.values.shape[1],
+                self.keep,
+                self.population,
+                self.iterations,
+                self.seed,
+            )
+        }
 
     @abstractmethod
     def folds(self, groups: list[str]) -> NDArray[np.int64]:
@@ -91,7 +119,8 @@ class _Selection(Statistic):
 
 
 class Iza(_Selection):
-    """Columns chosen by the Improved Zebra Algorithm on the training clips, judged by inner folds that keep each group on one side.
+    """Columns chosen by the Improved Zebra Algorithm on the training clips, judged by inner folds
+    that keep each group on one side.
 
     See the module for the algorithm, and `_Selection` for the values.
     """
@@ -104,10 +133,12 @@ class Iza(_Selection):
 
 
 class IzaLeaking(_Selection):
-    """The choice as Kirar et al. describe it, which LEAKS: section 3.5 splits "following feature selection", so test clips choose too.
+    """The choice as Kirar et al. describe it, which LEAKS: section 3.5 splits "following feature
+    selection", so test clips choose too.
 
-    Fitted on all clips of the fold, whatever their role, with inner folds at random, so that a speaker is on both sides of them as well.
-    Only to reproduce the paper's protocol: accuracy on the test clips of such a choice is too high by an unknown amount.
+    Fitted on all clips of the fold, whatever their role, with inner folds at random, so that a
+    speaker is on both sides of them as well. Only to reproduce the paper's protocol: accuracy on
+    the test clips of such a choice is too high by an unknown amount.
     """
 
     name: ClassVar[str] = "iza_leaking"
@@ -118,8 +149,11 @@ class IzaLeaking(_Selection):
         return random_folds(len(groups), self.inner_folds, self.seed)
 
 
-def search(fitness: Fitness, width: int, keep: int, population: int, iterations: int, seed: int) -> Columns:
-    """The best `keep` of `width` columns that were found, ascending; the same seed gives the same ones. ValueError where keep > width."""
+def search(
+    fitness: Fitness, width: int, keep: int, population: int, iterations: int, seed: int
+) -> Columns:
+    """The best `keep` of `width` columns that were found, ascending; the same seed gives the same
+    ones. ValueError where keep > width."""
     if keep > width:
         raise ValueError(f"keep = {keep}, but there are {width} columns; keep fewer")
     herd = _Herd(fitness, width, keep, population, np.random.default_rng(seed))
@@ -138,9 +172,12 @@ def chosen(position: NDArray[np.float64], keep: int) -> Columns:
 
 
 class _Herd:
-    """Positions (population, width) and their fitness. A zebra moves where that is no worse: accuracy has plateaus, which it must cross."""
+    """Positions (population, width) and their fitness. A zebra moves where that is no worse:
+    accuracy has plateaus, which it must cross."""
 
-    def __init__(self, fitness: Fitness, width: int, keep: int, population: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, fitness: Fitness, width: int, keep: int, population: int, rng: np.random.Generator
+    ) -> None:
         self._fitness, self._keep, self._rng = fitness, keep, rng
         self.positions = rng.random((population, width))
         self.fitness = np.array([fitness(chosen(position, keep)) for position in self.positions])
@@ -151,23 +188,30 @@ class _Herd:
         return int(self.fitness.argmax())
 
     def forage(self) -> None:
-        """Phase 1, equation 3: x + r (pioneer - I x), with r uniform in [0, 1) in each coordinate and I either 1 or 2."""
+        """Phase 1, equation 3: x + r (pioneer - I x), with r uniform in [0, 1) in each coordinate
+        and I either 1 or 2."""
         pioneer = self.positions[self.best].copy()
         for zebra in range(len(self.positions)):
             self._try(zebra, self._towards(zebra, pioneer))
 
     def defend(self, left: float) -> None:
-        """Phase 2, equation 5: half of the zebras flee from a lion, x + R (2 r - 1) (1 - t / T) x, which exploits; the others gather
-        round an attacked zebra, x + r (attacked - I x), which explores. `left` is 1 - t / T."""
+        """Phase 2, equation 5: half of the zebras flee from a lion, x + R (2 r - 1) (1 - t / T) x,
+        which exploits; the others gather round an attacked zebra, x + r (attacked - I x), which
+        explores. `left` is 1 - t / T."""
         attacked = self.positions[self._rng.integers(len(self.positions))].copy()
         for zebra, position in enumerate(self.positions):
             if self._rng.random() <= 0.5:
-                self._try(zebra, position + _ESCAPE * (2 * self._rng.random(position.shape) - 1) * left * position)
+                self._try(
+                    zebra,
+                    position
+                    + _ESCAPE * (2 * self._rng.random(position.shape) - 1) * left * position,
+                )
             else:
                 self._try(zebra, self._towards(zebra, attacked))
 
     def mutate(self, scale: float) -> None:
-        """The improvement: as many mutations of the pioneer as there are zebras. Cauchy's heavy tails move a few coordinates far."""
+        """The improvement: as many mutations of the pioneer as there are zebras. Cauchy's heavy
+        tails move a few coordinates far."""
         for _ in range(len(self.positions)):
             pioneer = self.best
             step = scale * self._rng.standard_cauchy(self.positions.shape[1])
@@ -176,7 +220,9 @@ class _Herd:
     def _towards(self, zebra: int, other: NDArray[np.float64]) -> NDArray[np.float64]:
         position = self.positions[zebra]
         factor = self._rng.integers(1, 3)
-        moved: NDArray[np.float64] = position + self._rng.random(position.shape) * (other - factor * position)
+        moved: NDArray[np.float64] = position + self._rng.random(position.shape) * (
+            other - factor * position
+        )
         return moved
 
     def _try(self, zebra: int, position: NDArray[np.float64]) -> None:
@@ -187,11 +233,15 @@ class _Herd:
             self.positions[zebra], self.fitness[zebra] = inside, found
 
 
-def inner_accuracy(values: NDArray[np.float64], classes: NDArray[np.int64], folds: NDArray[np.int64]) -> Fitness:
-    """Columns -> share of all clips that are given their class by the class means of the other folds.
+def inner_accuracy(
+    values: NDArray[np.float64], classes: NDArray[np.int64], folds: NDArray[np.int64]
+) -> Fitness:
+    """Columns -> share of all clips that are given their class by the class means of the other
+    folds.
 
-    values (clips, width), classes (clips,) from 0, folds (clips,). Means and deviations are computed once, since a column's do not depend
-    on the other columns. A class that the other folds do not hold is never given.
+    values (clips, width), classes (clips,) from 0, folds (clips,). Means and deviations are
+    computed once, since a column's do not depend on the other columns. A class that the other folds
+    do not hold is never given.
     """
     parts = [_Part.of(values, classes, folds == fold) for fold in np.unique(folds)]
 
@@ -215,18 +265,26 @@ class _Part:
     """(width, classes taught): mean^2 / (2 variance)."""
 
     @classmethod
-    def of(cls, values: NDArray[np.float64], classes: NDArray[np.int64], judged: NDArray[np.bool_]) -> "_Part":
+    def of(
+        cls, values: NDArray[np.float64], classes: NDArray[np.int64], judged: NDArray[np.bool_]
+    ) -> "_Part":
         known, of_class = values[~judged], classes[~judged]
         taught, place = np.unique(of_class, return_inverse=True)
         means = np.stack([known[place == number].mean(axis=0) for number in range(len(taught))])
         variance = ((known - means[place]) ** 2).mean(axis=0)
         usable = variance > 0
-        # A column that is constant within classes has no scale to be judged in, and is left out of the distance.
+        # A column that is constant within classes has no scale to be judged in, and is left out of
+        # the distance.
         weights = np.where(usable, 1 / np.where(usable, variance, 1), 0)
-        places = np.where(np.isin(classes[judged], taught), np.searchsorted(taught, classes[judged]), -1)
-        return cls(values[judged], places, (means * weights).T.copy(), (means**2 * weights / 2).T.copy())
+        places = np.where(
+            np.isin(classes[judged], taught), np.searchsorted(taught, classes[judged]), -1
+        )
+        return cls(
+            values[judged], places, (means * weights).T.copy(), (means**2 * weights / 2).T.copy()
+        )
 
     def right(self, columns: Columns) -> int:
-        """How many clips are given their class: the mean at the least distance is that of the greatest x . slope - offset."""
+        """How many clips are given their class: the mean at the least distance is that of the
+        greatest x . slope - offset."""
         scores = self.values[:, columns] @ self.slopes[columns] - self.offsets[columns].sum(axis=0)
         return int((scores.argmax(axis=1) == self.classes).sum())

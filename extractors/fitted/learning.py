@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on one CPU thread and by deterministic algorithms alone, so that bits depend on no number of cores; then as it was before."""
+    """Torch on one CPU thread and by deterministic algorithms alone, so that bits depend on no
+    number of cores; then as it was before."""
     import torch
 
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
@@ -24,22 +25,28 @@ def one_thread() -> Iterator[None]:
         torch.use_deterministic_algorithms(strict)
 
 
-def first_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, NDArray[np.float32]]:
-    """Weights to begin with, by seed and without torch's random numbers: uniform within 1 / sqrt(fan-in), and zeros for biases.
+def first_weights(
+    shapes: Mapping[str, tuple[int, ...]], seed: int
+) -> dict[str, NDArray[np.float32]]:
+    """Weights to begin with, by seed and without torch's random numbers: uniform within 1 /
+    sqrt(fan-in), and zeros for biases.
 
-    That is the size which torch's own layers begin with. Wider ones, which He et al. (2015) derive for rectifiers, took three times as
-    many steps to the same error of the autoencoder.
+    That is the size which torch's own layers begin with. Wider ones, which He et al. (2015) derive
+    for rectifiers, took three times as many steps to the same error of the autoencoder.
     """
     weights: dict[str, NDArray[np.float32]] = {}
     for index, (name, shape) in enumerate(shapes.items()):
         bound = 1 / np.sqrt(np.prod(shape[1:])) if len(shape) > 1 else 0.0
-        weights[name] = np.random.default_rng([seed, index]).uniform(-bound, bound, shape).astype(np.float32)
+        weights[name] = (
+            np.random.default_rng([seed, index]).uniform(-bound, bound, shape).astype(np.float32)
+        )
     return weights
 
 
 @dataclass(frozen=True, eq=False)
 class Same:
-    """A key that equals only the very same object: what a cache keeps a network under, whose weights no one wants to hash."""
+    """A key that equals only the very same object: what a cache keeps a network under, whose
+    weights no one wants to hash."""
 
     value: Any
 

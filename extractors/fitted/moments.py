@@ -1,4 +1,5 @@
-"""Mean and spread of rows that come clip by clip: one pass, flat memory, and no loss where the mean is large against the spread."""
+"""Mean and spread of rows that come clip by clip: one pass, flat memory, and no loss where the mean
+is large against the spread."""
 
 from typing import Any
 
@@ -11,8 +12,9 @@ from extractors.fitted.base import Examples
 class Moments:
     """Count, mean and sum of squared deviations of the rows so far.
 
-    Two parts are merged as Chan, Golub and LeVeque have it ("Updating formulae and a pairwise algorithm for computing sample variances",
-    1979, eq. 2.1), in float64. The order of the parts may change the last bits; examples come in the order of their ids.
+    Two parts are merged as Chan, Golub and LeVeque have it ("Updating formulae and a pairwise
+    algorithm for computing sample variances", 1979, eq. 2.1), in float64. The order of the parts
+    may change the last bits; examples come in the order of their ids.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -33,7 +35,9 @@ class Moments:
         values = rows.astype(np.float64)
         mean = values.mean(axis=0)
         apart, share = (mean - self.mean)[None], len(values) / (self.count + len(values))
-        self.squares += self._squares_of(values - mean) + self._squares_of(apart) * self.count * share
+        self.squares += (
+            self._squares_of(values - mean) + self._squares_of(apart) * self.count * share
+        )
         self.mean += apart[0] * share
         self.count += len(values)
 

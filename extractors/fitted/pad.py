@@ -13,9 +13,11 @@ from manifests.features import FeatureSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Pad(Statistic):
-    """Every clip cut or padded at its end to one number of rows: that of the longest training clip, or a percentile of theirs.
+    """Every clip cut or padded at its end to one number of rows: that of the longest training clip,
+    or a percentile of theirs.
 
-    values: as the input's; (length, ...) for every clip. Rows that are added are zeros and not valid; see `stores.transforms.pad`.
+    values: as the input's; (length, ...) for every clip. Rows that are added are zeros and not
+        valid; see `stores.transforms.pad`.
     """
 
     name: ClassVar[str] = "pad"
@@ -24,11 +26,14 @@ class Pad(Statistic):
 
     input: str
     percentile: float = 100.0
-    """Share of the training clips, in percent, that are not cut: the length is the least that is enough for them."""
+    """Share of the training clips, in percent, that are not cut: the length is the least that is
+    enough for them."""
 
     def __post_init__(self) -> None:
         if not 0 < self.percentile <= 100:
-            raise ValueError(f"percentile = {self.percentile}, but a number above 0 and up to 100 is needed")
+            raise ValueError(
+                f"percentile = {self.percentile}, but a number above 0 and up to 100 is needed"
+            )
 
     @property
     def needs(self) -> Mapping[str, str]:
@@ -36,10 +41,13 @@ class Pad(Statistic):
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
-        return Layout(source.dtype, source.dims, source.shape, source.units, source.hop_s, about=source.about)
+        return Layout(
+            source.dtype, source.dims, source.shape, source.units, source.hop_s, about=source.about
+        )
 
     def fit(self, examples: Examples) -> State:
-        """State: length () int64 in rows; hop_s () float64, the median step from row to row, 0 where no clip has two rows."""
+        """State: length () int64 in rows; hop_s () float64, the median step from row to row, 0
+        where no clip has two rows."""
         lengths, steps = [], []
         for number in range(len(examples)):
             track = examples.tracks["input"][number]
@@ -49,4 +57,7 @@ class Pad(Statistic):
         if not any(lengths):
             raise ValueError(f"none of the {len(lengths)} training clips has a row")
         length = np.percentile(lengths, self.percentile, method="inverted_cdf")
-        return {"length": np.array(max(1, int(length)), np.int64), "hop_s": np.array(np.median(steps) if steps else 0.0)}
+        return {
+            "length": np.array(max(1, int(length)), np.int64),
+            "hop_s": np.array(np.median(steps) if steps else 0.0),
+        }

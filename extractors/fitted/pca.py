@@ -18,9 +18,11 @@ _WIDEST = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class Pca(Statistic):
-    """Projections on the directions in which the valid rows of the training clips vary most (Hotelling, 1933), greatest first.
+    """Projections on the directions in which the valid rows of the training clips vary most
+    (Hotelling, 1933), greatest first.
 
-    values: (time, component) float32, in the input's unit. By the covariance of the rows, so that memory does not grow with the clips.
+    values: (time, component) float32, in the input's unit. By the covariance of the rows, so that
+        memory does not grow with the clips.
     Of the two signs of a direction the one is taken that makes its largest number positive.
     """
 
@@ -32,15 +34,21 @@ class Pca(Statistic):
     n_components: int | None = None
     """Number of directions; None: as many as `variance` needs."""
     variance: float | None = None
-    """The least number of directions that hold this share of the variance, so that the width depends on the fold."""
+    """The least number of directions that hold this share of the variance, so that the width
+    depends on the fold."""
 
     def __post_init__(self) -> None:
         if (self.n_components is None) == (self.variance is None):
-            raise ValueError("pca needs either n_components or variance, such as n_components = 20 or variance = 0.95")
+            raise ValueError(
+                "pca needs either n_components or variance, such as n_components = 20 or variance "
+                "= 0.95"
+            )
         if self.n_components is not None and self.n_components < 1:
             raise ValueError(f"n_components = {self.n_components}, but at least 1 is needed")
         if self.variance is not None and not 0 < self.variance <= 1:
-            raise ValueError(f"variance = {self.variance}, but a share above 0 and up to 1 is needed")
+            raise ValueError(
+                f"variance = {self.variance}, but a share above 0 and up to 1 is needed"
+            )
 
     @property
     def needs(self) -> Mapping[str, str]:
@@ -49,20 +57,37 @@ class Pca(Statistic):
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
         if len(source.shape) != 1 or source.shape[0] > _WIDEST:
-            raise ValueError(f"pca needs rows of one dimension, of at most {_WIDEST} numbers; those of {self.input} are {source.shape}")
+            raise ValueError(
+                f"pca needs rows of one dimension, of at most {_WIDEST} numbers; those of "
+                f"{self.input} are {source.shape}"
+            )
         if self.n_components is not None and self.n_components > source.shape[0]:
-            raise ValueError(f"n_components = {self.n_components}, but the rows of {self.input} have {source.shape[0]} numbers")
+            raise ValueError(
+                f"n_components = {self.n_components}, but the rows of {self.input} have "
+                f"{source.shape[0]} numbers"
+            )
         width = source.shape[0] if self.n_components is None else self.n_components
-        return Layout("float32", ("time", "component"), (width,), source.units, source.hop_s, about=source.about)
+        return Layout(
+            "float32",
+            ("time", "component"),
+            (width,),
+            source.units,
+            source.hop_s,
+            about=source.about,
+        )
 
     def fit(self, examples: Examples) -> State:
-        """State: mean (d,), basis (k, d) with rows of length 1, and variance (k,) along each of them; float64.
+        """State: mean (d,), basis (k, d) with rows of length 1, and variance (k,) along each of
+        them; float64.
 
         ValueError where the rows are no more than the directions, so that some would be made up.
         """
         moments = of_input(examples, CrossMoments)
         if self.n_components is not None and moments.count <= self.n_components:
-            raise ValueError(f"{moments.count} valid rows of training have no {self.n_components} directions; ask for fewer")
+            raise ValueError(
+                f"{moments.count} valid rows of training have no {self.n_components} directions; "
+                "ask for fewer"
+            )
         values, vectors = np.linalg.eigh(moments.squares / moments.count)
         values, basis = np.clip(values[::-1], 0, None), _signed(vectors.T[::-1])
         kept = self.n_components or _least(values, self.variance or 1.0)

@@ -15,9 +15,11 @@ from manifests.tracks import Track
 
 @dataclass(frozen=True)
 class Pooled(Model):
-    """The mean over time of each input, joined in the order of `inputs`: the joint feature vector of Kirar et al., section 3.2.2.
+    """The mean over time of each input, joined in the order of `inputs`: the joint feature vector
+    of Kirar et al., section 3.2.2.
 
-    values: (1, sum of the inputs' widths) float32. The row is at the middle of the span that the inputs' valid rows cover, and is not
+    values: (1, sum of the inputs' widths) float32. The row is at the middle of the span that the
+        inputs' valid rows cover, and is not
     valid (NaN) where one of the inputs has no valid row.
 
     Learns nothing of the clips but each input's width; it is fitted because its inputs may be.
@@ -33,7 +35,9 @@ class Pooled(Model):
         if not self.inputs:
             raise ValueError("inputs is empty; name at least one feature whose rows are vectors")
         if len(set(self.inputs)) < len(self.inputs):
-            raise ValueError(f"inputs names a feature twice: {', '.join(self.inputs)}; name each once")
+            raise ValueError(
+                f"inputs names a feature twice: {', '.join(self.inputs)}; name each once"
+            )
 
     @property
     def needs(self) -> Mapping[str, str]:
@@ -43,14 +47,25 @@ class Pooled(Model):
         specs = [needs[role] for role in self.needs]
         for spec in specs:
             if len(spec.shape) != 1 or not spec.dtype.startswith("float"):
-                raise ValueError(f"{spec.name} holds rows of shape {spec.shape} {spec.dtype}, but a join takes vectors of float numbers")
-        units = "means over time: " + ", then ".join(f"{spec.shape[0]} of {spec.name}" for spec in specs)
-        return Layout("float32", ("time", "feature"), (sum(spec.shape[0] for spec in specs),), units, None)
+                raise ValueError(
+                    f"{spec.name} holds rows of shape {spec.shape} {spec.dtype}, but a join takes "
+                    "vectors of float numbers"
+                )
+        units = "means over time: " + ", then ".join(
+            f"{spec.shape[0]} of {spec.name}" for spec in specs
+        )
+        return Layout(
+            "float32", ("time", "feature"), (sum(spec.shape[0] for spec in specs),), units, None
+        )
 
     def fit(self, examples: Examples) -> State:
-        """`starts` (inputs + 1,) int64: the first column of each input, and the number of all columns."""
+        """`starts` (inputs + 1,) int64: the first column of each input, and the number of all
+        columns."""
         if not len(examples):
-            raise ValueError("there is no training clip that has every input; look at the index for what became of them")
+            raise ValueError(
+                "there is no training clip that has every input; look at the index for what "
+                "became of them"
+            )
         widths = [examples.tracks[role][0].values.shape[1] for role in self.needs]
         return {"starts": np.cumsum([0, *widths], dtype=np.int64)}
 
@@ -59,7 +74,10 @@ class Pooled(Model):
         parts = [tracks[role] for role in self.needs]
         starts = np.cumsum([0, *(part.values.shape[1] for part in parts)])
         if not np.array_equal(starts, state["starts"]):
-            raise ValueError(f"the inputs' columns begin at {starts.tolist()}, but at {state['starts'].tolist()} in the fit; fit again")
+            raise ValueError(
+                f"the inputs' columns begin at {starts.tolist()}, but at "
+                f"{state['starts'].tolist()} in the fit; fit again"
+            )
         means = [mean_row(part) for part in parts]
         valid = all(mean is not None for mean in means)
         values = np.full((1, starts[-1]), np.nan, np.float32)

@@ -15,7 +15,8 @@ Segments = NDArray[np.float32]
 """(n, rows of a segment, bands), standardised."""
 
 _JUDGED = 1024
-"""About how many held-out segments there are: as many as this of all clips together, and at least one of each."""
+"""About how many held-out segments there are: as many as this of all clips together, and at least
+one of each."""
 PER_CLIP = 4
 """Segments that a batch takes of one clip: fewer tracks are read than segments seen."""
 
@@ -30,12 +31,18 @@ class Source:
     rows: int
 
     def judged(self, clips: NDArray[np.int64]) -> Segments:
-        """Segments of every clip, evenly spread over it, and about `_JUDGED` in all. ValueError where there is none."""
+        """Segments of every clip, evenly spread over it, and about `_JUDGED` in all. ValueError
+        where there is none."""
         most = max(1, _JUDGED // len(clips))
-        return np.concatenate([self._evenly(clip, most) for clip in self._usable(clips, "held-out")])
+        return np.concatenate(
+            [self._evenly(clip, most) for clip in self._usable(clips, "held-out")]
+        )
 
-    def batches(self, clips: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[Segments]:
-        """Endlessly, clips in a new random order each round, each with `PER_CLIP` segments. ValueError where there is none."""
+    def batches(
+        self, clips: NDArray[np.int64], size: int, rng: np.random.Generator
+    ) -> Iterator[Segments]:
+        """Endlessly, clips in a new random order each round, each with `PER_CLIP` segments.
+        ValueError where there is none."""
         usable = self._usable(clips, "other")
         order = itertools.chain.from_iterable(rng.permutation(usable) for _ in itertools.count())
         while True:
@@ -45,32 +52,52 @@ class Source:
     def _usable(self, clips: NDArray[np.int64], which: str) -> NDArray[np.int64]:
         usable = [clip for clip in clips if len(starts(self.tracks[int(clip)].valid, self.rows))]
         if not usable:
-            raise ValueError(f"no {which} training clip of {len(clips)} has a segment of {self.rows} valid rows; use shorter segments")
+            raise ValueError(
+                f"no {which} training clip of {len(clips)} has a segment of {self.rows} valid "
+                "rows; use shorter segments"
+            )
         return np.array(usable)
 
     def _evenly(self, clip: np.int64, most: int) -> Segments:
         track = self.tracks[int(clip)]
         places = starts(track.valid, self.rows)
         count = min(most, -(-len(places) // self.rows))
-        return self._cut(track, places[np.linspace(0, len(places) - 1, count).round().astype(np.int64)])
+        return self._cut(
+            track, places[np.linspace(0, len(places) - 1, count).round().astype(np.int64)]
+        )
 
     def _at_random(self, clip: np.int64, rng: np.random.Generator) -> Segments:
         track = self.tracks[int(clip)]
         return self._cut(track, rng.choice(starts(track.valid, self.rows), PER_CLIP))
 
     def _cut(self, track: Track, firsts: NDArray[np.int64]) -> Segments:
-        return np.stack([standardised(track.values[first : first + self.rows], self.rows, self.mean, self.scale) for first in firsts])
+        return np.stack(
+            [
+                standardised(
+                    track.values[first : first + self.rows], self.rows, self.mean, self.scale
+                )
+                for first in firsts
+            ]
+        )
 
 
 def moments(tracks: Tracks, clips: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of each band over all valid rows; 1 for a band that is constant. ValueError where no row is valid."""
+    """Mean and standard deviation of each band over all valid rows; 1 for a band that is constant.
+    ValueError where no row is valid."""
     count, total, squares = 0, np.float64(0), np.float64(0)
     for clip in range(clips):
         track = tracks[clip]
         rows = track.values[track.valid].astype(np.float64)
-        count, total, squares = count + len(rows), total + rows.sum(axis=0), squares + (rows**2).sum(axis=0)
+        count, total, squares = (
+            count + len(rows),
+            total + rows.sum(axis=0),
+            squares + (rows**2).sum(axis=0),
+        )
     if not count:
-        raise ValueError(f"none of the {clips} training clips has a valid row; look at the index for what became of them")
+        raise ValueError(
+            f"none of the {clips} training clips has a valid row; look at the index for what "
+            "became of them"
+        )
     mean = np.asarray(total / count)
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
     # Below the rounding of the sums a deviation is none.
@@ -79,7 +106,8 @@ def moments(tracks: Tracks, clips: int) -> tuple[NDArray[np.float32], NDArray[np
 
 
 def starts(valid: NDArray[np.bool_], rows: int) -> NDArray[np.int64]:
-    """First rows of all segments whose rows are valid; 0 alone for a clip that is shorter than one and valid throughout."""
+    """First rows of all segments whose rows are valid; 0 alone for a clip that is shorter than one
+    and valid throughout."""
     if len(valid) <= rows:
         return np.zeros(int(len(valid) > 0 and valid.all()), np.int64)
     good = np.cumsum(np.concatenate([[0], valid]))
@@ -87,14 +115,17 @@ def starts(valid: NDArray[np.bool_], rows: int) -> NDArray[np.int64]:
 
 
 def spans(length: int, rows: int) -> list[tuple[int, int]]:
-    """(first row, row after the last) of each segment of a clip with `length` rows; see `Autoencoder`."""
+    """(first row, row after the last) of each segment of a clip with `length` rows; see
+    `Autoencoder`."""
     if length <= rows:
         return [(0, length)] * (length > 0)
     firsts = [*range(0, length - rows, rows), length - rows]
     return [(first, first + rows) for first in firsts]
 
 
-def standardised(values: NDArray[Any], rows: int, mean: NDArray[np.float32], scale: NDArray[np.float32]) -> Segments:
+def standardised(
+    values: NDArray[Any], rows: int, mean: NDArray[np.float32], scale: NDArray[np.float32]
+) -> Segments:
     """(at most `rows`, bands) -> (rows, bands), filled at the end with zeros, which is the mean."""
     segment = np.zeros((rows, len(mean)), np.float32)
     segment[: len(values)] = (values - mean) / scale

@@ -17,9 +17,11 @@ _CONSTANT = 1e-10
 
 @dataclass(frozen=True, kw_only=True)
 class ZScore(Statistic):
-    """(values - mean) / standard deviation, each over all valid rows of all training clips, for every number of a row by itself.
+    """(values - mean) / standard deviation, each over all valid rows of all training clips, for
+    every number of a row by itself.
 
-    values: as the input's rows, float32, without a unit. The deviation divides by the number of rows. A band that does not vary in
+    values: as the input's rows, float32, without a unit. The deviation divides by the number of
+        rows. A band that does not vary in
     training is only centred.
     """
 
@@ -35,7 +37,14 @@ class ZScore(Statistic):
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
-        return Layout("float32", source.dims, source.shape, "standard deviations from the training mean", source.hop_s, about=source.about)
+        return Layout(
+            "float32",
+            source.dims,
+            source.shape,
+            "standard deviations from the training mean",
+            source.hop_s,
+            about=source.about,
+        )
 
     def fit(self, examples: Examples) -> State:
         """State: mean and scale, float64, of the shape of a row."""

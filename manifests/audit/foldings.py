@@ -1,4 +1,5 @@
-"""Folds as a table of others tells them: by a column for the side, with or without the fold's number, or by parts."""
+"""Folds as a table of others tells them: by a column for the side, with or without the fold's
+number, or by parts."""
 
 import re
 from itertools import pairwise
@@ -19,10 +20,16 @@ def folds_of(lines: Lines, names: Names, wanted: str | None) -> tuple[Dealt, ...
     WrongForeignTable for a fold without two sides, and for a clip on two sides of a fold.
     """
     scheme = lines.column("scheme") if lines.has("scheme") else Names.of([])
-    titles = [str(value) for value in scheme.values] if scheme.known else ["+".join(table.path.stem for table in lines.tables)]
+    titles = (
+        [str(value) for value in scheme.values]
+        if scheme.known
+        else ["+".join(table.path.stem for table in lines.tables)]
+    )
     codes = scheme.codes if scheme.known else np.zeros(lines.size, np.int32)
     if wanted is not None and wanted not in titles:
-        raise WrongForeignTable(f"{lines.title} has no scheme {wanted!r}; it has {', '.join(sorted(titles))}")
+        raise WrongForeignTable(
+            f"{lines.title} has no scheme {wanted!r}; it has {', '.join(sorted(titles))}"
+        )
     dealt: list[Dealt] = []
     for code, title in enumerate(titles):
         if wanted in (None, title):
@@ -34,9 +41,18 @@ def _of_scheme(lines: Lines, names: Names, title: str, rows: Ints) -> list[Dealt
     if lines.role is None:
         parts = _fold_numbers(lines)[rows]
         if len(np.unique(parts)) < 2:
-            raise lines.wrong(int(rows[0]), "fold", "the column holds one part alone; expected two or more, or a column for the side")
-        return [Dealt(title, int(part), rows, np.where(parts == part, TEST, TRAIN).astype(np.int8)) for part in np.unique(parts)]
-    numbers = _fold_numbers(lines)[rows] if _has_fold_numbers(lines) else np.zeros(len(rows), np.int64)
+            raise lines.wrong(
+                int(rows[0]),
+                "fold",
+                "the column holds one part alone; expected two or more, or a column for the side",
+            )
+        return [
+            Dealt(title, int(part), rows, np.where(parts == part, TEST, TRAIN).astype(np.int8))
+            for part in np.unique(parts)
+        ]
+    numbers = (
+        _fold_numbers(lines)[rows] if _has_fold_numbers(lines) else np.zeros(len(rows), np.int64)
+    )
     order = np.argsort(numbers, kind="stable")
     found = []
     for number, start, stop in _runs(numbers[order]):
@@ -55,7 +71,9 @@ def _runs(numbers: Ints) -> list[tuple[int, int, int]]:
 
 
 def _has_fold_numbers(lines: Lines) -> bool:
-    return lines.has("fold") and not any(str(value).casefold() in ROLE_OF for value in lines.column("fold").values)
+    return lines.has("fold") and not any(
+        str(value).casefold() in ROLE_OF for value in lines.column("fold").values
+    )
 
 
 def _fold_numbers(lines: Lines) -> Ints:
@@ -64,7 +82,9 @@ def _fold_numbers(lines: Lines) -> Ints:
     for code, one in enumerate(found):
         if one is None:
             raise lines.wrong(
-                int(np.argmax(column.codes == code)), "fold", f"{str(column.values[code])!r} names no fold; expected a number"
+                int(np.argmax(column.codes == code)),
+                "fold",
+                f"{str(column.values[code])!r} names no fold; expected a number",
             )
     lacking = np.flatnonzero(column.codes < 0)
     if len(lacking):
@@ -76,11 +96,17 @@ def _refuse_one_side(lines: Lines, rows: Ints, role: NDArray[np.int8]) -> None:
     there = np.unique(role).tolist()
     if TRAIN not in there or len(there) < 2:
         named = ", ".join(ROLES[side] for side in there)
-        raise lines.wrong(int(rows[0]), "role", f"every line of this fold is {named}; expected train and at least one of valid and test")
+        raise lines.wrong(
+            int(rows[0]),
+            "role",
+            f"every line of this fold is {named}; expected train and at least one of valid and "
+            "test",
+        )
 
 
 def _refuse_two_roles(lines: Lines, names: Names, rows: Ints, role: NDArray[np.int8]) -> None:
-    """The same name on two sides of one table is a mistake in the table, unless its lines are windows or copies of clips."""
+    """The same name on two sides of one table is a mistake in the table, unless its lines are
+    windows or copies of clips."""
     if len(lines.tables) > 1 or lines.has("window") or lines.has("origin"):
         return
     codes = names.codes[rows].astype(np.int64)
@@ -94,5 +120,8 @@ def _refuse_two_roles(lines: Lines, names: Names, rows: Ints, role: NDArray[np.i
     meaning = "role" if lines.has("role") else "fold"
     where = lines.line(int(rows[own[0]]))
     raise lines.wrong(
-        int(rows[second]), meaning, f"{name} is {ROLES[role[second]]} here and {first} on {where}; a clip needs one side a fold"
+        int(rows[second]),
+        meaning,
+        f"{name} is {ROLES[role[second]]} here and {first} on {where}; a clip needs one side a "
+        "fold",
     )

@@ -1,7 +1,8 @@
 """Tables of others: which column is what, which words are which side, and whose clips these are.
 
-Any CSV (also with `;` or tabs), JSON Lines or Parquet table serves that has a column for the clip and one for the side. Columns are known
-by their names, in any case and with any blanks, dots or hyphens in them:
+Any CSV (also with `;` or tabs), JSON Lines or Parquet table serves that has a column for the clip
+and one for the side. Columns are known by their names, in any case and with any blanks, dots or
+hyphens in them:
 
     clip       clip_id clip filename file_name file filepath file_path path wav video audio name key id; or dialogue_id and utterance_id
     side       role split partition subset set usage fold: train, valid, test, or the usual other words for these. Where each of several
@@ -10,7 +11,8 @@ by their names, in any case and with any blanks, dots or hyphens in them:
                numbers in it are parts: fold i tests part i and trains on all others
     scheme     scheme
     subject    speaker speaker_id subject subject_id actor actor_id spk spk_id
-    group, take, session, dialogue, episode (or season and episode), text, label, sex: by these and a few usual other names
+    group, take, session, dialogue, episode (or season and episode), text, label, sex: by these and
+    a few usual other names
     times      start, end (also start_s, starttime ...) in seconds or as h:mm:ss,mmm of the episode or dialogue; duration_s
     hashes     sha256 (of the file), pcm_sha256, frames_sha256
     facts      channels, rate_hz, fps, width_px, height_px, bytes
@@ -19,8 +21,8 @@ by their names, in any case and with any blanks, dots or hyphens in them:
     fitted     fitted, used_to_fit: yes where a scaler, a selection or a backbone was fitted on the line
     selected   selected, used_to_select: yes where a model was chosen by the line
 
-Of several names for one thing the one further left counts, and other columns are let be. What the naming rule of the corpus says of a clip
-counts before what the table says; labels are the table's.
+Of several names for one thing the one further left counts, and other columns are let be. What the
+naming rule of the corpus says of a clip counts before what the table says; labels are the table's.
 """
 
 import csv
@@ -57,15 +59,39 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "role": ("role", "split", "partition", "subset", "set", "usage"),
     "fold": ("fold", "fold_id", "cv_fold"),
     "scheme": ("scheme",),
-    "subject": ("speaker", "speaker_id", "subject", "subject_id", "actor", "actor_id", "spk", "spk_id"),
+    "subject": (
+        "speaker",
+        "speaker_id",
+        "subject",
+        "subject_id",
+        "actor",
+        "actor_id",
+        "spk",
+        "spk_id",
+    ),
     "group": ("group", "group_id"),
     "take": ("take", "take_id"),
     "session": ("session", "session_id"),
-    "dialogue": ("dialogue", "dialogue_id", "dialog", "dialog_id", "conversation", "conversation_id"),
+    "dialogue": (
+        "dialogue",
+        "dialogue_id",
+        "dialog",
+        "dialog_id",
+        "conversation",
+        "conversation_id",
+    ),
     "utterance": ("utterance_id", "utt_id"),
     "season": ("season",),
     "episode": ("episode", "episode_id"),
-    "text": ("text", "utterance", "transcript", "transcription", "sentence", "statement", "text_id"),
+    "text": (
+        "text",
+        "utterance",
+        "transcript",
+        "transcription",
+        "sentence",
+        "statement",
+        "text_id",
+    ),
     "label": ("label", "emotion", "class", "category"),
     "sex": ("sex", "gender"),
     "start_s": ("start_s", "start", "starttime", "start_time"),
@@ -118,17 +144,21 @@ class Raw:
 
 
 def read(path: Path) -> Raw:
-    """The columns of a table that are understood. WrongForeignTable, with line and column where there is one, for what is no table."""
+    """The columns of a table that are understood. WrongForeignTable, with line and column where
+    there is one, for what is no table."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise WrongForeignTable(f"{path}: the suffix {suffix or '(none)'} is no table's; expected {', '.join(SUFFIXES)}")
+        raise WrongForeignTable(
+            f"{path}: the suffix {suffix or '(none)'} is no table's; expected {', '.join(SUFFIXES)}"
+        )
     try:
         if suffix == ".parquet":
             return _read_parquet(path)
         return _read_json_lines(path) if suffix in (".jsonl", ".ndjson") else _read_csv(path)
     except OSError as error:
         raise WrongForeignTable(
-            f"{path}: the file cannot be read ({error.strerror or error}); check the path and its permissions"
+            f"{path}: the file cannot be read ({error.strerror or error}); check the path and its "
+            "permissions"
         ) from error
 
 
@@ -138,7 +168,12 @@ def recognise(path: Path, names: Sequence[str]) -> dict[str, str]:
     for name in names:
         key = re.sub(r"[^a-z0-9]+", "_", name.strip().casefold()).strip("_")
         if key in plain:
-            raise _at(path, 1, f"column {name}", f"{plain[key]!r} and {name!r} are the same name; remove or rename one of them")
+            raise _at(
+                path,
+                1,
+                f"column {name}",
+                f"{plain[key]!r} and {name!r} are the same name; remove or rename one of them",
+            )
         plain[key] = name
     return {
         meaning: plain[known]
@@ -153,9 +188,14 @@ def _read_parquet(path: Path) -> Raw:
         file = pq.ParquetFile(path)
         header = recognise(path, file.schema_arrow.names)
         table = file.read(columns=list(header.values()))
-        columns = {meaning: _encoded(_as_text(table.column(name))) for meaning, name in header.items()}
+        columns = {
+            meaning: _encoded(_as_text(table.column(name))) for meaning, name in header.items()
+        }
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise WrongForeignTable(f"{path}: this is no Parquet table that can be read ({_first_line(error)}); write it again") from error
+        raise WrongForeignTable(
+            f"{path}: this is no Parquet table that can be read ({_first_line(error)}); write it "
+            "again"
+        ) from error
     return Raw(path, columns, header, range(1, table.num_rows + 1))
 
 
@@ -187,9 +227,14 @@ def _read_json_lines(path: Path) -> Raw:
         lines.append(line)
         for name, column in cells.items():
             value = record.get(name)
-            column.append(None if value is None else value if isinstance(value, str) else json.dumps(value))
+            column.append(
+                None if value is None else value if isinstance(value, str) else json.dumps(value)
+            )
     header = recognise(path, list(cells))
-    columns = {meaning: _encoded(pa.chunked_array([pa.array(cells[name], pa.string())])) for meaning, name in header.items()}
+    columns = {
+        meaning: _encoded(pa.chunked_array([pa.array(cells[name], pa.string())]))
+        for meaning, name in header.items()
+    }
     return Raw(path, columns, header, lines)
 
 
@@ -201,11 +246,26 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             try:
                 record = json.loads(data)
             except UnicodeDecodeError as error:
-                raise _at(path, line, None, f"it is not UTF-8 (byte 0x{data[error.start]:02x}); save the table as UTF-8") from error
+                raise _at(
+                    path,
+                    line,
+                    None,
+                    f"it is not UTF-8 (byte 0x{data[error.start]:02x}); save the table as UTF-8",
+                ) from error
             except json.JSONDecodeError as error:
-                raise _at(path, line, f"character {error.colno}", f"it is not JSON ({error.msg}); expected one object a line") from error
+                raise _at(
+                    path,
+                    line,
+                    f"character {error.colno}",
+                    f"it is not JSON ({error.msg}); expected one object a line",
+                ) from error
             if not isinstance(record, dict):
-                raise _at(path, line, None, f"it is {type(record).__name__}; expected one JSON object a line")
+                raise _at(
+                    path,
+                    line,
+                    None,
+                    f"it is {type(record).__name__}; expected one JSON object a line",
+                )
             yield line, record
 
 
@@ -215,7 +275,12 @@ def _read_csv(path: Path) -> Raw:
     try:
         text = first.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _at(path, 1, None, f"it is not UTF-8 (byte 0x{first[error.start]:02x}); save the table as UTF-8") from error
+        raise _at(
+            path,
+            1,
+            None,
+            f"it is not UTF-8 (byte 0x{first[error.start]:02x}); save the table as UTF-8",
+        ) from error
     delimiter = max(_DELIMITERS, key=text.count)
     names = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
     if not names:
@@ -232,12 +297,16 @@ def _read_csv(path: Path) -> Raw:
             ),
         )
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise _csv_fault(path, delimiter, len(names), names) or WrongForeignTable(f"{path}: {_first_line(error)}") from error
+        raise _csv_fault(path, delimiter, len(names), names) or WrongForeignTable(
+            f"{path}: {_first_line(error)}"
+        ) from error
     columns = {meaning: _encoded(table.column(name)) for meaning, name in header.items()}
     return Raw(path, columns, header, range(2, table.num_rows + 2))
 
 
-def _csv_fault(path: Path, delimiter: str, width: int, names: Sequence[str]) -> WrongForeignTable | None:
+def _csv_fault(
+    path: Path, delimiter: str, width: int, names: Sequence[str]
+) -> WrongForeignTable | None:
     """Where a CSV that did not parse is broken: read once more, slowly."""
     with path.open("rb") as file:
         for line, data in enumerate(file, 1):
@@ -250,12 +319,18 @@ def _csv_fault(path: Path, delimiter: str, width: int, names: Sequence[str]) -> 
     for begun, cells in _csv_rows(path, delimiter):
         if len(cells) != width:
             last = names[min(len(cells), width) - 1]
-            return _at(path, begun, f"column {last}", f"the line has {len(cells)} cells, expected {width}; mend the line")
+            return _at(
+                path,
+                begun,
+                f"column {last}",
+                f"the line has {len(cells)} cells, expected {width}; mend the line",
+            )
     return None
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line on which it begins, cells) of every row that is not empty, the header being the first. WrongForeignTable for broken quotes."""
+    """(line on which it begins, cells) of every row that is not empty, the header being the first.
+    WrongForeignTable for broken quotes."""
     begins = 1
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -265,11 +340,17 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                     yield begins, cells
                 begins = reader.line_num + 1
         except csv.Error as error:
-            raise _at(path, begins, None, f"a quoted cell is broken ({error}); mend the quotes of this line") from error
+            raise _at(
+                path,
+                begins,
+                None,
+                f"a quoted cell is broken ({error}); mend the quotes of this line",
+            ) from error
 
 
 def exact_line(raw: Raw, row: int) -> int:
-    """The line on which a row begins: cells of a CSV may hold line ends, so it is counted when an error asks for it."""
+    """The line on which a row begins: cells of a CSV may hold line ends, so it is counted when an
+    error asks for it."""
     if raw.path.suffix.lower() not in (".csv", ".tsv"):
         return raw.lines[row]
     with raw.path.open(encoding="utf-8-sig", errors="replace") as file:
@@ -292,7 +373,8 @@ _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]{1,3})
 
 
 def seconds(cell: str) -> float | None:
-    """A number, or a time of day such as 00:16:16,059 (what follows the comma counts milliseconds), in seconds; None for neither."""
+    """A number, or a time of day such as 00:16:16,059 (what follows the comma counts milliseconds),
+    in seconds; None for neither."""
     clock = _CLOCK.fullmatch(cell)
     if clock:
         hours, minutes, whole, millis = (int(part or 0) for part in clock.groups())

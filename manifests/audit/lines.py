@@ -1,4 +1,5 @@
-"""The lines of one table or several, one after the other: names, sides, numbers and flags, each checked as it is read."""
+"""The lines of one table or several, one after the other: names, sides, numbers and flags, each
+checked as it is read."""
 
 import re
 from collections.abc import Sequence
@@ -30,10 +31,18 @@ class Lines:
         self.title = " + ".join(str(table.path) for table in tables)
         for table in tables:
             if not table.size:
-                raise WrongForeignTable(f"{table.path}: the table has no line below its header; expected one for each clip")
-            if "name" not in table.columns and not {"dialogue", "utterance"} <= table.columns.keys():
+                raise WrongForeignTable(
+                    f"{table.path}: the table has no line below its header; expected one for each "
+                    "clip"
+                )
+            if (
+                "name" not in table.columns
+                and not {"dialogue", "utterance"} <= table.columns.keys()
+            ):
                 expected = ", ".join(COLUMNS["name"])
-                raise WrongForeignTable(f"{table.path}, line 1: no column names the clip; expected one of {expected}")
+                raise WrongForeignTable(
+                    f"{table.path}, line 1: no column names the clip; expected one of {expected}"
+                )
         self.name = self._names()
         self.role = self._roles()
 
@@ -54,7 +63,12 @@ class Lines:
         for code, value in enumerate(parsed):
             if value is None:
                 at = int(np.argmax(column.codes == code))
-                raise self.wrong(at, meaning, f"{str(column.values[code])!r} is no number; expected seconds or h:mm:ss,mmm for times")
+                raise self.wrong(
+                    at,
+                    meaning,
+                    f"{str(column.values[code])!r} is no number; expected seconds or h:mm:ss,mmm "
+                    "for times",
+                )
         return np.asarray([*parsed, None], dtype=np.float64)[column.codes]
 
     def flag(self, meaning: str) -> NDArray[np.bool_]:
@@ -62,7 +76,11 @@ class Lines:
         words = [str(value).casefold() for value in column.values]
         for code, word in enumerate(words):
             if word not in _YES | _NO:
-                raise self.wrong(int(np.argmax(column.codes == code)), meaning, f"{column.values[code]!r} is neither yes nor no")
+                raise self.wrong(
+                    int(np.argmax(column.codes == code)),
+                    meaning,
+                    f"{column.values[code]!r} is neither yes nor no",
+                )
         return np.asarray([*(word in _YES for word in words), False], dtype=np.bool_)[column.codes]
 
     def wrong(self, row: int, meaning: str, what: str) -> WrongForeignTable:
@@ -78,7 +96,9 @@ class Lines:
         names = _joined([_name_of(table) for table in self.tables])
         lacking = np.flatnonzero(names.codes < 0)
         if len(lacking):
-            raise self.wrong(int(lacking[0]), "name", "it is empty; expected the clip's name, path or id")
+            raise self.wrong(
+                int(lacking[0]), "name", "it is empty; expected the clip's name, path or id"
+            )
         return names
 
     def _roles(self) -> NDArray[np.int8] | None:
@@ -89,17 +109,28 @@ class Lines:
             if column.known and (meaning == "role" or any(side is not None for side in sides)):
                 return self._checked(meaning, column, sides)
         if len(self.tables) > 1:
-            return np.concatenate([np.full(table.size, _role_of_file(table), np.int8) for table in self.tables])
+            return np.concatenate(
+                [np.full(table.size, _role_of_file(table), np.int8) for table in self.tables]
+            )
         if self.has("fold"):
             return None
         expected = ", ".join((*COLUMNS["role"], "fold"))
-        raise WrongForeignTable(f"{self.tables[0].path}, line 1: no column tells the side of a clip; expected one of {expected}")
+        raise WrongForeignTable(
+            f"{self.tables[0].path}, line 1: no column tells the side of a clip; expected one of "
+            f"{expected}"
+        )
 
-    def _checked(self, meaning: str, column: Names, sides: Sequence[int | None]) -> NDArray[np.int8]:
+    def _checked(
+        self, meaning: str, column: Names, sides: Sequence[int | None]
+    ) -> NDArray[np.int8]:
         for code, side in enumerate(sides):
             if side is None:
                 at = int(np.argmax(column.codes == code))
-                raise self.wrong(at, meaning, f"{str(column.values[code])!r} is no side; expected train, valid or test")
+                raise self.wrong(
+                    at,
+                    meaning,
+                    f"{str(column.values[code])!r} is no side; expected train, valid or test",
+                )
         lacking = np.flatnonzero(column.codes < 0)
         if len(lacking):
             raise self.wrong(int(lacking[0]), meaning, "it is empty; expected train, valid or test")
@@ -130,24 +161,38 @@ def _joined(columns: Sequence[Names]) -> Names:
 def _name_of(table: Raw) -> Names:
     if "name" in table.columns:
         return _as_names(table.columns["name"], table.size)
-    dialogue, utterance = (_as_names(table.columns[unit], table.size) for unit in ("dialogue", "utterance"))
+    dialogue, utterance = (
+        _as_names(table.columns[unit], table.size) for unit in ("dialogue", "utterance")
+    )
     return pair(dialogue, utterance, "dia{}_utt{}")
 
 
 def pair(first: Names, second: Names, form: str) -> Names:
     """Two columns as one; a row needs both."""
     width = max(1, len(second.values))
-    both = np.where((first.codes >= 0) & (second.codes >= 0), first.codes.astype(np.int64) * width + second.codes, -1)
+    both = np.where(
+        (first.codes >= 0) & (second.codes >= 0),
+        first.codes.astype(np.int64) * width + second.codes,
+        -1,
+    )
     codes, uniques = pd.factorize(np.where(both < 0, np.nan, both), use_na_sentinel=True)
-    values = [form.format(first.values[int(one) // width], second.values[int(one) % width]) for one in uniques]
+    values = [
+        form.format(first.values[int(one) // width], second.values[int(one) % width])
+        for one in uniques
+    ]
     return Names(codes.astype(np.int32), np.asarray(values, dtype=object))
 
 
 def _role_of_file(table: Raw) -> int:
-    words = [ROLE_OF[word] for word in re.split(r"[^a-z]+", table.path.stem.casefold()) if word in ROLE_OF]
+    words = [
+        ROLE_OF[word]
+        for word in re.split(r"[^a-z]+", table.path.stem.casefold())
+        if word in ROLE_OF
+    ]
     if len(set(words)) != 1:
         raise WrongForeignTable(
-            f"{table.path}, line 1: no column tells the side of a clip, and neither does the file's name; "
+            f"{table.path}, line 1: no column tells the side of a clip, and neither does the "
+            "file's name; "
             "expected a column such as split, or a name such as train.csv"
         )
     return words[0]

@@ -1,8 +1,10 @@
-"""What an audit looks at: clips with what is known of them, and on which side of which fold each lies.
+"""What an audit looks at: clips with what is known of them, and on which side of which fold each
+lies.
 
-A listing holds one row for each line of a table, or for each clip of a store. Columns are factorised once, so that every rule is a few
-counts over whole numbers, whatever the length of the table. pandas is imported where that is done: whoever needs no more than the rules'
-names, such as the workers of a build, does without.
+A listing holds one row for each line of a table, or for each clip of a store. Columns are
+factorised once, so that every rule is a few counts over whole numbers, whatever the length of the
+table. pandas is imported where that is done: whoever needs no more than the rules' names, such as
+the workers of a build, does without.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,11 +21,22 @@ ROLES = (Role.TRAIN, Role.VALID, Role.TEST)
 TRAIN, VALID, TEST = range(3)
 """How a role is written in `Dealt.role`."""
 
-NUMBERS = ("start_s", "end_s", "duration_s", "channels", "rate_hz", "fps", "width_px", "height_px", "bytes")
+NUMBERS = (
+    "start_s",
+    "end_s",
+    "duration_s",
+    "channels",
+    "rate_hz",
+    "fps",
+    "width_px",
+    "height_px",
+    "bytes",
+)
 """Columns that measure; not a number where unknown."""
 
 _LONGEST_S = 120.0
-"""A span longer than this is no turn: MELD's tables have two of 235 and 305 s, wrong ends that would cover whole scenes."""
+"""A span longer than this is no turn: MELD's tables have two of 235 and 305 s, wrong ends that
+would cover whole scenes."""
 
 Codes32 = NDArray[np.int32]
 
@@ -55,8 +68,14 @@ class Names:
         if other is None or not (self.codes < 0).any():
             return self
         whole = Names.of([*self.values, *other.values, None])
-        mine, theirs = np.append(whole.codes[: len(self.values)], -1), np.append(whole.codes[len(self.values) : -1], -1)
-        return Names(np.where(self.codes >= 0, mine[self.codes], theirs[other.codes]).astype(np.int32), whole.values)
+        mine, theirs = (
+            np.append(whole.codes[: len(self.values)], -1),
+            np.append(whole.codes[len(self.values) : -1], -1),
+        )
+        return Names(
+            np.where(self.codes >= 0, mine[self.codes], theirs[other.codes]).astype(np.int32),
+            whole.values,
+        )
 
 
 @dataclass(frozen=True)
@@ -90,12 +109,14 @@ class Listing:
     """Where it was read from, for messages."""
     corpora: tuple[str, ...]
     names: Mapping[str, Names]
-    """Columns that name things, those that are known of: clip, subject, group, take, session, dialogue, episode, text, label, sex, folder;
-    sha256, pcm, frames (hashes); window, copy (which part of its clip, or which change of it, a row is)."""
+    """Columns that name things, those that are known of: clip, subject, group, take, session,
+    dialogue, episode, text, label, sex, folder; sha256, pcm, frames (hashes); window, copy (which
+    part of its clip, or which change of it, a row is)."""
     numbers: Mapping[str, NDArray[np.float64]]
     folds: tuple[Dealt, ...]
     flags: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
-    """`fitted`: something was fitted on this row; `selected`: a model was chosen by it; `stored NAME`: the feature NAME is stored."""
+    """`fitted`: something was fitted on this row; `selected`: a model was chosen by it; `stored
+    NAME`: the feature NAME is stored."""
     fits: "Mapping[tuple[str, int], tuple[Fit, ...]] | None" = None
     """Scheme and fold -> what a store has fitted for it; None where the source does not say."""
     read_as: tuple[tuple[str, str], ...] = ()
@@ -103,11 +124,13 @@ class Listing:
     near: Mapping[str, Alike] = field(default_factory=dict)
     """`sound`, `face`: near-duplicates by it, where the source has fingerprints of it."""
     unmeasured: Mapping[str, str] = field(default_factory=dict)
-    """Of `sound`, `face`, `pcm` and `frames`, those that a store could hold and does not -> what to do about it."""
+    """Of `sound`, `face`, `pcm` and `frames`, those that a store could hold and does not -> what to
+    do about it."""
 
     @cached_property
     def overlaps(self) -> "Overlaps | None":
-        """Found once for all folds; None where nothing tells the recording, the start or the end of a clip."""
+        """Found once for all folds; None where nothing tells the recording, the start or the end of
+        a clip."""
         units = [unit for unit in ("episode", "dialogue") if unit in self.names]
         start, end = self.numbers.get("start_s"), self.numbers.get("end_s")
         if not units or start is None or end is None:
@@ -129,27 +152,50 @@ class Overlaps:
     span_of_row: NDArray[np.int64]
     """Rows with equal clip and times have one span; -1 for a row without."""
     too_long: NDArray[np.int64]
-    """Rows whose span is longer than any turn of speech, a wrong time rather than a clip; they are in no span."""
+    """Rows whose span is longer than any turn of speech, a wrong time rather than a clip; they are
+    in no span."""
     pairs: NDArray[np.int64]
     """(pair, 2) spans of unlike clips that share more than half of the shorter one."""
     spans: int
 
 
-def _overlaps(unit: str, recording: Names, clip: Names, start: NDArray[np.float64], end: NDArray[np.float64]) -> Overlaps:
+def _overlaps(
+    unit: str, recording: Names, clip: Names, start: NDArray[np.float64], end: NDArray[np.float64]
+) -> Overlaps:
     import pandas as pd
 
     timed = (recording.codes >= 0) & np.isfinite(start) & np.isfinite(end) & (end > start)
     rows = np.flatnonzero(timed & (end - start <= _LONGEST_S))
-    keys = pd.DataFrame({"clip": clip.codes[rows], "recording": recording.codes[rows], "start": start[rows], "end": end[rows]})
+    keys = pd.DataFrame(
+        {
+            "clip": clip.codes[rows],
+            "recording": recording.codes[rows],
+            "start": start[rows],
+            "end": end[rows],
+        }
+    )
     numbers = keys.groupby(list(keys.columns), sort=False).ngroup().to_numpy()
     span_of_row = np.full(len(clip.codes), -1, np.int64)
     span_of_row[rows] = numbers
     kept = rows[np.unique(numbers, return_index=True)[1]]
-    spans = (Span(str(number), str(recording.codes[row]), float(start[row]), float(end[row])) for number, row in enumerate(kept.tolist()))
+    spans = (
+        Span(str(number), str(recording.codes[row]), float(start[row]), float(end[row]))
+        for number, row in enumerate(kept.tolist())
+    )
     found = [(int(pair.first), int(pair.second)) for pair in overlapping(spans)]
     pairs = np.asarray(found, np.int64).reshape(-1, 2)
-    unlike = clip.codes[kept[pairs[:, 0]]] != clip.codes[kept[pairs[:, 1]]] if len(pairs) else np.zeros(0, np.bool_)
-    return Overlaps(unit, span_of_row, np.flatnonzero(timed & (end - start > _LONGEST_S)), pairs[unlike], len(kept))
+    unlike = (
+        clip.codes[kept[pairs[:, 0]]] != clip.codes[kept[pairs[:, 1]]]
+        if len(pairs)
+        else np.zeros(0, np.bool_)
+    )
+    return Overlaps(
+        unit,
+        span_of_row,
+        np.flatnonzero(timed & (end - start > _LONGEST_S)),
+        pairs[unlike],
+        len(kept),
+    )
 
 
 @dataclass(frozen=True)
@@ -185,7 +231,8 @@ class Sides:
 
     @cached_property
     def judged(self) -> int:
-        """The side that results are reported on: the test, or the validation where there is no test."""
+        """The side that results are reported on: the test, or the validation where there is no
+        test."""
         return TEST if self.sizes[TEST] else VALID
 
     @property
@@ -219,10 +266,16 @@ class Sides:
             self._counts[unit, role] = np.bincount(codes[codes >= 0], minlength=len(column.values))
         return self._counts[unit, role]
 
-    def shown(self, unit: str, codes: Iterable[int] | NDArray[np.integer], most: int = 5) -> tuple[str, ...]:
+    def shown(
+        self, unit: str, codes: Iterable[int] | NDArray[np.integer], most: int = 5
+    ) -> tuple[str, ...]:
         """The first values by name."""
         column = self.names(unit)
-        return () if column is None else tuple(sorted(str(column.values[code]) for code in list(codes))[:most])
+        return (
+            ()
+            if column is None
+            else tuple(sorted(str(column.values[code]) for code in list(codes))[:most])
+        )
 
     def clips(self, mask: NDArray[np.bool_], most: int = 5) -> tuple[str, ...]:
         """The first clip ids, in the order of the source, of the rows in `mask`; each once."""
@@ -231,4 +284,7 @@ class Sides:
         column = self.names("clip")
         if column is None:
             return ()
-        return tuple(str(column.values[code]) for code in pd.unique(column.codes[np.flatnonzero(mask)])[:most])
+        return tuple(
+            str(column.values[code])
+            for code in pd.unique(column.codes[np.flatnonzero(mask)])[:most]
+        )

@@ -9,7 +9,9 @@ from manifests.audit.listing import ROLES, TEST, TRAIN, VALID, Alike, Sides
 from manifests.audit.terms import Seen, Unjudged
 
 _HOW = {"sound": "sound", "face": "show a face that moves"}
-_NO_FINGERPRINTS = "a table holds no fingerprints of sound or face; build a store of the clips and audit that"
+_NO_FINGERPRINTS = (
+    "a table holds no fingerprints of sound or face; build a store of the clips and audit that"
+)
 _TOLD_BY_OTHERS = ("take", "sha256", "pcm", "frames")
 """Renderings of one take are L3's, and exact copies are L4's."""
 
@@ -17,7 +19,8 @@ Ints = NDArray[np.int64]
 
 
 def near_duplicates(sides: Sides) -> Iterator[Seen | Unjudged]:
-    """L5: one recording under two clip ids: encoded again, louder, resized, or cut a little differently. Counts pairs."""
+    """L5: one recording under two clip ids: encoded again, louder, resized, or cut a little
+    differently. Counts pairs."""
     listing = sides.listing
     for kind in _HOW:
         if kind in listing.near:
@@ -35,7 +38,10 @@ def _across(sides: Sides, kind: str, alike: Alike) -> Iterator[Seen]:
     here = np.flatnonzero((rows >= 0).all(axis=1))
     here = here[_apart(sides, rows[here])]
     rows, similarity = rows[here], alike.similarity[here]
-    compared = [(TRAIN, sides.judged), *([(TRAIN, VALID), (VALID, TEST)] if sides.sizes[VALID] and sides.sizes[TEST] else [])]
+    compared = [
+        (TRAIN, sides.judged),
+        *([(TRAIN, VALID), (VALID, TEST)] if sides.sizes[VALID] and sides.sizes[TEST] else []),
+    ]
     for a, b in compared:
         roles = np.sort(sides.role[rows], axis=1)
         on_both = (roles[:, 0] == min(a, b)) & (roles[:, 1] == max(a, b))
@@ -53,13 +59,26 @@ def _apart(sides: Sides, rows: Ints) -> NDArray[np.bool_]:
     return apart
 
 
-def _seen(sides: Sides, kind: str, between: tuple[int, int], rows: Ints, similarity: NDArray[np.float64], compared: int) -> Seen:
+def _seen(
+    sides: Sides,
+    kind: str,
+    between: tuple[int, int],
+    rows: Ints,
+    similarity: NDArray[np.float64],
+    compared: int,
+) -> Seen:
     a, b = between
     measured = np.unique(rows[sides.role[rows] == b])
-    said = f"{len(measured)} of {sides.sizes[b]} {ROLES[b]} clips {_HOW[kind]} nearly as a clip in {ROLES[a]} does"
+    said = (
+        f"{len(measured)} of {sides.sizes[b]} {ROLES[b]} clips {_HOW[kind]} nearly as a clip "
+        f"in {ROLES[a]} does"
+    )
     if len(rows):
         many = "1 pair" if len(rows) == 1 else f"{len(rows)} pairs"
-        said += f" ({many}, alike to {100 * similarity.min():.1f} % or more; {compared} clips have a fingerprint)"
+        said += (
+            f" ({many}, alike to {100 * similarity.min():.1f} % or more; {compared} clips "
+            "have a fingerprint)"
+        )
     order = np.argsort(-similarity, kind="stable")[:5]
     examples = tuple(" and ".join(_ids(sides, pair)) for pair in rows[order])
     what = f"{kind}, {ROLES[a]} and {ROLES[b]}"

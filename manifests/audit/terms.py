@@ -58,5 +58,9 @@ class Rule:
         """The gravest that holds for one of the corpora."""
         if seen.severity is not None:
             return seen.severity
-        own = min((self.by_corpus.get(corpus, self.severity) for corpus in corpora), key=_GRAVITY.index, default=self.severity)
+        own = min(
+            (self.by_corpus.get(corpus, self.severity) for corpus in corpora),
+            key=_GRAVITY.index,
+            default=self.severity,
+        )
         return Severity.WARN if seen.minor and own == Severity.ERROR else own

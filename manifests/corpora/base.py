@@ -1,4 +1,5 @@
-"""What every corpus is: a name, its terms, and a scan that lists clips by their file names alone."""
+"""What every corpus is: a name, its terms, and a scan that lists clips by their file names
+alone."""
 
 import os
 import stat
@@ -22,7 +23,8 @@ BY_CORPUS = "corpus"
 
 _VIDEO = "3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpe mpeg mpg mts mxf ogv ts vob webm wmv"
 _AUDIO = "aac ac3 aif aiff amr au caf flac m4a mka mp3 oga ogg opus snd w64 wav wma"
-# These would make a decoder open other files or the network. They are listed all the same, so that probing refuses each by name.
+# These would make a decoder open other files or the network. They are listed all the same, so that
+# probing refuses each by name.
 _PLAYLISTS = "asx concat cue edl f4m ffcat ffconcat ism m3u m3u8 mpd pls ram sdp smil strm wpl xspf"
 AUDIO_SUFFIXES = frozenset(f".{suffix}" for suffix in _AUDIO.split())
 MEDIA_SUFFIXES = frozenset(f".{suffix}" for suffix in f"{_VIDEO} {_AUDIO} {_PLAYLISTS}".split())
@@ -42,7 +44,8 @@ class CorpusUnreadable(PermissionError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One clip as a scan finds it: `clip.sha256` is "" and `clip.bytes` 0 until the file is read."""
+    """One clip as a scan finds it: `clip.sha256` is "" and `clip.bytes` 0 until the file is
+    read."""
 
     clip: Clip
     labels: tuple[Label, ...]
@@ -52,7 +55,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a corpus's naming rule, and its tables where it has them, say of one name, without any file: how tables of others are read."""
+    """What a corpus's naming rule, and its tables where it has them, say of one name, without any
+    file: how tables of others are read."""
 
     clip_id: str
     subject_id: str | None
@@ -60,7 +64,8 @@ class Identity:
     take_id: str
     sex: str | None = None
     text_id: str | None = None
-    """The sentence or script part that is spoken, `corpus/...`; equal for two clips with the same words."""
+    """The sentence or script part that is spoken, `corpus/...`; equal for two clips with the same
+    words."""
     session_id: str | None = None
     dialogue_id: str | None = None
     episode_id: str | None = None
@@ -69,7 +74,8 @@ class Identity:
 
 
 def clip_of(identity: Identity, corpus: str, path: str) -> Clip:
-    """The clip of that name in the file `path`, as a scan gives it: not yet read, and so without hash and size."""
+    """The clip of that name in the file `path`, as a scan gives it: not yet read, and so without
+    hash and size."""
     return Clip(
         clip_id=identity.clip_id,
         corpus=corpus,
@@ -101,13 +107,16 @@ class Corpus(Protocol):
         """Every scheme that its labels can bear."""
 
     def scan(self, root: Path) -> list[Found]:
-        """All clips below `root`, sorted by clip_id, which is unique. Lists and parses names; opens no media file.
+        """All clips below `root`, sorted by clip_id, which is unique. Lists and parses names; opens
+        no media file.
 
-        CorpusNotFound without the folder, EmptyCorpus without media in it, CorpusUnreadable where a folder cannot be listed.
+        CorpusNotFound without the folder, EmptyCorpus without media in it, CorpusUnreadable where a
+        folder cannot be listed.
         """
 
     def identify(self, name: str) -> Identity | None:
-        """What the naming rule says of a file name, a path or an id, with or without folders and suffix; None when it breaks the rule."""
+        """What the naming rule says of a file name, a path or an id, with or without folders and
+        suffix; None when it breaks the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,8 @@ class MediaFile:
     """A file with a media suffix, or a linked folder that is not entered."""
 
     path: str
-    """Relative to the corpus root, with forward slashes; bytes that are no UTF-8 are shown as `\\xNN`."""
+    """Relative to the corpus root, with forward slashes; bytes that are no UTF-8 are shown as
+    `\\xNN`."""
     fault: tuple[Reason, str] | None
     """Why it is not to be opened."""
 
@@ -134,34 +144,49 @@ class MediaFile:
 
 
 def refused(corpus: str, file: MediaFile, reason: Reason, detail: str) -> Found:
-    """A file that is no clip of the corpus. Its id is the whole path, suffix included, so that it meets no clip's id."""
+    """A file that is no clip of the corpus. Its id is the whole path, suffix included, so that it
+    meets no clip's id."""
     clip_id = f"{corpus}/{file.path}"
-    clip = clip_of(Identity(clip_id, subject_id=None, group_id=None, take_id=clip_id), corpus, file.path)
+    clip = clip_of(
+        Identity(clip_id, subject_id=None, group_id=None, take_id=clip_id), corpus, file.path
+    )
     return Found(clip, (), BadClip(clip_id, reason, detail))
 
 
 def list_media(root: Path, corpus: str) -> list[MediaFile]:
     """Every file with a media suffix (upper or lower case) below `root`, sorted by path.
 
-    Left out: hidden files and folders, and the __MACOSX folders that archives of that system carry. A link that leads out of `root`,
-    to nothing, or to something that is no file is listed with its fault. A linked folder inside `root` is not entered: its files are
-    listed where they lie.
+    Left out: hidden files and folders, and the __MACOSX folders that archives of that system carry.
+    A link that leads out of `root`, to nothing, or to something that is no file is listed with its
+    fault. A linked folder inside `root` is not entered: its files are listed where they lie.
     """
     if not root.is_dir():
         what = "is a file" if root.is_file() else "does not exist"
-        raise CorpusNotFound(f"{root} {what}; expected the folder that holds the clips of {corpus}, so check the path")
+        raise CorpusNotFound(
+            f"{root} {what}; expected the folder that holds the clips of {corpus}, so check the "
+            "path"
+        )
     others: Counter[str] = Counter()
     media = sorted(_walk(root, others), key=lambda file: file.path)
     if not media:
-        raise EmptyCorpus(f"{root} holds no media file{_what_else(others)}; expected the clips of {corpus}, such as .mp4 or .wav files")
+        raise EmptyCorpus(
+            f"{root} holds no media file{_what_else(others)}; expected the clips of {corpus}, "
+            "such as .mp4 or .wav files"
+        )
     return media
 
 
 def _what_else(others: Counter[str]) -> str:
     if not others:
         return " and no other"
-    listed = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in others.most_common(3))
-    archives = "; unpack the archives first" if {".zip", ".gz", ".tar", ".7z", ".rar"} & others.keys() else ""
+    listed = ", ".join(
+        f"{count} {suffix or 'without suffix'}" for suffix, count in others.most_common(3)
+    )
+    archives = (
+        "; unpack the archives first"
+        if {".zip", ".gz", ".tar", ".7z", ".rar"} & others.keys()
+        else ""
+    )
     return f" (other files: {listed}{archives})"
 
 
@@ -184,7 +209,8 @@ def _walk(root: Path, others: Counter[str]) -> Iterator[MediaFile]:
 
 def _stop(error: OSError) -> None:
     raise CorpusUnreadable(
-        f"the folder {error.filename} cannot be listed ({error.strerror}); give this user the right to read it"
+        f"the folder {error.filename} cannot be listed ({error.strerror}); give this user the "
+        "right to read it"
     ) from error
 
 
@@ -195,7 +221,10 @@ def _ignored(name: str) -> bool:
 def _media_file(relative: str, fault: tuple[Reason, str] | None) -> MediaFile:
     shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
     if shown != relative and fault is None:
-        fault = Reason.UNKNOWN_NAME, "the file's name is not UTF-8, so no table can hold it; rename the file"
+        fault = (
+            Reason.UNKNOWN_NAME,
+            "the file's name is not UTF-8, so no table can hold it; rename the file",
+        )
     return MediaFile(shown, fault)
 
 
@@ -204,10 +233,16 @@ def _linked_folder(path: Path, relative: str, real_root: str) -> Iterator[MediaF
         return
     target = os.path.realpath(path)
     if not _inside(target, real_root):
-        detail = f"the folder is a link to {_show(target)}, outside the corpus; copy the folder into it or name that folder as the corpus"
+        detail = (
+            f"the folder is a link to {_show(target)}, outside the corpus; copy the folder "
+            "into it or name that folder as the corpus"
+        )
         yield _media_file(relative, (Reason.FORBIDDEN, detail))
     elif any(_ignored(part) for part in Path(target).relative_to(real_root).parts):
-        detail = f"the folder is a link to the hidden folder {_show(target)}; move its clips to a folder that is not hidden"
+        detail = (
+            f"the folder is a link to the hidden folder {_show(target)}; move its clips to a "
+            "folder that is not hidden"
+        )
         yield _media_file(relative, (Reason.FORBIDDEN, detail))
 
 
@@ -218,13 +253,25 @@ def _file_fault(path: str, real_root: str) -> tuple[Reason, str] | None:
             return None
     target = os.path.realpath(path)
     if not _inside(target, real_root):
-        return Reason.FORBIDDEN, f"the file is a link to {_show(target)}, outside the corpus; copy the file into the corpus"
+        return (
+            Reason.FORBIDDEN,
+            f"the file is a link to {_show(target)}, outside the corpus; copy the file into the "
+            "corpus",
+        )
     try:
         mode = Path(target).stat().st_mode
     except OSError as error:
-        return Reason.UNREADABLE, f"the file leads to {_show(target)}, which cannot be read ({error.strerror}); expected a media file"
+        return (
+            Reason.UNREADABLE,
+            f"the file leads to {_show(target)}, which cannot be read ({error.strerror}); "
+            "expected a media file",
+        )
     if not stat.S_ISREG(mode):
-        return Reason.FORBIDDEN, "this is a pipe, a socket, a device or a linked folder with a media suffix; expected a regular file"
+        return (
+            Reason.FORBIDDEN,
+            "this is a pipe, a socket, a device or a linked folder with a media suffix; expected "
+            "a regular file",
+        )
     return None
 
 

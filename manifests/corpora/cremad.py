@@ -1,7 +1,7 @@
 """CREMA-D: the Crowd-sourced Emotional Multimodal Actors Dataset.
 
-Cao H. et al. (2014), IEEE Transactions on Affective Computing 5(4): 377-390; files: github.com/CheyneyComputerScience/CREMA-D.
-A file's name says who, what and how:
+Cao H. et al. (2014), IEEE Transactions on Affective Computing 5(4): 377-390; files:
+github.com/CheyneyComputerScience/CREMA-D. A file's name says who, what and how:
 
     1001_IEO_ANG_HI.flv
     |    |   |   level LO, MD, HI; XX where none was asked for. Only IEO has levels, and neutral never has one
@@ -9,14 +9,16 @@ A file's name says who, what and how:
     |    sentence, one of 12
     actor 1001 to 1091
 
-Each take lies there three times, in VideoFlash/*.flv, AudioMP3/*.mp3 and AudioWAV/*.wav: three renderings of one take. Beside them lie
+Each take lies there three times, in VideoFlash/*.flv, AudioMP3/*.mp3 and AudioWAV/*.wav: three
+renderings of one take. Beside them lie
 
     VideoDemographics.csv               each actor's age, sex, race and ethnicity
     processedResults/summaryTable.csv   what raters chose from voice alone, face alone and both, such as A, or A:D for a tie
 
-Names alone are enough for the intended labels. The two tables are looked for in the corpus root, summaryTable.csv also in processedResults
-below it; where the root is one of the three published folders, the same places of the folder above are looked at as well. Without
-VideoDemographics.csv the sex is not known; without summaryTable.csv there are no voted labels.
+Names alone are enough for the intended labels. The two tables are looked for in the corpus root,
+summaryTable.csv also in processedResults below it; where the root is one of the three published
+folders, the same places of the folder above are looked at as well. Without VideoDemographics.csv
+the sex is not known; without summaryTable.csv there are no voted labels.
 """
 
 import os
@@ -26,16 +28,38 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from manifests.corpora.base import AUDIO_SUFFIXES, BY_CORPUS, INTENDED, VOTE, Found, Identity, MediaFile, clip_of, list_media, refused
+from manifests.corpora.base import (
+    AUDIO_SUFFIXES,
+    BY_CORPUS,
+    INTENDED,
+    VOTE,
+    Found,
+    Identity,
+    MediaFile,
+    clip_of,
+    list_media,
+    refused,
+)
 from manifests.corpora.published_csv import WrongPublishedTable, read_lines, wrong
 from manifests.labels import Label
 from manifests.quarantine import Reason
 
 ACTORS = range(1001, 1092)
 SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
-EMOTIONS = {"ANG": "angry", "DIS": "disgust", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
+EMOTIONS = {
+    "ANG": "angry",
+    "DIS": "disgust",
+    "FEA": "fearful",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified"}
-_VOTES = {"cremad6_voice": "VoiceVote", "cremad6_face": "FaceVote", "cremad6_multimodal": "MultiModalVote"}
+_VOTES = {
+    "cremad6_voice": "VoiceVote",
+    "cremad6_face": "FaceVote",
+    "cremad6_multimodal": "MultiModalVote",
+}
 _LETTERS = {code[0]: word for code, word in EMOTIONS.items()}
 _PUBLISHED_FOLDERS = ("VideoFlash", "AudioMP3", "AudioWAV")
 _PUBLISHED_SUFFIXES = (".flv", ".mp3", ".wav")
@@ -63,18 +87,33 @@ class CremadName:
 
 
 def parse(stem: str) -> CremadName:
-    """A file's name without its suffix -> its fields; NotACremadName for any name that the published corpus cannot contain."""
+    """A file's name without its suffix -> its fields; NotACremadName for any name that the
+    published corpus cannot contain."""
     match = _RULE.fullmatch(_MISPRINTS.get(stem, stem))
     if not match:
-        raise NotACremadName(f"the name is {stem!r}; expected actor, sentence, emotion and level, such as 1001_DFA_ANG_XX")
+        raise NotACremadName(
+            f"the name is {stem!r}; expected actor, sentence, emotion and level, such as "
+            "1001_DFA_ANG_XX"
+        )
     name = CremadName(int(match[1]), match[2], match[3], match[4])
     if name.actor not in ACTORS:
-        raise NotACremadName(f"the actor in the name {stem} is {name.actor}; expected {ACTORS[0]} to {ACTORS[-1]}")
-    for field, code, known in (("sentence", match[2], SENTENCES), ("emotion", match[3], EMOTIONS), ("level", match[4], LEVELS)):
+        raise NotACremadName(
+            f"the actor in the name {stem} is {name.actor}; expected {ACTORS[0]} to {ACTORS[-1]}"
+        )
+    for field, code, known in (
+        ("sentence", match[2], SENTENCES),
+        ("emotion", match[3], EMOTIONS),
+        ("level", match[4], LEVELS),
+    ):
         if code not in known:
-            raise NotACremadName(f"the {field} in the name {stem} is {code}; expected one of {', '.join(known)}")
+            raise NotACremadName(
+                f"the {field} in the name {stem} is {code}; expected one of {', '.join(known)}"
+            )
     if (name.level != "XX") != (name.sentence == "IEO" and name.emotion != "NEU"):
-        raise NotACremadName(f"the name {stem} has the level {name.level}; the corpus has LO, MD and HI for IEO alone, XX for all else")
+        raise NotACremadName(
+            f"the name {stem} has the level {name.level}; the corpus has LO, MD and HI for IEO "
+            "alone, XX for all else"
+        )
     return name
 
 
@@ -98,18 +137,27 @@ class _Tables:
 class Cremad:
     """A corpus that follows the CREMA-D naming rule, in the published folders or any others.
 
-    - `clip_id` is `cremad/stem` for a video, and `cremad/stem.wav` or `cremad/stem.mp3` (any audio suffix) for sound alone, whatever
-      other files there are. `take_id` is `cremad/stem`, `subject_id` and `group_id` are `cremad/1001` (the actor).
-    - Labels: `cremad6` and `cremad_level` by annotator `intended`; `cremad_sentence`, `cremad_age` (years), `cremad_race` and
-      `cremad_ethnicity` by annotator `corpus`; `cremad6_voice`, `cremad6_face` and `cremad6_multimodal` by annotator `vote`: a tie is
+    - `clip_id` is `cremad/stem` for a video, and `cremad/stem.wav` or `cremad/stem.mp3` (any audio
+      suffix) for sound alone, whatever
+      other files there are. `take_id` is `cremad/stem`, `subject_id` and `group_id` are
+      `cremad/1001` (the actor).
+    - Labels: `cremad6` and `cremad_level` by annotator `intended`; `cremad_sentence`, `cremad_age`
+      (years), `cremad_race` and
+      `cremad_ethnicity` by annotator `corpus`; `cremad6_voice`, `cremad6_face` and
+      `cremad6_multimodal` by annotator `vote`: a tie is
       several labels of equal weight, so that the reader chooses what to do with it.
-    - A name that the corpus cannot contain is a refused clip (unknown_name), with its path as its id.
-    - Where several files have one id, the clip is the one with a published suffix, then the one in the fewest folders, then the first
+    - A name that the corpus cannot contain is a refused clip (unknown_name), with its path as its
+      id.
+    - Where several files have one id, the clip is the one with a published suffix, then the one in
+      the fewest folders, then the first
       by path. Each other is a refused clip (duplicate), with its path as its id.
     """
 
     name: str = "cremad"
-    licence: str = "ODbL 1.0 and DbCL 1.0: name the source and the authors; a derived database is shared alike."
+    licence: str = (
+        "ODbL 1.0 and DbCL 1.0: name the source and the authors; a derived database is "
+        "shared alike."
+    )
     label_schemes: tuple[str, ...] = (
         "cremad6",
         "cremad_level",
@@ -121,13 +169,18 @@ class Cremad:
     )
 
     def scan(self, root: Path) -> list[Found]:
-        """As `Corpus.scan`; WrongPublishedTable when a table of the corpus cannot be taken as it is."""
+        """As `Corpus.scan`; WrongPublishedTable when a table of the corpus cannot be taken as it
+        is."""
         media = list_media(root, self.name)
         demographics = _find(root, "VideoDemographics.csv")
         summary = _find(root, "summaryTable.csv", "processedResults/summaryTable.csv")
-        tables = _Tables(_actors(demographics) if demographics else {}, _votes(summary) if summary else {})
+        tables = _Tables(
+            _actors(demographics) if demographics else {}, _votes(summary) if summary else {}
+        )
         named, found = self._named(media)
-        for clip_id, files in groupby(sorted(named, key=self._rank), key=lambda one: self._clip_id(*one)):
+        for clip_id, files in groupby(
+            sorted(named, key=self._rank), key=lambda one: self._clip_id(*one)
+        ):
             (file, name), *copies = files
             found.append(self._found(file, name, tables))
             sentence = f"a second file of the clip {clip_id}, which is {file.path}"
@@ -135,9 +188,11 @@ class Cremad:
         return sorted(found, key=lambda one: one.clip.clip_id)
 
     def identify(self, name: str) -> Identity | None:
-        """What a file name, a path or an id says, with or without folders and suffix; None when it breaks the naming rule.
+        """What a file name, a path or an id says, with or without folders and suffix; None when it
+        breaks the naming rule.
 
-        The sex is None: a name does not tell it. `cremad-1001-DFA-ANG-XX`, the form of EmoBox's tables, is read as well.
+        The sex is None: a name does not tell it. `cremad-1001-DFA-ANG-XX`, the form of EmoBox's
+        tables, is read as well.
         """
         file = name.replace("\\", "/").rpartition("/")[2]
         stem = file.partition(".")[0].removeprefix("cremad-").replace("-", "_")
@@ -149,9 +204,13 @@ class Cremad:
     def _identity(self, name: CremadName, rendering: str) -> Identity:
         actor, take = f"{self.name}/{name.actor}", f"{self.name}/{name.stem}"
         text = f"{self.name}/{name.sentence}"
-        return Identity(f"{take}{rendering}", actor, actor, take, text_id=text, label=EMOTIONS[name.emotion])
+        return Identity(
+            f"{take}{rendering}", actor, actor, take, text_id=text, label=EMOTIONS[name.emotion]
+        )
 
-    def _named(self, media: Iterable[MediaFile]) -> tuple[list[tuple[MediaFile, CremadName]], list[Found]]:
+    def _named(
+        self, media: Iterable[MediaFile]
+    ) -> tuple[list[tuple[MediaFile, CremadName]], list[Found]]:
         """Files with a name of the corpus, and the refused others."""
         named, others = [], []
         for file in media:
@@ -166,7 +225,12 @@ class Cremad:
 
     def _rank(self, one: tuple[MediaFile, CremadName]) -> tuple[str, bool, int, str]:
         file, name = one
-        return self._clip_id(file, name), file.suffix not in _PUBLISHED_SUFFIXES, file.path.count("/"), file.path
+        return (
+            self._clip_id(file, name),
+            file.suffix not in _PUBLISHED_SUFFIXES,
+            file.path.count("/"),
+            file.path,
+        )
 
     def _clip_id(self, file: MediaFile, name: CremadName) -> str:
         return self._identity(name, _rendering(file.path)).clip_id
@@ -175,7 +239,9 @@ class Cremad:
         identity = self._identity(name, _rendering(file.path))
         actor = tables.actors.get(name.actor, _Actor(None, ()))
         clip = replace(clip_of(identity, self.name, file.path), sex=actor.sex)
-        return Found(clip, tuple(_labels(clip.clip_id, name, actor, tables.votes.get(name.stem, {}))))
+        return Found(
+            clip, tuple(_labels(clip.clip_id, name, actor, tables.votes.get(name.stem, {})))
+        )
 
 
 def _rendering(path: str) -> str:
@@ -184,28 +250,38 @@ def _rendering(path: str) -> str:
     return suffix if suffix in AUDIO_SUFFIXES else ""
 
 
-def _labels(clip_id: str, name: CremadName, actor: _Actor, votes: Mapping[str, tuple[str, ...]]) -> Iterator[Label]:
+def _labels(
+    clip_id: str, name: CremadName, actor: _Actor, votes: Mapping[str, tuple[str, ...]]
+) -> Iterator[Label]:
     yield Label(clip_id, "cremad6", INTENDED, EMOTIONS[name.emotion])
     yield Label(clip_id, "cremad_level", INTENDED, LEVELS[name.level])
     yield Label(clip_id, "cremad_sentence", BY_CORPUS, name.sentence)
     for scheme, value in actor.facts:
         yield Label(clip_id, scheme, BY_CORPUS, value)
     for scheme, emotions in votes.items():
-        yield from (Label(clip_id, scheme, VOTE, emotion, 1 / len(emotions)) for emotion in emotions)
+        yield from (
+            Label(clip_id, scheme, VOTE, emotion, 1 / len(emotions)) for emotion in emotions
+        )
 
 
 def _find(root: Path, *names: str) -> Path | None:
-    """The first file of these names in the root or, where the root is a published folder, in the folder above; None without any.
+    """The first file of these names in the root or, where the root is a published folder, in the
+    folder above; None without any.
 
     WrongPublishedTable for a link that leads out of these folders.
     """
-    root = root.absolute()  # the name of "." is "", and a linked root keeps the folder it is seen in
+    root = (
+        root.absolute()
+    )  # the name of "." is "", and a linked root keeps the folder it is seen in
     top = root.parent if root.name in _PUBLISHED_FOLDERS else root
     for path in (folder / name for folder in dict.fromkeys((root, top)) for name in names):
         if not os.path.lexists(path):
             continue
         if not path.resolve().is_relative_to(top.resolve()):
-            raise WrongPublishedTable(f"{path} is a link to {path.resolve()}, outside the corpus; copy the file into the corpus")
+            raise WrongPublishedTable(
+                f"{path} is a link to {path.resolve()}, outside the corpus; copy the file into "
+                "the corpus"
+            )
         return path
     return None
 
@@ -218,11 +294,20 @@ def _actors(path: Path) -> dict[int, _Actor]:
     for line, cells in read_lines(path, _DEMOGRAPHICS):
         sex = cells["Sex"].lower()
         if not cells["ActorID"].isdecimal() or int(cells["ActorID"]) in actors:
-            raise wrong(path, line, f"has the ActorID {cells['ActorID']!r}; expected a number that no other line has")
+            raise wrong(
+                path,
+                line,
+                f"has the ActorID {cells['ActorID']!r}; expected a number that no other line has",
+            )
         if sex not in ("male", "female"):
             raise wrong(path, line, f"has the Sex {cells['Sex']!r}; expected Male or Female")
-        facts = ((f"cremad_{column.lower()}", cells[column].lower()) for column in ("Age", "Race", "Ethnicity"))
-        actors[int(cells["ActorID"])] = _Actor(sex, tuple((scheme, value) for scheme, value in facts if value not in ("", "unknown")))
+        facts = (
+            (f"cremad_{column.lower()}", cells[column].lower())
+            for column in ("Age", "Race", "Ethnicity")
+        )
+        actors[int(cells["ActorID"])] = _Actor(
+            sex, tuple((scheme, value) for scheme, value in facts if value not in ("", "unknown"))
+        )
     return actors
 
 
@@ -230,15 +315,25 @@ def _votes(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
     votes: dict[str, dict[str, tuple[str, ...]]] = {}
     for line, cells in read_lines(path, ("FileName", *_VOTES.values())):
         if cells["FileName"] in votes:
-            raise wrong(path, line, f"names {cells['FileName']} once more; expected one line for each clip")
-        votes[cells["FileName"]] = {scheme: _emotions(path, line, column, cells[column]) for scheme, column in _VOTES.items()}
+            raise wrong(
+                path, line, f"names {cells['FileName']} once more; expected one line for each clip"
+            )
+        votes[cells["FileName"]] = {
+            scheme: _emotions(path, line, column, cells[column])
+            for scheme, column in _VOTES.items()
+        }
     return votes
 
 
 def _emotions(path: Path, line: int, column: str, cell: str) -> tuple[str, ...]:
     letters = cell.split(":")
     if len(set(letters)) < len(letters) or not set(letters) <= _LETTERS.keys():
-        raise wrong(path, line, f"has {cell!r} in the column {column}; expected letters of {''.join(_LETTERS)}, such as A or A:D")
+        raise wrong(
+            path,
+            line,
+            f"has {cell!r} in the column {column}; expected letters of {''.join(_LETTERS)}, such "
+            "as A or A:D",
+        )
     return tuple(_LETTERS[letter] for letter in letters)
 
 

@@ -1,16 +1,19 @@
-"""Any folder of clips. Subjects and labels come from `labels.csv` at its root or, without one, from the names of its folders.
+"""Any folder of clips. Subjects and labels come from `labels.csv` at its root or, without one, from
+the names of its folders.
 
-Without labels.csv, the folder that a clip lies in is its label, and the folders above that are its subject:
+Without labels.csv, the folder that a clip lies in is its label, and the folders above that are its
+subject:
 
     root/clip.mp4                     no subject, no label
     root/happy/clip.mp4               label happy, no subject
     root/anna/happy/clip.mp4          label happy, subject anna
     root/site2/anna/happy/clip.mp4    label happy, subject site2/anna
 
-A single level is read as the label, never as the subject: where that guess is wrong no split can be made, whereas the opposite guess
-would make splits that look subject-disjoint and are not.
+A single level is read as the label, never as the subject: where that guess is wrong no split can be
+made, whereas the opposite guess would make splits that look subject-disjoint and are not.
 
-With labels.csv the folders' names mean nothing. It is UTF-8 text, cells separated by commas, one header line, one line a clip:
+With labels.csv the folders' names mean nothing. It is UTF-8 text, cells separated by commas, one
+header line, one line a clip:
 
     clip      needed. The path below the root with or without its suffix, or the file's name alone where no other clip has that name
     subject   who speaks
@@ -19,8 +22,9 @@ With labels.csv the folders' names mean nothing. It is UTF-8 text, cells separat
     group     what a split must keep together; without it, the subject
     take      one recorded performance, shared by all its renderings; without it, the clip's path without suffix
 
-Every column but `clip` may be left out, and every cell but those of `clip` may be empty. A clip without a line has no subject and no
-label. What the file cannot mean (an unknown column, an unknown clip, two lines for one clip, a broken line) is refused, never skipped.
+Every column but `clip` may be left out, and every cell but those of `clip` may be empty. A clip
+without a line has no subject and no label. What the file cannot mean (an unknown column, an unknown
+clip, two lines for one clip, a broken line) is refused, never skipped.
 """
 
 import csv
@@ -60,8 +64,9 @@ class _Facts:
 class Folder:
     """Any tree of clips; see the module's text for subjects and labels.
 
-    `clip_id` is `folder/` and the path below the root without its suffix. Files that differ in the suffix alone keep it in their ids,
-    and share a `take_id`: they are taken for renderings of one performance.
+    `clip_id` is `folder/` and the path below the root without its suffix. Files that differ in the
+    suffix alone keep it in their ids, and share a `take_id`: they are taken for renderings of one
+    performance.
     """
 
     name: str = "folder"
@@ -74,7 +79,9 @@ class Folder:
         sound = [file for file in media if not file.fault]
         facts = _facts(root, sound)
         ids = _ids(sound)
-        found = [self._found(file, ids[file.path], facts.get(file.path, _Facts())) for file in sound]
+        found = [
+            self._found(file, ids[file.path], facts.get(file.path, _Facts())) for file in sound
+        ]
         found += [refused(self.name, file, *file.fault) for file in media if file.fault]
         return sorted(found, key=lambda one: one.clip.clip_id)
 
@@ -94,18 +101,24 @@ class Folder:
             sha256="",
             bytes=0,
         )
-        return Found(clip, (Label(clip_id, "folder", BY_CORPUS, facts.label),) if facts.label else ())
+        return Found(
+            clip, (Label(clip_id, "folder", BY_CORPUS, facts.label),) if facts.label else ()
+        )
 
     def _id(self, plain: str | None) -> str | None:
         return f"{self.name}/{plain}" if plain else None
 
 
 def _ids(files: Sequence[MediaFile]) -> dict[str, str]:
-    """Path -> id, unique: the path without suffix, or the whole path where another file would have the same id."""
+    """Path -> id, unique: the path without suffix, or the whole path where another file would have
+    the same id."""
     paths = {file.path for file in files}
     count = Counter(file.without_suffix for file in files)
     return {
-        file.path: file.path if count[file.without_suffix] > 1 or file.without_suffix in paths else file.without_suffix for file in files
+        file.path: file.path
+        if count[file.without_suffix] > 1 or file.without_suffix in paths
+        else file.without_suffix
+        for file in files
     }
 
 
@@ -115,7 +128,10 @@ def _facts(root: Path, files: Sequence[MediaFile]) -> dict[str, _Facts]:
     if not os.path.lexists(table):
         return {file.path: _from_folders(file.path) for file in files}
     if not table.resolve().is_relative_to(root.resolve()):
-        raise WrongLabels(f"{table} is a link to {table.resolve()}, outside the corpus; copy the file into the corpus")
+        raise WrongLabels(
+            f"{table} is a link to {table.resolve()}, outside the corpus; copy the file into the "
+            "corpus"
+        )
     return _LabelsFile(table, files).facts()
 
 
@@ -129,7 +145,8 @@ class _LabelsFile:
     path: Path
     files: Sequence[MediaFile]
     names: dict[str, set[str]] = field(init=False)
-    """Every way to name a file (in Unicode form NFC, as some systems store names decomposed) -> the paths it may mean."""
+    """Every way to name a file (in Unicode form NFC, as some systems store names decomposed) -> the
+    paths it may mean."""
 
     def __post_init__(self) -> None:
         names: dict[str, set[str]] = {}
@@ -144,12 +161,16 @@ class _LabelsFile:
         for line, cells in self._lines():
             path = self._find(line, cells.get("clip", ""))
             if path in facts:
-                raise self._wrong(f"line {line}, column clip: {path} has a line already (line {lines[path]}); keep one of the two")
+                raise self._wrong(
+                    f"line {line}, column clip: {path} has a line already (line {lines[path]}); "
+                    "keep one of the two"
+                )
             facts[path], lines[path] = self._cells(line, cells), line
         return facts
 
     def _lines(self) -> Iterator[tuple[int, Mapping[str, str]]]:
-        """(line number, column -> cell without blanks around it) of every line that is not empty."""
+        """(line number, column -> cell without blanks around it) of every line that is not
+        empty."""
         reader = csv.reader(io.StringIO(self._text(), newline=""), strict=True)
         header: list[str] | None = None
         try:
@@ -161,32 +182,51 @@ class _LabelsFile:
                     header = self._header(reader.line_num, cells)
                     continue
                 if len(cells) != len(header):
-                    raise self._wrong(f"line {reader.line_num} has {len(cells)} cells; expected {len(header)}, one for each column")
+                    raise self._wrong(
+                        f"line {reader.line_num} has {len(cells)} cells; expected {len(header)}, "
+                        "one for each column"
+                    )
                 yield reader.line_num, dict(zip(header, cells, strict=True))
         except csv.Error as error:
-            raise self._wrong(f"line {reader.line_num} is broken ({error}); check the quotes in and before it") from error
+            raise self._wrong(
+                f"line {reader.line_num} is broken ({error}); check the quotes in and before it"
+            ) from error
         if header is None:
-            raise self._wrong("the file is empty; expected a header line with the column clip, or remove the file")
+            raise self._wrong(
+                "the file is empty; expected a header line with the column clip, or remove the file"
+            )
 
     def _text(self) -> str:
         try:
             data = self.path.read_bytes()
         except OSError as error:
-            raise self._wrong(f"the file cannot be read ({error.strerror}); expected a table of the clips") from error
+            raise self._wrong(
+                f"the file cannot be read ({error.strerror}); expected a table of the clips"
+            ) from error
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
-            raise self._wrong(f"line {line} is not UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8") from error
+            raise self._wrong(
+                f"line {line} is not UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8"
+            ) from error
 
     def _header(self, line: int, cells: list[str]) -> list[str]:
         known = ", ".join(_COLUMNS)
         for column, count in Counter(cells).items():
             if column not in _COLUMNS:
-                hint = " and separate the cells by commas" if any(mark in column for mark in ";\t") else ""
-                raise self._wrong(f"line {line} has the unknown column {column!r}; use only {known}{hint}")
+                hint = (
+                    " and separate the cells by commas"
+                    if any(mark in column for mark in ";\t")
+                    else ""
+                )
+                raise self._wrong(
+                    f"line {line} has the unknown column {column!r}; use only {known}{hint}"
+                )
             if count > 1:
-                raise self._wrong(f"line {line} has the column {column} {count} times; keep one of them")
+                raise self._wrong(
+                    f"line {line} has the column {column} {count} times; keep one of them"
+                )
         if "clip" not in cells:
             raise self._wrong(f"line {line} has no column clip; it must name each clip's file")
         return cells
@@ -196,7 +236,9 @@ class _LabelsFile:
         if not name:
             raise self._wrong(f"{where} is empty; write the clip's path below the folder")
         if name.startswith("/") or ".." in name.split("/"):
-            raise self._wrong(f"{where}: {name!r} leads out of the folder; write the clip's path below the folder")
+            raise self._wrong(
+                f"{where}: {name!r} leads out of the folder; write the clip's path below the folder"
+            )
         wanted = _nfc(name.removeprefix("./"))
         means = self.names.get(wanted, set())
         exact = {path for path in means if _nfc(path) == wanted}
@@ -204,14 +246,21 @@ class _LabelsFile:
             return next(iter(exact or means))
         if means:
             listed = ", ".join(sorted(means)[:3])
-            raise self._wrong(f"{where}: {name!r} can mean {len(means)} clips ({listed}); write the whole path with its suffix")
+            raise self._wrong(
+                f"{where}: {name!r} can mean {len(means)} clips ({listed}); write the whole path "
+                "with its suffix"
+            )
         hint = " with / between folders" if "\\" in name else ""
-        raise self._wrong(f"{where}: there is no clip {name!r}; correct the path{hint}, or remove the line")
+        raise self._wrong(
+            f"{where}: there is no clip {name!r}; correct the path{hint}, or remove the line"
+        )
 
     def _cells(self, line: int, cells: Mapping[str, str]) -> _Facts:
         sex = cells.get("sex") or None
         if sex not in (None, *_SEXES):
-            raise self._wrong(f"line {line}, column sex: found {sex!r}; expected female, male or nothing")
+            raise self._wrong(
+                f"line {line}, column sex: found {sex!r}; expected female, male or nothing"
+            )
         return _Facts(
             subject=cells.get("subject") or None,
             label=cells.get("label") or None,

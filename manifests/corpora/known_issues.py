@@ -1,8 +1,10 @@
-"""The registry of files known to be bad: published facts, one line a clip and kind, each with its source (known_issues.csv).
+"""The registry of files known to be bad: published facts, one line a clip and kind, each with its
+source (known_issues.csv).
 
-A registered clip is a refused clip (`known_bad`) where its file cannot hold what its name says; other lines are notes for whoever audits
-a corpus: a sound file whose label is in doubt stays in, and so does a file whose only fault is measured in any case, such as no sound.
-A rendering has its own lines: the WAV of a take may be sound where its video is not.
+A registered clip is a refused clip (`known_bad`) where its file cannot hold what its name says;
+other lines are notes for whoever audits a corpus: a sound file whose label is in doubt stays in,
+and so does a file whose only fault is measured in any case, such as no sound. A rendering has its
+own lines: the WAV of a take may be sound where its video is not.
 """
 
 import csv
@@ -48,7 +50,8 @@ _MEANS = {
     Kind.NO_AUDIO: "the published file holds no sound",
     Kind.LENGTH_MISMATCH: "the published file does not have the length of the take",
     Kind.WRONG_CONTENT: "the published file holds something else than its name says",
-    Kind.SHARED_BYTES: "the published file has the bytes of other takes, so it cannot be the recording of each",
+    Kind.SHARED_BYTES: "the published file has the bytes of other takes, so it cannot be the "
+    "recording of each",
     Kind.LABEL_CONFLICT: "the published file has the bytes of a clip with another label",
     Kind.AUDIO_ADDED_LATER: "old copies of the published file have no sound",
     Kind.CORRUPT: "the published file is corrupt",
@@ -97,15 +100,19 @@ KNOWN_ISSUES = Table("known_issues", KnownIssue, key=("clip_id", "kind"))
 
 
 def known_issues(clip_id: str) -> tuple[KnownIssue, ...]:
-    """Every line on one clip, which is one rendering of a take: `cremad/stem`, `cremad/stem.mp3` and `cremad/stem.wav` are three."""
+    """Every line on one clip, which is one rendering of a take: `cremad/stem`, `cremad/stem.mp3`
+    and `cremad/stem.wav` are three."""
     return registry().get(clip_id, ())
 
 
 def apply_known_issues(found: Iterable[Found], ignore: Collection[str] = ()) -> list[Found]:
-    """The same clips in the same order, those that the registry lists as bad refused with Reason.KNOWN_BAD and the source.
+    """The same clips in the same order, those that the registry lists as bad refused with
+    Reason.KNOWN_BAD and the source.
 
-    ignore: ids of clips, or names of corpora, that are taken as they are, say because a lab has mended its copy. UnknownIssue for one
-    that the registry does not refuse, so that a misspelt exception is seen. A clip that is refused already keeps its reason, but for a name
+    ignore: ids of clips, or names of corpora, that are taken as they are, say because a lab has
+        mended its copy. UnknownIssue for one
+    that the registry does not refuse, so that a misspelt exception is seen. A clip that is refused
+    already keeps its reason, but for a name
     that the corpus does not know: the registry says more about it.
     """
     _check(ignore)
@@ -116,7 +123,10 @@ def _check(ignore: Collection[str]) -> None:
     bad = {issue.clip_id for issues in registry().values() for issue in issues if issue.is_bad}
     unknown = sorted(set(ignore) - bad - {clip_id.partition("/")[0] for clip_id in bad})
     if unknown:
-        raise UnknownIssue(f"the registry of known-bad files does not refuse {unknown[0]!r}; name a clip such as {min(bad)}, or a corpus")
+        raise UnknownIssue(
+            f"the registry of known-bad files does not refuse {unknown[0]!r}; name a clip such as "
+            f"{min(bad)}, or a corpus"
+        )
 
 
 def _apply(found: Found, ignore: Collection[str]) -> Found:

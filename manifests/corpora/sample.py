@@ -1,6 +1,8 @@
-"""The sample corpus: what it consists of. Names follow RAVDESS, so that every rule of that corpus holds; nobody acted them.
+"""The sample corpus: what it consists of. Names follow RAVDESS, so that every rule of that corpus
+holds; nobody acted them.
 
-`flows.sample` draws the media; here is only the list, and the scan (RAVDESS's own, under another name).
+`flows.sample` draws the media; here is only the list, and the scan (RAVDESS's own, under another
+name).
 """
 
 from collections.abc import Iterator
@@ -47,13 +49,21 @@ class SampleClip:
 
 
 def sample_clips(actors: int = 6, emotions: int = 4, takes: int = 2) -> list[SampleClip]:
-    """actors x emotions x takes sound clips, then one clip for each defect; ValueError where RAVDESS has no names for so many.
+    """actors x emotions x takes sound clips, then one clip for each defect; ValueError where
+    RAVDESS has no names for so many.
 
-    Takes are repetitions 01 and 02 of statement 01, then of statement 02. The clips with a defect are further takes (strong intensity).
+    Takes are repetitions 01 and 02 of statement 01, then of statement 02. The clips with a defect
+    are further takes (strong intensity).
     """
-    for what, given, most in (("actors", actors, ACTORS), ("emotions", emotions, len(EMOTIONS)), ("takes", takes, MOST_TAKES)):
+    for what, given, most in (
+        ("actors", actors, ACTORS),
+        ("emotions", emotions, len(EMOTIONS)),
+        ("takes", takes, MOST_TAKES),
+    ):
         if not 1 <= given <= most:
-            raise ValueError(f"a sample of {given} {what} was asked for; RAVDESS names allow 1 to {most}")
+            raise ValueError(
+                f"a sample of {given} {what} was asked for; RAVDESS names allow 1 to {most}"
+            )
     return [*_sound_clips(actors, emotions, takes), *_defect_clips(actors)]
 
 
@@ -61,12 +71,19 @@ def _sound_clips(actors: int, emotions: int, takes: int) -> Iterator[SampleClip]
     for actor in range(1, actors + 1):
         for emotion in _ORDER[:emotions]:
             for take in range(takes):
-                yield SampleClip(actor, emotion, intensity=1, statement=take // 2 + 1, repetition=take % 2 + 1)
+                yield SampleClip(
+                    actor, emotion, intensity=1, statement=take // 2 + 1, repetition=take % 2 + 1
+                )
 
 
 def _defect_clips(actors: int) -> Iterator[SampleClip]:
     for number, (defect, emotion) in enumerate(zip(Defect, ("happy", "sad", "angry"), strict=True)):
-        yield SampleClip(number % actors + 1, emotion, intensity=2, statement=1, repetition=1, defect=defect)
+        yield SampleClip(
+            number % actors + 1, emotion, intensity=2, statement=1, repetition=1, defect=defect
+        )
 
 
-SAMPLE = Ravdess(name="sample", licence="Made by this software from a portrait in the public domain; free for any use.")
+SAMPLE = Ravdess(
+    name="sample",
+    licence="Made by this software from a portrait in the public domain; free for any use.",
+)

@@ -1,12 +1,16 @@
-"""Groups dealt to parts of even shares: the problem, a search, and a bound under which no deal can come.
+"""Groups dealt to parts of even shares: the problem, a search, and a bound under which no deal can
+come.
 
-Each column counts something that is to be even: clips, clips of each sex, weight of each class of each label scheme. A part deviates in a
-column by (what it holds) / (its share of the total) - 1. A part that is a little large has a little too much of every class; so a second
-column for each class holds the deviation of the class less that of the clips: what the mixture of classes is off by. The *imbalance* of a
-deal is the root mean square of the deviations over parts and columns. Clips, sexes and the classes of all label schemes weigh the same,
-however many columns they have, and the mixtures more, the less the groups differ in them.
+Each column counts something that is to be even: clips, clips of each sex, weight of each class of
+each label scheme. A part deviates in a column by (what it holds) / (its share of the total) - 1. A
+part that is a little large has a little too much of every class; so a second column for each class
+holds the deviation of the class less that of the clips: what the mixture of classes is off by. The
+*imbalance* of a deal is the root mean square of the deviations over parts and columns. Clips, sexes
+and the classes of all label schemes weigh the same, however many columns they have, and the
+mixtures more, the less the groups differ in them.
 
-Before all that, the search keeps the number of (part, column) cells that hold nothing as low as it can: no empty class, no part of one sex.
+Before all that, the search keeps the number of (part, column) cells that hold nothing as low as it
+can: no empty class, no part of one sex.
 """
 
 import math
@@ -35,9 +39,11 @@ _EMPTY_CELL = 1e6
 _KICKS = 4
 """Random exchanges that lead out of a local optimum."""
 _ROUNDS, _WORK = 60, 1_500_000
-"""Descents from other starts: at most so many, and fewer for many groups, as each takes time with the square of their number."""
+"""Descents from other starts: at most so many, and fewer for many groups, as each takes time with
+the square of their number."""
 _STATES = 4096
-"""Numbers of groups of each sort that the bound tells apart: twelve groups that are all unlike, or 63 men and 63 women. More take long."""
+"""Numbers of groups of each sort that the bound tells apart: twelve groups that are all unlike, or
+63 men and 63 women. More take long."""
 
 
 @dataclass(frozen=True)
@@ -55,32 +61,42 @@ class Counts:
     def weights(self) -> Floats:
         """(column,) of squared deviations; they sum to 1."""
         families = Counter(kind.partition(" ")[0] for kind in self.kinds)
-        weights = np.array([self._importance(kind) / families[kind.partition(" ")[0]] for kind in self.kinds])
+        weights = np.array(
+            [self._importance(kind) / families[kind.partition(" ")[0]] for kind in self.kinds]
+        )
         return np.asarray(weights / weights.sum())
 
     def _importance(self, kind: str) -> float:
-        """1; of a mixture 1 / (mean squared deviation of single groups), at least 1: where groups hardly differ, little is much."""
+        """1; of a mixture 1 / (mean squared deviation of single groups), at least 1: where groups
+        hardly differ, little is much."""
         if not kind.startswith(_MIXTURE):
             return 1.0
         of_kind = [name == kind for name in self.kinds]
         shares = self.values[:, self.kinds.index("clips")] / self.totals[self.kinds.index("clips")]
-        spread = float(np.mean((self.values[:, of_kind] / self.totals[of_kind] / shares[:, None]) ** 2))
+        spread = float(
+            np.mean((self.values[:, of_kind] / self.totals[of_kind] / shares[:, None]) ** 2)
+        )
         return max(1.0, min(_MOST, 1 / spread)) if spread else 1.0
 
     @cached_property
     def scaled(self) -> Floats:
-        """(group, column) such that the squares of what a part holds over its share sum to its mean squared deviation."""
+        """(group, column) such that the squares of what a part holds over its share sum to its mean
+        squared deviation."""
         return np.asarray(self.values / self.totals * np.sqrt(self.weights))
 
     @cached_property
     def present(self) -> Ints:
-        """(group, column) 1 where the group holds any; columns that every group holds come to one: a part without groups."""
+        """(group, column) 1 where the group holds any; columns that every group holds come to one:
+        a part without groups."""
         held = self.values[:, [not kind.startswith(_MIXTURE) for kind in self.kinds]] > 0
         everyone = held.all(axis=0)
-        return np.concatenate([np.ones((len(held), 1)), held[:, ~everyone]], axis=1).astype(np.int64)
+        return np.concatenate([np.ones((len(held), 1)), held[:, ~everyone]], axis=1).astype(
+            np.int64
+        )
 
     def sorts(self) -> Ints:
-        """(group,) number of the group's sort: all that it holds; where that is too much for the bound, its sexes; else one for all."""
+        """(group,) number of the group's sort: all that it holds; where that is too much for the
+        bound, its sexes; else one for all."""
         sexes = self.values[:, [kind == "sex" for kind in self.kinds]] > 0
         for told_by in (self.values.round(9), sexes):
             sorts = np.unique(told_by, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -90,14 +106,16 @@ class Counts:
 
 
 def of_classes(labels: Iterable[Label]) -> list[Label]:
-    """Those of schemes that name classes: a scheme with a decimal fraction among its values is a measure on a scale, such as valence."""
+    """Those of schemes that name classes: a scheme with a decimal fraction among its values is a
+    measure on a scale, such as valence."""
     labels = list(labels)
     measures = {label.scheme for label in labels if _FRACTION.fullmatch(label.value)}
     return [label for label in labels if label.scheme not in measures]
 
 
 def count(members: Mapping[str, Sequence[Clip]], labels: Iterable[Label]) -> Counts:
-    """The counts of groups, in their order; `labels` in the order of their keys, because a sum of fractions depends on it."""
+    """The counts of groups, in their order; `labels` in the order of their keys, because a sum of
+    fractions depends on it."""
     sums: dict[tuple[str, str], Floats] = defaultdict(lambda: np.zeros(len(members)))
     row_of: dict[str, int] = {}
     for row, clips in enumerate(members.values()):
@@ -109,7 +127,11 @@ def count(members: Mapping[str, Sequence[Clip]], labels: Iterable[Label]) -> Cou
     for label in of_classes(labels):
         if label.clip_id in row_of:
             sums[f"label {label.scheme}", label.value][row_of[label.clip_id]] += label.weight
-    columns = [(kind, column, column.sum()) for (kind, _), column in sorted(sums.items()) if column.sum() > 0]
+    columns = [
+        (kind, column, column.sum())
+        for (kind, _), column in sorted(sums.items())
+        if column.sum() > 0
+    ]
     clips_of = sums["clips", ""]
     mixed = [
         (kind.replace("label ", _MIXTURE, 1), column - clips_of * (total / clips_of.sum()), total)
@@ -121,25 +143,33 @@ def count(members: Mapping[str, Sequence[Clip]], labels: Iterable[Label]) -> Cou
 
 
 def imbalance(counts: Counts, part_of: Ints, parts: int) -> float:
-    """Root mean square deviation of parts of even shares; 0 is perfect, 0.1 is ten in a hundred too many or too few."""
+    """Root mean square deviation of parts of even shares; 0 is perfect, 0.1 is ten in a hundred too
+    many or too few."""
     held = np.zeros((parts, counts.scaled.shape[1]))
     np.add.at(held, part_of, counts.scaled)
     return float(np.sqrt(((held * parts - counts.scaled.sum(axis=0)) ** 2).sum() / parts))
 
 
 def deal(counts: Counts, parts: int, seed: int) -> Ints:
-    """(group,) part of each group: `parts` parts of even shares, none empty. Needs as many groups as parts."""
-    return _search(_Deal(counts, np.full(parts, 1 / parts), np.full(parts, len(counts.values))), seed, least_imbalance(counts, parts))
+    """(group,) part of each group: `parts` parts of even shares, none empty. Needs as many groups
+    as parts."""
+    return _search(
+        _Deal(counts, np.full(parts, 1 / parts), np.full(parts, len(counts.values))),
+        seed,
+        least_imbalance(counts, parts),
+    )
 
 
 def deal_sizes(counts: Counts, sizes: Sequence[int], seed: int) -> Ints:
-    """(group,) part of each group: part i has exactly `sizes[i]` groups, and of all else a share as near to theirs as can be found."""
+    """(group,) part of each group: part i has exactly `sizes[i]` groups, and of all else a share as
+    near to theirs as can be found."""
     wanted = np.array(sizes)
     return _search(_Deal(counts, wanted / wanted.sum(), wanted), seed, 0.0)
 
 
 def _search(dealt: "_Deal", seed: int, bound: float) -> Ints:
-    """Iterated local search (Lourenco, Martin and Stuetzle 2003): descend, leave the optimum by a few random exchanges, descend again."""
+    """Iterated local search (Lourenco, Martin and Stuetzle 2003): descend, leave the optimum by a
+    few random exchanges, descend again."""
     chance = random.Random(seed)  # noqa: S311 - a deal, not a secret
     order = list(range(dealt.groups))
     chance.shuffle(order)
@@ -161,14 +191,17 @@ def _search(dealt: "_Deal", seed: int, bound: float) -> Ints:
 
 
 class _Deal:
-    """A deal in the making. Where sizes are free, each part also holds a group of nothing: to change places with it is to move."""
+    """A deal in the making. Where sizes are free, each part also holds a group of nothing: to
+    change places with it is to move."""
 
     def __init__(self, counts: Counts, shares: Floats, room: Ints) -> None:
         self.groups, parts = counts.present.shape[0], len(shares)
         self._room, self._shares = room, shares
         free = 0 if room.sum() == self.groups else parts
         self._values = np.concatenate([counts.scaled, np.zeros((free, counts.scaled.shape[1]))])
-        self._present = np.concatenate([counts.present, np.zeros((free, counts.present.shape[1]), np.int64)])
+        self._present = np.concatenate(
+            [counts.present, np.zeros((free, counts.present.shape[1]), np.int64)]
+        )
         self._squares = (self._values**2).sum(axis=1)
         self._wanted = shares[:, None] * counts.scaled.sum(axis=0)
         self._weights = 1 / (shares**2 * parts)
@@ -187,11 +220,14 @@ class _Deal:
         return float(np.round(uneven, 12)) + _EMPTY_CELL * int((self._holders == 0).sum())
 
     def start(self, order: Sequence[int]) -> None:
-        """The largest group first, each where it costs least. An empty part costs least of all, so none stays empty."""
+        """The largest group first, each where it costs least. An empty part costs least of all, so
+        none stays empty."""
         over, taken = -self._wanted, np.zeros(len(self._shares), np.int64)
         part_of = self.part_of.copy()
         for row in sorted(order, key=lambda row: -self._squares[row].round(12)):
-            added = np.round(self._weights * (2 * over @ self._values[row] + self._squares[row]), 12)
+            added = np.round(
+                self._weights * (2 * over @ self._values[row] + self._squares[row]), 12
+            )
             part = int(np.argmin(np.where(taken < self._room, added, np.inf)))
             over[part] += self._values[row]
             taken[part] += 1
@@ -199,7 +235,8 @@ class _Deal:
         self.put(part_of)
 
     def descend(self, order: Sequence[int]) -> None:
-        """Each group in turn changes places with the one that lowers the cost most, until no exchange lowers it."""
+        """Each group in turn changes places with the one that lowers the cost most, until no
+        exchange lowers it."""
         moved = True
         while moved:
             moved = False
@@ -213,8 +250,9 @@ class _Deal:
     def _changes(self, row: int) -> Floats:
         """(group,) by how much the cost changes when `row` changes places with each.
 
-        With x the counts, o what a part holds over its share, w its weight and d = x[other] - x[row]: part p of `row` goes from w o.o to
-        w (o + d).(o + d), part q of the other to w (o - d).(o - d).
+        With x the counts, o what a part holds over its share, w its weight and d = x[other] -
+        x[row]: part p of `row` goes from w o.o to w (o + d).(o + d), part q of the other to w (o -
+        d).(o - d).
         """
         part, others = self.part_of[row], self.part_of
         meets = self._values @ self._over.T
@@ -232,13 +270,18 @@ class _Deal:
         part, others = self.part_of[row], self.part_of
         brought = self._present - self._present[row]
         before = (self._holders == 0).sum(axis=1)
-        after = (self._holders[part] + brought == 0).sum(axis=1) + (self._holders[others] - brought == 0).sum(axis=1)
+        after = (self._holders[part] + brought == 0).sum(axis=1) + (
+            self._holders[others] - brought == 0
+        ).sum(axis=1)
         return np.asarray(after - before[part] - before[others])
 
     def exchange(self, row: int, other: int) -> None:
         part, place = self.part_of[row], self.part_of[other]
         if part != place:
-            brought, present = self._values[other] - self._values[row], self._present[other] - self._present[row]
+            brought, present = (
+                self._values[other] - self._values[row],
+                self._present[other] - self._present[row],
+            )
             self._over[part] += brought
             self._over[place] -= brought
             self._holders[part] += present
@@ -247,15 +290,18 @@ class _Deal:
 
 
 def least_imbalance(counts: Counts, parts: int) -> float:
-    """A proven lower bound of the imbalance of every deal to `parts` parts of even shares, none empty.
+    """A proven lower bound of the imbalance of every deal to `parts` parts of even shares, none
+    empty.
 
-    A part of m1 groups of the first sort, m2 of the second and so on holds of a column at least the m1 smallest and the m2 smallest, at
-    most the m1 largest and the m2 largest, and a multiple of what all values of the column are multiples of. So its deviation is at least
-    that of the nearest such number. The bound is the least sum over all ways to spread the numbers m over the parts, by dynamic
-    programming.
+    A part of m1 groups of the first sort, m2 of the second and so on holds of a column at least the
+    m1 smallest and the m2 smallest, at most the m1 largest and the m2 largest, and a multiple of
+    what all values of the column are multiples of. So its deviation is at least that of the nearest
+    such number. The bound is the least sum over all ways to spread the numbers m over the parts, by
+    dynamic programming.
 
-    It is the true optimum for up to twelve groups, and for more where few sorts of groups are told apart by what they hold (the 24 actors
-    of RAVDESS). It is near 0 for many groups of unlike size, which can be dealt ever more evenly.
+    It is the true optimum for up to twelve groups, and for more where few sorts of groups are told
+    apart by what they hold (the 24 actors of RAVDESS). It is near 0 for many groups of unlike size,
+    which can be dealt ever more evenly.
     """
     sorts = counts.sorts()
     if _states(sorts) > _STATES:
@@ -266,12 +312,14 @@ def least_imbalance(counts: Counts, parts: int) -> float:
 
 
 def _states(sorts: Ints) -> int:
-    """How many numbers of groups of each sort a part can have; a Python int, as for many sorts it is beyond any float."""
+    """How many numbers of groups of each sort a part can have; a Python int, as for many sorts it
+    is beyond any float."""
     return math.prod((np.bincount(sorts) + 1).tolist())
 
 
 def _least_of_one(counts: Counts, sorts: Ints, parts: int) -> Floats:
-    """(groups of sort 1 + 1, groups of sort 2 + 1, ...): the least squared deviation of a part of so many groups of each sort."""
+    """(groups of sort 1 + 1, groups of sort 2 + 1, ...): the least squared deviation of a part of
+    so many groups of each sort."""
     shape = tuple(np.bincount(sorts) + 1)
     total = np.zeros(shape)
     for column, whole, weight in zip(counts.values.T, counts.totals, counts.weights, strict=True):
@@ -289,7 +337,8 @@ def _least_of_one(counts: Counts, sorts: Ints, parts: int) -> Floats:
 
 
 def _off_lattice(column: Floats, even: float) -> float:
-    """Distance from `even` to the nearest multiple of what all whole numbers of the column are multiples of; 0 for fractions."""
+    """Distance from `even` to the nearest multiple of what all whole numbers of the column are
+    multiples of; 0 for fractions."""
     if not np.all(column == np.round(column)):
         return 0.0
     if not column.any():
@@ -313,6 +362,8 @@ def _added(first: Floats, second: Floats) -> Floats:
     for start in np.ndindex(first.shape):
         if np.isfinite(first[start]):
             behind = tuple(slice(at, None) for at in start)
-            ahead = tuple(slice(None, size - at) for at, size in zip(start, first.shape, strict=True))
+            ahead = tuple(
+                slice(None, size - at) for at, size in zip(start, first.shape, strict=True)
+            )
             np.minimum(least[behind], first[start] + second[ahead], out=least[behind])
     return least

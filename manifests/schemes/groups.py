@@ -1,4 +1,5 @@
-"""Which clips belong together: what shares a subject, a group or a take, chained as far as it goes, is one *group* of a split."""
+"""Which clips belong together: what shares a subject, a group or a take, chained as far as it goes,
+is one *group* of a split."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,10 +14,11 @@ class SplitError(ValueError):
 
 
 def group_clips(clips: Iterable[Clip], keeps: Sequence[str] = EVERYTHING) -> dict[str, list[Clip]]:
-    """Group -> its clips, both in the order of ids. Clips that share a column of `keeps`, by any chain, are one group.
+    """Group -> its clips, both in the order of ids. Clips that share a column of `keeps`, by any
+    chain, are one group.
 
-    A group bears the smallest id that its clips have in the first column of `keeps`; where nothing is kept together, each clip is a group
-    under its own id. SplitError for a clip without that id.
+    A group bears the smallest id that its clips have in the first column of `keeps`; where nothing
+    is kept together, each clip is a group under its own id. SplitError for a clip without that id.
     """
     ordered = sorted(clips, key=lambda clip: clip.clip_id)
     naming = keeps[0] if keeps else "clip_id"
@@ -27,12 +29,15 @@ def group_clips(clips: Iterable[Clip], keeps: Sequence[str] = EVERYTHING) -> dic
     gathered: dict[_Node, list[Clip]] = {}
     for clip in ordered:
         gathered.setdefault(ties.root(("clip_id", clip.clip_id)), []).append(clip)
-    named = {min(getattr(clip, naming) for clip in members): members for members in gathered.values()}
+    named = {
+        min(getattr(clip, naming) for clip in members): members for members in gathered.values()
+    }
     return dict(sorted(named.items()))
 
 
 def sharing(members: Mapping[str, Sequence[Clip]]) -> tuple[str, list[str]] | None:
-    """The first group of more than one subject, and its subjects; None where every group is one subject."""
+    """The first group of more than one subject, and its subjects; None where every group is one
+    subject."""
     for group, clips in members.items():
         subjects = sorted({clip.subject_id for clip in clips if clip.subject_id})
         if len(subjects) > 1:
@@ -44,8 +49,10 @@ def _refuse_homeless(ordered: Sequence[Clip], naming: str) -> None:
     homeless = [clip for clip in ordered if getattr(clip, naming) is None]
     if homeless:
         raise SplitError(
-            f"{len(homeless)} of {len(ordered)} clips have no subject and no group, such as {homeless[0].clip_id}; "
-            "say who speaks (for a folder: the column subject of labels.csv, or folders named subject/label)"
+            f"{len(homeless)} of {len(ordered)} clips have no subject and no group, such as "
+            f"{homeless[0].clip_id}; "
+            "say who speaks (for a folder: the column subject of labels.csv, or folders named "
+            "subject/label)"
         )
 
 
