@@ -184,7 +184,7 @@ def scheduling(
 @contextmanager
 def _server() -> Iterator[None]:
     """A Prefect server for all that is run."""
-    from flows.engine import engine
+    from flows.local_server import engine
 
     with engine() as url:
         os.environ["PREFECT_API_URL"] = url

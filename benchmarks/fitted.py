@@ -22,7 +22,7 @@ from extractors.fitted.inner import clip_means
 from extractors.fitted.iza import Iza, IzaLeaking
 from extractors.fitted.segments import starts
 from extractors.logmel import LogMel
-from flows.voice import RATE_HZ, speak
+from flows.sample.speech import RATE_HZ, speak
 from manifests.corpora.sample import sample_clips
 from manifests.tracks import Track
 

@@ -29,13 +29,13 @@ from extractors.faces import Faces
 from extractors.frames import Frames
 from extractors.plan import Graph, Media, measure
 from extractors.soundprint import SoundPrint
-from flows.sample import write_sample
-from flows.voice import RATE_HZ, speak
+from flows.sample.pictures import write_sample
+from flows.sample.speech import RATE_HZ, speak
 from manifests.clips import Clip
 from manifests.corpora.ravdess import EMOTIONS
 from manifests.corpora.sample import SampleClip
 from manifests.tracks import Track
-from stores.near import FACE_LEAST, SOUND_LEAST, near_faces, near_sounds
+from stores.near_duplicates import FACE_LEAST, SOUND_LEAST, near_faces, near_sounds
 
 Samples = NDArray[np.float32]
 Pictures = list[tuple[float, NDArray[np.uint8]]]

@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from flows.commit import commit
+from flows.building.clip_table import Gathering, Scan
+from flows.building.commit import commit
+from flows.building.plan import Plan, load_held, make_plan
 from flows.recipe import Recipe, load
-from flows.scan import Gathering, Scan
-from flows.steps import Plan, load_held, make_plan
 from manifests.audits import AUDITS
 from manifests.clips import Clip
 from manifests.corpora.base import Found

@@ -27,8 +27,8 @@ from manifests.tracks import Track
 from stores import Clock, FeatureDataset, FeatureStore, Like, Steps
 from stores.align import Alignment
 from stores.records import StoredFeature
+from stores.shard_writer import ShardWriter
 from stores.snapshot import publish
-from stores.writer import ShardWriter
 
 SHAPES = {
     "mfcc": (300, 120),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from extractors.base import Runtime
-from flows.shards import ShardTask, build_shards
+from flows.building.shard_task import ShardTask, build_shards
 from stores.records import ShardRecord
 
 _FOLDER = "AFFECTSTORE_TIMES"
@@ -51,7 +51,7 @@ def main() -> None:
     os.environ[_FOLDER] = sys.argv.pop(1)
     from benchmarks.timed import build_noted as named  # under the name by which a worker finds it
     from flows import __main__ as command
-    from flows import guard, run
+    from flows.building import isolation, run
 
     def aside(flow: Callable[[], Any]) -> Any:
         with noted("flow"):

@@ -8,9 +8,9 @@ one short round of tuning.
 from pathlib import Path
 
 from examples.plan import Paper
-from flows.engine import engine
-from flows.run import run_build, run_fit, run_split
-from flows.sample import write_sample
+from flows.building.run import run_build, run_fit, run_split
+from flows.local_server import engine
+from flows.sample.pictures import write_sample
 from manifests.corpora.sample import sample_clips
 from manifests.folds import SCHEMES, SplitError
 

@@ -47,7 +47,7 @@ class FacePrint(FromFrames):
     by more than an encoder changes a picture. (Signs of such coefficients, 64 bits a crop, differed
     in 5 % of the bits between encodings of one clip, in up to 25 %, and in 14 % between two
     stretches of one shot.) What it takes to tell copies from other clips of one person is the
-    motion; see `stores.near`.
+    motion; see `stores.near_duplicates`.
     """
 
     name: ClassVar[str] = "faceprint"

@@ -58,7 +58,7 @@ def demo(
 ) -> None:
     """Make a sample corpus, build a store from it, split it, audit the split, and read a batch
     back. Needs no network."""
-    from flows.demo import run
+    from flows.sample.demo import run
 
     run(out, workers)
 
@@ -69,7 +69,7 @@ def sample(
 ) -> None:
     """Write the sample corpus: 51 short synthetic clips with RAVDESS names, three of them bad on
     purpose."""
-    from flows.demo import make_sample
+    from flows.sample.demo import make_sample
 
     make_sample(folder)
 
@@ -81,7 +81,7 @@ def recipes(
     ] = None,
 ) -> None:
     """List the recipes, or print one with its source and its open points."""
-    from flows.view import print_recipe, print_recipes
+    from flows.view.store import print_recipe, print_recipes
 
     if name is None:
         print_recipes()
@@ -126,11 +126,11 @@ def build(
     ] = False,
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
-    from flows.run import run_build
+    from flows.building.run import run_build
 
     _check_hands(workers, dask)
     result = run_build(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask, rehash)
-    from flows.view import print_result  # not before: the engine is to start at once
+    from flows.view.store import print_result  # not before: the engine is to start at once
 
     print_result(store, result)
 
@@ -212,9 +212,9 @@ def split(
 ) -> None:
     """Deal the clips to folds that share no subject, or to those of a paper by name; an unknown
     name lists all schemes."""
-    from flows.run import run_split
-    from flows.view import print_folds
-    from flows.view_split import print_claims
+    from flows.building.run import run_split
+    from flows.view.split import print_claims
+    from flows.view.store import print_folds
 
     snapshot = run_split(store, scheme, folds, seed, _names(test), _names(valid))
     print_folds(store, scheme)
@@ -231,8 +231,8 @@ def fit(
 ) -> None:
     """Learn what the store's recipe has under [fitted.NAME], for each fold of a scheme, from the
     training clips of that fold alone."""
-    from flows.run import run_fit
-    from flows.view_fit import print_fit
+    from flows.building.run import run_fit
+    from flows.view.fit import print_fit
 
     print_fit(store, scheme, run_fit(store, scheme, workers))
 
@@ -241,7 +241,7 @@ def fit(
 def show(store: Store) -> None:
     """Print what a store holds: clips, features with their shapes, folds, and what is in
     quarantine."""
-    from flows.view import print_store
+    from flows.view.store import print_store
 
     print_store(store)
 
@@ -262,7 +262,7 @@ def draw(
 ) -> None:
     """Draw a feature, one PNG file a clip: numbers as colours over seconds, pictures as a sheet of
     them."""
-    from flows.draw import draw as draw_feature
+    from flows.view.draw import draw as draw_feature
 
     files = draw_feature(store, feature, out, clip or ())
     print(f"{len(files)} PNG files in {out}" if len(files) != 1 else files[0])
@@ -272,7 +272,7 @@ def draw(
 def verify(store: Store) -> None:
     """Check every checksum, every index row and every feature: stored + quarantined = clips. Exit 1
     when something is wrong."""
-    from flows.view import print_verification
+    from flows.view.store import print_verification
 
     if not print_verification(store):
         raise typer.Exit(1)
@@ -294,7 +294,7 @@ def check(
 ) -> None:
     """Compare downloaded files with the hashes that their corpus publishes. Exit 1 when one is a
     git-lfs stub or has other bytes."""
-    from flows.view_check import checked, print_checked
+    from flows.view.downloads import checked, print_checked
 
     found = checked(folder, hashes)
     print_checked(found)
@@ -353,9 +353,9 @@ def audit(
 ) -> None:
     """Find the leaks of a split, ours or anyone's. Exit 0: no error among the findings, 1: some;
     whatever the probe measures."""
-    from flows.auditing import run_audit, write_findings
-    from flows.view_audit import print_report, to_json
-    from flows.view_probe import as_json, print_probe, probed
+    from flows.auditing.run import run_audit, write_findings
+    from flows.view.audit import print_report, to_json
+    from flows.view.leak_probe import as_json, print_probe, probed
 
     if (labels or feature) and not probe:
         raise typer.BadParameter("--labels and --feature say what the probe reads; add --probe")
@@ -419,7 +419,7 @@ def run(arguments: list[str] | None = None) -> None:
     try:
         app(arguments)
     except Exception as error:
-        from flows.sentences import sentence
+        from flows.errors import sentence
 
         words = sentence(error)
         if words is None:

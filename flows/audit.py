@@ -6,16 +6,16 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.auditing import Report, run_audit
-from flows.tasks import mendable, run_name
-from flows.view_audit import markdown
+from flows.auditing.run import Report, run_audit
+from flows.view.audit import markdown
+from flows.workers.prefect_executor import mendable, run_name
 
 
 @flow(name="audit", flow_run_name=run_name("sources"), persist_result=False)
 @mendable
 def audit(sources: list[Path], corpus: str | None = None, scheme: str | None = None) -> Report:
     """Audit a store, a table of a split, or a paper's printed numbers; see
-    `flows.auditing.run_audit`.
+    `flows.auditing.run.run_audit`.
 
     The flow succeeds whatever is found: `Report.failed` says whether there is an error among the
     findings.

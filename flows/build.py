@@ -14,20 +14,20 @@ from prefect.states import Completed
 from pydantic import Field
 
 from extractors.base import Runtime
-from flows.commit import Result, commit, versions
-from flows.crew import cores
-from flows.guard import build_guarded, inspect_guarded
-from flows.meter import Meter
-from flows.pending import Held
-from flows.pieces import remove_pieces
+from flows.building.clip_table import Gathering, Scan
+from flows.building.commit import Result, commit, versions
+from flows.building.file_stats import Looks
+from flows.building.isolation import build_guarded, inspect_guarded
+from flows.building.pending import Held
+from flows.building.pieces import remove_pieces
+from flows.building.plan import Plan, check_corpora, list_clips, load_held, locked, make_plan
+from flows.building.shard_task import ShardTask
 from flows.recipe import Recipe, load
-from flows.scan import Gathering, Scan
-from flows.seen import Looks
-from flows.shards import ShardTask
-from flows.staff import Locals, Networks, Staff
-from flows.steps import Plan, check_corpora, list_clips, load_held, locked, make_plan
-from flows.tasks import OPTIONS, mendable, run_name, whole
-from flows.told import Work, outcome, page, slug
+from flows.view.run_summary import Work, outcome, page, slug
+from flows.workers.executor import Locals, Networks, Staff
+from flows.workers.pool import cores
+from flows.workers.prefect_executor import OPTIONS, mendable, run_name, whole
+from flows.workers.progress import Meter
 from manifests.audits import AUDITS
 from manifests.corpora.catalog import CORPORA, Found
 from manifests.quarantine import QUARANTINE
@@ -149,7 +149,7 @@ def _staff(
 ) -> AbstractContextManager[Staff]:
     if dask is None:
         return Locals(workers or cores())
-    from flows.dask_crew import hire
+    from flows.workers.dask_executor import hire
 
     one_of_each = {f.clip.corpus: corpora[f.clip.corpus] / f.clip.path for f in listed}
     return hire(dask, store, list(one_of_each.values()), versions())

@@ -8,11 +8,11 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.crew import Crew, WorkerDied, cores
-from flows.fitting import Fits, FitTask, fit_fold
-from flows.meter import Meter
-from flows.steps import locked
-from flows.tasks import OPTIONS, mendable, run_name, whole
+from flows.building.plan import locked
+from flows.fitting.plan import Fits, FitTask, fit_fold
+from flows.workers.pool import Crew, WorkerDied, cores
+from flows.workers.prefect_executor import OPTIONS, mendable, run_name, whole
+from flows.workers.progress import Meter
 from stores.atomic import sweep
 from stores.mirror import home, shown
 from stores.records import FoldState

@@ -85,7 +85,7 @@ class Recipe(_Strict):
     features: dict[str, Feature]
     fitted: dict[str, Fitter] = {}
     """`[fitted.NAME]`: what is learned from the training clips of each fold, once there are folds;
-    see `flows.fitting`."""
+    see `flows.fitting.plan`."""
 
     @field_validator("open_points", "ignore_known_issues", mode="before")
     @classmethod

@@ -25,11 +25,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flows.engine import engine
+from flows.building.plan import StoreBusy, locked
+from flows.building.run import check_build
+from flows.local_server import engine
 from flows.recipe import shipped
-from flows.run import check_build
-from flows.steps import StoreBusy, locked
-from flows.told import slug
+from flows.view.run_summary import slug
 from stores.mirror import home, shown
 
 if TYPE_CHECKING:

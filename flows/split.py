@@ -4,8 +4,8 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.steps import locked, write_folds
-from flows.tasks import mendable, run_name
+from flows.building.plan import locked, write_folds
+from flows.workers.prefect_executor import mendable, run_name
 from stores.mirror import home
 from stores.snapshot import Snapshot
 

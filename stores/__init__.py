@@ -7,8 +7,8 @@ from manifests.tracks import Track
 from stores.align import Clock, Length, Like, Steps, Windows
 from stores.batch import NO_TARGET, Batch, collate
 from stores.dataset import FeatureDataset, LeakError
-from stores.hdf5 import WrongShard
 from stores.reader import FeatureStore, NotFitted, NotInStore, StoredTracks
+from stores.shard import WrongShard
 from stores.snapshot import NewerFormat, NotCommitted, Snapshot, WrongSnapshot
 
 __all__ = [

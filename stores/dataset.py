@@ -31,9 +31,9 @@ from manifests.labels import LABELS
 from manifests.tracks import Track
 from stores.align import Alignment
 from stores.batch import NO_TARGET, Batch, Item, collate, number
-from stores.fitted import FittedTracks
+from stores.fitted_state import FittedTracks
 from stores.reader import FeatureStore, NotInStore, StoredTracks
-from stores.trainings import one_label_each
+from stores.training_clips import one_label_each
 
 Missing = Literal["drop", "error", "mask"]
 Source = StoredTracks | FittedTracks

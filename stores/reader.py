@@ -19,14 +19,14 @@ from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table
 from manifests.tracks import Track
-from stores.fitted import FittedTracks, WrongState, read_state
-from stores.hdf5 import Shard, WrongShard, open_shard
-from stores.layout import Layout
+from stores.fitted_state import FittedTracks, WrongState, read_state
 from stores.mirror import ensure, home, mirror_of
-from stores.places import Places
 from stores.records import FoldState, ShardRecord, StoredFeature, StoredFitted
+from stores.row_places import Places
+from stores.shard import Shard, WrongShard, open_shard
+from stores.shard_layout import Layout
 from stores.snapshot import Snapshot, load_snapshot, read_compact, read_rows, read_table
-from stores.trainings import Trainings
+from stores.training_clips import Trainings
 from stores.transforms import ARRAYS, TRANSFORMS
 
 if TYPE_CHECKING:

@@ -63,7 +63,7 @@ class FoldState:
     scheme: str
     fold: int
     training_sha256: str
-    """Of the clips that the fit saw; see `stores.trainings.clips_sha256`."""
+    """Of the clips that the fit saw; see `stores.training_clips.clips_sha256`."""
     clips: int
     """How many these are."""
     file: str

@@ -12,10 +12,11 @@ from manifests.features import IndexRow, State
 from manifests.label_spaces import SPACES
 from manifests.table import WrongTable
 from stores.atomic import files_below, leftovers
-from stores.hdf5 import Entry, Shard, WrongShard, open_shard
 from stores.mirror import Recorded, WrongDownload, mirror_of
 from stores.records import ShardRecord, StoredFeature, WrongRecord
 from stores.remote import RemoteError
+from stores.shard import Entry, Shard, WrongShard, open_shard
+from stores.shard_writer import count_not_finite
 from stores.snapshot import (
     TABLES,
     NotCommitted,
@@ -25,9 +26,8 @@ from stores.snapshot import (
     load_snapshot,
     read_rows,
 )
-from stores.trainings import Trainings
+from stores.training_clips import Trainings
 from stores.verify_fitted import encoded, state_problems, track_problems
-from stores.writer import count_not_finite
 
 _STEP = 1 << 14
 """Rows looked at together."""

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from stores.fitted import WrongState, read_state
+from stores.fitted_state import WrongState, read_state
 from stores.records import FoldState, StoredFeature, StoredFitted, WrongRecord, inside, sha256_of
-from stores.trainings import Trainings
+from stores.training_clips import Trainings
 
 
 def state_problems(

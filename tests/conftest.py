@@ -177,7 +177,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One Prefect server for all tests, and for every command that they start."""
     os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
     os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
-    from flows.engine import engine
+    from flows.local_server import engine
 
     with engine():
         from prefect.settings import PREFECT_API_URL
@@ -192,7 +192,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small sample corpus: 3 actors x 2 emotions, and the three bad clips. Copy it before
     changing it."""
-    from flows.sample import write_sample
+    from flows.sample.pictures import write_sample
 
     folder = tmp_path_factory.mktemp("sample") / "clips"
     write_sample(folder, actors=3, emotions=2, takes=1)

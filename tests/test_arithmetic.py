@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.auditing import run_audit
-from flows.printed import load_paper, shipped
+from flows.auditing.printed_counts import load_paper, shipped
+from flows.auditing.run import run_audit
 from manifests.audit.arithmetic import VERDICT, Claim, Paper, Printed, WrongPaper, audit_paper
 from manifests.audit.populations import POPULATIONS, UnknownFilter, population, ravdess
 from manifests.audits import CHECKS, Finding, Severity

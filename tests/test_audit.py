@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flows.auditing import NothingToAudit, Report, run_audit, write_findings
-from flows.view_audit import markdown, print_report, to_json
+from flows.auditing.run import NothingToAudit, Report, run_audit, write_findings
+from flows.view.audit import markdown, print_report, to_json
 from manifests.audits import ALL_FOLDS, AUDITS, CHECKS, Finding, Severity
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, IndexRow, State
@@ -534,7 +534,7 @@ def test_exit_codes_and_sentences_of_the_command(tmp_path: Path, store: Path) ->
 
 
 def test_a_built_store_that_was_split_passes(engine: None, built: Path, tmp_path: Path) -> None:
-    from flows.steps import write_folds
+    from flows.building.plan import write_folds
 
     root = Path(shutil.copytree(built, tmp_path / "store"))
     write_folds(root, "subject_kfold", 3, 0)

@@ -20,7 +20,7 @@ from extractors.fitted.autoencoder import Autoencoder, _Best
 from extractors.fitted.base import Examples
 from extractors.fitted.segments import Source, moments, spans, starts
 from extractors.logmel import LogMel
-from flows.voice import RATE_HZ, speak
+from flows.sample.speech import RATE_HZ, speak
 from manifests.clips import Clip
 from manifests.corpora.sample import SampleClip
 from manifests.features import FeatureSpec

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from flows.build import build
-from flows.commit import Result
-from flows.headers import inspect_clips
+from flows.building.clip_table import Scan
+from flows.building.commit import Result
+from flows.building.plan import BuildError, StoreBusy, list_clips, load_held, locked, make_plan
+from flows.building.probing import inspect_clips
 from flows.recipe import load
-from flows.scan import Scan
-from flows.steps import BuildError, StoreBusy, list_clips, load_held, locked, make_plan
 from manifests.quarantine import Reason
 from stores import FeatureStore
 from stores.verify import verify

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.checking import Checked, NothingToCheck, check_files, list_files
-from flows.view_check import checked, print_checked
+from flows.auditing.downloads import Checked, NothingToCheck, check_files, list_files
+from flows.view.downloads import checked, print_checked
 from manifests.media_check import read_manifest
 from tests.test_command import affectstore, refusal
 
@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence(
     def refuse(path: Path) -> str:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("flows.checking._digest", refuse)
+    monkeypatch.setattr("flows.auditing.downloads._digest", refuse)
     assert "AudioWAV/clip0.wav cannot be read (Permission denied)" in run(folder, hashes).wrong[0]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.crew import Crew, WorkerDied, advance
+from flows.workers.pool import Crew, WorkerDied, advance
 
 
 def test_progress_of_every_worker_is_counted() -> None:
@@ -38,7 +38,7 @@ def test_an_error_in_a_worker_is_the_callers_and_the_worker_lives_on() -> None:
 
 def test_workers_end_with_a_parent_that_is_killed() -> None:
     code = (
-        "import os, time\nfrom flows.crew import Crew\n"
+        "import os, time\nfrom flows.workers.pool import Crew\n"
         "if __name__ == '__main__':\n"
         "    crew = Crew(1, lambda _: None)\n"
         "    print(crew.call(os.getpid), flush=True)\n"

@@ -16,15 +16,15 @@ from distributed import Client
 
 from extractors.base import Runtime
 from flows.build import _in_turn, build
-from flows.commit import versions
-from flows.crew import WorkerDied, advance
-from flows.dask_crew import Cluster, ClusterError, connect, hire, reach
-from flows.dask_worker import Terms, Unfit
-from flows.guard import build_guarded
-from flows.staff import Locals, Networks
+from flows.building.commit import versions
+from flows.building.isolation import build_guarded
+from flows.workers.dask_executor import Cluster, ClusterError, connect, hire, reach
+from flows.workers.dask_worker import Terms, Unfit
+from flows.workers.executor import Locals, Networks
+from flows.workers.pool import WorkerDied, advance
 from manifests.quarantine import Reason
 from stores.atomic import sweep
-from stores.hdf5 import open_shard
+from stores.shard import open_shard
 from tests.conftest import QUICK
 from tests.test_build import contents
 from tests.test_command import build_arguments, refusal

@@ -29,7 +29,7 @@ from stores import (
     Windows,
     collate,
 )
-from stores.fitted import StateFile, write_state
+from stores.fitted_state import StateFile, write_state
 from stores.records import FoldState, StoredFitted, sha256_of
 from tests.test_shards import CROPS, SPEC, same, spec_of
 from tests.test_snapshot import LOGMEL, clip_ids, commit, make_store, tables_in

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from extractors.frames import encode_jpeg
 from extractors.logmel import LogMel
 from extractors.mfcc import Mfcc
-from flows.draw import (
+from flows.view.draw import (
     DrawError,
     band_centres_hz,
     contact_sheet,

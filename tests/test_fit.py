@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flows.auditing import run_audit
-from flows.fitting import FitError, declared
+from flows.auditing.run import run_audit
+from flows.fitting.plan import FitError, declared
 from flows.recipe import RecipeError, load, parse
 from manifests.audits import Severity
 from manifests.features import INDEX, State
@@ -19,10 +19,10 @@ from manifests.folds import FOLDS, Role
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores import FeatureStore, NotInStore
-from stores.fitted import read_state
+from stores.fitted_state import read_state
 from stores.reader import NotFitted
 from stores.snapshot import load_snapshot
-from stores.trainings import carry
+from stores.training_clips import carry
 from stores.transforms import TRANSFORMS
 from stores.verify import verify
 from tests.test_fitted_store import (
@@ -491,7 +491,7 @@ def test_a_recipe_with_fitted_features_survives_its_resolved_form() -> None:
 
 
 def test_recipes_print_what_is_fitted(capsys: pytest.CaptureFixture[str]) -> None:
-    from flows.view_fit import print_fitters
+    from flows.view.fit import print_fitters
 
     print_fitters(parse(RECIPE, "mine"))
     printed = capsys.readouterr().out

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from stores.fitted import StateFile, WrongState, read_state, write_state
+from stores.fitted_state import StateFile, WrongState, read_state, write_state
 from stores.records import WrongRecord
 from stores.snapshot import WrongSnapshot, load_snapshot
 from stores.verify import verify

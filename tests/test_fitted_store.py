@@ -19,10 +19,10 @@ import extractors.fitted.catalog
 from extractors.base import Layout
 from extractors.fitted.base import Examples, Model, State
 from extractors.fitted.zscore import ZScore
-from flows.auditing import run_audit
-from flows.fitting import Fits, declared, fit_fold
+from flows.auditing.run import run_audit
+from flows.building.plan import locked
+from flows.fitting.plan import Fits, declared, fit_fold
 from flows.recipe import parse
-from flows.steps import locked
 from manifests.audits import AUDITS, Severity
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec
@@ -31,14 +31,14 @@ from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE, BadClip, Reason
 from manifests.tracks import Track
 from stores import FeatureStore, NotInStore
-from stores.fitted import WrongState, read_state
-from stores.hdf5 import shard_key
+from stores.fitted_state import WrongState, read_state
 from stores.reader import NotFitted
 from stores.records import StoredFeature
+from stores.shard import shard_key
+from stores.shard_writer import ShardWriter
 from stores.snapshot import TABLES, Snapshot, load_snapshot, publish, read_table
 from stores.transforms import TRANSFORMS
 from stores.verify import verify
-from stores.writer import ShardWriter
 from tests.test_shards import ROOT, same
 
 IDS = [f"made/{number:02d}" for number in range(12)]
@@ -426,7 +426,7 @@ def test_a_sound_fit_is_whole_held_by_the_audit_and_not_done_again(
 KILLED_FIT = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
-    from flows.fitting import Fits, fit_fold
+    from flows.fitting.plan import Fits, fit_fold
     fits = Fits(Path(sys.argv[1]), "quarters")
     done = 0
     for tasks in fits.rounds():

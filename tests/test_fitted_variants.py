@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 import extractors.fitted.catalog
-from flows.fitting import declared
+from flows.fitting.plan import declared
 from flows.recipe import parse
 from manifests.features import INDEX
 from manifests.folds import Role
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores import FeatureDataset, FeatureStore, LeakError, NotFitted, NotInStore
-from stores.fitted import read_state
-from stores.hdf5 import open_shard
+from stores.fitted_state import read_state
 from stores.records import FoldState, WrongRecord, check_fitted
+from stores.shard import open_shard
 from stores.snapshot import TABLES, WrongSnapshot, load_snapshot, publish, read_table
-from stores.trainings import carry
+from stores.training_clips import carry
 from stores.verify import verify
 from tests.test_fit import NOWHERE
 from tests.test_fitted_store import (

@@ -14,14 +14,14 @@ from extractors.audio import Audio
 from extractors.base import FromTracks, Inputs, Layout, Runtime
 from extractors.media import Limits, probe
 from extractors.plan import Graph, Media
-from flows.crew import Crew, WorkerDied
-from flows.guard import build_guarded
-from flows.shards import ShardTask
+from flows.building.isolation import build_guarded
+from flows.building.shard_task import ShardTask
+from flows.workers.pool import Crew, WorkerDied
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import Reason
 from manifests.tracks import Track
-from stores.hdf5 import open_shard
+from stores.shard import open_shard
 from tests.conftest import a_clip, write
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.build import build
-from flows.steps import write_folds
-from flows.view import print_folds, print_store, print_verification
+from flows.building.plan import write_folds
+from flows.view.store import print_folds, print_store, print_verification
 from manifests.audits import AUDITS, Finding, Severity
 from manifests.label_spaces import SPACES
 from stores import FeatureStore

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.building.plan import list_clips
 from flows.recipe import load
-from flows.steps import list_clips
 from manifests.corpora import meld
 from manifests.corpora.base import Found
 from manifests.corpora.catalog import CORPORA

@@ -10,17 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import flows.ledger
-from flows.columns import Positions
-from flows.ledger import Ledger, damaged, stored_features
-from flows.pending import MARKS, Held, chunks, still_good, still_refused
-from flows.shards import ShardTask
-from flows.steps import Plan, Tasks
+import flows.building.index_builder
+from flows.building.index_builder import Ledger, damaged, stored_features
+from flows.building.pending import MARKS, Held, chunks, still_good, still_refused
+from flows.building.plan import Plan, Tasks
+from flows.building.shard_task import ShardTask
 from manifests.clips import CLIPS, Clip
+from manifests.columns import Positions
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
 from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
-from stores.hdf5 import WrongShard, open_shard
 from stores.records import ShardRecord, StoredFeature
+from stores.shard import WrongShard, open_shard
 from tests.test_shards import spec_of, track_of, write
 
 SPECS = {name: spec_of(name, shape=(2,), hop_s=0.02) for name in ("zcr", "logmel", "mfcc")}
@@ -191,7 +191,7 @@ def told(case: Case) -> Ledger:
 def test_columns_make_the_tables_that_the_plain_rule_makes(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flows.ledger, "_STEP", 2 if seed % 2 else 1 << 16)
+    monkeypatch.setattr(flows.building.index_builder, "_STEP", 2 if seed % 2 else 1 << 16)
     case = make_case(seed, tmp_path)
     rows, lost = plain_rule(case)
     ledger = told(case)

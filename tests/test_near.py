@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import stores.near as near
-from flows.voice import RATE_HZ, speak
+import stores.near_duplicates as near
+from flows.sample.speech import RATE_HZ, speak
 from manifests.corpora.sample import SampleClip
 from manifests.tracks import Track
-from stores.near import FACE_LEAST, SOUND_LEAST, Near, digests, near_faces, near_sounds
+from stores.near_duplicates import FACE_LEAST, SOUND_LEAST, Near, digests, near_faces, near_sounds
 
 Random = np.random.Generator
 

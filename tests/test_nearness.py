@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from benchmarks.clips import remux
 from benchmarks.near import pictures_of_whole, write_pictures, write_sound
-from flows.auditing import Report, run_audit
+from flows.auditing.run import Report, run_audit
 from flows.build import build
-from flows.sample import write_sample
-from flows.steps import write_folds
+from flows.building.plan import write_folds
+from flows.sample.pictures import write_sample
 from manifests.audits import Finding, Severity
 from stores import FeatureStore
 

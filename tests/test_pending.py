@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flows.pending import MARKS, Held, chunks, still_good, still_refused
+from flows.building.pending import MARKS, Held, chunks, still_good, still_refused
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
 from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason

@@ -13,13 +13,13 @@ from extractors.logmel import LogMel
 from extractors.media import Limits, probe
 from extractors.plan import Graph, Media
 from flows.build import build
-from flows.crew import Crew, _Worker
-from flows.guard import build_guarded
-from flows.pieces import pieces_of, remove_pieces
-from flows.shards import PIECES, ShardTask, build_shards, unfinished
+from flows.building.isolation import build_guarded
+from flows.building.pieces import pieces_of, remove_pieces
+from flows.building.shard_task import PIECES, ShardTask, build_shards, unfinished
+from flows.workers.pool import Crew, _Worker
 from manifests.quarantine import Reason
-from stores.hdf5 import open_shard
 from stores.mirror import home
+from stores.shard import open_shard
 from tests.conftest import QUICK, a_clip, write
 from tests.test_build import contents
 from tests.test_guard import Fatal

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.__main__ import app
-from flows.steps import write_folds
+from flows.building.plan import write_folds
 from manifests.clips import CLIPS, Clip
 from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import LABELS, Label

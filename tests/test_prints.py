@@ -19,11 +19,11 @@ from extractors.faces import Faces
 from extractors.frames import Frames
 from extractors.plan import Graph, Media, measure
 from extractors.soundprint import SoundPrint
-from flows.voice import speak
+from flows.sample.speech import speak
 from manifests.corpora.sample import SampleClip
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
-from stores.near import near_faces
+from stores.near_duplicates import near_faces
 from tests.conftest import Writer, a_clip, picture
 from tests.test_golden import portrait_in_motion
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from flows.probe import Measured, NothingToProbe, Plan, plan_probe, run_probe
-from flows.view_probe import as_json, print_probe
+from flows.auditing.leak_probe import Measured, NothingToProbe, Plan, plan_probe, run_probe
+from flows.view.leak_probe import as_json, print_probe
 from manifests.audits import AUDITS
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, IndexRow, State
@@ -133,7 +133,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_shuffles_otherwise(mar
 
 
 def test_both_schemes_have_as_many_clips_of_each_class_on_each_side(marked: Path) -> None:
-    from flows.probe import _shuffle_within
+    from flows.auditing.leak_probe import _shuffle_within
 
     plan = plan_probe(marked)
     leaking = plan.sides[:, _shuffle_within(plan.truth, 0)]
@@ -151,7 +151,7 @@ def test_both_schemes_have_as_many_clips_of_each_class_on_each_side(marked: Path
 def test_scaling_and_classifier_see_the_training_clips_alone(marked: Path) -> None:
     """Test clips that are moved far away leave the coefficients as they are: so no other clip's
     class changes."""
-    from flows.probe import _test
+    from flows.auditing.leak_probe import _test
 
     plan = plan_probe(marked)
     moved = plan.values.copy()
@@ -182,7 +182,7 @@ def test_the_interval_of_a_single_measure_per_subject_is_student_s() -> None:
     textbook."""
     from scipy.stats import t
 
-    from flows.probe import _influence, _interval
+    from flows.auditing.leak_probe import _influence, _interval
 
     right = np.array([True, True, False, True, False, True, True, True, False, True])
     found = _interval(*_influence(right, np.zeros(10, np.int64), np.arange(10)))
@@ -191,7 +191,7 @@ def test_the_interval_of_a_single_measure_per_subject_is_student_s() -> None:
 
 
 def test_clips_that_copy_each_other_within_a_subject_narrow_no_interval() -> None:
-    from flows.probe import _influence, _interval
+    from flows.auditing.leak_probe import _influence, _interval
 
     right, clusters = np.arange(10) % 3 > 0, np.arange(10)
     once = _interval(*_influence(right, np.zeros(10, np.int64), clusters))
@@ -202,7 +202,7 @@ def test_clips_that_copy_each_other_within_a_subject_narrow_no_interval() -> Non
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    from flows.probe import _influence, _interval
+    from flows.auditing.leak_probe import _influence, _interval
 
     rng = np.random.default_rng(0)
     inside = 0
@@ -216,7 +216,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
 
 
 def test_balanced_accuracy_weighs_classes_alike() -> None:
-    from flows.probe import _compare
+    from flows.auditing.leak_probe import _compare
 
     truth, right = np.array([0] * 9 + [1]), np.array([True] * 9 + [False])
     found = _compare((right, right), truth, np.arange(10))
@@ -278,7 +278,7 @@ def test_what_does_not_go_together_is_one_sentence(
 
 
 def test_folds_that_share_subjects_are_no_baseline(marked: Path) -> None:
-    from flows.probe import _not_a_baseline
+    from flows.auditing.leak_probe import _not_a_baseline
 
     clips = {clip.clip_id: clip for clip in FeatureStore(marked).rows(CLIPS)}
     rows = [
@@ -291,7 +291,7 @@ def test_folds_that_share_subjects_are_no_baseline(marked: Path) -> None:
 
 
 def test_pictures_waveforms_and_variants_are_not_read_by_default() -> None:
-    from flows.probe import _default_feature
+    from flows.auditing.leak_probe import _default_feature
 
     names = {
         "crops": CROPS,

@@ -24,8 +24,8 @@ from manifests.labels import LABELS
 from manifests.tracks import Track
 from stores import FeatureStore, NotCommitted, NotInStore, WrongShard
 from stores.atomic import sweep
-from stores.hdf5 import decode_images
 from stores.records import StoredFeature
+from stores.shard import decode_images
 from stores.verify import verify
 from tests.test_shards import CROPS, ROOT, SPEC, same, spec_of, stop_while_publishing
 from tests.test_snapshot import (

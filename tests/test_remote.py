@@ -21,10 +21,10 @@ from manifests.clips import CLIPS
 from manifests.features import FeatureSpec
 from manifests.labels import LABELS
 from stores import FeatureStore
-from stores.hdf5 import open_shard
 from stores.mirror import WrongDownload, home, mirror_of, sent, shown, there
 from stores.records import ShardRecord, StoredFeature
 from stores.remote import MissingExtra, RemoteError, Unreachable, WrongUrl
+from stores.shard import open_shard
 from stores.snapshot import NotCommitted, Snapshot, WrongSnapshot, load_snapshot
 from stores.verify import verify
 from tests.object_store import Proxy, free_port, no_fault, s3_server, settings

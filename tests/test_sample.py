@@ -13,8 +13,8 @@ import pytest
 from scipy.signal import find_peaks
 
 from extractors.base import Rgb
-from flows.sample import FPS, NOTE, NotASampleFolder, write_clip, write_sample
-from flows.voice import MANNERS, RATE_HZ, Samples, speak
+from flows.sample.pictures import FPS, NOTE, NotASampleFolder, write_clip, write_sample
+from flows.sample.speech import MANNERS, RATE_HZ, Samples, speak
 from manifests.corpora.ravdess import EMOTIONS, parse
 from manifests.corpora.sample import MOST_TAKES, SAMPLE, Defect, SampleClip, sample_clips
 

@@ -355,7 +355,7 @@ def store(built: Path, tmp_path: Path) -> Path:
 
 
 def test_a_store_takes_a_holdout_and_says_what_it_was_made_with(store: Path) -> None:
-    from flows.steps import write_folds
+    from flows.building.plan import write_folds
     from stores import FeatureStore
 
     subjects = sorted(set(FeatureStore(store).clips()["subject_id"]))
@@ -380,8 +380,8 @@ def test_a_store_takes_a_holdout_and_says_what_it_was_made_with(store: Path) -> 
 def test_a_store_takes_a_leaking_split_under_its_own_name_and_says_that_it_leaks(
     store: Path,
 ) -> None:
-    from flows.steps import write_folds
-    from flows.view_split import claims
+    from flows.building.plan import write_folds
+    from flows.view.split import claims
 
     facts = write_folds(store, "random_80_20_leaking", None, 0).schemes["random_80_20_leaking"]
     assert facts["disjoint"] is False
@@ -397,7 +397,7 @@ def test_a_store_takes_a_leaking_split_under_its_own_name_and_says_that_it_leaks
 def test_a_store_refuses_a_scheme_that_claims_to_be_disjoint_and_is_not(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.steps import write_folds
+    from flows.building.plan import write_folds
     from stores import FeatureStore
 
     class Liar(Scheme):

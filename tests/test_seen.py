@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import flows.seen
-from flows.pending import NOTHING_HELD, Held
-from flows.scan import Scan
-from flows.seen import SEEN, Looks
+import flows.building.file_stats
+from flows.building.clip_table import Scan
+from flows.building.file_stats import SEEN, Looks
+from flows.building.pending import NOTHING_HELD, Held
 from manifests.clips import Clip
 from manifests.corpora.base import Found
 from manifests.quarantine import BadClip, Reason
@@ -22,7 +22,7 @@ from manifests.quarantine import BadClip, Reason
 @pytest.fixture(autouse=True)
 def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files just made count as long at rest, but where a test says otherwise."""
-    monkeypatch.setattr(flows.seen, "_SETTLED_NS", -(10**9))
+    monkeypatch.setattr(flows.building.file_stats, "_SETTLED_NS", -(10**9))
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_file_that_another_takes_the_place_of_is_read(folder: Path, tmp_path: 
 def test_a_file_that_was_just_changed_is_read_again_the_next_time(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flows.seen, "_SETTLED_NS", 3600 * 10**9)
+    monkeypatch.setattr(flows.building.file_stats, "_SETTLED_NS", 3600 * 10**9)
     _, held = build(tmp_path / "store", folder)
     assert build(tmp_path / "store", folder, held)[0] == ALL
 

@@ -25,16 +25,16 @@ import yaml
 from filelock import FileLock
 
 import flows.build
-import flows.engine
+import flows.local_server
 from flows.audit import audit
 from flows.build import build
-from flows.commit import Result
-from flows.engine import EngineError, engine
+from flows.building.commit import Result
+from flows.building.plan import BuildError, Plan, StoreBusy, make_plan
 from flows.fit import fit
+from flows.local_server import EngineError, engine
 from flows.serve import ServeError, Service, deployment, local_zone, next_times, serve
 from flows.split import split
-from flows.steps import BuildError, Plan, StoreBusy, make_plan
-from flows.told import Work, outcome, page, slug
+from flows.view.run_summary import Work, outcome, page, slug
 from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.corpora.base import CorpusNotFound
 from manifests.quarantine import QUARANTINE, Quarantined
@@ -840,8 +840,8 @@ def test_the_local_engine_leaves_overdue_runs_of_other_schedules_alone(
     # Of a schedule whose command was killed there may be hundreds; marking them as late locks the
     # database for the runs that are wanted.
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    with flows.engine._process(schedules=True) as local:
-        flows.engine._bring_up(local)
+    with flows.local_server._process(schedules=True) as local:
+        flows.local_server._bring_up(local)
         server = Server(local.url)
         overdue = {
             "type": "SCHEDULED",
@@ -860,7 +860,7 @@ def test_the_local_engine_leaves_overdue_runs_of_other_schedules_alone(
 @pytest.mark.slow
 def test_a_local_engine_waits_for_another_one_to_start(tmp_path: Path) -> None:
     # Two on a new machine would both make the tables of the database, and one of them would fail.
-    code = "from flows.engine import engine\nwith engine(): print('up')"
+    code = "from flows.local_server import engine\nwith engine(): print('up')"
     with FileLock(tmp_path / ".affectstore-engine.lock"):
         process = subprocess.Popen(
             [sys.executable, "-c", code],

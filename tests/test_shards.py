@@ -26,9 +26,9 @@ from manifests.features import FeatureSpec, fingerprint
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.atomic import files_below, leftovers, publishing, sweep, write_bytes
-from stores.hdf5 import Shard, WrongShard, open_shard, shard_key
 from stores.records import WrongRecord, inside
-from stores.writer import ShardWriter
+from stores.shard import Shard, WrongShard, open_shard, shard_key
+from stores.shard_writer import ShardWriter
 
 ROOT = Path(__file__).parents[1]
 
@@ -521,7 +521,7 @@ WRITE_BIG = textwrap.dedent("""
     from pathlib import Path
     import numpy as np
     from manifests.tracks import Track
-    from stores.writer import ShardWriter
+    from stores.shard_writer import ShardWriter
     from tests.test_shards import SPEC
     root, limit = Path(sys.argv[1]), int(sys.argv[2])
     if limit:

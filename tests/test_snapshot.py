@@ -25,8 +25,8 @@ from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
 from manifests.table import WrongTable
 from manifests.tracks import Track
-from stores.hdf5 import open_shard, shard_key
 from stores.records import ShardRecord, StoredFeature
+from stores.shard import open_shard, shard_key
 from stores.snapshot import (
     NewerFormat,
     NotCommitted,

@@ -16,9 +16,9 @@ from flows.recipe import parse
 from flows.variants import VariantError, expand, is_stored, variant_name
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from stores.hdf5 import open_shard
 from stores.records import WrongRecord, check_spec
-from stores.writer import ShardWriter
+from stores.shard import open_shard
+from stores.shard_writer import ShardWriter
 from tests.conftest import Writer, a_clip
 
 FEATURES: dict[str, dict[str, Any]] = {

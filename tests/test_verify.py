@@ -11,8 +11,8 @@ import pytest
 from manifests.features import INDEX, State
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE
-from stores.hdf5 import open_shard
 from stores.records import StoredFeature
+from stores.shard import open_shard
 from stores.snapshot import NotCommitted, Snapshot, load_snapshot
 from stores.verify import verify
 from tests.test_shards import CROPS, SPEC, write

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stores.views import IMAGENET_MEAN, IMAGENET_STD, imagenet, unit
+from stores.pixels import IMAGENET_MEAN, IMAGENET_STD, imagenet, unit
 
 ALL = np.arange(256, dtype=np.uint8)
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 10, 3), np.uint8)

@@ -1,7 +1,7 @@
 """The sample corpus: what it consists of. Names follow RAVDESS, so that every rule of that corpus
 holds; nobody acted them.
 
-`flows.sample` draws the media; here is only the list, and the scan (RAVDESS's own, under another
+`flows.sample.pictures` draws the media; here is only the list, and the scan (RAVDESS's own, under another
 name).
 """
 

@@ -1,0 +1,1 @@
+"""The synthetic sample corpus, and the demonstration that is built from it."""

@@ -1,0 +1,1 @@
+"""Everything that prints or draws: it shows what it is given and computes nothing."""

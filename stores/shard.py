@@ -1,0 +1,201 @@
+"""A shard opened for reading: arrays over a memory map. No HDF5 handle stays open, so processes may
+fork as they like."""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.features import FeatureSpec, Json, canonical_json
+from manifests.tracks import Track
+from stores.hdf5_file import map_file, view
+from stores.records import ShardRecord, inside, sha256_of
+from stores.shard_layout import Layout, WrongShard, read_layout
+
+__all__ = [
+    "Entry",
+    "Refusal",
+    "Shard",
+    "ShardRecord",
+    "WrongShard",
+    "decode_images",
+    "open_shard",
+    "shard_key",
+    "split_notes",
+]
+
+
+class Entry(NamedTuple):
+    """One stored clip of a shard."""
+
+    clip_id: str
+    start: int
+    """Its first row."""
+    rows: int
+    valid_rows: int
+    notes: tuple[str, ...]
+
+
+class Refusal(NamedTuple):
+    """One clip that the shard was to hold and has no value for."""
+
+    clip_id: str
+    reason: str
+    detail: str
+
+
+class Shard:
+    """The arrays of one shard as read-only views of the file; nothing is read before it is
+    touched."""
+
+    def __init__(self, root: Path, file: str, layout: Layout | None = None) -> None:
+        """Map `file` below `root`. `layout`, where it is known already, spares opening the file
+        through HDF5."""
+        self.root, self.file = root, file
+        self.path = inside(root, file)
+        self.layout = layout or read_layout(self.path)
+        mapped = map_file(self.path, self.layout.size, WrongShard)
+        arrays = {name: view(mapped, place) for name, place in self.layout.places.items()}
+        self.values, self.seconds, self.valid = arrays["values"], arrays["seconds"], arrays["valid"]
+        self._arrays = arrays
+        self._raw = self.spec.codec == "raw"
+
+    def __reduce__(self) -> tuple[type["Shard"], tuple[Path, str]]:
+        return Shard, (self.root, self.file)
+
+    @property
+    def spec(self) -> FeatureSpec:
+        return self.layout.spec
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The stored clips, in order. WrongShard when the offsets do not fit the rows."""
+        offsets = self.offsets("offsets", len(self.seconds))
+        counted = np.concatenate([[0], np.cumsum(self.valid, dtype=np.int64)])
+        valid = counted[offsets[1:]] - counted[offsets[:-1]]
+        columns = (
+            self._texts("clip_id"),
+            offsets[:-1].tolist(),
+            np.diff(offsets).tolist(),
+            valid.tolist(),
+            self._texts("notes"),
+        )
+        return [
+            Entry(c, start, rows, valid, split_notes(notes))
+            for c, start, rows, valid, notes in zip(*columns, strict=True)
+        ]
+
+    @cached_property
+    def refused(self) -> list[Refusal]:
+        columns = (self._texts(f"refused_{what}") for what in ("clip_id", "reason", "detail"))
+        return [Refusal(*row) for row in zip(*columns, strict=True)]
+
+    @cached_property
+    def _where(self) -> dict[str, Entry]:
+        return {entry.clip_id: entry for entry in self.entries}
+
+    def track(self, clip_id: str, decode: bool = True) -> Track:
+        """The clip's track. JPEG rows become (time, height, width, 3) uint8 RGB, or stay `bytes`
+        where `decode` is False.
+
+        KeyError when the shard does not hold the clip.
+        """
+        entry = self._where[clip_id]
+        return self.slice(entry.start, entry.start + entry.rows, entry.notes, decode)
+
+    def slice(self, start: int, stop: int, notes: tuple[str, ...], decode: bool = True) -> Track:
+        """Rows start:stop as a track; raw values are views of the file, not copies."""
+        values = self.values[start:stop] if self._raw else self._images(start, stop, decode)
+        return Track(values, self.seconds[start:stop], self.valid[start:stop], notes)
+
+    def record(self) -> ShardRecord:
+        """Reads the whole file, for its hash."""
+        clips = len(self._arrays["offsets"]) - 1
+        return ShardRecord(
+            self.file, clips, len(self.seconds), self.layout.size, sha256_of(self.path)
+        )
+
+    def offsets(self, name: str, last: int) -> NDArray[np.int64]:
+        """An array of offsets; WrongShard unless it rises from 0 to `last`."""
+        offsets: NDArray[np.int64] = self._arrays[name]
+        if offsets[0] != 0 or offsets[-1] != last or (np.diff(offsets) < 0).any():
+            raise WrongShard(
+                f"{name} of {self.path} does not rise from 0 to {last}; build the store again"
+            )
+        return offsets
+
+    def check_offsets(self) -> None:
+        """WrongShard unless the offsets of clips, and of images where there are any, are sound."""
+        self.offsets("offsets", len(self.seconds))
+        if not self._raw:
+            self.offsets("row_offsets", len(self.values))
+
+    def _images(self, start: int, stop: int, decode: bool) -> NDArray[Any]:
+        bounds = self._arrays["row_offsets"][start : stop + 1].tolist()
+        encoded = np.empty(stop - start, dtype=object)
+        for i in range(stop - start):
+            encoded[i] = self.values[bounds[i] : bounds[i + 1]].tobytes()
+        return (
+            decode_images(encoded, self.spec.shape, f"rows {start} to {stop} of {self.path}")
+            if decode
+            else encoded
+        )
+
+    def _texts(self, name: str) -> list[str]:
+        try:
+            return [text.decode() for text in self._arrays[name].tolist()]
+        except UnicodeDecodeError as error:
+            raise WrongShard(
+                f"{name} of {self.path} is not UTF-8 ({error}); build the store again"
+            ) from error
+
+
+def open_shard(root: Path, file: str) -> Shard:
+    """Open a published shard; WrongShard when it is not one, FileNotFoundError when it is not
+    there."""
+    return Shard(root, file)
+
+
+def shard_key(fingerprint: str, clips: Iterable[tuple[str, str]]) -> str:
+    """Name of the shard that holds a feature of these (clip_id, sha256), in any order: 32 hex
+    digits.
+
+    The shard lies at shards/<feature>/<fingerprint>/<key>.h5 below the store's root.
+    """
+    whole: Json = {"fingerprint": fingerprint, "clips": [list(clip) for clip in sorted(clips)]}
+    return hashlib.sha256(canonical_json(whole).encode()).hexdigest()[:32]
+
+
+def split_notes(notes: str) -> tuple[str, ...]:
+    """The notes of a track from their one text in a table or shard."""
+    return tuple(notes.split(",")) if notes else ()
+
+
+def decode_images(encoded: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[np.uint8]:
+    """(time,) JPEG images as `bytes`, empty ones allowed -> (time, height, width, 3) uint8 RGB,
+    zeros where empty."""
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError(
+            "these images are stored as JPEG and OpenCV is not installed; pip install "
+            "'affectstore[images]'"
+        ) from error
+    # cv2 must not turn the image by its EXIF tag: rows are stored as they are shown.
+    how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    decoded = np.zeros((len(encoded), *shape), np.uint8)
+    for i, data in enumerate(encoded):
+        if not data:
+            continue
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+        if image is None or image.shape != shape:
+            found = "not a JPEG image" if image is None else f"an image of shape {image.shape}"
+            raise WrongShard(
+                f"{where} hold {found} at row {i}, expected shape {shape}; run `affectstore verify`"
+            )
+        decoded[i] = image[:, :, ::-1]
+    return decoded

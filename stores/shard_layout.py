@@ -1,0 +1,133 @@
+"""The shard: one HDF5 file that holds one feature of many clips, their rows end to end.
+
+    /  attributes: format_version, and every field of the FeatureSpec (tuples as JSON text; a field that is None is left out)
+       values           (rows, *shape)      the spec's dtype     codec raw
+                        (bytes,)            uint8                codec jpeg: all images end to end
+       row_offsets      (rows + 1,)         int64                codec jpeg only: image i is values[row_offsets[i]:row_offsets[i + 1]]
+       seconds          (rows,)             float64
+       valid            (rows,)             bool
+       offsets          (clips + 1,)        int64                rows of clip i are offsets[i]:offsets[i + 1]
+       clip_id          (clips,)            fixed-length UTF-8   sorted
+       notes            (clips,)            fixed-length UTF-8   separated by commas
+       refused_clip_id, refused_reason, refused_detail           (refused,) fixed-length UTF-8: clips without a value, sorted
+
+How every file is made of plain datasets, and what is refused: see plain.py.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manifests.features import FeatureSpec, Json, canonical_json
+from stores.hdf5_file import Bones, Place, WrongFile, attribute, bones, opened, place_of
+from stores.records import check_spec, from_json
+
+SHARD_FORMAT = 1
+TEXTS = ("clip_id", "notes", "refused_clip_id", "refused_reason", "refused_detail")
+_TUPLES = ("dims", "shape", "needs")
+
+
+class WrongShard(WrongFile):
+    """A file is not a shard, or not a whole one; the message says what was found and what was
+    expected."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is needed to map a shard."""
+
+    spec: FeatureSpec
+    places: dict[str, Place]
+    size: int
+    """Of the file, in bytes."""
+
+
+def places_for(
+    spec: FeatureSpec,
+    rows: int,
+    clips: int,
+    refused: int,
+    image_bytes: int,
+    widths: Mapping[str, int],
+) -> dict[str, Place]:
+    """The datasets of a shard, not yet placed. `widths`: bytes of the longest text in each column
+    of TEXTS."""
+    integer = np.dtype("<i8")
+    places = {"values": Place(np.dtype(spec.dtype).newbyteorder("<"), (rows, *spec.shape))}
+    if spec.codec == "jpeg":
+        places = {
+            "values": Place(np.dtype("u1"), (image_bytes,)),
+            "row_offsets": Place(integer, (rows + 1,)),
+        }
+    places["seconds"] = Place(np.dtype("<f8"), (rows,))
+    places["valid"] = Place(np.dtype("?"), (rows,))
+    places["offsets"] = Place(integer, (clips + 1,))
+    for name in TEXTS:
+        places[name] = Place(
+            np.dtype(f"S{max(1, widths[name])}"),
+            (refused if name.startswith("refused") else clips,),
+        )
+    return places
+
+
+def skeleton(spec: FeatureSpec, places: Mapping[str, Place]) -> Bones:
+    """The bytes of a shard but for its datasets."""
+    return bones(_attributes(spec), places, TEXTS)
+
+
+def _attributes(spec: FeatureSpec) -> dict[str, str | int | float]:
+    found: dict[str, str | int | float] = {"format_version": SHARD_FORMAT}
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if value is not None:
+            found[field.name] = canonical_json(list(value)) if field.name in _TUPLES else value
+    return found
+
+
+def read_layout(path: Path) -> Layout:
+    """Read where a shard's datasets lie, through HDF5, and close the file again; WrongShard when it
+    is not one of ours.
+
+    OSError of the disk (no such file, no permission) passes through.
+    """
+    with opened(path, "a shard", WrongShard) as (file, size):
+        spec = _spec(file)
+        return Layout(spec, _places(file, spec, size), size)
+
+
+def _spec(file: Any) -> FeatureSpec:
+    version = attribute(file, "format_version")
+    if version != SHARD_FORMAT:
+        raise WrongFile(f"its format_version is {version!r}, expected {SHARD_FORMAT}")
+    names = [field.name for field in dataclasses.fields(FeatureSpec)]
+    found: dict[str, Json] = {name: attribute(file, name) for name in names}
+    for name in _TUPLES:
+        found[name] = json.loads(str(found[name]))
+    return check_spec(from_json(FeatureSpec, found, "spec"))
+
+
+def _places(file: Any, spec: FeatureSpec, size: int) -> dict[str, Place]:
+    expected = ["values", "seconds", "valid", "offsets", *TEXTS] + (
+        ["row_offsets"] if spec.codec == "jpeg" else []
+    )
+    places = {name: place_of(file, name, size) for name in expected}
+    for name in ("seconds", "offsets", "refused_clip_id", "values"):
+        if not places[name].shape:
+            raise WrongFile(f"{name} is a single value")
+    counts = (
+        places["seconds"].shape[0],
+        places["offsets"].shape[0] - 1,
+        places["refused_clip_id"].shape[0],
+    )
+    widths = {name: places[name].dtype.itemsize for name in TEXTS}
+    right = places_for(spec, *counts, image_bytes=places["values"].shape[0], widths=widths)
+    for name, place in right.items():
+        if (places[name].dtype, places[name].shape) != (place.dtype, place.shape):
+            found = f"{places[name].dtype} {places[name].shape}"
+            raise WrongFile(f"{name} is {found}, expected {place.dtype} {place.shape}")
+    return places
