@@ -199,7 +199,7 @@ def protocols(paper: Paper, store: FeatureStore, schemes: Sequence[str]) -> list
     if missing or not wanted:
         ways = " or ".join(missing or (*paper.own, DISJOINT))
         raise NotReady(
-            f"{store.root} has no folds of {ways}; make them: affectstore split {store.root} "
+            f"{store.location} has no folds of {ways}; make them: affectstore split {store.location} "
             f"{(missing or paper.own)[0]}"
         )
     return [_protocol(scheme, scheme in paper.own, store) for scheme in wanted]
@@ -229,7 +229,7 @@ def _labels(paper: Paper, store: FeatureStore) -> str:
         if name in there or (name in SPACES and there & SPACES[name].sources.keys()):
             return name
     raise NotReady(
-        f"{store.root} has the labels {', '.join(sorted(there)) or '(none)'}; {paper.recipe} "
+        f"{store.location} has the labels {', '.join(sorted(there)) or '(none)'}; {paper.recipe} "
         f"learns {' or '.join(paper.labels)}"
     )
 

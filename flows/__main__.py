@@ -1,5 +1,7 @@
-"""The command `affectstore`. Heavy imports stay inside the commands that need them, so that `show`
-answers at once."""
+"""The command `affectstore`.
+
+Heavy imports stay inside the commands that need them, so that each answers at once.
+"""
 
 import atexit
 import gc
@@ -26,26 +28,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-
-def _home(text: str) -> Path:
-    """A store's folder; of a URL, the folder that stands for it. Text until then: a Path would drop
-    a slash."""
-    from stores.mirror import home
-
-    return home(text)
-
-
-Store = Annotated[
-    Path,
-    typer.Argument(
-        help="Folder of the store, or a URL such as s3://bucket/store.",
-        metavar="STORE",
-        parser=_home,
+STORE_HELP = "Folder of the store, or a URL such as s3://bucket/store."
+# Text, not a path: that would drop a slash of a URL.
+Store = Annotated[str, typer.Argument(help=STORE_HELP, metavar="STORE", show_default=False)]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes; one for each core if not given.")
+]
+Corpora = Annotated[
+    list[str],
+    typer.Option(
+        help="NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.", show_default=False
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change the recipe: key.path=value; may be given again.",
         show_default=False,
     ),
 ]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Worker processes; one for each core if not given.")
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        help="Work on a Dask cluster: the address of its scheduler, or local:N.",
+        show_default=False,
+    ),
+]
+SplitScheme = Annotated[
+    str,
+    typer.Argument(help="A split scheme that the store has folds of.", show_default=False),
 ]
 
 
@@ -58,9 +70,9 @@ def demo(
 ) -> None:
     """Make a sample corpus, build a store from it, split it, audit the split, and read a batch
     back. Needs no network."""
-    from flows.sample.demo import run
+    from flows.sample.demo import run_demo
 
-    run(out, workers)
+    run_demo(out, workers)
 
 
 @app.command()
@@ -81,43 +93,25 @@ def recipes(
     ] = None,
 ) -> None:
     """List the recipes, or print one with its source and its open points."""
-    from flows.view.store import print_recipe, print_recipes
+    from flows.recipe import descriptions, load
+    from flows.view.recipes import print_recipe, print_recipes
 
     if name is None:
-        print_recipes()
+        print_recipes(descriptions())
     else:
-        print_recipe(name)
+        print_recipe(load(name))
 
 
 @app.command()
 def build(
     store: Store,
-    corpus: Annotated[
-        list[str],
-        typer.Option(
-            help="NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.",
-            show_default=False,
-        ),
-    ],
+    corpus: Corpora,
     recipe: Annotated[
         str, typer.Option(help="A shipped recipe by name, or a TOML file.")
     ] = "default",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="Change the recipe: key.path=value; may be given again.",
-            show_default=False,
-        ),
-    ] = None,
+    set_: Changes = None,
     workers: Workers = None,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            help="Work on a Dask cluster: the address of its scheduler, or local:N.",
-            show_default=False,
-        ),
-    ] = None,
+    dask: Dask = None,
     rehash: Annotated[
         bool,
         typer.Option(
@@ -127,12 +121,18 @@ def build(
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
     from flows.building.run import run_build
+    from flows.recording import recorded
+    from flows.view.store import print_result
+    from manifests.quarantine import QUARANTINE
+    from stores.location import locate
+    from stores.snapshot import read_rows
+    from stores.summary import quarantine_lines
 
-    _check_hands(workers, dask)
-    result = run_build(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask, rehash)
-    from flows.view.store import print_result  # not before: the engine is to start at once
-
-    print_result(store, result)
+    _check_workers(workers, dask)
+    run = recorded("build", run_build)
+    result = run(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask, rehash)
+    quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)
+    print_result(store, result, quarantine_lines(quarantine, len(result.snapshot.features)))
 
 
 @app.command()
@@ -140,21 +140,8 @@ def serve(
     recipe: Annotated[
         str, typer.Argument(help="A shipped recipe by name, or a TOML file.", show_default=False)
     ],
-    store: Annotated[
-        Path,
-        typer.Option(
-            help="Folder of the store, or a URL such as s3://bucket/store.",
-            parser=_home,
-            show_default=False,
-        ),
-    ],
-    corpus: Annotated[
-        list[str],
-        typer.Option(
-            help="NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.",
-            show_default=False,
-        ),
-    ],
+    store: Annotated[str, typer.Option(help=STORE_HELP, show_default=False)],
+    corpus: Corpora,
     cron: Annotated[
         str,
         typer.Option(
@@ -162,28 +149,15 @@ def serve(
             show_default=False,
         ),
     ],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="Change the recipe: key.path=value; may be given again.",
-            show_default=False,
-        ),
-    ] = None,
+    set_: Changes = None,
     workers: Workers = None,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            help="Work on a Dask cluster: the address of its scheduler, or local:N.",
-            show_default=False,
-        ),
-    ] = None,
+    dask: Dask = None,
 ) -> None:
-    """Bring a store up to date by the clock, until an interrupt; on the server at PREFECT_API_URL,
-    else on a local engine."""
+    """Bring a store up to date by the clock, until an interrupt; on the Prefect server at
+    PREFECT_API_URL, else on one that this command brings up."""
     from flows.serve import serve as run_serve
 
-    _check_hands(workers, dask)
+    _check_workers(workers, dask)
     run_serve(store, _corpora(corpus), recipe, tuple(set_ or ()), cron, workers, dask)
 
 
@@ -212,29 +186,28 @@ def split(
 ) -> None:
     """Deal the clips to folds that share no subject, or to those of a paper by name; an unknown
     name lists all schemes."""
-    from flows.building.run import run_split
+    from flows.recording import recorded
+    from flows.splitting.run import run_split
     from flows.view.split import print_claims
     from flows.view.store import print_folds
+    from stores.location import locate
+    from stores.summary import summarise_scheme
 
-    snapshot = run_split(store, scheme, folds, seed, _names(test), _names(valid))
-    print_folds(store, scheme)
-    print_claims(snapshot, scheme)
+    run = recorded("split", run_split)
+    snapshot = run(store, scheme, folds, seed, _names(test), _names(valid))
+    print_folds(summarise_scheme(locate(store), snapshot, scheme))
+    print_claims(scheme, snapshot.schemes[scheme])
 
 
 @app.command()
-def fit(
-    store: Store,
-    scheme: Annotated[
-        str, typer.Argument(help="A split scheme that the store has folds of.", show_default=False)
-    ],
-    workers: Workers = None,
-) -> None:
+def fit(store: Store, scheme: SplitScheme, workers: Workers = None) -> None:
     """Learn what the store's recipe has under [fitted.NAME], for each fold of a scheme, from the
     training clips of that fold alone."""
-    from flows.building.run import run_fit
+    from flows.fitting.run import run_fit
+    from flows.recording import recorded
     from flows.view.fit import print_fit
 
-    print_fit(store, scheme, run_fit(store, scheme, workers))
+    print_fit(store, scheme, recorded("fit", run_fit)(store, scheme, workers))
 
 
 @app.command()
@@ -242,8 +215,10 @@ def show(store: Store) -> None:
     """Print what a store holds: clips, features with their shapes, folds, and what is in
     quarantine."""
     from flows.view.store import print_store
+    from stores.location import locate
+    from stores.summary import summarise
 
-    print_store(store)
+    print_store(summarise(locate(store)))
 
 
 @app.command()
@@ -263,8 +238,9 @@ def draw(
     """Draw a feature, one PNG file a clip: numbers as colours over seconds, pictures as a sheet of
     them."""
     from flows.view.draw import draw as draw_feature
+    from stores import FeatureStore
 
-    files = draw_feature(store, feature, out, clip or ())
+    files = draw_feature(FeatureStore(store)[feature], out, clip or ())
     print(f"{len(files)} PNG files in {out}" if len(files) != 1 else files[0])
 
 
@@ -273,8 +249,11 @@ def verify(store: Store) -> None:
     """Check every checksum, every index row and every feature: stored + quarantined = clips. Exit 1
     when something is wrong."""
     from flows.view.store import print_verification
+    from stores.verify import verify as verify_store
 
-    if not print_verification(store):
+    found = verify_store(store)
+    print_verification(found)
+    if found.problems:
         raise typer.Exit(1)
 
 
@@ -294,9 +273,10 @@ def check(
 ) -> None:
     """Compare downloaded files with the hashes that their corpus publishes. Exit 1 when one is a
     git-lfs stub or has other bytes."""
-    from flows.view.downloads import checked, print_checked
+    from flows.auditing.downloads import run_check
+    from flows.view.downloads import print_checked
 
-    found = checked(folder, hashes)
+    found = run_check(folder, hashes)
     print_checked(found)
     if found.failed:
         raise typer.Exit(1)
@@ -305,12 +285,11 @@ def check(
 @app.command()
 def audit(
     sources: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            help="A store, a table (CSV, JSON Lines, Parquet), the tables of one split's sides, "
-            "or a paper's numbers (TOML).",
+            help="A store, a table (CSV, JSON Lines, Parquet), the tables of one split's sides, or "
+            "a paper's numbers (TOML).",
             metavar="STORE | TABLE... | PAPER",
-            parser=_home,
             show_default=False,
         ),
     ],
@@ -354,13 +333,18 @@ def audit(
     """Find the leaks of a split, ours or anyone's. Exit 0: no error among the findings, 1: some;
     whatever the probe measures."""
     from flows.auditing.run import run_audit, write_findings
+    from flows.recording import recorded
     from flows.view.audit import print_report, to_json
-    from flows.view.leak_probe import as_json, print_probe, probed
 
     if (labels or feature) and not probe:
         raise typer.BadParameter("--labels and --feature say what the probe reads; add --probe")
-    report = run_audit(sources, corpus, scheme)
-    cost = probed(sources, scheme, labels, feature or ()) if probe else None
+    report = recorded("audit", run_audit)(sources, corpus, scheme)
+    cost = None
+    if probe:
+        from flows.auditing.leak_probe import run_leak_probe
+        from flows.view.leak_probe import as_json, print_probe
+
+        cost = run_leak_probe(sources, scheme, labels, feature or ())
     if out is not None:
         write_findings(report, out)
     if json:
@@ -373,11 +357,11 @@ def audit(
         raise typer.Exit(1)
 
 
-def _check_hands(workers: int | None, dask: str | None) -> None:
+def _check_workers(workers: int | None, dask: str | None) -> None:
     if workers and dask:
         raise typer.BadParameter(
-            "--workers counts processes of this machine, --dask says where else to work; give one "
-            "of them"
+            "--workers counts processes of this machine, --dask says where else to work; "
+            "give one of them"
         )
 
 
@@ -402,10 +386,9 @@ def _corpora(options: list[str]) -> dict[str, Path]:
 
 
 def main() -> None:
-    """The process of the command."""
-    atexit.register(
-        gc.freeze
-    )  # an interpreter that ends looks through all that it has once more, which takes a second
+    """Runs the command as the process was called."""
+    # An interpreter that ends looks through all objects once more, which takes a second.
+    atexit.register(gc.freeze)
     # multiprocessing's tracker tidies up after an interrupt, and would warn that it had to.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -414,8 +397,14 @@ def main() -> None:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """The command, by default as it was called; what a user can cause is one sentence and exit code
-    2, anything else is a traceback."""
+    """Runs the command; what a user can cause is one sentence and exit code 2.
+
+    Args:
+        arguments: Without the name of the command; None: as the process was called.
+
+    Raises:
+        SystemExit: The command has ended, or was refused.
+    """
     try:
         app(arguments)
     except Exception as error:
@@ -424,12 +413,12 @@ def run(arguments: list[str] | None = None) -> None:
         words = sentence(error)
         if words is None:
             raise
-        _leave(words, 2)
+        print(f"affectstore: {words}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """Leave at once: what is finished is on the disk, what is not has no name yet, and workers and
-    engine leave with this process."""
+    """Leaves at once: what is finished is on the disk, and workers end with this process."""
     # Written past `sys.stderr`, which may be in the middle of a line of its own.
     cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # which a progress bar hides
     words = (
@@ -438,11 +427,6 @@ def _stop(number: int, frame: FrameType | None) -> None:
     )
     os.write(sys.stderr.fileno(), words.encode())
     os._exit(128 + number)
-
-
-def _leave(sentence: str, code: int) -> None:
-    print(f"affectstore: {sentence}", file=sys.stderr)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ snapshot.
 """
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Mapping
 from functools import cached_property
@@ -23,8 +22,10 @@ from extractors.fitted.catalog import FITTERS
 from extractors.frames import Frames
 from extractors.media import Limits
 from extractors.plan import Graph, Media, PlanError
-from flows.variants import MARK, expand
+from flows.variants import expand
 from manifests.features import FeatureSpec, Json
+from manifests.suggestions import did_you_mean
+from manifests.variant_names import MARK
 from stores.records import check_spec
 
 Kind = TypeVar("Kind", bound=Extractor)
@@ -154,14 +155,23 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+def descriptions() -> dict[str, str]:
+    """What each shipped recipe makes, by its own words.
+
+    Returns:
+        Name -> its `about`; an empty text where it has none.
+    """
+    tables = {name: tomllib.loads(path.read_text("utf-8")) for name, path in shipped().items()}
+    return {name: str(table.get("about", "")) for name, table in tables.items()}
+
+
 def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
     """A shipped recipe by name or any TOML file, with `key.path=value` changes applied. RecipeError
     in one sentence."""
     known = shipped()
     path = known.get(name_or_file, Path(name_or_file))
     if not path.is_file():
-        near = difflib.get_close_matches(name_or_file, known, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name_or_file, known)
         raise RecipeError(
             f"there is no recipe {name_or_file!r}: {hint}give one of {', '.join(known)}, or the "
             "path of a TOML file"
@@ -327,6 +337,5 @@ def _sentence(error: ValidationError, model: type) -> str:
 
 
 def _unknown(key: str, last: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(last, sorted(known), n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = did_you_mean(last, sorted(known))
     return f"unknown key {key}; {hint}known here: {', '.join(sorted(known))}"

@@ -10,7 +10,6 @@ and is stored where that one is.
 """
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,12 +17,11 @@ from extractors.augmentation import Augmentation
 from extractors.base import Extractor, FromFrames, Waveform
 from extractors.catalog import EXTRACTORS
 from extractors.frames import Frames
+from manifests.suggestions import did_you_mean
+from manifests.variant_names import MARK, variant_name
 
 Table = Mapping[str, Any]
 """`extractor`, `store` and the extractor's parameters, as the recipe has them."""
-MARK = "~"
-"""Between a feature's name and the number of the variant: `mfcc~1`."""
-
 _OURS = ("input", "variant", "store")
 """Keys of an augmentation that follow from where it stands."""
 
@@ -31,11 +29,6 @@ _OURS = ("input", "variant", "store")
 class VariantError(ValueError):
     """The variants do not fit the features; the message names the table, what was found and what
     was expected."""
-
-
-def variant_name(feature: str, variant: int) -> str:
-    """`mfcc`, 1 -> `mfcc~1`"""
-    return f"{feature}{MARK}{variant}"
 
 
 def expand(features: Mapping[str, Table], variants: Mapping[str, Table]) -> dict[str, Any]:
@@ -109,8 +102,7 @@ def _variant(
 
 def _check_change(features: Mapping[str, Table], where: str, name: str, change: Any) -> None:
     if name not in features:
-        near = difflib.get_close_matches(name, features, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name, features)
         raise VariantError(
             f"{where}: the recipe has no feature {name}; {hint}there are {', '.join(features)}"
         )
@@ -130,8 +122,7 @@ def _check_change(features: Mapping[str, Table], where: str, name: str, change: 
         )
     keys = {field.name for field in dataclasses.fields(kind)} - set(_OURS)
     if unknown := sorted(set(change) - keys - {"extractor"}):
-        near = difflib.get_close_matches(unknown[0], sorted(keys), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(unknown[0], sorted(keys))
         raise VariantError(
             f"unknown key {where}.{unknown[0]}; {hint}known here: {', '.join(sorted(keys))}"
         )

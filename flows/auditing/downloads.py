@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from manifests.media_check import LONGEST_POINTER, Published, check_media, parse_pointer
+from flows.workers.progress import ProgressBar
+from manifests.media_check import (
+    LONGEST_POINTER,
+    Published,
+    check_media,
+    parse_pointer,
+    read_manifest,
+)
 
 
 class NothingToCheck(ValueError):
@@ -26,7 +33,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedFiles:
     """What was found in a folder."""
 
     sound: int
@@ -42,6 +49,26 @@ class Checked:
     @property
     def failed(self) -> bool:
         return bool(self.stubs or self.wrong)
+
+
+def run_check(folder: Path, hashes: Path) -> CheckedFiles:
+    """Checks a folder against a manifest, and shows the progress.
+
+    Args:
+        folder: With the files as downloaded.
+        hashes: A CSV with path, sha256 and bytes; or a folder with git-lfs pointers.
+
+    Returns:
+        What was found.
+
+    Raises:
+        NothingToCheck: No file in the folder is named.
+        WrongPublishedTable: The manifest cannot be read.
+    """
+    manifest = read_manifest(hashes)
+    files, unlisted = list_files(folder, manifest)
+    with ProgressBar("checking files", len(files), "files") as progress:
+        return check_files(folder, files, unlisted, manifest, progress.advance)
 
 
 def list_files(folder: Path, manifest: Mapping[str, Published]) -> tuple[list[Path], int]:
@@ -72,7 +99,7 @@ def check_files(
     unlisted: int,
     manifest: Mapping[str, Published],
     on_file: Callable[[int], None] = lambda files: None,
-) -> Checked:
+) -> CheckedFiles:
     """Look at each file; its bytes are hashed only where their number is right. on_file: called
     with 1 as each is done."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing lets go of the interpreter
@@ -82,7 +109,7 @@ def check_files(
         verdicts = list(looked)
     there = {path.name for path in files}
     kinds = {path.suffix.lower() for path in files}
-    return Checked(
+    return CheckedFiles(
         sound=sum(verdict == Verdict.SOUND for verdict, _ in verdicts),
         stubs=tuple(said for verdict, said in verdicts if verdict == Verdict.STUB),
         wrong=tuple(said for verdict, said in verdicts if verdict == Verdict.WRONG),

@@ -18,11 +18,11 @@ tested twice.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.workers.progress import ProgressBar
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.catalog import CORPORA
 from manifests.features import FeatureSpec
@@ -32,6 +32,7 @@ from manifests.labels import LABELS
 from manifests.schemes.groups import EVERYTHING, group_clips
 from manifests.tracks import Track
 from stores.dataset import FeatureDataset
+from stores.location import Place, locate
 from stores.reader import FeatureStore
 
 Bools = NDArray[np.bool_]
@@ -52,7 +53,7 @@ class NothingToProbe(ValueError):
 
 
 @dataclass(frozen=True)
-class Measured:
+class Estimate:
     """A share of the clips, or a difference of two, with its interval."""
 
     value: float
@@ -61,17 +62,17 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """One measure under both schemes."""
 
-    leaking: Measured
-    disjoint: Measured
-    inflation: Measured
+    leaking: Estimate
+    disjoint: Estimate
+    inflation: Estimate
     """Leaking less disjoint: how much better the classifier looks than it is."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProbePlan:
     """What is to be trained and tested."""
 
     features: tuple[str, ...]
@@ -102,22 +103,50 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Probe:
+class LeakProbe:
     """What came out."""
 
-    plan: Plan
-    accuracy: Compared
-    balanced_accuracy: Compared
+    plan: ProbePlan
+    accuracy: Comparison
+    balanced_accuracy: Comparison
     """Mean of the classes' recalls."""
 
 
+def run_leak_probe(
+    sources: Sequence[Place], scheme: str | None, labels: str | None, features: Sequence[str]
+) -> LeakProbe:
+    """Probes a store, and shows the progress.
+
+    Args:
+        sources: One store.
+        scheme: As for `plan_probe`, like the others.
+        labels: A label scheme or space.
+        features: Names of features.
+
+    Returns:
+        What came out.
+
+    Raises:
+        NothingToProbe: The source is not one store, or the store lacks what a probe needs.
+    """
+    location = locate(sources[0])
+    if len(sources) != 1 or (location.is_local and not location.folder.is_dir()):
+        raise NothingToProbe(
+            f"{location} is no store; a probe trains on cached features, so give the folder of "
+            "a store"
+        )
+    plan = plan_probe(location, scheme, labels, features)
+    with ProgressBar("testing the probe", 2 * plan.clips) as progress:
+        return run_probe(plan, progress.advance)
+
+
 def plan_probe(
-    root: Path,
+    place: Place,
     scheme: str | None = None,
     labels: str | None = None,
     features: Sequence[str] = (),
     seed: int = 0,
-) -> Plan:
+) -> ProbePlan:
     """Choose folds, labels and features of a store, and read them.
 
     scheme: disjoint folds of the store that test every clip once; if None, the fewest folds of that
@@ -128,7 +157,7 @@ def plan_probe(
 
     NothingToProbe where these do not go together, NotInStore for an unknown name.
     """
-    store = FeatureStore(root)
+    store = FeatureStore(place)
     names = tuple(features) or (_default_feature(store.features),)
     _refuse_unfit({name: store[name].spec for name in names})
     scale = labels or _default_labels(store)
@@ -142,7 +171,7 @@ def plan_probe(
     _refuse_few(chosen, sides, truth)
     values = np.stack([table[clip_id][0] for clip_id in ids])
     clusters = _clusters([clips[clip_id] for clip_id in ids])
-    return Plan(
+    return ProbePlan(
         names,
         scale,
         chosen,
@@ -156,7 +185,7 @@ def plan_probe(
     )
 
 
-def run_probe(plan: Plan, on_clips: Callable[[int], None] = lambda clips: None) -> Probe:
+def run_probe(plan: ProbePlan, on_clips: Callable[[int], None] = lambda clips: None) -> LeakProbe:
     """Train and test under both schemes; the same plan gives the same numbers.
 
     on_clips: called with each number of clips tested, 2 x plan.clips in all.
@@ -167,7 +196,7 @@ def run_probe(plan: Plan, on_clips: Callable[[int], None] = lambda clips: None) 
         for sides in (shuffled, plan.sides)
     ]
     whole = np.zeros_like(plan.truth)
-    return Probe(
+    return LeakProbe(
         plan, _compare(right, whole, plan.clusters), _compare(right, plan.truth, plan.clusters)
     )
 
@@ -222,7 +251,7 @@ def _default_labels(store: FeatureStore) -> str:
 def _dataset(store: FeatureStore, features: Sequence[str], labels: str) -> FeatureDataset:
     try:
         return FeatureDataset(
-            store.root,
+            store.location,
             features=features,
             labels=labels,
             missing="drop",
@@ -358,11 +387,11 @@ def _clusters(clips: Sequence[Clip]) -> Ints:
     return np.array([number[clip.clip_id] for clip in clips], np.int64)
 
 
-def _compare(right: Sequence[Bools], strata: Ints, clusters: Ints) -> Compared:
+def _compare(right: Sequence[Bools], strata: Ints, clusters: Ints) -> Comparison:
     """Accuracy as the mean over `strata` of the share that is right: one stratum for all, or one
     for each class."""
     (leaking, a), (disjoint, b) = (_influence(each, strata, clusters) for each in right)
-    return Compared(
+    return Comparison(
         _interval(leaking, a), _interval(disjoint, b), _interval(leaking - disjoint, a - b)
     )
 
@@ -376,11 +405,11 @@ def _influence(right: Bools, strata: Ints, clusters: Ints) -> tuple[float, Float
     return float(shares.mean()), np.bincount(clusters, weights=moves).astype(np.float64)
 
 
-def _interval(value: float, influence: Floats) -> Measured:
+def _interval(value: float, influence: Floats) -> Estimate:
     """95 % cluster-robust interval; see the head of this module."""
     from scipy.stats import t
 
     count = len(influence)
     deviation = float(np.sqrt(count / (count - 1) * (influence**2).sum()))
     reach = float(t.ppf((1 + _CONFIDENCE) / 2, count - 1)) * deviation
-    return Measured(value, value - reach, value + reach)
+    return Estimate(value, value - reach, value + reach)

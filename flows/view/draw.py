@@ -15,7 +15,7 @@ from extractors.base import Rgb
 from extractors.frames import decode_jpeg
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from stores.reader import FeatureStore
+from stores.reader import StoredTracks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,16 +34,26 @@ class DrawError(ValueError):
     """The feature cannot be drawn; the message says why."""
 
 
-def draw(root: Path, feature: str, out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
-    """Draw a feature of the given clips, or of all that have it, each as `out`/CLIP ID.png; the
-    files.
+def draw(tracks: StoredTracks, out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
+    """Draws a feature, one PNG file a clip: `out`/CLIP ID.png.
 
     Rows of numbers become a heat map over seconds (coefficients, or Hz for mel bands), with a panel
     for each order of derivative, or lines where the columns have names; pictures become a sheet of
-    them, with their times. Rows that are not valid are left blank. NotInStore, a KeyError, for a
-    feature or clip that the store does not hold; DrawError for a feature of another form.
+    them, with their times. Rows that are not valid are left blank.
+
+    Args:
+        tracks: The tracks of the feature by clip id.
+        out: Folder for the files, made if it is missing.
+        clip_ids: The clips to draw; none: all that have the feature.
+
+    Returns:
+        The files.
+
+    Raises:
+        NotInStore: The store does not hold one of the clips.
+        DrawError: The feature has neither rows of numbers nor pictures, or no row at all.
     """
-    tracks = FeatureStore(root)[feature]
+    feature = tracks.spec.name
     if len(tracks.spec.shape) != 1 and not is_pictures(tracks.spec):
         found = ", ".join(["time", *map(str, tracks.spec.shape)])
         raise DrawError(
