@@ -151,9 +151,9 @@ class Commit:
     def _audits(self, content: StoreContent, same: set[str]) -> pa.Table:
         """The findings of the parent, if they are of the same content; else they are made anew."""
         before = self.committed.snapshot
-        if before and before.fitted == content.fitted:
-            if {"clips", "labels", "folds", "index"} <= same:
-                return read_table(self.location, before, AUDITS)
+        is_same = {"clips", "labels", "folds", "index"} <= same
+        if before and is_same and before.fitted == content.fitted:
+            return read_table(self.location, before, AUDITS)
         return AUDITS.build(audit_store(content))
 
     def _fitted(self, tables: Mapping[str, pa.Table]) -> dict[str, StoredFitted]:

@@ -3,19 +3,22 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from flows.auditing.run import AuditReport
 from flows.view.console import CONSOLE, grid
 from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.features import Json
+
+if TYPE_CHECKING:
+    from flows.auditing.run import AuditReport
 
 _FOLDS_SHOWN = 3
 _COLOUR = {Severity.ERROR: "red", Severity.WARN: "yellow", Severity.INFO: "cyan"}
 
 
-def print_report(report: AuditReport) -> None:
+def print_report(report: "AuditReport") -> None:
     """Prints findings as a table; below it what held and what could not be judged.
 
     Args:
@@ -47,7 +50,7 @@ def print_report(report: AuditReport) -> None:
     CONSOLE.print(summary(report.findings))
 
 
-def _of(report: AuditReport, severity: Severity) -> list[Finding]:
+def _of(report: "AuditReport", severity: Severity) -> list[Finding]:
     return [one for one in report.findings if one.severity == severity]
 
 
@@ -62,7 +65,7 @@ def _shortened(findings: Iterable[Finding]) -> Iterator[tuple[Finding, int]]:
         yield shown[-1], len(alike) - len(shown)
 
 
-def to_json(report: AuditReport, **more: Json) -> str:
+def to_json(report: "AuditReport", **more: Json) -> str:
     """The report for programs.
 
     Args:
@@ -128,7 +131,7 @@ def _number(rule: str) -> int:
     return int(rule[1:])
 
 
-def count_folds(report: AuditReport) -> str:
+def count_folds(report: "AuditReport") -> str:
     """How many folds were audited.
 
     Args:

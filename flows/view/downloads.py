@@ -1,16 +1,19 @@
 """What a check of downloaded files prints."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from flows.auditing.downloads import CheckedFiles
 from flows.view.console import CONSOLE
+
+if TYPE_CHECKING:
+    from flows.auditing.downloads import CheckedFiles
 
 _SHOWN = 20
 
 
-def print_checked(found: CheckedFiles) -> None:
+def print_checked(found: "CheckedFiles") -> None:
     """Prints which files are not as published.
 
     Args:

@@ -1,14 +1,17 @@
 """What a fit did, and the fitted features of a store, as tables for the terminal."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
-from flows.fitting.run import FitResult
 from flows.view.console import CONSOLE, grid
 from stores.records import StoredFitted
 from stores.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from flows.fitting.run import FitResult
 
-def print_fit(store: str, scheme: str, result: FitResult) -> None:
+
+def print_fit(store: str, scheme: str, result: "FitResult") -> None:
     """Prints what a fit did.
 
     Args:
@@ -26,7 +29,7 @@ def print_fit(store: str, scheme: str, result: FitResult) -> None:
     print_fitted(result.snapshot)
 
 
-def print_fitted(snapshot: Snapshot) -> None:
+def print_fitted(snapshot: "Snapshot") -> None:
     """Prints the fitted features of a store, and the folds that each is fitted for.
 
     Args:

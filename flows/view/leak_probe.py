@@ -1,11 +1,15 @@
 """What a probe prints: both accuracies and the inflation, in percent and points."""
 
-from flows.auditing.leak_probe import Comparison, Estimate, LeakProbe, ProbePlan
+from typing import TYPE_CHECKING
+
 from flows.view.console import CONSOLE, grid
 from manifests.features import Json
 
+if TYPE_CHECKING:
+    from flows.auditing.leak_probe import Comparison, Estimate, LeakProbe, ProbePlan
 
-def print_probe(probe: LeakProbe) -> None:
+
+def print_probe(probe: "LeakProbe") -> None:
     plan = probe.plan
     CONSOLE.print(
         f"\n[bold]What a leak costs[/bold]: {', '.join(plan.features)} against {plan.labels}, "
@@ -33,7 +37,7 @@ def print_probe(probe: LeakProbe) -> None:
     )
 
 
-def as_json(probe: LeakProbe) -> dict[str, Json]:
+def as_json(probe: "LeakProbe") -> dict[str, Json]:
     """Shares from 0 to 1, the inflation in points."""
     plan = probe.plan
     return {
@@ -53,11 +57,11 @@ def as_json(probe: LeakProbe) -> dict[str, Json]:
     }
 
 
-def _clusters(plan: ProbePlan) -> int:
+def _clusters(plan: "ProbePlan") -> int:
     return len(set(plan.clusters.tolist()))
 
 
-def _compared(found: Comparison) -> dict[str, Json]:
+def _compared(found: "Comparison") -> dict[str, Json]:
     return {
         "leaking": _measured(found.leaking),
         "disjoint": _measured(found.disjoint),
@@ -65,11 +69,11 @@ def _compared(found: Comparison) -> dict[str, Json]:
     }
 
 
-def _measured(found: Estimate, scale: float = 1.0) -> dict[str, Json]:
+def _measured(found: "Estimate", scale: float = 1.0) -> dict[str, Json]:
     return {"value": scale * found.value, "low": scale * found.low, "high": scale * found.high}
 
 
-def _percent(found: Estimate) -> str:
+def _percent(found: "Estimate") -> str:
     """An interval may reach over 0 or 1, which no accuracy does: it is cut where it is shown."""
     return (
         f"{100 * found.value:.1f} % ({100 * max(0.0, found.low):.1f} to "
@@ -77,5 +81,5 @@ def _percent(found: Estimate) -> str:
     )
 
 
-def _points(found: Estimate) -> str:
+def _points(found: "Estimate") -> str:
     return f"{100 * found.value:+.1f} points ({100 * found.low:+.1f} to {100 * found.high:+.1f})"

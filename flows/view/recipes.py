@@ -1,10 +1,13 @@
 """Recipes as the terminal shows them."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from flows.recipe import Recipe
 from flows.view.console import CONSOLE, grid
 from flows.view.store import shape
+
+if TYPE_CHECKING:
+    from flows.recipe import Recipe
 
 
 def print_recipes(recipes: Mapping[str, str]) -> None:
@@ -19,7 +22,7 @@ def print_recipes(recipes: Mapping[str, str]) -> None:
     CONSOLE.print(rows)
 
 
-def print_recipe(recipe: Recipe) -> None:
+def print_recipe(recipe: "Recipe") -> None:
     """Prints a recipe with every default, after its source and what it leaves open.
 
     Args:

@@ -3,24 +3,27 @@
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from flows.auditing.run import AuditReport
-from flows.building.commit import BuildResult
-from flows.fitting.run import FitResult
 from flows.view.audit import count_folds, fold_text, in_one_line, summary
 from flows.view.markdown import escape, link, table
 from flows.view.split import claims
 from manifests.audits import Finding, Severity
-from manifests.quarantine import Quarantined
-from stores.location import Location
-from stores.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from flows.auditing.run import AuditReport
+    from flows.building.commit import BuildResult
+    from flows.fitting.run import FitResult
+    from manifests.quarantine import Quarantined
+    from stores.location import Location
+    from stores.snapshot import Snapshot
 
 _MOST_FINDINGS = 30
 _MOST_CLIPS = 50
 _HEADS = ("rule", "severity", "scheme", "fold", "count", "what was found")
 
 
-def artifact_key(kind: str, location: Location) -> str:
+def artifact_key(kind: str, location: "Location") -> str:
     """The key under which Prefect keeps the artifacts of a store.
 
     Args:
@@ -34,7 +37,7 @@ def artifact_key(kind: str, location: Location) -> str:
     return f"{kind}-{store_slug(location)}"
 
 
-def store_slug(location: Location, *more: str) -> str:
+def store_slug(location: "Location", *more: str) -> str:
     """A name of a store for Prefect.
 
     Args:
@@ -61,7 +64,7 @@ def slug(text: str) -> str:
     return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "store"
 
 
-def location_text(location: Location) -> str:
+def location_text(location: "Location") -> str:
     """A store as every process of this machine can find it.
 
     Args:
@@ -73,7 +76,7 @@ def location_text(location: Location) -> str:
     return str(location.folder if location.is_local else location)
 
 
-def build_sentence(location: Location, result: BuildResult) -> str:
+def build_sentence(location: "Location", result: "BuildResult") -> str:
     """What a build came to.
 
     Args:
@@ -101,9 +104,9 @@ def _many(count: int, what: str) -> str:
 
 
 def build_page(
-    location: Location,
-    result: BuildResult,
-    quarantine: Sequence[Quarantined],
+    location: "Location",
+    result: "BuildResult",
+    quarantine: Sequence["Quarantined"],
     findings: Sequence[Finding],
 ) -> str:
     """The page of a build: what it added, what the store holds, bad clips, leaks of its folds.
@@ -154,7 +157,7 @@ def _block(lines: Iterable[str]) -> list[str]:
     return ["\n".join(lines)]
 
 
-def _quarantine(rows: Sequence[Quarantined]) -> list[str]:
+def _quarantine(rows: Sequence["Quarantined"]) -> list[str]:
     if not rows:
         return ["Nothing is in quarantine."]
     clips: dict[str, dict[str, Quarantined]] = {}
@@ -199,7 +202,7 @@ def _finding(one: Finding) -> tuple[object, ...]:
     return one.rule, one.severity, one.scheme, fold_text(one), one.count, one.detail
 
 
-def split_sentence(location: Location, snapshot: Snapshot, scheme: str) -> str:
+def split_sentence(location: "Location", snapshot: "Snapshot", scheme: str) -> str:
     """What a split came to.
 
     Args:
@@ -213,7 +216,7 @@ def split_sentence(location: Location, snapshot: Snapshot, scheme: str) -> str:
     return f"snapshot {snapshot.number} of {location} has folds of {scheme}"
 
 
-def split_page(location: Location, snapshot: Snapshot, scheme: str) -> str:
+def split_page(location: "Location", snapshot: "Snapshot", scheme: str) -> str:
     """The page of a split: what it claims and how even it is.
 
     Args:
@@ -228,7 +231,7 @@ def split_page(location: Location, snapshot: Snapshot, scheme: str) -> str:
     return _page(f"# {escape(scheme)} of {escape(str(location))}", *map(escape, sentences))
 
 
-def fit_sentence(location: Location, result: FitResult, scheme: str) -> str:
+def fit_sentence(location: "Location", result: "FitResult", scheme: str) -> str:
     """What a fit came to.
 
     Args:
@@ -243,7 +246,7 @@ def fit_sentence(location: Location, result: FitResult, scheme: str) -> str:
     return f"snapshot {result.snapshot.number} of {location}: {new}"
 
 
-def fit_page(result: FitResult, scheme: str) -> str:
+def fit_page(result: "FitResult", scheme: str) -> str:
     """The page of a fit.
 
     Args:
@@ -267,7 +270,7 @@ def fit_page(result: FitResult, scheme: str) -> str:
     )
 
 
-def audit_page(report: AuditReport) -> str:
+def audit_page(report: "AuditReport") -> str:
     """The page of an audit, one row a finding.
 
     Args:

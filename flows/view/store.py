@@ -1,15 +1,18 @@
 """What a store holds and what a build did, as tables for the terminal."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from flows.building.commit import BuildResult
 from flows.view.audit import in_one_line
 from flows.view.console import CONSOLE, grid
 from flows.view.fit import print_fitted
 from manifests.features import FeatureSpec
 from stores.snapshot import Snapshot
 from stores.summary import QuarantineSummary, SchemeSummary, StoreSummary
-from stores.verify import Verification
+
+if TYPE_CHECKING:
+    from flows.building.commit import BuildResult
+    from stores.verify import Verification
 
 _EXAMPLES = 5
 _MOST_QUARANTINED = 50
@@ -53,7 +56,7 @@ def print_clips(store: StoreSummary) -> None:
         CONSOLE.print(f"labels {scheme}: {listed}")
 
 
-def print_features(snapshot: Snapshot) -> None:
+def print_features(snapshot: "Snapshot") -> None:
     """Prints the stored features with their shapes and sizes.
 
     Args:
@@ -125,7 +128,9 @@ def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
         CONSOLE.print(f"... and {more} more; the table `quarantine` of the store has them all")
 
 
-def print_result(store: str, result: BuildResult, quarantine: Sequence[QuarantineSummary]) -> None:
+def print_result(
+    store: str, result: "BuildResult", quarantine: Sequence[QuarantineSummary]
+) -> None:
     """Prints what a build did.
 
     Args:
@@ -151,7 +156,7 @@ def print_result(store: str, result: BuildResult, quarantine: Sequence[Quarantin
     print_quarantine(quarantine)
 
 
-def print_verification(found: Verification) -> None:
+def print_verification(found: "Verification") -> None:
     """Prints whether a store is whole.
 
     Args:

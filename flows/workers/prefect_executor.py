@@ -42,6 +42,9 @@ class PrefectExecutor:
     def submit(self, step: Step[T]) -> PrefectFuture[T]:
         # A task without parameters: Prefect would look through all of them for futures. The store
         # is the cache: a step skips what is there.
+        def run() -> T:
+            return step.run()
+
         named = task(
             name=step.kind,
             task_run_name=lambda: step.name,
@@ -51,7 +54,7 @@ class PrefectExecutor:
             retry_delay_seconds=DELAY_S,
             retry_condition_fn=_may_pass,
         )
-        return named(lambda: step.run()).submit()
+        return named(run).submit()
 
 
 def _may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
