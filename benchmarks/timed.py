@@ -58,7 +58,7 @@ def main() -> None:
             return in_thread(flow)
 
     in_thread = run._aside
-    vars(run)["_aside"], vars(guard)["build_shards"] = aside, named
+    vars(run)["_aside"], vars(isolation)["build_shards"] = aside, named
     command.main()
 
 

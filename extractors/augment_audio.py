@@ -110,11 +110,11 @@ class AugmentAudio(Augmentation):
         sound, change = inputs["input"], self.drawn(clip)
         rate_hz = _rate_hz(sound)
         values = shifted(
-            resung(sound.values, rate_hz, change.semitones, change.tempo),
+            with_pitch_and_tempo(sound.values, rate_hz, change.semitones, change.tempo),
             round(change.shift_s * rate_hz),
         )
         if change.noisy and self.noise_snr_db is not None:
-            values = in_noise(values, self.noise_snr_db, self.noise, self.draws(clip))
+            values = with_noise(values, self.noise_snr_db, self.noise, self.draws(clip))
         seconds = sound.seconds[0] + np.arange(len(values)) * change.tempo / rate_hz
         return Track(values, seconds, np.ones(len(values), np.bool_), sound.notes)
 
@@ -128,7 +128,7 @@ def _rate_hz(sound: Track) -> int:
     )
 
 
-def resung(
+def with_pitch_and_tempo(
     values: NDArray[np.float32], rate_hz: int, semitones: float, tempo: float
 ) -> NDArray[np.float32]:
     """(time,) -> (round(time / tempo),): `semitones` higher, and `tempo` times faster.
@@ -151,8 +151,8 @@ def _vocoded(values: NDArray[np.float32], rate_hz: int, ratio: float) -> NDArray
     from librosa.effects import time_stretch
 
     frame = 1 << (max(16, round(_FRAME_S * rate_hz)) - 1).bit_length()
-    whole = _of_length(values, max(len(values), frame))
-    return np.asarray(time_stretch(whole, rate=ratio, n_fft=frame), np.float32)
+    padded = _of_length(values, max(len(values), frame))
+    return np.asarray(time_stretch(padded, rate=ratio, n_fft=frame), np.float32)
 
 
 def _of_length(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
@@ -170,7 +170,7 @@ def shifted(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
     return moved
 
 
-def in_noise(
+def with_noise(
     values: NDArray[np.float32], snr_db: float, colour: str, draws: Draws
 ) -> NDArray[np.float32]:
     """(time,) with noise whose mean power is exactly `snr_db` below that of the sound; silence

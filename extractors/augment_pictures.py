@@ -175,5 +175,5 @@ def backwards(change: PictureChange, width: int, height: int) -> NDArray[np.floa
         [[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]]
     )
     mirrored = np.diag([-1.0 if change.flip else 1.0, 1.0, 1.0])
-    whole: NDArray[np.float64] = np.linalg.inv(to_middle) @ mirrored @ turned @ part @ to_middle
-    return whole[:2]
+    matrix: NDArray[np.float64] = np.linalg.inv(to_middle) @ mirrored @ turned @ part @ to_middle
+    return matrix[:2]

@@ -238,7 +238,8 @@ def _open(
 
 
 def _peek(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
-    """The file, if it is an mp4 or one of its kin: their headers tell all but the format of pixels.
+    """Opens an mp4 or a relative of it by its header alone; None where that does not work.
+
     Elsewhere libavformat decodes a picture to know a stream, which at 720p takes far longer than
     all the rest of a probe. None where it cannot be opened so, whatever it is.
     """
@@ -247,8 +248,11 @@ def _peek(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
     options = {**OPTIONS, "format_whitelist": FORMATS[0], "probesize": str(_PEEK_BYTES)}
     try:
         return av.open(
-            name, options=options, stream_options=_NO_PICTURES, timeout=deadline.left_s()
-        )  # type: ignore[arg-type]
+            name,
+            options=options,
+            stream_options=_NO_PICTURES,  # type: ignore[arg-type]
+            timeout=deadline.left_s(),
+        )
     except (av.error.FFmpegError, ValueError):
         return None
 

@@ -98,7 +98,7 @@ class CropSink:
         self._crops, self._faces = crops, faces
         self._cut: list[dict[int, Any]] = []
         """For each row, the number of a face -> its picture as it will be stored."""
-        faces.listen(self._see)
+        faces.listen(self._cut_faces)
 
     def push(self, seconds: float, rgb: Rgb) -> None:
         """Nothing: the frame comes back from `faces` once its boxes are known."""
@@ -112,7 +112,7 @@ class CropSink:
         valid = np.array([picture is not None for picture in pictures], np.bool_)
         return Track(self._values(pictures), faces.seconds, valid, faces.notes)
 
-    def _see(self, rgb: Rgb, seconds: float, boxes: Mapping[int, Box]) -> None:
+    def _cut_faces(self, rgb: Rgb, seconds: float, boxes: Mapping[int, Box]) -> None:
         largest = sorted(boxes, key=lambda number: (-boxes[number].area, number))[:_CANDIDATES]
         self._cut.append(
             {

@@ -88,11 +88,11 @@ class Denoise(FromTracks):
         least = max(len(values), transform.m_num)
         spectrum = transform.stft(np.pad(values.astype(np.float64), (0, least - len(values))))
         loud = np.abs(spectrum)
-        whole = slice(
+        complete = slice(
             transform.lower_border_end[1] - transform.p_min,
             transform.upper_border_begin(least)[1] - transform.p_min,
         )
-        noise = self.noise(loud[:, whole])[:, None]
+        noise = self.noise(loud[:, complete])[:, None]
         kept = np.maximum(loud - self.strength * noise, self.floor * loud)
         gain = np.divide(kept, loud, out=np.zeros_like(loud), where=loud > 0)
         sound: NDArray[np.float64] = transform.istft(spectrum * gain, k1=least)
@@ -102,11 +102,11 @@ class Denoise(FromTracks):
         """(bin, frame) magnitudes -> (bin,) mean magnitude of the quietest frames that are not
         silent."""
         power = (loud**2).sum(axis=0)
-        heard = np.flatnonzero(power > 0)
-        if not len(heard):
+        sounding = np.flatnonzero(power > 0)
+        if not len(sounding):
             return np.zeros(len(loud))
-        quietest = heard[np.argsort(power[heard], kind="stable")][
-            : max(1, round(self.noise_share * len(heard)))
+        quietest = sounding[np.argsort(power[sounding], kind="stable")][
+            : max(1, round(self.noise_share * len(sounding)))
         ]
         return np.asarray(loud[:, quietest].mean(axis=1))
 

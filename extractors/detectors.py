@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import vino
+from extractors import openvino_import
 from extractors.base import Rgb
 
 _SAME_FACE = 0.3
@@ -46,7 +46,7 @@ Detect = Callable[[Rgb, float], list[Box]]
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelFile:
     """A model file and the hash that it must have."""
 
     path: Path
@@ -69,19 +69,19 @@ class Model:
 @dataclass(frozen=True)
 class Detector:
     detect: Detect
-    model: Model
+    model: ModelFile
 
 
 _MODELS = Path(__file__).parent / "models"
-SHORT_RANGE = Model(
+SHORT_RANGE = ModelFile(
     _MODELS / "face_detection_short_range.tflite",
     "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
 )
-FULL_RANGE = Model(
+FULL_RANGE = ModelFile(
     _MODELS / "face_detection_full_range.tflite",
     "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
 )
-HAAR = Model(
+HAAR = ModelFile(
     Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml",
     "0f7d4527844eb514d4a4948e822da90fbb16a34a0bbbbc6adc6498747a5aafb0",
 )
@@ -95,11 +95,11 @@ def blazeface_short(rgb: Rgb, min_score: float) -> list[Box]:
     the frame is missed, so where the whole frame shows none, overlapping square tiles of it are
     looked at.
     """
-    whole = _blazeface_short_once(rgb, min_score)
+    boxes = _blazeface_short_once(rgb, min_score)
     tiles = _tiles(rgb)
-    if whole or len(tiles) == 1:
-        return whole
-    return _distinct([box for tile in tiles for box in _look_in_tile(rgb, tile, min_score)])
+    if boxes or len(tiles) == 1:
+        return boxes
+    return _distinct([box for tile in tiles for box in _detect_in_tile(rgb, tile, min_score)])
 
 
 def blazeface_full(rgb: Rgb, min_score: float) -> list[Box]:
@@ -211,7 +211,7 @@ def _tiles(rgb: Rgb) -> list[tuple[int, int, int]]:
     return [(at, 0, side) if width >= height else (0, at, side) for at in starts]
 
 
-def _look_in_tile(rgb: Rgb, tile: tuple[int, int, int], min_score: float) -> list[Box]:
+def _detect_in_tile(rgb: Rgb, tile: tuple[int, int, int], min_score: float) -> list[Box]:
     x, y, side = tile
     found = _blazeface_short_once(rgb[y : y + side, x : x + side], min_score)
     return [Box(b.left + x, b.top + y, b.right + x, b.bottom + y, b.score) for b in found]
@@ -240,7 +240,9 @@ def _full_range() -> Any:
     # One thread and float32 for this model alone: the same bits on every machine and beside any
     # number of other workers.
     setup = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return vino.core().compile_model(vino.core().read_model(FULL_RANGE.path), "CPU", setup)
+    return openvino_import.core().compile_model(
+        openvino_import.core().read_model(FULL_RANGE.path), "CPU", setup
+    )
 
 
 def _run_full_range(square: Rgb) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

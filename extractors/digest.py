@@ -100,7 +100,7 @@ class FramesDigestSink:
         return _row(self._hash.digest(), self._first[0], self._varied)
 
 
-def _row(digest: bytes, seconds: float, tells: bool) -> Track:
+def _row(digest: bytes, seconds: float, is_valid: bool) -> Track:
     return Track(
-        np.frombuffer(digest, np.uint8)[None].copy(), np.array([seconds]), np.array([tells])
+        np.frombuffer(digest, np.uint8)[None].copy(), np.array([seconds]), np.array([is_valid])
     )

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import vino
+from extractors import openvino_import
 from extractors.architecture import EPSILON, MEAN, STD, STEM, Conv, blocks, embedding_dim
 from extractors.base import Runtime
-from extractors.weights import State, folded, load_state
+from extractors.weights import Weights, folded, load_state
 
 ENGINES = ("auto", "torch", "openvino")
 
@@ -41,7 +41,7 @@ _OUT_OF_MEMORY = (
 
 
 @dataclass(frozen=True)
-class Model:
+class NetworkSpec:
     """Which network: all that its numbers depend on. `identity` is that of the weights, so that a
     changed file is loaded anew."""
 
@@ -97,16 +97,16 @@ class Engine:
 
 
 @functools.cache
-def load(model: Model, runtime: Runtime) -> Engine:
+def load(spec: NetworkSpec, runtime: Runtime) -> Engine:
     """The engine for this network, made once a process. ValueError where the engine cannot give the
     precision asked for."""
     if resolve(runtime.engine) == "torch":
-        return _torch_engine(model, runtime)
-    _check_precision(model.precision, "cpu")
+        return _torch_engine(spec, runtime)
+    _check_precision(spec.precision, "cpu")
     return Engine(
-        functools.partial(_openvino_forward, model, runtime.threads),
+        functools.partial(_openvino_forward, spec, runtime.threads),
         _batch(runtime, "cpu"),
-        embedding_dim(model.depth),
+        embedding_dim(spec.depth),
     )
 
 
@@ -124,12 +124,12 @@ def resolve(engine: str) -> str:
     return "torch" if torch.cuda.is_available() else "openvino"
 
 
-def _torch_engine(model: Model, runtime: Runtime) -> Engine:
-    return torch_engine(model.depth, lambda: _state(model), runtime, model.precision)
+def _torch_engine(spec: NetworkSpec, runtime: Runtime) -> Engine:
+    return torch_engine(spec.depth, lambda: _state(spec), runtime, spec.precision)
 
 
 def torch_engine(
-    depth: int, state: Callable[[], State], runtime: Runtime, precision: str = "float32"
+    depth: int, state: Callable[[], Weights], runtime: Runtime, precision: str = "float32"
 ) -> Engine:
     """An engine for weights that no file or seed gives; `state` is called at the first row. Made
     anew at every call."""
@@ -149,7 +149,7 @@ def torch_engine(
     return Engine(compile_for, _batch(runtime, device), embedding_dim(depth))
 
 
-def _torch_forward(depth: int, state: State, precision: str, device: str) -> Forward:
+def _torch_forward(depth: int, state: Weights, precision: str, device: str) -> Forward:
     import torch
 
     from extractors.network import build, fold
@@ -179,7 +179,7 @@ def _torch_forward(depth: int, state: State, precision: str, device: str) -> For
     return forward
 
 
-def _openvino_forward(model: Model, threads: int | None, batch: int) -> Forward:
+def _openvino_forward(spec: NetworkSpec, threads: int | None, batch: int) -> Forward:
     options: dict[str, Any] = {
         # The defaults would compute in bfloat16 where the processor can.
         "INFERENCE_PRECISION_HINT": "f32",
@@ -190,8 +190,8 @@ def _openvino_forward(model: Model, threads: int | None, batch: int) -> Forward:
     }
     if threads is not None:
         options["INFERENCE_NUM_THREADS"] = threads
-    core = vino.core()  # before any other import of openvino
-    graph = _openvino_graph(model.depth, _state(model), (batch, model.size, model.size, 3))
+    core = openvino_import.core()  # before any other import of openvino
+    graph = _openvino_graph(spec.depth, _state(spec), (batch, spec.size, spec.size, 3))
     request = core.compile_model(graph, "CPU", options).create_infer_request()
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -201,7 +201,7 @@ def _openvino_forward(model: Model, threads: int | None, batch: int) -> Forward:
     return forward
 
 
-def _openvino_graph(depth: int, state: State, shape: tuple[int, int, int, int]) -> Any:
+def _openvino_graph(depth: int, state: Weights, shape: tuple[int, int, int, int]) -> Any:
     """The network node by node, which needs no torch; `openvino.convert_model` would also report
     its use over the network."""
     import openvino
@@ -223,7 +223,7 @@ def _openvino_graph(depth: int, state: State, shape: tuple[int, int, int, int]) 
     return openvino.Model([ops.reduce_mean(x, np.array([2, 3]), False)], [images], f"resnet{depth}")
 
 
-def _openvino_conv(x: Any, conv: Conv, state: State) -> Any:
+def _openvino_conv(x: Any, conv: Conv, state: Weights) -> Any:
     from openvino import opset13 as ops
 
     kernel, bias = folded(state, conv, EPSILON)
@@ -232,8 +232,8 @@ def _openvino_conv(x: Any, conv: Conv, state: State) -> Any:
     return ops.add(convolved, bias.reshape(1, -1, 1, 1))
 
 
-def _state(model: Model) -> State:
-    return load_state(model.depth, model.weights, model.seed)
+def _state(spec: NetworkSpec) -> Weights:
+    return load_state(spec.depth, spec.weights, spec.seed)
 
 
 def _check_precision(precision: str, device: str) -> None:
@@ -251,9 +251,9 @@ def _batch(runtime: Runtime, device: str) -> int:
 def _padded(rows: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:
     if len(rows) == batch:
         return rows
-    whole = np.zeros((batch, *rows.shape[1:]), np.uint8)
-    whole[: len(rows)] = rows
-    return whole
+    padded = np.zeros((batch, *rows.shape[1:]), np.uint8)
+    padded[: len(rows)] = rows
+    return padded
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:

@@ -88,7 +88,7 @@ class FacePrintSink:
     def __init__(self, faces: FaceSink) -> None:
         self._faces = faces
         self._thumbs: list[_Thumb] = []
-        faces.listen(self._see)
+        faces.listen(self._keep_thumbnail)
 
     def push(self, seconds: float, rgb: Rgb) -> None:
         """Nothing: the frame comes back from `faces` once its boxes are known."""
@@ -110,7 +110,7 @@ class FacePrintSink:
         values[~faces.valid] = np.nan
         return Track(values, faces.seconds, ~np.isnan(values[:, 0]), faces.notes)
 
-    def _see(self, rgb: Rgb, seconds: float, boxes: Mapping[int, Box]) -> None:
+    def _keep_thumbnail(self, rgb: Rgb, seconds: float, boxes: Mapping[int, Box]) -> None:
         self._thumbs.append(_thumbnail(rgb))
 
 

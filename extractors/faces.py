@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from extractors.base import FromFrames, Layout, Rgb, Sink
 from extractors.detectors import DETECTORS, Box, Detect
 from extractors.follow import (
-    Tracks,
+    FaceTracker,
     between,
-    faces_seen,
+    face_counts,
+    largest_faces_linked,
     lasting,
-    leaders_linked,
     linked,
     main_faces,
 )
@@ -118,7 +118,7 @@ class Faces(FromFrames):
         return FaceSink(clip, self, DETECTORS[self.detector].detect)
 
 
-class _Held(NamedTuple):
+class _BufferedFrame(NamedTuple):
     seconds: float
     rgb: Rgb
 
@@ -128,13 +128,13 @@ class FaceSink:
 
     def __init__(self, clip: Clip, faces: Faces, detect: Detect) -> None:
         self._clip, self._faces, self._detect = clip, faces, detect
-        self._tracks = Tracks(faces.missing_s)
-        self._held: list[_Held] = []
+        self._tracks = FaceTracker(faces.missing_s)
+        self._buffered: list[_BufferedFrame] = []
         """Frames that wait for the next look."""
         self._thumb: NDArray[np.int16] | None = None
-        self._looked: tuple[float, list[Box]] | None = None
+        self._last_detection: tuple[float, list[Box]] | None = None
         """The last look of this scene."""
-        self._looks = self._hits = 0
+        self._detections = self._hits = 0
         self._best_score = 0.0
         self._listeners: list[Listener] = []
         self._outcome: Track | BadClip | None = None
@@ -154,68 +154,75 @@ class FaceSink:
         ):
             self._end_scene()
         self._thumb = thumb
-        self._held.append(_Held(seconds, rgb))
+        self._buffered.append(_BufferedFrame(seconds, rgb))
         if self._is_due(seconds):
-            self._settle()
+            self._assign_boxes()
 
     def finish(self) -> Track:
         if self._outcome is None:
             self._end_scene()
-            self._outcome = self._summed_up()
+            self._outcome = self._result()
         if isinstance(self._outcome, BadClip):
             raise self._outcome
         return self._outcome
 
     def _is_due(self, seconds: float) -> bool:
-        if self._looked is None or self._tracks.is_leader_missing():
+        if self._last_detection is None or self._tracks.is_largest_missing():
             return True
-        return seconds - self._looked[0] >= self._faces.every_s - 1e-6 or seconds == self._looked[0]
+        return (
+            seconds - self._last_detection[0] >= self._faces.every_s - 1e-6
+            or seconds == self._last_detection[0]
+        )
 
     def _end_scene(self) -> None:
-        if self._held:
-            self._settle()
+        if self._buffered:
+            self._assign_boxes()
         self._tracks.cut()
-        self._looked = None
+        self._last_detection = None
 
-    def _settle(self) -> None:
+    def _assign_boxes(self) -> None:
         """Look at the last frame held, and give every frame held its boxes."""
-        *waiting, last = self._held
-        before, present = self._looked, self._tracks.present()
-        found = self._look(last)
+        *waiting, last = self._buffered
+        before, present = self._last_detection, self._tracks.present()
+        found = self._detected(last)
         pairs = linked(found, present)
-        if waiting and before is not None and leaders_linked(found, present, pairs):
+        if waiting and before is not None and largest_faces_linked(found, present, pairs):
             self._interpolate(
                 waiting, before[0], last.seconds, [(present[j], found[i]) for i, j in pairs]
             )
         else:
             for frame in waiting:
-                self._see(frame, self._look(frame))
-        self._see(last, found)
-        self._looked = (last.seconds, found)
-        self._held = []
+                self._record(frame, self._detected(frame))
+        self._record(last, found)
+        self._last_detection = (last.seconds, found)
+        self._buffered = []
 
     def _interpolate(
-        self, waiting: list[_Held], start_s: float, end_s: float, pairs: list[tuple[Box, Box]]
+        self,
+        waiting: list[_BufferedFrame],
+        start_s: float,
+        end_s: float,
+        pairs: list[tuple[Box, Box]],
     ) -> None:
         for frame in waiting:
             share = (frame.seconds - start_s) / (end_s - start_s)
-            self._see(frame, [between(old, new, share) for old, new in pairs])
+            self._record(frame, [between(old, new, share) for old, new in pairs])
 
-    def _look(self, frame: _Held) -> list[Box]:
-        if self._looked is not None and frame.seconds == self._looked[0]:
-            return self._looked[1]  # The same frame is still on screen.
+    def _detected(self, frame: _BufferedFrame) -> list[Box]:
+        if self._last_detection is not None and frame.seconds == self._last_detection[0]:
+            return self._last_detection[1]  # The same frame is still on screen.
         found = self._detect(frame.rgb, self._faces.min_score)
-        self._looks += 1
+        self._detections += 1
         self._hits += bool(found)
         self._best_score = max([self._best_score, *(box.score for box in found)])
         return found
 
-    def _see(self, frame: _Held, boxes: list[Box]) -> None:
-        numbered = self._tracks.see(frame.seconds, boxes)
+    def _record(self, frame: _BufferedFrame, boxes: list[Box]) -> None:
+        numbered = self._tracks.add_row(frame.seconds, boxes)
         for listener in self._listeners:
             listener(frame.rgb, frame.seconds, numbered)
 
-    def _summed_up(self) -> Track | BadClip:
+    def _result(self) -> Track | BadClip:
         seconds = np.array(self._tracks.seconds, np.float64)
         if not len(seconds):
             return BadClip(
@@ -227,7 +234,7 @@ class FaceSink:
         if not tracks:
             return BadClip(self._clip.clip_id, Reason.NO_FACE, self._why_no_face())
         self.shown = main_faces(tracks, len(seconds))
-        counts = faces_seen(tracks, len(seconds))
+        counts = face_counts(tracks, len(seconds))
         values = np.full((len(seconds), 6), np.nan, np.float32)
         values[:, 5] = counts
         for row, number in enumerate(self.shown):
@@ -244,9 +251,7 @@ class FaceSink:
         return tuple(name for name, is_so in facts.items() if is_so)
 
     def _why_no_face(self) -> str:
-        looked = (
-            f"{self._faces.detector} looked at {self._looks} of {len(self._tracks.seconds)} frames"
-        )
+        looked = f"{self._faces.detector} looked at {self._detections} of {len(self._tracks.seconds)} frames"
         if not self._hits:
             return f"{looked} and found nothing with a score of {self._faces.min_score:g} or more"
         hits = f"had hits in {self._hits} (best score {self._best_score:.2f})"

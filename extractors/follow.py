@@ -46,7 +46,7 @@ class FaceTrack:
         return sum(box.area for box in self.boxes.values())
 
 
-class Tracks:
+class FaceTracker:
     """Links the boxes of successive rows. `missing_s`: how long a face may be missing and still be
     the same one."""
 
@@ -56,7 +56,7 @@ class Tracks:
         self._missing_s = missing_s
         self._open: list[FaceTrack] = []
 
-    def see(self, seconds: float, boxes: Sequence[Box]) -> dict[int, Box]:
+    def add_row(self, seconds: float, boxes: Sequence[Box]) -> dict[int, Box]:
         """Add a row -> its boxes by the number of the track they belong to. A box that continues no
         track begins one."""
         row = len(self.seconds)
@@ -78,11 +78,11 @@ class Tracks:
         """Boxes of the faces seen in the last row."""
         return [track.last_box for track in self._open if track.last_row == len(self.seconds) - 1]
 
-    def is_leader_missing(self) -> bool:
+    def is_largest_missing(self) -> bool:
         """The largest face that was there a moment ago was not in the last row, and may yet come
         back."""
-        leader = max(self._open, key=lambda track: track.last_box.area, default=None)
-        return leader is not None and leader.last_row < len(self.seconds) - 1
+        largest = max(self._open, key=lambda track: track.last_box.area, default=None)
+        return largest is not None and largest.last_row < len(self.seconds) - 1
 
     def _absent_s(self, track: FaceTrack) -> float:
         """Up to the last row, not to the next: while a frame stays on screen, however long, its
@@ -107,7 +107,7 @@ def linked(now: Sequence[Box], before: Sequence[Box]) -> list[tuple[int, int]]:
     return pairs
 
 
-def leaders_linked(
+def largest_faces_linked(
     now: Sequence[Box], before: Sequence[Box], pairs: Sequence[tuple[int, int]]
 ) -> bool:
     """The largest face of each of the two looks is also in the other; so it is where neither look
@@ -141,7 +141,7 @@ def hop_s(seconds: Sequence[float]) -> float:
     return (seconds[-1] - seconds[0]) / (len(seconds) - 1) if len(seconds) > 1 else 0.0
 
 
-def lasting(tracks: Tracks, least_s: float) -> list[FaceTrack]:
+def lasting(tracks: FaceTracker, least_s: float) -> list[FaceTrack]:
     """Tracks that are seen without a break for `least_s`, or for half of a clip that is shorter
     than twice that."""
     hop = hop_s(tracks.seconds)
@@ -172,7 +172,7 @@ def main_faces(tracks: Sequence[FaceTrack], rows: int) -> list[int | None]:
     ]
 
 
-def faces_seen(tracks: Sequence[FaceTrack], rows: int) -> NDArray[np.int64]:
+def face_counts(tracks: Sequence[FaceTrack], rows: int) -> NDArray[np.int64]:
     """(rows,) number of faces in each row."""
     counts = np.zeros(rows, np.int64)
     for track in tracks:

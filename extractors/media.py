@@ -21,7 +21,7 @@ from extractors.container import Content, Packets, opened
 from extractors.ffmpeg_decoder import FfmpegDecoder
 from extractors.limits import Deadline, Limits
 from extractors.pcm import Samples
-from extractors.pixels import Look, look, to_rgb
+from extractors.pixels import DisplayFacts, display_facts, to_rgb
 from extractors.pyav_decoder import PacketDecoder, can_plan, stamp_of
 from extractors.timegrid import Cadence, Grids, PerSecond, PlanBroken, Share, exact_fps, plan
 from extractors.truncation import check_samples
@@ -186,7 +186,7 @@ class _Job:
 
     def _feed(
         self,
-        grids: "Grids[tuple[VideoFrame, Look]]",
+        grids: "Grids[tuple[VideoFrame, DisplayFacts]]",
         pictures: Packets[VideoStream],
         decoder: PacketDecoder,
         wanted: set[int] | None,
@@ -199,7 +199,7 @@ class _Job:
                     "a frame has no time stamp, expected one on each; remux the file into mp4 or "
                     "mkv",
                 )
-            grids.show(stamp, (frame, look(frame)))
+            grids.show(stamp, (frame, display_facts(frame)))
             if grids.ended:
                 return
         grids.finish()
@@ -216,14 +216,15 @@ class _Job:
                     self._samples.add(frame, stamp)
                 elif grids is not None:
                     grids.show(
-                        stamp, (frame, replace(look(frame), rotation_deg=decoder.rotation_deg))
+                        stamp,
+                        (frame, replace(display_facts(frame), rotation_deg=decoder.rotation_deg)),
                     )
                 if (grids is None or grids.ended) and (sound is None or self._samples.ended):
                     return
         if grids is not None:
             grids.finish()
 
-    def _grids(self, pictures: Packets[VideoStream]) -> "Grids[tuple[VideoFrame, Look]]":
+    def _grids(self, pictures: Packets[VideoStream]) -> "Grids[tuple[VideoFrame, DisplayFacts]]":
         return Grids(self._cadences, *self._span(pictures), self._give, _announced(pictures))
 
     def _span(self, pictures: Packets[VideoStream]) -> tuple[Fraction | None, Fraction]:
@@ -238,11 +239,11 @@ class _Job:
             )
         return start, end if self._clip.end_s is None else min(end, Fraction(self._clip.end_s))
 
-    def _give(self, stamp: Fraction, shown: tuple[VideoFrame, Look], share: Share) -> None:
-        frame, how = shown
+    def _give(self, stamp: Fraction, shown: tuple[VideoFrame, DisplayFacts], share: Share) -> None:
+        frame, display = shown
         if frame.width * frame.height > self._limits.max_pixels:
             raise _too_large(self._clip, frame.width, frame.height, self._limits)
-        rgb = to_rgb(frame, how, self._clip.region)
+        rgb = to_rgb(frame, display, self._clip.region)
         with self._deadline.paused():
             for push, times in zip(self._pushes, share, strict=True):
                 for _ in range(times):

@@ -6,7 +6,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from extractors import architecture
 from extractors.architecture import CLASSES, EPSILON, MEAN, STD, STEM, Block, Conv
-from extractors.weights import State
+from extractors.weights import Weights
 
 
 class ResidualBlock(nn.Module):
@@ -31,7 +31,7 @@ class ResidualBlock(nn.Module):
         return torch.relu(x + shortcut)
 
 
-class ResNet(nn.Module):
+class ResNetModule(nn.Module):
     """(n, height, width, 3) uint8 RGB -> (n, dim): output of the global average pool.
 
     ImageNet's normalisation is part of the network. The classifier `fc` is not run; it is there so
@@ -70,18 +70,18 @@ class ResNet(nn.Module):
         )  # under autocast, the mean is taken in float32 all the same
 
 
-def build(depth: int, state: State) -> ResNet:
+def build(depth: int, state: Weights) -> ResNetModule:
     """The network with these weights, for inference. Built without touching torch's random
     numbers."""
     with torch.device("meta"):
-        network = ResNet(depth, classes=len(state["fc.bias"]))
+        network = ResNetModule(depth, classes=len(state["fc.bias"]))
     network.load_state_dict(
         {name: torch.from_numpy(array) for name, array in state.items()}, assign=True
     )
     return network.eval().requires_grad_(False)
 
 
-def fold(network: ResNet, depth: int) -> ResNet:
+def fold(network: ResNetModule, depth: int) -> ResNetModule:
     """Batch normalisations taken into the convolutions before them: the same function in fewer
     passes over memory."""
     for conv in architecture.convs(depth):

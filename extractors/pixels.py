@@ -31,7 +31,7 @@ _MATRIX = {
 
 
 @dataclass(frozen=True)
-class Look:
+class DisplayFacts:
     """What must be known about a decoded frame, beside its planes, to show it."""
 
     colorspace: int
@@ -42,9 +42,9 @@ class Look:
     or 270."""
 
 
-def look(frame: VideoFrame) -> Look:
+def display_facts(frame: VideoFrame) -> DisplayFacts:
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    return Look(int(frame.colorspace), full, quarter_turns(frame.rotation))
+    return DisplayFacts(int(frame.colorspace), full, quarter_turns(frame.rotation))
 
 
 def quarter_turns(degrees: float) -> int:
@@ -52,7 +52,7 @@ def quarter_turns(degrees: float) -> int:
     return round(degrees / 90) % 4 * 90
 
 
-def to_rgb(frame: VideoFrame, how: Look, region: str | None = None) -> Rgb:
+def to_rgb(frame: VideoFrame, display: DisplayFacts, region: str | None = None) -> Rgb:
     """(height, width, 3) uint8, upright, its own memory; of the `left` or `right` half where
     `region` says so.
 
@@ -60,17 +60,17 @@ def to_rgb(frame: VideoFrame, how: Look, region: str | None = None) -> Rgb:
     Pixels that are not square stay as they are: an anamorphic recording comes out as wide as it is
     stored.
     """
-    source = ColorRange.JPEG if how.full_range else ColorRange.MPEG
+    source = ColorRange.JPEG if display.full_range else ColorRange.MPEG
     rgb = _reformatter().reformat(
         frame,
         format="rgb24",
-        src_colorspace=_MATRIX.get(how.colorspace, Colorspace.ITU601),
+        src_colorspace=_MATRIX.get(display.colorspace, Colorspace.ITU601),
         src_color_range=source,
         dst_color_range=ColorRange.JPEG,
         interpolation=_DEFAULT,
         threads=1,
     )
-    upright: Rgb = np.rot90(np.asarray(rgb.to_ndarray(), np.uint8), how.rotation_deg // 90)
+    upright: Rgb = np.rot90(np.asarray(rgb.to_ndarray(), np.uint8), display.rotation_deg // 90)
     return np.ascontiguousarray(_half(upright, region))
 
 

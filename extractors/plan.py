@@ -149,7 +149,7 @@ def measure(
         )
     except BadClip as bad:
         return dict.fromkeys(wanted, bad)
-    tracks = _Tracks()
+    tracks = _ClipOutcomes()
     for name in names:
         extractor = graph.extractors[name]
         if name in sinks:
@@ -161,7 +161,7 @@ def measure(
     return {name: _checked(clip, name, _noted(tracks[name], decoded.notes)) for name in wanted}
 
 
-class _Tracks(dict[str, Outcome]):
+class _ClipOutcomes(dict[str, Outcome]):
     """What is known of one clip so far."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ class _Tracks(dict[str, Outcome]):
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class _ClipInputs:
     """`Inputs` for one extractor: its needs by role, all present."""
 
     names: tuple[tuple[str, str], ...]
@@ -182,10 +182,10 @@ class _Inputs:
         return self.tracks[role]
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
-        whole = (self.names, key)
-        if whole not in self.shared:
-            self.shared[whole] = compute()
-        value: T = self.shared[whole]
+        shared_key = (self.names, key)
+        if shared_key not in self.shared:
+            self.shared[shared_key] = compute()
+        value: T = self.shared[shared_key]
         return value
 
 
@@ -232,7 +232,7 @@ def _convert(extractor: Waveform, clip: Clip, pcm: Pcm | None) -> Track:
     return extractor.convert(clip, pcm)
 
 
-def _extract(extractor: FromTracks, clip: Clip, tracks: _Tracks) -> Outcome:
+def _extract(extractor: FromTracks, clip: Clip, tracks: _ClipOutcomes) -> Outcome:
     inputs: dict[str, Track] = {}
     for role, need in extractor.needs.items():
         outcome = tracks[need]
@@ -240,7 +240,7 @@ def _extract(extractor: FromTracks, clip: Clip, tracks: _Tracks) -> Outcome:
             return outcome
         inputs[role] = outcome
     names = tuple(sorted(extractor.needs.items()))
-    return _caught(lambda: extractor.extract(clip, _Inputs(names, inputs, tracks.shared)))
+    return _caught(lambda: extractor.extract(clip, _ClipInputs(names, inputs, tracks.shared)))
 
 
 def _caught(work: Callable[[], Track]) -> Outcome:

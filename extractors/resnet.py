@@ -138,10 +138,10 @@ class ResNet(Encoder):
             )
         if not len(images):
             return np.empty((0, self.dim), np.float32)
-        return engines.load(self._model(), runtime)(images)
+        return engines.load(self._network(), runtime)(images)
 
-    def _model(self) -> engines.Model:
-        return engines.Model(
+    def _network(self) -> engines.NetworkSpec:
+        return engines.NetworkSpec(
             self.depth, self.weights, self.weights_sha256, self.seed, self.size, self.precision
         )
 

@@ -34,7 +34,7 @@ def exact_fps(fps: float) -> Fraction:
 
 
 @dataclass(frozen=True)
-class Span:
+class GridSpan:
     """The part of the file's clock that a grid covers."""
 
     origin: Fraction
@@ -53,7 +53,7 @@ class Cadence(ABC):
     """The times of a grid."""
 
     @abstractmethod
-    def before(self, time: Fraction, span: Span) -> int:
+    def before(self, time: Fraction, span: GridSpan) -> int:
         """How many of them lie before `time`, which is at most the span's end."""
 
 
@@ -61,7 +61,7 @@ class Cadence(ABC):
 class PerSecond(Cadence):
     fps: Fraction
 
-    def before(self, time: Fraction, span: Span) -> int:
+    def before(self, time: Fraction, span: GridSpan) -> int:
         return max(0, math.ceil((time - span.origin) * self.fps))
 
 
@@ -72,7 +72,7 @@ class Spread(Cadence):
 
     count: int
 
-    def before(self, time: Fraction, span: Span) -> int:
+    def before(self, time: Fraction, span: GridSpan) -> int:
         length = span.end - span.origin
         if length <= 0:
             return 0
@@ -85,7 +85,7 @@ class EveryNth(Cadence):
 
     step: int
 
-    def before(self, time: Fraction, span: Span) -> int:
+    def before(self, time: Fraction, span: GridSpan) -> int:
         return math.ceil(Fraction(span.frames_before(time), self.step))
 
 
@@ -164,7 +164,7 @@ class Grids(Generic[Frame]):
         return (
             0
             if self._origin is None
-            else cadence.before(time, Span(self._origin, self._end, self._stamps))
+            else cadence.before(time, GridSpan(self._origin, self._end, self._stamps))
         )
 
     def _pass(self, until: Fraction) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from extractors.architecture import Conv, blocks, convs, state_shapes
 
-State = dict[str, NDArray[Any]]
+Weights = dict[str, NDArray[Any]]
 """Parameter name -> float32 array (int64 for `num_batches_tracked`)."""
 
 RANDOM = "random"
@@ -87,7 +87,7 @@ def public_name(depth: int, weights: str) -> str:
     return _official_name(depth, digest) or f"file:{digest}"
 
 
-def load_state(depth: int, weights: str, seed: int | None) -> State:
+def load_state(depth: int, weights: str, seed: int | None) -> Weights:
     """The checked state of the network. An official file's hash is checked at every call, also when
     it was here already."""
     if weights == RANDOM and seed is not None:
@@ -115,7 +115,7 @@ def ensure(depth: int, weights: str) -> Path:
     return path
 
 
-def random_state(depth: int, seed: int) -> State:
+def random_state(depth: int, seed: int) -> Weights:
     """Untrained weights, the same on every machine: made of PCG64's integers by exact operations
     alone.
 
@@ -125,7 +125,7 @@ def random_state(depth: int, seed: int) -> State:
     convolution of a branch is made smaller by the square root of the number of blocks.
     """
     gains = _random_gains(depth)
-    state: State = {}
+    state: Weights = {}
     for index, (name, shape) in enumerate(state_shapes(depth).items()):
         if len(shape) > 1:
             bound = np.sqrt(3.0 * gains.get(name, 1.0) / np.prod(shape[1:]))
@@ -174,7 +174,7 @@ def folded(
     return kernel.astype(np.float32), (bias - mean * scale).astype(np.float32)
 
 
-def _read_state(path: Path, depth: int) -> State:
+def _read_state(path: Path, depth: int) -> Weights:
     import torch
 
     try:
@@ -204,7 +204,7 @@ def _as_array(tensor: Any) -> NDArray[Any]:
     return array
 
 
-def _checked(found: State, path: Path, depth: int) -> State:
+def _checked(found: Weights, path: Path, depth: int) -> Weights:
     """The state in torchvision's order. Counters of batches may be absent, and the classifier may
     have any number of classes: neither enters an embedding."""
     expected = state_shapes(depth)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from extractors.audio import Audio
-from extractors.augment_audio import AugmentAudio, resung, shifted
+from extractors.augment_audio import AugmentAudio, shifted, with_pitch_and_tempo
 from extractors.augment_pictures import AugmentPictures, PictureChange, changed, table_of_levels
 from extractors.augmentation import Augmentation, Draws
 from extractors.crops import Crops
@@ -218,7 +218,7 @@ def test_what_a_shift_brings_in_is_zero_and_what_it_pushes_out_is_gone() -> None
 @pytest.mark.parametrize("semitones", [-1.0, -0.3, 1.0, 4.0])
 def test_a_pitch_moves_by_as_many_semitones_and_the_length_stays(semitones: float) -> None:
     tone = np.asarray(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE), np.float32)
-    higher = resung(tone, RATE, semitones, 1.0)
+    higher = with_pitch_and_tempo(tone, RATE, semitones, 1.0)
     assert len(higher) == len(tone)
     assert 12 * np.log2(pitch_hz(higher) / 440) == pytest.approx(semitones, abs=0.02)
     assert np.std(higher[RATE // 2 : -RATE // 2]) == pytest.approx(np.std(tone), rel=0.1)
@@ -228,7 +228,7 @@ def test_a_pitch_moves_by_as_many_semitones_and_the_length_stays(semitones: floa
 @pytest.mark.parametrize("semitones", [0.0, 1.0])
 def test_a_tempo_changes_the_length_and_not_the_pitch(tempo: float, semitones: float) -> None:
     tone = np.asarray(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE), np.float32)
-    faster = resung(tone, RATE, semitones, tempo)
+    faster = with_pitch_and_tempo(tone, RATE, semitones, tempo)
     assert len(faster) == round(2 * RATE / tempo)
     assert 12 * np.log2(pitch_hz(faster) / 440) == pytest.approx(semitones, abs=0.02)
 

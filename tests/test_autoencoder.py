@@ -18,7 +18,7 @@ from extractors.base import Pcm
 from extractors.fitted import conv_autoencoder
 from extractors.fitted.autoencoder import Autoencoder, _Best
 from extractors.fitted.base import Examples
-from extractors.fitted.segments import Source, moments, spans, starts
+from extractors.fitted.segments import SegmentSampler, moments, spans, starts
 from extractors.logmel import LogMel
 from flows.sample.speech import RATE_HZ, speak
 from manifests.clips import Clip
@@ -104,7 +104,7 @@ def test_the_error_on_voices_never_heard_falls_below_that_of_pca_of_equal_size()
     fitter = Autoencoder(input="logmel", dim=6, segment=16, steps=300)
     heard, unheard = voices(range(1, 7)), voices(range(7, 9))
     state = fitter.fit(examples_of(heard, [f"actor{i // 4}" for i in range(len(heard))]))
-    source = Source(heard, state["mean"], state["scale"], fitter.segment)
+    source = SegmentSampler(heard, state["mean"], state["scale"], fitter.segment)
     known = np.concatenate(
         [source._cut(track, starts(track.valid, 16)[::2]).reshape(-1, 16 * 32) for track in heard]
     )
@@ -147,14 +147,14 @@ def test_training_stops_when_clips_held_out_are_reconstructed_no_better(
     rng = np.random.default_rng(0)
     noise = examples_of([track_of(rng.standard_normal((40, 24))) for _ in range(8)])
     taken = []
-    batches = Source.batches
+    batches = SegmentSampler.batches
 
     def counted(*args):  # type: ignore[no-untyped-def]
         for batch in batches(*args):
             taken.append(len(batch))
             yield batch
 
-    monkeypatch.setattr(Source, "batches", counted)
+    monkeypatch.setattr(SegmentSampler, "batches", counted)
     replace(SMALL, steps=2000, patience=3, learning_rate=0.01).fit(noise)
     assert len(taken) < 400
     assert set(taken) == {16}
@@ -179,13 +179,13 @@ def test_clips_held_out_to_judge_by_are_of_groups_not_trained_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: dict[str, set[int]] = {}
-    usable = Source._usable
+    usable = SegmentSampler._usable
 
-    def watched(self: Source, clips: np.ndarray, which: str) -> np.ndarray:
+    def watched(self: SegmentSampler, clips: np.ndarray, which: str) -> np.ndarray:
         seen[which] = set(clips.tolist())
         return usable(self, clips, which)
 
-    monkeypatch.setattr(Source, "_usable", watched)
+    monkeypatch.setattr(SegmentSampler, "_usable", watched)
     examples = examples_of(chirps(12))
     SMALL.fit(examples)
     assert seen["held-out"] | seen["other"] == set(range(12))

@@ -12,7 +12,7 @@ from matplotlib.cbook import get_sample_data
 
 from extractors import detectors
 from extractors.base import Rgb
-from extractors.detectors import DETECTORS, SHORT_RANGE, Box, Model, iou
+from extractors.detectors import DETECTORS, SHORT_RANGE, Box, ModelFile, iou
 
 PORTRAIT: Rgb = cv2.imread(get_sample_data("grace_hopper.jpg", asfileobj=False))[:, :, ::-1].copy()
 FACE = Box(163, 128, 368, 330, 1.0)
@@ -124,9 +124,9 @@ def test_a_changed_or_missing_model_file_is_one_sentence(tmp_path: Path) -> None
     with pytest.raises(
         ValueError, match=r"has sha256 .*, expected sha256 bbff11ce.*; install the package again"
     ):
-        Model(changed, SHORT_RANGE.sha256).read()
+        ModelFile(changed, SHORT_RANGE.sha256).read()
     with pytest.raises(ValueError, match="is missing or empty, expected"):
-        Model(tmp_path / "none.tflite", SHORT_RANGE.sha256).read()
+        ModelFile(tmp_path / "none.tflite", SHORT_RANGE.sha256).read()
 
 
 def test_a_process_that_has_detected_faces_ends_quietly() -> None:

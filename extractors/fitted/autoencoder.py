@@ -14,7 +14,14 @@ from extractors.base import Layout
 from extractors.fitted.base import Examples, Model, State
 from extractors.fitted.inner import held_out
 from extractors.fitted.learning import Same, first_weights, one_thread
-from extractors.fitted.segments import PER_CLIP, Segments, Source, moments, spans, standardised
+from extractors.fitted.segments import (
+    PER_CLIP,
+    Segments,
+    SegmentSampler,
+    moments,
+    spans,
+    standardised,
+)
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
@@ -110,9 +117,9 @@ class Autoencoder(Model):
         tracks = examples.tracks["input"]
         mean, scale = moments(tracks, len(examples))
         aside = held_out(examples.groups, _HELD_OUT, self.seed)
-        source = Source(tracks, mean, scale, self.segment)
-        judged = source.judged(np.flatnonzero(aside))
-        batches = source.batches(
+        sampler = SegmentSampler(tracks, mean, scale, self.segment)
+        judged = sampler.judged(np.flatnonzero(aside))
+        batches = sampler.batches(
             np.flatnonzero(~aside), self.batch, np.random.default_rng(self.seed)
         )
         return {"mean": mean, "scale": scale, **self._train(batches, judged)}

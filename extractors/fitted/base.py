@@ -27,7 +27,7 @@ State = Mapping[str, NDArray[Any]]
 """All that was learned, as named arrays of bool, integer or float numbers."""
 
 
-class Tracks(Protocol):
+class TrackSequence(Protocol):
     """Tracks of one input, read when they are asked for."""
 
     def __getitem__(self, number: int) -> Track: ...
@@ -43,7 +43,7 @@ class Examples:
     """Of each clip: what an inner validation must keep on one side."""
     labels: tuple[str, ...]
     """Of each clip, in the scheme that the fitter names; empty where it names none."""
-    tracks: Mapping[str, Tracks]
+    tracks: Mapping[str, TrackSequence]
     """Role of an input -> the clips' tracks, by number."""
 
     def __len__(self) -> int:

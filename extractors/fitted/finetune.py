@@ -16,8 +16,7 @@ from extractors.fitted.base import Examples, Model, State
 from extractors.fitted.inner import class_numbers
 from extractors.fitted.learning import Same, first_weights, one_thread
 from extractors.resnet import ResNet
-from extractors.weights import RANDOM, load_state, public_name
-from extractors.weights import State as Weights
+from extractors.weights import RANDOM, Weights, load_state, public_name
 from manifests.features import FeatureSpec, Json
 from manifests.tracks import Track
 
@@ -128,7 +127,11 @@ class Finetuned(Model):
         """
         tracks = examples.tracks["input"]
         usable = np.array(
-            [number for number in range(len(examples)) if self._seen(tracks[number]).valid.any()],
+            [
+                number
+                for number in range(len(examples))
+                if self._candidates(tracks[number]).valid.any()
+            ],
             np.int64,
         )
         if not len(usable):
@@ -206,15 +209,15 @@ class Finetuned(Model):
     def _drawn(self, track: Track, rng: np.random.Generator) -> NDArray[np.uint8]:
         """`rows` images of one clip at most. Of pictures, only those drawn are decoded; segments
         are made before they are drawn."""
-        seen = self._seen(track)
-        rows = np.sort(rng.permutation(np.flatnonzero(seen.valid))[: self.rows])
-        drawn = Track(seen.values[rows], seen.seconds[rows], seen.valid[rows])
+        candidates = self._candidates(track)
+        rows = np.sort(rng.permutation(np.flatnonzero(candidates.valid))[: self.rows])
+        drawn = Track(candidates.values[rows], candidates.seconds[rows], candidates.valid[rows])
         images: NDArray[np.uint8] = (
             self.start.images(drawn) if self.segment_s is None else drawn
         ).values
         return images
 
-    def _seen(self, track: Track) -> Track:
+    def _candidates(self, track: Track) -> Track:
         """Pictures as they are stored, or the images of the segments: a row for each that can be
         drawn."""
         return track if self.segment_s is None else self.start.images(track)
@@ -245,8 +248,8 @@ def _engine(model: Finetuned, state: Same) -> engines.Engine:
     """The tuned network, kept until another one is asked for: the weights it began with, and what
     training made of them."""
 
-    def whole() -> Weights:
+    def all_weights() -> Weights:
         tuned = {name: np.array(array) for name, array in state.value.items()}
         return {**load_state(model.depth, model.weights, model.start.seed), **tuned}
 
-    return engines.torch_engine(model.depth, whole, Runtime("torch"))
+    return engines.torch_engine(model.depth, all_weights, Runtime("torch"))

@@ -243,7 +243,7 @@ def inner_accuracy(
     computed once, since a column's do not depend on the other columns. A class that the other folds
     do not hold is never given.
     """
-    parts = [_Part.of(values, classes, folds == fold) for fold in np.unique(folds)]
+    parts = [_InnerFold.of(values, classes, folds == fold) for fold in np.unique(folds)]
 
     def accuracy(columns: Columns) -> float:
         return sum(part.right(columns) for part in parts) / len(values)
@@ -252,7 +252,7 @@ def inner_accuracy(
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class _InnerFold:
     """One inner fold: clips to be classified, and what the other folds taught."""
 
     values: NDArray[np.float64]
@@ -267,7 +267,7 @@ class _Part:
     @classmethod
     def of(
         cls, values: NDArray[np.float64], classes: NDArray[np.int64], judged: NDArray[np.bool_]
-    ) -> "_Part":
+    ) -> "_InnerFold":
         known, of_class = values[~judged], classes[~judged]
         taught, place = np.unique(of_class, return_inverse=True)
         means = np.stack([known[place == number].mean(axis=0) for number in range(len(taught))])

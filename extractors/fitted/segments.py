@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.fitted.base import Tracks
+from extractors.fitted.base import TrackSequence
 from manifests.tracks import Track
 
 Segments = NDArray[np.float32]
@@ -22,10 +22,10 @@ PER_CLIP = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class SegmentSampler:
     """Standardised segments of tracks that are read when they are wanted."""
 
-    tracks: Tracks
+    tracks: TrackSequence
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     rows: int
@@ -81,7 +81,7 @@ class Source:
         )
 
 
-def moments(tracks: Tracks, clips: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def moments(tracks: TrackSequence, clips: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of each band over all valid rows; 1 for a band that is constant.
     ValueError where no row is valid."""
     count, total, squares = 0, np.float64(0), np.float64(0)
