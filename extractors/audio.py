@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from extractors.base import Layout, Pcm, Waveform
+from extractors.sound import resampled
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -77,11 +77,9 @@ class Audio(Waveform):
     def convert(self, clip: Clip, pcm: Pcm) -> Track:
         """BadClip(NO_AUDIO) where there is no sample, or not the channel asked for."""
         mono = self._mono(clip, pcm)
-        values = (
-            mono
-            if pcm.rate_hz == self.rate_hz
-            else soxr.resample(mono, pcm.rate_hz, self.rate_hz, quality="HQ")
-        )
+        values = mono
+        if pcm.rate_hz != self.rate_hz:
+            values = resampled(mono, pcm.rate_hz, self.rate_hz)
         if not len(values):
             raise _nothing(
                 clip,

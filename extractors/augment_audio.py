@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from extractors.augmentation import Augmentation, Draws
 from extractors.base import Inputs, Layout
-from extractors.sound import same_sound
+from extractors.sound import resampled, same_sound
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
@@ -139,7 +138,7 @@ def with_pitch_and_tempo(
     pitch = 2.0 ** (semitones / 12)
     wanted = max(1, round(len(values) / tempo))
     longer = _vocoded(values, rate_hz, tempo / pitch)
-    higher = longer if pitch == 1 else soxr.resample(longer, rate_hz * pitch, rate_hz, quality="HQ")
+    higher = longer if pitch == 1 else resampled(longer, rate_hz * pitch, rate_hz)
     return _of_length(higher, wanted)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -145,6 +144,8 @@ def table_of_levels(brightness: float, contrast: float) -> NDArray[np.uint8]:
 
 def changed(picture: Rgb, change: PictureChange, levels: NDArray[np.uint8]) -> Rgb:
     """(height, width, 3) uint8 -> the same, changed."""
+    import cv2
+
     moved: NDArray[Any] = picture[:, ::-1] if change.flip else picture
     if change.rotation_deg or change.keep < 1:
         height, width = picture.shape[:2]

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from extractors.base import FromFrames, Layout, Rgb, Sink
 from extractors.detectors import Box
 from extractors.faces import FaceSink
-from extractors.frames import encode_jpeg
+from extractors.frames import encode_jpeg, resize
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
@@ -150,6 +149,8 @@ def square(box: Box, margin: float) -> tuple[int, int, int]:
 
 def cut_square(rgb: Rgb, box: Box, margin: float, size: int) -> Rgb:
     """The square around a box as (size, size, 3); pixels beyond the frame repeat its edge."""
+    import cv2
+
     left, top, side = square(box, margin)
     height, width = rgb.shape[:2]
     x0, y0 = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
@@ -160,9 +161,4 @@ def cut_square(rgb: Rgb, box: Box, margin: float, size: int) -> Rgb:
         inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE)[:side, :side]
     if side == size:
         return np.ascontiguousarray(inside)
-    return np.asarray(
-        cv2.resize(
-            inside, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-        ),
-        np.uint8,
-    )
+    return resize(inside, size)

@@ -10,15 +10,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from extractors import openvino_import
 from extractors.base import Rgb
+
+if TYPE_CHECKING:
+    import cv2
 
 _SAME_FACE = 0.3
 """Boxes whose intersection over union is above this are one face (the value of MediaPipe's own
@@ -72,6 +75,12 @@ class Detector:
     model: ModelFile
 
 
+def _folder_of(package: str) -> Path:
+    """Where a package is installed, found without importing it."""
+    found = find_spec(package)
+    return Path(found.origin).parent if found and found.origin else Path(package)
+
+
 _MODELS = Path(__file__).parent / "models"
 SHORT_RANGE = ModelFile(
     _MODELS / "face_detection_short_range.tflite",
@@ -82,7 +91,7 @@ FULL_RANGE = ModelFile(
     "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
 )
 HAAR = ModelFile(
-    Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml",
+    _folder_of("cv2") / "data" / "haarcascade_frontalface_default.xml",
     "0f7d4527844eb514d4a4948e822da90fbb16a34a0bbbbc6adc6498747a5aafb0",
 )
 
@@ -122,6 +131,8 @@ def haar(rgb: Rgb, min_score: float) -> list[Box]:
     Up to 60 ms a frame. The box is square and wider than BlazeFace's. The score is the weight of
     the cascade's last stage: above 0, without an upper limit.
     """
+    import cv2
+
     scale = min(1.0, 360 / min(rgb.shape[:2]))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
@@ -240,9 +251,8 @@ def _full_range() -> Any:
     # One thread and float32 for this model alone: the same bits on every machine and beside any
     # number of other workers.
     setup = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return openvino_import.core().compile_model(
-        openvino_import.core().read_model(FULL_RANGE.path), "CPU", setup
-    )
+    core = openvino_import.core()
+    return core.compile_model(core.read_model(FULL_RANGE.path), "CPU", setup)
 
 
 def _run_full_range(square: Rgb) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -254,6 +264,8 @@ def _run_full_range(square: Rgb) -> tuple[NDArray[np.float32], NDArray[np.float3
 
 def _letterbox(rgb: Rgb) -> Rgb:
     """The frame in the middle of a black square of the model's size."""
+    import cv2
+
     height, width = rgb.shape[:2]
     scale = _INPUT_PX / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -296,7 +308,9 @@ def _blended(boxes: Sequence[Box]) -> list[Box]:
 
 
 @cache
-def _haar_cascade() -> cv2.CascadeClassifier:
+def _haar_cascade() -> "cv2.CascadeClassifier":
+    import cv2
+
     HAAR.read()
     return cv2.CascadeClassifier(str(HAAR.path))
 

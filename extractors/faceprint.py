@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, NamedTuple
 
-import cv2
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from extractors.base import FromFrames, Layout, Rgb, Sink
@@ -116,6 +114,8 @@ class FacePrintSink:
 
 def _thumbnail(rgb: Rgb) -> _Thumb:
     """Grey, at most 256 pixels long."""
+    import cv2
+
     height, width = rgb.shape[:2]
     scale = min(1.0, _THUMB_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -126,6 +126,8 @@ def _thumbnail(rgb: Rgb) -> _Thumb:
 def _region(grey: NDArray[np.uint8], x: float, y: float, side: float) -> NDArray[np.float32]:
     """(24, 24): the square of the face's side and its margins, its centre at x, y to a part of a
     pixel; edges are repeated."""
+    import cv2
+
     fine = _SIDE * _FINER
     step = max(side, 1.0) * (1 + 2 * _MARGIN) / fine
     corner = step * (1 - fine) / 2 - 0.5
@@ -143,10 +145,11 @@ def _region(grey: NDArray[np.uint8], x: float, y: float, side: float) -> NDArray
 
 def _coefficients(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
     """(time, 24, 24) -> (time, 32), each row of length 1, NaN for a picture of one grey."""
+    from scipy.fft import dctn
+
     rows, columns = _lowest()
-    chosen = scipy.fft.dctn(pictures.astype(np.float64), axes=(1, 2), norm="ortho")[
-        :, rows, columns
-    ]
+    spectra = dctn(pictures.astype(np.float64), axes=(1, 2), norm="ortho")
+    chosen = spectra[:, rows, columns]
     length = np.linalg.norm(chosen, axis=1, keepdims=True)
     flat = length < 1.0  # below rounding of 8-bit levels
     return np.where(flat, np.nan, chosen / np.where(flat, 1.0, length)).astype(np.float32)

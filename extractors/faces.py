@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -169,10 +168,8 @@ class FaceSink:
     def _is_due(self, seconds: float) -> bool:
         if self._last_detection is None or self._tracks.is_largest_missing():
             return True
-        return (
-            seconds - self._last_detection[0] >= self._faces.every_s - 1e-6
-            or seconds == self._last_detection[0]
-        )
+        waited_s = seconds - self._last_detection[0]
+        return waited_s >= self._faces.every_s - 1e-6 or waited_s == 0
 
     def _end_scene(self) -> None:
         if self._buffered:
@@ -264,6 +261,8 @@ class FaceSink:
 def _thumbnail(rgb: Rgb) -> NDArray[np.int16]:
     """(32, 32) grey levels; a large frame is thinned out first, which costs a tenth of averaging it
     whole."""
+    import cv2
+
     step = max(1, min(rgb.shape[:2]) // (4 * _THUMB_PX))
     thin = np.ascontiguousarray(rgb[::step, ::step])
     small = cv2.resize(thin, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA)

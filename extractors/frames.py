@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +36,8 @@ _FPS = 10.0
 def encode_jpeg(rgb: Rgb, quality: int = JPEG_QUALITY) -> bytes:
     """(height, width, 3) uint8, red first -> a JPEG file (baseline, 4:2:0), byte-identical from run
     to run."""
+    import cv2
+
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ValueError(
             f"a picture is (height, width, 3) uint8, got {rgb.shape} {rgb.dtype}; convert it "
@@ -56,6 +57,8 @@ def encode_jpeg(rgb: Rgb, quality: int = JPEG_QUALITY) -> bytes:
 def decode_jpeg(data: bytes) -> Rgb:
     """A JPEG file -> (height, width, 3) uint8, red first. ValueError when the bytes are no JPEG
     file."""
+    import cv2
+
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if bgr is None:
         raise ValueError(
@@ -194,6 +197,8 @@ class FramesSink:
 
 def resize(rgb: Rgb, side: int) -> Rgb:
     """To (side, side, 3): area averaging when both sides shrink, bilinear otherwise."""
+    import cv2
+
     shrinks = min(rgb.shape[:2]) >= side
     small = cv2.resize(
         rgb, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

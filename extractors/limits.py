@@ -30,6 +30,16 @@ class Limits:
                     "the default"
                 )
 
+    def check_pixels(self, clip_id: str, width: int, height: int) -> None:
+        """Refuses a clip whose frames are too large."""
+        if width * height > self.max_pixels:
+            raise BadClip(
+                clip_id,
+                Reason.TOO_LARGE,
+                f"a frame has {width} x {height} = {width * height:,} pixels, the limit is "
+                f"{self.max_pixels:,}; raise max_pixels or shrink the video",
+            )
+
 
 class Deadline:
     """Counts down `timeout_s` of one clip, from now on."""

@@ -4,21 +4,30 @@ computation serves both."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 
 from extractors.base import FromTracks, Inputs
-from extractors.stft import Stft, frame_window, power_spectrum
+from extractors.stft import Stft, check_window, power_spectrum
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 _LEAST_POWER = 1e-10
 """librosa's `amin`: digital silence is -100 dB."""
+
+_MEL_HZ = 200.0 / 3
+"""Width of a mel below `_LINEAR_HZ`, where Slaney's scale is linear."""
+_LINEAR_HZ = 1000.0
+_LINEAR_MELS = _LINEAR_HZ / _MEL_HZ
+_LOG_STEP = np.log(6.4) / 27
+"""Natural logarithm of the ratio of two frequencies that are a mel apart, above `_LINEAR_HZ`."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +102,8 @@ class MelFeature(FromTracks):
                 f"{self.name} has rate_hz = {self.rate_hz}, but its input {self.audio!r} has "
                 f"{found}; give both the same rate"
             )
-        frame_window(self.stft)
-        mel_filters(self.mel)
+        check_window(self.stft)
+        check_bands(self.mel)
 
     def decibels(self, clip: Clip, inputs: Inputs) -> NDArray[np.float32]:
         """(frame, mel) power in dB re 1, shared with every other feature of the clip that has the
@@ -141,20 +150,9 @@ def mel_decibels(power: NDArray[np.float32], mel: Mel) -> NDArray[np.float32]:
     return bands
 
 
-@cache
-def mel_filters(mel: Mel) -> scipy.sparse.csr_array:
-    """(bin, mel) float32 weights. ValueError when a filter is too narrow to cover any bin of the
-    transform.
-
-    Sparse, for a bin lies in two bands: faster than a dense product, and the same bits whatever
-    number of threads BLAS uses.
-    """
-    # Of librosa only these modules: they take half a second to import, and nothing that needs
-    # numba's compiler is called.
-    from librosa.core.convert import mel_frequencies
-    from librosa.filters import mel as librosa_mel
-
-    edges = mel_frequencies(mel.n_mels + 2, fmin=mel.fmin, fmax=mel.fmax)
+def check_bands(mel: Mel) -> None:
+    """Refuses filters that are too narrow to cover any bin of the transform."""
+    edges = mel_edges(mel)
     bins = np.fft.rfftfreq(mel.stft.fft_samples, 1 / mel.stft.rate_hz)
     empty = np.searchsorted(bins, edges[:-2], "right") == np.searchsorted(bins, edges[2:], "left")
     if empty.any():
@@ -163,6 +161,34 @@ def mel_filters(mel: Mel) -> scipy.sparse.csr_array:
             f"{mel.stft.fft_samples}-point transform and would "
             "hold nothing; ask for fewer bands or a longer window"
         )
+    np.empty(mel.n_mels)  # like librosa, NumPy refuses a negative number of bands
+
+
+def mel_edges(mel: Mel) -> NDArray[np.float64]:
+    """The edges of the bands in Hz."""
+    low, high = (
+        _LINEAR_MELS + np.log(hz / _LINEAR_HZ) / _LOG_STEP if hz >= _LINEAR_HZ else hz / _MEL_HZ
+        for hz in (mel.fmin, mel.fmax)
+    )
+    mels = np.linspace(low, high, mel.n_mels + 2)
+    logarithmic = _LINEAR_HZ * np.exp(_LOG_STEP * (mels - _LINEAR_MELS))
+    return np.where(mels >= _LINEAR_MELS, logarithmic, _MEL_HZ * mels)
+
+
+@cache
+def mel_filters(mel: Mel) -> "csr_array":
+    """(bin, mel) float32 weights. ValueError when a filter is too narrow to cover any bin of the
+    transform.
+
+    Sparse, for a bin lies in two bands: faster than a dense product, and the same bits whatever
+    number of threads BLAS uses.
+    """
+    # Of librosa only these modules: they take half a second to import, and nothing that needs
+    # numba's compiler is called.
+    from librosa.filters import mel as librosa_mel
+    from scipy.sparse import csr_array
+
+    check_bands(mel)
     filters: NDArray[np.float32] = librosa_mel(
         sr=mel.stft.rate_hz,
         n_fft=mel.stft.fft_samples,
@@ -170,4 +196,4 @@ def mel_filters(mel: Mel) -> scipy.sparse.csr_array:
         fmin=mel.fmin,
         fmax=mel.fmax,
     )
-    return scipy.sparse.csr_array(filters.T)
+    return csr_array(filters.T)

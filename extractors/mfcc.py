@@ -6,8 +6,6 @@ from functools import cache
 from typing import ClassVar
 
 import numpy as np
-import scipy.fft
-import scipy.ndimage
 from numpy.typing import NDArray
 
 from extractors.base import Inputs, Layout
@@ -68,9 +66,11 @@ class Mfcc(MelFeature):
         )
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        from scipy.fft import dct
+
         decibels = self.decibels(clip, inputs)
         floored = np.maximum(decibels, decibels.max() - _TOP_DB)
-        coefficients = scipy.fft.dct(floored, type=2, norm="ortho", axis=1)[:, : self.n_mfcc]
+        coefficients = dct(floored, type=2, norm="ortho", axis=1)[:, : self.n_mfcc]
         parts = [
             coefficients,
             *(
@@ -90,11 +90,11 @@ def derivative(rows: NDArray[np.float32], order: int, width: int) -> NDArray[np.
     rows than `width` has none: its first and last row are repeated beyond its ends instead (librosa
     refuses such a clip and names this way out).
     """
+    from scipy.ndimage import correlate1d
+
     fits = _fits(order, width)
     half = width // 2
-    fitted: NDArray[np.float32] = scipy.ndimage.correlate1d(
-        rows, fits[half], axis=0, mode="nearest"
-    )
+    fitted: NDArray[np.float32] = correlate1d(rows, fits[half], axis=0, mode="nearest")
     if len(rows) >= width:
         fitted[:half] = fits[:half] @ rows[:width]
         fitted[-half:] = fits[-half:] @ rows[-width:]

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -186,6 +185,8 @@ def segment_spans(
 
 def mfcc_image(rows: NDArray[Any], size: int) -> NDArray[np.uint8]:
     """(time, 3 * n_mfcc) -> (size, size, 3) uint8; see `ResNet`."""
+    import cv2
+
     stack = np.asarray(rows, np.float64).reshape(len(rows), 3, -1).transpose(2, 0, 1)
     low, high = stack.min(axis=(0, 1)), stack.max(axis=(0, 1))
     scaled = 255 * (stack - low) / np.where(high > low, high - low, 1)

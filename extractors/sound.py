@@ -35,6 +35,13 @@ def same_sound(name: str, source: FeatureSpec, rate_hz: int | None = None) -> La
     )
 
 
+def resampled(values: NDArray[np.float32], from_hz: float, to_hz: float) -> NDArray[np.float32]:
+    """Sound at another rate, by soxr's HQ."""
+    import soxr
+
+    return np.asarray(soxr.resample(values, from_hz, to_hz, quality="HQ"))
+
+
 def with_values(sound: Track, values: NDArray[Any]) -> Track:
     """The same sound with other samples."""
     return Track(np.asarray(values, np.float32), sound.seconds, sound.valid, sound.notes)

@@ -7,7 +7,6 @@ from functools import cache
 from typing import ClassVar
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from extractors.base import FromTracks, Inputs, Layout
@@ -117,14 +116,15 @@ def _band_energies(
 ) -> NDArray[np.float64]:
     """(frame, band) mean power, re full scale. In float64: the signs of small differences shall not
     depend on the processor."""
+    from scipy.fft import next_fast_len, rfft
+
     weights, first, starts = _bank(rate_hz, window)
     frames = np.lib.stride_tricks.sliding_window_view(sound, window)[::hop]
-    points = scipy.fft.next_fast_len(window, real=True)
+    points = next_fast_len(window, real=True)
     energies = np.empty((len(frames), _BANDS))
     for at in range(0, len(frames), _BLOCK):
-        spectrum = scipy.fft.rfft(frames[at : at + _BLOCK] * weights, points, axis=1)[
-            :, first : first + int(starts[-1])
-        ]
+        full = rfft(frames[at : at + _BLOCK] * weights, points, axis=1)
+        spectrum = full[:, first : first + int(starts[-1])]
         power = spectrum.real**2 + spectrum.imag**2
         energies[at : at + _BLOCK] = np.add.reduceat(power, starts[:-1], axis=1)
     return np.asarray(energies * (2 / (points * np.sum(weights**2))), np.float64)
@@ -134,8 +134,9 @@ def _band_energies(
 def _bank(rate_hz: int, window: int) -> tuple[NDArray[np.float64], int, NDArray[np.int64]]:
     """The window's weights (Hann), the lowest bin of the lowest band, and each band's first bin
     from there, with the end of the last."""
-    points = scipy.fft.next_fast_len(window, real=True)
-    edges = np.round(np.geomspace(_LOW_HZ, _HIGH_HZ, _BANDS + 1) * points / rate_hz).astype(
-        np.int64
-    )
+    from scipy.fft import next_fast_len
+
+    points = next_fast_len(window, real=True)
+    bins = np.geomspace(_LOW_HZ, _HIGH_HZ, _BANDS + 1) * points / rate_hz
+    edges = np.round(bins).astype(np.int64)
     return np.hanning(window), int(edges[0]), edges - edges[0]

@@ -5,12 +5,31 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 _BLOCK = 64
 """Frames that are transformed at a time: the windowed copy and its complex spectrum stay within the
 processor's cache."""
+
+_PLAIN_WINDOWS = {
+    "barthann",
+    "bartlett",
+    "blackman",
+    "blackmanharris",
+    "bohman",
+    "boxcar",
+    "cosine",
+    "flattop",
+    "hamming",
+    "hann",
+    "lanczos",
+    "nuttall",
+    "parzen",
+    "taylor",
+    "triang",
+}
+"""Windows of `scipy.signal.get_window` that need no parameter, known here because scipy.signal takes
+a second to import; scipy itself is asked for any other name."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +108,8 @@ def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float
     (all above the band edge of a telephone recording) would hold rounding noise, which differs from
     one processor to the next.
     """
+    from scipy.fft import rfft
+
     margin = stft.fft_samples // 2 if stft.centre else 0
     padded = np.pad(samples.astype(np.float32, copy=False), margin)
     power = np.empty((stft.frames(len(samples)), stft.bins), np.float32)
@@ -97,7 +118,7 @@ def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float
     frames = np.lib.stride_tricks.sliding_window_view(padded, stft.fft_samples)[:: stft.hop_samples]
     weights = frame_window(stft)
     for first in range(0, len(power), _BLOCK):
-        spectrum = scipy.fft.rfft(frames[first : first + _BLOCK] * weights, axis=1)
+        spectrum = rfft(frames[first : first + _BLOCK] * weights, axis=1)
         np.add(
             spectrum.real**2,
             spectrum.imag**2,
@@ -105,6 +126,12 @@ def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float
             casting="same_kind",
         )
     return power
+
+
+def check_window(stft: Stft) -> None:
+    """Refuses an unknown window."""
+    if stft.window not in _PLAIN_WINDOWS:
+        frame_window(stft)
 
 
 @cache

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from extractors.base import FromTracks, Waveform
 from extractors.logmel import LogMel
-from extractors.mel import MelFeature
+from extractors.mel import Mel, MelFeature, mel_edges
 from extractors.mfcc import Mfcc
-from extractors.stft import Stft, power_spectrum
+from extractors.stft import _PLAIN_WINDOWS, Stft, frame_window, power_spectrum
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -169,6 +169,21 @@ def test_every_parameter_means_what_librosa_means(parameters: dict[str, Any], sa
     np.testing.assert_allclose(
         logmel.extract(CLIP, inputs).values, librosa_logmel(spoken, logmel), rtol=0, atol=CLOSE
     )
+
+
+@pytest.mark.parametrize("bands", [1, 40, 64, 128])
+@pytest.mark.parametrize("hz", [(0.0, 8000.0), (20.0, 4000.0), (1000.0, 22050.0), (300.0, 999.0)])
+def test_the_edges_of_the_bands_are_those_of_librosa_to_the_last_bit(
+    bands: int, hz: tuple[float, float]
+) -> None:
+    mel = Mel(Stft(rate_hz=48000), bands, *hz)
+    wanted = librosa.mel_frequencies(bands + 2, fmin=hz[0], fmax=hz[1])
+    np.testing.assert_array_equal(mel_edges(mel), wanted)
+
+
+@pytest.mark.parametrize("window", sorted(_PLAIN_WINDOWS))
+def test_a_window_that_is_known_without_asking_scipy_is_one_of_scipys(window: str) -> None:
+    assert frame_window(Stft(window=window)).shape == (512,)
 
 
 @pytest.mark.parametrize(
