@@ -54,6 +54,7 @@ class AugmentAudio(Augmentation):
 
     name: ClassVar[str] = "augment_audio"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     strengths: ClassVar[tuple[str, ...]] = ("pitch_semitones", "stretch", "shift_s", "noise_snr_db")
 
     input: str = "audio"
@@ -87,10 +88,6 @@ class AugmentAudio(Augmentation):
             raise ValueError(
                 f"noise of augment_audio is {self.noise!r}, expected one of {', '.join(NOISES)}"
             )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         self.check_plain(needs["input"])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from extractors.augmentation import Augmentation
 from extractors.base import Inputs, Layout, Rgb
-from extractors.frames import decode_jpeg, encode_jpeg
+from extractors.frames import check_pictures, decode_jpeg, encode_jpeg
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
@@ -56,6 +56,7 @@ class AugmentPictures(Augmentation):
 
     name: ClassVar[str] = "augment_pictures"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     strengths: ClassVar[tuple[str, ...]] = (
         "flip",
         "rotation_deg",
@@ -82,33 +83,11 @@ class AugmentPictures(Augmentation):
         super().__post_init__()
         self.check_limits(flip=1, rotation_deg=180, crop=0.9, brightness=1, contrast=1)
 
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
-
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
         self.check_plain(source)
-        if (
-            source.dtype != "uint8"
-            or len(source.shape) != 3
-            or source.shape[2] != 3
-            or not source.shape[0]
-        ):
-            raise ValueError(
-                f"augment_pictures works on pictures, (height, width, 3) uint8, but {source.name} "
-                f"holds rows of shape {source.shape} "
-                f"{source.dtype}; name a feature of crops, or of frames with a size"
-            )
-        return Layout(
-            source.dtype,
-            source.dims,
-            source.shape,
-            source.units,
-            source.hop_s,
-            source.codec,
-            source.about,
-        )
+        check_pictures(f"{self.name} works on pictures,", source)
+        return Layout.of(source)
 
     def drawn(self, clip: Clip) -> PictureChange:
         draws = self.draws(clip)

@@ -43,6 +43,19 @@ class Layout:
     empty where not valid."""
     about: str = ""
 
+    @classmethod
+    def of(cls, source: FeatureSpec) -> "Layout":
+        """The layout of an input, for a feature whose rows have the same form."""
+        return cls(
+            source.dtype,
+            source.dims,
+            source.shape,
+            source.units,
+            source.hop_s,
+            source.codec,
+            source.about,
+        )
+
 
 class Extractor(ABC):
     """Common to all kinds: identity. Subclasses are frozen dataclasses of JSON values."""
@@ -51,10 +64,13 @@ class Extractor(ABC):
     version: ClassVar[int]
     """Bumped when the same input gives other numbers."""
 
+    roles: ClassVar[tuple[str, ...]] = ()
+    """Fields that name an input; an input's role is the name of its field."""
+
     @property
     def needs(self) -> Mapping[str, str]:
         """Inputs: role -> name of a feature of the same recipe."""
-        return {}
+        return {role: getattr(self, role) for role in self.roles}
 
     @property
     def weights_sha256(self) -> str | None:

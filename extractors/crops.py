@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from extractors.base import FromFrames, Layout, Rgb, Sink
 from extractors.detectors import Box
-from extractors.faces import FaceSink
+from extractors.faces import FaceSink, face_sink
 from extractors.frames import encode_jpeg, resize
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
@@ -42,6 +42,7 @@ class Crops(FromFrames):
 
     name: ClassVar[str] = "crops"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("frames", "faces")
 
     frames: str = "frames"
     faces: str = "faces"
@@ -66,10 +67,6 @@ class Crops(FromFrames):
         if not 1 <= self.quality <= 100:
             raise ValueError(f"quality of crops is {self.quality}, expected 1 to 100")
 
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"frames": self.frames, "faces": self.faces}
-
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return Layout(
             dtype="uint8",
@@ -81,13 +78,7 @@ class Crops(FromFrames):
         )
 
     def sink(self, clip: Clip, needs: Mapping[str, Sink]) -> "CropSink":
-        faces = needs["faces"]
-        if not isinstance(faces, FaceSink):
-            raise ValueError(
-                f"crops of {self.faces!r} need a feature made by `faces`, got a "
-                f"{type(faces).__name__}; name that feature"
-            )
-        return CropSink(self, faces)
+        return CropSink(self, face_sink(f"crops of {self.faces!r} need", needs["faces"]))
 
 
 class CropSink:

@@ -40,6 +40,7 @@ class Denoise(FromTracks):
 
     name: ClassVar[str] = "denoise"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str = "audio"
     """The feature that holds the sound."""
@@ -70,10 +71,6 @@ class Denoise(FromTracks):
     @property
     def stft(self) -> Stft:
         return Stft(self.rate_hz, self.window_s, self.window_s / 4)
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return same_sound(self.name, needs["input"], self.rate_hz)

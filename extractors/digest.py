@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from extractors.base import FromFrames, FromTracks, Inputs, Layout, Rgb, Sink
+from extractors.frames import no_frames
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
-from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 
 _EVERY = 4
@@ -31,13 +31,10 @@ class SoundDigest(FromTracks):
 
     name: ClassVar[str] = "sound_digest"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("audio",)
 
     audio: str = "audio"
     """Name of the feature that holds the sound."""
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"audio": self.audio}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return _LAYOUT
@@ -62,13 +59,10 @@ class FramesDigest(FromFrames):
 
     name: ClassVar[str] = "frames_digest"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("frames",)
 
     frames: str = "frames"
     """The feature whose frames are hashed."""
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"frames": self.frames}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return _LAYOUT
@@ -92,11 +86,7 @@ class FramesDigestSink:
 
     def finish(self) -> Track:
         if self._first is None:
-            raise BadClip(
-                self._clip.clip_id,
-                Reason.NO_VIDEO,
-                "no frame was found on the clip's time grid, expected at least one",
-            )
+            raise no_frames(self._clip)
         return _row(self._hash.digest(), self._first[0], self._varied)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from extractors.base import FromFrames, Layout, Rgb, Sink
 from extractors.detectors import Box
-from extractors.faces import FaceSink
+from extractors.faces import FaceSink, face_sink
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
@@ -50,27 +50,17 @@ class FacePrint(FromFrames):
 
     name: ClassVar[str] = "faceprint"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("frames", "faces")
 
     frames: str = "frames"
     faces: str = "faces"
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"frames": self.frames, "faces": self.faces}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         units = "DCT coefficients of the face's grey levels, re their root sum of squares"
         return Layout("float32", ("time", "coefficient"), (_NUMBERS,), units, needs["frames"].hop_s)
 
     def sink(self, clip: Clip, needs: Mapping[str, Sink]) -> "FacePrintSink":
-        faces = needs["faces"]
-        if not isinstance(faces, FaceSink):
-            found = type(faces).__name__
-            raise ValueError(
-                f"faceprint of {self.faces!r} needs a feature made by `faces`, got a {found}; "
-                "name that feature"
-            )
-        return FacePrintSink(faces)
+        return FacePrintSink(face_sink(f"faceprint of {self.faces!r} needs", needs["faces"]))
 
 
 class _Thumb(NamedTuple):

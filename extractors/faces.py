@@ -24,6 +24,7 @@ from extractors.follow import (
     linked,
     main_faces,
 )
+from extractors.frames import no_frames
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -55,6 +56,7 @@ class Faces(FromFrames):
 
     name: ClassVar[str] = "faces"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("frames",)
 
     frames: str = "frames"
     """The feature whose frames are looked at."""
@@ -95,10 +97,6 @@ class Faces(FromFrames):
                 raise ValueError(
                     f"{field} of faces is {getattr(self, field)}, expected a number of 0 or more"
                 )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"frames": self.frames}
 
     @property
     def weights_sha256(self) -> str:
@@ -222,11 +220,7 @@ class FaceSink:
     def _result(self) -> Track | BadClip:
         seconds = np.array(self._tracks.seconds, np.float64)
         if not len(seconds):
-            return BadClip(
-                self._clip.clip_id,
-                Reason.NO_VIDEO,
-                "no frame was found on the clip's time grid, expected at least one",
-            )
+            return no_frames(self._clip)
         tracks = lasting(self._tracks, self._faces.min_lasting_s)
         if not tracks:
             return BadClip(self._clip.clip_id, Reason.NO_FACE, self._why_no_face())
@@ -256,6 +250,14 @@ class FaceSink:
             f"{looked} and {hits}, none of which lasted {self._faces.min_lasting_s:g} s or "
             "half of the clip"
         )
+
+
+def face_sink(subject: str, sink: Sink) -> FaceSink:
+    if not isinstance(sink, FaceSink):
+        raise ValueError(
+            f"{subject} a feature made by `faces`, got a {type(sink).__name__}; name that feature"
+        )
+    return sink
 
 
 def _thumbnail(rgb: Rgb) -> NDArray[np.int16]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import av
 import av.error
@@ -179,7 +179,7 @@ class FfmpegDecoder:
             avoid_negative_ts="disabled",
         )
         quiet = sink.global_args("-hide_banner", "-nostdin", "-loglevel", "error", "-xerror")
-        return [str(word) for word in ffmpeg.compile(quiet, cmd=imageio_ffmpeg.get_ffmpeg_exe())]
+        return _words(quiet)
 
     def _ask(self, video: int) -> None:
         """Colour and rotation of the first frame, by ffmpeg's showinfo filter."""
@@ -187,12 +187,7 @@ class FfmpegDecoder:
         sink = ffmpeg.output(
             source[str(video)].filter("showinfo", checksum=0), "pipe:1", format="null", vframes=1
         )
-        words = [
-            str(w)
-            for w in ffmpeg.compile(
-                sink.global_args("-hide_banner", "-nostdin"), cmd=imageio_ffmpeg.get_ffmpeg_exe()
-            )
-        ]
+        words = _words(sink.global_args("-hide_banner", "-nostdin"))
         try:
             done = subprocess.run(
                 words,
@@ -228,6 +223,11 @@ class _Pipe:
         while not select.select([self._file], [], [], self._deadline.left_s())[0]:
             pass
         return os.read(self._file, size)
+
+
+def _words(sink: Any) -> list[str]:
+    """The command line of a graph of ffmpeg-python."""
+    return [str(word) for word in ffmpeg.compile(sink, cmd=imageio_ffmpeg.get_ffmpeg_exe())]
 
 
 def _plain(line: str) -> str:

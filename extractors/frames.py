@@ -68,6 +68,27 @@ def decode_jpeg(data: bytes) -> Rgb:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
+def as_rgb(row: bytes | Rgb) -> Rgb:
+    return decode_jpeg(row) if isinstance(row, bytes) else row
+
+
+def check_pictures(subject: str, source: FeatureSpec) -> None:
+    is_rgb = source.dtype == "uint8" and len(source.shape) == 3 and source.shape[2] == 3
+    if not is_rgb or not source.shape[0]:
+        raise ValueError(
+            f"{subject} (height, width, 3) uint8, but {source.name} holds rows of shape "
+            f"{source.shape} {source.dtype}; name a feature of crops, or of frames with a size"
+        )
+
+
+def no_frames(clip: Clip) -> BadClip:
+    return BadClip(
+        clip.clip_id,
+        Reason.NO_VIDEO,
+        "no frame was found on the clip's time grid, expected at least one",
+    )
+
+
 @dataclass(frozen=True)
 class Frames(FromFrames):
     """Whole frames on the grid.
@@ -177,11 +198,7 @@ class FramesSink:
 
     def finish(self) -> Track:
         if not self._seconds:
-            raise BadClip(
-                self._clip.clip_id,
-                Reason.NO_VIDEO,
-                "no frame was found on the clip's time grid, expected at least one",
-            )
+            raise no_frames(self._clip)
         n = len(self._seconds)
         return Track(self._values(n), np.array(self._seconds, np.float64), np.ones(n, np.bool_))
 

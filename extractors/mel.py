@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.base import FromTracks, Inputs
+from extractors.sound import check_rate
 from extractors.stft import Stft, check_window, power_spectrum
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
@@ -73,14 +74,10 @@ class MelFeature(FromTracks):
     """Row i is centred on i * hop_s, with zeros beyond both ends of the clip; False: every frame
     lies within the clip."""
 
-    role: ClassVar[str] = "audio"
+    roles: ClassVar[tuple[str, ...]] = ("audio",)
 
     def __post_init__(self) -> None:
         _ = self.mel  # refuses parameters that make no sense
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {self.role: self.audio}
 
     @property
     def stft(self) -> Stft:
@@ -95,20 +92,14 @@ class MelFeature(FromTracks):
     def check_input(self, needs: Mapping[str, FeatureSpec]) -> None:
         """ValueError when the sound has another rate, or when the window or the filters cannot be
         made."""
-        hop_s = needs[self.role].hop_s
-        if hop_s is None or round(1 / hop_s) != self.rate_hz:
-            found = "no fixed rate" if hop_s is None else f"{1 / hop_s:g} Hz"
-            raise ValueError(
-                f"{self.name} has rate_hz = {self.rate_hz}, but its input {self.audio!r} has "
-                f"{found}; give both the same rate"
-            )
+        check_rate(self.name, self.rate_hz, needs["audio"], self.audio)
         check_window(self.stft)
         check_bands(self.mel)
 
     def decibels(self, clip: Clip, inputs: Inputs) -> NDArray[np.float32]:
         """(frame, mel) power in dB re 1, shared with every other feature of the clip that has the
         same bands: do not write to it."""
-        sound = inputs[self.role].values
+        sound = inputs["audio"].values
         if not self.stft.frames(len(sound)):
             raise BadClip(
                 clip.clip_id,
@@ -125,7 +116,7 @@ class MelFeature(FromTracks):
     def track(self, values: NDArray[np.float32], inputs: Inputs) -> Track:
         """Rows with their times, all of them valid. What is known of the sound (`silent`, ...) is
         known of them."""
-        sound = inputs[self.role]
+        sound = inputs["audio"]
         seconds = self.stft.seconds(
             float(sound.seconds[0]), len(values), tempo_of(sound, self.rate_hz)
         )

@@ -28,6 +28,7 @@ class Normalise(FromTracks):
 
     name: ClassVar[str] = "normalise"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str = "audio"
     """The feature that holds the sound."""
@@ -46,10 +47,6 @@ class Normalise(FromTracks):
             raise ValueError(
                 f"level_db of normalise is {self.level_db}, expected -100 to 20 dB re full scale"
             )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return same_sound(self.name, needs["input"])

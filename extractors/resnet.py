@@ -4,7 +4,7 @@ Imports neither torch nor OpenVINO; the engine does, at the first row that is en
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from extractors import engines, weights
 from extractors.architecture import DEPTHS, embedding_dim
-from extractors.base import Encoder, Layout, Rgb, Runtime
-from extractors.frames import decode_jpeg, resize
+from extractors.base import Encoder, Layout, Runtime
+from extractors.frames import as_rgb, resize
 from manifests.features import FeatureSpec, Json
 from manifests.tracks import Track
 
@@ -42,6 +42,7 @@ class ResNet(Encoder):
 
     name: ClassVar[str] = "resnet"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str = "crops"
     """Name of the feature that is encoded."""
@@ -79,10 +80,6 @@ class ResNet(Encoder):
             )
         weights.check_choice(self.depth, self.weights, self.seed)
         _check_segments(self.segment_s, self.segment_hop_s)
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
 
     @property
     def weights_sha256(self) -> str | None:
@@ -147,20 +144,18 @@ class ResNet(Encoder):
     def _pictures(self, track: Track) -> Track:
         values = np.zeros((len(track), self.size, self.size, 3), np.uint8)
         for row in np.flatnonzero(track.valid):
-            picture = track.values[row]
-            rgb: Rgb = decode_jpeg(picture) if isinstance(picture, bytes) else picture
+            rgb = as_rgb(track.values[row])
             values[row] = rgb if rgb.shape == values.shape[1:] else resize(rgb, self.size)
         return Track(values, track.seconds, track.valid, track.notes)
 
     def _segments(self, track: Track, segment_s: float, segment_hop_s: float) -> Track:
         spans = segment_spans(track.seconds, segment_s, segment_hop_s)
         values = np.zeros((len(spans), self.size, self.size, 3), np.uint8)
-        valid = np.array([track.valid[first:end].all() for first, end in spans], np.bool_)
+        seconds, valid = segment_rows(track, spans)
         for row in np.flatnonzero(valid):
             first, end = spans[row]
             values[row] = mfcc_image(track.values[first:end], self.size)
-        centres = [(track.seconds[first] + track.seconds[end - 1]) / 2 for first, end in spans]
-        return Track(values, np.array(centres, np.float64), valid, track.notes)
+        return Track(values, seconds, valid, track.notes)
 
 
 def segment_spans(
@@ -181,6 +176,14 @@ def segment_spans(
     if starts[-1] + length < rows:
         starts.append(rows - length)
     return [(first, first + length) for first in dict.fromkeys(starts)]
+
+
+def segment_rows(
+    track: Track, spans: Sequence[tuple[int, int]]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    centres = [(track.seconds[first] + track.seconds[end - 1]) / 2 for first, end in spans]
+    valid = [track.valid[first:end].all() for first, end in spans]
+    return np.array(centres, np.float64), np.array(valid, np.bool_)
 
 
 def mfcc_image(rows: NDArray[Any], size: int) -> NDArray[np.uint8]:

@@ -24,15 +24,16 @@ def same_sound(name: str, source: FeatureSpec, rate_hz: int | None = None) -> La
             f"{name} has rate_hz = {rate_hz}, but its input {source.name} has "
             f"{1 / source.hop_s:g} Hz; give both the same rate"
         )
-    return Layout(
-        source.dtype,
-        source.dims,
-        source.shape,
-        source.units,
-        source.hop_s,
-        source.codec,
-        source.about,
-    )
+    return Layout.of(source)
+
+
+def check_rate(name: str, rate_hz: int, source: FeatureSpec, source_name: str) -> None:
+    if source.hop_s is None or round(1 / source.hop_s) != rate_hz:
+        found = "no fixed rate" if source.hop_s is None else f"{1 / source.hop_s:g} Hz"
+        raise ValueError(
+            f"{name} has rate_hz = {rate_hz}, but its input {source_name!r} has {found}; give "
+            "both the same rate"
+        )
 
 
 def resampled(values: NDArray[np.float32], from_hz: float, to_hz: float) -> NDArray[np.float32]:

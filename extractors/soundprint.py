@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.base import FromTracks, Inputs, Layout
+from extractors.sound import check_rate
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
@@ -49,6 +50,7 @@ class SoundPrint(FromTracks):
 
     name: ClassVar[str] = "soundprint"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("audio",)
 
     audio: str = "audio"
     """Name of the feature that holds the sound."""
@@ -62,18 +64,8 @@ class SoundPrint(FromTracks):
                 "its bands reach to half of that"
             )
 
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"audio": self.audio}
-
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
-        hop_s = needs["audio"].hop_s
-        if hop_s is None or round(1 / hop_s) != self.rate_hz:
-            found = "no fixed rate" if hop_s is None else f"{1 / hop_s:g} Hz"
-            raise ValueError(
-                f"soundprint has rate_hz = {self.rate_hz}, but its input {self.audio!r} has "
-                f"{found}; give both the same rate"
-            )
+        check_rate(self.name, self.rate_hz, needs["audio"], self.audio)
         return Layout(
             "uint8",
             ("time", "byte"),

@@ -233,18 +233,18 @@ def test_a_frame_that_stays_on_screen_is_looked_at_once() -> None:
     sink = FaceSink(CLIP, Faces(), detector)
     for seconds in [0.0, 0.1, 0.2, *[0.3] * 20, 2.4]:
         sink.push(seconds, GREY)
-        assert len(sink._held) <= 2
+        assert len(sink._buffered) <= 2
     track = sink.finish()
     assert len(detector.asked) == 3
     assert track.valid.all()
 
 
-def test_no_more_frames_are_held_than_one_interval_has() -> None:
+def test_no_more_frames_wait_than_one_interval_has() -> None:
     sink = FaceSink(CLIP, Faces(), Planned(lambda k: [box(30)] if k % 40 < 25 else []))
     most = 0
     for k in range(240):
         sink.push(k / 30, frame(k, level=90 + 100 * (k // 50 % 2)))
-        most = max(most, len(sink._held))
+        most = max(most, len(sink._buffered))
     assert most == 8
 
 
@@ -430,7 +430,7 @@ def test_interpolated_boxes_are_as_good_as_a_look_at_every_frame(name: str) -> N
         )
         > 0.9
     )
-    assert sparse._looks < dense._looks / 2
+    assert sparse._detections < dense._detections / 2
 
 
 def real_frames(name: str) -> list[tuple[float, Rgb]]:

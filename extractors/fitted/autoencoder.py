@@ -22,6 +22,7 @@ from extractors.fitted.segments import (
     spans,
     standardised,
 )
+from extractors.resnet import segment_rows
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
@@ -56,6 +57,7 @@ class Autoencoder(Model):
 
     name: ClassVar[str] = "autoencoder"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str
     """Name of a feature whose rows are vectors at an even hop."""
@@ -71,25 +73,12 @@ class Autoencoder(Model):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("dim", 1),
-            ("segment", 8),
-            ("steps", 1),
-            ("batch", PER_CLIP),
-            ("patience", 1),
-            ("seed", 0),
-        ):
-            if (value := getattr(self, name)) < least:
-                raise ValueError(f"{name} = {value}, expected at least {least}")
+        self.check_least(dim=1, segment=8, steps=1, batch=PER_CLIP, patience=1, seed=0)
         for name, step in (("segment", 8), ("batch", PER_CLIP)):
             if (value := getattr(self, name)) % step:
                 raise ValueError(f"{name} = {value}, expected a multiple of {step}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate = {self.learning_rate}, expected more than 0")
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
@@ -129,8 +118,7 @@ class Autoencoder(Model):
 
         track = tracks["input"]
         found = spans(len(track), self.segment)
-        valid = np.array([track.valid[first:end].all() for first, end in found], np.bool_)
-        centres = [(track.seconds[first] + track.seconds[end - 1]) / 2 for first, end in found]
+        seconds, valid = segment_rows(track, found)
         values = np.full((len(found), self.dim), np.nan, np.float32)
         if valid.any():
             with one_thread(), torch.inference_mode():
@@ -139,7 +127,7 @@ class Autoencoder(Model):
                     .encode(torch.from_numpy(self.segments(state, track)[valid]))
                     .numpy()
                 )
-        return Track(values, np.array(centres, np.float64), valid, track.notes)
+        return Track(values, seconds, valid, track.notes)
 
     def segments(self, state: State, track: Track) -> Segments:
         """What `encode` gives the network, (time, rows, bands): the clip's segments in units of the

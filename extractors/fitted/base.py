@@ -63,6 +63,11 @@ class Fitter(Extractor):
         """The labels that the fit looks at; None for a fit without labels."""
         return None
 
+    def check_least(self, **least: int) -> None:
+        for name, limit in least.items():
+            if (value := getattr(self, name)) < limit:
+                raise ValueError(f"{name} = {value}, expected at least {limit}")
+
     @abstractmethod
     def fit(self, examples: Examples) -> State:
         """Learn from the training clips. The same clips give the same bytes. ValueError, in one

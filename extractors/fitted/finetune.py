@@ -49,6 +49,7 @@ class Finetuned(Model):
 
     name: ClassVar[str] = "finetuned"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str
     """Name of a feature of pictures, or of MFCC with derivatives."""
@@ -72,9 +73,7 @@ class Finetuned(Model):
     """Of the order of training, and of `random` weights."""
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("rows", 1), ("batch", 1), ("seed", 0)):
-            if (value := getattr(self, name)) < least:
-                raise ValueError(f"{name} = {value}, expected at least {least}")
+        self.check_least(epochs=1, rows=1, batch=1, seed=0)
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate = {self.learning_rate}, expected more than 0")
         if self.train_from not in STAGES:
@@ -98,10 +97,6 @@ class Finetuned(Model):
             segment_s=self.segment_s,
             segment_hop_s=self.segment_hop_s,
         )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
 
     @property
     def label_scheme(self) -> str:

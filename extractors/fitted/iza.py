@@ -49,6 +49,7 @@ class _Selection(Statistic):
     """values: (time, keep) of the input's type: `keep` of its columns, in their order. Fitted on
     the mean of each clip's valid rows."""
 
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     transform: ClassVar[str] = "select"
 
     input: str
@@ -63,19 +64,7 @@ class _Selection(Statistic):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("keep", 1),
-            ("population", 2),
-            ("iterations", 1),
-            ("inner_folds", 2),
-            ("seed", 0),
-        ):
-            if (value := getattr(self, name)) < least:
-                raise ValueError(f"{name} = {value}, expected at least {least}")
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
+        self.check_least(keep=1, population=2, iterations=1, inner_folds=2, seed=0)
 
     @property
     def label_scheme(self) -> str:

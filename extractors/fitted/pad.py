@@ -1,7 +1,7 @@
 """A length for all clips."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ class Pad(Statistic):
 
     name: ClassVar[str] = "pad"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     transform: ClassVar[str] = "pad"
 
     input: str
@@ -35,15 +36,8 @@ class Pad(Statistic):
                 f"percentile = {self.percentile}, but a number above 0 and up to 100 is needed"
             )
 
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
-
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
-        source = needs["input"]
-        return Layout(
-            source.dtype, source.dims, source.shape, source.units, source.hop_s, about=source.about
-        )
+        return replace(Layout.of(needs["input"]), codec="raw")
 
     def fit(self, examples: Examples) -> State:
         """State: length () int64 in rows; hop_s () float64, the median step from row to row, 0

@@ -28,6 +28,7 @@ class Pca(Statistic):
 
     name: ClassVar[str] = "pca"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     transform: ClassVar[str] = "project"
 
     input: str
@@ -49,10 +50,6 @@ class Pca(Statistic):
             raise ValueError(
                 f"variance = {self.variance}, but a share above 0 and up to 1 is needed"
             )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]

@@ -1,7 +1,7 @@
 """Per-band z-normalisation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -27,24 +27,14 @@ class ZScore(Statistic):
 
     name: ClassVar[str] = "zscore"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     transform: ClassVar[str] = "scale"
 
     input: str
 
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
-
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
-        source = needs["input"]
-        return Layout(
-            "float32",
-            source.dims,
-            source.shape,
-            "standard deviations from the training mean",
-            source.hop_s,
-            about=source.about,
-        )
+        units = "standard deviations from the training mean"
+        return replace(Layout.of(needs["input"]), dtype="float32", units=units, codec="raw")
 
     def fit(self, examples: Examples) -> State:
         """State: mean and scale, float64, of the shape of a row."""
