@@ -484,7 +484,7 @@ used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (600 << 20), resource.RLIM_INFINITY))
 runtime = Runtime("torch", batch=512)
 found = encoder.encode(images[:16], runtime)
-batch = engines.load(encoder._model(), runtime).batch
+batch = engines.load(encoder._network(), runtime).batch
 print(16 <= batch < 512, bool(np.array_equal(found[:4], few)))
 """
     assert run(script) == "True True"
@@ -603,7 +603,7 @@ def test_a_full_gpu_makes_the_batch_smaller() -> None:
     )
     try:
         assert np.isfinite(encoder.encode(pictures(3, 224), runtime)).all()
-        assert engines.load(encoder._model(), runtime).batch < 512
+        assert engines.load(encoder._network(), runtime).batch < 512
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
