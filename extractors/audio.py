@@ -21,12 +21,15 @@ SILENT_PEAK = 1e-3
 muted or unplugged track."""
 
 AUDIO_SHORT = "audio_short"
-"""Note: the sound is much shorter than the video beside it, by more than both of the two limits
-below."""
+"""Note: the sound is shorter than the video beside it, by more than both `SHORT_S` and
+`SHORT_SHARE`."""
 SHORT_S = 0.5
+"""Seconds of the video that may be without sound."""
 SHORT_SHARE = 0.1
+"""Share of the video that may be without sound."""
 
 _CHANNEL = {"left": 0, "right": 1, "centre": 2}
+"""Place of a channel that can be asked for by name, among the channels of a recording."""
 _WITH_CENTRE = {3, 5, 6, 7, 8}
 """Numbers of channels whose layout is 3.0, 5.0, 5.1, 6.1 or 7.1; of the layouts with four, only
 some have a centre."""
@@ -38,7 +41,8 @@ class Audio(Waveform):
 
     values: (time,) float32, full scale = 1; row i is the sample at `seconds[i]` = (time stamp of
         the first sample) + i / rate_hz.
-    `valid` is True throughout. Notes: `silent`, `audio_short`.
+    valid: True throughout.
+    notes: `silent`, `audio_short`.
 
     Mono is the mean of all channels, as librosa takes it; ffmpeg's own downmix of stereo is 3 dB
     louder. Resampling is soxr's HQ.
@@ -75,7 +79,18 @@ class Audio(Waveform):
         )
 
     def convert(self, clip: Clip, pcm: Pcm) -> Track:
-        """BadClip(NO_AUDIO) where there is no sample, or not the channel asked for."""
+        """Takes one channel of the decoded sound, at the rate asked for.
+
+        Args:
+            clip: Whose sound it is; its video's length decides whether `audio_short` is noted.
+            pcm: The decoded sound, as recorded.
+
+        Returns:
+            The mono sound; see the class for its form.
+
+        Raises:
+            BadClip: NO_AUDIO where there is no sample, or not the channel asked for.
+        """
         mono = self._mono(clip, pcm)
         values = mono
         if pcm.rate_hz != self.rate_hz:

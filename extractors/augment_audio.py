@@ -17,9 +17,10 @@ from manifests.tracks import Track
 
 _FRAME_S = 0.064
 """Length of the phase vocoder's frames, rounded up to a power of two in samples: some periods of
-any voice, and shorter than a syllable."""
+any speaker's pitch, and shorter than a syllable."""
 
 NOISES = ("white", "pink")
+"""Colours of noise that can be added."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class SoundChange:
     tempo: float
     """Above 1 the clip is spoken faster."""
     shift_s: float
-    """Above 0 it is heard later."""
+    """Above 0 the sound comes later."""
     noisy: bool
 
 
@@ -38,8 +39,8 @@ class SoundChange:
 class AugmentAudio(Augmentation):
     """One augmented variant of mono sound.
 
-    values: (time,) float32, full scale = 1; not clipped, so that loud noise may exceed it. Notes
-        are those of the input.
+    values: (time,) float32, full scale = 1; not clipped, so that loud noise may exceed it.
+    notes: Those of the input.
 
     In this order: pitch and tempo, by one pass of a phase vocoder (librosa's; formants move with
     the pitch) and soxr's resampling; shift, with zeros where nothing is known; noise. `seconds`
@@ -47,7 +48,7 @@ class AugmentAudio(Augmentation):
     that sound spoken 1.05 times faster has 1.05 times fewer rows, tempo / rate_hz apart, and the
     pictures of the clip, augmented or not, still stand beside what was said when they were taken.
     What is measured on it keeps to these times. A shift, on the other hand, moves the sound against
-    the clock, by whole samples: it is what makes the two run apart.
+    the clock, by whole samples: it makes the two run apart.
 
     Draws (see `extractors.augmentation`): `pitch`, `tempo`, `shift`, `noisy`, `noise`.
     """
@@ -67,8 +68,8 @@ class AugmentAudio(Augmentation):
     shift_s: float = 0.0
     """Earlier or later by at most so many seconds."""
     noise_snr_db: float | None = None
-    """Power of the sound over that of the noise, both averaged over the whole clip, in dB; None: no
-    noise."""
+    """Power of the sound over that of the noise, both averaged over all of the clip, in dB; None:
+    no noise."""
     noise_probability: float = 1.0
     """Share of the clips that noise is added to."""
     noise: str = "white"
@@ -94,6 +95,14 @@ class AugmentAudio(Augmentation):
         return same_sound(self.name, needs["input"])
 
     def drawn(self, clip: Clip) -> SoundChange:
+        """Draws the change of one clip.
+
+        Args:
+            clip: The clip; the draw depends on its id, the seed and the variant alone.
+
+        Returns:
+            What is done to its sound.
+        """
         draws = self.draws(clip)
         return SoundChange(
             semitones=draws.within("pitch", self.pitch_semitones),
@@ -103,6 +112,15 @@ class AugmentAudio(Augmentation):
         )
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Changes the sound of one clip as drawn.
+
+        Args:
+            clip: The clip that the draws are made for.
+            inputs: Its sound, under the role `input`.
+
+        Returns:
+            The changed sound; see the class for its form.
+        """
         sound, change = inputs["input"], self.drawn(clip)
         rate_hz = _rate_hz(sound)
         values = shifted(
@@ -127,10 +145,19 @@ def _rate_hz(sound: Track) -> int:
 def with_pitch_and_tempo(
     values: NDArray[np.float32], rate_hz: int, semitones: float, tempo: float
 ) -> NDArray[np.float32]:
-    """(time,) -> (round(time / tempo),): `semitones` higher, and `tempo` times faster.
+    """Changes pitch and tempo of sound, each by itself.
 
     The vocoder changes the length alone, by the ratio that is left after resampling has changed
     pitch and length together.
+
+    Args:
+        values: (time,) samples.
+        rate_hz: Their sampling rate.
+        semitones: How much higher it shall sound; negative: lower.
+        tempo: How many times faster it shall be.
+
+    Returns:
+        (round(time / tempo),) samples, at least one.
     """
     pitch = 2.0 ** (semitones / 12)
     wanted = max(1, round(len(values) / tempo))
@@ -140,8 +167,7 @@ def with_pitch_and_tempo(
 
 
 def _vocoded(values: NDArray[np.float32], rate_hz: int, ratio: float) -> NDArray[np.float32]:
-    """As long as time / ratio, at the same pitch. Sound shorter than a frame is followed by silence
-    up to one."""
+    """Sound of time / ratio at the same pitch; what is shorter than a frame is padded to one."""
     if ratio == 1:
         return values
     from librosa.effects import time_stretch
@@ -156,8 +182,15 @@ def _of_length(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
 
 
 def shifted(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
-    """(time,) later by so many samples, earlier where negative; as long as before, with zeros where
-    nothing is known."""
+    """Moves sound in time, with zeros where nothing is known.
+
+    Args:
+        values: (time,) samples.
+        by: How many samples later; negative: earlier.
+
+    Returns:
+        (time,) as many samples as were given.
+    """
     moved = np.zeros_like(values)
     if by >= 0:
         moved[by:] = values[: max(0, len(values) - by)]
@@ -169,8 +202,17 @@ def shifted(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
 def with_noise(
     values: NDArray[np.float32], snr_db: float, colour: str, draws: Draws
 ) -> NDArray[np.float32]:
-    """(time,) with noise whose mean power is exactly `snr_db` below that of the sound; silence
-    stays silent."""
+    """Adds noise whose mean power is `snr_db` below that of the sound; silence stays silent.
+
+    Args:
+        values: (time,) samples.
+        snr_db: Power of the sound over that of the noise, in dB; the result has exactly this ratio.
+        colour: `white` or `pink`.
+        draws: The clip's draws, of which `noise` gives the samples.
+
+    Returns:
+        (time,) the sum, not clipped.
+    """
     noise: NDArray[Any] = draws.generator("noise").standard_normal(len(values))
     if colour == "pink":
         spectrum = np.fft.rfft(noise)

@@ -22,7 +22,7 @@ from manifests.quarantine import BadClip, Reason
 
 
 class ClipDecoder:
-    """One clip's decode."""
+    """Decodes one clip, whose file is open."""
 
     def __init__(
         self,
@@ -42,6 +42,19 @@ class ClipDecoder:
         pictures: Packets[VideoStream] | None,
         decoder: str,
     ) -> Decoded:
+        """Decodes the streams that are wanted.
+
+        Args:
+            sound: Packets of the sound, or None.
+            pictures: Packets of the pictures, or None.
+            decoder: `pyav` or `ffmpeg`.
+
+        Returns:
+            The samples and what was noted.
+
+        Raises:
+            BadClip: A packet that is needed is refused, or the clip goes beyond a limit.
+        """
         padding = (Fraction(0), Fraction(0)) if sound is None else sound.padding()
         self._samples = Samples(
             self._clip.clip_id,
@@ -162,7 +175,7 @@ class ClipDecoder:
 
 
 def _announced(pictures: Packets[VideoStream]) -> list[Fraction] | None:
-    """The time stamps of all frames, where the packets can be relied on to tell them."""
+    """The time stamps of all frames, where the packets can be relied on to hold them."""
     return (
         [pts * pictures.time_base for pts in pictures.stamps or []] if can_plan(pictures) else None
     )

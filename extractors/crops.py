@@ -1,8 +1,8 @@
 """Crops: the face that `faces` follows, cut out of every frame and resized.
 
 Crops are cut while the frames pass by, before it is known which face the clip shows: the largest
-few of each frame are kept until `faces` has decided. So a clip is decoded once, and only crops are
-held.
+few of each frame are kept until `faces` has decided. So a clip is decoded once, and only crops stay
+in memory.
 """
 
 from collections.abc import Mapping
@@ -29,10 +29,9 @@ class Crops(FromFrames):
     """A square picture of the followed face in every frame.
 
     values: (time, size, size, 3) uint8 RGB where `pixels` is `raw`; (time,) JPEG images where it is
-        `jpeg`. Row k is the frame of row k of
-    `faces`, and `valid` is that of `faces`; where it is False the image is empty (JPEG) or black
-    (raw) and means nothing. A row whose face
-    is not among the four largest of its frame is not valid either.
+        `jpeg`. Row k is the frame of row k of `faces`.
+    valid: That of `faces`; where it is False the image is empty (JPEG) or black (raw) and means
+        nothing. A row whose face is not among the four largest of its frame is not valid either.
 
     The square has the box's centre and its longer side, with `margin` of that side added on each of
     the four sides, rounded to whole pixels. Beyond the edge of the frame the edge's pixels are
@@ -45,7 +44,9 @@ class Crops(FromFrames):
     roles: ClassVar[tuple[str, ...]] = ("frames", "faces")
 
     frames: str = "frames"
+    """The feature whose frames are cut."""
     faces: str = "faces"
+    """The feature that follows the face."""
     size: int = 224
     """Side in pixels."""
     margin: float = 0.25
@@ -53,7 +54,7 @@ class Crops(FromFrames):
     pixels: str = "jpeg"
     """`jpeg` or `raw`."""
     quality: int = 95
-    """Of the JPEG images, 1 to 100."""
+    """Quality of the JPEG images, 1 to 100."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= 4096:
@@ -82,7 +83,7 @@ class Crops(FromFrames):
 
 
 class CropSink:
-    """Listens to the sink of `faces`, which hands on every frame with its boxes."""
+    """Cuts the faces of one clip out of the frames that the sink of `faces` passes on."""
 
     def __init__(self, crops: Crops, faces: FaceSink) -> None:
         self._crops, self._faces = crops, faces
@@ -91,9 +92,22 @@ class CropSink:
         faces.listen(self._cut_faces)
 
     def push(self, seconds: float, rgb: Rgb) -> None:
-        """Nothing: the frame comes back from `faces` once its boxes are known."""
+        """Does nothing: the frame comes back from `faces` once its boxes are known.
+
+        Args:
+            seconds: Not used.
+            rgb: Not used.
+        """
 
     def finish(self) -> Track:
+        """Ends the clip.
+
+        Returns:
+            The crops of the face that `faces` shows.
+
+        Raises:
+            BadClip: As `faces` raises it: no frame, or no face.
+        """
         faces = self._faces.finish()
         pictures = [
             cut.get(number) if number is not None else None
@@ -132,14 +146,31 @@ class CropSink:
 
 
 def square(box: Box, margin: float) -> tuple[int, int, int]:
-    """Left, top and side in whole pixels of the square around a box; see `Crops`. It may reach
-    beyond the frame."""
+    """Places the square around a box; see `Crops`.
+
+    Args:
+        box: A face, in pixels of its frame.
+        margin: Share of the box's longer side that is added on every side.
+
+    Returns:
+        Left, top and side in whole pixels; the square may reach beyond the frame.
+    """
     side = max(1, round(max(box.right - box.left, box.bottom - box.top) * (1 + 2 * margin)))
     return round((box.left + box.right - side) / 2), round((box.top + box.bottom - side) / 2), side
 
 
 def cut_square(rgb: Rgb, box: Box, margin: float, size: int) -> Rgb:
-    """The square around a box as (size, size, 3); pixels beyond the frame repeat its edge."""
+    """Cuts the square around a box; pixels beyond the frame repeat its edge.
+
+    Args:
+        rgb: The frame.
+        box: A face, in pixels of the frame.
+        margin: Share of the box's longer side that is added on every side.
+        size: Side of the result in pixels.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
     import cv2
 
     left, top, side = square(box, margin)

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 class Denoise(FromTracks):
     """Mono sound with its steady noise reduced.
 
-    values, seconds, valid, notes: as those of the input, sample by sample.
+    values, seconds, valid, notes: As those of the input, sample by sample.
 
     In each frequency bin, the magnitude |X| of each frame becomes max(|X| - strength * N, floor *
     |X|); the phase stays. N, the noise, is the mean magnitude of the clip's quietest frames, the
-    share `noise_share` of all (Boll takes those without speech, which a clip does not tell): it is
+    share `noise_share` of all (Boll takes those without speech, which a clip does not mark): it is
     a clip's own, so that nothing is learned from other clips. Digital silence is not counted among
     them: it says nothing of the noise elsewhere. Boll's reduction of what noise is left, by
     comparing neighbouring frames, is not made.
@@ -70,17 +70,34 @@ class Denoise(FromTracks):
 
     @property
     def stft(self) -> Stft:
+        """The frames that the noise is subtracted in."""
         return Stft(self.rate_hz, self.window_s, self.window_s / 4)
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return same_sound(self.name, needs["input"], self.rate_hz)
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Reduces the noise of one clip.
+
+        Args:
+            clip: The clip; not used.
+            inputs: Its sound, under the role `input`.
+
+        Returns:
+            The sound with less noise.
+        """
         sound = inputs["input"]
         return with_values(sound, self.cleaned(sound.values))
 
     def cleaned(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(time,) -> (time,)"""
+        """Subtracts the noise from samples.
+
+        Args:
+            values: (time,) samples.
+
+        Returns:
+            (time,) samples.
+        """
         transform = _transform(self.stft)
         least = max(len(values), transform.m_num)
         spectrum = transform.stft(np.pad(values.astype(np.float64), (0, least - len(values))))
@@ -96,8 +113,14 @@ class Denoise(FromTracks):
         return sound[: len(values)]
 
     def noise(self, loud: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(bin, frame) magnitudes -> (bin,) mean magnitude of the quietest frames that are not
-        silent."""
+        """Measures the noise in the quietest frames that are not silent.
+
+        Args:
+            loud: (bin, frame) magnitudes.
+
+        Returns:
+            (bin,) their mean over these frames; zeros where every frame is silent.
+        """
         power = (loud**2).sum(axis=0)
         sounding = np.flatnonzero(power > 0)
         if not len(sounding):

@@ -21,6 +21,7 @@ from extractors.base import Runtime
 from extractors.weights import Weights, folded, load_state
 
 ENGINES = ("auto", "torch", "openvino")
+"""What a recipe may ask for."""
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """(batch, size, size, 3) -> (batch, dim)."""
@@ -29,6 +30,7 @@ _CPU_BATCH = 8
 """More at once gains nothing on a CPU. Never another number, since torch takes another way for a
 batch of 1, with other last bits."""
 _CUDA_BATCH = 256
+"""Rows of one pass on a CUDA device where the runtime does not say."""
 
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -42,20 +44,25 @@ _OUT_OF_MEMORY = (
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Which network: all that its numbers depend on. `identity` is that of the weights, so that a
-    changed file is loaded anew."""
+    """Which network: all that its numbers depend on."""
 
     depth: int
     weights: str
+    """A name or a path; see `extractors.weights`."""
     identity: str | None
+    """Identity of the weights, so that a changed file is loaded anew."""
     seed: int | None
+    """Seed of random weights; None for others."""
     size: int
+    """Height and width of the images in pixels."""
     precision: str
 
 
 class Engine:
-    """A loaded network. Runs any number of rows in passes of `batch`, a number that is halved where
-    memory runs out."""
+    """A loaded network, which runs any number of rows in passes of `batch`.
+
+    `batch` is halved where memory runs out.
+    """
 
     def __init__(self, compile_for: Callable[[int], Forward], batch: int, dim: int) -> None:
         self.batch, self._dim = batch, dim
@@ -98,8 +105,18 @@ class Engine:
 
 @functools.cache
 def load(spec: NetworkSpec, runtime: Runtime) -> Engine:
-    """The engine for this network, made once a process. ValueError where the engine cannot give the
-    precision asked for."""
+    """Loads a network, once a process.
+
+    Args:
+        spec: The network.
+        runtime: Which engine runs it, with how many threads and rows at once.
+
+    Returns:
+        The engine.
+
+    Raises:
+        ValueError: The engine cannot give the precision asked for, or is unknown.
+    """
     if resolve(runtime.engine) == "torch":
         return _torch_engine(spec, runtime)
     _check_precision(spec.precision, "cpu")
@@ -111,8 +128,18 @@ def load(spec: NetworkSpec, runtime: Runtime) -> Engine:
 
 
 def resolve(engine: str) -> str:
-    """`torch` or `openvino` for `auto`: asks torch for a CUDA device, and so imports it, but for a
-    torch that was built without CUDA."""
+    """Decides which engine runs.
+
+    Args:
+        engine: One of `ENGINES`. For `auto` torch is asked for a CUDA device, and so imported, but
+            for a torch that was built without CUDA.
+
+    Returns:
+        `torch` or `openvino`.
+
+    Raises:
+        ValueError: The engine is unknown.
+    """
     if engine not in ENGINES:
         raise ValueError(f'engine = "{engine}" is unknown; expected {", ".join(ENGINES)}')
     if engine != "auto":
@@ -131,8 +158,20 @@ def _torch_engine(spec: NetworkSpec, runtime: Runtime) -> Engine:
 def torch_engine(
     depth: int, state: Callable[[], Weights], runtime: Runtime, precision: str = "float32"
 ) -> Engine:
-    """An engine for weights that no file or seed gives; `state` is called at the first row. Made
-    anew at every call."""
+    """Makes an engine for weights that no file or seed gives; a new one at every call.
+
+    Args:
+        depth: Layers of the ResNet.
+        state: Gives the weights; called at the first row.
+        runtime: Rows at once.
+        precision: `float32`, `bfloat16` or `float16`.
+
+    Returns:
+        The engine, on a CUDA device where there is one.
+
+    Raises:
+        ValueError: There is no CUDA device, and the precision needs one.
+    """
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -202,8 +241,10 @@ def _openvino_forward(spec: NetworkSpec, threads: int | None, batch: int) -> For
 
 
 def _openvino_graph(depth: int, state: Weights, shape: tuple[int, int, int, int]) -> Any:
-    """The network node by node, which needs no torch; `openvino.convert_model` would also report
-    its use over the network."""
+    """The network node by node.
+
+    This needs no torch; `openvino.convert_model` would also report its use over the network.
+    """
     import openvino
     from openvino import opset13 as ops
 

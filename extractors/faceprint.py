@@ -1,5 +1,7 @@
-"""A fingerprint of the face and its motion that survives re-encoding, other picture sizes and other
-brightness."""
+"""A fingerprint of the face and its motion, to find copies of a clip.
+
+It survives re-encoding, other picture sizes and other brightness.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,25 +24,25 @@ _THUMB_PX = 256
 _MARGIN = 0.25
 """Share of the box's longer side that is added on every side."""
 _SIDE = 24
+"""Pixels along a side of the picture that is transformed."""
 _FINER = 4
 """The region is sampled so many times finer and then averaged, so that no detail is folded into a
 lower frequency."""
 _NUMBERS = 32
+"""Coefficients that are kept of a picture."""
 
 
 @dataclass(frozen=True)
 class FacePrint(FromFrames):
-    """How the grey levels of the face lie, in 32 numbers a frame: the lowest frequencies of a
-    discrete cosine transform.
+    """The lowest frequencies of the face's grey levels, in 32 numbers a frame.
 
     values: (time, 32) float32, the coefficients of the orthonormal DCT-II of a picture of 24 x 24
-        pixels, without the mean, in the order
-    of rising frequency (i + j, then i), divided by the root of the sum of their squares. Row k is
-    the frame of row k of `faces`; `valid`
-    is False, and the values NaN, where no face was seen or where the picture is of one grey.
+        pixels, without the mean, in the order of rising frequency (i + j, then i), divided by the
+        root of the sum of their squares. Row k is the frame of row k of `faces`.
+    valid: False, and the values NaN, where no face was found or where the picture is of one grey.
 
     The picture is the square around the MEDIAN of the boxes of the clip, with a margin of a quarter
-    of its side: it stands still while the head moves, so that the numbers tell the motion too.
+    of its side: it stands still while the head moves, so that the numbers hold the motion too.
     Crops that follow the detector's box do not serve: from one encoding to the next the box jitters
     by more than an encoder changes a picture. (Signs of such coefficients, 64 bits a crop, differed
     in 5 % of the bits between encodings of one clip, in up to 25 %, and in 14 % between two
@@ -53,7 +55,9 @@ class FacePrint(FromFrames):
     roles: ClassVar[tuple[str, ...]] = ("frames", "faces")
 
     frames: str = "frames"
+    """The feature whose frames are transformed."""
     faces: str = "faces"
+    """The feature that follows the face."""
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         units = "DCT coefficients of the face's grey levels, re their root sum of squares"
@@ -64,14 +68,18 @@ class FacePrint(FromFrames):
 
 
 class _Thumb(NamedTuple):
+    """A small grey picture of one frame."""
+
     grey: NDArray[np.uint8]
     scale: float
     """Pixels of the thumbnail for each pixel of the frame."""
 
 
 class FacePrintSink:
-    """Listens to the sink of `faces`, which hands on every frame; small grey pictures wait until
-    the end of the clip."""
+    """Keeps small grey pictures of the frames that the sink of `faces` passes on.
+
+    They wait until the end of the clip, when it is known where the face is.
+    """
 
     def __init__(self, faces: FaceSink) -> None:
         self._faces = faces
@@ -79,9 +87,22 @@ class FacePrintSink:
         faces.listen(self._keep_thumbnail)
 
     def push(self, seconds: float, rgb: Rgb) -> None:
-        """Nothing: the frame comes back from `faces` once its boxes are known."""
+        """Does nothing: the frame comes back from `faces` once its boxes are known.
+
+        Args:
+            seconds: Not used.
+            rgb: Not used.
+        """
 
     def finish(self) -> Track:
+        """Ends the clip.
+
+        Returns:
+            The coefficients of every frame.
+
+        Raises:
+            BadClip: As `faces` raises it: no frame, or no face.
+        """
         faces = self._faces.finish()
         scales = np.array([thumb.scale for thumb in self._thumbs], np.float64)
         left, top, right, bottom = np.median(
@@ -114,8 +135,10 @@ def _thumbnail(rgb: Rgb) -> _Thumb:
 
 
 def _region(grey: NDArray[np.uint8], x: float, y: float, side: float) -> NDArray[np.float32]:
-    """(24, 24): the square of the face's side and its margins, its centre at x, y to a part of a
-    pixel; edges are repeated."""
+    """(24, 24): the square of the face's side and its margins; edges are repeated.
+
+    Its centre is at x, y to a part of a pixel.
+    """
     import cv2
 
     fine = _SIDE * _FINER

@@ -1,9 +1,10 @@
 """Faces: where the one face that a clip shows is, in every frame.
 
-A frame is looked at every `every_s`. Where the faces of two looks pair up one to one, the boxes of
-the frames between lie on a straight line; where they do not, every frame between is looked at, and
-so is every frame while a face that was there is missing. Nothing is linked or interpolated across a
-change of scene. Frames are held from one look to the next and no longer.
+The detector runs on a frame every `every_s`. Where the faces of two such frames pair up one to one,
+the boxes of the frames between lie on a straight line; where they do not, the detector runs on
+every frame between, and so it does on every frame while a face that was there is missing. Nothing
+is linked or interpolated across a change of scene. Frames wait from one detection to the next and
+no longer.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ Listener = Callable[[Rgb, float, Mapping[int, Box]], None]
 number of their face."""
 
 _THUMB_PX = 32
+"""Side of the thumbnails that changes of scene are found in."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,16 @@ class Faces(FromFrames):
     """The box of one face in every frame, and how many faces the frame shows.
 
     values: (time, 6) float32: left, top, right, bottom in pixels of the decoded frame (x to the
-        right, y down), the detector's score, and
-    the number of faces seen. Row k is the frame of row k of `frames`; between two looks box and
-    score are interpolated linearly. `valid`
-    is False where the face was not seen: box and score are NaN there, and only the number of faces
-    (0 or more) is a measurement.
+        right, y down), the detector's score, and the number of faces found. Row k is the frame of
+        row k of `frames`; between two detections box and score are interpolated linearly.
+    valid: False where the face was not found: box and score are NaN there, and only the number of
+        faces (0 or more) is a measurement.
+    notes: `many_faces` (two or more in over a tenth of the frames: who speaks is ambiguous),
+        `face_gaps` (some rows are not valid), `face_changes` (the rows show more than one track:
+        after a cut or a long gap it may be another person).
 
     One face is followed: the largest (area times time) among those alive in the frame; while it is
-    missing for a moment nobody takes its place. Notes: `many_faces` (two or more in over a tenth of
-    the frames: who speaks is ambiguous), `face_gaps` (some rows are not valid), `face_changes` (the
-    rows show more than one track: after a cut or a long gap it may be another person).
+    missing for a moment nobody takes its place.
     """
 
     name: ClassVar[str] = "faces"
@@ -59,20 +61,20 @@ class Faces(FromFrames):
     roles: ClassVar[tuple[str, ...]] = ("frames",)
 
     frames: str = "frames"
-    """The feature whose frames are looked at."""
+    """The feature whose frames are searched for faces."""
     detector: str = "blazeface_short"
     """A name in `extractors.detectors.DETECTORS`."""
     min_score: float = 0.6
     """A hit counts from this score on; its scale is the detector's (a probability for BlazeFace).
     """
     every_s: float = 0.3
-    """Time from one look to the next; every frame is looked at where the largest face comes, goes
-    or is missed."""
+    """Time from one detection to the next; the detector runs on every frame where the largest face
+    comes, goes or is missed."""
     missing_s: float = 0.5
     """A face that comes back within this time is the same face. Its rows in between are not valid.
     """
     min_lasting_s: float = 0.5
-    """A face counts when it is seen for so long without a break, or for half of a clip that is
+    """A face counts when it is found for so long without a break, or for half of a clip that is
     shorter than twice this."""
     cut_difference: float = 20.0
     """The scene changes where two successive frames, as grey thumbnails, differ by more than this
@@ -127,10 +129,10 @@ class FaceSink:
         self._clip, self._faces, self._detect = clip, faces, detect
         self._tracks = FaceTracker(faces.missing_s)
         self._buffered: list[_BufferedFrame] = []
-        """Frames that wait for the next look."""
+        """Frames that wait for the next detection."""
         self._thumb: NDArray[np.int16] | None = None
         self._last_detection: tuple[float, list[Box]] | None = None
-        """The last look of this scene."""
+        """Time and boxes of the last frame of this scene that the detector ran on."""
         self._detections = self._hits = 0
         self._best_score = 0.0
         self._listeners: list[Listener] = []
@@ -139,11 +141,20 @@ class FaceSink:
         """After `finish`: the number of the face that each row shows, None where not valid."""
 
     def listen(self, listener: Listener) -> None:
-        """Hand every frame to `listener` as soon as its boxes are final, which is at most one look
-        later."""
+        """Passes every frame on as soon as its boxes are final: at most one detection later.
+
+        Args:
+            listener: What takes each frame and its boxes.
+        """
         self._listeners.append(listener)
 
     def push(self, seconds: float, rgb: Rgb) -> None:
+        """Takes the next frame, and runs the detector on it where that is due.
+
+        Args:
+            seconds: The frame's time stamp.
+            rgb: Its pixels.
+        """
         thumb = _thumbnail(rgb)
         if (
             self._thumb is not None
@@ -156,6 +167,14 @@ class FaceSink:
             self._assign_boxes()
 
     def finish(self) -> Track:
+        """Ends the clip; a second call gives the same again.
+
+        Returns:
+            The boxes of the face that the clip shows.
+
+        Raises:
+            BadClip: NO_VIDEO where no frame came, NO_FACE where no face lasted long enough.
+        """
         if self._outcome is None:
             self._end_scene()
             self._outcome = self._result()
@@ -176,7 +195,7 @@ class FaceSink:
         self._last_detection = None
 
     def _assign_boxes(self) -> None:
-        """Look at the last frame held, and give every frame held its boxes."""
+        """Detects faces in the last waiting frame, and gives every waiting frame its boxes."""
         *waiting, last = self._buffered
         before, present = self._last_detection, self._tracks.present()
         found = self._detected(last)
@@ -253,6 +272,18 @@ class FaceSink:
 
 
 def face_sink(subject: str, sink: Sink) -> FaceSink:
+    """Checks that an input is made by `faces`, whose sink passes frames on.
+
+    Args:
+        subject: Beginning of the sentence that refuses it, up to "need" or "needs".
+        sink: The sink of the input.
+
+    Returns:
+        The same sink.
+
+    Raises:
+        ValueError: It is the sink of another extractor.
+    """
     if not isinstance(sink, FaceSink):
         raise ValueError(
             f"{subject} a feature made by `faces`, got a {type(sink).__name__}; name that feature"
@@ -261,8 +292,7 @@ def face_sink(subject: str, sink: Sink) -> FaceSink:
 
 
 def _thumbnail(rgb: Rgb) -> NDArray[np.int16]:
-    """(32, 32) grey levels; a large frame is thinned out first, which costs a tenth of averaging it
-    whole."""
+    """(32, 32) grey levels; a large frame is thinned out first, at a tenth of the cost."""
     import cv2
 
     step = max(1, min(rgb.shape[:2]) // (4 * _THUMB_PX))

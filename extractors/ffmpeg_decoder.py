@@ -96,8 +96,14 @@ class FfmpegDecoder:
         self._errors.close()
 
     def frames(self) -> Iterator[tuple[VideoFrame | AudioFrame, Fraction]]:
-        """Frames and samples as they come, each with its time stamp in seconds. BadClip where
-        ffmpeg gives up, or takes too long."""
+        """Reads frames and samples as they come.
+
+        Yields:
+            Each with its time stamp in seconds.
+
+        Raises:
+            BadClip: ffmpeg gives up, or takes too long.
+        """
         try:
             with av.open(_Pipe(self._process, self._deadline), mode="r", format="nut") as container:
                 for stream in container.streams.video:
@@ -127,8 +133,10 @@ class FfmpegDecoder:
         return stamp - self._late
 
     def _rounding(self, first: Fraction) -> Fraction:
-        """How far ffmpeg moved the sound within a tick of the container, which can be as long as a
-        packet (AVI)."""
+        """How far ffmpeg moved the sound within a tick of the container.
+
+        A tick can be as long as a packet (AVI).
+        """
         packets = self._audio
         start = None if packets is None else packets.items[0].pts
         if packets is None or start is None:
@@ -140,8 +148,10 @@ class FfmpegDecoder:
         return math.ceil(_SHIFT_S / time_base)
 
     def _check_exit(self) -> None:
-        """After the last frame. A process that still writes is one that nobody reads any more, and
-        no fault of its own."""
+        """Refuses the clip where ffmpeg ended with an error, after the last frame.
+
+        A process that still writes is one that nobody reads any more, and no fault of its own.
+        """
         try:
             code = self._process.wait(min(2.0, self._deadline.left_s()))
         except subprocess.TimeoutExpired:
@@ -231,5 +241,5 @@ def _words(sink: Any) -> list[str]:
 
 
 def _plain(line: str) -> str:
-    """Without the address of the object that speaks."""
+    """A line of ffmpeg without the address of the object that speaks."""
     return re.sub(r"^\[[^\]]*\]\s*", "", line)

@@ -1,9 +1,9 @@
-"""Media files: what their header says (`probe`), and one pass from a file to samples and grid
-frames (`decode`).
+"""Media files: what their header says (`probe`), and one pass over what they hold (`decode`).
 
 Everything is decoded once: one open, one reading, for the sound and for any number of frame grids
-(see `extractors.frames` for what a grid is). Frames are handed on one by one; the compressed
-packets of the file and the samples of the clip are what stays in memory.
+(see `extractors.frames` for what a grid is). Frames are passed on one by one; the compressed
+packets of the file and the samples of the clip are what stays in memory. PyAV and ffmpeg are
+imported where a file is opened, so that nobody waits for them who opens none.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,16 +28,18 @@ if TYPE_CHECKING:
 __all__ = ["DECODED_BY_FFMPEG", "DECODERS", "Decoded", "Limits", "decode", "probe"]
 
 DECODERS = ("pyav", "ffmpeg")
+"""Names of the decoders, which give the same bits."""
 DECODED_BY_FFMPEG = "decoded_by_ffmpeg"
 """Note: PyAV has no decoder for the clip's codec, and the second decoder was used though the first
 was asked for."""
 
 Push = Callable[[float, Rgb], None]
+"""push(seconds, rgb): takes a frame's time stamp and its pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What is left of a decode when the frames have been handed on."""
+    """What is left of a decode when the frames have been passed on."""
 
     pcm: Pcm | None
     """None where sound was not asked for, or there is not a sample of it in the clip."""
@@ -46,14 +48,23 @@ class Decoded:
 
 
 def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
-    """The clip with its stream facts. The packets are read, so that a file cut short is told from a
-    shorter one; none is decoded.
+    """Reads the stream facts of a clip.
 
-    A stream that declares itself but holds no packet counts as absent. `duration_s` of a span is
-    the part of it that the file covers.
-    BadClip: EMPTY_FILE, FORBIDDEN, UNREADABLE, TRUNCATED, CORRUPT (the container breaks off),
-        TOO_LARGE, TOO_LONG, TIMED_OUT.
-    OSError where the file is missing or the disk fails.
+    The packets are read, so that a file cut short is told from a shorter one; none is decoded. A
+    stream that declares itself but holds no packet counts as absent.
+
+    Args:
+        clip: The clip as its corpus describes it.
+        path: Its file.
+        limits: What the clip may ask for.
+
+    Returns:
+        The clip with its facts; `duration_s` of a span is the part of it that the file covers.
+
+    Raises:
+        BadClip: EMPTY_FILE, FORBIDDEN, UNREADABLE, TRUNCATED, CORRUPT (the container breaks off),
+            TOO_LARGE, TOO_LONG, TIMED_OUT.
+        OSError: The file is missing or the disk fails.
     """
     from extractors.container import opened
 
@@ -79,20 +90,32 @@ def decode(
     limits: Limits,
     decoder: str = "pyav",
 ) -> Decoded:
-    """One pass over the clip: its samples, and for each grid (cadence, or grid times a second ->
-    receiver) its frames, in order of time.
+    """Decodes a clip in one pass: its samples, and the frames of every grid in order of time.
 
-    A receiver is called with (the frame's own time stamp in seconds, (height, width, 3) uint8 RGB),
-    once for each grid time; the same array goes to all receivers, so none may write to it. A clip
-    without video calls none. The clip's span and region are kept to: frames outside are not
-    converted and samples are cut to the span exactly.
+    The clip's span and region are kept to: frames outside are not converted and samples are cut to
+    the span exactly.
 
-    `decoder`: `pyav`, or `ffmpeg` for the binary that imageio-ffmpeg brings; both give the same
-    bits. Where PyAV has no decoder for a codec, ffmpeg is used and the result's notes say
-    `decoded_by_ffmpeg`.
+    Args:
+        clip: The clip.
+        path: Its file.
+        audio: Whether the samples are wanted.
+        grids: Cadence, or grid times a second -> receiver. A receiver is called with (the frame's
+            own time stamp in seconds, (height, width, 3) uint8 RGB), once for each grid time; the
+            same array goes to all receivers, so none may write to it. A clip without video calls
+            none.
+        limits: What the clip may ask for.
+        decoder: `pyav`, or `ffmpeg` for the binary that imageio-ffmpeg brings; both give the same
+            bits. Where PyAV has no decoder for a codec, ffmpeg is used and the result's notes say
+            `decoded_by_ffmpeg`.
 
-    BadClip as in `probe`; and CORRUPT where a packet that the wanted frames or samples need is
-    refused by its decoder, or a frame comes out with damage concealed.
+    Returns:
+        The samples and what was noted.
+
+    Raises:
+        BadClip: For the reasons of `probe`; and CORRUPT where a packet that the wanted frames or
+            samples need is refused by its decoder, or a frame comes out with damage concealed.
+        OSError: The file is missing or the disk fails.
+        ValueError: The decoder is unknown.
     """
     if decoder not in DECODERS:
         raise ValueError(f"decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
@@ -113,7 +136,7 @@ def _cadence(grid: Cadence | float) -> Cadence:
 
 
 def _check(clip: Clip, path: Path, content: "Content", limits: Limits) -> None:
-    """What the header and the packets condemn."""
+    """Refuses a clip that its header or its packets put beyond a limit."""
     for packets in (content.video, content.audio):
         if packets is not None:
             check_samples(
@@ -133,7 +156,7 @@ def _check(clip: Clip, path: Path, content: "Content", limits: Limits) -> None:
 
 
 def _length_s(packets: "Packets[VideoStream] | Packets[AudioStream]") -> float:
-    """By the header; by the packets where it does not say."""
+    """Seconds of a stream by the header; by the packets where it does not say."""
     if packets.stream.duration is not None:
         return float(packets.stream.duration * packets.time_base)
     return float((packets.end_s or 0) - (packets.first_s or 0))
@@ -184,8 +207,11 @@ def _video_facts(clip: Clip, packets: "Packets[VideoStream]") -> Clip:
 
 
 def _variable(packets: "Packets[VideoStream]") -> bool | None:
-    """Intervals differ by more than a tenth of the middle one, and by more than the container's
-    rounding; None without time stamps."""
+    """Whether intervals differ by more than their rounding; None without time stamps.
+
+    They must differ by more than a tenth of the middle one, and by more than the container's
+    rounding.
+    """
     stamps = packets.stamps
     if stamps is None or len(stamps) < 3:
         return None if stamps is None else False

@@ -24,10 +24,9 @@ class Mfcc(MelFeature):
     """MFCC as `librosa.feature.mfcc` defines them, then the derivatives of `librosa.feature.delta`.
 
     values: (time, (deltas + 1) * n_mfcc) float32: coefficients 0 to n_mfcc - 1 of the orthonormal
-        DCT-II of the log-mel power in dB,
-    then their first derivative per row, then their second. Row i is centred at i * hop_s (see
-    `centre`); every row is valid.
-    BadClip TOO_SHORT for a clip without a whole frame.
+        DCT-II of the log-mel power in dB, then their first derivative per row, then their second.
+        Row i is centred at i * hop_s (see `centre`).
+    valid: True throughout.
     """
 
     name: ClassVar[str] = "mfcc"
@@ -35,6 +34,7 @@ class Mfcc(MelFeature):
 
     n_mels: int = 128
     n_mfcc: int = 40
+    """Coefficients of a row, from the lowest on."""
     deltas: int = 2
     """Highest order of derivative; 0: the coefficients alone."""
     delta_width: int = 9
@@ -66,6 +66,18 @@ class Mfcc(MelFeature):
         )
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Measures one clip.
+
+        Args:
+            clip: The clip.
+            inputs: Its sound, under the role `audio`.
+
+        Returns:
+            The coefficients; see the class for their form.
+
+        Raises:
+            BadClip: TOO_SHORT for a clip without a whole frame.
+        """
         from scipy.fft import dct
 
         decibels = self.decibels(clip, inputs)
@@ -83,12 +95,19 @@ class Mfcc(MelFeature):
 
 
 def derivative(rows: NDArray[np.float32], order: int, width: int) -> NDArray[np.float32]:
-    """The derivative of a polynomial of degree `order`, fitted over `width` rows (Savitzky and
-    Golay, 1964), per row.
+    """Derives rows in time by fitting a polynomial of degree `order` (Savitzky and Golay, 1964).
 
-    The first and last width // 2 rows take it from the first and last whole fit. A clip with fewer
-    rows than `width` has none: its first and last row are repeated beyond its ends instead (librosa
-    refuses such a clip and names this way out).
+    The first and last width // 2 rows take their derivative from the first and last whole fit. A
+    clip with fewer rows than `width` has none: its first and last row are repeated beyond its ends
+    instead (librosa refuses such a clip and names this way out).
+
+    Args:
+        rows: (time, ...).
+        order: Order of the derivative.
+        width: Rows that the polynomial is fitted over; odd.
+
+    Returns:
+        The derivative per row, of the shape of `rows`.
     """
     from scipy.ndimage import correlate1d
 
@@ -103,8 +122,10 @@ def derivative(rows: NDArray[np.float32], order: int, width: int) -> NDArray[np.
 
 @cache
 def _fits(order: int, width: int) -> NDArray[np.float32]:
-    """(width, width): row i holds the weights that give the derivative at row i of one fit, read
-    off the filter's answer to unit pulses."""
+    """(width, width): row i holds the weights that give the derivative at row i of one fit.
+
+    They are read off the filter's answer to unit pulses.
+    """
     from scipy.signal import savgol_filter
 
     fits: NDArray[np.float32] = savgol_filter(

@@ -23,6 +23,14 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Adds the branch to the shortcut.
+
+        Args:
+            x: (n, inputs, height, width).
+
+        Returns:
+            (n, outputs, height / stride, width / stride).
+        """
         shortcut = x if self.downsample is None else self.downsample(x)
         for i in range(1, self.last + 1):
             x = self.get_submodule(f"bn{i}")(self.get_submodule(f"conv{i}")(x))
@@ -35,7 +43,7 @@ class ResNetModule(nn.Module):
     """(n, height, width, 3) uint8 RGB -> (n, dim): output of the global average pool.
 
     ImageNet's normalisation is part of the network. The classifier `fc` is not run; it is there so
-    that a state dict of torchvision's loads whole.
+    that a state dict of torchvision's loads as it is.
     """
 
     mean: Tensor
@@ -58,6 +66,14 @@ class ResNetModule(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(STD, device="cpu"), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Embeds images.
+
+        Args:
+            images: (n, height, width, 3) uint8.
+
+        Returns:
+            (n, dim) float32.
+        """
         x = ((images.float() - self.mean) / self.std).permute(
             0, 3, 1, 2
         )  # NHWC seen as NCHW: channels_last without a copy
@@ -71,8 +87,15 @@ class ResNetModule(nn.Module):
 
 
 def build(depth: int, state: Weights) -> ResNetModule:
-    """The network with these weights, for inference. Built without touching torch's random
-    numbers."""
+    """Builds the network for inference, without touching torch's random numbers.
+
+    Args:
+        depth: Layers of the ResNet.
+        state: Its weights.
+
+    Returns:
+        The network on the CPU, without gradients.
+    """
     with torch.device("meta"):
         network = ResNetModule(depth, classes=len(state["fc.bias"]))
     network.load_state_dict(
@@ -82,8 +105,17 @@ def build(depth: int, state: Weights) -> ResNetModule:
 
 
 def fold(network: ResNetModule, depth: int) -> ResNetModule:
-    """Batch normalisations taken into the convolutions before them: the same function in fewer
-    passes over memory."""
+    """Takes batch normalisations into the convolutions before them.
+
+    It is the same function in fewer passes over memory.
+
+    Args:
+        network: What `build` gave; it is changed.
+        depth: Its layers.
+
+    Returns:
+        The same network.
+    """
     for conv in architecture.convs(depth):
         kernel, norm = network.get_submodule(conv.name), network.get_submodule(conv.norm)
         network.set_submodule(conv.name, fuse_conv_bn_eval(kernel, norm))  # type: ignore[arg-type, type-var]

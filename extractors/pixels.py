@@ -37,28 +37,54 @@ class DisplayFacts:
     colorspace: int
     """AVColorSpace, as the stream declares it."""
     full_range: bool
+    """Whether levels take 0..255 rather than 16..235."""
     rotation_deg: int
     """How far the frame is to be turned counterclockwise (the display matrix of phones): 0, 90, 180
     or 270."""
 
 
 def display_facts(frame: VideoFrame) -> DisplayFacts:
+    """Reads how a frame is to be shown.
+
+    Args:
+        frame: A decoded frame.
+
+    Returns:
+        Its colour space, range and rotation.
+    """
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
     return DisplayFacts(int(frame.colorspace), full, quarter_turns(frame.rotation))
 
 
 def quarter_turns(degrees: float) -> int:
-    """The nearest multiple of 90 in 0..270."""
+    """Rounds an angle to a quarter turn.
+
+    Args:
+        degrees: Any angle.
+
+    Returns:
+        The nearest multiple of 90 in 0..270.
+    """
     return round(degrees / 90) % 4 * 90
 
 
 def to_rgb(frame: VideoFrame, display: DisplayFacts, region: str | None = None) -> Rgb:
-    """(height, width, 3) uint8, upright, its own memory; of the `left` or `right` half where
-    `region` says so.
+    """Converts a frame to RGB.
 
     A half is width // 2 columns wide, so that the middle column of an odd width belongs to neither.
     Pixels that are not square stay as they are: an anamorphic recording comes out as wide as it is
     stored.
+
+    Args:
+        frame: A decoded frame.
+        display: How it is to be shown.
+        region: `left` or `right` for a half of the upright frame; None for all of it.
+
+    Returns:
+        (height, width, 3) uint8, upright, with memory of its own.
+
+    Raises:
+        ValueError: There is no such region.
     """
     source = ColorRange.JPEG if display.full_range else ColorRange.MPEG
     rgb = _reformatter().reformat(

@@ -2,7 +2,7 @@
 
 graph = Graph({"audio": Audio(), "mfcc": Mfcc()})
 graph.specs["mfcc"].fingerprint
-measure(graph, {"mfcc"}, clip, path, media)      -> {"mfcc": Track or BadClip}
+measure(graph, {"mfcc"}, clip, path, media)    -> {"mfcc": Track or BadClip}
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping
@@ -33,6 +33,7 @@ from manifests.tracks import Track
 
 T = TypeVar("T")
 Outcome = Track | BadClip
+"""What became of a feature of a clip."""
 
 
 class PlanError(ValueError):
@@ -41,12 +42,15 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True)
 class Media:
-    """How clips are decoded. It changes no number, only what is refused, and so is no part of a
-    fingerprint."""
+    """How clips are decoded.
+
+    It changes no number, only what is refused, and so is no part of a fingerprint.
+    """
 
     decoder: str = "pyav"
     """`pyav`, or `ffmpeg` for the second decoder; both give the same frames, bit for bit."""
     limits: Limits = field(default_factory=Limits)
+    """What a clip may ask for."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,10 @@ class Graph:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Every name after the names that it needs."""
+        """Every name after the names that it needs.
+
+        PlanError where a need is not there, or features need each other in a circle.
+        """
         for name, extractor in self.extractors.items():
             for role, need in extractor.needs.items():
                 if need not in self.extractors:
@@ -80,6 +87,10 @@ class Graph:
 
     @cached_property
     def specs(self) -> Mapping[str, FeatureSpec]:
+        """Name -> spec of each feature, in order.
+
+        ValueError where an input has a form that its extractor cannot work on.
+        """
         specs: dict[str, FeatureSpec] = {}
         for name in self.order:
             extractor = self.extractors[name]
@@ -89,7 +100,14 @@ class Graph:
         return specs
 
     def closure(self, names: Collection[str]) -> tuple[str, ...]:
-        """The names and all that they need, in order."""
+        """Adds to some features all that they need.
+
+        Args:
+            names: Names of features.
+
+        Returns:
+            These names and those of their needs, in order.
+        """
         wanted = set(names)
         for name in reversed(self.order):
             if name in wanted:
@@ -97,7 +115,14 @@ class Graph:
         return tuple(name for name in self.order if name in wanted)
 
     def encoders(self, names: Collection[str]) -> dict[str, Encoder]:
-        """Those of the names that are encoders, in order."""
+        """Picks the encoders among some features.
+
+        Args:
+            names: Names of features.
+
+        Returns:
+            Name -> encoder, in order.
+        """
         return {
             name: extractor
             for name in self.order
@@ -105,7 +130,17 @@ class Graph:
         }
 
     def cadence(self, name: str) -> Cadence:
-        """The times of the grid that a feature of frames is measured on."""
+        """Finds the time grid that a feature of frames is measured on.
+
+        Args:
+            name: Name of the feature.
+
+        Returns:
+            The times of its grid.
+
+        Raises:
+            PlanError: It needs a track, no frames, or frames of several grids.
+        """
         needs = self.closure([name])
         if made := next(
             (need for need in needs if not isinstance(self.extractors[need], FromFrames)), None
@@ -132,7 +167,21 @@ class Graph:
 def measure(
     graph: Graph, wanted: Collection[str], clip: Clip, path: Path, media: Media
 ) -> dict[str, Outcome]:
-    """Every wanted feature of one clip, from one decode: a track, or why there is none."""
+    """Measures features of one clip from one decode.
+
+    Args:
+        graph: All features of the recipe.
+        wanted: Names of the features that are measured.
+        clip: The clip.
+        path: Its file.
+        media: How it is decoded.
+
+    Returns:
+        Name -> a track, or why there is none, for every wanted feature.
+
+    Raises:
+        OSError: The file is missing or the disk fails.
+    """
     names = graph.closure(wanted)
     sinks = _sinks(graph, names, set(wanted), clip)
     waves = [
@@ -162,7 +211,7 @@ def measure(
 
 
 class _ClipOutcomes(dict[str, Outcome]):
-    """What is known of one clip so far."""
+    """What is known of one clip so far, and what its extractors share."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -171,7 +220,7 @@ class _ClipOutcomes(dict[str, Outcome]):
 
 @dataclass(frozen=True)
 class _ClipInputs:
-    """`Inputs` for one extractor: its needs by role, all present."""
+    """The inputs of one extractor: its needs by role, all present."""
 
     names: tuple[tuple[str, str], ...]
     """Role and feature of each need: what is shared is shared by those with the same needs."""
@@ -192,8 +241,10 @@ class _ClipInputs:
 def _sinks(
     graph: Graph, names: Collection[str], wanted: Collection[str], clip: Clip
 ) -> dict[str, Sink]:
-    """A sink for each feature of frames; whole frames are collected only where they are wanted
-    themselves, or as a track to work on."""
+    """A sink for each feature of frames.
+
+    Whole frames are collected only where they are wanted themselves, or as a track to work on.
+    """
     worked_on = {
         need
         for name in names

@@ -18,9 +18,8 @@ from manifests.tracks import Track
 class Summary(FromTracks):
     """The mean of a clip's pictures, level by level, rounded.
 
-    values: (1, height, width, 3) uint8 RGB, over the pictures whose `valid` is True; `seconds` is
-        the mean of their times. BadClip
-    NO_FACE for a clip without such a picture.
+    values: (1, height, width, 3) uint8 RGB, over the pictures whose `valid` is True.
+    seconds: The mean of their times.
     """
 
     name: ClassVar[str] = "summary"
@@ -36,6 +35,18 @@ class Summary(FromTracks):
         return replace(Layout.of(source), hop_s=None, codec="raw")
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Averages the pictures of one clip.
+
+        Args:
+            clip: The clip.
+            inputs: Its pictures, under the role `input`.
+
+        Returns:
+            One picture.
+
+        Raises:
+            BadClip: NO_FACE for a clip without a valid picture.
+        """
         pictures = inputs["input"]
         rows = pictures.values[pictures.valid]
         if not len(rows):

@@ -1,5 +1,7 @@
-"""Features from the bottleneck of an autoencoder of sound. Imports torch only where a network is
-built."""
+"""Features from the bottleneck of an autoencoder of sound.
+
+Torch is imported only where a network is built.
+"""
 
 import functools
 import itertools
@@ -39,11 +41,11 @@ _CHECK_STEPS = 100
 class Autoencoder(Model):
     """What a convolutional autoencoder keeps of each segment.
 
-    values: (time, dim) float32; row i is the bottleneck of segment i and `seconds` the segment's
-        centre. Segments have `segment` rows of
-    the input and follow one another without a gap; where rows are left, one more ends with the last
-    row. A clip shorter than a segment
-    is one segment, filled with the training mean. A segment is valid where all of its rows are.
+    values: (time, dim) float32; row i is the bottleneck of segment i.
+    seconds: The segments' centres. Segments have `segment` rows of the input and follow one another
+        without a gap; where rows are left, one more ends with the last row. A clip shorter than a
+        segment is one segment, filled with the training mean.
+    valid: True for a segment whose rows are all valid.
 
     Kirar et al. (2024), section 3.2.1: audio goes through an autoencoder, "deep features being
     extracted from the bottleneck layer"; section 2.2: an undercomplete one, trained by the mean
@@ -62,6 +64,7 @@ class Autoencoder(Model):
     input: str
     """Name of a feature whose rows are vectors at an even hop."""
     dim: int = 32
+    """Numbers in one row: the width of the bottleneck."""
     segment: int = 32
     """Rows of one segment, a multiple of 8."""
     steps: int = 3000
@@ -69,8 +72,11 @@ class Autoencoder(Model):
     batch: int = 32
     """Segments of one batch, a multiple of 4."""
     learning_rate: float = 1e-3
+    """Adam's."""
     patience: int = 5
+    """Measurements without a better one, after which training ends."""
     seed: int = 0
+    """Seed of the first weights, the held-out groups and the order of the batches."""
 
     def __post_init__(self) -> None:
         self.check_least(dim=1, segment=8, steps=1, batch=PER_CLIP, patience=1, seed=0)
@@ -97,11 +103,17 @@ class Autoencoder(Model):
         )
 
     def fit(self, examples: Examples) -> State:
-        """`mean` and `scale` (bands,), and the network's weights by name. Reads a few tracks at a
-        time.
+        """Trains the network, reading a few tracks at a time.
 
-        ValueError where the clips are of one group, or have no valid segment on one of the two
-        sides.
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            `mean` and `scale` (bands,), and the network's weights by name.
+
+        Raises:
+            ValueError: The clips are of one group, or have no valid segment on one of the two
+                sides.
         """
         tracks = examples.tracks["input"]
         mean, scale = moments(tracks, len(examples))
@@ -130,8 +142,15 @@ class Autoencoder(Model):
         return Track(values, seconds, valid, track.notes)
 
     def segments(self, state: State, track: Track) -> Segments:
-        """What `encode` gives the network, (time, rows, bands): the clip's segments in units of the
-        training clips' deviation."""
+        """Cuts a clip as `encode` does before the network.
+
+        Args:
+            state: What `fit` gave.
+            track: The clip's input.
+
+        Returns:
+            (time, rows, bands): its segments in units of the training clips' deviation.
+        """
         cuts = [track.values[first:end] for first, end in spans(len(track), self.segment)]
         parts = [
             standardised(values, self.segment, state["mean"], state["scale"]) for values in cuts
@@ -139,8 +158,15 @@ class Autoencoder(Model):
         return np.array(parts, np.float32).reshape(len(parts), self.segment, len(state["mean"]))
 
     def decode(self, state: State, codes: NDArray[np.float32]) -> Segments:
-        """(n, dim) -> the segments that the network makes of the codes, in the units of
-        `segments`."""
+        """Runs the second half of the network.
+
+        Args:
+            state: What `fit` gave.
+            codes: (n, dim).
+
+        Returns:
+            The segments that the network makes of the codes, in the units of `segments`.
+        """
         import torch
 
         with one_thread(), torch.inference_mode():
@@ -185,8 +211,10 @@ class _Best:
         self.weights: dict[str, NDArray[Any]] = {}
 
     def is_enough(self, network: "ConvAutoencoder", judged: Segments) -> bool:
-        """Measures; True when `patience` measurements in a row were no better. The first one is
-        always kept."""
+        """Measures; True when `patience` measurements in a row were no better.
+
+        The first measurement is always kept.
+        """
         import torch
 
         with torch.inference_mode():

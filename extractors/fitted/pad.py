@@ -13,11 +13,11 @@ from manifests.features import FeatureSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Pad(Statistic):
-    """Every clip cut or padded at its end to one number of rows: that of the longest training clip,
-    or a percentile of theirs.
+    """Every clip cut or padded at its end to one number of rows.
 
-    values: as the input's; (length, ...) for every clip. Rows that are added are zeros and not
-        valid; see `stores.transforms.pad`.
+    values: As the input's; (length, ...) for every clip. The length is that of the longest training
+        clip, or a percentile of theirs. Rows that are added are zeros and not valid; see
+        `stores.transforms.pad`.
     """
 
     name: ClassVar[str] = "pad"
@@ -40,8 +40,18 @@ class Pad(Statistic):
         return replace(Layout.of(needs["input"]), codec="raw")
 
     def fit(self, examples: Examples) -> State:
-        """State: length () int64 in rows; hop_s () float64, the median step from row to row, 0
-        where no clip has two rows."""
+        """Measures the lengths of the clips.
+
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            length () int64 in rows; hop_s () float64, the median step from row to row, 0 where no
+            clip has two rows.
+
+        Raises:
+            ValueError: No clip has a row.
+        """
         lengths, steps = [], []
         for number in range(len(examples)):
             track = examples.tracks["input"][number]

@@ -15,10 +15,10 @@ Segments = NDArray[np.float32]
 """(n, rows of a segment, bands), standardised."""
 
 _JUDGED = 1024
-"""About how many held-out segments there are: as many as this of all clips together, and at least
-one of each."""
+"""How many held-out segments there are, roughly: as many as this of all clips together, and at
+least one of each."""
 PER_CLIP = 4
-"""Segments that a batch takes of one clip: fewer tracks are read than segments seen."""
+"""Segments that a batch takes of one clip, so that fewer tracks are read than segments used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +27,24 @@ class SegmentSampler:
 
     tracks: TrackSequence
     mean: NDArray[np.float32]
+    """(bands,) training mean."""
     scale: NDArray[np.float32]
+    """(bands,) training deviation."""
     rows: int
+    """Rows of a segment."""
 
     def judged(self, clips: NDArray[np.int64]) -> Segments:
-        """Segments of every clip, evenly spread over it, and about `_JUDGED` in all. ValueError
-        where there is none."""
+        """Cuts segments of every clip, evenly spread over it, and about `_JUDGED` in all.
+
+        Args:
+            clips: Numbers of the clips.
+
+        Returns:
+            The segments.
+
+        Raises:
+            ValueError: There is none.
+        """
         most = max(1, _JUDGED // len(clips))
         return np.concatenate(
             [self._evenly(clip, most) for clip in self._usable(clips, "held-out")]
@@ -41,8 +53,19 @@ class SegmentSampler:
     def batches(
         self, clips: NDArray[np.int64], size: int, rng: np.random.Generator
     ) -> Iterator[Segments]:
-        """Endlessly, clips in a new random order each round, each with `PER_CLIP` segments.
-        ValueError where there is none."""
+        """Draws segments endlessly, clips in a new random order each round.
+
+        Args:
+            clips: Numbers of the clips.
+            size: Segments of a batch, a multiple of `PER_CLIP`, which are drawn of each clip.
+            rng: Source of the order and the places.
+
+        Yields:
+            One batch of segments.
+
+        Raises:
+            ValueError: There is none.
+        """
         usable = self._usable(clips, "other")
         order = itertools.chain.from_iterable(rng.permutation(usable) for _ in itertools.count())
         while True:
@@ -82,8 +105,18 @@ class SegmentSampler:
 
 
 def moments(tracks: TrackSequence, clips: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of each band over all valid rows; 1 for a band that is constant.
-    ValueError where no row is valid."""
+    """Measures each band over all valid rows.
+
+    Args:
+        tracks: The training clips' input.
+        clips: How many there are.
+
+    Returns:
+        Mean and standard deviation, (bands,) each; the deviation of a constant band is given as 1.
+
+    Raises:
+        ValueError: No row is valid.
+    """
     count, total, squares = 0, np.float64(0), np.float64(0)
     for clip in range(clips):
         track = tracks[clip]
@@ -106,8 +139,16 @@ def moments(tracks: TrackSequence, clips: int) -> tuple[NDArray[np.float32], NDA
 
 
 def starts(valid: NDArray[np.bool_], rows: int) -> NDArray[np.int64]:
-    """First rows of all segments whose rows are valid; 0 alone for a clip that is shorter than one
-    and valid throughout."""
+    """Finds where segments may begin.
+
+    Args:
+        valid: (time,) which rows of a clip are valid.
+        rows: Rows of a segment.
+
+    Returns:
+        First rows of all segments whose rows are valid; 0 alone for a clip that is shorter than one
+        and valid throughout.
+    """
     if len(valid) <= rows:
         return np.zeros(int(len(valid) > 0 and valid.all()), np.int64)
     good = np.cumsum(np.concatenate([[0], valid]))
@@ -115,8 +156,15 @@ def starts(valid: NDArray[np.bool_], rows: int) -> NDArray[np.int64]:
 
 
 def spans(length: int, rows: int) -> list[tuple[int, int]]:
-    """(first row, row after the last) of each segment of a clip with `length` rows; see
-    `Autoencoder`."""
+    """Cuts a clip into segments; see `Autoencoder`.
+
+    Args:
+        length: Rows of the clip.
+        rows: Rows of a segment.
+
+    Returns:
+        (first row, row after the last) of each segment.
+    """
     if length <= rows:
         return [(0, length)] * (length > 0)
     firsts = [*range(0, length - rows, rows), length - rows]
@@ -126,7 +174,17 @@ def spans(length: int, rows: int) -> list[tuple[int, int]]:
 def standardised(
     values: NDArray[Any], rows: int, mean: NDArray[np.float32], scale: NDArray[np.float32]
 ) -> Segments:
-    """(at most `rows`, bands) -> (rows, bands), filled at the end with zeros, which is the mean."""
+    """Standardises a segment, and fills it at the end with zeros, which is the mean.
+
+    Args:
+        values: (at most `rows`, bands).
+        rows: Rows of a segment.
+        mean: (bands,) training mean.
+        scale: (bands,) training deviation.
+
+    Returns:
+        (rows, bands).
+    """
     segment = np.zeros((rows, len(mean)), np.float32)
     segment[: len(values)] = (values - mean) / scale
     return segment
