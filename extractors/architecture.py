@@ -90,10 +90,9 @@ def blocks(depth: int) -> tuple[Block, ...]:
         width = 64 << stage
         for index in range(count):
             stride = 2 if stage and not index else 1
-            found.append(
-                _block(f"layer{stage + 1}.{index}", inputs, width, width * expansion, stride)
-            )
-            inputs = width * expansion
+            outputs = width * expansion
+            found.append(_block(f"layer{stage + 1}.{index}", inputs, width, outputs, stride))
+            inputs = outputs
     return tuple(found)
 
 
@@ -105,13 +104,10 @@ def _block(name: str, inputs: int, width: int, outputs: int, stride: int) -> Blo
     branch = tuple(
         Conv(f"{name}.conv{i}", f"{name}.bn{i}", *size) for i, size in enumerate(sizes, start=1)
     )
-    projected = stride != 1 or inputs != outputs
-    shortcut = (
-        Conv(f"{name}.downsample.0", f"{name}.downsample.1", inputs, outputs, 1, stride)
-        if projected
-        else None
-    )
-    return Block(name, branch, shortcut)
+    if stride == 1 and inputs == outputs:
+        return Block(name, branch, None)
+    projection = Conv(f"{name}.downsample.0", f"{name}.downsample.1", inputs, outputs, 1, stride)
+    return Block(name, branch, projection)
 
 
 def convs(depth: int) -> Iterator[Conv]:

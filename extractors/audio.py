@@ -59,10 +59,7 @@ class Audio(Waveform):
     recording without the channel asked for is quarantined."""
 
     def __post_init__(self) -> None:
-        if not 1000 <= self.rate_hz <= 384_000:
-            raise ValueError(
-                f"rate_hz of audio is {self.rate_hz}, expected 1000 to 384000; 16000 is the default"
-            )
+        self.check_range("rate_hz", 1000, 384_000, "; 16000 is the default")
         if self.channels != "mean" and self.channels not in _CHANNEL:
             raise ValueError(
                 f"channels of audio is {self.channels!r}, expected `mean`, `left`, `right` or "
@@ -136,6 +133,6 @@ def _video_s(clip: Clip) -> float:
         return 0.0
     start = clip.video_start_s or 0.0
     end = start + clip.video_s
-    return max(
-        0.0, min(end, end if clip.end_s is None else clip.end_s) - max(start, clip.start_s or start)
-    )
+    if clip.end_s is not None:
+        end = min(end, clip.end_s)
+    return max(0.0, end - max(start, clip.start_s or start))

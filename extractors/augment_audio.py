@@ -81,14 +81,9 @@ class AugmentAudio(Augmentation):
         if self.noise_snr_db is None:
             super().__post_init__()
         self.check_limits(pitch_semitones=24, stretch=1, shift_s=10, noise_probability=1)
-        if self.noise_snr_db is not None and not -60 <= self.noise_snr_db <= 100:
-            raise ValueError(
-                f"noise_snr_db of augment_audio is {self.noise_snr_db}, expected -60 to 100 dB"
-            )
-        if self.noise not in NOISES:
-            raise ValueError(
-                f"noise of augment_audio is {self.noise!r}, expected one of {', '.join(NOISES)}"
-            )
+        if self.noise_snr_db is not None:
+            self.check_range("noise_snr_db", -60, 100, " dB")
+        self.check_choice("noise", NOISES)
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         self.check_plain(needs["input"])

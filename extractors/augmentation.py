@@ -75,6 +75,7 @@ class Augmentation(FromTracks):
     """
 
     seed: int = 0
+    """Seed of all draws."""
     variant: int = 1
     """Number of the variant, 1 or more; each draws other numbers."""
 
@@ -134,7 +135,4 @@ class Augmentation(FromTracks):
             ValueError: A strength is below 0 or above its greatest value.
         """
         for field, limit in most.items():
-            if not 0 <= getattr(self, field) <= limit:
-                raise ValueError(
-                    f"{field} of {self.name} is {getattr(self, field)}, expected 0 to {limit:g}"
-                )
+            self.check_range(field, 0, limit)

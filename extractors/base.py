@@ -15,7 +15,7 @@ any clips, so that a GPU gets full batches.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -45,6 +45,7 @@ class Layout:
     """How the values of a track lie: `raw`, or `jpeg`: an object array of `bytes`, as extractors
     give it to the store, empty where not valid."""
     about: str = ""
+    """What a reader should know of the numbers; it goes into the spec."""
 
     @classmethod
     def of(cls, source: FeatureSpec) -> "Layout":
@@ -106,6 +107,38 @@ class Extractor(ABC):
         """
         fields: dict[str, Json] = dataclasses.asdict(self)  # type: ignore[call-overload]
         return fields
+
+    def check_range(self, field: str, low: float, high: float, unit: str = "") -> None:
+        """Refuses a parameter outside its range.
+
+        Args:
+            field: Name of the parameter.
+            low: Its least value.
+            high: Its greatest value.
+            unit: What ends the sentence that refuses it.
+
+        Raises:
+            ValueError: It is outside.
+        """
+        if not low <= (value := getattr(self, field)) <= high:
+            raise ValueError(
+                f"{field} of {self.name} is {value}, expected {low:g} to {high:g}{unit}"
+            )
+
+    def check_choice(self, field: str, choices: Collection[str]) -> None:
+        """Refuses a parameter that is none of its choices.
+
+        Args:
+            field: Name of the parameter.
+            choices: What it may be.
+
+        Raises:
+            ValueError: It is none of them.
+        """
+        if (value := getattr(self, field)) not in choices:
+            raise ValueError(
+                f"{field} of {self.name} is {value!r}, expected one of {', '.join(choices)}"
+            )
 
     @abstractmethod
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
@@ -313,6 +346,18 @@ class Encoder(Extractor):
         Returns:
             (n, dim) float32.
         """
+
+
+def form_of(source: FeatureSpec) -> str:
+    """Words the form of an input, for a sentence that refuses it.
+
+    Args:
+        source: The spec of the input.
+
+    Returns:
+        Its name, and shape and type of its rows.
+    """
+    return f"{source.name} holds rows of shape {source.shape} {source.dtype}"
 
 
 def not_finite(track: Track) -> int:

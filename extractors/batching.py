@@ -77,9 +77,8 @@ class _Queue:
         self._clips.append(clip)
         while len(rows):
             taken, rows = np.split(rows, [self._capacity - self._count])
-            self._images.append(
-                images.values[taken]
-            )  # a copy, so that the clip's other images can be freed
+            # A copy, so that the clip's other images can be freed.
+            self._images.append(images.values[taken])
             self._targets.append((clip, taken))
             self._count += len(taken)
             if self._count == self._capacity:

@@ -59,7 +59,7 @@ _PEEK_BYTES = 1 << 16
 """
 
 _HEAD = 4096
-"""Bytes at the beginning of a file that are looked at before libavformat opens it."""
+"""Bytes at the beginning of a file that are checked before libavformat opens it."""
 _PLAYLIST = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|#EXT-X-|ffconcat\s+version|\[playlist\]|\[reference\]|<asx|<smil|<mpd|<\?xml[^>]*>\s*(?:<!--.*?-->\s*)*"
     rb"<(?:\w+:)?(?:mpd|smil|smoothstreamingmedia|playlist|asx)|v=0\r?\n|rtsptext|(?:https?|rtsp|rtmp|ftp|file|concat)://)",
@@ -148,9 +148,9 @@ class Packets(Generic[S]):
         rate = self._rate_hz()
         last = max((i for i, packet in enumerate(self.items) if not packet.is_discard), default=0)
         beyond = sum(packet.duration or 0 for packet in self.items[last + 1 :]) * self.time_base
-        return Fraction(_skipped(self.items[0])[0], rate), Fraction(
-            _skipped(self.items[last])[1], rate
-        ) + beyond
+        before, _ = _skipped(self.items[0])
+        _, after = _skipped(self.items[last])
+        return Fraction(before, rate), Fraction(after, rate) + beyond
 
     def _rate_hz(self) -> int:
         context = self.stream.codec_context
@@ -183,8 +183,11 @@ class Content:
     """What a file holds. A stream without a packet counts as absent."""
 
     container: InputContainer
+    """The open file."""
     video: Packets[VideoStream] | None
+    """Its first stream of pictures that is not a cover picture."""
     audio: Packets[AudioStream] | None
+    """Its first stream of sound."""
 
 
 @contextmanager

@@ -57,16 +57,14 @@ class Crops(FromFrames):
     """Quality of the JPEG images, 1 to 100."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.size <= 4096:
-            raise ValueError(f"size of crops is {self.size}, expected 1 to 4096 pixels")
+        self.check_range("size", 1, 4096, " pixels")
         if not 0 <= self.margin <= 10:
             raise ValueError(
                 f"margin of crops is {self.margin}, expected a share of the box's side from 0 to 10"
             )
         if self.pixels not in {"jpeg", "raw"}:
             raise ValueError(f"pixels of crops is {self.pixels!r}, expected `jpeg` or `raw`")
-        if not 1 <= self.quality <= 100:
-            raise ValueError(f"quality of crops is {self.quality}, expected 1 to 100")
+        self.check_range("quality", 1, 100)
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return Layout(
@@ -118,27 +116,19 @@ class CropSink:
 
     def _cut_faces(self, rgb: Rgb, seconds: float, boxes: Mapping[int, Box]) -> None:
         largest = sorted(boxes, key=lambda number: (-boxes[number].area, number))[:_CANDIDATES]
-        self._cut.append(
-            {
-                number: self._stored(
-                    cut_square(rgb, boxes[number], self._crops.margin, self._crops.size)
-                )
-                for number in largest
-            }
-        )
+        self._cut.append({number: self._stored(rgb, boxes[number]) for number in largest})
 
-    def _stored(self, picture: Rgb) -> Any:
-        return (
-            encode_jpeg(picture, self._crops.quality) if self._crops.pixels == "jpeg" else picture
-        )
+    def _stored(self, rgb: Rgb, box: Box) -> Any:
+        picture = cut_square(rgb, box, self._crops.margin, self._crops.size)
+        if self._crops.pixels == "raw":
+            return picture
+        return encode_jpeg(picture, self._crops.quality)
 
     def _values(self, pictures: list[Any]) -> NDArray[Any]:
+        values: NDArray[Any] = np.full(len(pictures), b"", dtype=object)
         if self._crops.pixels == "raw":
-            values: NDArray[Any] = np.zeros(
-                (len(pictures), self._crops.size, self._crops.size, 3), np.uint8
-            )
-        else:
-            values = np.full(len(pictures), b"", dtype=object)
+            side = self._crops.size
+            values = np.zeros((len(pictures), side, side, 3), np.uint8)
         for row, picture in enumerate(pictures):
             if picture is not None:
                 values[row] = picture

@@ -62,10 +62,7 @@ class Denoise(FromTracks):
             ("strength", 0, 100),
             ("floor", 0, 1),
         ):
-            if not low <= getattr(self, field) <= high:
-                raise ValueError(
-                    f"{field} of denoise is {getattr(self, field)}, expected {low:g} to {high:g}"
-                )
+            self.check_range(field, low, high)
         _ = self.stft
 
     @property

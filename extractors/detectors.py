@@ -83,6 +83,7 @@ class Detector:
     """A function that finds faces, and the model file that it reads."""
 
     detect: Detect
+    """What finds the faces of a frame."""
     model: ModelFile
     """What the detector's numbers depend on: its hash is part of the fingerprint."""
 
@@ -182,6 +183,7 @@ DETECTORS = {
     "blazeface_full": Detector(blazeface_full, FULL_RANGE),
     "haar": Detector(haar, HAAR),
 }
+"""Name of a detector in a recipe -> the detector."""
 
 
 def iou(a: Box, b: Box) -> float:

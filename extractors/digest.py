@@ -26,7 +26,7 @@ class SoundDigest(FromTracks):
     """sha256 of the samples of `audio`, exactly as they are: little-endian float32, no time stamps.
 
     values: (1, 32) uint8; the row's time is that of the first sample.
-    valid: False where all samples are equal: digital silence tells no clip from another.
+    valid: False where all samples are equal: digital silence does not distinguish clips.
 
     What was decoded with other versions of the decoder may differ in the last bit, and so in every
     byte here.

@@ -179,8 +179,8 @@ def torch_engine(
     forward = functools.cache(lambda: _torch_forward(depth, state(), precision, device))
 
     def compile_for(_: int) -> Forward:
-        """The same network for every batch; what a failed pass has left on the device is given back
-        first."""
+        # The same network serves every batch; what a failed pass has left on the device is given
+        # back first.
         if device == "cuda":
             torch.cuda.empty_cache()
         return forward()

@@ -46,8 +46,8 @@ class FacePrint(FromFrames):
     Crops that follow the detector's box do not serve: from one encoding to the next the box jitters
     by more than an encoder changes a picture. (Signs of such coefficients, 64 bits a crop, differed
     in 5 % of the bits between encodings of one clip, in up to 25 %, and in 14 % between two
-    stretches of one shot.) What it takes to tell copies from other clips of one person is the
-    motion; see `stores.near_duplicates`.
+    stretches of one shot.) What it takes to distinguish copies from other clips of one person is
+    the motion; see `stores.near_duplicates`.
     """
 
     name: ClassVar[str] = "faceprint"
@@ -105,16 +105,11 @@ class FacePrintSink:
         """
         faces = self._faces.finish()
         scales = np.array([thumb.scale for thumb in self._thumbs], np.float64)
-        left, top, right, bottom = np.median(
-            faces.values[faces.valid, :4] * scales[faces.valid, None], axis=0
-        )
+        boxes = faces.values[faces.valid, :4] * scales[faces.valid, None]
+        left, top, right, bottom = np.median(boxes, axis=0)
         side = max(right - left, bottom - top)
-        pictures = np.stack(
-            [
-                _region(thumb.grey, (left + right) / 2, (top + bottom) / 2, side)
-                for thumb in self._thumbs
-            ]
-        )
+        x, y = (left + right) / 2, (top + bottom) / 2
+        pictures = np.stack([_region(thumb.grey, x, y, side) for thumb in self._thumbs])
         values = _coefficients(pictures)
         values[~faces.valid] = np.nan
         return Track(values, faces.seconds, ~np.isnan(values[:, 0]), faces.notes)

@@ -83,10 +83,7 @@ class Faces(FromFrames):
     """`many_faces` is noted when more than this share of the frames shows two or more."""
 
     def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise ValueError(
-                f"detector of faces is {self.detector!r}, expected one of {', '.join(DETECTORS)}"
-            )
+        self.check_choice("detector", DETECTORS)
         for field in (
             "min_score",
             "every_s",
@@ -261,7 +258,8 @@ class FaceSink:
         return tuple(name for name, is_so in facts.items() if is_so)
 
     def _why_no_face(self) -> str:
-        looked = f"{self._faces.detector} looked at {self._detections} of {len(self._tracks.seconds)} frames"
+        frames = len(self._tracks.seconds)
+        looked = f"{self._faces.detector} looked at {self._detections} of {frames} frames"
         if not self._hits:
             return f"{looked} and found nothing with a score of {self._faces.min_score:g} or more"
         hits = f"had hits in {self._hits} (best score {self._best_score:.2f})"

@@ -73,13 +73,12 @@ class FfmpegDecoder:
         if self._video is not None:
             self._ask(self._video.stream.index)
         self._errors: IO[bytes] = tempfile.TemporaryFile()
-        self._process = (
-            subprocess.Popen(  # no shell; the path is absolute and cannot be read as an option
-                self._command(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-            )
+        # No shell; the path is absolute and cannot be read as an option.
+        self._process = subprocess.Popen(
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
         )
         return self
 

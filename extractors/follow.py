@@ -149,9 +149,8 @@ def largest_faces_linked(
     Returns:
         True where it is so, also where neither row has a face.
     """
-    return _largest(now) in {i for i, _ in pairs} | {None} and _largest(before) in {
-        j for _, j in pairs
-    } | {None}
+    linked_now, linked_before = {i for i, _ in pairs}, {j for _, j in pairs}
+    return _largest(now) in {None, *linked_now} and _largest(before) in {None, *linked_before}
 
 
 def _largest(boxes: Sequence[Box]) -> int | None:

@@ -22,7 +22,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.base import FromFrames, Layout, Rgb, Sink
+from extractors.base import FromFrames, Layout, Rgb, Sink, form_of
 from extractors.timegrid import Cadence, EveryNth, PerSecond, Spread, exact_fps
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
@@ -115,8 +115,8 @@ def check_pictures(subject: str, source: FeatureSpec) -> None:
     is_rgb = source.dtype == "uint8" and len(source.shape) == 3 and source.shape[2] == 3
     if not is_rgb or not source.shape[0]:
         raise ValueError(
-            f"{subject} (height, width, 3) uint8, but {source.name} holds rows of shape "
-            f"{source.shape} {source.dtype}; name a feature of crops, or of frames with a size"
+            f"{subject} (height, width, 3) uint8, but {form_of(source)}; name a feature of crops, "
+            "or of frames with a size"
         )
 
 
@@ -167,11 +167,8 @@ class Frames(FromFrames):
 
     def __post_init__(self) -> None:
         self._check_grid()
-        if self.size is not None and not 1 <= self.size <= 8192:
-            raise ValueError(
-                f"size of frames is {self.size}, expected 1 to 8192 pixels, or none to keep time "
-                "stamps only"
-            )
+        if self.size is not None:
+            self.check_range("size", 1, 8192, " pixels, or none to keep time stamps only")
         if self.pixels not in {"raw", "jpeg"}:
             raise ValueError(f"pixels of frames is {self.pixels!r}, expected `raw` or `jpeg`")
         if self.pixels == "jpeg" and self.size is None:

@@ -50,8 +50,8 @@ class Decoded:
 def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
     """Reads the stream facts of a clip.
 
-    The packets are read, so that a file cut short is told from a shorter one; none is decoded. A
-    stream that declares itself but holds no packet counts as absent.
+    The packets are read, so that a file cut short does not pass for a shorter one; none is decoded.
+    A stream that declares itself but holds no packet counts as absent.
 
     Args:
         clip: The clip as its corpus describes it.

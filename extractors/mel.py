@@ -61,6 +61,7 @@ class MelFeature(FromTracks):
     """The parameters of features over mel bands, and the way from sound to decibels."""
 
     n_mels: int
+    """Number of bands."""
     audio: str = "audio"
     """Name of the feature that holds the sound."""
     rate_hz: int = 16000

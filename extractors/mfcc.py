@@ -61,9 +61,8 @@ class Mfcc(MelFeature):
         units = f"{self.n_mfcc} cepstral coefficients of the mel power in dB"
         if self.deltas:
             units += f", then their derivatives per row up to order {self.deltas}"
-        return Layout(
-            "float32", ("time", "mfcc"), ((self.deltas + 1) * self.n_mfcc,), units, self.stft.row_s
-        )
+        width = (self.deltas + 1) * self.n_mfcc
+        return Layout("float32", ("time", "mfcc"), (width,), units, self.stft.row_s)
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
         """Measures one clip.
@@ -83,15 +82,10 @@ class Mfcc(MelFeature):
         decibels = self.decibels(clip, inputs)
         floored = np.maximum(decibels, decibels.max() - _TOP_DB)
         coefficients = dct(floored, type=2, norm="ortho", axis=1)[:, : self.n_mfcc]
-        parts = [
-            coefficients,
-            *(
-                derivative(coefficients, order, self.delta_width)
-                for order in range(1, self.deltas + 1)
-            ),
-        ]
-        values = np.concatenate(parts, axis=1)
-        return self.track(values, inputs)
+        parts = [coefficients]
+        for order in range(1, self.deltas + 1):
+            parts.append(derivative(coefficients, order, self.delta_width))
+        return self.track(np.concatenate(parts, axis=1), inputs)
 
 
 def derivative(rows: NDArray[np.float32], order: int, width: int) -> NDArray[np.float32]:

@@ -74,16 +74,14 @@ class ResNetModule(nn.Module):
         Returns:
             (n, dim) float32.
         """
-        x = ((images.float() - self.mean) / self.std).permute(
-            0, 3, 1, 2
-        )  # NHWC seen as NCHW: channels_last without a copy
+        # NHWC read as NCHW: channels_last without a copy.
+        x = ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)
         x = torch.relu(self.bn1(self.conv1(x)))
         x = nn.functional.max_pool2d(x, kernel_size=3, stride=2, padding=1)
         for stage in range(1, 5):
             x = self.get_submodule(f"layer{stage}")(x)
-        return x.float().mean(
-            dim=(2, 3)
-        )  # under autocast, the mean is taken in float32 all the same
+        # Under autocast, too, the mean is taken in float32.
+        return x.float().mean(dim=(2, 3))
 
 
 def build(depth: int, state: Weights) -> ResNetModule:

@@ -41,14 +41,8 @@ class Normalise(FromTracks):
     """Level in dB re full scale; 0: a peak of 1.0."""
 
     def __post_init__(self) -> None:
-        if self.measure not in MEASURES:
-            raise ValueError(
-                f"measure of normalise is {self.measure!r}, expected one of {', '.join(MEASURES)}"
-            )
-        if not -100 <= self.level_db <= 20:
-            raise ValueError(
-                f"level_db of normalise is {self.level_db}, expected -100 to 20 dB re full scale"
-            )
+        self.check_choice("measure", MEASURES)
+        self.check_range("level_db", -100, 20, " dB re full scale")
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return same_sound(self.name, needs["input"])

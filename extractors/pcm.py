@@ -139,9 +139,8 @@ class Samples:
         self._next += len(part)
 
     def _check_length(self, more: int) -> None:
-        length = (
-            (more + self._next - self._first) / self._rate if self._parts else more / self._rate
-        )
+        samples = more + (self._next - self._first if self._parts else 0)
+        length = samples / self._rate
         if length > self._max_s + 1:
             raise BadClip(
                 self._clip_id,

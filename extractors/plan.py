@@ -58,6 +58,7 @@ class Graph:
     """Extractors by feature name, and what follows from how they need each other."""
 
     extractors: Mapping[str, Extractor]
+    """Name of a feature -> its extractor."""
 
     @cached_property
     def order(self) -> tuple[str, ...]:

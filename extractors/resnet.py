@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from extractors import engines, weights
 from extractors.architecture import DEPTHS, embedding_dim
-from extractors.base import Encoder, Layout, Runtime
+from extractors.base import Encoder, Layout, Runtime, form_of
 from extractors.frames import as_rgb, resize
 from manifests.features import FeatureSpec, Json
 from manifests.tracks import Track
@@ -245,17 +245,12 @@ def _check_segments(segment_s: float | None, segment_hop_s: float | None) -> Non
 
 
 def _check_pictures(source: FeatureSpec) -> None:
-    if (
-        len(source.shape) == 3
-        and source.dtype == "uint8"
-        and source.shape == (source.shape[0], source.shape[0], 3)
-        and source.shape[0]
-    ):
+    side = source.shape[0] if source.shape else 0
+    if source.dtype == "uint8" and source.shape == (side, side, 3) and side:
         return
     raise ValueError(
-        f"{source.name} holds rows of shape {source.shape} {source.dtype}, but a ResNet takes "
-        "square RGB pictures (side, side, 3) uint8; "
-        "name a feature of pictures, or give segment_s and segment_hop_s for MFCC"
+        f"{form_of(source)}, but a ResNet takes square RGB pictures (side, side, 3) uint8; name a "
+        "feature of pictures, or give segment_s and segment_hop_s for MFCC"
     )
 
 

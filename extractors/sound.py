@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.base import Layout
+from extractors.base import Layout, form_of
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
@@ -26,9 +26,8 @@ def same_sound(name: str, source: FeatureSpec, rate_hz: int | None = None) -> La
     """
     if source.dims != ("time",) or source.dtype != "float32" or source.hop_s is None:
         raise ValueError(
-            f"{name} works on sound, (time,) float32 at a fixed rate, but {source.name} holds "
-            f"rows of shape {source.shape} {source.dtype}; "
-            "name a feature of the extractor audio, or one made from it"
+            f"{name} works on sound, (time,) float32 at a fixed rate, but {form_of(source)}; name "
+            "a feature of the extractor audio, or one made from it"
         )
     if rate_hz is not None and round(1 / source.hop_s) != rate_hz:
         raise ValueError(

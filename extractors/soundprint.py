@@ -96,10 +96,8 @@ class SoundPrint(FromTracks):
         energies = _band_energies(sound.values, self.rate_hz, self._window, self._hop)
         steps = energies[:, :-1] - energies[:, 1:]
         values = np.packbits(steps[1:] > steps[:-1], axis=1)
-        seconds = (
-            sound.seconds[0]
-            + (np.arange(1, len(energies)) * self._hop + self._window / 2) / self.rate_hz
-        )
+        centres = np.arange(1, len(energies)) * self._hop + self._window / 2
+        seconds = sound.seconds[0] + centres / self.rate_hz
         return Track(values, seconds, _audible(energies[1:]), sound.notes)
 
     @property

@@ -40,6 +40,7 @@ class Stft:
     """
 
     rate_hz: int = 16000
+    """Sampling rate of the sound."""
     window_s: float = 0.025
     """Length of the window."""
     hop_s: float = 0.010
@@ -115,12 +116,8 @@ class Stft:
             (frames,) when each frame is centred.
         """
         first = 0 if self.centre else self.fft_samples / 2
-        return (
-            start_s
-            + (first + np.arange(frames, dtype=np.float64) * self.hop_samples)
-            * tempo
-            / self.rate_hz
-        )
+        centres = first + np.arange(frames, dtype=np.float64) * self.hop_samples
+        return start_s + centres * tempo / self.rate_hz
 
 
 def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float32]:
@@ -148,12 +145,8 @@ def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float
     weights = frame_window(stft)
     for first in range(0, len(power), _BLOCK):
         spectrum = rfft(frames[first : first + _BLOCK] * weights, axis=1)
-        np.add(
-            spectrum.real**2,
-            spectrum.imag**2,
-            out=power[first : first + _BLOCK],
-            casting="same_kind",
-        )
+        out = power[first : first + _BLOCK]
+        np.add(spectrum.real**2, spectrum.imag**2, out=out, casting="same_kind")
     return power
 
 

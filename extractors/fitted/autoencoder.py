@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.base import Layout
+from extractors.base import Layout, form_of
 from extractors.fitted.base import Examples, Model, State
 from extractors.fitted.inner import held_out
 from extractors.fitted.learning import Same, first_weights, one_thread
@@ -90,9 +90,8 @@ class Autoencoder(Model):
         source = needs["input"]
         if len(source.shape) != 1 or not source.dtype.startswith("float") or source.hop_s is None:
             raise ValueError(
-                f"{source.name} holds rows of shape {source.shape} {source.dtype}, hop "
-                f"{source.hop_s} s, but the autoencoder takes "
-                "vectors of float numbers at an even hop; name a feature such as logmel or mfcc"
+                f"{form_of(source)}, hop {source.hop_s} s, but the autoencoder takes vectors of "
+                "float numbers at an even hop; name a feature such as logmel or mfcc"
             )
         return Layout(
             "float32",
@@ -133,12 +132,9 @@ class Autoencoder(Model):
         seconds, valid = segment_rows(track, found)
         values = np.full((len(found), self.dim), np.nan, np.float32)
         if valid.any():
+            segments = torch.from_numpy(self.segments(state, track)[valid])
             with one_thread(), torch.inference_mode():
-                values[valid] = (
-                    self._network(state)
-                    .encode(torch.from_numpy(self.segments(state, track)[valid]))
-                    .numpy()
-                )
+                values[valid] = self._network(state).encode(segments).numpy()
         return Track(values, seconds, valid, track.notes)
 
     def segments(self, state: State, track: Track) -> Segments:

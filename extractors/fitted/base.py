@@ -67,8 +67,8 @@ class Fitter(Extractor):
 
     @property
     def label_scheme(self) -> str | None:
-        """Name of the labels that the fit uses; None for a fit without labels."""
-        return None
+        """Name of the labels that the fit uses, its field `labels`; None for a fit without."""
+        return getattr(self, "labels", None)
 
     def check_least(self, **least: int) -> None:
         """Refuses parameters that are too small.

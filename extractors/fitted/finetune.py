@@ -107,10 +107,6 @@ class Finetuned(Model):
         )
 
     @property
-    def label_scheme(self) -> str:
-        return self.labels
-
-    @property
     def weights_sha256(self) -> str | None:
         return self.start.weights_sha256
 
@@ -136,24 +132,18 @@ class Finetuned(Model):
             WeightsError: The weights that training begins from cannot be had, as in `ResNet`.
         """
         tracks = examples.tracks["input"]
-        usable = np.array(
-            [
-                number
-                for number in range(len(examples))
-                if self._candidates(tracks[number]).valid.any()
-            ],
-            np.int64,
-        )
-        if not len(usable):
+        numbers = range(len(examples))
+        found = [number for number in numbers if self._candidates(tracks[number]).valid.any()]
+        usable = np.array(found, np.int64)
+        if not found:
             raise ValueError(
                 f"none of the {len(examples)} training clips has a valid row or segment of "
                 f"{self.input}; look at the index"
             )
         classes = class_numbers([examples.labels[number] for number in usable])
         count = int(classes.max()) + 1
-        head = first_weights(
-            {"fc.weight": (count, embedding_dim(self.depth)), "fc.bias": (count,)}, self.seed
-        )
+        shapes = {"fc.weight": (count, embedding_dim(self.depth)), "fc.bias": (count,)}
+        head = first_weights(shapes, self.seed)
         begin = {**load_state(self.depth, self.weights, self.start.seed), **head}
         return self._train(begin, examples, usable, classes)
 
@@ -226,10 +216,8 @@ class Finetuned(Model):
         candidates = self._candidates(track)
         rows = np.sort(rng.permutation(np.flatnonzero(candidates.valid))[: self.rows])
         drawn = Track(candidates.values[rows], candidates.seconds[rows], candidates.valid[rows])
-        images: NDArray[np.uint8] = (
-            self.start.images(drawn) if self.segment_s is None else drawn
-        ).values
-        return images
+        images = self.start.images(drawn) if self.segment_s is None else drawn
+        return np.asarray(images.values, np.uint8)
 
     def _candidates(self, track: Track) -> Track:
         """A row for each picture or segment that can be drawn.
@@ -242,9 +230,8 @@ class Finetuned(Model):
 def _stacked(
     pairs: list[tuple[NDArray[np.uint8], np.int64]],
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    return np.stack([image for image, _ in pairs]), np.array(
-        [label for _, label in pairs], np.int64
-    )
+    images, labels = zip(*pairs, strict=True)
+    return np.stack(images), np.array(labels, np.int64)
 
 
 def _exact(device: str) -> AbstractContextManager[Any]:

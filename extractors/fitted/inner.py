@@ -45,9 +45,8 @@ def clip_means(examples: Examples, role: str) -> ClipRows:
             f"none of the {len(examples)} training clips has a valid row of {role}; look at the "
             "index for what became of them"
         )
-    return ClipRows(
-        np.stack([mean for _, mean in found]), np.array([number for number, _ in found], np.int64)
-    )
+    numbers, means = zip(*found, strict=True)
+    return ClipRows(np.stack(means), np.array(numbers, np.int64))
 
 
 def mean_row(track: Track) -> NDArray[np.float64] | None:

@@ -30,7 +30,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.base import Layout
+from extractors.base import Layout, form_of
 from extractors.fitted.base import Examples, State, Statistic
 from extractors.fitted.inner import class_numbers, clip_means, group_folds, random_folds
 from manifests.features import FeatureSpec
@@ -65,6 +65,7 @@ class _Selection(Statistic):
     population: int = 20
     """Zebras: subsets that are searched from."""
     iterations: int = 50
+    """Rounds of the search."""
     inner_folds: int = 5
     """Parts of the training clips, each of which is judged by the others."""
     seed: int = 0
@@ -73,17 +74,10 @@ class _Selection(Statistic):
     def __post_init__(self) -> None:
         self.check_least(keep=1, population=2, iterations=1, inner_folds=2, seed=0)
 
-    @property
-    def label_scheme(self) -> str:
-        return self.labels
-
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
         if len(source.shape) != 1 or not source.dtype.startswith("float"):
-            raise ValueError(
-                f"{source.name} holds rows of shape {source.shape} {source.dtype}, but columns "
-                "are chosen of float vectors"
-            )
+            raise ValueError(f"{form_of(source)}, but columns are chosen of float vectors")
         if self.keep > source.shape[0]:
             raise ValueError(
                 f"keep = {self.keep}, but {source.name} has {source.shape[0]} columns; keep fewer"
@@ -107,16 +101,9 @@ class _Selection(Statistic):
         classes = class_numbers([examples.labels[number] for number in clips.numbers])
         folds = self.folds([examples.groups[number] for number in clips.numbers])
         fitness = inner_accuracy(clips.values, classes, folds)
-        return {
-            "columns": search(
-                fitness,
-                clips.values.shape[1],
-                self.keep,
-                self.population,
-                self.iterations,
-                self.seed,
-            )
-        }
+        width = clips.values.shape[1]
+        columns = search(fitness, width, self.keep, self.population, self.iterations, self.seed)
+        return {"columns": columns}
 
     @abstractmethod
     def folds(self, groups: list[str]) -> NDArray[np.int64]:
@@ -244,11 +231,8 @@ class _Herd:
         attacked = self.positions[self._rng.integers(len(self.positions))].copy()
         for zebra, position in enumerate(self.positions):
             if self._rng.random() <= 0.5:
-                self._try(
-                    zebra,
-                    position
-                    + _ESCAPE * (2 * self._rng.random(position.shape) - 1) * left * position,
-                )
+                direction = 2 * self._rng.random(position.shape) - 1
+                self._try(zebra, position + _ESCAPE * direction * left * position)
             else:
                 self._try(zebra, self._towards(zebra, attacked))
 
@@ -268,10 +252,8 @@ class _Herd:
     def _towards(self, zebra: int, other: NDArray[np.float64]) -> NDArray[np.float64]:
         position = self.positions[zebra]
         factor = self._rng.integers(1, 3)
-        moved: NDArray[np.float64] = position + self._rng.random(position.shape) * (
-            other - factor * position
-        )
-        return moved
+        step = other - factor * position
+        return np.asarray(position + self._rng.random(position.shape) * step)
 
     def _try(self, zebra: int, position: NDArray[np.float64]) -> None:
         """Equations 4 and 6, but an equal fitness is taken too."""

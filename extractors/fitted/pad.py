@@ -26,6 +26,7 @@ class Pad(Statistic):
     transform: ClassVar[str] = "pad"
 
     input: str
+    """Name of the feature that is padded."""
     percentile: float = 100.0
     """Share of the training clips, in percent, that are not cut: the length is the least that is
     enough for them."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from extractors.base import Layout
+from extractors.base import Layout, form_of
 from extractors.fitted.base import Examples, Model, State
 from extractors.fitted.inner import mean_row
 from manifests.features import FeatureSpec
@@ -46,10 +46,7 @@ class Pooled(Model):
         specs = [needs[role] for role in self.needs]
         for spec in specs:
             if len(spec.shape) != 1 or not spec.dtype.startswith("float"):
-                raise ValueError(
-                    f"{spec.name} holds rows of shape {spec.shape} {spec.dtype}, but a join takes "
-                    "vectors of float numbers"
-                )
+                raise ValueError(f"{form_of(spec)}, but a join takes vectors of float numbers")
         units = "means over time: " + ", then ".join(
             f"{spec.shape[0]} of {spec.name}" for spec in specs
         )

@@ -46,9 +46,8 @@ class SegmentSampler:
             ValueError: There is none.
         """
         most = max(1, _JUDGED // len(clips))
-        return np.concatenate(
-            [self._evenly(clip, most) for clip in self._usable(clips, "held-out")]
-        )
+        usable = self._usable(clips, "held-out")
+        return np.concatenate([self._evenly(clip, most) for clip in usable])
 
     def batches(
         self, clips: NDArray[np.int64], size: int, rng: np.random.Generator
@@ -85,23 +84,16 @@ class SegmentSampler:
         track = self.tracks[int(clip)]
         places = starts(track.valid, self.rows)
         count = min(most, -(-len(places) // self.rows))
-        return self._cut(
-            track, places[np.linspace(0, len(places) - 1, count).round().astype(np.int64)]
-        )
+        spread = np.linspace(0, len(places) - 1, count).round().astype(np.int64)
+        return self._cut(track, places[spread])
 
     def _at_random(self, clip: np.int64, rng: np.random.Generator) -> Segments:
         track = self.tracks[int(clip)]
         return self._cut(track, rng.choice(starts(track.valid, self.rows), PER_CLIP))
 
     def _cut(self, track: Track, firsts: NDArray[np.int64]) -> Segments:
-        return np.stack(
-            [
-                standardised(
-                    track.values[first : first + self.rows], self.rows, self.mean, self.scale
-                )
-                for first in firsts
-            ]
-        )
+        cuts = [track.values[first : first + self.rows] for first in firsts]
+        return np.stack([standardised(cut, self.rows, self.mean, self.scale) for cut in cuts])
 
 
 def moments(tracks: TrackSequence, clips: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -121,11 +113,9 @@ def moments(tracks: TrackSequence, clips: int) -> tuple[NDArray[np.float32], NDA
     for clip in range(clips):
         track = tracks[clip]
         rows = track.values[track.valid].astype(np.float64)
-        count, total, squares = (
-            count + len(rows),
-            total + rows.sum(axis=0),
-            squares + (rows**2).sum(axis=0),
-        )
+        count += len(rows)
+        total = total + rows.sum(axis=0)
+        squares = squares + (rows**2).sum(axis=0)
     if not count:
         raise ValueError(
             f"none of the {clips} training clips has a valid row; look at the index for what "

@@ -33,6 +33,7 @@ class ZScore(Statistic):
     transform: ClassVar[str] = "scale"
 
     input: str
+    """Name of the feature that is standardised."""
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         units = "standard deviations from the training mean"
