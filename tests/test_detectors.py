@@ -31,10 +31,10 @@ def background(height: int, width: int) -> Rgb:
 def paste(rgb: Rgb, left: int, top: int, scale: float) -> tuple[Rgb, Box]:
     """The frame with the portrait in it, and where its face is then."""
     small = cv2.resize(PORTRAIT, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    whole = rgb.copy()
-    whole[top : top + small.shape[0], left : left + small.shape[1]] = small
+    frame = rgb.copy()
+    frame[top : top + small.shape[0], left : left + small.shape[1]] = small
     corners = np.array(FACE) * [scale, scale, scale, scale, 1] + [left, top, left, top, 0]
-    return whole, Box(*corners.tolist())
+    return frame, Box(*corners.tolist())
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -103,12 +103,12 @@ def test_tiles_cover_the_frame_and_overlap_by_half(height: int, width: int, coun
 
 
 def test_a_face_cut_by_a_tile_is_not_counted_twice() -> None:
-    whole, part, other = (
+    frame, part, other = (
         Box(10, 10, 50, 50, 0.9),
         Box(30, 10, 50, 50, 0.7),
         Box(80, 10, 120, 50, 0.8),
     )
-    assert detectors._distinct([part, other, whole]) == [whole, other]
+    assert detectors._distinct([part, other, frame]) == [frame, other]
 
 
 def test_overlapping_boxes_are_averaged_by_score() -> None:
