@@ -1,8 +1,10 @@
 """Trains the models of one recipe on a store, under the paper's own split and under a
 subject-disjoint one.
 
-    python -m examples.train donatus2026 STORE                         a store that is built, split and fitted
-    python -m examples.train donatus2026 STORE --sample --small        all of that first, on the sample corpus
+    python -m examples.train donatus2026 STORE                     a store that is built, split
+                                                                   and fitted
+    python -m examples.train donatus2026 STORE --sample --small    all of that first, on the
+                                                                   sample corpus
 
 Of each fold it prints accuracy, macro-F1 and a confusion matrix, and at the end a summary beside
 chance. The same seed gives the same numbers on one machine.
