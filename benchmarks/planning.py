@@ -36,8 +36,8 @@ from manifests.folds import FOLDS
 from manifests.labels import Label
 from manifests.quarantine import QUARANTINE, Reason
 from stores import FeatureStore
+from stores.publish import publish
 from stores.records import ShardRecord, StoredFeature
-from stores.snapshot import publish
 
 ROWS = 120
 """Of a feature of one clip."""

@@ -26,9 +26,10 @@ from manifests.quarantine import QUARANTINE
 from manifests.tracks import Track
 from stores import Clock, FeatureDataset, FeatureStore, Like, Steps
 from stores.align import Alignment
+from stores.location import locate
+from stores.publish import publish
 from stores.records import StoredFeature
 from stores.shard_writer import ShardWriter
-from stores.snapshot import publish
 
 SHAPES = {
     "mfcc": (300, 120),
@@ -86,7 +87,7 @@ def write_store(root: Path, ids: Sequence[str]) -> None:
         for first in range(0, len(ids), CLIPS_PER_SHARD):
             some, start = ids[first : first + CLIPS_PER_SHARD], 0
             file = f"shards/{name}/{spec(name).fingerprint}/{first:05d}.h5"
-            with ShardWriter(root, file, spec(name)) as shard:
+            with ShardWriter(locate(root), file, spec(name)) as shard:
                 for clip_id in some:
                     rows = track(clip_id, name)
                     shard.add(clip_id, rows)
@@ -119,7 +120,7 @@ def write_store(root: Path, ids: Sequence[str]) -> None:
         "audits": AUDITS.build([]),
     }
     publish(
-        root,
+        locate(root),
         parent=None,
         recipe={},
         tables=tables,

@@ -101,7 +101,8 @@ _CODES = {
 
 
 def _error(status: str) -> bytes:
-    return f"<Error><Code>{_CODES[status]}</Code><Message>made up for a test</Message></Error>".encode()
+    code = f"<Code>{_CODES[status]}</Code>"
+    return f"<Error>{code}<Message>made up for a test</Message></Error>".encode()
 
 
 class _Handler(BaseHTTPRequestHandler):

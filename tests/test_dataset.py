@@ -30,9 +30,19 @@ from stores import (
     collate,
 )
 from stores.fitted_state import StateFile, write_state
+from stores.location import locate
 from stores.records import FoldState, StoredFitted, sha256_of
-from tests.test_shards import CROPS, SPEC, same, spec_of
-from tests.test_snapshot import LOGMEL, clip_ids, commit, make_store, tables_in
+from tests.stores_made import (
+    CROPS,
+    LOGMEL,
+    SPEC,
+    clip_ids,
+    commit,
+    make_store,
+    same,
+    spec_of,
+    tables_in,
+)
 
 IDS = clip_ids(7)
 
@@ -353,7 +363,8 @@ def test_a_space_that_has_changed_since_the_store_was_built_is_refused(
     monkeypatch.setitem(stores.dataset.SPACES, "common4", other)
     with pytest.raises(
         ValueError,
-        match=r"the label space common4 has sha256 \w{8}, but snapshot 2 recorded \w{8}: .* build again",
+        match=r"the label space common4 has sha256 \w{8}, but snapshot 2 recorded \w{8}: .*"
+        "build again",
     ):
         train(root, labels="common4")
 
@@ -619,7 +630,7 @@ def fit(root: Path, variants: tuple[int, ...] = ()) -> Path:
             trained,
             dict(zip(("mean", "scale"), state, strict=True)),
         )
-        write_state(root, file, content)
+        write_state(locate(root), file, content)
         size, sha256 = (root / file).stat().st_size, sha256_of(root / file)
         states = (
             FoldState("thirds", 0, content.training_sha256, len(trained), file, size, sha256, (4,)),

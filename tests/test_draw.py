@@ -27,8 +27,7 @@ from manifests.features import FeatureSpec
 from manifests.tracks import Track
 from stores.reader import NotInStore
 from tests.conftest import picture
-from tests.test_shards import CROPS
-from tests.test_snapshot import make_store
+from tests.stores_made import CROPS, make_store
 
 AUDIO = FeatureSpec(
     "audio", "float32", ("time",), (), "full scale = 1", 1 / 16000, "0" * 32, "audio", 1, "{}"

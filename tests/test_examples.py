@@ -17,7 +17,7 @@ from examples.parts import Attention, Net, Recurrent, Stages, Tensors, mean_over
 from examples.plan import Fitting, Paper, Predictions, Trial
 from examples.train import RECIPES, NotReady, main, run, summary
 from stores import FeatureDataset, Track, collate
-from tests.test_snapshot import make_store
+from tests.stores_made import make_store
 
 CLASSES = ("angry", "calm", "happy")
 

@@ -25,19 +25,20 @@ from stores.snapshot import load_snapshot
 from stores.training_clips import carry
 from stores.transforms import TRANSFORMS
 from stores.verify import verify
-from tests.test_fitted_store import (
+from tests.fitted_made import (
     IDS,
-    LOST,
+    NOWHERE,
     RECIPE,
-    dealt,
+    SILENT,
     fit,
     make,
+    quarters,
     refold,
     states,
     training,
     with_fitted,
 )
-from tests.test_shards import ROOT, same
+from tests.stores_made import ROOT, same
 
 
 @pytest.fixture
@@ -100,21 +101,12 @@ def test_an_input_that_no_training_clip_has_is_one_sentence_with_the_reasons(
         for row in index
         if row.state == State.QUARANTINED
     ]
-    refold(tmp_path, dealt(), index=INDEX.build(index), quarantine=QUARANTINE.build(lost))
+    refold(tmp_path, quarters(), index=INDEX.build(index), quarantine=QUARANTINE.build(lost))
     sentence = fails(tmp_path)
     assert (
         "z has nothing to learn from in fold 1 of quarters: none of its 6 training clips has "
         "logmel (6 no_audio)" in sentence
     )
-
-
-NOWHERE: dict[str, Any] = {
-    "state": State.QUARANTINED,
-    "shard": None,
-    "start": None,
-    "rows": None,
-    "valid_rows": None,
-}
 
 
 def test_too_little_to_learn_from_names_feature_fold_and_reason(tmp_path: Path) -> None:
@@ -126,7 +118,7 @@ def test_too_little_to_learn_from_names_feature_fold_and_reason(tmp_path: Path) 
         tmp_path,
         [
             row
-            for row in dealt()
+            for row in quarters()
             if row.fold == 2 and (row.role != Role.TRAIN or row.clip_id == "made/00")
         ],
     )
@@ -181,7 +173,7 @@ def test_a_fit_that_says_that_it_leaks_sees_all_clips_and_the_audit_names_it(
     fit(tmp_path)
     state = load_snapshot(tmp_path).fitted["best_leaking"].states[0]
     assert [clip_id for clip_id, _ in read_state(tmp_path, state.file).clips] == [
-        c for c in IDS if c != LOST
+        c for c in IDS if c != SILENT
     ]
     assert len(FeatureStore(tmp_path).fitted("best_leaking", "quarters", 0)) == 11
     assert verify(tmp_path).problems == []
@@ -389,7 +381,7 @@ def test_other_labels_or_groups_of_the_same_clips_make_another_state(
         replace(label, value="calm") if label.clip_id == "made/02" else label
         for label in reader.rows(LABELS)
     ]
-    refold(tmp_path / "labels", dealt(), labels=LABELS.build(relabelled))
+    refold(tmp_path / "labels", quarters(), labels=LABELS.build(relabelled))
     fit(tmp_path / "labels")
     files = {
         name: [state.file for state in entry.states]

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from stores.fitted_state import StateFile, WrongState, read_state, write_state
+from stores.location import locate
+from stores.pointer import WrongSnapshot
 from stores.records import WrongRecord
-from stores.snapshot import WrongSnapshot, load_snapshot
+from stores.snapshot import load_snapshot
 from stores.verify import verify
-from tests.test_fitted_store import fit, make
+from tests.fitted_made import fit, make
 
 CLIPS = (("made/ä", "0" * 64), ("made/b", "1" * 64))
 CONTENT = StateFile(
@@ -34,8 +36,8 @@ def test_a_state_comes_back_as_it_was_written_and_h5py_alone_reads_it(tmp_path: 
         "big": np.arange(3, dtype=">i4"),
         "number": np.float64(2.5),
     }
-    write_state(tmp_path, "fitted/a.h5", replace(CONTENT, state=state))
-    found = read_state(tmp_path, "fitted/a.h5")
+    write_state(locate(tmp_path), "fitted/a.h5", replace(CONTENT, state=state))
+    found = read_state(locate(tmp_path), "fitted/a.h5")
     assert replace(found, state={}) == replace(CONTENT, state={})
     for name, array in state.items():
         np.testing.assert_array_equal(found.state[name], array)
@@ -44,7 +46,9 @@ def test_a_state_comes_back_as_it_was_written_and_h5py_alone_reads_it(tmp_path: 
         assert file.attrs["scheme"] == "quarters"
         assert file["state.columns"][()].tolist() == [3, 1]
         assert file["clip_id"].asstr()[0] == "made/ä"
-    write_state(tmp_path, "fitted/b.h5", replace(CONTENT, state=dict(reversed(state.items()))))
+    write_state(
+        locate(tmp_path), "fitted/b.h5", replace(CONTENT, state=dict(reversed(state.items())))
+    )
     assert (tmp_path / "fitted/a.h5").read_bytes() == (tmp_path / "fitted/b.h5").read_bytes()
 
 
@@ -58,9 +62,11 @@ def test_a_state_comes_back_as_it_was_written_and_h5py_alone_reads_it(tmp_path: 
 )
 def test_what_is_no_plain_number_is_not_written(tmp_path: Path, array: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        write_state(tmp_path, "fitted/a.h5", replace(CONTENT, state={"mean": array}))
+        write_state(locate(tmp_path), "fitted/a.h5", replace(CONTENT, state={"mean": array}))
     with pytest.raises(ValueError, match="other letters"):
-        write_state(tmp_path, "fitted/a.h5", replace(CONTENT, state={"../mean": np.ones(1)}))
+        write_state(
+            locate(tmp_path), "fitted/a.h5", replace(CONTENT, state={"../mean": np.ones(1)})
+        )
     assert not (tmp_path / "fitted/a.h5").exists()
 
 
@@ -98,16 +104,16 @@ def _replace(name: str, **how: Any) -> Any:
 def test_a_hostile_state_is_refused_in_one_sentence(
     tmp_path: Path, change: Any, message: str
 ) -> None:
-    write_state(tmp_path, "fitted/a.h5", CONTENT)
+    write_state(locate(tmp_path), "fitted/a.h5", CONTENT)
     _edit(tmp_path / "fitted/a.h5", change)
     with pytest.raises(WrongState, match=message) as caught:
-        read_state(tmp_path, "fitted/a.h5")
+        read_state(locate(tmp_path), "fitted/a.h5")
     assert "\n" not in str(caught.value)
 
 
 def test_a_state_outside_the_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongRecord):
-        read_state(tmp_path, "../a.h5")
+        read_state(locate(tmp_path), "../a.h5")
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +152,7 @@ def _edit(path: Path, change: Any) -> None:
     ids=["cut", "gone", "changed", "another fold"],
 )
 def test_damage_to_a_state_is_named_by_verify(store: Path, damage: Any, message: str) -> None:
-    path = store / load_snapshot(store).fitted["z"].states[0].file
+    path = store / load_snapshot(locate(store)).fitted["z"].states[0].file
     damage(path)
     problems = verify(store).problems
     assert problems
@@ -173,9 +179,9 @@ def test_damage_to_a_state_is_named_by_verify(store: Path, damage: Any, message:
 def test_a_malformed_record_of_a_state_is_one_sentence(
     store: Path, change: Any, message: str
 ) -> None:
-    path = store / "snapshots" / f"{load_snapshot(store).number:06d}.json"
+    path = store / "snapshots" / f"{load_snapshot(locate(store)).number:06d}.json"
     value = json.loads(path.read_text())
     change(value["fitted"]["z"])
     path.write_text(json.dumps(value))
     with pytest.raises(WrongSnapshot, match=message):
-        load_snapshot(store)
+        load_snapshot(locate(store))

@@ -18,25 +18,27 @@ from manifests.folds import Role
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores import FeatureDataset, FeatureStore, LeakError, NotFitted, NotInStore
 from stores.fitted_state import read_state
+from stores.location import locate
+from stores.pointer import WrongSnapshot
+from stores.publish import publish
 from stores.records import FoldState, WrongRecord, check_fitted
-from stores.shard import open_shard
-from stores.snapshot import TABLES, WrongSnapshot, load_snapshot, publish, read_table
+from stores.snapshot import load_snapshot
 from stores.training_clips import carry
 from stores.verify import verify
-from tests.test_fit import NOWHERE
-from tests.test_fitted_store import (
+from tests.fitted_made import (
     IDS,
-    LOST,
+    NOWHERE,
+    SILENT,
     Centre,
-    dealt,
     fit,
     make,
+    quarters,
     refold,
     states,
     training,
     with_fitted,
 )
-from tests.test_shards import same
+from tests.stores_made import same, shard_at, tables_in
 
 SOUND = {"extractor": "augment_audio", "seed": 0, "pitch_semitones": 1.0}
 CODES = {"code": {"fitter": "centre", "input": "z"}, "codes": {"fitter": "zscore", "input": "code"}}
@@ -76,19 +78,19 @@ def store(fitted: Path, tmp_path: Path) -> Path:
 
 
 def code(root: Path, fold: int = 0) -> FoldState:
-    state = load_snapshot(root).fitted["code"].state("quarters", fold)
+    state = load_snapshot(locate(root)).fitted["code"].state("quarters", fold)
     assert state is not None
     return state
 
 
 def in_shards(root: Path, state: FoldState) -> list[str]:
     """The clips that the shards of a state's variants name, be it to refuse them."""
-    shards = [open_shard(root, record.file) for one in state.variants for record in one.shards]
+    shards = [shard_at(root, record.file) for one in state.variants for record in one.shards]
     return sorted(each.clip_id for shard in shards for each in (*shard.entries, *shard.refused))
 
 
 def bytes_of(root: Path, name: str, fold: int) -> list[bytes]:
-    state = load_snapshot(root).fitted[name].state("quarters", fold)
+    state = load_snapshot(locate(root)).fitted[name].state("quarters", fold)
     assert state is not None
     return [(root / shard.file).read_bytes() for one in state.variants for shard in one.shards]
 
@@ -102,8 +104,8 @@ def test_a_model_makes_a_variant_of_the_training_clips_by_the_state_of_the_fold(
             reader.fitted("code~1", "quarters", fold),
             reader.fitted("z~1", "quarters", fold),
         )
-        mean = read_state(fitted, code(fitted, fold).file).state["mean"]
-        assert list(augmented) == [c for c in training(fold) if c not in (*SHORT, LOST)]
+        mean = read_state(locate(fitted), code(fitted, fold).file).state["mean"]
+        assert list(augmented) == [c for c in training(fold) if c not in (*SHORT, SILENT)]
         for clip_id, found in augmented.items():
             np.testing.assert_allclose(
                 found.values[0], np.nanmean(z[clip_id].values, axis=0) - mean, atol=1e-6
@@ -149,7 +151,7 @@ def test_a_model_that_sees_the_clips_of_every_role_makes_variants_of_training_cl
     make(tmp_path, {**RECIPE, "fitted": {"code": {"fitter": "centre_leaking", "input": "logmel"}}})
     fit(tmp_path)
     for fold in range(4):
-        assert len(read_state(tmp_path, code(tmp_path, fold).file).clips) == 11
+        assert len(read_state(locate(tmp_path), code(tmp_path, fold).file).clips) == 11
         assert in_shards(tmp_path, code(tmp_path, fold)) == training(fold)
     assert verify(tmp_path).problems == []
 
@@ -161,12 +163,12 @@ def test_a_model_that_is_fitted_on_a_variant_by_name_is_of_training_clips_alone(
     fit(tmp_path)
     tracks = FeatureStore(tmp_path).fitted("code", "quarters", 0)
     assert tracks.spec.variant == 1
-    assert list(tracks) == [c for c in training(0) if c not in (*SHORT, LOST)]
-    shards = [open_shard(tmp_path, record.file) for record in code(tmp_path).shards]
+    assert list(tracks) == [c for c in training(0) if c not in (*SHORT, SILENT)]
+    shards = [shard_at(tmp_path, record.file) for record in code(tmp_path).shards]
     assert sorted(
         each.clip_id for shard in shards for each in (*shard.entries, *shard.refused)
     ) == training(0)
-    assert load_snapshot(tmp_path).fitted["code"].variants == ()
+    assert load_snapshot(locate(tmp_path)).fitted["code"].variants == ()
     assert verify(tmp_path).problems == []
 
 
@@ -217,7 +219,7 @@ def dataset(root: Path, **how: Any) -> FeatureDataset:
 def test_a_dataset_serves_the_variant_that_was_made_and_never_the_clean_one(fitted: Path) -> None:
     reader, found = FeatureStore(fitted), dataset(fitted)
     assert found.items == tuple(
-        (c, variant) for c in training(0) if c not in (*SHORT, LOST) for variant in (0, 1)
+        (c, variant) for c in training(0) if c not in (*SHORT, SILENT) for variant in (0, 1)
     )
     for i, (clip_id, variant) in enumerate(found.items):
         for name, track in found[i][1].items():
@@ -243,15 +245,14 @@ def test_a_variant_that_is_not_in_the_store_names_those_that_are(fitted: Path) -
 
 def changed(root: Path, change: Callable[[FoldState], FoldState]) -> None:
     """Publish the states of `code` changed, as no command of ours does."""
-    old = load_snapshot(root)
+    old = load_snapshot(locate(root))
     entry = old.fitted["code"]
     made = {**old.fitted, "code": replace(entry, states=tuple(map(change, entry.states)))}
-    tables = {name: read_table(root, old, table) for name, table in TABLES.items()}
     publish(
-        root,
+        locate(root),
         parent=old,
         recipe=old.recipe,
-        tables=tables,
+        tables=tables_in(root, old),
         features=old.features,
         fitted=made,
         versions=old.versions,
@@ -299,7 +300,7 @@ def test_one_clip_too_many_in_the_shards_of_a_variant_is_found_though_all_hashes
 
 
 def test_a_snapshot_that_lacks_a_variant_of_a_state_is_not_read(store: Path) -> None:
-    fitted, features = load_snapshot(store).fitted, load_snapshot(store).features
+    fitted, features = load_snapshot(locate(store)).fitted, load_snapshot(locate(store)).features
     entry = fitted["code"]
     bare = replace(entry, states=tuple(replace(state, variants=()) for state in entry.states))
     misnamed = replace(entry, variants=(replace(entry.variants[0], name="codes~1"),))
@@ -318,7 +319,7 @@ def test_a_shard_of_a_variant_that_is_gone_is_named_by_verify_and_stops_a_commit
     path.unlink()
     assert any(str(path) in problem for problem in verify(store).problems)
     with pytest.raises(WrongSnapshot, match=f"{path.name} is missing"):
-        refold(store, dealt()[1:])
+        refold(store, quarters()[1:])
 
 
 # What is kept, dropped and gone on with
@@ -343,11 +344,11 @@ def test_a_killed_fit_makes_only_the_shards_that_are_missing_and_the_same_bytes(
     after = times(tmp_path)
     assert {file: after[file] for file in left} == left
     assert len(after) == len(left) + 2
-    assert load_snapshot(tmp_path).fitted == load_snapshot(fitted).fitted
+    assert load_snapshot(locate(tmp_path)).fitted == load_snapshot(locate(fitted)).fitted
 
 
 def test_other_strengths_make_the_variants_again_and_nothing_else(store: Path) -> None:
-    snapshot, rows = load_snapshot(store), FeatureStore(store).rows
+    snapshot, rows = load_snapshot(locate(store)), FeatureStore(store).rows
     assert carry(snapshot.fitted, snapshot.fitted, rows) == snapshot.fitted
     other = parse(
         {**RECIPE, "variants": {"1": {"audio": {**SOUND, "pitch_semitones": 2.0}}}}, "other"
@@ -385,9 +386,9 @@ def lose(root: Path, clip_id: str, feature: str) -> tuple[Any, Any]:
 def test_a_training_clip_that_loses_its_variant_is_left_out_and_the_clips_as_they_are_stay(
     store: Path,
 ) -> None:
-    before, old = times(store), load_snapshot(store)
+    before, old = times(store), load_snapshot(locate(store))
     index, quarantine = lose(store, "made/02", "logmel~1")
-    refold(store, dealt(), index=index, quarantine=quarantine)
+    refold(store, quarters(), index=index, quarantine=quarantine)
     with_it = [fold for fold in range(4) if "made/02" in training(fold)]
     for fold in range(4):
         if fold in with_it:
@@ -396,7 +397,7 @@ def test_a_training_clip_that_loses_its_variant_is_left_out_and_the_clips_as_the
         else:
             assert len(FeatureStore(store).fitted("code~1", "quarters", fold)) > 0
     fit(store)
-    assert load_snapshot(store).fitted["z"].states == old.fitted["z"].states
+    assert load_snapshot(locate(store)).fitted["z"].states == old.fitted["z"].states
     for fold in with_it:
         assert code(store, fold).shards == old.fitted["code"].states[fold].shards
         variant = FeatureStore(store).fitted("code~1", "quarters", fold)
@@ -414,18 +415,18 @@ def test_a_clip_whose_input_is_found_later_gets_its_track(store: Path, tmp_path:
     """A test clip of fold 0: nothing that the fit saw has changed, and so the state has the same
     name."""
     make(tmp_path / "other", RECIPE)
-    whole = {
-        name: read_table(tmp_path / "other", load_snapshot(tmp_path / "other"), TABLES[name])
-        for name in ("index", "quarantine")
-    }
-    assert [row.role for row in dealt() if (row.fold, row.clip_id) == (0, "made/08")] == [Role.TEST]
+    tables = tables_in(tmp_path / "other", load_snapshot(locate(tmp_path / "other")))
+    complete = {name: tables[name] for name in ("index", "quarantine")}
+    assert [row.role for row in quarters() if (row.fold, row.clip_id) == (0, "made/08")] == [
+        Role.TEST
+    ]
     index, quarantine = lose(tmp_path / "other", "made/08", "logmel")
-    refold(tmp_path / "other", dealt(), index=index, quarantine=quarantine)
+    refold(tmp_path / "other", quarters(), index=index, quarantine=quarantine)
     fit(tmp_path / "other")
     assert "made/08" not in FeatureStore(tmp_path / "other").fitted("code", "quarters", 0)
-    refold(tmp_path / "other", dealt(), **whole)
+    refold(tmp_path / "other", quarters(), **complete)
     fit(tmp_path / "other")
-    assert load_snapshot(tmp_path / "other").fitted == load_snapshot(store).fitted
+    assert load_snapshot(locate(tmp_path / "other")).fitted == load_snapshot(locate(store)).fitted
     assert "made/08" in FeatureStore(tmp_path / "other").fitted("code", "quarters", 0)
 
 
@@ -434,7 +435,7 @@ def test_a_split_in_which_a_clip_is_no_longer_for_training_takes_its_variant_out
 ) -> None:
     moved = [
         replace(row, role=Role.VALID) if (row.fold, row.clip_id) == (0, "made/02") else row
-        for row in dealt()
+        for row in quarters()
     ]
     refold(store, moved)
     for name in ("code", "code~1"):

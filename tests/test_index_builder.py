@@ -21,7 +21,7 @@ from manifests.features import INDEX, FeatureSpec, IndexRow, State
 from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
 from stores.records import ShardRecord, StoredFeature
 from stores.shard import WrongShard, open_shard
-from tests.test_shards import spec_of, track_of, write
+from tests.stores_made import spec_of, track_of, write
 
 SPECS = {name: spec_of(name, shape=(2,), hop_s=0.02) for name in ("zcr", "logmel", "mfcc")}
 Key = tuple[str, str]

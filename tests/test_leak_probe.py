@@ -21,9 +21,8 @@ from manifests.tracks import Track
 from stores.reader import FeatureStore, NotInStore
 from stores.records import StoredFeature
 from stores.snapshot import load_snapshot
+from tests.stores_made import commit, index_of, spec_of, tables_in, write_shards
 from tests.test_command import affectstore
-from tests.test_shards import spec_of
-from tests.test_snapshot import commit, index_of, tables_in, write_shards
 
 SUBJECTS, TAKES, WIDTH = 16, 8, 60
 EMOTIONS = ("angry", "calm")

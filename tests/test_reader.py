@@ -27,14 +27,19 @@ from stores.atomic import sweep
 from stores.records import StoredFeature
 from stores.shard import decode_images
 from stores.verify import verify
-from tests.test_shards import CROPS, ROOT, SPEC, same, spec_of, stop_while_publishing
-from tests.test_snapshot import (
+from tests.stores_made import (
+    CROPS,
     LOGMEL,
+    ROOT,
+    SPEC,
     clip_ids,
     commit,
     files_of,
     index_of,
     make_store,
+    same,
+    spec_of,
+    stop_while_publishing,
     tables_in,
     tables_of,
     tracks_for,
@@ -289,7 +294,7 @@ def test_random_access_keeps_up_with_a_bare_memory_map(tmp_path: Path) -> None:
     maps, where = {}, {}
     for row in store.rows(INDEX):
         if row.shard not in maps:
-            path, places = tmp_path / row.shard, store._maps[row.shard].layout.places
+            path, places = tmp_path / row.shard, store._maps[row.shard].layout.arrays
             maps[row.shard] = [
                 np.memmap(path, p.dtype, "r", p.offset, p.shape)
                 for p in (places[n] for n in ("values", "seconds", "valid"))

@@ -8,8 +8,6 @@ import pickle
 import shutil
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,94 +20,27 @@ import h5py
 import numpy as np
 import pytest
 
-from manifests.features import FeatureSpec, fingerprint
+from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.atomic import files_below, leftovers, publishing, sweep, write_bytes
+from stores.location import locate
 from stores.records import WrongRecord, inside
-from stores.shard import Shard, WrongShard, open_shard, shard_key
+from stores.shard import Shard, shard_key
+from stores.shard_layout import WrongShard
 from stores.shard_writer import ShardWriter
+from tests.stores_made import (
+    CROPS,
+    SPEC,
+    run_big,
+    same,
+    shard_at,
+    spec_of,
+    stop_while_publishing,
+    track_of,
+    write,
+)
 
-ROOT = Path(__file__).parents[1]
-
-
-def spec_of(
-    name: str = "mfcc", dtype: str = "float32", shape: tuple[int, ...] = (4,), **others: Any
-) -> FeatureSpec:
-    dims = ("time", *(f"d{i}" for i in range(len(shape))))
-    key = fingerprint(name, 1, {"n": list(shape)}, {})
-    return FeatureSpec(
-        name,
-        dtype,
-        dims,
-        shape,
-        "made up, ünits",
-        others.pop("hop_s", 0.01),
-        key,
-        name,
-        1,
-        "{}",
-        **others,
-    )
-
-
-CROPS = spec_of("crops", "uint8", (16, 24, 3), codec="jpeg", hop_s=None, needs=("ab" * 16,))
-
-
-def track_of(
-    rows: int,
-    spec: FeatureSpec,
-    seed: int = 0,
-    invalid: tuple[int, ...] = (),
-    notes: tuple[str, ...] = (),
-) -> Track:
-    """Seeded values; JPEG images where the spec says so."""
-    rng = np.random.default_rng(seed)
-    valid = ~np.isin(np.arange(rows), invalid)
-    if spec.codec == "jpeg":
-        values: Any = np.empty(rows, dtype=object)
-        for i in range(rows):
-            values[i] = (
-                cv2.imencode(".jpg", rng.integers(0, 256, spec.shape, np.uint8))[1].tobytes()
-                if valid[i]
-                else b""
-            )
-    else:
-        values = (rng.normal(size=(rows, *spec.shape)) * 50).astype(spec.dtype)
-        if values.dtype.kind == "f":
-            values[~valid] = np.nan
-    return Track(values, np.arange(rows) * 0.01 + 0.003, valid, notes)
-
-
-def same(left: Track, right: Track) -> bool:
-    equal_nan = left.values.dtype.kind == "f"
-    values = left.values.dtype == right.values.dtype and np.array_equal(
-        left.values, right.values, equal_nan=equal_nan
-    )
-    return (
-        values
-        and np.array_equal(left.seconds, right.seconds)
-        and np.array_equal(left.valid, right.valid)
-        and left.notes == right.notes
-    )
-
-
-def write(
-    root: Path,
-    file: str,
-    spec: FeatureSpec,
-    tracks: dict[str, Track],
-    refused: tuple[BadClip, ...] = (),
-) -> ShardWriter:
-    with ShardWriter(root, file, spec) as shard:
-        for clip_id, track in tracks.items():
-            shard.add(clip_id, track)
-        for bad in refused:
-            shard.refuse(bad)
-    return shard
-
-
-SPEC = spec_of()
 TRACKS = {
     f"made/{i}": track_of(rows, SPEC, i, notes=("silent", "short")[:i])
     for i, rows in enumerate((5, 0, 3))
@@ -135,7 +66,7 @@ def test_tracks_come_back_as_they_went_in(tmp_path: Path, spec: FeatureSpec) -> 
         for i, rows in enumerate((4, 0, 1, 300))
     }
     record = write(tmp_path, "shards/a.h5", spec, tracks, (BAD,)).record
-    shard = open_shard(tmp_path, "shards/a.h5")
+    shard = shard_at(tmp_path, "shards/a.h5")
     assert shard.spec == spec
     assert [
         same(shard.track(clip_id, decode=False), track) for clip_id, track in tracks.items()
@@ -179,7 +110,7 @@ def test_h5py_alone_reads_a_shard(tmp_path: Path) -> None:
 def test_a_decoded_image_is_what_opencv_decodes_in_rgb(tmp_path: Path) -> None:
     track = track_of(3, CROPS, invalid=(1,))
     write(tmp_path, "a.h5", CROPS, {"made/0": track})
-    decoded = open_shard(tmp_path, "a.h5").track("made/0").values
+    decoded = shard_at(tmp_path, "a.h5").track("made/0").values
     assert decoded.shape == (3, 16, 24, 3)
     assert decoded[1].max() == 0
     bgr = cv2.imdecode(np.frombuffer(track.values[2], np.uint8), cv2.IMREAD_COLOR)
@@ -199,7 +130,7 @@ def test_an_image_is_not_turned_by_what_its_header_says(tmp_path: Path) -> None:
         + plain.values[0][2:]
     )
     write(tmp_path, "a.h5", CROPS, {"made/0": plain, "made/1": replace(plain, values=turned)})
-    shard = open_shard(tmp_path, "a.h5")
+    shard = shard_at(tmp_path, "a.h5")
     np.testing.assert_array_equal(shard.track("made/0").values, shard.track("made/1").values)
 
 
@@ -210,9 +141,9 @@ def test_a_shard_of_no_clip_and_one_of_no_row_can_be_read(
     write(tmp_path, "none.h5", spec, {})
     write(tmp_path, "refused.h5", spec, {}, (BAD,))
     write(tmp_path, "empty.h5", spec, {"made/0": track_of(0, spec)})
-    assert open_shard(tmp_path, "none.h5").entries == []
-    assert len(open_shard(tmp_path, "refused.h5").refused) == 1
-    track = open_shard(tmp_path, "empty.h5").track("made/0")
+    assert shard_at(tmp_path, "none.h5").entries == []
+    assert len(shard_at(tmp_path, "refused.h5").refused) == 1
+    track = shard_at(tmp_path, "empty.h5").track("made/0")
     assert (track.values.shape, track.values.dtype) == ((0, *spec.shape), np.dtype(spec.dtype))
 
 
@@ -246,7 +177,7 @@ def test_the_key_of_a_shard_depends_on_what_it_holds_and_on_no_order() -> None:
 
 def test_views_are_read_only_and_aligned_and_pickle_as_a_path(tmp_path: Path) -> None:
     write(tmp_path, "a.h5", SPEC, TRACKS)
-    shard = open_shard(tmp_path, "a.h5")
+    shard = shard_at(tmp_path, "a.h5")
     track = shard.track("made/0")
     assert not track.values.flags.writeable
     assert track.values.flags.aligned
@@ -277,14 +208,17 @@ def _changed(**columns: Any) -> Track:
 def test_a_track_that_is_not_what_the_spec_declares_is_refused(
     tmp_path: Path, track: Track, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message), ShardWriter(tmp_path, "a.h5", SPEC) as shard:
+    with (
+        pytest.raises(ValueError, match=message),
+        ShardWriter(locate(tmp_path), "a.h5", SPEC) as shard,
+    ):
         shard.add("made/x", track)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_images_must_be_bytes_and_there_where_valid_says_so(tmp_path: Path) -> None:
     track = track_of(3, CROPS, invalid=(1,))
-    with ShardWriter(tmp_path, "a.h5", CROPS) as shard:
+    with ShardWriter(locate(tmp_path), "a.h5", CROPS) as shard:
         with pytest.raises(ValueError, match="must hold an image where valid"):
             shard.add("made/x", replace(track, valid=np.ones(3, bool)))
         with pytest.raises(ValueError, match="objects of bytes"):
@@ -299,16 +233,16 @@ def test_a_value_that_is_not_finite_is_a_bad_clip_unless_its_row_is_not_valid(
     values = np.zeros((3, 4), np.float32)
     values[1, 2] = np.inf
     seconds, valid = np.arange(3.0), np.ones(3, bool)
-    with ShardWriter(tmp_path, "a.h5", SPEC) as shard:
+    with ShardWriter(locate(tmp_path), "a.h5", SPEC) as shard:
         with pytest.raises(BadClip, match="1 of 3 valid rows") as caught:
             shard.add("made/x", Track(values, seconds, valid))
         shard.refuse(caught.value)
         shard.add("made/y", Track(values, seconds, np.array([True, False, True])))
-    assert [entry.clip_id for entry in open_shard(tmp_path, "a.h5").entries] == ["made/y"]
+    assert [entry.clip_id for entry in shard_at(tmp_path, "a.h5").entries] == ["made/y"]
 
 
 def test_a_clip_comes_once_and_only_inside_the_block(tmp_path: Path) -> None:
-    with ShardWriter(tmp_path, "a.h5", SPEC) as shard:
+    with ShardWriter(locate(tmp_path), "a.h5", SPEC) as shard:
         shard.add("made/0", TRACKS["made/0"])
         with pytest.raises(ValueError, match="comes twice"):
             shard.refuse(BadClip("made/0", Reason.NO_FACE, ""))
@@ -318,7 +252,7 @@ def test_a_clip_comes_once_and_only_inside_the_block(tmp_path: Path) -> None:
 
 def test_a_writer_cannot_be_pickled_and_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="belongs to one process; send the shard's file and spec"):
-        pickle.dumps(ShardWriter(tmp_path, "a.h5", SPEC))
+        pickle.dumps(ShardWriter(locate(tmp_path), "a.h5", SPEC))
 
 
 def test_an_exception_in_the_block_publishes_nothing_and_leaves_the_old_file(
@@ -326,7 +260,7 @@ def test_an_exception_in_the_block_publishes_nothing_and_leaves_the_old_file(
 ) -> None:
     write(tmp_path, "a.h5", SPEC, TRACKS)
     before = (tmp_path / "a.h5").read_bytes()
-    with suppress(KeyboardInterrupt), ShardWriter(tmp_path, "a.h5", SPEC) as shard:
+    with suppress(KeyboardInterrupt), ShardWriter(locate(tmp_path), "a.h5", SPEC) as shard:
         shard.add("made/other", TRACKS["made/0"])
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
@@ -363,7 +297,7 @@ def test_a_spec_that_lays_out_no_array_is_refused(
     tmp_path: Path, spec: FeatureSpec, message: str
 ) -> None:
     with pytest.raises(WrongRecord, match=message):
-        ShardWriter(tmp_path, "a.h5", spec)
+        ShardWriter(locate(tmp_path), "a.h5", spec)
 
 
 # Files from outside: each case changes one thing of a sound shard.
@@ -446,7 +380,7 @@ def test_a_hostile_shard_is_refused_in_a_sentence(tmp_path: Path, case: str) -> 
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         change(file)
     with pytest.raises(WrongShard, match=message):
-        open_shard(tmp_path, "a.h5")
+        shard_at(tmp_path, "a.h5")
 
 
 def test_a_cut_or_foreign_file_is_refused_and_no_byte_of_a_shard_can_crash_the_reader(
@@ -457,11 +391,11 @@ def test_a_cut_or_foreign_file_is_refused_and_no_byte_of_a_shard_can_crash_the_r
     for size in (0, 7, 100, len(whole) // 2, len(whole) - 1):
         (tmp_path / "a.h5").write_bytes(whole[:size])
         with pytest.raises(WrongShard, match="not a whole HDF5 file"):
-            open_shard(tmp_path, "a.h5")
+            shard_at(tmp_path, "a.h5")
     for at in range(0, len(whole), 37):
         (tmp_path / "a.h5").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         try:
-            shard = open_shard(tmp_path, "a.h5")
+            shard = shard_at(tmp_path, "a.h5")
             [shard.track(entry.clip_id) for entry in shard.entries]
         except WrongShard:
             continue
@@ -472,7 +406,7 @@ def test_offsets_that_do_not_rise_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file["offsets"][:] = [0, 6, 5, 8]
     with pytest.raises(WrongShard, match="does not rise from 0 to 8"):
-        _ = open_shard(tmp_path, "a.h5").entries
+        _ = shard_at(tmp_path, "a.h5").entries
 
 
 def test_a_stored_image_that_is_none_or_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -484,7 +418,7 @@ def test_a_stored_image_that_is_none_or_of_another_size_is_refused(tmp_path: Pat
         values[0] = data
         write(tmp_path, "a.h5", CROPS, {"made/0": Track(values, np.zeros(1), np.ones(1, bool))})
         with pytest.raises(WrongShard) as caught:
-            open_shard(tmp_path, "a.h5").track("made/0")
+            shard_at(tmp_path, "a.h5").track("made/0")
         assert found in str(caught.value)
 
 
@@ -514,36 +448,6 @@ def test_sweep_removes_hidden_files_of_writers_and_nothing_else(tmp_path: Path) 
     assert leftovers(tmp_path) == [ours]
     assert sweep(tmp_path) == [ours]
     assert sorted(ours.parent.iterdir()) == sorted(others)
-
-
-WRITE_BIG = textwrap.dedent("""
-    import resource, signal, sys
-    from pathlib import Path
-    import numpy as np
-    from manifests.tracks import Track
-    from stores.shard_writer import ShardWriter
-    from tests.test_shards import SPEC
-    root, limit = Path(sys.argv[1]), int(sys.argv[2])
-    if limit:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    rows = 20000
-    track = Track(np.ones((rows, 4), np.float32), np.arange(rows) / 100, np.ones(rows, bool))
-    try:
-        with ShardWriter(root, "shards/a.h5", SPEC) as shard:
-            for i in range(int(sys.argv[3])):
-                shard.add(f"made/{i:06d}", track)
-                print(i, flush=True)
-    except OSError as error:
-        print("OSError", error.errno, flush=True)
-""")
-
-
-def run_big(root: Path, limit: int, clips: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", WRITE_BIG, str(root), str(limit), str(clips)]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 # 20,000 rows are 320,000 bytes of values a clip: the disk is full while rows are spooled, and while
@@ -606,18 +510,6 @@ def test_a_writer_killed_in_mid_shard_leaves_no_shard_and_sweep_cleans_up(tmp_pa
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def stop_while_publishing(root: Path) -> "subprocess.Popen[str]":
-    """A writer that is stopped while its hidden file is there."""
-    process = run_big(root, 0, 200)
-    while process.poll() is None and not leftovers(root):
-        time.sleep(0.0005)
-    process.send_signal(signal.SIGSTOP)
-    assert len(leftovers(root)) == 1, (
-        "the writer was done before it could be stopped; give it more clips"
-    )
-    return process
-
-
 def test_a_writer_killed_while_it_lays_down_the_shard_leaves_a_hidden_file_only(
     tmp_path: Path,
 ) -> None:
@@ -630,8 +522,8 @@ def test_a_writer_killed_while_it_lays_down_the_shard_leaves_a_hidden_file_only(
 
 def test_a_shard_is_refused_when_its_file_changes_size_between_looks(tmp_path: Path) -> None:
     write(tmp_path, "a.h5", SPEC, TRACKS)
-    layout = open_shard(tmp_path, "a.h5").layout
+    layout = shard_at(tmp_path, "a.h5").layout
     with (tmp_path / "a.h5").open("ab") as file:
         file.write(b"more")
     with pytest.raises(WrongShard, match="was changed while the store was open"):
-        Shard(tmp_path, "a.h5", layout)
+        Shard(locate(tmp_path), "a.h5", layout)

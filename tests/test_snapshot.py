@@ -7,185 +7,28 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 import manifests.table
 import stores.snapshot
-from manifests.audits import AUDITS
-from manifests.clips import CLIPS, Clip
-from manifests.features import INDEX, FeatureSpec, IndexRow, State
-from manifests.folds import FOLDS, Fold, Role
-from manifests.labels import LABELS, Label
-from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
+from manifests.clips import CLIPS
+from manifests.labels import LABELS
 from manifests.table import WrongTable
-from manifests.tracks import Track
-from stores.records import ShardRecord, StoredFeature
-from stores.shard import open_shard, shard_key
-from stores.snapshot import (
-    NewerFormat,
-    NotCommitted,
-    Snapshot,
-    WrongSnapshot,
-    load_snapshot,
-    publish,
-    read_compact,
-    read_table,
-)
-from tests.test_shards import CROPS, ROOT, SPEC, spec_of, track_of, write
-
-LOGMEL = spec_of("logmel", shape=(6,), hop_s=0.02)
-EMOTIONS = ("angry", "calm", "happy")
-
-
-def clip_ids(count: int) -> list[str]:
-    return [f"made/{i:02d}" for i in range(count)]
-
-
-def tracks_for(spec: FeatureSpec, count: int) -> dict[str, Track | BadClip]:
-    """A track a clip, of its own length; clip 1 has no face and so no crops."""
-    return {
-        clip_id: BadClip(clip_id, Reason.NO_FACE, "no face lasted, expected one for 0.5 s")
-        if spec.codec == "jpeg" and i == 1
-        else track_of(3 + i, spec, i, invalid=(2,), notes=("silent",) * (i % 2))
-        for i, clip_id in enumerate(clip_ids(count))
-    }
-
-
-def write_shards(
-    root: Path, spec: FeatureSpec, tracks: Mapping[str, Track | BadClip], per_shard: int
-) -> list[ShardRecord]:
-    records, ids = [], sorted(tracks)
-    for at in range(0, len(ids), per_shard):
-        part = {clip_id: tracks[clip_id] for clip_id in ids[at : at + per_shard]}
-        file = f"shards/{spec.name}/{spec.fingerprint}/{shard_key(spec.fingerprint, [(c, '0') for c in part])}.h5"
-        bad = tuple(track for track in part.values() if isinstance(track, BadClip))
-        records.append(
-            write(
-                root, file, spec, {c: t for c, t in part.items() if isinstance(t, Track)}, bad
-            ).record
-        )
-    return records
-
-
-def index_of(
-    root: Path, features: Iterable[StoredFeature]
-) -> tuple[list[IndexRow], list[Quarantined]]:
-    index, lost = [], []
-    for feature in features:
-        name, key = feature.spec.name, feature.spec.fingerprint
-        for record in feature.shards:
-            shard = open_shard(root, record.file)
-            for clip_id, start, rows, valid, notes in shard.entries:
-                index.append(
-                    IndexRow(
-                        clip_id,
-                        name,
-                        key,
-                        State.STORED,
-                        record.file,
-                        start,
-                        rows,
-                        valid,
-                        ",".join(notes),
-                    )
-                )
-            for clip_id, reason, detail in shard.refused:
-                index.append(
-                    IndexRow(clip_id, name, key, State.QUARANTINED, None, None, None, None, "")
-                )
-                lost.append(Quarantined(clip_id, name, reason, detail))
-    return index, lost
-
-
-def tables_of(count: int, index: list[IndexRow], lost: list[Quarantined]) -> dict[str, pa.Table]:
-    ids = clip_ids(count)
-    clips = [
-        Clip(
-            c,
-            "made",
-            f"made/s{i % 3}",
-            f"made/s{i % 3}",
-            c,
-            None,
-            f"{c}.wav",
-            "0" * 64,
-            1,
-            has_audio=True,
-        )
-        for i, c in enumerate(ids)
-    ]
-    labels = [Label(c, "made3", "intended", EMOTIONS[i % 3]) for i, c in enumerate(ids)]
-    folds = [
-        Fold("thirds", k, c, f"made/s{i % 3}", Role.TEST if i % 3 == k else Role.TRAIN)
-        for k in range(3)
-        for i, c in enumerate(ids)
-    ]
-    return {
-        "clips": CLIPS.build(clips),
-        "labels": LABELS.build(labels),
-        "folds": FOLDS.build(folds),
-        "index": INDEX.build(index),
-        "quarantine": QUARANTINE.build(lost),
-        "audits": AUDITS.build([]),
-    }
-
-
-def make_store(
-    root: Path,
-    count: int = 7,
-    specs: tuple[FeatureSpec, ...] = (SPEC, LOGMEL, CROPS),
-    per_shard: int = 3,
-    **changed: Any,
-) -> Snapshot:
-    """A store of `count` clips with three subjects, three emotions and three folds. `changed`
-    tables replace the made ones."""
-    features = {
-        spec.name: StoredFeature(
-            spec, tuple(write_shards(root, spec, tracks_for(spec, count), per_shard))
-        )
-        for spec in specs
-    }
-    return commit(
-        root, features, {**tables_of(count, *index_of(root, features.values())), **changed}
-    )
-
-
-def commit(
-    root: Path, features: Mapping[str, StoredFeature], tables: Mapping[str, pa.Table], **how: Any
-) -> Snapshot:
-    parent = load_snapshot(root) if (root / "dataset.json").exists() else None
-    plain: dict[str, Any] = {
-        "recipe": {"name": "made", "mfcc": {"n": 4}},
-        "fitted": {},
-        "versions": {"numpy": "2"},
-        "schemes": {"thirds": {"seed": 0}},
-    }
-    return publish(root, parent=parent, tables=tables, features=features, **{**plain, **how})
-
-
-def tables_in(root: Path, snapshot: Snapshot) -> dict[str, pa.Table]:
-    return {
-        name: read_table(root, snapshot, table) for name, table in stores.snapshot.TABLES.items()
-    }
-
-
-def files_of(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
+from stores.location import locate
+from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
+from stores.publish import publish
+from stores.snapshot import load_snapshot, read_compact, read_table
+from tests.stores_made import CROPS, LOGMEL, ROOT, SPEC, commit, files_of, make_store, tables_in
 
 
 def test_what_was_published_is_loaded_again(tmp_path: Path) -> None:
     snapshot = make_store(tmp_path)
-    assert load_snapshot(tmp_path) == snapshot
+    assert load_snapshot(locate(tmp_path)) == snapshot
     assert (snapshot.number, snapshot.parent) == (1, None)
     assert snapshot.counts["stored"] == 20
     assert snapshot.counts["quarantined"] == 1
@@ -221,8 +64,8 @@ def test_any_other_change_is_a_new_snapshot_that_shares_the_tables(
     first = make_store(tmp_path)
     second = commit(tmp_path, first.features, tables_in(tmp_path, first), **change)
     assert (second.number, second.parent, second.tables) == (2, 1, first.tables)
-    assert load_snapshot(tmp_path) == second
-    assert load_snapshot(tmp_path, 1) == first
+    assert load_snapshot(locate(tmp_path)) == second
+    assert load_snapshot(locate(tmp_path), 1) == first
 
 
 def test_a_table_that_returns_to_old_rows_returns_to_the_old_file(tmp_path: Path) -> None:
@@ -266,7 +109,7 @@ def test_a_damaged_table_file_is_written_again_by_the_next_commit_that_needs_it(
     commit(tmp_path, first.features, {**tables, "labels": LABELS.build([])})
     (tmp_path / first.tables["labels"].file).write_bytes(b"damaged")
     third = commit(tmp_path, first.features, tables)
-    assert read_table(tmp_path, third, LABELS) == tables["labels"]
+    assert read_table(locate(tmp_path), third, LABELS) == tables["labels"]
 
 
 def test_a_parent_that_is_not_the_newest_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
@@ -277,7 +120,7 @@ def test_a_parent_that_is_not_the_newest_is_refused_and_nothing_is_written(tmp_p
     for parent in (first, None):
         with pytest.raises(WrongSnapshot, match="another build has published meanwhile"):
             publish(
-                tmp_path,
+                locate(tmp_path),
                 parent=parent,
                 recipe={},
                 tables=tables,
@@ -295,7 +138,7 @@ def test_a_shard_that_is_not_there_is_not_committed(tmp_path: Path) -> None:
     (tmp_path / first.features["mfcc"].shards[0].file).unlink()
     with pytest.raises(WrongSnapshot, match="nothing was published"):
         commit(tmp_path, first.features, tables, recipe={})
-    assert load_snapshot(tmp_path) == first
+    assert load_snapshot(locate(tmp_path)) == first
 
 
 def test_every_table_is_needed_and_each_must_be_one(tmp_path: Path) -> None:
@@ -308,14 +151,14 @@ def test_every_table_is_needed_and_each_must_be_one(tmp_path: Path) -> None:
         commit(tmp_path, first.features, {"clips": tables["clips"]})
     with pytest.raises(WrongTable):
         commit(tmp_path, first.features, {**tables, "labels": tables["folds"]})
-    assert load_snapshot(tmp_path) == first
+    assert load_snapshot(locate(tmp_path)) == first
 
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_folder_without_a_store_says_what_to_run(tmp_path: Path, exists: bool) -> None:
     root = tmp_path if exists else tmp_path / "nowhere"
     with pytest.raises(NotCommitted, match="affectstore build") as caught:
-        load_snapshot(root)
+        load_snapshot(locate(root))
     assert isinstance(caught.value, FileNotFoundError)
     assert "\n" not in str(caught.value)
 
@@ -327,7 +170,7 @@ def test_a_snapshot_that_was_never_committed_is_not_read(tmp_path: Path) -> None
     )
     for number in (0, 2, -1):
         with pytest.raises(NotCommitted, match="expected 1 to 1"):
-            load_snapshot(tmp_path, number)
+            load_snapshot(locate(tmp_path), number)
 
 
 def test_a_newer_format_is_one_sentence(tmp_path: Path) -> None:
@@ -336,7 +179,7 @@ def test_a_newer_format_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(
         NewerFormat, match="has format version 2, this affectstore reads up to 1; install a newer"
     ):
-        load_snapshot(tmp_path)
+        load_snapshot(locate(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -355,7 +198,7 @@ def test_a_malformed_pointer_is_one_sentence(tmp_path: Path, text: str) -> None:
     make_store(tmp_path, 1, (SPEC,))
     (tmp_path / "dataset.json").write_bytes(text.encode("latin1"))
     with pytest.raises(WrongSnapshot, match=r"dataset\.json is"):
-        load_snapshot(tmp_path)
+        load_snapshot(locate(tmp_path))
 
 
 def _set(*path: str | int, to: Any) -> Callable[[Any], None]:
@@ -399,7 +242,7 @@ def test_a_malformed_snapshot_is_one_sentence(
     change(value)
     path.write_text(json.dumps(value))
     with pytest.raises(WrongSnapshot, match=message):
-        load_snapshot(tmp_path)
+        load_snapshot(locate(tmp_path))
 
 
 def test_a_table_that_is_not_the_recorded_one_is_refused(tmp_path: Path) -> None:
@@ -408,18 +251,19 @@ def test_a_table_that_is_not_the_recorded_one_is_refused(tmp_path: Path) -> None
     path.write_bytes(CLIPS.to_bytes(CLIPS.build([])))
     for read in (read_table, read_compact):
         with pytest.raises(WrongTable, match="it was changed afterwards"):
-            read(tmp_path, snapshot, CLIPS)
+            read(locate(tmp_path), snapshot, CLIPS)
     path.unlink()
     with pytest.raises(WrongTable, match="is missing"):
-        read_table(tmp_path, snapshot, CLIPS)
+        read_table(locate(tmp_path), snapshot, CLIPS)
 
 
 KILLED_COMMIT = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
     import stores.atomic
+    from stores.location import locate
     from stores.snapshot import load_snapshot
-    from tests.test_snapshot import commit, tables_in
+    from tests.stores_made import commit, tables_in
     from manifests.labels import LABELS
     fsync = os.fsync
     def killed_commit(root, point):
@@ -430,8 +274,9 @@ KILLED_COMMIT = textwrap.dedent("""
                 os.kill(os.getpid(), signal.SIGKILL)
             fsync(descriptor)
         os.fsync = count
-        snapshot = load_snapshot(root)
-        commit(root, snapshot.features, {**tables_in(root, snapshot), "labels": LABELS.build([])}, recipe={"name": "new"})
+        snapshot = load_snapshot(locate(root))
+        tables = {**tables_in(root, snapshot), "labels": LABELS.build([])}
+        commit(root, snapshot.features, tables, recipe={"name": "new"})
         os._exit(7)
     for point, root in enumerate(sys.argv[1:]):
         pid = os.fork()
@@ -445,7 +290,7 @@ def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
     tmp_path: Path,
 ) -> None:
     make_store(tmp_path / "whole", 2, (SPEC,))
-    first = load_snapshot(tmp_path / "whole")
+    first = load_snapshot(locate(tmp_path / "whole"))
     commit(
         tmp_path / "whole",
         first.features,
@@ -463,7 +308,7 @@ def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
     )
     assert [int(end) for end in ends.split()] == [-signal.SIGKILL] * 6 + [7]
     for root in roots:
-        numbers.append(load_snapshot(root).number)
+        numbers.append(load_snapshot(locate(root)).number)
         stores.atomic.sweep(root)
         if numbers[-1] == 1:
             commit(
@@ -479,7 +324,7 @@ def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
 def test_a_store_holds_the_same_whatever_the_process_that_wrote_it(tmp_path: Path) -> None:
     make_store(tmp_path / "here", 3, (SPEC,))
     script = (
-        "import sys, pathlib; from tests.test_snapshot import SPEC, make_store; "
+        "import sys, pathlib; from tests.stores_made import SPEC, make_store; "
         "make_store(pathlib.Path(sys.argv[1]), 3, (SPEC,))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo", "LC_ALL": "C"}

@@ -11,12 +11,21 @@ import pytest
 from manifests.features import INDEX, State
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE
+from stores.location import locate
+from stores.pointer import NotCommitted
 from stores.records import StoredFeature
-from stores.shard import open_shard
-from stores.snapshot import NotCommitted, Snapshot, load_snapshot
+from stores.snapshot import Snapshot, load_snapshot
 from stores.verify import verify
-from tests.test_shards import CROPS, SPEC, write
-from tests.test_snapshot import commit, make_store, tables_in, tracks_for
+from tests.stores_made import (
+    CROPS,
+    SPEC,
+    commit,
+    make_store,
+    shard_at,
+    tables_in,
+    tracks_for,
+    write,
+)
 
 
 def test_a_whole_store_has_no_problem_and_its_sum_is_right(tmp_path: Path) -> None:
@@ -70,7 +79,7 @@ def _flip_a_byte(root: Path, snapshot: Snapshot) -> None:
     path = _shard(root, snapshot)
     data = bytearray(path.read_bytes())
     data[
-        open_shard(root, snapshot.features["mfcc"].shards[0].file).layout.places["values"].offset
+        shard_at(root, snapshot.features["mfcc"].shards[0].file).layout.arrays["values"].offset
     ] ^= 1
     path.write_bytes(data)
 
@@ -226,7 +235,7 @@ def test_a_clip_that_moved_to_a_new_shard_is_whole(tmp_path: Path) -> None:
     ]
     feature = StoredFeature(SPEC, (*first.features["mfcc"].shards, again))
     commit(tmp_path, {"mfcc": feature}, {**tables, "index": INDEX.build(rows)})
-    assert load_snapshot(tmp_path).counts["shards"] == 2
+    assert load_snapshot(locate(tmp_path)).counts["shards"] == 2
     assert verify(tmp_path).problems == []
 
 
