@@ -19,7 +19,7 @@ from flows.variants import expand
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from tests.conftest import Writer, a_clip
+from tests.media_made import Writer, a_clip
 
 ROOT = Path(__file__).parents[1]
 FEATURES = {

@@ -41,7 +41,7 @@ from manifests.quarantine import QUARANTINE, Quarantined
 from stores import FeatureStore
 from stores.snapshot import Snapshot, load_snapshot
 from stores.verify import verify
-from tests.conftest import QUICK, write
+from tests.media_made import QUICK, write
 from tests.test_build import contents
 from tests.test_offline import GUARD
 
