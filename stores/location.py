@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stores.atomic import files_below, make_folder, write_bytes
-from stores.object_store import Objects, Version, WrongUrl
+from stores.object_store import Objects, Version, WrongUrl, connect
 from stores.records import inside, sha256_of
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -300,7 +300,10 @@ class RemoteStore(Location):
     def __init__(self, url: str) -> None:
         self.name = url
         self.folder = cache_folder() / hashlib.sha256(url.encode()).hexdigest()[:32]
-        self._objects = Objects(url)
+
+    @property
+    def _objects(self) -> Objects:
+        return connect(self.name)
 
     def __reduce__(self) -> tuple[type["RemoteStore"], tuple[str]]:
         return RemoteStore, (self.name,)  # another machine has a cache of its own
@@ -321,14 +324,14 @@ class RemoteStore(Location):
         return path
 
     def check(self, record: FileRecord) -> None:
-        is_noted = self._noted(record.file) == record.sha256
-        if not is_noted or not self.path(record.file).is_file():
+        path = self.path(record.file)
+        if self._noted(record.file) != record.sha256 or not path.is_file():
             self._download(record.file, record.sha256)
         elif (found := self._objects.sha256(record.file)) != record.sha256:
             raise self._wrong(record.file, found, record.sha256)
 
     def refresh(self, file: str) -> Path:
-        data, path = self._objects.read(file), self.path(file)
+        path, data = self.path(file), self._objects.read(file)
         if data is None:
             path.unlink(missing_ok=True)
         elif not path.is_file() or path.read_bytes() != data:
@@ -336,8 +339,8 @@ class RemoteStore(Location):
         return path
 
     def upload(self, record: FileRecord) -> bool:
-        is_there = self._objects.noted_sha256(record.file) is not None
         path = self.path(record.file)
+        is_there = self._objects.noted_sha256(record.file) is not None
         if not is_there and self._objects.create(record.file, path, record.sha256):
             self._note(record.file, record.sha256)
             return True
@@ -350,14 +353,17 @@ class RemoteStore(Location):
     # the first one was carried out: so what the store holds then is compared.
 
     def create(self, file: str, data: bytes) -> bool:
+        self.path(file)  # that it leads nowhere else
         return self._objects.create(file, data) or self._objects.read(file) == data
 
     def replace(self, file: str, data: bytes, version: Version) -> bool:
+        self.path(file)
         return self._objects.replace(file, data, version) or self._objects.read(file) == data
 
     def remove(self, file: str) -> None:
+        copies = self.path(file), self._note_path(file)
         self._objects.remove(file)
-        for path in (self.path(file), self._note_path(file)):
+        for path in copies:
             path.unlink(missing_ok=True)
 
     def list(self) -> Iterable[str]:
@@ -369,7 +375,7 @@ class RemoteStore(Location):
 
     def _obtain(self, file: str) -> str | None:
         """Has a file that no snapshot lists lie here -> its sha256; None where the store has none."""
-        noted, path = self._objects.noted_sha256(file), self.path(file)
+        path, noted = self.path(file), self._objects.noted_sha256(file)
         if noted is None:
             return None
         if noted and path.is_file() and noted in (self._noted(file), sha256_of(path)):

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from manifests.clips import Clip
 
+pytest_plugins = ["tests.object_store"]
+
 CLIPS = Path(__file__).parents[1].parent / "shared" / "clips"
 REAL_SILENT = CLIPS / "pyfeat_WolfgangLanger_Pexels.mp4"
 
