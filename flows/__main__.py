@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 try:
     import typer
@@ -26,46 +26,41 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # "rich" would take [fitted.NAME] for a colour
 )
+
+
+def _argument(words: str, metavar: str | None = None) -> Any:
+    return typer.Argument(help=words, metavar=metavar, show_default=False)
+
+
+def _option(words: str, *names: str) -> Any:
+    return typer.Option(*names, help=words, show_default=False)
+
 
 STORE_HELP = "Folder of the store, or a URL such as s3://bucket/store."
 # Text, not a path: that would drop a slash of a URL.
-Store = Annotated[str, typer.Argument(help=STORE_HELP, metavar="STORE", show_default=False)]
+Store = Annotated[str, _argument(STORE_HELP, "STORE")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Worker processes; one for each core if not given.")
 ]
 Corpora = Annotated[
-    list[str],
-    typer.Option(
-        help="NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.", show_default=False
-    ),
+    list[str], _option("NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.")
 ]
 Changes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="Change the recipe: key.path=value; may be given again.",
-        show_default=False,
-    ),
+    list[str] | None, _option("Change the recipe: key.path=value; may be given again.", "--set")
 ]
 Dask = Annotated[
-    str | None,
-    typer.Option(
-        help="Work on a Dask cluster: the address of its scheduler, or local:N.",
-        show_default=False,
-    ),
+    str | None, _option("Work on a Dask cluster: the address of its scheduler, or local:N.")
 ]
-SplitScheme = Annotated[
-    str,
-    typer.Argument(help="A split scheme that the store has folds of.", show_default=False),
-]
+DemoFolder = Annotated[Path, typer.Option(help="Folder for the sample corpus and the store.")]
+RecipeOption = Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")]
+SplitScheme = Annotated[str, _argument("A split scheme that the store has folds of.")]
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the sample corpus and the store.")] = Path(
-        "demo"
-    ),
+    out: DemoFolder = Path("demo"),
     workers: Workers = None,
 ) -> None:
     """Make a sample corpus, build a store from it, split it, audit the split, and read a batch
@@ -77,7 +72,7 @@ def demo(
 
 @app.command()
 def sample(
-    folder: Annotated[Path, typer.Argument(help="Folder for the clips.", show_default=False)],
+    folder: Annotated[Path, _argument("Folder for the clips.")],
 ) -> None:
     """Write the sample corpus: 51 short synthetic clips with RAVDESS names, three of them bad on
     purpose."""
@@ -88,9 +83,7 @@ def sample(
 
 @app.command()
 def recipes(
-    name: Annotated[
-        str | None, typer.Argument(help="A recipe to print.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, _argument("A recipe to print.")] = None,
 ) -> None:
     """List the recipes, or print one with its source and its open points."""
     from flows.recipe import descriptions, load
@@ -106,9 +99,7 @@ def recipes(
 def build(
     store: Store,
     corpus: Corpora,
-    recipe: Annotated[
-        str, typer.Option(help="A shipped recipe by name, or a TOML file.")
-    ] = "default",
+    recipe: RecipeOption = "default",
     set_: Changes = None,
     workers: Workers = None,
     dask: Dask = None,
@@ -137,17 +128,12 @@ def build(
 
 @app.command()
 def serve(
-    recipe: Annotated[
-        str, typer.Argument(help="A shipped recipe by name, or a TOML file.", show_default=False)
-    ],
-    store: Annotated[str, typer.Option(help=STORE_HELP, show_default=False)],
+    recipe: Annotated[str, _argument("A shipped recipe by name, or a TOML file.")],
+    store: Annotated[str, _option(STORE_HELP)],
     corpus: Corpora,
     cron: Annotated[
         str,
-        typer.Option(
-            help="When, in this machine's time zone, such as '0 3 * * *' for 03:00 daily.",
-            show_default=False,
-        ),
+        _option("When, in this machine's time zone, such as '0 3 * * *' for 03:00 daily."),
     ],
     set_: Changes = None,
     workers: Workers = None,
@@ -166,22 +152,20 @@ def split(
     store: Store,
     scheme: Annotated[
         str,
-        typer.Argument(help="Such as subject_kfold or leave_one_subject_out.", show_default=False),
+        _argument("Such as subject_kfold or leave_one_subject_out."),
     ],
     folds: Annotated[
         int | None,
-        typer.Option(help="Number of folds, where the scheme leaves it open.", show_default=False),
+        _option("Number of folds, where the scheme leaves it open."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed deals the groups in another way.")] = 0,
     test: Annotated[
         str,
-        typer.Option(
-            help="Subjects to test, such as 23,24; for the scheme holdout.", show_default=False
-        ),
+        _option("Subjects to test, such as 23,24; for the scheme holdout."),
     ] = "",
     valid: Annotated[
         str,
-        typer.Option(help="Subjects to validate on; for the scheme holdout.", show_default=False),
+        _option("Subjects to validate on; for the scheme holdout."),
     ] = "",
 ) -> None:
     """Deal the clips to folds that share no subject, or to those of a paper by name; an unknown
@@ -224,15 +208,11 @@ def show(store: Store) -> None:
 @app.command()
 def draw(
     store: Store,
-    feature: Annotated[
-        str, typer.Argument(help="Such as mfcc, logmel64 or crops.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Argument(help="Folder for the PNG files.", show_default=False)],
+    feature: Annotated[str, _argument("Such as mfcc, logmel64 or crops.")],
+    out: Annotated[Path, _argument("Folder for the PNG files.")],
     clip: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A clip's id; may be given again. All clips if not given.", show_default=False
-        ),
+        _option("A clip's id; may be given again. All clips if not given."),
     ] = None,
 ) -> None:
     """Draw a feature, one PNG file a clip: numbers as colours over seconds, pictures as a sheet of
@@ -259,15 +239,11 @@ def verify(store: Store) -> None:
 
 @app.command()
 def check(
-    folder: Annotated[
-        Path, typer.Argument(help="Folder with a corpus as downloaded.", show_default=False)
-    ],
+    folder: Annotated[Path, _argument("Folder with a corpus as downloaded.")],
     hashes: Annotated[
         Path,
-        typer.Option(
-            help="CSV with path, sha256 and bytes; or a clone of the corpus that holds git-lfs "
-            "pointers.",
-            show_default=False,
+        _option(
+            "CSV with path, sha256 and bytes; or a clone of the corpus that holds git-lfs pointers."
         ),
     ],
 ) -> None:
@@ -286,27 +262,21 @@ def check(
 def audit(
     sources: Annotated[
         list[str],
-        typer.Argument(
-            help="A store, a table (CSV, JSON Lines, Parquet), the tables of one split's sides, or "
+        _argument(
+            "A store, a table (CSV, JSON Lines, Parquet), the tables of one split's sides, or "
             "a paper's numbers (TOML).",
-            metavar="STORE | TABLE... | PAPER",
-            show_default=False,
+            "STORE | TABLE... | PAPER",
         ),
     ],
     corpus: Annotated[
         str | None,
-        typer.Option(
-            help="Whose clips a table lists; folder: no known corpus's. Guessed if not given.",
-            show_default=False,
-        ),
+        _option("Whose clips a table lists; folder: no known corpus's. Guessed if not given."),
     ] = None,
-    scheme: Annotated[
-        str | None, typer.Option(help="Audit this split scheme alone.", show_default=False)
-    ] = None,
+    scheme: Annotated[str | None, _option("Audit this split scheme alone.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Also write the findings to this Parquet file.", show_default=False),
+        _option("Also write the findings to this Parquet file."),
     ] = None,
     probe: Annotated[
         bool,
@@ -318,16 +288,11 @@ def audit(
     ] = False,
     labels: Annotated[
         str | None,
-        typer.Option(
-            help="For the probe: a label scheme or space; the corpus's main one if not given.",
-            show_default=False,
-        ),
+        _option("For the probe: a label scheme or space; the corpus's main one if not given."),
     ] = None,
     feature: Annotated[
         list[str] | None,
-        typer.Option(
-            help="For the probe: a feature, such as mfcc; may be given again.", show_default=False
-        ),
+        _option("For the probe: a feature, such as mfcc; may be given again."),
     ] = None,
 ) -> None:
     """Find the leaks of a split, ours or anyone's. Exit 0: no error among the findings, 1: some;

@@ -68,6 +68,8 @@ class Feature(_Strict):
 
 
 class Recipe(_Strict):
+    """Which features to make of each clip, and how; frozen, and checked to the last key."""
+
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     name: str
@@ -166,8 +168,18 @@ def descriptions() -> dict[str, str]:
 
 
 def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """A shipped recipe by name or any TOML file, with `key.path=value` changes applied. RecipeError
-    in one sentence."""
+    """Reads a recipe.
+
+    Args:
+        name_or_file: The name of a shipped recipe, or a TOML file.
+        changes: Changes to it, each key.path=value, in their order.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        RecipeError: There is no such recipe, or something in it is wrong.
+    """
     known = shipped()
     path = known.get(name_or_file, Path(name_or_file))
     if not path.is_file():
@@ -187,8 +199,18 @@ def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
 
 
 def parse(table: Mapping[str, Any], where: str) -> Recipe:
-    """A recipe from plain values, checked to the last key: every need met, every stored feature
-    storable."""
+    """Makes a recipe of plain values: every need is met, every stored feature can be stored.
+
+    Args:
+        table: As TOML or a snapshot has it.
+        where: What messages name it by.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        RecipeError: Something in it is wrong.
+    """
     try:
         recipe = Recipe.model_validate(_expanded(table))
         _check_storable(recipe)

@@ -118,7 +118,18 @@ def serve(
 
 
 def next_times(cron: str, zone: str) -> list[datetime]:
-    """When the next builds are due. ServeError when `cron` is not a cron expression."""
+    """When the next builds are due.
+
+    Args:
+        cron: A cron expression.
+        zone: IANA name of the time zone that it is read in.
+
+    Returns:
+        The next three times.
+
+    Raises:
+        ServeError: It is not a cron expression.
+    """
     from prefect.server.schemas.schedules import CronSchedule
 
     try:
@@ -169,8 +180,14 @@ def _run_until_interrupt(service: Service, url: str) -> NoReturn:
 
 
 def deployment(service: Service) -> "RunnerDeployment":
-    """The service as Prefect knows it: one run at a time, and a run that would be the second is
-    cancelled with a word."""
+    """The service as Prefect knows it: one run at a time, and a second one is cancelled.
+
+    Args:
+        service: What is built, and when.
+
+    Returns:
+        A deployment to be applied.
+    """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType

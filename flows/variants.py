@@ -4,9 +4,8 @@
     audio = { extractor = "augment_audio", pitch_semitones = 1.0 }
 
 means: in variant 1, `audio` is replaced by its augmentation, `audio~1`, and everything that is made
-    from `audio` is made once more from
-that, as `mfcc~1`, `logmel64~1`, ... Each has the parameters of the feature that it is a variant of,
-and is stored where that one is.
+from `audio` is made once more from that, as `mfcc~1`, `logmel64~1`, ... Each has the parameters of
+the feature that it is a variant of, and is stored where that one is.
 """
 
 import dataclasses
@@ -32,11 +31,17 @@ class VariantError(ValueError):
 
 
 def expand(features: Mapping[str, Table], variants: Mapping[str, Table]) -> dict[str, Any]:
-    """The [features.NAME] tables of a recipe and its [variants.N] tables -> all features, those of
-    the variants last.
+    """Writes the variants of a recipe out as features.
 
-    VariantError, in one sentence, for what the variants' tables get wrong; what is wrong with a
-    feature's own table is left to whoever parses it.
+    Args:
+        features: The [features.NAME] tables. What is wrong with them is left to their parser.
+        variants: The [variants.N] tables.
+
+    Returns:
+        All features, those of the variants last.
+
+    Raises:
+        VariantError: The variants' tables are wrong.
     """
     plain: dict[str, Any] = {
         name: dict(table) if isinstance(table, Mapping) else table
@@ -55,8 +60,15 @@ def expand(features: Mapping[str, Table], variants: Mapping[str, Table]) -> dict
 
 
 def is_stored(table: Table) -> bool:
-    """What `store` says, or what holds where it says nothing: sound and whole frames are made only
-    for what needs them."""
+    """Whether a feature ends in the store.
+
+    Args:
+        table: Its [features.NAME] table.
+
+    Returns:
+        What its key `store` says; without one, False for sound and whole frames, which are made
+        only for what needs them.
+    """
     kind = _kind(table)
     return bool(table.get("store", kind is None or not issubclass(kind, Waveform | Frames)))
 

@@ -24,6 +24,8 @@ class NothingToCheck(ValueError):
 
 
 class Verdict(StrEnum):
+    """What a downloaded file is, against what was published."""
+
     SOUND = "sound"
     """As published."""
     STUB = "stub"
@@ -72,8 +74,18 @@ def run_check(folder: Path, hashes: Path) -> CheckedFiles:
 
 
 def list_files(folder: Path, manifest: Mapping[str, Published]) -> tuple[list[Path], int]:
-    """Files below `folder` whose names the manifest has, in order, and the number of all others.
-    NothingToCheck without any."""
+    """Lists the files of a folder that a manifest names.
+
+    Args:
+        folder: With the files as downloaded.
+        manifest: File name -> what was published.
+
+    Returns:
+        The files, sorted; and the number of all others.
+
+    Raises:
+        NothingToCheck: There is no folder, or no such file.
+    """
     if not folder.is_dir():
         raise NothingToCheck(
             f"{folder} is no folder; give the folder that the corpus was downloaded to"
@@ -100,8 +112,18 @@ def check_files(
     manifest: Mapping[str, Published],
     on_file: Callable[[int], None] = lambda files: None,
 ) -> CheckedFiles:
-    """Look at each file; its bytes are hashed only where their number is right. on_file: called
-    with 1 as each is done."""
+    """Compares files with a manifest; one is hashed only where its size is right.
+
+    Args:
+        folder: That the files lie below.
+        files: The files that the manifest names.
+        unlisted: How many others there are.
+        manifest: File name -> what was published.
+        on_file: Called with 1 as each file is done.
+
+    Returns:
+        What was found.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing lets go of the interpreter
         looked = threads.map(
             lambda path: _look(path, path.relative_to(folder).as_posix(), manifest, on_file), files

@@ -6,10 +6,16 @@ from flows.view.console import CONSOLE, grid
 from manifests.features import Json
 
 if TYPE_CHECKING:
-    from flows.auditing.leak_probe import Comparison, Estimate, LeakProbe, ProbePlan
+    from flows.auditing.intervals import Comparison, Estimate
+    from flows.auditing.leak_probe import LeakProbe, ProbePlan
 
 
 def print_probe(probe: "LeakProbe") -> None:
+    """Prints both accuracies and the inflation, in percent and points.
+
+    Args:
+        probe: What came out.
+    """
     plan = probe.plan
     CONSOLE.print(
         f"\n[bold]What a leak costs[/bold]: {', '.join(plan.features)} against {plan.labels}, "
@@ -38,7 +44,14 @@ def print_probe(probe: "LeakProbe") -> None:
 
 
 def as_json(probe: "LeakProbe") -> dict[str, Json]:
-    """Shares from 0 to 1, the inflation in points."""
+    """The probe for programs.
+
+    Args:
+        probe: What came out.
+
+    Returns:
+        JSON values: shares from 0 to 1, the inflation in points.
+    """
     plan = probe.plan
     return {
         "features": list(plan.features),

@@ -30,7 +30,7 @@ from flows.workers.dask_worker import (
     check_worker,
     run_call,
 )
-from flows.workers.executor import Pools
+from flows.workers.executor import Executor, Pools
 from flows.workers.local_executor import StepThreads
 from flows.workers.pool import Advance, WorkerDied
 
@@ -209,7 +209,7 @@ def _probe(folder: Path, text: str) -> Iterator[Path]:
         probe.unlink(missing_ok=True)
 
 
-class DaskExecutor(StepThreads):
+class DaskExecutor(StepThreads, Executor):
     """An executor whose pools are the workers of a Dask cluster."""
 
     def __init__(self, client: Client, required: Requirements, is_local: bool) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from flows.workers.executor import Pools, Step
+from flows.workers.executor import Executor, Pools, Step
 from flows.workers.pool import Advance, ProcessPool
 from flows.workers.retries import retrying
 
@@ -44,7 +44,7 @@ class StepThreads:
         self._threads.shutdown(wait=wait_for_work, cancel_futures=True)
 
 
-class LocalExecutor(StepThreads):
+class LocalExecutor(StepThreads, Executor):
     """An executor with some processes, and one for the GPU where networks run on one.
 
     The processes are the same for all stages of a flow.
@@ -57,7 +57,7 @@ class LocalExecutor(StepThreads):
             workers: How many processes work at once, that for the GPU aside.
         """
         super().__init__()
-        self.workers = workers
+        self._workers = workers
         self._advance: Advance = _ignore
         self._pools = [ProcessPool(count, self._on_progress) for count in (workers, 1)]
 
@@ -73,6 +73,10 @@ class LocalExecutor(StepThreads):
         for pool in self._pools:
             pool.close(wait_for_work=kind is None)
         self.close(wait_for_work=kind is None)
+
+    @property
+    def workers(self) -> int:
+        return self._workers
 
     def has_gpu(self, check: Callable[[], bool]) -> bool:
         return check()

@@ -17,7 +17,7 @@ from flows.workers.retries import DELAY_S, RETRIES, may_pass
 T = TypeVar("T")
 
 
-class PrefectExecutor:
+class PrefectExecutor(Executor):
     """Runs each step as a task run of the flow that it is used in; the pools are the other's."""
 
     def __init__(self, executor: Executor) -> None:
@@ -30,7 +30,6 @@ class PrefectExecutor:
 
     @property
     def workers(self) -> int:
-        """How many calls the pools work on at once."""
         return self._executor.workers
 
     def has_gpu(self, check: Callable[[], bool]) -> bool:
