@@ -27,10 +27,9 @@ from stores.hdf5_file import (
     array_layout,
     attribute,
     lay_out,
-    map_file,
+    map_arrays,
     open_hdf5,
-    view,
-    write_at,
+    text_column,
     write_layout,
 )
 from stores.location import Location
@@ -75,7 +74,7 @@ def write_state(location: Location, file: str, content: StateFile) -> None:
     }
     columns = zip(*content.clips, strict=True) if content.clips else ((), ())
     for name, texts in zip(_IDS, columns, strict=True):
-        arrays[name] = _texts(texts)
+        arrays[name] = text_column(texts)
     attributes: dict[str, str | int | float] = {
         "format_version": STATE_FORMAT,
         "name": content.name,
@@ -90,10 +89,7 @@ def write_state(location: Location, file: str, content: StateFile) -> None:
         _IDS,
     )
     with publishing(location.path(file)) as hidden, hidden.open("wb") as out:
-        write_layout(out, made)
-        for name, layout in made.arrays.items():
-            if layout.nbytes:
-                write_at(out, layout.offset, [arrays[name].tobytes()])
+        write_layout(out, made, lambda name: [arrays[name].tobytes()])
 
 
 def _plain(content: StateFile, name: str, array: NDArray[Any]) -> NDArray[Any]:
@@ -119,11 +115,6 @@ def _plain(content: StateFile, name: str, array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
 
 
-def _texts(texts: tuple[str, ...]) -> NDArray[np.bytes_]:
-    encoded = [text.encode() for text in texts]
-    return np.array(encoded, dtype=f"S{max(map(len, encoded), default=0) or 1}")
-
-
 def read_state(location: Location, file: str) -> StateFile:
     """Open a state; its arrays are read-only views of the file. WrongState when it is not one,
     FileNotFoundError when it is not there."""
@@ -131,8 +122,7 @@ def read_state(location: Location, file: str) -> StateFile:
     with open_hdf5(path, shown, "a fitted state", WrongState) as (hdf5, size):
         name, fingerprint, scheme, fold, said = _attributes(hdf5)
         layouts = {each: _array_of(hdf5, each, size) for each in _names(hdf5)}
-    mapped = map_file(path, shown, size, WrongState)
-    arrays = {each: view(mapped, layout) for each, layout in layouts.items()}
+    arrays = map_arrays(path, shown, layouts, size, WrongState)
     try:
         clips = tuple(
             zip(

@@ -27,7 +27,7 @@ from typing import Protocol
 
 from stores.atomic import files_below, make_folder, write_bytes
 from stores.object_store import Objects, Version, WrongUrl, connect
-from stores.records import inside, sha256_of
+from stores.paths import inside, sha256_of
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _COLLAPSED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")

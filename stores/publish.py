@@ -14,17 +14,9 @@ from manifests.label_spaces import SPACES
 from manifests.table import Table, WrongTable
 from stores.atomic import write_bytes
 from stores.location import Location
+from stores.paths import all_inside, sha256_of
 from stores.pointer import POINTER, WrongSnapshot, json_text, newest, pointer_to
-from stores.records import (
-    StoredFeature,
-    StoredFitted,
-    TableRecord,
-    all_inside,
-    check_fitted,
-    check_spec,
-    sha256_of,
-    to_json,
-)
+from stores.records import StoredFeature, StoredFitted, TableRecord, check_fitted, check_spec
 from stores.snapshot import TABLES, Snapshot, shards_of, snapshot_file
 
 
@@ -213,4 +205,4 @@ def _spaces(labels: pa.Table) -> dict[str, str]:
 
 
 def _text(snapshot: Snapshot) -> bytes:
-    return json_text(to_json(snapshot))
+    return json_text(snapshot)

@@ -25,18 +25,16 @@ from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table, WrongTable
 from stores.location import Location
+from stores.parsing import WrongRecord, from_json
+from stores.paths import all_inside, sha256_of
 from stores.pointer import NotCommitted, WrongSnapshot, newest, read_json
 from stores.records import (
     ShardRecord,
     StoredFeature,
     StoredFitted,
     TableRecord,
-    WrongRecord,
-    all_inside,
     check_fitted,
     check_spec,
-    from_json,
-    sha256_of,
 )
 
 TABLES: dict[str, Table[Any]] = {

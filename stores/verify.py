@@ -13,8 +13,9 @@ from manifests.table import WrongTable
 from stores.atomic import leftovers
 from stores.location import FileRecord, Location, Place, WrongDownload, locate
 from stores.object_store import RemoteError
+from stores.parsing import WrongRecord
 from stores.pointer import NotCommitted, WrongSnapshot
-from stores.records import ShardRecord, StoredFeature, WrongRecord
+from stores.records import ShardRecord, StoredFeature
 from stores.shard import Entry, Shard
 from stores.shard_layout import WrongShard
 from stores.shard_writer import count_not_finite

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from stores.fitted_state import WrongState, read_state
 from stores.location import Location
-from stores.records import FoldState, StoredFeature, StoredFitted, WrongRecord, sha256_of
+from stores.parsing import WrongRecord
+from stores.paths import sha256_of
+from stores.records import FoldState, StoredFeature, StoredFitted
 from stores.training_clips import TrainingClips
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from stores.location import LocalFolder, Location, RemoteStore, StoreBusy, WrongDownload, locate
 from stores.object_store import WrongUrl
-from stores.records import TableRecord, WrongRecord
+from stores.parsing import WrongRecord
+from stores.records import TableRecord
 from tests.object_store import Elsewhere, Proxy, objects, put_object
 from tests.stores_made import ROOT
 

@@ -16,7 +16,8 @@ from flows.recipe import parse
 from flows.variants import VariantError, expand, is_stored, variant_name
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from stores.records import WrongRecord, check_spec
+from stores.parsing import WrongRecord
+from stores.records import check_spec
 from stores.shard import open_shard
 from stores.shard_writer import ShardWriter
 from tests.conftest import Writer, a_clip

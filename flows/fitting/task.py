@@ -17,8 +17,9 @@ from manifests.tracks import Track
 from manifests.variant_names import plain_name
 from stores.fitted_state import FittedTracks, StateFile, WrongState, read_state, write_state
 from stores.location import Location
+from stores.paths import sha256_of
 from stores.reader import FeatureStore, StoredTracks
-from stores.records import FoldState, ShardRecord, StoredFitted, VariantTracks, sha256_of
+from stores.records import FoldState, ShardRecord, StoredFitted, VariantTracks
 from stores.shard import Shard, shard_key
 from stores.shard_writer import ShardWriter
 from stores.training_clips import Training
