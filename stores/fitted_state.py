@@ -11,15 +11,13 @@ every file is made of plain datasets, and what is refused: see plain.py.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.features import FeatureSpec
-from manifests.tracks import Track
 from stores.atomic import publishing
 from stores.hdf5_file import (
     ArrayLayout,
@@ -33,6 +31,7 @@ from stores.hdf5_file import (
     write_layout,
 )
 from stores.location import Location
+from stores.records import FoldState
 from stores.training_clips import clips_sha256
 from stores.transforms import State
 
@@ -63,7 +62,22 @@ class StateFile:
 
     @property
     def training_sha256(self) -> str:
+        """Of the clips that the fit saw; see `clips_sha256`."""
         return clips_sha256(self.clips)
+
+    def is_of(self, spec: FeatureSpec, state: FoldState) -> bool:
+        """Compares what the file says of itself with what a snapshot recorded.
+
+        Args:
+            spec: The fitted feature.
+            state: The record of its state.
+
+        Returns:
+            Whether it is this state of this feature, and of the recorded clips.
+        """
+        found = (self.name, self.fingerprint, self.scheme, self.fold, self.training_sha256)
+        fold = (state.scheme, state.fold, state.training_sha256)
+        return found == (spec.name, spec.fingerprint, *fold)
 
 
 def write_state(location: Location, file: str, content: StateFile) -> None:
@@ -194,56 +208,3 @@ def _array_of(file: Any, name: str, size: int) -> ArrayLayout:
             f"{'a list of texts' if name in _IDS else 'plain numbers'}"
         )
     return layout
-
-
-class TrackSource(Protocol):
-    """The tracks of a feature, stored or fitted, by clip id."""
-
-    @property
-    def spec(self) -> FeatureSpec: ...
-
-    @property
-    def quarantined(self) -> Mapping[str, tuple[str, str]]: ...
-
-    def __getitem__(self, clip_id: str, /) -> Track: ...
-
-    def __contains__(self, clip_id: object, /) -> bool: ...
-
-    def __iter__(self) -> Iterator[str]: ...
-
-    def __len__(self) -> int: ...
-
-
-class FittedTracks(Mapping[str, Track]):
-    """The tracks of one fitted feature in one fold, by clip id: those of its input, each passed
-    through the state when it is asked for."""
-
-    spec: FeatureSpec
-
-    def __init__(
-        self,
-        spec: FeatureSpec,
-        state: State,
-        transform: Callable[[State, Track], Track],
-        source: "TrackSource",
-    ) -> None:
-        self.spec = spec
-        self._state, self._transform, self._source = state, transform, source
-
-    @property
-    def quarantined(self) -> Mapping[str, tuple[str, str]]:
-        """Clip without an input -> reason and detail."""
-        return self._source.quarantined
-
-    def __getitem__(self, clip_id: str) -> Track:
-        """The clip's track. NotInStore, a KeyError, says why the input has none."""
-        return self._transform(self._state, self._source[clip_id])
-
-    def __contains__(self, clip_id: object) -> bool:
-        return clip_id in self._source
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._source)
-
-    def __len__(self) -> int:
-        return len(self._source)

@@ -23,11 +23,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from stores.atomic import files_below, make_folder, write_bytes
 from stores.object_store import Objects, Version, WrongUrl, connect
 from stores.paths import inside, sha256_of
+from stores.records import FileRecord
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _COLLAPSED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
@@ -41,22 +41,6 @@ class StoreBusy(ValueError):
 
 class WrongDownload(ValueError):
     """An object of a store is not the file that the snapshot recorded; the message names it."""
-
-
-class FileRecord(Protocol):
-    """A file as a snapshot lists it: a table, a shard or a fitted state."""
-
-    @property
-    def file(self) -> str:
-        """Its path below the root of the store."""
-
-    @property
-    def bytes(self) -> int:
-        """Its size."""
-
-    @property
-    def sha256(self) -> str:
-        """The hash of its content, 64 hex digits."""
 
 
 class Location(ABC):

@@ -153,6 +153,9 @@ class TableRecord:
     sha256: str
 
 
+FileRecord = TableRecord | ShardRecord | FoldState
+"""A file as a snapshot lists it: path below the root, bytes, sha256."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(~[1-9][0-9]*)?")
 
 

@@ -10,8 +10,9 @@ A commit (publish.py) writes tables, then the snapshot, then the pointer; a read
 the pointer sees all of it, or the commit before.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,7 +127,7 @@ def load_snapshot(location: Location, number: int | None = None) -> Snapshot:
 def _is_published(location: Location, wanted: int, last: int) -> bool:
     """Whether the newest snapshot descends from this one.
 
-    Behind a URL, a build that was killed before its pointer may leave one that nobody descends from.
+    Behind a URL, a build that was killed before its pointer may leave one that none descends from.
     """
     if location.is_local:
         return True
@@ -167,9 +168,7 @@ def read_table(location: Location, snapshot: Snapshot, table: Table[Any]) -> pa.
     Raises:
         WrongTable: The file is gone, or is not what the snapshot recorded.
     """
-    read = table.read(_recorded(location, snapshot, table))
-    _check_rows(location, snapshot, table, read.num_rows)
-    return read
+    return _read(location, snapshot, table, table.read)
 
 
 def read_tables(location: Location, snapshot: Snapshot) -> dict[str, pa.Table]:
@@ -208,9 +207,7 @@ def read_compact(
     Raises:
         WrongTable: As `read_table`.
     """
-    read = table.read_compact(_recorded(location, snapshot, table), columns)
-    _check_rows(location, snapshot, table, read.num_rows)
-    return read
+    return _read(location, snapshot, table, partial(table.read_compact, columns=columns))
 
 
 def read_rows(location: Location, snapshot: Snapshot, table: Table[Row]) -> list[Row]:
@@ -235,8 +232,10 @@ def read_rows(location: Location, snapshot: Snapshot, table: Table[Row]) -> list
         raise WrongTable(f"{name}: {error}; build the store again") from error
 
 
-def _recorded(location: Location, snapshot: Snapshot, table: Table[Any]) -> Path:
-    """The file of a table, with the bytes that the snapshot recorded."""
+def _read(
+    location: Location, snapshot: Snapshot, table: Table[Any], read: Callable[[Path], pa.Table]
+) -> pa.Table:
+    """The rows of a table, whose file must be the one that the snapshot recorded."""
     record = snapshot.tables[table.name]
     path, name = location.fetch(record), location.display(record.file)
     if not path.is_file():
@@ -249,16 +248,13 @@ def _recorded(location: Location, snapshot: Snapshot, table: Table[Any]) -> Path
             f"{name} has sha256 {found}, but snapshot {snapshot.number} recorded {record.sha256}; "
             "it was changed afterwards"
         )
-    return path
-
-
-def _check_rows(location: Location, snapshot: Snapshot, table: Table[Any], found: int) -> None:
-    record = snapshot.tables[table.name]
-    if found != record.rows:
+    rows = read(path)
+    if rows.num_rows != record.rows:
         raise WrongTable(
-            f"{location.display(record.file)} has {found} rows, but snapshot {snapshot.number} "
+            f"{name} has {rows.num_rows} rows, but snapshot {snapshot.number} "
             f"recorded {record.rows}; build the store again"
         )
+    return rows
 
 
 def snapshot_file(number: int) -> str:

@@ -45,25 +45,18 @@ def _file_problems(
 ) -> Iterator[str]:
     try:
         name, path = location.display(state.file), location.path(state.file)
-        if (size := path.stat().st_size, found := sha256_of(path)) != (state.bytes, state.sha256):
+        if (size := path.stat().st_size, sha256 := sha256_of(path)) != (state.bytes, state.sha256):
             yield (
-                f"{name} has {size} bytes, sha256 {found}, but the snapshot recorded "
+                f"{name} has {size} bytes, sha256 {sha256}, but the snapshot recorded "
                 f"{state.bytes}, {state.sha256}; fit again without it"
             )
-        held = read_state(location, state.file)
+        found = read_state(location, state.file)
     except (WrongState, WrongRecord, OSError) as error:
         yield str(error)
         return
-    wanted = (
-        entry.spec.name,
-        entry.spec.fingerprint,
-        state.scheme,
-        state.fold,
-        state.training_sha256,
-    )
-    if (held.name, held.fingerprint, held.scheme, held.fold, held.training_sha256) != wanted:
+    if not found.is_of(entry.spec, state):
         yield (
-            f"{name} holds {held.name} of fold {held.fold} of {held.scheme}, or of other clips, "
+            f"{name} holds {found.name} of fold {found.fold} of {found.scheme}, or of other clips, "
             f"where the snapshot recorded {what}"
         )
 
