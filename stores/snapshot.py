@@ -30,6 +30,7 @@ from stores.parsing import WrongRecord, from_json
 from stores.paths import all_inside, sha256_of
 from stores.pointer import NotCommitted, WrongSnapshot, newest, read_json
 from stores.records import (
+    FoldState,
     ShardRecord,
     StoredFeature,
     StoredFitted,
@@ -69,27 +70,29 @@ class Snapshot:
     spaces: dict[str, str]
     """Label space -> sha256 of its mapping, for the spaces that read one of the label schemes."""
 
-    @property
-    def files(self) -> list[TableRecord | ShardRecord]:
-        """Every table and shard that the snapshot lists, those of fitted features among them."""
-        return [*self.tables.values(), *shards_of(self.features, self.fitted)]
 
-
-def shards_of(
+def files_of(
     features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]
-) -> list[ShardRecord]:
-    """Lists the shards of features, stored and fitted.
+) -> list[ShardRecord | FoldState]:
+    """Lists the files that hold features, and checks what is said of the features.
 
     Args:
         features: Stored features by name.
         fitted: Fitted features by name.
 
     Returns:
-        One record a shard.
+        Every shard and every fitted state.
+
+    Raises:
+        WrongRecord: A feature is not what it may be.
     """
+    for name, feature in features.items():
+        if check_spec(feature.spec).name != name:
+            raise WrongRecord(f"the spec of {name!r} says {feature.spec.name!r}")
+    check_fitted(fitted, features)
     stored = [shard for feature in features.values() for shard in feature.shards]
     states = [state for entry in fitted.values() for state in entry.states]
-    return stored + [shard for state in states for shard in state.all_shards]
+    return [*stored, *(shard for state in states for shard in state.all_shards), *states]
 
 
 def load_snapshot(location: Location, number: int | None = None) -> Snapshot:
@@ -296,16 +299,7 @@ def _check(folder: Path, snapshot: Snapshot, number: int) -> None:
         raise WrongRecord(
             f"it lists the tables {', '.join(snapshot.tables)}, expected {', '.join(TABLES)}"
         )
-    for name, feature in snapshot.features.items():
-        if check_spec(feature.spec).name != name:
-            raise WrongRecord(f"the spec of {name!r} says {feature.spec.name!r}")
-    check_fitted(snapshot.fitted, snapshot.features)
-    states = [state for entry in snapshot.fitted.values() for state in entry.states]
-    sizes = [
-        *((record.file, min(record.rows, record.bytes)) for record in snapshot.files),
-        *((state.file, state.bytes) for state in states),
-    ]
-    paths = all_inside(folder, (file for file, _ in sizes))
-    for (file, size), _ in zip(sizes, paths, strict=True):
-        if size < 0:
-            raise WrongRecord(f"{file} has a negative size")
+    files = [*snapshot.tables.values(), *files_of(snapshot.features, snapshot.fitted)]
+    for record, _ in zip(files, all_inside(folder, (each.file for each in files)), strict=True):
+        if min(record.bytes, getattr(record, "rows", 0)) < 0:
+            raise WrongRecord(f"{record.file} has a negative size")

@@ -19,7 +19,7 @@ from stores.records import FileRecord, ShardRecord, StoredFeature
 from stores.shard import Entry, Shard
 from stores.shard_layout import WrongShard
 from stores.shard_writer import count_not_finite
-from stores.snapshot import TABLES, Snapshot, load_parent, load_snapshot, read_rows, shards_of
+from stores.snapshot import TABLES, Snapshot, files_of, load_parent, load_snapshot, read_rows
 from stores.training_clips import TrainingClips
 from stores.verify_fitted import encoded, state_problems, track_problems
 
@@ -112,7 +112,7 @@ class _Check:
             self._check_index(rows, entries)
             self._problems += _reference_problems(rows)
             self._check_fitted(rows)
-        listed = {file for one in snapshots for file in _files_of(one)}
+        listed = {record.file for one in snapshots for record in files_of(one.features, one.fitted)}
         found = (file for file in location.list() if file.startswith(("shards/", "fitted/")))
         self.report.unreferenced = sum(
             file.endswith(".h5") and file not in listed for file in found
@@ -191,12 +191,6 @@ class _Check:
             for variant, feature in encoded(entry, state).items():
                 stored = {clip_id for _, clip_id in self._read_shards(feature)}
                 self._problems += track_problems(entry, state, variant, stored, clips)
-
-
-def _files_of(snapshot: Snapshot) -> Iterator[str]:
-    """Every shard and every fitted state."""
-    yield from (state.file for entry in snapshot.fitted.values() for state in entry.states)
-    yield from (shard.file for shard in shards_of(snapshot.features, snapshot.fitted))
 
 
 def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
