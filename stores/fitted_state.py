@@ -1,13 +1,16 @@
-"""The state of a fitted feature: one HDF5 file that holds what was learned from the training clips
-of one fold, and which clips these were.
+"""The state of a fitted feature: what was learned from the training clips of one fold.
 
-    /  attributes: format_version, name, fingerprint (of the feature), scheme, fold, training_sha256
-       clip_id          (clips,)   fixed-length UTF-8   sorted: the clips that the fit saw
-       clip_sha256      (clips,)   fixed-length UTF-8   of their files
-       state.NAME       what was learned: arrays of bool, integer or float numbers, none of them infinite or not a number
+    /  attributes: format_version, name and fingerprint of the feature, scheme, fold,
+       training_sha256
 
-The file lies at fitted/<name>/<fingerprint>/<scheme>-<fold>-<key>.h5 below the store's root. How
-every file is made of plain datasets, and what is refused: see plain.py.
+    clip_id       (clips,)   text   sorted: the clips that the fit saw
+    clip_sha256   (clips,)   text   of their files
+    state.NAME    what was learned: arrays of bool, integer or float numbers, none of them infinite
+                  or not a number
+
+It is one HDF5 file, at fitted/<name>/<fingerprint>/<scheme>-<fold>-<key>.h5 below the store's root.
+Texts are fixed-length UTF-8. How every file is made of plain datasets, and what is refused: see
+hdf5_file.py.
 """
 
 import re
@@ -36,6 +39,8 @@ from stores.training_clips import clips_sha256
 from stores.transforms import State
 
 STATE_FORMAT = 1
+"""The version of this layout."""
+_ATTRIBUTES = ("name", "fingerprint", "scheme", "fold", "training_sha256")
 _IDS = ("clip_id", "clip_sha256")
 _PREFIX = "state."
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -43,17 +48,20 @@ _MOST_ARRAYS = 10_000
 
 
 class WrongState(WrongFile):
-    """A file is not the state that it should be; the message says what was found and what was
-    expected."""
+    """A file is not the state that it should be.
+
+    The message says what was found and what was expected.
+    """
 
 
 @dataclass(frozen=True)
 class StateFile:
-    """A state, whose it is, and what it was learned from."""
+    """A state, which feature and fold it is of, and what it was learned from."""
 
     name: str
     """Of the feature."""
     fingerprint: str
+    """Of the feature."""
     scheme: str
     fold: int
     clips: tuple[tuple[str, str], ...]
@@ -81,24 +89,24 @@ class StateFile:
 
 
 def write_state(location: Location, file: str, content: StateFile) -> None:
-    """Write `file` below `root`, whole or not at all; the same content gives the same bytes.
-    ValueError for what is no plain number."""
+    """Writes the file of a state, or nothing; the same content gives the same bytes.
+
+    Args:
+        location: Where the store lies.
+        file: Path of the state below its root.
+        content: What the file will hold.
+
+    Raises:
+        ValueError: An array holds something else than plain, finite numbers.
+    """
     arrays = {
         _PREFIX + name: _plain(content, name, content.state[name]) for name in sorted(content.state)
     }
     columns = zip(*content.clips, strict=True) if content.clips else ((), ())
     for name, texts in zip(_IDS, columns, strict=True):
         arrays[name] = text_column(texts)
-    attributes: dict[str, str | int | float] = {
-        "format_version": STATE_FORMAT,
-        "name": content.name,
-        "fingerprint": content.fingerprint,
-        "scheme": content.scheme,
-        "fold": content.fold,
-        "training_sha256": content.training_sha256,
-    }
     made = lay_out(
-        attributes,
+        {"format_version": STATE_FORMAT, **{name: getattr(content, name) for name in _ATTRIBUTES}},
         {name: ArrayLayout(array.dtype, array.shape) for name, array in arrays.items()},
         _IDS,
     )
@@ -113,11 +121,8 @@ def _plain(content: StateFile, name: str, array: NDArray[Any]) -> NDArray[Any]:
             f"{what} has a name with other letters than A-Z, a-z, 0-9, `_`, `-` and `.`; give it "
             "another"
         )
-    if (
-        not isinstance(array, np.ndarray | np.generic)
-        or array.dtype.kind not in "biuf"
-        or array.dtype.itemsize > 8
-    ):
+    is_array = isinstance(array, np.ndarray | np.generic)
+    if not is_array or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise ValueError(
             f"{what} is {type(array).__name__} {getattr(array, 'dtype', '')}, expected an array "
             "of bool, integer or float"
@@ -130,20 +135,27 @@ def _plain(content: StateFile, name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def read_state(location: Location, file: str) -> StateFile:
-    """Open a state; its arrays are read-only views of the file. WrongState when it is not one,
-    FileNotFoundError when it is not there."""
+    """Opens the file of a state.
+
+    Args:
+        location: Where the store lies.
+        file: Path of the state below its root; it lies on this machine.
+
+    Returns:
+        What it holds; the arrays are read-only views of the file.
+
+    Raises:
+        WrongState: It is not a state.
+        FileNotFoundError: It is not there.
+    """
     path, shown = location.path(file), location.display(file)
     with open_hdf5(path, shown, "a fitted state", WrongState) as (hdf5, size):
         name, fingerprint, scheme, fold, said = _attributes(hdf5)
         layouts = {each: _array_of(hdf5, each, size) for each in _names(hdf5)}
     arrays = map_arrays(path, shown, layouts, size, WrongState)
     try:
-        clips = tuple(
-            zip(
-                *([text.decode() for text in arrays.pop(column).tolist()] for column in _IDS),
-                strict=True,
-            )
-        )
+        columns = ([text.decode() for text in arrays.pop(column).tolist()] for column in _IDS)
+        clips = tuple(zip(*columns, strict=True))
     except ValueError as error:
         raise WrongState(
             f"{shown} does not list its clips: {error}; run `affectstore fit` again without this "
@@ -169,10 +181,7 @@ def _attributes(file: Any) -> tuple[str, str, str, int, str]:
     version = attribute(file, "format_version")
     if version != STATE_FORMAT:
         raise WrongFile(f"its format_version is {version!r}, expected {STATE_FORMAT}")
-    match [
-        attribute(file, name)
-        for name in ("name", "fingerprint", "scheme", "fold", "training_sha256")
-    ]:
+    match [attribute(file, name) for name in _ATTRIBUTES]:
         case [str(name), str(fingerprint), str(scheme), int(fold), str(said)]:
             return name, fingerprint, scheme, fold, said
     raise WrongFile("it does not say which feature, scheme and fold it is of")
@@ -182,12 +191,8 @@ def _names(file: Any) -> list[str]:
     names = sorted(file)
     if len(names) > _MOST_ARRAYS:
         raise WrongFile(f"it has {len(names)} datasets, expected at most {_MOST_ARRAYS}")
-    strange = [
-        name
-        for name in names
-        if name not in _IDS and not (name.startswith(_PREFIX) and _NAME.fullmatch(name))
-    ]
-    if strange or not set(_IDS) <= set(names):
+    arrays = [name for name in names if name.startswith(_PREFIX) and _NAME.fullmatch(name)]
+    if sorted([*arrays, *_IDS]) != names:
         raise WrongFile(
             f"it has the datasets {', '.join(names)[:80]}, expected {', '.join(_IDS)} and "
             f"{_PREFIX}NAME"
@@ -197,14 +202,11 @@ def _names(file: Any) -> list[str]:
 
 def _array_of(file: Any, name: str, size: int) -> ArrayLayout:
     layout = array_layout(file, name, size)
-    kinds = "S" if name in _IDS else "biuf"
-    if (
-        layout.dtype.kind not in kinds
-        or layout.dtype != layout.dtype.newbyteorder("<")
-        or (name in _IDS and len(layout.shape) != 1)
-    ):
+    dtype, is_text = layout.dtype, name in _IDS
+    is_right = len(layout.shape) == 1 and dtype.kind == "S" if is_text else dtype.kind in "biuf"
+    if not is_right or dtype != dtype.newbyteorder("<"):
         raise WrongFile(
-            f"{name} is {layout.dtype} {layout.shape}, expected "
-            f"{'a list of texts' if name in _IDS else 'plain numbers'}"
+            f"{name} is {dtype} {layout.shape}, expected "
+            f"{'a list of texts' if is_text else 'plain numbers'}"
         )
     return layout

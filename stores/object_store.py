@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from obstore import GetResult
     from obstore.store import ObjectStore, RetryConfig
 
 _BLOCK = 1 << 22
@@ -110,12 +111,10 @@ class Objects:
         Returns:
             What identifies its present content; None where there is no such object.
         """
-        try:
-            with self._client(file) as client:
-                found = client.head(file)
-        except FileNotFoundError:
+        found = self._head(file)
+        if found is None:
             return None
-        known = {name: found[name] for name in ("e_tag", "version")}
+        known = {"e_tag": found.meta["e_tag"], "version": found.meta["version"]}
         return {name: value for name, value in known.items() if value is not None}
 
     def noted_sha256(self, file: str) -> str | None:
@@ -128,9 +127,13 @@ class Objects:
             64 hex digits, or an empty text where the object has no such note; None where there is
             no such object.
         """
+        found = self._head(file)
+        return None if found is None else found.attributes.get("sha256", "")
+
+    def _head(self, file: str) -> "GetResult | None":
         try:
             with self._client(file) as client:
-                return client.get(file, options={"head": True}).attributes.get("sha256", "")
+                return client.get(file, options={"head": True})
         except FileNotFoundError:
             return None
 

@@ -109,7 +109,10 @@ class RemoteStore(Location):
         return (known.get(file) for file in files)
 
     def _obtain(self, file: str) -> str | None:
-        """Has a file that no snapshot lists lie here -> its sha256; None where the store has none."""
+        """Has a file that no snapshot lists lie here.
+
+        Returns its sha256; None where the store has no such file.
+        """
         path, noted = self.path(file), self._objects.noted_sha256(file)
         if noted is None:
             return None

@@ -1,9 +1,9 @@
 """Checks a store against what was recorded: every file, every row of the index, and their sum."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ OnFile = Callable[[str], None]
 """Called with each file's path below the root, before it is read."""
 Rows = Mapping[str, list[Any]]
 """Table -> its rows."""
+T = TypeVar("T")
 Entries = dict[tuple[str, str], Entry]
 """(shard, clip id) -> what the shard says of the clip."""
 
@@ -120,19 +121,20 @@ class _Check:
         self.report.unfinished = len(leftovers(location.folder))
         self.report.remarks += _changed_spaces(snapshot)
 
-    @contextmanager
-    def _reading(self, record: FileRecord) -> Iterator[None]:
-        """Counts a file that the block reads; what is wrong with it becomes a problem."""
+    def _read(self, record: FileRecord, read: Callable[[], T]) -> T | None:
+        """Reads a file and counts it; what is wrong with it becomes a problem, and gives None."""
         try:
             self._on_file(record.file)
             self._location.check(record)
-            yield
-            self.report.files += 1
-            self.report.bytes += record.bytes
+            found = read()
         except RemoteError:
             raise
         except (WrongTable, WrongShard, WrongRecord, WrongDownload, OSError) as error:
             self._problems.append(str(error))
+            return None
+        self.report.files += 1
+        self.report.bytes += record.bytes
+        return found
 
     def _read_snapshots(self) -> list[Snapshot]:
         """The newest snapshot and those before it, as far as they can be read."""
@@ -148,18 +150,21 @@ class _Check:
     def _read_tables(self) -> dict[str, list[Any]]:
         rows = {}
         for name, record in self._snapshot.tables.items():
-            with self._reading(record):
-                rows[name] = read_rows(self._location, self._snapshot, TABLES[name])
+            read = partial(read_rows, self._location, self._snapshot, TABLES[name])
+            if (found := self._read(record, read)) is not None:
+                rows[name] = found
         return rows
 
     def _read_shards(self, feature: StoredFeature) -> Entries:
         entries: Entries = {}
         for record in feature.shards:
-            with self._reading(record):
-                shard = Shard(self._location, record.file)
-                self._problems += _shard_problems(shard, record, feature)
-                entries |= {(record.file, entry.clip_id): entry for entry in shard.entries}
+            entries |= self._read(record, partial(self._read_shard, record, feature)) or {}
         return entries
+
+    def _read_shard(self, record: ShardRecord, feature: StoredFeature) -> Entries:
+        shard = Shard(self._location, record.file)
+        self._problems += _shard_problems(shard, record, feature)
+        return {(record.file, entry.clip_id): entry for entry in shard.entries}
 
     def _check_index(self, rows: Rows, entries: Mapping[str, Entries]) -> None:
         clips = {clip.clip_id for clip in rows["clips"]}
@@ -184,9 +189,8 @@ class _Check:
     def _check_fitted(self, rows: Rows) -> None:
         fitted = self._snapshot.fitted
         clips = TrainingClips(lambda table: rows[table.name], fitted)
-        for entry, state in ((entry, state) for entry in fitted.values() for state in entry.states):
-            with self._reading(state):
-                pass
+        for entry, state in ((one, state) for one in fitted.values() for state in one.states):
+            self._read(state, lambda: None)
             self._problems += state_problems(self._location, entry, state, clips)
             for variant, feature in encoded(entry, state).items():
                 stored = {clip_id for _, clip_id in self._read_shards(feature)}

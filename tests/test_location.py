@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from stores.location import LocalFolder, Location, RemoteStore, StoreBusy, WrongDownload, locate
+from stores.location import Location, StoreBusy, WrongDownload, locate
 from stores.object_store import WrongUrl
 from stores.parsing import WrongRecord
 from stores.records import TableRecord
+from stores.remote_store import RemoteStore
 from tests.object_store import Elsewhere, Proxy, objects, put_object
 from tests.stores_made import ROOT
 
@@ -138,7 +139,7 @@ def test_a_path_of_any_kind_names_the_folder(tmp_path: Path) -> None:
     assert relative.folder == Path.cwd()
     for place in (tmp_path, str(tmp_path), f"file://{tmp_path}"):
         location = locate(place)
-        assert isinstance(location, LocalFolder)
+        assert not isinstance(location, RemoteStore)
         assert location.is_local
         assert location.folder == tmp_path
 
