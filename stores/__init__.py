@@ -6,9 +6,10 @@ from stores import FeatureStore, FeatureDataset
 from manifests.tracks import Track
 from stores.align import Clock, Length, Like, Steps, Windows
 from stores.batch import NO_TARGET, Batch, collate
+from stores.clip_tracks import NotInStore, StoredTracks
 from stores.dataset import FeatureDataset, LeakError
 from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
-from stores.reader import FeatureStore, NotFitted, NotInStore, StoredTracks
+from stores.reader import FeatureStore, NotFitted
 from stores.shard_layout import WrongShard
 from stores.snapshot import Snapshot
 

@@ -1,11 +1,12 @@
-"""Alignment at read time: the tracks of one clip on one grid of time, or cut to one size. NumPy
-alone; what is stored stays as it is.
+"""Alignment at read time: the tracks of one clip on one grid of time, or cut to one size.
 
-    Clock(0.1)                         windows of 100 ms: the mean of the rows in each, the nearest row, or slices of n rows
-    Steps(60)                          60 equal steps over the clip, by linear interpolation
-    Like("logmel64")                   the rows of another feature, by linear interpolation
-    Length(256)                        cut or padded to a number of rows
-    Windows(20, 10)                    windows of 20 rows, one every 10
+NumPy alone; what is stored stays as it is.
+
+    Clock(0.1)          windows of 100 ms: the mean of the rows in each, the nearest row, or n rows
+    Steps(60)           60 equal steps over the clip, by linear interpolation
+    Like("logmel64")    the rows of another feature, by linear interpolation
+    Length(256)         cut or padded to a number of rows
+    Windows(20, 10)     windows of 20 rows, one every 10
 
 Each is a function from tracks to tracks: `Clock(0.1)({"mfcc": track, "frames": track})`; a
 FeatureDataset takes one, or several that follow one another. A row is the instant `seconds[i]`, as
@@ -29,6 +30,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from manifests.tracks import Track
+from stores.transforms import extended, first_rows
 
 TOLERANCE_S = 1e-6
 """Far below the spacing of samples at 192 kHz, far above the rounding of float64."""
@@ -42,31 +44,37 @@ Rows = tuple[NDArray[Any], NDArray[np.bool_]]
 
 
 class Alignment(Protocol):
-    """Tracks of one clip by feature -> the same features, aligned. ValueError, in one sentence, for
-    features that cannot be."""
+    """A function that aligns the tracks of one clip, by feature.
+
+    It raises ValueError, in one sentence, for features that cannot be aligned.
+    """
 
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]: ...
 
 
 @dataclass(frozen=True)
 class Clock:
-    """One row for each window of `hop_s` seconds: window k is [start + k * hop_s, start + (k + 1) *
-    hop_s).
+    """One row for each window of `hop_s` seconds.
 
-    `start` is the latest of the features' first rows and the last window is the one that holds the
-    earliest of their last rows, so that every feature has begun and none has ended. `seconds` of a
-    row is the middle of its window. Where the features have no time in common there is no window. A
-    feature becomes, by `how`:
+    Window k is [start + k * hop_s, start + (k + 1) * hop_s). `start` is the latest of the features'
+    first rows and the last window is the one that holds the earliest of their last rows, so that
+    every feature has begun and none has ended. `seconds` of a row is the middle of its window.
+    Where the features have no time in common there is no window. A feature becomes, by `how`:
 
-    mean       mean of the valid rows in each window; where the window holds no row at all, because the feature is slower than the clock,
-               linear interpolation at its middle. Floats only, whose default it is.
-    nearest    the row nearest to the window's middle; of two equally near, the earlier. The default of all other types.
-    n          the first n rows in the window: values (window, n, ...), valid where the window holds so many and all are valid. A slice
-               of 100 ms is 1600 rows of audio at 16 kHz, 5 of a log-mel every 20 ms.
+    mean       mean of the valid rows in each window; where the window holds no row at all, because
+               the feature is slower than the clock, linear interpolation at its middle. Floats
+               only, whose default it is.
+    nearest    the row nearest to the window's middle; of two equally near, the earlier. The default
+               of all other types.
+    n          the first n rows in the window: values (window, n, ...), valid where the window holds
+               so many and all are valid. A slice of 100 ms is 1600 rows of audio at 16 kHz, 5 of a
+               log-mel every 20 ms.
     """
 
     hop_s: float
+    """Length of a window, and from each one's start to the next."""
     how: Mapping[str, How] = field(default_factory=dict)
+    """Feature -> mean, nearest or n; the default of its type for one that is not named."""
     keep: Collection[str] = ()
     """Features that stay as they are, off the clock, such as one summary image a clip."""
 
@@ -86,10 +94,7 @@ class Clock:
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
         moved = _moved(tracks, self.keep, self.how)
         edges = self._edges(moved)
-        return {
-            name: self._on(edges, name, track) if name in moved else track
-            for name, track in tracks.items()
-        }
+        return {**tracks, **{name: self._on(edges, name, moved[name]) for name in moved}}
 
     def _edges(self, moved: Mapping[str, Track]) -> Seconds:
         """(windows + 1,) where each window begins, and where the last one ends."""
@@ -119,15 +124,16 @@ class Clock:
 
 @dataclass(frozen=True)
 class Steps:
-    """`n` rows at equal steps, the first at the latest of the features' first rows, the last at the
-    earliest of their last rows.
+    """`n` rows at equal steps over the time that all features share.
 
-    Floats are interpolated linearly between the two rows around each step and valid where both are;
-    of other types the nearest row is taken. Where the features have no time in common, no row is
-    valid and `seconds` is NaN.
+    The first is at the latest of the features' first rows, the last at the earliest of their last
+    rows. Floats are interpolated linearly between the two rows around each step and valid where
+    both are; of other types the nearest row is taken. Where the features have no time in common, no
+    row is valid and `seconds` is NaN.
     """
 
     n: int
+    """Rows, at least 2."""
     keep: Collection[str] = ()
     """Features that stay as they are, such as one summary image a clip."""
 
@@ -142,9 +148,7 @@ class Steps:
         moved = _moved(tracks, self.keep)
         start, end = _common_span(moved) or (np.nan, np.nan)
         at = np.linspace(start, end, self.n)
-        return {
-            name: _sampled(at, track) if name in moved else track for name, track in tracks.items()
-        }
+        return {**tracks, **_sampled(at, moved)}
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,7 @@ class Like:
     """
 
     name: str
+    """Of the feature whose rows are taken."""
     keep: Collection[str] = ()
     """Other features that stay as they are, such as one summary image a clip."""
 
@@ -166,15 +171,16 @@ class Like:
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
         moved = _moved(tracks, {*self.keep, self.name})
         at = tracks[self.name].seconds
-        return {
-            name: _sampled(at, track) if name in moved else track for name, track in tracks.items()
-        }
+        return {**tracks, **_sampled(at, moved)}
 
 
 @dataclass(frozen=True)
 class Length:
-    """The first `rows` rows; a shorter track is padded at its end with rows that are not valid and
-    have no time (`seconds` NaN)."""
+    """The first `rows` rows of each track.
+
+    A shorter track is padded at its end with rows that are not valid and have no time (`seconds`
+    NaN).
+    """
 
     rows: int | Mapping[str, int]
     """Of every feature; or by feature, and then features that are not named stay as they are."""
@@ -187,23 +193,21 @@ class Length:
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
         lengths = dict.fromkeys(tracks, self.rows) if isinstance(self.rows, int) else self.rows
         _refuse_unknown(lengths, tracks)
-        return {
-            name: _to_length(track, lengths[name]) if name in lengths else track
-            for name, track in tracks.items()
-        }
+        return {**tracks, **{name: _to_length(tracks[name], lengths[name]) for name in lengths}}
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of `length` rows, one every `stride` rows: row i of a track is then a window, values
-    (window, length, ...).
+    """Windows of `length` rows, one every `stride` rows.
 
-    `seconds` is the time of a window's first row, and `valid` is (window, length): the rows that
-    the window holds. The first window begins with the first row; the last one holds the last row
-    and is padded with rows that are not valid, so that no row is lost and every clip has a window.
+    Row i of a track is then a window, values (window, length, ...). `seconds` is the time of a
+    window's first row, and `valid` is (window, length): the rows that the window holds. The first
+    window begins with the first row; the last one holds the last row and is padded with rows that
+    are not valid, so that no row is left out and every clip has a window.
+
     A clip stays one item, with one label, however many windows it has: in a batch, values are
     (clip, window, length, ...) and the mask (clip, window, length), and a network that takes
-    windows sees `values.reshape(-1, *values.shape[2:])`, those of them where `mask.any(-1)` is
+    windows gets `values.reshape(-1, *values.shape[2:])`, those of them where `mask.any(-1)` is
     True; its answers are averaged for each clip.
 
     Features lie on one grid, or there is one alone: put a Clock, Steps or Like before it;
@@ -211,7 +215,9 @@ class Windows:
     """
 
     length: int
+    """Rows in a window."""
     stride: int
+    """Rows from the start of one window to that of the next; at most `length`."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.length:
@@ -239,8 +245,7 @@ def _check_names(keep: Collection[str]) -> None:
 def _moved(
     tracks: Mapping[str, Track], keep: Collection[str], named: Iterable[str] = ()
 ) -> dict[str, Track]:
-    """The tracks that are not kept; ValueError where their rows are not in the order of time, or a
-    name is unknown."""
+    """The tracks that are not kept; ValueError for an unknown name, or rows out of order."""
     _refuse_unknown([*keep, *named], tracks)
     moved = {name: track for name, track in tracks.items() if name not in keep}
     for name, track in moved.items():
@@ -262,8 +267,7 @@ def _refuse_unknown(names: Iterable[str], tracks: Mapping[str, Track]) -> None:
 
 
 def _common_span(tracks: Mapping[str, Track]) -> tuple[float, float] | None:
-    """When the last track has begun, and when the first one ends; None where there is no such
-    time."""
+    """When the last track has begun and when the first one ends; None where none is shared."""
     spans = [(track.seconds[0], track.seconds[-1]) for track in tracks.values() if len(track)]
     if not spans:
         return None
@@ -271,13 +275,14 @@ def _common_span(tracks: Mapping[str, Track]) -> tuple[float, float] | None:
     return (float(start), float(end)) if start <= end else None
 
 
-def _sampled(at: Seconds, track: Track) -> Track:
-    """The track at the times `at`, whatever they are."""
-    return _track(
-        _interpolated(at, track) if track.values.dtype.kind == "f" else _nearest(at, track),
-        at,
-        track,
-    )
+def _sampled(at: Seconds, tracks: Mapping[str, Track]) -> dict[str, Track]:
+    """The tracks at the times `at`: floats interpolated, of others the nearest row."""
+    found = {}
+    for name, track in tracks.items():
+        is_float = track.values.dtype.kind == "f"
+        rows = _interpolated(at, track) if is_float else _nearest(at, track)
+        found[name] = _track(rows, at, track)
+    return found
 
 
 def _track(rows: Rows, at: Seconds, source: Track) -> Track:
@@ -304,31 +309,27 @@ def _within(track: Track, at: Seconds) -> Seconds:
 
 
 def _interpolated(at: Seconds, track: Track) -> Rows:
-    """Linear between the rows around each time; valid where both are, or at a row's own time where
-    that row is."""
+    """Linear between the rows around each time, or the row at that time; valid where these are."""
     if not len(track):
         return _nothing(track, len(at))
     before = np.searchsorted(track.seconds, at + TOLERANCE_S, "right") - 1
     after = np.searchsorted(track.seconds, at - TOLERANCE_S, "left")
     inside = (before >= 0) & (after < len(track))
     before, after = np.where(inside, before, 0), np.where(inside, after, 0)
-    gap = (
-        track.seconds[after] - track.seconds[before]
-    )  # none at a row's own time, which is before and after
+    # At a row's own time there is no gap: that row is both before and after.
+    gap = track.seconds[after] - track.seconds[before]
     share = np.divide(at - track.seconds[before], gap, out=np.zeros(len(at)), where=gap > 0)
     exact = np.result_type(track.values, np.float32)
     left, values = (track.values[rows].astype(exact, copy=False) for rows in (before, after))
     values -= left
     values *= share.astype(exact).reshape(-1, *[1] * (values.ndim - 1))
     values += left
-    return values.astype(track.values.dtype, copy=False), inside & track.valid[
-        before
-    ] & track.valid[after]
+    valid = inside & track.valid[before] & track.valid[after]
+    return values.astype(track.values.dtype, copy=False), valid
 
 
 def _nearest(at: Seconds, track: Track) -> Rows:
-    """The row nearest to each time, the earlier of two equally near; not valid before the first row
-    and after the last."""
+    """The row nearest to each time, the earlier of two; not valid before or after all rows."""
     if not len(track):
         return _nothing(track, len(at))
     seconds = track.seconds
@@ -340,8 +341,7 @@ def _nearest(at: Seconds, track: Track) -> Rows:
 
 
 def _means(edges: Seconds, middles: Seconds, track: Track) -> Rows:
-    """Mean of the valid rows in each window; interpolated at the middle of a window without a
-    row."""
+    """Mean of the valid rows in each window; interpolated at the middle of one without a row."""
     good = slice(None) if track.valid.all() else track.valid  # a slice copies nothing
     rows, bounds = track.values[good], _rows_from(edges, track.seconds[good])
     count = np.diff(bounds)
@@ -353,8 +353,7 @@ def _means(edges: Seconds, middles: Seconds, track: Track) -> Rows:
     values = sums.astype(rows.dtype)
     valid = count > 0
     if not valid.all():
-        # A window that holds rows, none of them valid, stays so: its middle lies beside one of
-        # them.
+        # A window that holds rows, none of them valid, stays so: its middle is beside one of them.
         empty = ~valid
         values[empty], valid[empty] = _interpolated(_within(track, middles[empty]), track)
     return values, valid
@@ -385,18 +384,8 @@ def _rows_from(edges: Seconds, seconds: Seconds) -> NDArray[np.intp]:
 
 def _to_length(track: Track, rows: int) -> Track:
     """The first rows, or the track padded to so many."""
-    if len(track) >= rows:
-        return Track(track.values[:rows], track.seconds[:rows], track.valid[:rows], track.notes)
-    missing = rows - len(track)
-    blank = np.full((missing, *track.values.shape[1:]), _blank(track.values), track.values.dtype)
-    unseen = np.zeros((missing, *track.valid.shape[1:]), np.bool_)
-    seconds = np.append(track.seconds, np.full(missing, np.nan))
-    return Track(
-        np.concatenate([track.values, blank]),
-        seconds,
-        np.concatenate([track.valid, unseen]),
-        track.notes,
-    )
+    missing = np.full(max(0, rows - len(track)), np.nan)
+    return extended(first_rows(track, rows), missing, _blank(track.values))
 
 
 def _windows(track: Track, length: int, stride: int) -> Track:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all.
+"""Files that appear complete or not at all.
 
 A file is written under a hidden name in its own folder, forced to disk and renamed. A killed writer
 therefore leaves the old file, or none, and a hidden one that `sweep` removes.
@@ -16,10 +16,16 @@ _HIDDEN = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 
 @contextmanager
 def publishing(path: Path) -> Iterator[Path]:
-    """Gives a hidden path to write to; the file gets its name when the block ends well, and is
-    removed when it does not.
+    """Publishes a file that the block writes, when the block ends without an exception.
 
-    Missing folders are made. OSError of the disk passes through, and then nothing is published.
+    Args:
+        path: Where the file will lie; missing folders are made.
+
+    Yields:
+        A hidden path to write to. It is removed where the block fails, and nothing is published.
+
+    Raises:
+        OSError: The disk fails; nothing is published.
     """
     make_folder(path.parent)
     hidden = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -34,14 +40,25 @@ def publishing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file, replacing an older one at once."""
+    """Writes a file, replacing an older one at once.
+
+    Args:
+        path: The file.
+        data: All of its bytes.
+    """
     with publishing(path) as hidden:
         hidden.write_bytes(data)
 
 
 def sweep(root: Path) -> list[Path]:
-    """Remove what killed writers left below `root`, and say what it was. No other writer may be at
-    work: hold the store's lock."""
+    """Removes what killed writers left.
+
+    Args:
+        root: Folder of a store whose lock the caller has: no other writer may be at work.
+
+    Returns:
+        What was removed.
+    """
     left = leftovers(root)
     for path in left:
         path.unlink(missing_ok=True)
@@ -49,20 +66,37 @@ def sweep(root: Path) -> list[Path]:
 
 
 def leftovers(root: Path) -> list[Path]:
-    """What `sweep` would remove."""
+    """Lists what killed writers left, or writers at work have not published yet.
+
+    Args:
+        root: Folder of a store.
+
+    Returns:
+        The hidden files, sorted.
+    """
     return sorted(path for path in files_below(root) if _HIDDEN.fullmatch(path.name))
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """Every file; a folder that a writer removes meanwhile is passed over, which `Path.rglob` takes
-    for an error."""
+    """Lists the files of a folder.
+
+    Args:
+        root: The folder, there or not.
+
+    Yields:
+        Every file, at any depth. A folder that a writer removes meanwhile is passed over, where
+        `Path.rglob` would fail.
+    """
     for folder, _, names in os.walk(root):
         yield from (Path(folder, name) for name in names)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it; each new name is forced to disk in the folder that holds
-    it."""
+    """Makes a folder and those above it, and forces each new name to disk.
+
+    Args:
+        folder: The folder, there or not.
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent)

@@ -1,4 +1,4 @@
-"""Items of a dataset -> a batch: padded, writable NumPy arrays."""
+"""Batches: items of a dataset as padded, writable NumPy arrays."""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from manifests.tracks import Track
 
 Item = tuple[str, dict[str, Track], str | None]
-"""Clip id, tracks by feature, label."""
+"""One item of a dataset: clip id, tracks by feature, and label."""
 
 NO_TARGET = -100
 """Target of a clip without a label: the index that torch's losses ignore by default."""
@@ -38,8 +38,18 @@ class Batch(TypedDict):
 
 
 def collate(batch: Sequence[Item], classes: Sequence[str] = ()) -> Batch:
-    """Items of a FeatureDataset -> padded, writable NumPy arrays. `classes` numbers the labels;
-    ValueError for one that is not in it."""
+    """Pads the items of a FeatureDataset to one length.
+
+    Args:
+        batch: Items with the same features.
+        classes: The label values; a label's number is its place here.
+
+    Returns:
+        The arrays, which may be written to.
+
+    Raises:
+        ValueError: A label is not among the classes.
+    """
     padded: Batch = {
         "clip_ids": [clip_id for clip_id, _, _ in batch],
         "targets": number([label for _, _, label in batch], classes),
@@ -54,13 +64,20 @@ def collate(batch: Sequence[Item], classes: Sequence[str] = ()) -> Batch:
 
 
 def number(labels: Sequence[str | None], classes: Sequence[str]) -> NDArray[np.int64]:
-    """(labels,) the index of each in `classes`, NO_TARGET for None; ValueError for a label that is
-    not among them."""
-    numbers: dict[str | None, int] = {
-        None: NO_TARGET,
-        **{value: i for i, value in enumerate(classes)},
-    }
-    if unknown := sorted({label for label in labels if label is not None and label not in numbers}):
+    """Numbers labels.
+
+    Args:
+        labels: One for each clip; None where it has none.
+        classes: The label values.
+
+    Returns:
+        (labels,) place of each in `classes`, NO_TARGET for None.
+
+    Raises:
+        ValueError: A label is not among the classes.
+    """
+    numbers = {None: NO_TARGET} | {value: place for place, value in enumerate(classes)}
+    if unknown := sorted(label for label in {*labels} - numbers.keys() if label is not None):
         raise ValueError(
             f"the label {unknown[0]!r} is not one of the classes "
             f"{', '.join(classes) or '(none)'}; use the dataset's own collate"

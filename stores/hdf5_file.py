@@ -1,5 +1,4 @@
-"""HDF5 files of plain arrays: what every kind of file in a store is made of, and how such a file is
-read with suspicion.
+"""HDF5 files of plain arrays: what shards and fitted states are made of, and how they are checked.
 
 Every dataset is contiguous and uncompressed and starts at a multiple of 64 bytes, so that h5py
 alone reads it, and so does a memory map at `dataset.id.get_offset()`. All numbers are
@@ -12,7 +11,7 @@ import dataclasses
 import io
 import math
 import mmap
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.features import Json
-from stores.records import WrongRecord
+from stores.parsing import WrongRecord
 
 _LIMIT = 1 << 20
 """An attribute larger than this many bytes is refused unread."""
 
 
 class WrongFile(ValueError):
-    """A file of a store is not of the kind that it should be, or not a whole one; the message says
-    what was found and expected."""
+    """A file of a store is not of the kind that it should be, or is not complete.
+
+    The message says what was found and what was expected.
+    """
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,20 @@ class ArrayLayout:
 
     @property
     def nbytes(self) -> int:
+        """Size of the dataset in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
 class FileLayout:
-    """The bytes of a file but for its datasets, each of which is still to be written at its
-    layout."""
+    """The bytes of a file but for its datasets, each of which is still to be written."""
 
     pieces: list[tuple[int, bytes]]
     """Offset and bytes, in the order of writing."""
     arrays: dict[str, ArrayLayout]
+    """Where each dataset goes."""
     size: int
+    """Of the complete file, in bytes."""
 
 
 def lay_out(
@@ -64,10 +67,17 @@ def lay_out(
     arrays: Mapping[str, ArrayLayout],
     texts: Collection[str],
 ) -> FileLayout:
-    """Let HDF5 lay out the file in memory. HDF5 itself never writes to disk: on a full disk it
-    would fail while closing.
+    """Lets HDF5 lay out a file in memory.
 
-    `texts`: the datasets that hold UTF-8.
+    HDF5 itself never writes to disk: on a full disk it would fail while closing.
+
+    Args:
+        attributes: Of the root, by name.
+        arrays: Type and shape of each dataset, not yet placed.
+        texts: Names of the datasets that hold UTF-8.
+
+    Returns:
+        The layout of the file.
     """
     sink = _HeaderBuffer()
     # Both bounds fixed, so that a newer library writes the same bytes; 1.8 stores attributes of any
@@ -83,22 +93,44 @@ def lay_out(
     return FileLayout(sink.pieces, placed, sink.end)
 
 
-def write_layout(out: IO[bytes], made: FileLayout) -> None:
-    """All but the datasets, to a file that then has its full size."""
+def write_layout(
+    out: IO[bytes], made: FileLayout, blocks: Callable[[str], Iterable[bytes]]
+) -> None:
+    """Writes a file by its layout.
+
+    Args:
+        out: The new file.
+        made: Its layout.
+        blocks: Name of a dataset -> its bytes, little-endian and in order, in pieces.
+    """
     for offset, piece in made.pieces:
-        write_at(out, offset, [piece])
+        _write_at(out, offset, [piece])
     out.truncate(made.size)
+    for name, layout in made.arrays.items():
+        if layout.nbytes:
+            _write_at(out, layout.offset, blocks(name))
 
 
-def write_at(out: IO[bytes], offset: int, blocks: Iterable[bytes]) -> None:
+def _write_at(out: IO[bytes], offset: int, blocks: Iterable[bytes]) -> None:
     out.seek(offset)
-    for block in blocks:
-        out.write(block)
+    out.writelines(blocks)
+
+
+def text_column(texts: Iterable[str]) -> NDArray[np.bytes_]:
+    """Encodes texts for a dataset of fixed-length UTF-8.
+
+    Args:
+        texts: Without NUL characters.
+
+    Returns:
+        (texts,) the bytes of each.
+    """
+    encoded = [text.encode() for text in texts]
+    return np.array(encoded, dtype=f"S{max(map(len, encoded), default=0) or 1}")
 
 
 class _HeaderBuffer(io.RawIOBase):
-    """Takes what HDF5 writes; the space of the datasets is reserved, never written, so this stays
-    at some kilobytes."""
+    """Takes what HDF5 writes: some kilobytes, for the datasets are reserved and never written."""
 
     def __init__(self) -> None:
         self.pieces: list[tuple[int, bytes]] = []
@@ -138,10 +170,21 @@ def _reserve(file: Any, name: str, layout: ArrayLayout, is_text: bool) -> ArrayL
 def open_hdf5(
     path: Path, name: str, kind: str, wrong: type[WrongFile]
 ) -> Iterator[tuple[Any, int]]:
-    """The file through HDF5, and its size in bytes; `wrong` when it is not a whole HDF5 file, or
-    when the block finds fault with it.
+    """Opens a file through HDF5.
 
-    `kind` names it in messages. OSError of the disk (no such file, no permission) passes through.
+    Args:
+        path: The file.
+        name: The file, as messages name it.
+        kind: What it should be, as messages name it, such as `a shard`.
+        wrong: The error to raise.
+
+    Yields:
+        The open HDF5 file, and its size in bytes.
+
+    Raises:
+        WrongFile: It is not a complete HDF5 file, or the block finds fault with it; of the type
+            `wrong`.
+        OSError: The disk fails: no such file, no permission.
     """
     with path.open("rb") as plain:
         size = plain.seek(0, io.SEEK_END)
@@ -155,38 +198,51 @@ def open_hdf5(
             f"{name} is not {kind} of this format: {error}; run `affectstore verify`, then build "
             "again"
         ) from error
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:  # all that HDF5 answers to a damaged file
+    # All that HDF5 answers to a damaged file:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise wrong(
             f"{name} is not a whole HDF5 file ({error}); run `affectstore verify`, then build again"
         ) from error
 
 
 def attribute(file: Any, name: str) -> Json:
-    """One attribute of the root: text, a whole number or a float; None where it is left out. Other
-    types are refused unread."""
+    """Reads an attribute of the root.
+
+    Args:
+        file: An open HDF5 file.
+        name: Of the attribute.
+
+    Returns:
+        Text, a whole number or a float; None where it is left out.
+
+    Raises:
+        WrongFile: It is of another type, or too large, and is not read.
+    """
     if name not in file.attrs:
         return None
     stored = file.attrs.get_id(name)
-    text = h5py.check_string_dtype(stored.dtype)
-    if (
-        stored.shape != ()
-        or (text is None and stored.dtype.kind not in "iuf")
-        or stored.get_storage_size() > _LIMIT
-    ):
+    is_text = h5py.check_string_dtype(stored.dtype) is not None
+    is_plain = stored.shape == () and (is_text or stored.dtype.kind in "iuf")
+    if not is_plain or stored.get_storage_size() > _LIMIT:
         raise WrongFile(f"its attribute {name} is neither a text nor a number")
     value = file.attrs[name]
-    return str(value) if text is not None else value.item()
+    return str(value) if is_text else value.item()
 
 
 def array_layout(file: Any, name: str, size: int) -> ArrayLayout:
-    """Where a dataset lies; WrongFile unless it is one contiguous block inside the file, reached by
-    a hard link."""
+    """Finds where a dataset lies.
+
+    Args:
+        file: An open HDF5 file.
+        name: Of the dataset.
+        size: Of the file, in bytes.
+
+    Returns:
+        Its type, shape and place.
+
+    Raises:
+        WrongFile: It is not one contiguous block inside the file, reached by a hard link.
+    """
     link = file.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         raise WrongFile(f"{name} is {'missing' if link is None else 'a link to elsewhere'}")
@@ -205,8 +261,29 @@ def array_layout(file: Any, name: str, size: int) -> ArrayLayout:
     return layout
 
 
-def map_file(path: Path, name: str, size: int, wrong: type[WrongFile]) -> mmap.mmap:
-    """The file as it was when its layout was read; `wrong` when its size has changed."""
+def map_arrays(
+    path: Path,
+    name: str,
+    layouts: Mapping[str, ArrayLayout],
+    size: int,
+    wrong: type[WrongFile],
+) -> dict[str, NDArray[Any]]:
+    """Maps the datasets of a file into memory.
+
+    Args:
+        path: The file.
+        name: The file, as messages name it.
+        layouts: Where its datasets lie.
+        size: Of the file in bytes, when its layout was read.
+        wrong: The error to raise.
+
+    Returns:
+        Read-only arrays over the file, by name; nothing is read before it is touched.
+
+    Raises:
+        WrongFile: The file has another size by now; of the type `wrong`.
+        FileNotFoundError: It is not there.
+    """
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     if len(mapped) != size:
@@ -214,11 +291,10 @@ def map_file(path: Path, name: str, size: int, wrong: type[WrongFile]) -> mmap.m
             f"{name} has {len(mapped)} bytes, expected {size}; it was changed while the store was "
             "open"
         )
-    return mapped
+    return {each: _view(mapped, layout) for each, layout in layouts.items()}
 
 
-def view(mapped: mmap.mmap, layout: ArrayLayout) -> NDArray[Any]:
-    """A dataset as a read-only array over the map."""
+def _view(mapped: mmap.mmap, layout: ArrayLayout) -> NDArray[Any]:
     if not layout.nbytes:
         empty = np.empty(layout.shape, layout.dtype)
         empty.flags.writeable = False

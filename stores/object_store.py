@@ -10,22 +10,26 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+    from obstore import GetResult
+    from obstore.store import ObjectStore, RetryConfig
 
 _BLOCK = 1 << 22
 _DOWNLOAD_ATTEMPTS = 3
 """Of a download that ends in the middle; a request without an answer is sent again by obstore."""
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
-_CLIENT: "ClientConfig" = {"connect_timeout": "4s", "timeout": "120s"}
+_CONNECT_S = 4
 _UNANSWERED = re.compile(r"retries|HTTP error|error sending request|timed out")
 """In the text of an error that waiting may mend: no answer, half of one, or a server's fault."""
+_DENIED = {"PermissionDeniedError", "UnauthenticatedError", "ExpiredToken", "InvalidToken"}
+"""Errors of obstore, and what S3 calls those that obstore does not tell apart."""
+_UNCONDITIONAL = {"NotImplemented", "501 Not Implemented"}
 
 Version = dict[str, str] | None
 """What identifies the content of an object, as obstore compares it; None where there is none."""
@@ -54,15 +58,31 @@ class Unreachable(RemoteError):
         return str(self.args[0])
 
 
+_users: list[int] = []
+"""The processes that have made a client, the first one first: those after it were forked."""
+
+
+def connect(url: str) -> "Objects":
+    """The objects below a URL, for the process that asks.
+
+    Args:
+        url: Of the store.
+
+    Returns:
+        Objects, which need not be there.
+    """
+    if _users and _users[0] != os.getpid():
+        from stores.forked_objects import ForkedObjects
+
+        return cast(Objects, ForkedObjects(url))
+    return Objects(url)
+
+
 class Objects:
     """The objects below one URL, each named by its path below it. Errors are single sentences."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-
-    @property
-    def _store(self) -> "ObjectStore":
-        return _connect(self.url, os.getpid())
 
     def read(self, file: str) -> bytes | None:
         """Reads a small object.
@@ -76,17 +96,14 @@ class Objects:
         Raises:
             RemoteError: The store, or its bucket, cannot be used.
         """
-        import obstore
-
-        with self._sentences(file):
-            try:
-                return bytes(obstore.get(self._store, file).bytes())
-            except FileNotFoundError as error:
-                self._refuse_missing_bucket(error)
-                return None
+        try:
+            with self._client(file) as client:
+                return bytes(client.get(file).bytes())
+        except FileNotFoundError:
+            return None
 
     def version(self, file: str) -> Version:
-        """The version of an object, for `replace`.
+        """Asks for the version of an object, for `replace`.
 
         Args:
             file: Path below the URL.
@@ -94,18 +111,14 @@ class Objects:
         Returns:
             What identifies its present content; None where there is no such object.
         """
-        import obstore
-
-        with self._sentences(file):
-            try:
-                found = obstore.head(self._store, file)
-            except FileNotFoundError:
-                return None
-        known = {name: found[name] for name in ("e_tag", "version")}
+        found = self._head(file)
+        if found is None:
+            return None
+        known = {"e_tag": found.meta["e_tag"], "version": found.meta["version"]}
         return {name: value for name, value in known.items() if value is not None}
 
     def noted_sha256(self, file: str) -> str | None:
-        """The sha256 that was noted with an object when it was uploaded.
+        """Asks for the sha256 that was noted with an object when it was uploaded.
 
         Args:
             file: Path below the URL.
@@ -114,23 +127,20 @@ class Objects:
             64 hex digits, or an empty text where the object has no such note; None where there is
             no such object.
         """
-        import obstore
+        found = self._head(file)
+        return None if found is None else found.attributes.get("sha256", "")
 
-        with self._sentences(file):
-            try:
-                found = obstore.get(self._store, file, options={"head": True})
-            except FileNotFoundError:
-                return None
-        return found.attributes.get("sha256", "")
+    def _head(self, file: str) -> "GetResult | None":
+        try:
+            with self._client(file) as client:
+                return client.get(file, options={"head": True})
+        except FileNotFoundError:
+            return None
 
     def sizes(self) -> dict[str, int]:
         """Lists every object below the URL: path -> size in bytes."""
-        import obstore
-
-        with self._sentences():
-            return {
-                found["path"]: found["size"] for some in obstore.list(self._store) for found in some
-            }
+        with self._client() as client:
+            return {found["path"]: found["size"] for page in client.list() for found in page}
 
     def download(self, file: str, path: Path) -> None:
         """Writes an object to a local file.
@@ -146,8 +156,7 @@ class Objects:
         for attempt in range(1, _DOWNLOAD_ATTEMPTS + 1):
             try:
                 with path.open("wb") as out:
-                    for block in self._blocks(file):
-                        out.write(block)
+                    out.writelines(self._blocks(file))
                 return
             except Unreachable:
                 if attempt == _DOWNLOAD_ATTEMPTS:
@@ -172,23 +181,26 @@ class Objects:
         return digest.hexdigest()
 
     def create(self, file: str, data: bytes | Path, sha256: str = "") -> bool:
-        """Uploads an object that is not there yet.
+        """Uploads an object that is not there yet, in one request.
 
         Args:
             file: Path below the URL.
-            data: Its bytes, or the local file that holds them.
+            data: Its bytes, or the local file that holds them, which is read into memory.
             sha256: Noted with the object where it is given.
 
         Returns:
             False where there is such an object already; nothing is changed then.
-        """
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
 
-        with self._sentences(file):
+        Raises:
+            RemoteError: The store cannot be used, or has no conditional writes.
+        """
+        size = data.stat().st_size if isinstance(data, Path) else len(data)
+        with self._client(file, size) as client:
+            from obstore.exceptions import AlreadyExistsError
+
             try:
                 notes = {"sha256": sha256} if sha256 else {}
-                obstore.put(self._store, file, data, mode="create", attributes=notes)
+                client.put(file, data, mode="create", attributes=notes)
             except AlreadyExistsError:
                 return False
         return True
@@ -203,15 +215,17 @@ class Objects:
 
         Returns:
             False where it has another version by now; nothing is changed then.
-        """
-        import obstore
-        from obstore.exceptions import PreconditionError
 
+        Raises:
+            RemoteError: The store cannot be used, or has no conditional writes.
+        """
         if version is None:
             return self.create(file, data)
-        with self._sentences(file):
+        with self._client(file) as client:
+            from obstore.exceptions import PreconditionError
+
             try:
-                obstore.put(self._store, file, data, mode=version)  # type: ignore[arg-type]
+                client.put(file, data, mode=version)  # type: ignore[arg-type]
             except (PreconditionError, FileNotFoundError):
                 return False
         return True
@@ -222,42 +236,34 @@ class Objects:
         Args:
             file: Path below the URL.
         """
-        import obstore
-
-        with self._sentences(file):
-            try:
-                obstore.delete(self._store, file)
-            except FileNotFoundError:
-                return
+        with self._client(file) as client, suppress(FileNotFoundError):
+            client.delete(file)
 
     def _blocks(self, file: str) -> Iterator[bytes]:
-        import obstore
-
-        with self._sentences(file):
-            try:
-                for block in obstore.get(self._store, file).stream(min_chunk_size=_BLOCK):
-                    yield bytes(block)
-            except FileNotFoundError as error:
-                self._refuse_missing_bucket(error)
-                raise FileNotFoundError(
-                    f"{self.url}/{file} is missing; restore it from a copy or build the store again"
-                ) from error
-
-    def _refuse_missing_bucket(self, error: Exception) -> None:
-        if "NoSuchBucket" in str(error):
-            raise RemoteError(
-                f"the bucket of {self.url} does not exist; create it, or correct the URL"
+        try:
+            with self._client(file) as client:
+                yield from map(bytes, client.get(file).stream(min_chunk_size=_BLOCK))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{self.url}/{file} is missing; restore it from a copy or build the store again"
             ) from error
 
     @contextmanager
-    def _sentences(self, file: str = "") -> Iterator[None]:
-        """What obstore raises, as one sentence; trouble of the local disk stays what it is."""
+    def _client(self, file: str = "", upload_bytes: int = 0) -> Iterator["ObjectStore"]:
+        """The client for one request. What it raises is one sentence; FileNotFoundError, and
+        trouble of the local disk, stay what they are."""
+        client = _connect(self.url, os.getpid(), _patience_min(upload_bytes))
         from obstore.exceptions import BaseError
 
         try:
-            yield
-        except BaseError as error:
-            self._refuse_missing_bucket(error)
+            yield client
+        except (BaseError, FileNotFoundError) as error:
+            if "NoSuchBucket" in str(error):
+                raise RemoteError(
+                    f"the bucket of {self.url} does not exist; create it, or correct the URL"
+                ) from error
+            if isinstance(error, FileNotFoundError):
+                raise
             raise _sentence(f"{self.url}/{file}".rstrip("/"), error) from error
 
 
@@ -266,9 +272,15 @@ def _sentence(where: str, error: Exception) -> RemoteError:
     code = re.search(r"<Code>(\w+)</Code>", text)
     status = re.search(r"status code: ([^:]+)", text)
     what = code[1] if code else status[1].strip() if status else _one_line(text)
-    if type(error).__name__ in {"PermissionDeniedError", "UnauthenticatedError"}:
+    if {type(error).__name__, what} & _DENIED:
         return RemoteError(
             f"{where} refuses access ({what}); check the credentials and what they may do there"
+        )
+    if what in _UNCONDITIONAL:
+        return RemoteError(
+            f"{where} cannot be written: the object store has no conditional writes ({what}), "
+            "without which two builds could publish at once; use one that has them, "
+            "or build into a folder"
         )
     if _UNANSWERED.search(text):
         return Unreachable(
@@ -285,9 +297,17 @@ def _one_line(text: str) -> str:
     return text.partition("\n")[0].strip()[:200]
 
 
+def _patience_min(upload_bytes: int) -> int:
+    """Minutes for which the answer to a request is waited for.
+
+    One at least for each 16 MiB that go up before it, in powers of two: each is another client.
+    """
+    return 1 << (upload_bytes >> 24).bit_length()
+
+
 @lru_cache(maxsize=16)
-def _connect(url: str, process: int) -> "ObjectStore":
-    """A client of its own for each process: connections do not survive a fork."""
+def _connect(url: str, process: int, patience_min: int) -> "ObjectStore":
+    _users.append(process)
     try:
         from obstore.exceptions import BaseError
         from obstore.store import from_url
@@ -297,8 +317,10 @@ def _connect(url: str, process: int) -> "ObjectStore":
         raise MissingExtra(
             f"{url} needs a package that is not installed: pip install 'affectstore[s3]'"
         ) from error
-    client: ClientConfig = {
-        **_CLIENT,
+    client: Any = {
+        "connect_timeout": f"{_CONNECT_S}s",
+        "read_timeout": f"{patience_min}min",
+        "timeout": "1day",  # for the whole of a request, however large its object is
         "allow_http": options.get("endpoint", "").startswith("http:"),
     }
     try:
@@ -326,7 +348,8 @@ def _s3_options(url: str) -> dict[str, Any]:
             f"no credentials for {url}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
             "or AWS_PROFILE"
         )
-    endpoint = os.environ.get("AWS_ENDPOINT_URL") or profile.get("endpoint_url")
+    variables = (os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+    endpoint = next(filter(None, variables), None) or profile.get("endpoint_url")
     return {
         "credential_provider": Boto3CredentialProvider(session),
         "region": session.get_config_variable("region") or "us-east-1",

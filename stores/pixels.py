@@ -1,7 +1,8 @@
-"""What a network sees of stored pixels, made when they are read: pictures are kept as uint8, a
-quarter of the size of floats.
+"""What a network sees of stored pixels, made when they are read.
 
-    imagenet(batch["values"]["crops"])        (batch, time, height, width, 3) uint8 -> float32 of the same shape
+Pictures are kept as uint8, a quarter of the size of floats.
+
+    imagenet(batch["values"]["crops"])    (batch, time, height, width, 3) uint8 -> float32
 
 Pictures stay channels last; torch wants `np.moveaxis(values, -1, -3)`. Rows that are not valid are
 0 in a batch and so are black pictures here, which `imagenet` takes to about -2: look at the mask.
@@ -13,19 +14,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""Of red, green and blue in [0, 1], over ImageNet's training pictures, as torchvision's weights
+"""Mean of red, green and blue in [0, 1] over ImageNet's training pictures, as torchvision's weights
 were trained with."""
 IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Their standard deviation."""
 
 
 def unit(values: NDArray[Any]) -> NDArray[np.float32]:
-    """uint8 of any shape -> float32 in [0, 1], each value / 255. ValueError for another type."""
+    """Divides each value by 255.
+
+    Args:
+        values: uint8 of any shape.
+
+    Returns:
+        float32 in [0, 1], of the same shape.
+
+    Raises:
+        ValueError: The values are of another type.
+    """
     return np.divide(_bytes(values), np.float32(255), dtype=np.float32)
 
 
 def imagenet(values: NDArray[Any]) -> NDArray[np.float32]:
-    """(..., 3) uint8, red first -> float32: (value / 255 - mean) / std of ImageNet, by channel.
-    ValueError for another form."""
+    """Computes (value / 255 - mean) / std of ImageNet, by channel.
+
+    Args:
+        values: (..., 3) uint8, red first.
+
+    Returns:
+        float32 of the same shape.
+
+    Raises:
+        ValueError: The values are of another form.
+    """
     if values.shape[-1:] != (3,):
         raise ValueError(
             "imagenet needs red, green and blue in the last dimension, got values of shape "

@@ -5,9 +5,11 @@ It is the one file of a store that ever changes, and is replaced as one:
     {"format_version": 1, "snapshot": 12}
 """
 
+import dataclasses
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 from manifests.features import Json
 from stores.location import Location
@@ -95,15 +97,21 @@ def read_json(path: Path, name: str) -> Json:
     return value
 
 
-def json_text(value: Json) -> bytes:
+def json_text(value: object) -> bytes:
     """Writes JSON so that the same value gives the same bytes: sorted keys, no time stamps.
 
     Args:
-        value: Without infinite numbers.
+        value: JSON without infinite numbers, and dataclasses, which become objects.
 
     Returns:
         UTF-8, indented by one blank, with a line feed at the end.
     """
     sink = io.StringIO()
-    json.dump(value, sink, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    json.dump(
+        value, sink, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False, default=_fields
+    )
     return (sink.getvalue() + "\n").encode()
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}

@@ -14,18 +14,10 @@ from manifests.label_spaces import SPACES
 from manifests.table import Table, WrongTable
 from stores.atomic import write_bytes
 from stores.location import Location
+from stores.paths import all_inside, sha256_of
 from stores.pointer import POINTER, WrongSnapshot, json_text, newest, pointer_to
-from stores.records import (
-    StoredFeature,
-    StoredFitted,
-    TableRecord,
-    all_inside,
-    check_fitted,
-    check_spec,
-    sha256_of,
-    to_json,
-)
-from stores.snapshot import TABLES, Snapshot, shards_of, snapshot_file
+from stores.records import StoredFeature, StoredFitted, TableRecord
+from stores.snapshot import TABLES, Snapshot, files_of, snapshot_file
 
 
 def publish(
@@ -102,7 +94,7 @@ def publish(
         raise overtaken
     # A snapshot behind a URL is never written over: where a build was killed before its pointer,
     # and this one holds something else, a number is left out.
-    while not location.create(snapshot_file(new.number), _text(new)):
+    while not location.create(snapshot_file(new.number), json_text(new)):
         new = replace(new, number=new.number + 1)
     if not location.replace(POINTER, pointer_to(new.number), version):
         raise overtaken
@@ -121,21 +113,14 @@ def _check_parent(location: Location, parent: Snapshot | None) -> None:
 def _check_files(
     location: Location, features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]
 ) -> None:
-    for feature in features.values():
-        check_spec(feature.spec)
-    check_fitted(fitted, features)
-    states = [state for entry in fitted.values() for state in entry.states]
-    expected = [
-        *((shard.file, shard.bytes) for shard in shards_of(features, fitted)),
-        *((state.file, state.bytes) for state in states),
-    ]
-    files = [file for file, _ in expected]
+    expected = files_of(features, fitted)
+    files = [record.file for record in expected]
     inside = all_inside(location.folder, files)
-    for (file, size), found, _ in zip(expected, location.sizes(files), inside, strict=True):
-        if found != size:
+    for record, size, _ in zip(expected, location.sizes(files), inside, strict=True):
+        if size != record.bytes:
             raise WrongSnapshot(
-                f"{location.display(file)} is missing or does not have its {size} bytes; "
-                "nothing was published, build again"
+                f"{location.display(record.file)} is missing or does not have its {record.bytes} "
+                "bytes; nothing was published, build again"
             )
 
 
@@ -165,21 +150,10 @@ def _has_digest(path: Path, table: Table[Any], digest: str) -> bool:
 
 
 def _holds_the_same(new: Snapshot, old: Snapshot) -> bool:
-    """Whether both say the same, versions aside.
-
-    The text of the shards, which may be very many, is written only where they are the same ones.
-    """
-    alike = replace(new, number=old.number, parent=old.parent, versions=old.versions)
-    shards = (
-        [feature.shards for feature in snapshot.features.values()] for snapshot in (alike, old)
-    )
-    is_same = next(shards) == next(shards)
-    return is_same and _text(_without_shards(alike)) == _text(_without_shards(old))
-
-
-def _without_shards(snapshot: Snapshot) -> Snapshot:
-    features = {name: replace(entry, shards=()) for name, entry in snapshot.features.items()}
-    return replace(snapshot, features=features)
+    """Whether both say the same, versions aside."""
+    alike = replace(new, number=old.number, parent=old.parent, versions=old.versions, features={})
+    is_same = new.features == old.features
+    return is_same and json_text(alike) == json_text(replace(old, features={}))
 
 
 def _sorted(feature: StoredFeature) -> StoredFeature:
@@ -210,7 +184,3 @@ def _spaces(labels: pa.Table) -> dict[str, str]:
     schemes = set(labels.column("scheme").unique().to_pylist())
     used = {name: space for name, space in SPACES.items() if schemes & space.sources.keys()}
     return {name: space.sha256 for name, space in sorted(used.items())}
-
-
-def _text(snapshot: Snapshot) -> bytes:
-    return json_text(to_json(snapshot))

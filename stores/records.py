@@ -1,23 +1,15 @@
-"""The small records of a store, and how they are parsed: a store may come from anyone, so nothing
-in it is believed unread."""
+"""The records of a store: what a snapshot lists of its files and features, and what must hold."""
 
-import dataclasses
-import hashlib
-import os
 import re
-import types
-import typing
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
-from manifests.features import FeatureSpec, Json
+from manifests.features import FeatureSpec
 from manifests.variant_names import MARK, variant_name
+from stores.parsing import WrongRecord
 from stores.transforms import TRANSFORMS
 
 
@@ -43,8 +35,10 @@ class StoredFeature:
 
 @dataclass(frozen=True)
 class VariantTracks:
-    """The tracks that a network made of one augmented variant, by the state of one fold: of the
-    fold's training clips, and of no other."""
+    """The tracks that a network made of one augmented variant, by the state of one fold.
+
+    They are of the fold's training clips, and of no other.
+    """
 
     variant: int
     fingerprint: str
@@ -54,7 +48,7 @@ class VariantTracks:
     """
     shards: tuple[ShardRecord, ...]
     lost: tuple[str, ...]
-    """Those of them that the network gave no track for."""
+    """The clips with every input that the network gave no track for."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +72,17 @@ class FoldState:
     """The tracks of all clips that have every input, where a network makes them; none where the
     reader does."""
     encoded_sha256: str | None = None
-    """Of these clips, as `training_sha256`; None where the reader makes the tracks."""
+    """Of the clips that have every input, as `training_sha256`; None where the reader makes the
+    tracks."""
     lost: tuple[str, ...] = ()
-    """Those of them that the network gave no track for."""
+    """The clips with every input that the network gave no track for."""
     variants: tuple[VariantTracks, ...] = ()
     """By number, one for each variant of the feature, where a network makes the tracks; none where
     the reader does."""
 
     @property
     def all_shards(self) -> tuple[ShardRecord, ...]:
-        """Of the clips as they are, then of each variant."""
+        """The shards of the clips as they are, then those of each variant."""
         return self.shards + tuple(shard for one in self.variants for shard in one.shards)
 
     @property
@@ -96,6 +91,14 @@ class FoldState:
         return self.bytes + sum(shard.bytes for shard in self.all_shards)
 
     def in_variant(self, variant: int) -> VariantTracks | None:
+        """Finds the tracks of an augmented variant.
+
+        Args:
+            variant: Number of the variant, from 1.
+
+        Returns:
+            Its tracks; None where this state has none.
+        """
         return next((one for one in self.variants if one.variant == variant), None)
 
 
@@ -121,13 +124,21 @@ class StoredFitted:
     """The feature in each augmented variant that one of its inputs has, by number: NAME~1, ..."""
 
     def state(self, scheme: str, fold: int) -> FoldState | None:
-        return next(
-            (state for state in self.states if (state.scheme, state.fold) == (scheme, fold)), None
-        )
+        """Finds the state of one fold.
+
+        Args:
+            scheme: The split scheme.
+            fold: Number of the fold.
+
+        Returns:
+            The state; None where the feature is not fitted for the fold.
+        """
+        wanted = (scheme, fold)
+        return next((one for one in self.states if (one.scheme, one.fold) == wanted), None)
 
     @property
     def by_variant(self) -> dict[int, FeatureSpec]:
-        """0: the feature of the clips as they are; then its variants by number."""
+        """The feature of the clips as they are, under 0; then its variants by number."""
         return {0: self.spec, **{spec.variant: spec for spec in self.variants}}
 
 
@@ -142,56 +153,24 @@ class TableRecord:
     sha256: str
 
 
-_PART = r"(?!\.\.?(?:/|\Z))[^/\\:\0]+"
-_BELOW = re.compile(f"{_PART}(?:/{_PART})*")
-"""A relative path with forward slashes, without `.`, `..` and what another system takes for more
-than a name."""
+FileRecord = TableRecord | ShardRecord | FoldState
+"""A file as a snapshot lists it: path below the root, bytes, sha256."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(~[1-9][0-9]*)?")
 
 
-class WrongRecord(ValueError):
-    """A record does not have the form it should have; the message says where, what was found and
-    what was expected."""
-
-
-def inside(root: Path, file: str) -> Path:
-    """The file's path below `root`; WrongRecord for a name that leads out of it, be it by a
-    symbolic link."""
-    if not _BELOW.fullmatch(file):
-        raise WrongRecord(
-            f"{file!r} is not a path below the store's root; expected one such as "
-            "shards/mfcc/0a1b/2c3d.h5"
-        )
-    path = root / file
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise WrongRecord(
-            f"{file!r} is a link out of the store; copy the files it points to into the store"
-        )
-    return path
-
-
-def all_inside(root: Path, files: Iterable[str]) -> Iterator[str]:
-    """The same for very many files, as texts: of each folder it is found out once whether it is a
-    link."""
-    own = os.path.realpath(root)
-    folders: dict[str, bool] = {}
-    for file in files:
-        folder = f"{own}/{file}".rpartition("/")[0]
-        if folder not in folders:
-            folders[folder] = bool(_BELOW.fullmatch(file)) and os.path.realpath(folder) == folder
-        path = f"{own}/{file}"
-        if not folders[folder] or not _BELOW.fullmatch(file) or os.path.islink(path):  # noqa: PTH114  (a Path each takes longer than this)
-            path = str(inside(root, file))
-        yield path
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_spec(spec: FeatureSpec) -> FeatureSpec:
-    """The spec itself, when arrays can be laid out by it; else WrongRecord."""
+    """Checks that arrays can be laid out by the spec of a feature.
+
+    Args:
+        spec: The spec.
+
+    Returns:
+        The same spec.
+
+    Raises:
+        WrongRecord: One of its fields is not what it may be.
+    """
     for what, ok, expected in (
         (
             "name",
@@ -235,8 +214,16 @@ def _is_of_its_variant(spec: FeatureSpec) -> bool:
 
 
 def check_fitted(fitted: Mapping[str, StoredFitted], features: Collection[str]) -> None:
-    """WrongRecord unless every fitted feature has inputs that are there, a transform that readers
-    have, and one state for each fold."""
+    """Checks the fitted features of a snapshot against each other and the stored ones.
+
+    Args:
+        fitted: The fitted features by name.
+        features: The names of the stored ones.
+
+    Raises:
+        WrongRecord: One has an input that is not there, a transform that readers do not have, or
+            other states and variants than one for each fold.
+    """
     for name, entry in fitted.items():
         folds = [(state.scheme, state.fold) for state in entry.states]
         unknown = [
@@ -252,9 +239,8 @@ def check_fitted(fitted: Mapping[str, StoredFitted], features: Collection[str]) 
                 f"the fitted feature {name!r} needs {unknown or 'nothing'}, expected a stored "
                 "feature or another fitted one"
             )
-        if entry.transform is not None and (
-            entry.transform not in TRANSFORMS or list(entry.inputs) != ["input"]
-        ):
+        is_known = entry.transform in TRANSFORMS and list(entry.inputs) == ["input"]
+        if entry.transform is not None and not is_known:
             what = f"{entry.transform!r} of {', '.join(entry.inputs)}"
             raise WrongRecord(
                 f"the transform of {name!r} is {what}, expected one of {', '.join(TRANSFORMS)}, "
@@ -276,17 +262,13 @@ def check_fitted(fitted: Mapping[str, StoredFitted], features: Collection[str]) 
 def _check_variants(entry: StoredFitted) -> None:
     name = entry.spec.name
     numbers = [check_spec(spec).variant for spec in entry.variants]
-    if numbers != sorted(set(numbers)) or [spec.name for spec in entry.variants] != [
-        variant_name(name, number) for number in numbers
-    ]:
+    names = [spec.name for spec in entry.variants]
+    if names != [variant_name(name, number) for number in sorted(set(numbers))]:
         raise WrongRecord(
             f"the variants of the fitted feature {name!r} are not {name}~1 and so on, by number"
         )
-    expected = (
-        []
-        if entry.transform is not None
-        else [(spec.variant, spec.fingerprint) for spec in entry.variants]
-    )
+    stored = entry.variants if entry.transform is None else ()
+    expected = [(spec.variant, spec.fingerprint) for spec in stored]
     for state in entry.states:
         found = [(one.variant, one.fingerprint) for one in state.variants]
         if found != expected:
@@ -297,8 +279,17 @@ def _check_variants(entry: StoredFitted) -> None:
 
 
 def in_order(fitted: Mapping[str, StoredFitted]) -> list[str]:
-    """Every name after the fitted features that it needs. CycleError where they need each other in
-    a circle."""
+    """Orders fitted features by their inputs.
+
+    Args:
+        fitted: The fitted features by name.
+
+    Returns:
+        Every name, after those of the fitted features that it needs.
+
+    Raises:
+        CycleError: They need each other in a circle.
+    """
     needs = {
         name: sorted(set(entry.inputs.values()) & fitted.keys())
         for name, entry in sorted(fitted.items())
@@ -315,83 +306,5 @@ def _is_plain(name: str) -> bool:
 
 
 def _is_image(spec: FeatureSpec) -> bool:
-    return (
-        spec.codec == "jpeg"
-        and spec.dtype == "uint8"
-        and len(spec.shape) == 3
-        and spec.shape[2] == 3
-    )
-
-
-T = TypeVar("T")
-
-
-def to_json(record: Any) -> Json:
-    """A frozen dataclass of records, tuples, dicts and JSON values -> JSON."""
-    if record is None or isinstance(record, str | int):
-        return record
-    if dataclasses.is_dataclass(record):
-        return {
-            name: to_json(getattr(record, name)) for name in _fields(typing.cast(Any, type(record)))
-        }
-    if isinstance(record, dict):
-        return {key: to_json(value) for key, value in record.items()}
-    if isinstance(record, tuple | list):
-        return [to_json(value) for value in record]
-    return typing.cast(Json, record)
-
-
-def from_json(kind: type[T], value: Json, where: str) -> T:
-    """The inverse of `to_json`: exactly the fields of `kind`, each of its declared type; else
-    WrongRecord."""
-    return typing.cast(T, _parse(kind, value, where))
-
-
-def _parse(kind: Any, value: Json, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return _parse_record(typing.cast(type[Any], kind), value, where)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple:
-        return tuple(
-            _parse(arguments[0], item, f"{where}[{i}]")
-            for i, item in enumerate(_expect(list, value, where))
-        )
-    if origin is dict:
-        return {
-            key: _parse(arguments[1], item, f"{where}.{key}")
-            for key, item in _expect(dict, value, where).items()
-        }
-    if origin is types.UnionType:  # `X | None`, or Json itself, which is a longer one
-        return value if value is None or len(arguments) > 2 else _parse(arguments[0], value, where)
-    if kind is float and type(value) is int:
-        return float(value)
-    return _expect(kind, value, where)
-
-
-def _parse_record(kind: type[Any], value: Json, where: str) -> Any:
-    found, hints = _expect(dict, value, where), _fields(typing.cast(Any, kind))
-    if wrong := sorted(hints.keys() ^ found.keys()):
-        what = "is missing" if wrong[0] in hints else "is unknown"
-        raise WrongRecord(f"{where}.{wrong[0]} {what}; expected {', '.join(hints)}")
-    if all(
-        type(found[name]) is hint for name, hint in hints.items()
-    ):  # plain fields alone: a snapshot may list very many shards
-        return kind(**found)
-    return kind(
-        **{name: _parse(hint, found[name], f"{where}.{name}") for name, hint in hints.items()}
-    )
-
-
-@cache
-def _fields(kind: Any) -> dict[str, Any]:
-    """The fields of a record, in order, with their types."""
-    hints = typing.get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-
-
-def _expect(kind: type[T], value: Json, where: str) -> T:
-    if type(value) is not kind:
-        raise WrongRecord(
-            f"{where} is {type(value).__name__} {str(value)[:40]!r}, expected {kind.__name__}"
-        )
-    return value
+    form = (spec.codec, spec.dtype, len(spec.shape), spec.shape[2:])
+    return form == ("jpeg", "uint8", 3, (3,))

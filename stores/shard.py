@@ -1,5 +1,7 @@
-"""A shard opened for reading: arrays over a memory map. No HDF5 handle stays open, so processes may
-fork as they like."""
+"""A shard opened for reading: arrays over a memory map.
+
+No HDF5 handle stays open, so processes may fork as they like.
+"""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,9 +14,10 @@ from numpy.typing import NDArray
 from manifests.features import FeatureSpec, Json, canonical_json
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
-from stores.hdf5_file import map_file, view
+from stores.hdf5_file import map_arrays
 from stores.location import Location
-from stores.records import ShardRecord, sha256_of
+from stores.paths import sha256_of
+from stores.records import ShardRecord
 from stores.shard_layout import ShardLayout, WrongShard, read_layout
 
 
@@ -38,8 +41,7 @@ class Refusal(NamedTuple):
 
 
 class Shard:
-    """The arrays of one shard as read-only views of the file; nothing is read before it is
-    touched."""
+    """The arrays of one shard: read-only views of the file, of which nothing is read untouched."""
 
     def __init__(self, location: Location, file: str, layout: ShardLayout | None = None) -> None:
         """Maps a published shard.
@@ -56,8 +58,7 @@ class Shard:
         self.location, self.file = location, file
         self.path, self.name = location.path(file), location.display(file)
         self.layout = layout or read_layout(self.path, self.name)
-        mapped = map_file(self.path, self.name, self.layout.size, WrongShard)
-        arrays = {name: view(mapped, array) for name, array in self.layout.arrays.items()}
+        arrays = map_arrays(self.path, self.name, self.layout.arrays, self.layout.size, WrongShard)
         self.values, self.seconds, self.valid = arrays["values"], arrays["seconds"], arrays["valid"]
         self._arrays = arrays
         self._raw = self.spec.codec == "raw"
@@ -67,11 +68,12 @@ class Shard:
 
     @property
     def spec(self) -> FeatureSpec:
+        """The feature that the shard holds."""
         return self.layout.spec
 
     @cached_property
     def entries(self) -> list[Entry]:
-        """The stored clips, in order. WrongShard when the offsets do not fit the rows."""
+        """The stored clips, in order; WrongShard where the offsets do not fit the rows."""
         offsets = self.offsets("offsets", len(self.seconds))
         counted = np.concatenate([[0], np.cumsum(self.valid, dtype=np.int64)])
         valid = counted[offsets[1:]] - counted[offsets[:-1]]
@@ -89,6 +91,7 @@ class Shard:
 
     @cached_property
     def refused(self) -> list[Refusal]:
+        """The clips without a value, in order."""
         columns = (self._texts(f"refused_{what}") for what in ("clip_id", "reason", "detail"))
         return [Refusal(*row) for row in zip(*columns, strict=True)]
 
@@ -97,16 +100,24 @@ class Shard:
         return {entry.clip_id: entry for entry in self.entries}
 
     def track(self, clip_id: str, decode: bool = True) -> Track:
-        """The clip's track. JPEG rows become (time, height, width, 3) uint8 RGB, or stay `bytes`
-        where `decode` is False.
+        """Reads the track of a clip.
 
-        KeyError when the shard does not hold the clip.
+        Args:
+            clip_id: The clip.
+            decode: JPEG rows become (time, height, width, 3) uint8 RGB; else they stay `bytes`.
+
+        Returns:
+            The track.
+
+        Raises:
+            KeyError: The shard does not hold the clip.
+            WrongShard: An image is damaged.
         """
         entry = self._where[clip_id]
         return self.slice(entry.start, entry.start + entry.rows, entry.notes, decode)
 
     def outcome(self, clip_id: str) -> Track | BadClip:
-        """What the shard says of a clip that it was made for.
+        """Reads what the shard says of a clip that it was made for.
 
         Args:
             clip_id: The clip.
@@ -126,19 +137,40 @@ class Shard:
         return {refusal.clip_id: refusal for refusal in self.refused}
 
     def slice(self, start: int, stop: int, notes: tuple[str, ...], decode: bool = True) -> Track:
-        """Rows start:stop as a track; raw values are views of the file, not copies."""
+        """Reads a span of rows.
+
+        Args:
+            start: Its first row.
+            stop: The row after its last one.
+            notes: Of the clip whose rows these are.
+            decode: JPEG rows become (time, height, width, 3) uint8 RGB; else they stay `bytes`.
+
+        Returns:
+            A track; raw values are views of the file, not copies.
+        """
         values = self.values[start:stop] if self._raw else self._images(start, stop, decode)
         return Track(values, self.seconds[start:stop], self.valid[start:stop], notes)
 
     def record(self) -> ShardRecord:
-        """Reads the whole file, for its hash."""
+        """The shard as a snapshot lists it; every byte is read, for the hash."""
         clips = len(self._arrays["offsets"]) - 1
         return ShardRecord(
             self.file, clips, len(self.seconds), self.layout.size, sha256_of(self.path)
         )
 
     def offsets(self, name: str, last: int) -> NDArray[np.int64]:
-        """An array of offsets; WrongShard unless it rises from 0 to `last`."""
+        """Reads an array of offsets.
+
+        Args:
+            name: Of the dataset.
+            last: What its last offset must be.
+
+        Returns:
+            (items + 1,) offsets.
+
+        Raises:
+            WrongShard: They do not rise from 0 to `last`.
+        """
         offsets: NDArray[np.int64] = self._arrays[name]
         if offsets[0] != 0 or offsets[-1] != last or (np.diff(offsets) < 0).any():
             raise WrongShard(
@@ -147,7 +179,11 @@ class Shard:
         return offsets
 
     def check_offsets(self) -> None:
-        """WrongShard unless the offsets of clips, and of images where there are any, are sound."""
+        """Checks the offsets of clips, and of images where there are any.
+
+        Raises:
+            WrongShard: They do not rise from 0 to the last row or byte.
+        """
         self.offsets("offsets", len(self.seconds))
         if not self._raw:
             self.offsets("row_offsets", len(self.values))
@@ -157,11 +193,9 @@ class Shard:
         encoded = np.empty(stop - start, dtype=object)
         for i in range(stop - start):
             encoded[i] = self.values[bounds[i] : bounds[i + 1]].tobytes()
-        return (
-            decode_images(encoded, self.spec.shape, f"rows {start} to {stop} of {self.name}")
-            if decode
-            else encoded
-        )
+        if not decode:
+            return encoded
+        return decode_images(encoded, self.spec.shape, f"rows {start} to {stop} of {self.name}")
 
     def _texts(self, name: str) -> list[str]:
         try:
@@ -173,23 +207,48 @@ class Shard:
 
 
 def shard_key(fingerprint: str, clips: Iterable[tuple[str, str]]) -> str:
-    """Name of the shard that holds a feature of these (clip_id, sha256), in any order: 32 hex
-    digits.
+    """Names the shard that holds a feature of some clips.
 
     The shard lies at shards/<feature>/<fingerprint>/<key>.h5 below the store's root.
+
+    Args:
+        fingerprint: Of the feature.
+        clips: (clip id, sha256 of its file) of each clip, in any order.
+
+    Returns:
+        32 hex digits.
     """
-    whole: Json = {"fingerprint": fingerprint, "clips": [list(clip) for clip in sorted(clips)]}
-    return hashlib.sha256(canonical_json(whole).encode()).hexdigest()[:32]
+    content: Json = {"fingerprint": fingerprint, "clips": [list(clip) for clip in sorted(clips)]}
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
 
 
 def split_notes(notes: str) -> tuple[str, ...]:
-    """The notes of a track from their one text in a table or shard."""
+    """Splits the notes of a track.
+
+    Args:
+        notes: Their one text in a table or shard.
+
+    Returns:
+        The notes.
+    """
     return tuple(notes.split(",")) if notes else ()
 
 
 def decode_images(encoded: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[np.uint8]:
-    """(time,) JPEG images as `bytes`, empty ones allowed -> (time, height, width, 3) uint8 RGB,
-    zeros where empty."""
+    """Decodes images.
+
+    Args:
+        encoded: (time,) JPEG images as `bytes`, some of them empty.
+        shape: (height, width, 3) of each image.
+        where: The images, as messages name them.
+
+    Returns:
+        (time, height, width, 3) uint8 RGB, zeros where empty.
+
+    Raises:
+        WrongShard: One is not a JPEG image of this shape.
+        ImportError: OpenCV is not installed.
+    """
     try:
         import cv2
     except ImportError as error:

@@ -1,17 +1,23 @@
 """The shard: one HDF5 file that holds one feature of many clips, their rows end to end.
 
-    /  attributes: format_version, and every field of the FeatureSpec (tuples as JSON text; a field that is None is left out)
-       values           (rows, *shape)      the spec's dtype     codec raw
-                        (bytes,)            uint8                codec jpeg: all images end to end
-       row_offsets      (rows + 1,)         int64                codec jpeg only: image i is values[row_offsets[i]:row_offsets[i + 1]]
-       seconds          (rows,)             float64
-       valid            (rows,)             bool
-       offsets          (clips + 1,)        int64                rows of clip i are offsets[i]:offsets[i + 1]
-       clip_id          (clips,)            fixed-length UTF-8   sorted
-       notes            (clips,)            fixed-length UTF-8   separated by commas
-       refused_clip_id, refused_reason, refused_detail           (refused,) fixed-length UTF-8: clips without a value, sorted
+    /  attributes: format_version, and every field of the FeatureSpec
+       (tuples as JSON text; a field that is None is left out)
 
-How every file is made of plain datasets, and what is refused: see plain.py.
+    values            (rows, *shape)  the spec's dtype  codec raw
+                      (bytes,)        uint8             codec jpeg: all images end to end
+    row_offsets       (rows + 1,)     int64             codec jpeg only:
+                                      image i is values[row_offsets[i]:row_offsets[i + 1]]
+    seconds           (rows,)         float64
+    valid             (rows,)         bool
+    offsets           (clips + 1,)    int64   rows of clip i are offsets[i]:offsets[i + 1]
+    clip_id           (clips,)        text    sorted
+    notes             (clips,)        text    separated by commas
+    refused_clip_id   (refused,)      text    clips without a value, sorted
+    refused_reason    (refused,)      text
+    refused_detail    (refused,)      text
+
+Texts are fixed-length UTF-8. How every file is made of plain datasets, and what is refused: see
+hdf5_file.py.
 """
 
 import dataclasses
@@ -33,16 +39,21 @@ from stores.hdf5_file import (
     lay_out,
     open_hdf5,
 )
-from stores.records import check_spec, from_json
+from stores.parsing import from_json
+from stores.records import check_spec
 
 SHARD_FORMAT = 1
+"""The version of this layout."""
 TEXTS = ("clip_id", "notes", "refused_clip_id", "refused_reason", "refused_detail")
+"""The datasets that hold texts."""
 _TUPLES = ("dims", "shape", "needs")
 
 
 class WrongShard(WrongFile):
-    """A file is not a shard, or not a whole one; the message says what was found and what was
-    expected."""
+    """A file is not a shard, or not a complete one.
+
+    The message says what was found and what was expected.
+    """
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,7 @@ class ShardLayout:
 
     spec: FeatureSpec
     arrays: dict[str, ArrayLayout]
+    """Where each dataset lies."""
     size: int
     """Of the file, in bytes."""
 
@@ -63,8 +75,19 @@ def shard_arrays(
     image_bytes: int,
     widths: Mapping[str, int],
 ) -> dict[str, ArrayLayout]:
-    """The datasets of a shard, not yet placed. `widths`: bytes of the longest text in each column
-    of TEXTS."""
+    """Lists the datasets of a shard, not yet placed.
+
+    Args:
+        spec: The feature.
+        rows: Rows of all clips.
+        clips: Stored clips.
+        refused: Clips without a value.
+        image_bytes: Bytes of all images; used where the codec is jpeg.
+        widths: Column of TEXTS -> bytes of its longest text.
+
+    Returns:
+        Type and shape by name.
+    """
     integer = np.dtype("<i8")
     arrays = {"values": ArrayLayout(np.dtype(spec.dtype).newbyteorder("<"), (rows, *spec.shape))}
     if spec.codec == "jpeg":
@@ -84,7 +107,15 @@ def shard_arrays(
 
 
 def lay_out_shard(spec: FeatureSpec, arrays: Mapping[str, ArrayLayout]) -> FileLayout:
-    """The bytes of a shard but for its datasets."""
+    """Lays out a shard.
+
+    Args:
+        spec: The feature.
+        arrays: Its datasets, not yet placed.
+
+    Returns:
+        The bytes of the file but for its datasets, and where these go.
+    """
     return lay_out(_attributes(spec), arrays, TEXTS)
 
 
@@ -98,10 +129,18 @@ def _attributes(spec: FeatureSpec) -> dict[str, str | int | float]:
 
 
 def read_layout(path: Path, name: str) -> ShardLayout:
-    """Read where a shard's datasets lie, through HDF5, and close the file again; WrongShard when it
-    is not one of ours.
+    """Reads where a shard's datasets lie, through HDF5, and closes the file again.
 
-    OSError of the disk (no such file, no permission) passes through.
+    Args:
+        path: The file.
+        name: The file, as messages name it.
+
+    Returns:
+        The layout.
+
+    Raises:
+        WrongShard: It is not a shard.
+        OSError: The disk fails: no such file, no permission.
     """
     with open_hdf5(path, name, "a shard", WrongShard) as (file, size):
         spec = _spec(file)

@@ -1,11 +1,11 @@
 """Writing a shard: clips in any order, memory flat, the same bytes every time."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, NamedTuple, NoReturn, Self
+from typing import IO, Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,10 @@ from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.atomic import make_folder, publishing
-from stores.hdf5_file import ArrayLayout, write_at, write_layout
+from stores.hdf5_file import text_column, write_layout
 from stores.location import Location
-from stores.records import ShardRecord, check_spec, sha256_of
+from stores.paths import sha256_of
+from stores.records import ShardRecord, check_spec
 from stores.shard import Refusal
 from stores.shard_layout import TEXTS, lay_out_shard, shard_arrays
 
@@ -24,19 +25,15 @@ _BLOCK = 1 << 22
 _SPOOLED = ("values", "seconds", "valid")
 
 
-class _SpoolSpan(NamedTuple):
-    start: int
-    stop: int
-
-
 @dataclass(frozen=True)
 class _SpooledClip:
-    """One added clip: where its bytes lie in each spool."""
+    """One added clip."""
 
     clip_id: str
     notes: str
     rows: int
-    spans: dict[str, _SpoolSpan]
+    spans: dict[str, range]
+    """Spool -> which of its bytes are the clip's."""
     image_bytes: NDArray[np.int64]
     """(time,) length of each JPEG image; empty for raw values."""
 
@@ -58,6 +55,16 @@ class ShardWriter:
     """What was published; there once the block has ended."""
 
     def __init__(self, location: Location, file: str, spec: FeatureSpec) -> None:
+        """Plans a shard; nothing is written before the block is entered.
+
+        Args:
+            location: Where the store lies.
+            file: Path of the shard below its root.
+            spec: The feature that the shard will hold.
+
+        Raises:
+            WrongRecord: The spec lays out no array, or the path leads out of the store.
+        """
         self.file, self.spec = file, check_spec(spec)
         self.path = location.path(file)
         self._dtype = np.dtype(spec.dtype)
@@ -94,8 +101,16 @@ class ShardWriter:
         )
 
     def add(self, clip_id: str, track: Track) -> None:
-        """Append one clip. BadClip when a valid row is not finite; ValueError when the track is not
-        what the spec declares."""
+        """Adds the track of one clip.
+
+        Args:
+            clip_id: The clip.
+            track: Its track, with images as JPEG bytes where the spec says jpeg.
+
+        Raises:
+            BadClip: A valid row is not finite.
+            ValueError: The track is not what the spec declares, or the clip comes twice.
+        """
         self._check_new(clip_id)
         self._check_axes(clip_id, track)
         lengths = np.empty(0, np.int64)
@@ -115,8 +130,14 @@ class ShardWriter:
         )
 
     def refuse(self, bad: BadClip) -> None:
-        """Write down that a clip has no value, and why; a killed build then knows it without trying
-        again."""
+        """Adds a clip that has no value, and why: a killed build then need not try it again.
+
+        Args:
+            bad: The clip and its fault.
+
+        Raises:
+            ValueError: The clip comes twice.
+        """
         self._check_new(bad.clip_id)
         # A fixed-length text ends at its first NUL.
         self._refused[bad.clip_id] = Refusal(
@@ -185,11 +206,11 @@ class ShardWriter:
             )
         return lengths
 
-    def _spool(self, name: str, column: NDArray[Any]) -> _SpoolSpan:
+    def _spool(self, name: str, column: NDArray[Any]) -> range:
         spool = self._spools[name]
         start = spool.tell()
         spool.write(np.ascontiguousarray(column).tobytes())
-        return _SpoolSpan(start, spool.tell())
+        return range(start, spool.tell())
 
     def _publish(self) -> None:
         parts = [self._parts[clip_id] for clip_id in sorted(self._parts)]
@@ -203,32 +224,23 @@ class ShardWriter:
         )
         with publishing(self.path) as hidden:
             with hidden.open("wb") as out:
-                write_layout(out, plan)
-                self._fill(out, plan.arrays, parts, small)
+                write_layout(
+                    out,
+                    plan,
+                    lambda name: (
+                        [small[name].tobytes()] if name in small else self._blocks(name, parts)
+                    ),
+                )
             record = ShardRecord(self.file, len(parts), rows, plan.size, sha256_of(hidden))
         self.record = record
-
-    def _fill(
-        self,
-        out: IO[bytes],
-        arrays: dict[str, ArrayLayout],
-        parts: list[_SpooledClip],
-        small: dict[str, NDArray[Any]],
-    ) -> None:
-        for name, layout in arrays.items():
-            if layout.nbytes:
-                blocks = (
-                    iter([small[name].tobytes()]) if name in small else self._blocks(name, parts)
-                )
-                write_at(out, layout.offset, blocks)
 
     def _blocks(self, name: str, parts: list[_SpooledClip]) -> Iterator[bytes]:
         spool = self._spools[name]
         for part in parts:
-            start, stop = part.spans[name]
-            spool.seek(start)
-            for at in range(start, stop, _BLOCK):
-                yield spool.read(min(_BLOCK, stop - at))
+            span = part.spans[name]
+            spool.seek(span.start)
+            for at in range(span.start, span.stop, _BLOCK):
+                yield spool.read(min(_BLOCK, span.stop - at))
 
     def _small_columns(self, parts: list[_SpooledClip]) -> dict[str, NDArray[Any]]:
         refused = [self._refused[clip_id] for clip_id in sorted(self._refused)]
@@ -237,27 +249,32 @@ class ShardWriter:
             "row_offsets": _running(
                 np.concatenate([np.empty(0, np.int64), *(part.image_bytes for part in parts)])
             ),
-            "clip_id": _texts(part.clip_id for part in parts),
-            "notes": _texts(part.notes for part in parts),
+            "clip_id": text_column(part.clip_id for part in parts),
+            "notes": text_column(part.notes for part in parts),
         }
         for field in Refusal._fields:
-            columns[f"refused_{field}"] = _texts(getattr(refusal, field) for refusal in refused)
+            columns[f"refused_{field}"] = text_column(
+                getattr(refusal, field) for refusal in refused
+            )
         return columns
 
 
 def count_not_finite(values: NDArray[Any], valid: NDArray[np.bool_]) -> int:
-    """How many valid rows hold a value that is infinite or not a number."""
+    """Counts valid rows that hold a value which is infinite or not a number.
+
+    Args:
+        values: (time, ...) floats.
+        valid: (time,) which rows are looked at.
+
+    Returns:
+        How many.
+    """
     finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
     return int((~finite & valid).sum())
 
 
 def _running(lengths: NDArray[np.int64] | list[int]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype("<i8")
-
-
-def _texts(texts: Iterable[str]) -> NDArray[np.bytes_]:
-    encoded = [text.encode() for text in texts]
-    return np.array(encoded, dtype=f"S{max(map(len, encoded), default=0) or 1}")
 
 
 def _join_notes(notes: tuple[str, ...]) -> str:

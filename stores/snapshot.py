@@ -10,8 +10,9 @@ A commit (publish.py) writes tables, then the snapshot, then the pointer; a read
 the pointer sees all of it, or the commit before.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,18 +26,17 @@ from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table, WrongTable
 from stores.location import Location
+from stores.parsing import WrongRecord, from_json
+from stores.paths import all_inside, sha256_of
 from stores.pointer import NotCommitted, WrongSnapshot, newest, read_json
 from stores.records import (
+    FoldState,
     ShardRecord,
     StoredFeature,
     StoredFitted,
     TableRecord,
-    WrongRecord,
-    all_inside,
     check_fitted,
     check_spec,
-    from_json,
-    sha256_of,
 )
 
 TABLES: dict[str, Table[Any]] = {
@@ -70,27 +70,29 @@ class Snapshot:
     spaces: dict[str, str]
     """Label space -> sha256 of its mapping, for the spaces that read one of the label schemes."""
 
-    @property
-    def files(self) -> list[TableRecord | ShardRecord]:
-        """Every table and shard that the snapshot lists, those of fitted features among them."""
-        return [*self.tables.values(), *shards_of(self.features, self.fitted)]
 
-
-def shards_of(
+def files_of(
     features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]
-) -> list[ShardRecord]:
-    """Lists the shards of features, stored and fitted.
+) -> list[ShardRecord | FoldState]:
+    """Lists the files that hold features, and checks what is said of the features.
 
     Args:
         features: Stored features by name.
         fitted: Fitted features by name.
 
     Returns:
-        One record a shard.
+        Every shard and every fitted state.
+
+    Raises:
+        WrongRecord: A feature is not what it may be.
     """
+    for name, feature in features.items():
+        if check_spec(feature.spec).name != name:
+            raise WrongRecord(f"the spec of {name!r} says {feature.spec.name!r}")
+    check_fitted(fitted, features)
     stored = [shard for feature in features.values() for shard in feature.shards]
     states = [state for entry in fitted.values() for state in entry.states]
-    return stored + [shard for state in states for shard in state.all_shards]
+    return [*stored, *(shard for state in states for shard in state.all_shards), *states]
 
 
 def load_snapshot(location: Location, number: int | None = None) -> Snapshot:
@@ -128,7 +130,7 @@ def load_snapshot(location: Location, number: int | None = None) -> Snapshot:
 def _is_published(location: Location, wanted: int, last: int) -> bool:
     """Whether the newest snapshot descends from this one.
 
-    Behind a URL, a build that was killed before its pointer may leave one that nobody descends from.
+    Behind a URL, a build that was killed before its pointer may leave one that none descends from.
     """
     if location.is_local:
         return True
@@ -169,9 +171,7 @@ def read_table(location: Location, snapshot: Snapshot, table: Table[Any]) -> pa.
     Raises:
         WrongTable: The file is gone, or is not what the snapshot recorded.
     """
-    read = table.read(_recorded(location, snapshot, table))
-    _check_rows(location, snapshot, table, read.num_rows)
-    return read
+    return _read(location, snapshot, table, table.read)
 
 
 def read_tables(location: Location, snapshot: Snapshot) -> dict[str, pa.Table]:
@@ -210,9 +210,7 @@ def read_compact(
     Raises:
         WrongTable: As `read_table`.
     """
-    read = table.read_compact(_recorded(location, snapshot, table), columns)
-    _check_rows(location, snapshot, table, read.num_rows)
-    return read
+    return _read(location, snapshot, table, partial(table.read_compact, columns=columns))
 
 
 def read_rows(location: Location, snapshot: Snapshot, table: Table[Row]) -> list[Row]:
@@ -237,8 +235,10 @@ def read_rows(location: Location, snapshot: Snapshot, table: Table[Row]) -> list
         raise WrongTable(f"{name}: {error}; build the store again") from error
 
 
-def _recorded(location: Location, snapshot: Snapshot, table: Table[Any]) -> Path:
-    """The file of a table, with the bytes that the snapshot recorded."""
+def _read(
+    location: Location, snapshot: Snapshot, table: Table[Any], read: Callable[[Path], pa.Table]
+) -> pa.Table:
+    """The rows of a table, whose file must be the one that the snapshot recorded."""
     record = snapshot.tables[table.name]
     path, name = location.fetch(record), location.display(record.file)
     if not path.is_file():
@@ -251,16 +251,13 @@ def _recorded(location: Location, snapshot: Snapshot, table: Table[Any]) -> Path
             f"{name} has sha256 {found}, but snapshot {snapshot.number} recorded {record.sha256}; "
             "it was changed afterwards"
         )
-    return path
-
-
-def _check_rows(location: Location, snapshot: Snapshot, table: Table[Any], found: int) -> None:
-    record = snapshot.tables[table.name]
-    if found != record.rows:
+    rows = read(path)
+    if rows.num_rows != record.rows:
         raise WrongTable(
-            f"{location.display(record.file)} has {found} rows, but snapshot {snapshot.number} "
+            f"{name} has {rows.num_rows} rows, but snapshot {snapshot.number} "
             f"recorded {record.rows}; build the store again"
         )
+    return rows
 
 
 def snapshot_file(number: int) -> str:
@@ -302,16 +299,7 @@ def _check(folder: Path, snapshot: Snapshot, number: int) -> None:
         raise WrongRecord(
             f"it lists the tables {', '.join(snapshot.tables)}, expected {', '.join(TABLES)}"
         )
-    for name, feature in snapshot.features.items():
-        if check_spec(feature.spec).name != name:
-            raise WrongRecord(f"the spec of {name!r} says {feature.spec.name!r}")
-    check_fitted(snapshot.fitted, snapshot.features)
-    states = [state for entry in snapshot.fitted.values() for state in entry.states]
-    sizes = [
-        *((record.file, min(record.rows, record.bytes)) for record in snapshot.files),
-        *((state.file, state.bytes) for state in states),
-    ]
-    paths = all_inside(folder, (file for file, _ in sizes))
-    for (file, size), _ in zip(sizes, paths, strict=True):
-        if size < 0:
-            raise WrongRecord(f"{file} has a negative size")
+    files = [*snapshot.tables.values(), *files_of(snapshot.features, snapshot.fitted)]
+    for record, _ in zip(files, all_inside(folder, (each.file for each in files)), strict=True):
+        if min(record.bytes, getattr(record, "rows", 0)) < 0:
+            raise WrongRecord(f"{record.file} has a negative size")

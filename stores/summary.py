@@ -1,18 +1,17 @@
 """What a store holds, counted for people."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import pyarrow as pa
+from functools import partial
 
 from manifests.audits import AUDITS, Finding
-from manifests.clips import CLIPS
-from manifests.folds import FOLDS
+from manifests.clips import CLIPS, Clip
+from manifests.folds import FOLDS, Fold
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores.location import Location
-from stores.snapshot import Snapshot, load_snapshot, read_table, read_tables
+from stores.snapshot import Snapshot, load_snapshot, read_rows
 
 
 @dataclass(frozen=True)
@@ -86,15 +85,20 @@ def summarise(location: Location) -> StoreSummary:
         NotCommitted: There is no store.
     """
     snapshot = load_snapshot(location)
-    tables = read_tables(location, snapshot)
-    names = tables["folds"].column("scheme").unique().to_pylist()
+    read = partial(read_rows, location, snapshot)
+    clips, folds, findings = read(CLIPS), read(FOLDS), read(AUDITS)
+    labels: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for label in read(LABELS):
+        labels[label.scheme][label.value] += 1
     return StoreSummary(
         str(location),
         snapshot,
-        _corpora(tables["clips"]),
-        _label_counts(tables["labels"]),
-        tuple(_scheme(name, tables["folds"], tables["audits"]) for name in names),
-        quarantine_lines(QUARANTINE.rows(tables["quarantine"]), len(snapshot.features)),
+        tuple(_corpus(name, clips) for name in dict.fromkeys(clip.corpus for clip in clips)),
+        labels,
+        tuple(
+            _scheme(name, folds, findings) for name in dict.fromkeys(row.scheme for row in folds)
+        ),
+        quarantine_lines(read(QUARANTINE), len(snapshot.features)),
     )
 
 
@@ -109,8 +113,8 @@ def summarise_scheme(location: Location, snapshot: Snapshot, scheme: str) -> Sch
     Returns:
         The summary.
     """
-    folds, audits = (read_table(location, snapshot, table) for table in (FOLDS, AUDITS))
-    return _scheme(scheme, folds, audits)
+    read = partial(read_rows, location, snapshot)
+    return _scheme(scheme, read(FOLDS), read(AUDITS))
 
 
 def quarantine_lines(rows: Sequence[Quarantined], features: int) -> tuple[QuarantineSummary, ...]:
@@ -132,44 +136,24 @@ def quarantine_lines(rows: Sequence[Quarantined], features: int) -> tuple[Quaran
     )
 
 
-def _corpora(clips: pa.Table) -> tuple[CorpusSummary, ...]:
-    rows = CLIPS.rows(clips)
-    found = []
-    for corpus in clips.column("corpus").unique().to_pylist():
-        its_clips = [clip for clip in rows if clip.corpus == corpus]
-        found.append(
-            CorpusSummary(
-                corpus,
-                clips=len(its_clips),
-                subjects=len({clip.subject_id for clip in its_clips if clip.subject_id}),
-                seconds=sum(clip.duration_s or 0 for clip in its_clips),
-                with_sound=sum(clip.has_audio is True for clip in its_clips),
-                with_picture=sum(clip.has_video is True for clip in its_clips),
-            )
-        )
-    return tuple(found)
+def _corpus(name: str, clips: Iterable[Clip]) -> CorpusSummary:
+    its_clips = [clip for clip in clips if clip.corpus == name]
+    return CorpusSummary(
+        name,
+        clips=len(its_clips),
+        subjects=len({clip.subject_id for clip in its_clips if clip.subject_id}),
+        seconds=sum(clip.duration_s or 0 for clip in its_clips),
+        with_sound=sum(clip.has_audio is True for clip in its_clips),
+        with_picture=sum(clip.has_video is True for clip in its_clips),
+    )
 
 
-def _label_counts(labels: pa.Table) -> dict[str, Counter[str]]:
-    counts: dict[str, Counter[str]] = {}
-    for label in LABELS.rows(labels):
-        counts.setdefault(label.scheme, Counter())[label.value] += 1
-    return counts
-
-
-def _scheme(scheme: str, folds: pa.Table, audits: pa.Table) -> SchemeSummary:
-    clips: dict[int, Counter[str]] = {}
-    groups: dict[tuple[int, str], set[str]] = {}
-    for row in FOLDS.rows(folds):
-        if row.scheme == scheme:
-            clips.setdefault(row.fold, Counter())[row.role] += 1
-            groups.setdefault((row.fold, row.role), set()).add(row.group_id)
-    sides = {
-        fold: {
-            role: SideSummary(count, tuple(sorted(groups[fold, role])))
-            for role, count in roles.items()
-        }
-        for fold, roles in sorted(clips.items())
-    }
-    findings = [finding for finding in AUDITS.rows(audits) if finding.scheme == scheme]
-    return SchemeSummary(scheme, sides, tuple(findings))
+def _scheme(name: str, folds: Iterable[Fold], findings: Iterable[Finding]) -> SchemeSummary:
+    groups: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+    for row in folds:
+        if row.scheme == name:
+            groups[row.fold, row.role].append(row.group_id)
+    sides: defaultdict[int, dict[str, SideSummary]] = defaultdict(dict)
+    for (fold, role), of_clips in sorted(groups.items()):
+        sides[fold][role] = SideSummary(len(of_clips), tuple(sorted(set(of_clips))))
+    return SchemeSummary(name, sides, tuple(one for one in findings if one.scheme == name))

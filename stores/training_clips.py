@@ -1,6 +1,6 @@
-"""Which clips a fit sees, by the tables of a store: the training clips of one fold that have every
-input, and a label where one is needed.
+"""Which clips a fit sees, by the tables of a store.
 
+They are the training clips of one fold that have every input, and a label where one is needed.
 A fit that says of itself that it sees all clips of the fold gets those of all roles; the audit then
 finds it. The same rule decides what is fitted, what is still good after a build or a split, what a
 reader accepts and what `verify` checks.
@@ -15,7 +15,7 @@ from typing import Any
 
 from manifests.clips import CLIPS
 from manifests.features import INDEX, Json, State, canonical_json
-from manifests.folds import FOLDS, Role
+from manifests.folds import FOLDS, Fold, Role
 from manifests.label_spaces import SPACES, map_labels
 from manifests.labels import LABELS, Label
 from manifests.table import Table
@@ -39,26 +39,47 @@ class Training:
 
     @property
     def sha256(self) -> str:
-        """See `clips_sha256`."""
+        """Of the clips; see `clips_sha256`."""
         return clips_sha256(zip(self.clip_ids, self.sha256s, strict=True))
 
 
 def clips_sha256(clips: Iterable[tuple[str, str]]) -> str:
-    """sha256 over the lines `clip_id TAB sha256 of its file NEWLINE`, sorted."""
+    """Hashes which clips there are, and what their files hold.
+
+    Args:
+        clips: (clip id, sha256 of its file) of each clip, in any order.
+
+    Returns:
+        sha256 over the lines `clip_id TAB sha256 of its file NEWLINE`, sorted: 64 hex digits.
+    """
     lines = sorted(f"{clip_id}\t{sha256}\n" for clip_id, sha256 in clips)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 class TrainingClips:
-    """The training clips of each fitted feature and fold. `fitted` may gain states while this is in
-    use; tables are read once."""
+    """The training clips of each fitted feature and fold."""
 
     def __init__(self, rows: Rows, fitted: Mapping[str, StoredFitted]) -> None:
+        """Reads nothing yet; each table is read once.
+
+        Args:
+            rows: Reads a table of the store.
+            fitted: The fitted features by name; they may gain states while this is in use.
+        """
         self._rows, self._fitted = rows, fitted
         self._labels: dict[str, dict[str, str]] = {}
 
     def of(self, name: str, scheme: str, fold: int) -> Training:
-        """Empty where the store has no such fold."""
+        """Finds what the fit of a feature sees.
+
+        Args:
+            name: The fitted feature.
+            scheme: The split scheme.
+            fold: Number of the fold.
+
+        Returns:
+            Its clips with their groups and labels; none where the store has no such fold.
+        """
         entry = self._fitted[name]
         group_of = self.clip_ids(name, scheme, fold)
         label_of = self.labels(entry.labels) if entry.labels is not None else None
@@ -72,27 +93,46 @@ class TrainingClips:
         )
 
     def clip_ids(self, name: str, scheme: str, fold: int) -> dict[str, str]:
-        """The training clips, or all of the fold for a fit that sees all, whether they have the
-        inputs or not -> their groups."""
-        sees_all = self._fitted[name].sees_all
-        return {
-            clip_id: group
-            for clip_id, group, role in self._folds.get((scheme, fold), ())
-            if role == Role.TRAIN or sees_all
-        }
+        """Finds the training clips, or all of the fold for a fit that sees all.
+
+        Args:
+            name: The fitted feature.
+            scheme: The split scheme.
+            fold: Number of the fold.
+
+        Returns:
+            Clip -> its group, whether it has the inputs or not.
+        """
+        return self._in_fold(scheme, fold, self._fitted[name].sees_all)
 
     def trained(self, scheme: str, fold: int) -> frozenset[str]:
-        """The clips whose role is to be trained on: the only ones that an augmented variant is
-        for."""
-        return frozenset(
-            clip_id
-            for clip_id, _, role in self._folds.get((scheme, fold), ())
-            if role == Role.TRAIN
-        )
+        """Finds the clips whose role is to be trained on.
+
+        Args:
+            scheme: The split scheme.
+            fold: Number of the fold.
+
+        Returns:
+            The only clips that an augmented variant is for.
+        """
+        return frozenset(self._in_fold(scheme, fold, False))
+
+    def _in_fold(self, scheme: str, fold: int, every_role: bool) -> dict[str, str]:
+        rows = self._folds.get((scheme, fold), ())
+        return {row.clip_id: row.group_id for row in rows if every_role or row.role == Role.TRAIN}
 
     def able(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
-        """The clips that have every input of a fitted feature: of whatever side as they are, of
-        training alone in a variant."""
+        """Finds the clips that have every input of a fitted feature.
+
+        Args:
+            name: The fitted feature.
+            scheme: The split scheme.
+            fold: Number of the fold.
+            variant: Number of the augmented variant; 0: the clips as they are.
+
+        Returns:
+            Clips of every role, and in a variant training clips alone.
+        """
         entry = self._fitted[name]
         found = frozenset[str].intersection(
             *(self.holding(each, scheme, fold, variant) for each in entry.inputs.values())
@@ -100,8 +140,17 @@ class TrainingClips:
         return found & self.trained(scheme, fold) if variant or entry.spec.variant else found
 
     def holding(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
-        """The clips that have a feature, stored or fitted; in a variant that it does not have,
-        those that have the feature as they are."""
+        """Finds the clips that have a feature.
+
+        Args:
+            name: The feature, stored or fitted.
+            scheme: The split scheme.
+            fold: Number of the fold.
+            variant: Number of the augmented variant; 0: the clips as they are.
+
+        Returns:
+            The clips; those of the clips as they are, where the feature does not have the variant.
+        """
         if name not in self._fitted:
             return frozenset(
                 self._stored.get(variant_name(name, variant), self._stored.get(name, ()))
@@ -114,6 +163,17 @@ class TrainingClips:
         return self.able(name, scheme, fold, variant) - set(made.lost if made else ())
 
     def able_sha256(self, name: str, scheme: str, fold: int, variant: int = 0) -> str:
+        """Hashes the clips that have every input of a fitted feature.
+
+        Args:
+            name: The fitted feature.
+            scheme: The split scheme.
+            fold: Number of the fold.
+            variant: Number of the augmented variant; 0: the clips as they are.
+
+        Returns:
+            See `clips_sha256`.
+        """
         return clips_sha256(
             (clip_id, self._sha256[clip_id]) for clip_id in self.able(name, scheme, fold, variant)
         )
@@ -124,8 +184,17 @@ class TrainingClips:
         return tuple(sorted(self._sha256.items()))
 
     def file(self, name: str, scheme: str, fold: int) -> str | None:
-        """Where the state of a feature belongs: a path that is a function of all that the fit sees;
-        None while an input is not fitted."""
+        """Names the file of a state.
+
+        Args:
+            name: The fitted feature.
+            scheme: The split scheme.
+            fold: Number of the fold.
+
+        Returns:
+            Path below the root, a function of all that the fit sees; None while an input is not
+            fitted.
+        """
         entry, training = self._fitted[name], self.of(name, scheme, fold)
         inputs: dict[str, Json] = {}
         for role, each in entry.inputs.items():
@@ -134,43 +203,56 @@ class TrainingClips:
                 if state is None:
                     return None
                 inputs[role] = state.file
-        whole: Json = {
+        content: Json = {
             "training": training.sha256,
             "groups": list(training.groups),
             "labels": list(training.labels),
             "inputs": inputs,
         }
-        key = hashlib.sha256(canonical_json(whole).encode()).hexdigest()[:32]
+        key = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
         return f"fitted/{name}/{entry.spec.fingerprint}/{scheme}-{fold}-{key}.h5"
 
     def labels(self, scheme: str) -> dict[str, str]:
-        """Clip -> its one label in a label scheme of the store, or in a label space."""
+        """Finds the one label of each clip.
+
+        Args:
+            scheme: A label scheme of the store, or a label space.
+
+        Returns:
+            Clip -> value; clips whose best values tie are left out.
+        """
         if scheme not in self._labels:
             self._labels[scheme] = one_label_each(self._rows(LABELS), scheme)
         return self._labels[scheme]
 
     def folds(self, scheme: str) -> list[int]:
+        """Lists the folds of a split scheme.
+
+        Args:
+            scheme: Its name.
+
+        Returns:
+            Their numbers, sorted.
+        """
         return sorted(fold for each, fold in self._folds if each == scheme)
 
     @cached_property
     def schemes(self) -> Collection[str]:
+        """The split schemes that the store has folds of, sorted."""
         return sorted({scheme for scheme, _ in self._folds})
 
     @cached_property
-    def _folds(self) -> dict[tuple[str, int], list[tuple[str, str, Role]]]:
-        """Scheme and fold -> (clip, group, role)."""
-        found: defaultdict[tuple[str, int], list[tuple[str, str, Role]]] = defaultdict(list)
+    def _folds(self) -> dict[tuple[str, int], list[Fold]]:
+        found: defaultdict[tuple[str, int], list[Fold]] = defaultdict(list)
         for row in self._rows(FOLDS):
-            found[row.scheme, row.fold].append((row.clip_id, row.group_id, row.role))
+            found[row.scheme, row.fold].append(row)
         return dict(found)
 
     @cached_property
     def _stored(self) -> dict[str, set[str]]:
         found: defaultdict[str, set[str]] = defaultdict(set)
         for row in self._rows(INDEX):
-            clips = found[
-                row.feature
-            ]  # there also where no clip has the feature, which is not the same as no such feature
+            clips = found[row.feature]  # there for a feature that no clip has: it is no unknown one
             if row.state == State.STORED:
                 clips.add(row.clip_id)
         return dict(found)
@@ -181,8 +263,15 @@ class TrainingClips:
 
 
 def one_label_each(labels: Iterable[Label], scheme: str) -> dict[str, str]:
-    """Clip -> the value with the highest total weight over its annotators, in a label scheme, or in
-    a label space where no label has the scheme; a clip whose best values tie has none."""
+    """Chooses for each clip the value with the highest total weight over its annotators.
+
+    Args:
+        labels: Labels of any schemes.
+        scheme: A label scheme, or a label space where no label has such a scheme.
+
+    Returns:
+        Clip -> value; a clip whose best values tie has none.
+    """
     labels = list(labels)
     if scheme in SPACES and not any(label.scheme == scheme for label in labels):
         labels = map_labels(labels, SPACES[scheme])
@@ -200,8 +289,16 @@ def one_label_each(labels: Iterable[Label], scheme: str) -> dict[str, str]:
 def carry(
     declared: Mapping[str, StoredFitted], before: Mapping[str, StoredFitted], rows: Rows
 ) -> dict[str, StoredFitted]:
-    """`declared` with those states of an older snapshot that a fit on these tables would find
-    again, and no other."""
+    """Keeps those states of an older snapshot that a fit on new tables would find again.
+
+    Args:
+        declared: The fitted features of the recipe by name; their states are not looked at.
+        before: Those of the older snapshot.
+        rows: Reads a table of the new one.
+
+    Returns:
+        The declared features with these states, and no other.
+    """
     kept = {name: replace(entry, states=()) for name, entry in declared.items()}
     trainings = TrainingClips(rows, kept)
     for name in in_order(declared):

@@ -13,51 +13,105 @@ from numpy.typing import NDArray
 from manifests.tracks import Track
 
 State = Mapping[str, NDArray[Any]]
+"""Arrays by name: what a fit has learned."""
+
+
+def first_rows(track: Track, rows: int) -> Track:
+    """Cuts a track at its end.
+
+    Args:
+        track: The track.
+        rows: How many rows stay, if it has so many.
+
+    Returns:
+        Views of its first rows.
+    """
+    return Track(track.values[:rows], track.seconds[:rows], track.valid[:rows], track.notes)
+
+
+def extended(track: Track, seconds: NDArray[np.float64], blank: float) -> Track:
+    """Adds rows that are not valid to the end of a track.
+
+    Args:
+        track: The track.
+        seconds: (rows,) time of each row that is added.
+        blank: Every value of these rows.
+
+    Returns:
+        The longer track; the track itself where no row is added.
+    """
+    if not len(seconds):
+        return track
+    values, valid = (
+        np.full((len(seconds), *rows.shape[1:]), fill, rows.dtype)
+        for rows, fill in ((track.values, blank), (track.valid, False))
+    )
+    return Track(
+        np.concatenate([track.values, values]),
+        np.concatenate([track.seconds, seconds]),
+        np.concatenate([track.valid, valid]),
+        track.notes,
+    )
 
 
 def scale(state: State, track: Track) -> Track:
-    """(values - mean) / scale, in float64, given as float32. State: mean and scale, each of the
-    shape of a row."""
+    """Computes (values - mean) / scale.
+
+    Args:
+        state: mean and scale, each of the shape of a row.
+        track: Of floats.
+
+    Returns:
+        The track in float32, computed in float64.
+    """
     return _floats(track, (track.values - state["mean"]) / state["scale"])
 
 
 def project(state: State, track: Track) -> Track:
-    """(values - mean) @ basis.T, in float64, given as float32. State: mean (d,), basis (k, d)."""
+    """Computes (values - mean) @ basis.T.
+
+    Args:
+        state: mean (d,), basis (k, d).
+        track: Values (time, d) of floats.
+
+    Returns:
+        The track (time, k) in float32, computed in float64.
+    """
     return _floats(track, (track.values - state["mean"]) @ state["basis"].T)
 
 
 def select(state: State, track: Track) -> Track:
-    """Some columns of the rows, in the order of the state; the dtype stays. State: columns (k,)
-    int64."""
+    """Takes some columns of the rows.
+
+    Args:
+        state: columns (k,) int64.
+        track: Values (time, column).
+
+    Returns:
+        The track (time, k) in the order of the state, in its own dtype.
+    """
     return replace(track, values=track.values[:, state["columns"]])
 
 
 def pad(state: State, track: Track) -> Track:
-    """Cut or padded at the end to `length` rows.
+    """Cuts or pads a track at its end to one number of rows.
 
     Rows that are added are zeros, as published pipelines feed them to a network, and not valid;
     their seconds go on in the track's own median step, or the state's where it has no two rows.
-    State: length () int64, hop_s () float64.
+
+    Args:
+        state: length () int64, hop_s () float64.
+        track: The track.
+
+    Returns:
+        The track of `length` rows.
     """
     rows, length = len(track), int(state["length"])
     if rows >= length:
-        return replace(
-            track,
-            values=track.values[:length],
-            seconds=track.seconds[:length],
-            valid=track.valid[:length],
-        )
-    more = length - rows
+        return first_rows(track, length)
     step = float(np.median(np.diff(track.seconds))) if rows > 1 else float(state["hop_s"])
     last = float(track.seconds[-1]) if rows else -step
-    return replace(
-        track,
-        values=np.concatenate(
-            [track.values, np.zeros((more, *track.values.shape[1:]), track.values.dtype)]
-        ),
-        seconds=np.concatenate([track.seconds, last + step * np.arange(1, more + 1)]),
-        valid=np.concatenate([track.valid, np.zeros(more, np.bool_)]),
-    )
+    return extended(track, last + step * np.arange(1, length - rows + 1, dtype=np.float64), 0)
 
 
 ARRAYS = {
@@ -66,7 +120,7 @@ ARRAYS = {
     "select": ("columns",),
     "pad": ("length", "hop_s"),
 }
-"""What each needs of a state."""
+"""Transform -> the arrays that it needs of a state."""
 
 TRANSFORMS: dict[str, Callable[[State, Track], Track]] = {
     "scale": scale,
@@ -74,6 +128,7 @@ TRANSFORMS: dict[str, Callable[[State, Track], Track]] = {
     "select": select,
     "pad": pad,
 }
+"""The transforms that a snapshot may name."""
 
 
 def _floats(track: Track, values: NDArray[np.float64]) -> Track:

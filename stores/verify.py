@@ -1,9 +1,9 @@
-"""Is a store whole? Every file, every row of the index, and the sum of it all, against what was
-recorded."""
+"""Checks a store against what was recorded: every file, every row of the index, and their sum."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,14 +11,15 @@ from manifests.features import IndexRow, State
 from manifests.label_spaces import SPACES
 from manifests.table import WrongTable
 from stores.atomic import leftovers
-from stores.location import FileRecord, Location, Place, WrongDownload, locate
+from stores.location import Location, Place, WrongDownload, locate
 from stores.object_store import RemoteError
+from stores.parsing import WrongRecord
 from stores.pointer import NotCommitted, WrongSnapshot
-from stores.records import ShardRecord, StoredFeature, WrongRecord
+from stores.records import FileRecord, ShardRecord, StoredFeature
 from stores.shard import Entry, Shard
 from stores.shard_layout import WrongShard
 from stores.shard_writer import count_not_finite
-from stores.snapshot import TABLES, Snapshot, load_parent, load_snapshot, read_rows, shards_of
+from stores.snapshot import TABLES, Snapshot, files_of, load_parent, load_snapshot, read_rows
 from stores.training_clips import TrainingClips
 from stores.verify_fitted import encoded, state_problems, track_problems
 
@@ -27,10 +28,11 @@ _STEP = 1 << 14
 
 OnFile = Callable[[str], None]
 """Called with each file's path below the root, before it is read."""
-
-Look = Callable[[FileRecord], None]
-"""Called with each file that is recorded, before it is read; WrongDownload or FileNotFoundError
-where a URL does not give it."""
+Rows = Mapping[str, list[Any]]
+"""Table -> its rows."""
+T = TypeVar("T")
+Entries = dict[tuple[str, str], Entry]
+"""(shard, clip id) -> what the shard says of the clip."""
 
 
 @dataclass
@@ -76,69 +78,127 @@ class Verification:
 
 
 def verify(place: Place, on_file: OnFile = lambda file: None) -> Verification:
-    """Check the newest snapshot of a store and the chain behind it; reads every byte once.
+    """Checks the newest snapshot of a store and those before it; reads every byte once.
 
     Behind a URL it is the bytes there that are read and hashed, whatever copies of them lie here.
-    NotCommitted, NewerFormat or WrongSnapshot when there is no snapshot to check, RemoteError when
-    a URL cannot be reached; all else becomes a problem of the report.
+
+    Args:
+        place: A folder, a URL, or a location.
+        on_file: Called before each file is read.
+
+    Returns:
+        What was looked at and what is wrong with it.
+
+    Raises:
+        NotCommitted: There is no snapshot to check.
+        NewerFormat: A newer version of affectstore wrote the store.
+        WrongSnapshot: The newest snapshot is damaged.
+        RemoteError: A URL cannot be reached.
     """
     location = locate(place)
-    snapshot = load_snapshot(location)
-
-    def look(record: FileRecord) -> None:
-        on_file(record.file)
-        location.check(record)
-
-    report = Verification(snapshot.number, features=len(snapshot.features))
-    chain = _read_chain(location, snapshot, report)
-    tables = _read_tables(location, snapshot, report, look)
-    entries = {
-        name: _read_shards(location, feature, report, look)
-        for name, feature in snapshot.features.items()
-    }
-    if len(tables) == len(TABLES):
-        _check_index(snapshot, tables, entries, report)
-        _check_references(tables, report)
-        _check_fitted(location, snapshot, tables, report, look)
-    listed = {file for one in chain for file in _files_of(one)}
-    report.unreferenced = sum(
-        file not in listed
-        for file in location.list()
-        if file.startswith(("shards/", "fitted/")) and file.endswith(".h5")
-    )
-    report.unfinished = len(leftovers(location.folder))
-    report.remarks += _changed_spaces(snapshot)
-    return report
+    return _Check(location, load_snapshot(location), on_file).report
 
 
-def _files_of(snapshot: Snapshot) -> Iterator[str]:
-    """Every shard and every fitted state."""
-    yield from (state.file for entry in snapshot.fitted.values() for state in entry.states)
-    yield from (shard.file for shard in shards_of(snapshot.features, snapshot.fitted))
+class _Check:
+    """One verification, made when this is made."""
 
+    def __init__(self, location: Location, snapshot: Snapshot, on_file: OnFile) -> None:
+        self._location, self._snapshot, self._on_file = location, snapshot, on_file
+        self.report = Verification(snapshot.number, features=len(snapshot.features))
+        self._problems = self.report.problems
+        snapshots = self._read_snapshots()
+        rows = self._read_tables()
+        entries = {name: self._read_shards(feature) for name, feature in snapshot.features.items()}
+        if len(rows) == len(TABLES):
+            self._check_index(rows, entries)
+            self._problems += _reference_problems(rows)
+            self._check_fitted(rows)
+        listed = {record.file for one in snapshots for record in files_of(one.features, one.fitted)}
+        found = (file for file in location.list() if file.startswith(("shards/", "fitted/")))
+        self.report.unreferenced = sum(
+            file.endswith(".h5") and file not in listed for file in found
+        )
+        self.report.unfinished = len(leftovers(location.folder))
+        self.report.remarks += _changed_spaces(snapshot)
 
-def _check_fitted(
-    location: Location,
-    snapshot: Snapshot,
-    tables: dict[str, list[Any]],
-    report: Verification,
-    look: Look,
-) -> None:
-    trainings = TrainingClips(lambda table: tables[table.name], snapshot.fitted)
-    for entry in snapshot.fitted.values():
-        for state in entry.states:
-            report.problems.extend(_unseen(look, state))
-            report.problems.extend(state_problems(location, entry, state, trainings))
-            report.files += 1
-            report.bytes += state.bytes
+    def _read(self, record: FileRecord, read: Callable[[], T]) -> T | None:
+        """Reads a file and counts it; what is wrong with it becomes a problem, and gives None."""
+        try:
+            self._on_file(record.file)
+            self._location.check(record)
+            found = read()
+        except RemoteError:
+            raise
+        except (WrongTable, WrongShard, WrongRecord, WrongDownload, OSError) as error:
+            self._problems.append(str(error))
+            return None
+        self.report.files += 1
+        self.report.bytes += record.bytes
+        return found
+
+    def _read_snapshots(self) -> list[Snapshot]:
+        """The newest snapshot and those before it, as far as they can be read."""
+        found = [self._snapshot]
+        try:
+            while found[-1].parent is not None:
+                found.append(load_parent(self._location, found[-1]))
+        except (NotCommitted, WrongSnapshot) as error:
+            self._problems.append(str(error))
+        self.report.snapshots = len(found)
+        return found
+
+    def _read_tables(self) -> dict[str, list[Any]]:
+        rows = {}
+        for name, record in self._snapshot.tables.items():
+            read = partial(read_rows, self._location, self._snapshot, TABLES[name])
+            if (found := self._read(record, read)) is not None:
+                rows[name] = found
+        return rows
+
+    def _read_shards(self, feature: StoredFeature) -> Entries:
+        entries: Entries = {}
+        for record in feature.shards:
+            entries |= self._read(record, partial(self._read_shard, record, feature)) or {}
+        return entries
+
+    def _read_shard(self, record: ShardRecord, feature: StoredFeature) -> Entries:
+        shard = Shard(self._location, record.file)
+        self._problems += _shard_problems(shard, record, feature)
+        return {(record.file, entry.clip_id): entry for entry in shard.entries}
+
+    def _check_index(self, rows: Rows, entries: Mapping[str, Entries]) -> None:
+        clips = {clip.clip_id for clip in rows["clips"]}
+        states: dict[str, dict[str, State]] = {name: {} for name in entries}
+        for row in rows["index"]:
+            if row.feature not in states:
+                self._problems.append(
+                    f"the index has {row.feature} of {row.clip_id}, a feature that the snapshot "
+                    "does not list"
+                )
+                continue
+            states[row.feature][row.clip_id] = row.state
+            spec = self._snapshot.features[row.feature].spec
+            self._problems += _row_problems(row, spec.fingerprint, entries[row.feature])
+        for name, of_clips in states.items():
+            self._problems += _sum_problems(name, of_clips.keys(), clips)
+        found = [row.state for row in rows["index"]]
+        self.report.clips = len(clips)
+        self.report.stored = found.count(State.STORED)
+        self.report.quarantined = found.count(State.QUARANTINED)
+
+    def _check_fitted(self, rows: Rows) -> None:
+        fitted = self._snapshot.fitted
+        clips = TrainingClips(lambda table: rows[table.name], fitted)
+        for entry, state in ((one, state) for one in fitted.values() for state in one.states):
+            self._read(state, lambda: None)
+            self._problems += state_problems(self._location, entry, state, clips)
             for variant, feature in encoded(entry, state).items():
-                held = {clip_id for _, clip_id in _read_shards(location, feature, report, look)}
-                report.problems.extend(track_problems(entry, state, variant, held, trainings))
+                stored = {clip_id for _, clip_id in self._read_shards(feature)}
+                self._problems += track_problems(entry, state, variant, stored, clips)
 
 
 def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
-    """Label spaces that the installed version reads otherwise than the version that published the
-    snapshot."""
+    """Label spaces that this version reads otherwise than the one that published the snapshot."""
     for name, recorded in snapshot.spaces.items():
         if name not in SPACES:
             yield (
@@ -151,69 +211,6 @@ def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
                 "store was published: it maps labels in "
                 "another way now, so do not compare results on it with earlier ones"
             )
-
-
-def _read_chain(location: Location, newest: Snapshot, report: Verification) -> list[Snapshot]:
-    chain = [newest]
-    while chain[-1].parent is not None:
-        try:
-            chain.append(load_parent(location, chain[-1]))
-        except (NotCommitted, WrongSnapshot) as error:
-            report.problems.append(str(error))
-            break
-    report.snapshots = len(chain)
-    return chain
-
-
-def _unseen(look: Look, state: FileRecord) -> Iterator[str]:
-    try:
-        look(state)
-    except RemoteError:
-        raise
-    except (WrongDownload, OSError) as error:
-        yield str(error)
-
-
-def _read_tables(
-    location: Location, snapshot: Snapshot, report: Verification, look: Look
-) -> dict[str, list[Any]]:
-    tables = {}
-    for name, record in snapshot.tables.items():
-        try:
-            look(record)
-            tables[name] = read_rows(location, snapshot, TABLES[name])
-        except RemoteError:
-            raise
-        except (WrongTable, WrongDownload, OSError) as error:
-            report.problems.append(str(error))
-            continue
-        report.files += 1
-        report.bytes += record.bytes
-    return tables
-
-
-Entries = dict[tuple[str, str], Entry]
-"""(shard, clip id) -> what the shard says of the clip."""
-
-
-def _read_shards(
-    location: Location, feature: StoredFeature, report: Verification, look: Look
-) -> Entries:
-    entries: Entries = {}
-    for record in feature.shards:
-        try:
-            look(record)
-            shard = Shard(location, record.file)
-            report.problems.extend(_shard_problems(shard, record, feature))
-            entries |= {(record.file, entry.clip_id): entry for entry in shard.entries}
-        except RemoteError:
-            raise
-        except (WrongShard, WrongRecord, WrongDownload, OSError) as error:
-            report.problems.append(str(error))
-            continue
-        report.files += 1
-        report.bytes += record.bytes
-    return entries
 
 
 def _shard_problems(shard: Shard, record: ShardRecord, feature: StoredFeature) -> Iterator[str]:
@@ -249,85 +246,59 @@ def _count_bad_values(shard: Shard) -> int:
     )
 
 
-def _check_index(
-    snapshot: Snapshot,
-    tables: dict[str, list[Any]],
-    entries: dict[str, Entries],
-    report: Verification,
-) -> None:
-    clips = {clip.clip_id for clip in tables["clips"]}
-    rows: dict[str, list[IndexRow]] = {name: [] for name in snapshot.features}
-    for row in tables["index"]:
-        if row.feature not in rows:
-            report.problems.append(
-                f"the index has {row.feature} of {row.clip_id}, a feature that the snapshot does "
-                "not list"
-            )
-            continue
-        rows[row.feature].append(row)
-        problem = _row_problem(
-            row, snapshot.features[row.feature].spec.fingerprint, entries[row.feature]
-        )
-        report.problems.extend([problem] if problem else [])
-    for name, found in rows.items():
-        _check_sum(name, {row.clip_id: row.state for row in found}, clips, report)
-    report.clips = len(clips)
-    report.stored = sum(row.state == State.STORED for row in tables["index"])
-    report.quarantined = sum(row.state == State.QUARANTINED for row in tables["index"])
-
-
-def _row_problem(row: IndexRow, fingerprint: str, entries: Entries) -> str | None:
+def _row_problems(row: IndexRow, fingerprint: str, entries: Entries) -> Iterator[str]:
     what = f"the index row of {row.feature} of {row.clip_id}"
-    if row.fingerprint != fingerprint:
-        return f"{what} has fingerprint {row.fingerprint}, the snapshot's feature has {fingerprint}"
-    if row.state == State.QUARANTINED:
-        placed = (row.shard, row.start, row.rows, row.valid_rows) != (None, None, None, None)
-        return f"{what} is quarantined and yet names a place in a shard" if placed else None
+    place = (row.start, row.rows, row.valid_rows)
     entry = entries.get((str(row.shard), row.clip_id))
-    if entry is None:
-        return f"{what} names {row.shard}, which does not hold the clip"
-    said, found = (
-        (row.start, row.rows, row.valid_rows, row.notes),
-        (entry.start, entry.rows, entry.valid_rows, ",".join(entry.notes)),
-    )
-    return (
-        None
-        if said == found
-        else f"{what} says (start, rows, valid rows, notes) = {said}, the shard itself {found}"
-    )
+    if row.fingerprint != fingerprint:
+        yield (
+            f"{what} has fingerprint {row.fingerprint}, the snapshot's feature has {fingerprint}"
+        )
+    elif row.state == State.QUARANTINED:
+        if {row.shard, *place} != {None}:
+            yield f"{what} is quarantined and yet names a place in a shard"
+    elif entry is None:
+        yield f"{what} names {row.shard}, which does not hold the clip"
+    else:
+        said = (*place, row.notes)
+        found = (entry.start, entry.rows, entry.valid_rows, ",".join(entry.notes))
+        if said != found:
+            yield (
+                f"{what} says (start, rows, valid rows, notes) = {said}, the shard itself {found}"
+            )
 
 
-def _check_sum(name: str, states: dict[str, State], clips: set[str], report: Verification) -> None:
-    if missing := sorted(clips - states.keys()):
-        report.problems.append(
+def _sum_problems(name: str, found: Iterable[str], clips: set[str]) -> Iterator[str]:
+    if missing := sorted(clips.difference(found)):
+        yield (
             f"{len(missing)} clips are neither stored nor quarantined for {name}, such as "
             f"{missing[0]}"
         )
-    if extra := sorted(states.keys() - clips):
-        report.problems.append(
+    if extra := sorted(set(found) - clips):
+        yield (
             f"{len(extra)} clips of {name} in the index are not in the table of clips, such as "
             f"{extra[0]}"
         )
 
 
-def _check_references(tables: dict[str, list[Any]], report: Verification) -> None:
-    clips = {clip.clip_id for clip in tables["clips"]}
+def _reference_problems(rows: Rows) -> Iterator[str]:
+    clips = {clip.clip_id for clip in rows["clips"]}
     for name in ("labels", "folds"):
-        if extra := sorted({row.clip_id for row in tables[name]} - clips):
-            report.problems.append(
+        if extra := sorted({row.clip_id for row in rows[name]} - clips):
+            yield (
                 f"{len(extra)} clips in the table of {name} are not in the table of clips, such "
                 f"as {extra[0]}"
             )
     quarantined = {
-        (row.clip_id, row.feature) for row in tables["index"] if row.state == State.QUARANTINED
+        (row.clip_id, row.feature) for row in rows["index"] if row.state == State.QUARANTINED
     }
-    explained = {(row.clip_id, row.feature) for row in tables["quarantine"]}
+    explained = {(row.clip_id, row.feature) for row in rows["quarantine"]}
     for clip_id, feature in sorted(quarantined - explained):
-        report.problems.append(
+        yield (
             f"{feature} of {clip_id} is quarantined in the index, but no row of quarantine says why"
         )
     for clip_id, feature in sorted(explained - quarantined):
-        report.problems.append(
+        yield (
             f"{feature} of {clip_id} has a row in quarantine, but the index does not say "
             "quarantined"
         )

@@ -1,36 +1,43 @@
-"""Is the state of a fitted feature what was recorded, and was it fitted on the training clips of
-its fold?"""
+"""Checks that fitted states are what was recorded, and were fitted on the training clips."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from stores.fitted_state import WrongState, read_state
 from stores.location import Location
-from stores.records import FoldState, StoredFeature, StoredFitted, WrongRecord, sha256_of
+from stores.parsing import WrongRecord
+from stores.paths import sha256_of
+from stores.records import FoldState, StoredFeature, StoredFitted
 from stores.training_clips import TrainingClips
 
 
 def state_problems(
-    location: Location, entry: StoredFitted, state: FoldState, trainings: TrainingClips
+    location: Location, entry: StoredFitted, state: FoldState, clips: TrainingClips
 ) -> Iterator[str]:
-    """One sentence for each thing that is wrong with a state, but for the shards of its tracks."""
+    """Checks a state, but for the shards of its tracks.
+
+    Args:
+        location: Where the store lies.
+        entry: The fitted feature.
+        state: The record of its state for one fold.
+        clips: The training clips, by the tables of the store.
+
+    Yields:
+        One sentence for each thing that is wrong.
+    """
     what = f"{entry.spec.name} of fold {state.fold} of {state.scheme}"
     yield from _file_problems(location, entry, state, what)
+    fold = (entry.spec.name, state.scheme, state.fold)
     again = f"run `affectstore fit {location} {state.scheme}`"
-    if trainings.of(entry.spec.name, state.scheme, state.fold).sha256 != state.training_sha256:
+    if clips.of(*fold).sha256 != state.training_sha256:
         yield (
             f"{what} was fitted on other clips than "
             f"{'the clips' if entry.sees_all else 'the training clips'} of that fold; {again}"
         )
-    elif state.encoded_sha256 not in (
-        None,
-        trainings.able_sha256(entry.spec.name, state.scheme, state.fold),
-    ):
+    elif state.encoded_sha256 not in (None, clips.able_sha256(*fold)):
         yield f"{what} has tracks of other clips than those that have its inputs; {again}"
     for one in state.variants:
-        if one.encoded_sha256 != trainings.able_sha256(
-            entry.spec.name, state.scheme, state.fold, one.variant
-        ):
+        if one.encoded_sha256 != clips.able_sha256(*fold, one.variant):
             whose = f"{entry.by_variant[one.variant].name} of fold {state.fold} of {state.scheme}"
             yield (
                 f"{whose} has tracks of other clips than the training clips that have its "
@@ -43,32 +50,32 @@ def _file_problems(
 ) -> Iterator[str]:
     try:
         name, path = location.display(state.file), location.path(state.file)
-        if (size := path.stat().st_size, found := sha256_of(path)) != (state.bytes, state.sha256):
+        if (size := path.stat().st_size, sha256 := sha256_of(path)) != (state.bytes, state.sha256):
             yield (
-                f"{name} has {size} bytes, sha256 {found}, but the snapshot recorded "
+                f"{name} has {size} bytes, sha256 {sha256}, but the snapshot recorded "
                 f"{state.bytes}, {state.sha256}; fit again without it"
             )
-        held = read_state(location, state.file)
+        found = read_state(location, state.file)
     except (WrongState, WrongRecord, OSError) as error:
         yield str(error)
         return
-    wanted = (
-        entry.spec.name,
-        entry.spec.fingerprint,
-        state.scheme,
-        state.fold,
-        state.training_sha256,
-    )
-    if (held.name, held.fingerprint, held.scheme, held.fold, held.training_sha256) != wanted:
+    if not found.is_of(entry.spec, state):
         yield (
-            f"{name} holds {held.name} of fold {held.fold} of {held.scheme}, or of other clips, "
+            f"{name} holds {found.name} of fold {found.fold} of {found.scheme}, or of other clips, "
             f"where the snapshot recorded {what}"
         )
 
 
 def encoded(entry: StoredFitted, state: FoldState) -> dict[int, StoredFeature]:
-    """The features that a network made by one state: 0 of the clips as they are, then those of the
-    variants."""
+    """Lists the features whose tracks a network made by one state.
+
+    Args:
+        entry: The fitted feature.
+        state: The record of its state for one fold.
+
+    Returns:
+        Under 0 that of the clips as they are, then the variants by number.
+    """
     shards = {0: state.shards, **{one.variant: one.shards for one in state.variants}}
     return {
         variant: StoredFeature(replace(entry.by_variant[variant], shape=state.shape), each)
@@ -81,20 +88,30 @@ def track_problems(
     state: FoldState,
     variant: int,
     clip_ids: set[str],
-    trainings: TrainingClips,
+    clips: TrainingClips,
 ) -> Iterator[str]:
-    """`clip_ids`: those that the shards of a state hold in a variant, where 0 is the clips as they
-    are."""
+    """Checks which clips the shards of a state hold.
+
+    Args:
+        entry: The fitted feature.
+        state: The record of its state for one fold.
+        variant: Number of the augmented variant; 0: the clips as they are.
+        clip_ids: What the shards hold in this variant.
+        clips: The training clips, by the tables of the store.
+
+    Yields:
+        One sentence for each thing that is wrong.
+    """
     spec = entry.by_variant[variant]
     what = f"{spec.name} of fold {state.fold} of {state.scheme}"
-    if spec.variant and (others := sorted(clip_ids - trainings.trained(state.scheme, state.fold))):
+    if spec.variant and (others := sorted(clip_ids - clips.trained(state.scheme, state.fold))):
         yield (
             f"{what} holds augmented tracks of {len(others)} clips that are not to be trained on "
             f"in that fold, such as {others[0]}; "
             "remove its shards and fit again"
         )
     one = state.in_variant(variant)
-    able = trainings.able(entry.spec.name, state.scheme, state.fold, variant)
+    able = clips.able(entry.spec.name, state.scheme, state.fold, variant)
     wanted = able - set(one.lost if one else state.lost)
     if state.encoded_sha256 is not None and clip_ids != wanted:
         missing, extra = len(wanted - clip_ids), len(clip_ids - able)

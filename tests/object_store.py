@@ -1,7 +1,9 @@
-"""An S3 server on loopback for the tests, behind a proxy that can be told to fail."""
+"""An S3 server on loopback for the tests, behind a proxy that fails where a rule says so."""
 
+import functools
 import http.client
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stores.location import Location, locate
 
 Rule = Callable[[str, str, dict[str, str]], str | None]
 """(method, path, headers) -> None, or a fault: 403, 404 and so on; `cut`: half the body; `flip`: a
@@ -69,7 +76,7 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = port
         self.rule: Rule = no_fault
-        self.seen: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     @contextmanager
@@ -85,14 +92,15 @@ class Proxy(ThreadingHTTPServer):
         """A client that is killed breaks its connections: that is no error of the proxy."""
 
     def got(self, ending: str) -> int:
-        """How often an object with such a name was read."""
+        """How many times an object with such a name was read."""
         return sum(
             method == "GET" and path.partition("?")[0].endswith(ending)
-            for method, path in self.seen
+            for method, path in self.requests
         )
 
 
 _CODES = {
+    "400": "ExpiredToken",
     "403": "AccessDenied",
     "404": "NoSuchKey",
     "501": "NotImplemented",
@@ -111,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.seen.append((self.command, self.path))
+        self.server.requests.append((self.command, self.path))
         fault = self.server.rule(
             self.command, self.path, {name.lower(): value for name, value in self.headers.items()}
         )
@@ -177,3 +185,79 @@ def settings(url: str, cache: Path) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+@functools.cache
+def _client(endpoint: str) -> Any:
+    """The tests' own client of the server, with nothing of ours in it."""
+    import boto3
+
+    return boto3.client("s3", endpoint_url=endpoint)
+
+
+def _place(url: str) -> tuple[Any, str, str]:
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    return _client(os.environ["AWS_ENDPOINT_URL"]), bucket, f"{prefix}/"
+
+
+def objects(url: str) -> dict[str, bytes]:
+    """Everything that the store behind a URL holds, by its path below it."""
+    client, bucket, prefix = _place(url)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+    return {
+        key.removeprefix(prefix): client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        for key in keys
+    }
+
+
+def put_object(url: str, file: str, data: bytes) -> None:
+    client, bucket, prefix = _place(url)
+    client.put_object(Bucket=bucket, Key=prefix + file, Body=data)
+
+
+def remove_objects(url: str, *files: str) -> None:
+    client, bucket, prefix = _place(url)
+    for file in files:
+        client.delete_object(Bucket=bucket, Key=prefix + file)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as port, Proxy(port).running() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(server: Proxy) -> Iterator[Proxy]:
+    """Between the tests and the server."""
+    server.requests.clear()
+    yield server
+    server.rule = no_fault
+
+
+@pytest.fixture
+def url(proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Of a new store; with a cache of its own."""
+    for name, value in settings(proxy.url, tmp_path / "cache").items():
+        monkeypatch.setenv(name, value)
+    store = f"s3://made/{secrets.token_hex(6)}/store"
+    _place(store)[0].create_bucket(Bucket="made")
+    return store
+
+
+class Elsewhere:
+    """Another machine: one with an empty cache."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder, self._monkeypatch, self._count = folder, monkeypatch, 0
+
+    def __call__(self, url: str) -> Location:
+        self._count += 1
+        self._monkeypatch.setenv("AFFECTSTORE_CACHE", str(self._folder / f"cache-{self._count}"))
+        return locate(url)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    return Elsewhere(tmp_path, monkeypatch)

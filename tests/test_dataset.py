@@ -31,7 +31,8 @@ from stores import (
 )
 from stores.fitted_state import StateFile, write_state
 from stores.location import locate
-from stores.records import FoldState, StoredFitted, sha256_of
+from stores.paths import sha256_of
+from stores.records import FoldState, StoredFitted
 from tests.stores_made import (
     CROPS,
     LOGMEL,

@@ -14,8 +14,8 @@ import pytest
 
 from stores.fitted_state import StateFile, WrongState, read_state, write_state
 from stores.location import locate
+from stores.parsing import WrongRecord
 from stores.pointer import WrongSnapshot
-from stores.records import WrongRecord
 from stores.snapshot import load_snapshot
 from stores.verify import verify
 from tests.fitted_made import fit, make

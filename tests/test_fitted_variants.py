@@ -19,9 +19,10 @@ from manifests.quarantine import QUARANTINE, Quarantined
 from stores import FeatureDataset, FeatureStore, LeakError, NotFitted, NotInStore
 from stores.fitted_state import read_state
 from stores.location import locate
+from stores.parsing import WrongRecord
 from stores.pointer import WrongSnapshot
 from stores.publish import publish
-from stores.records import FoldState, WrongRecord, check_fitted
+from stores.records import FoldState, check_fitted
 from stores.snapshot import load_snapshot
 from stores.training_clips import carry
 from stores.verify import verify

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import stores.reader
+import stores.clip_tracks
 from manifests.features import INDEX
 from manifests.labels import LABELS
 from manifests.tracks import Track
@@ -195,7 +195,7 @@ def test_a_forked_child_reads_and_the_parent_goes_on_reading(made: Path, touched
 def test_more_shards_than_maps_are_read_and_old_tracks_stay_good(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores.reader, "_MOST_MAPS", 2)
+    monkeypatch.setattr(stores.clip_tracks, "_MOST_MAPS", 2)
     store = FeatureStore(made)
     before = {name: dict(store[name].items()) for name in ("mfcc", "logmel")}
     gc.collect()

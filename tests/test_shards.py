@@ -25,7 +25,8 @@ from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.atomic import files_below, leftovers, publishing, sweep, write_bytes
 from stores.location import locate
-from stores.records import WrongRecord, inside
+from stores.parsing import WrongRecord
+from stores.paths import inside
 from stores.shard import Shard, shard_key
 from stores.shard_layout import WrongShard
 from stores.shard_writer import ShardWriter

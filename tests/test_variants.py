@@ -18,7 +18,8 @@ from manifests.features import FeatureSpec
 from manifests.tracks import Track
 from manifests.variant_names import variant_name
 from stores.location import locate
-from stores.records import WrongRecord, check_spec
+from stores.parsing import WrongRecord
+from stores.records import check_spec
 from stores.shard import Shard
 from stores.shard_writer import ShardWriter
 from tests.media_made import Writer, a_clip

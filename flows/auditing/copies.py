@@ -6,9 +6,9 @@ import pyarrow as pa
 
 from manifests.audit.stored import Measured
 from manifests.tracks import Track
+from stores.clip_tracks import open_tracks
 from stores.location import Location
 from stores.near_duplicates import Near, digests, near_faces, near_sounds
-from stores.reader import open_tracks
 from stores.records import StoredFeature
 
 _DIGESTS = {"pcm": "sound_digest", "frames": "frames_digest"}

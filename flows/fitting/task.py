@@ -14,11 +14,12 @@ from flows.workers.pool import report_progress
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
-from manifests.variant_names import plain_name
-from stores.fitted_state import FittedTracks, StateFile, WrongState, read_state, write_state
+from stores.clip_tracks import ClipTracks, StoredTracks
+from stores.fitted_state import StateFile, WrongState, read_state, write_state
 from stores.location import Location
-from stores.reader import FeatureStore, StoredTracks
-from stores.records import FoldState, ShardRecord, StoredFitted, VariantTracks, sha256_of
+from stores.paths import sha256_of
+from stores.reader import FeatureStore
+from stores.records import FoldState, ShardRecord, StoredFitted, VariantTracks
 from stores.shard import Shard, shard_key
 from stores.shard_writer import ShardWriter
 from stores.training_clips import Training
@@ -140,7 +141,7 @@ def _shape(task: FitTask, state: State) -> tuple[int, ...]:
     """Sizes of a row after time: those of the first training clip's."""
     if not isinstance(task.fitter, Statistic):
         return task.spec.shape
-    tracks = _tracks_of(_open(task), task, task.fitter.needs["input"])
+    tracks = _open(task).tracks(task.fitter.needs["input"], task.scheme, task.fold)
     first = TRANSFORMS[task.fitter.transform](state, tracks[task.training.clip_ids[0]])
     shape: tuple[int, ...] = first.values.shape[1:]
     return shape
@@ -150,7 +151,9 @@ def _learn(task: FitTask) -> None:
     store, training = _open(task), task.training
     is_encoded = isinstance(task.fitter, Model)
     tracks = {
-        role: _TrainingTracks(_tracks_of(store, task, need), training.clip_ids, is_encoded)
+        role: _TrainingTracks(
+            store.tracks(need, task.scheme, task.fold), training.clip_ids, is_encoded
+        )
         for role, need in task.fitted[task.name].inputs.items()
     }
     examples = Examples(training.clip_ids, training.groups, training.labels, tracks)
@@ -172,20 +175,11 @@ def _open(task: FitTask) -> FeatureStore:
     return _store(task.location, task.snapshot).holding(task.fitted)
 
 
-InputTracks = FittedTracks | StoredTracks
-
-
-def _tracks_of(store: FeatureStore, task: FitTask, need: str) -> InputTracks:
-    if plain_name(need) in task.fitted:
-        return store.fitted(need, task.scheme, task.fold)
-    return store[need]
-
-
 @dataclass(frozen=True)
 class _TrainingTracks:
     """The tracks of the training clips, by number."""
 
-    tracks: InputTracks
+    tracks: ClipTracks
     clip_ids: tuple[str, ...]
     is_encoded: bool
 
@@ -193,7 +187,7 @@ class _TrainingTracks:
         return _track(self.tracks, self.clip_ids[number], self.is_encoded)
 
 
-def _track(tracks: InputTracks, clip_id: str, is_encoded: bool) -> Track:
+def _track(tracks: ClipTracks, clip_id: str, is_encoded: bool) -> Track:
     """Images as they are stored where `is_encoded`, else as readers see them."""
     if is_encoded and isinstance(tracks, StoredTracks):
         return tracks.track(clip_id, decode=False)
@@ -208,7 +202,9 @@ def _encode(
     A clip without an input is refused for the reason that the input has.
     """
     store, spec = _open(task), replace(work.spec, shape=shape)
-    inputs = {role: _tracks_of(store, task, need) for role, need in work.inputs.items()}
+    inputs = {
+        role: store.tracks(need, task.scheme, task.fold) for role, need in work.inputs.items()
+    }
     sources = inputs.values()
     able = {clip_id for clip_id, _ in work.clips if all(clip_id in tracks for tracks in sources)}
     total = sum(len(one.clips) for one in task.encodings)
@@ -247,7 +243,7 @@ def _write(
     clip_id: str,
     model: Model,
     learned: State,
-    inputs: Mapping[str, InputTracks],
+    inputs: Mapping[str, ClipTracks],
 ) -> None:
     try:
         for tracks in inputs.values():

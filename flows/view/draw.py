@@ -15,7 +15,7 @@ from extractors.base import Rgb
 from extractors.frames import decode_jpeg
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from stores.reader import StoredTracks
+from stores.clip_tracks import StoredTracks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,254 @@
+"""The tracks of one feature by clip id: those in shards, and those that a fitted state makes."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
+
+import pyarrow as pa
+
+from manifests.features import INDEX, FeatureSpec, IndexRow, State
+from manifests.suggestions import closest
+from manifests.tracks import Track
+from stores import transforms
+from stores.location import Location
+from stores.records import ShardRecord, StoredFeature
+from stores.row_places import RowPlaces
+from stores.shard import Shard
+from stores.shard_layout import ShardLayout, WrongShard
+
+_MOST_MAPS = 400
+"""Shards mapped at once: each map holds a file descriptor, of which a process has 1,024 by default.
+"""
+_MOST_COMPARED = 20_000
+"""Names among which a misspelt one is looked for; with more it would take longer than a second."""
+
+Reasons = Mapping[str, tuple[str, str]]
+"""Clip in quarantine -> reason and detail."""
+
+
+class NotInStore(KeyError):
+    """What was asked for is not in this snapshot; the message says what is, or why not."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ClipTracks(Mapping[str, Track]):
+    """The tracks of one feature by clip id: `len`, `in`, iteration in the order of ids, access."""
+
+    def __init__(self, spec: FeatureSpec, clip_ids: Collection[str]) -> None:
+        """Describes the tracks.
+
+        Args:
+            spec: The feature.
+            clip_ids: The clips that have a track, in order.
+        """
+        self.spec, self._clip_ids = spec, clip_ids
+
+    @property
+    @abstractmethod
+    def quarantined(self) -> Reasons:
+        """The clips that have no track -> reason and detail."""
+
+    def __contains__(self, clip_id: object) -> bool:
+        return clip_id in self._clip_ids
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._clip_ids)
+
+    def __len__(self) -> int:
+        return len(self._clip_ids)
+
+
+class FittedTracks(ClipTracks):
+    """The tracks of its input, each passed through the state of one fold when it is asked for."""
+
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        state: transforms.State,
+        transform: Callable[[transforms.State, Track], Track],
+        source: ClipTracks,
+    ) -> None:
+        """Joins a state and its input; nothing is read yet.
+
+        Args:
+            spec: The fitted feature.
+            state: What was learned from the training clips of the fold.
+            transform: One of `stores.transforms`.
+            source: The tracks of the input.
+        """
+        super().__init__(spec, source)
+        self._state, self._transform, self._source = state, transform, source
+
+    @property
+    def quarantined(self) -> Reasons:
+        return self._source.quarantined
+
+    def __getitem__(self, clip_id: str) -> Track:
+        return self._transform(self._state, self._source[clip_id])
+
+
+class StoredTracks(ClipTracks):
+    """The tracks in the shards of a feature."""
+
+    def __init__(
+        self,
+        feature: StoredFeature,
+        index: pa.Table,
+        reasons: Callable[[], Reasons],
+        maps: "ShardMaps",
+    ) -> None:
+        """Finds where the rows lie; no shard is opened yet.
+
+        Args:
+            feature: The feature and its shards.
+            index: Rows of the table INDEX, those of the feature among them.
+            reasons: Gives the clips in quarantine, when they are needed.
+            maps: Where the shards are mapped.
+
+        Raises:
+            WrongShard: A row of the index is not in the shard that it names.
+        """
+        self._places = RowPlaces(feature, index)
+        super().__init__(feature.spec, self._places.row_of)
+        self._reasons, self._maps = reasons, maps
+        maps.expect(feature)
+
+    @cached_property
+    def quarantined(self) -> Reasons:
+        return self._reasons()
+
+    def __getitem__(self, clip_id: str) -> Track:
+        return self.track(clip_id)
+
+    def track(self, clip_id: str, decode: bool = True) -> Track:
+        """Reads the track of a clip.
+
+        Args:
+            clip_id: The clip.
+            decode: JPEG rows become (time, height, width, 3) uint8 RGB; else they stay `bytes`.
+
+        Returns:
+            The track; raw values are read-only views of the file.
+
+        Raises:
+            NotInStore: It has none; a KeyError that says why.
+            WrongShard: The file is damaged.
+        """
+        place = self._places.get(clip_id)
+        if place is None:
+            raise NotInStore(self._why_not(clip_id))
+        file, start, stop, notes = place
+        return self._maps[file].slice(start, stop, notes, decode)
+
+    def _why_not(self, clip_id: str) -> str:
+        if clip_id in self.quarantined:
+            reason = ": ".join(self.quarantined[clip_id])
+            return f"{clip_id} has no {self.spec.name}, it is quarantined: {reason}"
+        return unknown(f"clip of {self.spec.name}", clip_id, self._clip_ids)
+
+
+class ShardMaps(dict[str, Shard]):
+    """The shards of a store that are mapped, by file; asking for another one maps it.
+
+    The oldest map goes first; tracks that still refer to it keep it alive, and where its datasets
+    lie stays known, so that mapping it again costs two system calls.
+    """
+
+    def __init__(self, location: Location) -> None:
+        """Maps nothing yet.
+
+        Args:
+            location: Where the store lies.
+        """
+        super().__init__()
+        self._location = location
+        self._layouts: dict[str, ShardLayout] = {}
+        self._expected: dict[str, tuple[FeatureSpec, ShardRecord]] = {}
+
+    def expect(self, feature: StoredFeature) -> None:
+        """Notes what the snapshot says of some shards: no other file is mapped.
+
+        Args:
+            feature: A feature and its shards.
+        """
+        self._expected.update({shard.file: (feature.spec, shard) for shard in feature.shards})
+
+    def __missing__(self, file: str) -> Shard:
+        spec, record = self._expected[file]
+        if file not in self._layouts:
+            self._location.fetch(record)
+        shard = Shard(self._location, file, self._layouts.get(file))
+        if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):
+            raise WrongShard(
+                f"{shard.name} is not the file that the snapshot recorded; run `affectstore "
+                f"verify {self._location}`"
+            )
+        self._layouts[file] = shard.layout
+        for old in list(self)[: len(self) + 1 - _MOST_MAPS]:
+            self.pop(old, None)
+        self[file] = shard
+        return shard
+
+
+def open_tracks(location: Location, feature: StoredFeature, index: pa.Table) -> StoredTracks:
+    """Opens the tracks of a feature whose shards are there, whether they are published or not.
+
+    Args:
+        location: Where the store lies.
+        feature: The feature and its shards.
+        index: Rows of the table INDEX, those of the feature among them.
+
+    Returns:
+        The tracks.
+    """
+    return StoredTracks(feature, index, dict, ShardMaps(location))
+
+
+def network_tracks(location: Location, feature: StoredFeature, maps: ShardMaps) -> StoredTracks:
+    """Opens the tracks that a network made for one fold.
+
+    Such shards have no rows in the index of the store, and say themselves what they hold.
+
+    Args:
+        location: Where the store lies.
+        feature: The feature and its shards.
+        maps: Where the shards are mapped.
+
+    Returns:
+        The tracks.
+    """
+    name, fingerprint = feature.spec.name, feature.spec.fingerprint
+    rows: list[IndexRow] = []
+    quarantined: dict[str, tuple[str, str]] = {}
+    for record in feature.shards:
+        location.fetch(record)
+        shard = Shard(location, record.file)
+        for clip_id, start, count, valid, notes in shard.entries:
+            place = (record.file, start, count, valid, ",".join(notes))
+            rows.append(IndexRow(clip_id, name, fingerprint, State.STORED, *place))
+        quarantined |= {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}
+    rows.sort(key=lambda row: row.clip_id)
+    return StoredTracks(feature, INDEX.unsorted(rows), lambda: quarantined, maps)
+
+
+def unknown(what: str, name: str, known: Collection[str]) -> str:
+    """Words the refusal of a name.
+
+    Args:
+        what: Kind of thing that has the name.
+        name: As it was asked for.
+        known: The names that there are.
+
+    Returns:
+        A sentence that suggests others.
+    """
+    near = closest(name, known, most=3) if len(known) <= _MOST_COMPARED else []
+    if near:
+        hint = f"did you mean {' or '.join(near)}"
+    elif len(known) <= 20:
+        hint = f"there are {', '.join(known) or 'none'}"
+    else:
+        hint = f"there are {len(known)}, such as {next(iter(known))}"
+    return f"the store has no {what} named {name!r}; {hint}"
