@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from flows.__main__ import app
+from flows.auditing.intervals import Estimate, _influence, _interval, compare_shares
 from flows.auditing.leak_probe import (
-    Estimate,
     NothingToProbe,
     ProbePlan,
     plan_probe,
@@ -190,8 +190,6 @@ def test_the_interval_of_a_single_measure_per_subject_is_student_s() -> None:
     textbook."""
     from scipy.stats import t
 
-    from flows.auditing.leak_probe import _influence, _interval
-
     right = np.array([True, True, False, True, False, True, True, True, False, True])
     found = _interval(*_influence(right, np.zeros(10, np.int64), np.arange(10)))
     reach = t.ppf(0.975, 9) * right.std(ddof=1) / np.sqrt(10)
@@ -199,8 +197,6 @@ def test_the_interval_of_a_single_measure_per_subject_is_student_s() -> None:
 
 
 def test_clips_that_copy_each_other_within_a_subject_narrow_no_interval() -> None:
-    from flows.auditing.leak_probe import _influence, _interval
-
     right, clusters = np.arange(10) % 3 > 0, np.arange(10)
     once = _interval(*_influence(right, np.zeros(10, np.int64), clusters))
     five = _interval(
@@ -210,8 +206,6 @@ def test_clips_that_copy_each_other_within_a_subject_narrow_no_interval() -> Non
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    from flows.auditing.leak_probe import _influence, _interval
-
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(400):
@@ -224,10 +218,8 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
 
 
 def test_balanced_accuracy_weighs_classes_alike() -> None:
-    from flows.auditing.leak_probe import _compare
-
     truth, right = np.array([0] * 9 + [1]), np.array([True] * 9 + [False])
-    found = _compare((right, right), truth, np.arange(10))
+    found = compare_shares((right, right), truth, np.arange(10))
     assert found.leaking.value == 0.5
     assert found.inflation == Estimate(0.0, 0.0, 0.0)
 
