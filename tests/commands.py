@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
+Environment = Mapping[str, str | None]
+"""Variables of a process beside those of this one; None: it lacks them."""
 QUICK = ("features.resnet18.size=64", "features.mfcc_resnet18.size=64", "clips_per_shard=4")
 """Changes to the demo recipe that make a test's build short."""
 
@@ -53,22 +55,22 @@ class Python:
         self._started: list[subprocess.Popen[str]] = []
         self._environment = {"PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT)}
 
-    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    def environment(self, more: Environment | None = None) -> dict[str, str]:
         """What a process is given: what this one has, but for its Prefect settings."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
         }
         given = {**inherited, **self._environment, **(more or {})}
-        if more and "PYTHONPATH" in more:
+        if more and more.get("PYTHONPATH"):
             given["PYTHONPATH"] = f"{more['PYTHONPATH']}{os.pathsep}{ROOT}"
-        return given
+        return {name: value for name, value in given.items() if value is not None}
 
     def __call__(
         self,
         *arguments: object,
         check: bool = True,
         timeout_s: float = 240,
-        environment: Mapping[str, str] | None = None,
+        environment: Environment | None = None,
         under: tuple[str, ...] = (),
         cwd: Path = ROOT,
     ) -> "subprocess.CompletedProcess[str]":
@@ -88,7 +90,7 @@ class Python:
     def start(
         self,
         *arguments: object,
-        environment: Mapping[str, str] | None = None,
+        environment: Environment | None = None,
         **how: Any,
     ) -> "subprocess.Popen[str]":
         """Starts `python arguments...` as the leader of a session of its own."""

@@ -26,7 +26,7 @@ MARK_OF_FIXTURE = {
     "processes": "process",
     "python": "process",
 }
-STARTED_BY_LIBRARIES = ("uname", "lscpu", "ldconfig", "gcc", "cc", "ld", "objdump")
+STARTED_BY_LIBRARIES = ("uname", "file", "lscpu", "ldconfig", "gcc", "collect2", "ld", "objdump")
 """What is asked about the machine when a library is imported."""
 
 _WEIGHTS = {"server": 100, "built": 10, "process": 10}

@@ -42,10 +42,14 @@ class Server:
             time.sleep(0.5)
         raise AssertionError(f"the server is too busy to answer {path}")
 
-    def runs(self, flow: str) -> list[Any]:
-        """The runs of a flow, newest first."""
-        wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC"}
-        return list(self.ask("/flow_runs/filter", wanted))
+    def runs_of(self, words: str) -> list[Any]:
+        """The runs whose state has a message that begins with these words, newest first."""
+        runs = self.ask("/flow_runs/filter", {"sort": "START_TIME_DESC"})
+        return [run for run in runs if (run["state"]["message"] or "").startswith(words)]
+
+    def tasks(self, run: str) -> list[Any]:
+        """The task runs of a run."""
+        return list(self.ask("/task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}}))
 
     def pages(self, key: str) -> list[str]:
         """The artifacts of a key, newest first."""
@@ -86,14 +90,33 @@ class Served:
 
         return wait_for(look, 90)
 
-    def scheduled_runs(self) -> list[Any]:
-        """Runs that the clock has started and that are completed, oldest first."""
-        wanted = {
-            "deployments": {"id": {"any_": [self.deployment["id"]]}},
-            "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
-        }
-        runs = self.server.ask("/flow_runs/filter", {**wanted, "sort": "EXPECTED_START_TIME_ASC"})
-        return [run for run in runs if run["auto_scheduled"]]
+    def strike_every(self, seconds: float) -> None:
+        """Gives the deployment another clock, as one may on the pages of the server."""
+        path = f"/deployments/{self.deployment['id']}/schedules"
+        self.server.ask(path, [{"active": True, "schedule": {"interval": seconds}}])
+
+    def scheduled_run(self, words: str) -> Any:
+        """The first run that a clock has started and that has ended with such words."""
+
+        def look() -> Any:
+            wanted = {
+                "deployments": {"id": {"any_": [self.deployment["id"]]}},
+                "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+                "sort": "EXPECTED_START_TIME_ASC",
+            }
+            runs = self.server.ask("/flow_runs/filter", wanted)
+            said = [run for run in runs if run["state"]["message"].startswith(words)]
+            return next((run for run in said if run["auto_scheduled"]), None)
+
+        return wait_for(look, 120)
+
+    @property
+    def pages_at(self) -> str:
+        """The address of the server that the command has brought up, as it has printed it."""
+        (line,) = [
+            line for line in self.log.read_text().splitlines() if line.startswith("its pages are")
+        ]
+        return line.rpartition(" ")[2]
 
 
 @contextlib.contextmanager
@@ -103,7 +126,7 @@ def serving(
     folder: Path,
     *given: object,
     words: str = "waiting for the next build",
-    **more: str,
+    **more: str | None,
 ) -> Iterator[Served]:
     """`affectstore serve`, from these words of its log until an interrupt; leaves no process.
 
