@@ -2,13 +2,13 @@
 benchmarks.dask FOLDER`.
 
 Throughput: clips/s of `affectstore build` without start-up, as in `benchmarks.build`: the clips
-    that a larger run has more than a smaller
-one, over the time that it takes longer. All ways run in turn, several times; ratios are of medians.
+that a larger run has more than a smaller one, over the time that it takes longer. All ways run in
+turn, several times; ratios are of medians.
 
 Scheduling: the command builds many clips, and every worker notes when it begins and ends a shard,
-    or a piece of one. What is not shard
-work is told in parts; see `Shares`. The folder takes the clips and the stores; clips that are there
-already are used.
+or a piece of one. What is not shard work is given in parts; see `Shares`.
+
+The folder takes the clips and the stores; clips that are there already are used.
 """
 
 import argparse
@@ -95,7 +95,7 @@ class Shares:
     """Of one build, in seconds."""
 
     start: float
-    """Of the command: imports, checks, and the local engine where there is no server."""
+    """Of the command: imports, and the run on the server where there is one."""
     begin: float
     """Of the flow, until the first shard: names, headers, the plan, the workers' start."""
     work: float
@@ -105,7 +105,7 @@ class Shares:
     end: float
     """The commit, and the end of the flow."""
     leave: float
-    """From there to the end of the command: what it prints, and its engine's end."""
+    """From there to the end of the command: what it prints, and the end of the run on a server."""
 
     @property
     def of_flow(self) -> float:
@@ -161,13 +161,13 @@ def scheduling(
     folder: Path, kind: str, embed: bool, clips: int, rounds: int, ways: Sequence[Way], server: bool
 ) -> None:
     found: dict[Way, list[Shares]] = {way: [] for way in ways}
-    with _server() if server else nullcontext():
+    with _server(folder) if server else nullcontext():
         for _ in range(rounds):
             for way, its in found.items():
                 its.append(schedule(folder, way, kind, embed, clips))
     what = f"{clips} {kind} clips {'with' if embed else 'without'} ResNet-50"
     print(
-        f"a build of {what}, on {'a running server' if server else 'an engine of its own'}, "
+        f"a build of {what}, {'on a running' if server else 'without a'} Prefect server, "
         f"seconds, median of {rounds} rounds"
     )
     heads = "".join(f"{name:>8}" for name in ("start", "begin", "work", "wait", "end", "leave"))
@@ -182,14 +182,17 @@ def scheduling(
 
 
 @contextmanager
-def _server() -> Iterator[None]:
+def _server(folder: Path) -> Iterator[None]:
     """A Prefect server for all that is run."""
-    from flows.local_server import engine
+    from flows.local_server import local_server
 
-    with engine() as url:
+    home = folder / "prefect"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["PREFECT_HOME"] = str(home.absolute())
+    with local_server() as url:
         os.environ["PREFECT_API_URL"] = url
         yield
-    del os.environ["PREFECT_API_URL"]
+        del os.environ["PREFECT_API_URL"]
 
 
 def main() -> None:

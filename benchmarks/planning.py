@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from flows.building.clip_table import Gathering, Scan
-from flows.building.commit import commit
-from flows.building.plan import Plan, load_held, make_plan
+from flows.building.clip_table import ClipTable, ClipTableBuilder
+from flows.building.commit import Commit
+from flows.building.committed import load_committed
+from flows.building.plan import BuildPlan, make_plan
 from flows.recipe import Recipe, load
 from manifests.audits import AUDITS
 from manifests.clips import Clip
@@ -36,6 +37,7 @@ from manifests.folds import FOLDS
 from manifests.labels import Label
 from manifests.quarantine import QUARANTINE, Reason
 from stores import FeatureStore
+from stores.location import locate
 from stores.publish import publish
 from stores.records import ShardRecord, StoredFeature
 
@@ -46,14 +48,12 @@ FACELESS = 50
 OF_FACES = ("crops", "faceprint", "faces", "resnet18")
 
 
-def make_scan(clips: int, changed: int = 0) -> Scan:
+def make_table(clips: int, changed: int = 0) -> ClipTable:
     """As many clips of one corpus, with the facts of a probed file and a label; one in `changed`
     has other bytes than it had."""
-    gathering = Gathering()
-    gathering.add(
-        _found(number, bool(changed) and number % changed == 0) for number in range(clips)
-    )
-    return gathering.end({"folder": Path("/nowhere")})
+    builder = ClipTableBuilder()
+    builder.add(_found(number, bool(changed) and number % changed == 0) for number in range(clips))
+    return builder.build({"folder": Path("/nowhere")})
 
 
 def _found(number: int, changed: bool) -> Found:
@@ -101,29 +101,29 @@ def timed(what: str) -> Iterator[None]:
 
 
 def first(root: Path, recipe: Recipe, clips: int) -> None:
-    scan = make_scan(clips)
+    location, table = locate(root), make_table(clips)
     with timed("plan an empty store"):
-        plan = make_plan(root, recipe, scan, load_held(root))
+        plan = make_plan(location, recipe, table, load_committed(location))
     with timed(f"make {len(plan.tasks)} tasks, one by one"):
         count = sum(len(task.clips) for task in plan.tasks)
-    assert count == plan.tasks.clips == clips
+    assert count == plan.tasks.chunks.clips == clips
 
 
 def publish_all(root: Path, recipe: Recipe, clips: int) -> None:
-    scan = make_scan(clips)
-    plan = make_plan(root, recipe, scan, load_held(root))
-    index, lost, features = _plant(root, recipe, scan, plan)
+    location, table = locate(root), make_table(clips)
+    plan = make_plan(location, recipe, table, load_committed(location))
+    index, quarantine, features = _plant(root, recipe, table, plan)
     tables = {
-        "clips": scan.clips,
-        "labels": scan.labels,
+        "clips": table.clips,
+        "labels": table.labels,
         "index": index,
-        "quarantine": lost,
+        "quarantine": quarantine,
         "folds": FOLDS.build([]),
         "audits": AUDITS.build([]),
     }
     with timed(f"publish {index.num_rows} rows of index"):
         publish(
-            root,
+            location,
             parent=None,
             recipe=recipe.resolved(),
             tables=tables,
@@ -142,26 +142,26 @@ def publish_all(root: Path, recipe: Recipe, clips: int) -> None:
 
 
 def second(root: Path, recipe: Recipe, clips: int) -> None:
-    scan = make_scan(clips)
+    location, table = locate(root), make_table(clips)
     with timed("in all"):
         with timed("read the store"):
-            held = load_held(root)
+            committed = load_committed(location)
         with timed("plan"):
-            scan = scan.sharing(held.clip_table)
-            plan = make_plan(root, recipe, scan, held)
+            table = table.sharing(committed.clip_table)
+            plan = make_plan(location, recipe, table, committed)
         assert len(plan.tasks) == 0
         with timed("commit, nothing new"):
-            result = commit(root, recipe, scan, held, plan, [], "none")
-    assert not result.is_new
+            commit = Commit(location, recipe, table, committed, plan, [], "none")
+            snapshot, _ = commit.publish()
+    assert snapshot is committed.snapshot
 
 
 def more(root: Path, recipe: Recipe, clips: int) -> None:
-    scan = make_scan(clips, changed=100)
+    location, table = locate(root), make_table(clips, changed=100)
     with timed("in all"):
-        held = load_held(root)
-        plan = make_plan(root, recipe, scan, held)
+        plan = make_plan(location, recipe, table, load_committed(location))
         tasks = sum(1 for _ in plan.tasks)
-    print(f"    {plan.tasks.clips} clips in {tasks} tasks")
+    print(f"    {plan.tasks.chunks.clips} clips in {tasks} tasks")
 
 
 def read(root: Path, recipe: Recipe, clips: int) -> None:
@@ -172,10 +172,10 @@ def read(root: Path, recipe: Recipe, clips: int) -> None:
 
 
 def _plant(
-    root: Path, recipe: Recipe, scan: Scan, plan: Plan
+    root: Path, recipe: Recipe, table: ClipTable, plan: BuildPlan
 ) -> tuple[pa.Table, pa.Table, dict[str, StoredFeature]]:
     """Index, quarantine and shards as a build of all tasks would leave them."""
-    names, ids = plan.stored, scan.clips.column("clip_id").combine_chunks()
+    names, ids = plan.stored, table.clips.column("clip_id").combine_chunks()
     chunk, start = np.empty(len(ids), np.int64), np.empty(len(ids), np.int64)
     files: list[list[str]] = []
     for number, (task, (rows, _)) in enumerate(zip(plan.tasks, plan.tasks.chunks, strict=True)):
@@ -185,8 +185,8 @@ def _plant(
         [_shard(root, file, int((chunk == number).sum())) for file in of_task]
         for number, of_task in enumerate(files)
     ]
-    lost = np.zeros((len(ids), len(names)), np.bool_)
-    lost[::FACELESS, [names.index(name) for name in OF_FACES]] = True
+    absent = np.zeros((len(ids), len(names)), np.bool_)
+    absent[::FACELESS, [names.index(name) for name in OF_FACES]] = True
     place = chunk[:, np.newaxis] * len(names) + np.arange(len(names))
     specs = [recipe.graph.specs[name] for name in names]
 
@@ -200,22 +200,22 @@ def _plant(
         )
 
     def number_of(values: "np.typing.NDArray[np.int64]") -> pa.Array:
-        return pa.array(np.broadcast_to(values, lost.shape).ravel(), mask=lost.ravel())
+        return pa.array(np.broadcast_to(values, absent.shape).ravel(), mask=absent.ravel())
 
     clip_code, name_code = (
-        np.broadcast_to(np.arange(len(ids))[:, np.newaxis], lost.shape),
-        np.broadcast_to(np.arange(len(names)), lost.shape),
+        np.broadcast_to(np.arange(len(ids))[:, np.newaxis], absent.shape),
+        np.broadcast_to(np.arange(len(names)), absent.shape),
     )
     arrays = [
         coded(clip_code, ids),
         coded(name_code, list(names)),
         coded(name_code, [spec.fingerprint for spec in specs]),
-        coded(lost.astype(np.int64), [State.STORED.value, State.QUARANTINED.value]),
-        coded(place, [file for of_task in files for file in of_task], lost.ravel()),
+        coded(absent.astype(np.int64), [State.STORED.value, State.QUARANTINED.value]),
+        coded(place, [file for of_task in files for file in of_task], absent.ravel()),
         number_of(start[:, np.newaxis]),
         number_of(np.full((1, 1), ROWS)),
         number_of(np.full((1, 1), ROWS)),
-        coded(np.zeros(lost.shape, np.int64), [""]),
+        coded(np.zeros(absent.shape, np.int64), [""]),
     ]
     index = pa.table(
         arrays,
@@ -223,7 +223,7 @@ def _plant(
             [field.with_type(each.type) for field, each in zip(INDEX.schema, arrays, strict=True)]
         ),
     )
-    at = lost.ravel()
+    at = absent.ravel()
     words = [
         coded(np.zeros(int(at.sum()), np.int64), [text])
         for text in (Reason.NO_FACE.value, "no face lasted for half a second")

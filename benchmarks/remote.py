@@ -2,8 +2,8 @@
 FOLDER`.
 
 The store of `benchmarks.read` lies in a folder and on an S3 server, a process of this machine
-unless `--url` names another. Told are the time to open it and to fetch all of it with a cold cache,
-and then, in turns, what a random clip takes: both ways map a local file.
+unless `--url` names another. It prints the time to open it and to fetch all of it with a cold
+cache, and then, in turns, what a random clip takes: both ways map a local file.
 """
 
 import argparse
@@ -13,10 +13,12 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import fsspec
+import boto3
 
 from benchmarks.read import SHAPES, Read, _taken, clip_ids, compare, write_store
 from stores import FeatureStore
+from stores.object_store import connect
+from stores.paths import sha256_of
 from tests.object_store import s3_server, settings
 
 
@@ -46,10 +48,17 @@ def main() -> None:
         if args.url is None:
             port = stack.enter_context(s3_server(args.folder))
             os.environ |= settings(f"http://127.0.0.1:{port}", args.folder / "cache")
-            fsspec.filesystem("s3").mkdir("benchmark")
+            boto3.client("s3").create_bucket(Bucket="benchmark")
         url = args.url or f"s3://benchmark/{secrets.token_hex(4)}"
-        fsspec.filesystem("s3").put(str(args.folder / "store"), url, recursive=True)
+        copy(args.folder / "store", url)
         run(args.folder / "store", url, ids, args.rounds)
+
+
+def copy(folder: Path, url: str) -> None:
+    """A store from a folder to a URL."""
+    objects = connect(url)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        objects.create(path.relative_to(folder).as_posix(), path, sha256_of(path))
 
 
 def run(folder: Path, url: str, ids: list[str], rounds: int) -> None:

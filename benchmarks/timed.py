@@ -5,14 +5,14 @@
     <folder>/<pid>    lines of what was done, and when it began and ended: `flow`, or `work`, a
                       worker's on one call
 
-The flow begins when Prefect is up and the code is imported. Work is what a worker does of a shard
-or of a piece of one; joining pieces is none.
+The flow is the build itself, with or without a Prefect server to record it. Work is what a worker
+does of a shard or of a piece of one; joining pieces is none.
 """
 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,14 @@ def main() -> None:
     from flows import __main__ as command
     from flows.building import isolation, run
 
-    def aside(flow: Callable[[], Any]) -> Any:
-        with noted("flow"):
-            return in_thread(flow)
+    build = run.run_build
 
-    in_thread = run._aside
-    vars(run)["_aside"], vars(isolation)["build_shards"] = aside, named
+    def build_in_flow(*args: Any, **kwargs: Any) -> Any:
+        with noted("flow"):
+            return build(*args, **kwargs)
+
+    # The command, and the flow that it may run on a server, import it when they need it.
+    vars(run)["run_build"], vars(isolation)["build_shards"] = build_in_flow, named
     command.main()
 
 
