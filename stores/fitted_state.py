@@ -111,7 +111,7 @@ def write_state(location: Location, file: str, content: StateFile) -> None:
         _IDS,
     )
     with publishing(location.path(file)) as hidden, hidden.open("wb") as out:
-        write_layout(out, made, lambda name: [arrays[name].tobytes()])
+        write_layout(out, made, {name: [array] for name, array in arrays.items()})
 
 
 def _plain(content: StateFile, name: str, array: NDArray[Any]) -> NDArray[Any]:

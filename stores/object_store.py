@@ -24,7 +24,6 @@ _BLOCK = 1 << 22
 _DOWNLOAD_ATTEMPTS = 3
 """Of a download that ends in the middle; a request without an answer is sent again by obstore."""
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
-_CONNECT_S = 4
 _UNANSWERED = re.compile(r"retries|HTTP error|error sending request|timed out")
 """In the text of an error that waiting may mend: no answer, half of one, or a server's fault."""
 _DENIED = {"PermissionDeniedError", "UnauthenticatedError", "ExpiredToken", "InvalidToken"}
@@ -50,12 +49,7 @@ class RemoteError(OSError):
 class Unreachable(RemoteError):
     """The object store did not answer, or not completely; waiting may mend it."""
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.errno = errno.ETIMEDOUT
-
-    def __str__(self) -> str:
-        return str(self.args[0])
+    errno = errno.ETIMEDOUT
 
 
 _users: list[int] = []
@@ -318,7 +312,7 @@ def _connect(url: str, process: int, patience_min: int) -> "ObjectStore":
             f"{url} needs a package that is not installed: pip install 'affectstore[s3]'"
         ) from error
     client: Any = {
-        "connect_timeout": f"{_CONNECT_S}s",
+        "connect_timeout": "4s",
         "read_timeout": f"{patience_min}min",
         "timeout": "1day",  # for the whole of a request, however large its object is
         "allow_http": options.get("endpoint", "").startswith("http:"),

@@ -10,16 +10,17 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from manifests.clips import CLIPS
-from manifests.features import INDEX, Json, State, canonical_json
+from manifests.features import INDEX, Json, State
 from manifests.folds import FOLDS, Fold, Role
 from manifests.label_spaces import SPACES, map_labels
 from manifests.labels import LABELS, Label
 from manifests.table import Table
 from manifests.variant_names import variant_name
+from stores.paths import key_of
 from stores.records import FoldState, StoredFitted, in_order
 
 Rows = Callable[[Table[Any]], list[Any]]
@@ -67,7 +68,7 @@ class TrainingClips:
             fitted: The fitted features by name; they may gain states while this is in use.
         """
         self._rows, self._fitted = rows, fitted
-        self._labels: dict[str, dict[str, str]] = {}
+        self._labels = cache(lambda scheme: one_label_each(self._rows(LABELS), scheme))
 
     def of(self, name: str, scheme: str, fold: int) -> Training:
         """Finds what the fit of a feature sees.
@@ -157,9 +158,9 @@ class TrainingClips:
             )
         entry = self._fitted[name]
         state = entry.state(scheme, fold)
-        if not variant or variant not in entry.by_variant:
-            return self.able(name, scheme, fold) - set(state.lost if state else ())
-        made = state.in_variant(variant) if state else None
+        if variant not in entry.by_variant:
+            variant = 0
+        made = state.in_variant(variant) if state and variant else state
         return self.able(name, scheme, fold, variant) - set(made.lost if made else ())
 
     def able_sha256(self, name: str, scheme: str, fold: int, variant: int = 0) -> str:
@@ -209,8 +210,7 @@ class TrainingClips:
             "labels": list(training.labels),
             "inputs": inputs,
         }
-        key = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
-        return f"fitted/{name}/{entry.spec.fingerprint}/{scheme}-{fold}-{key}.h5"
+        return f"fitted/{name}/{entry.spec.fingerprint}/{scheme}-{fold}-{key_of(content)}.h5"
 
     def labels(self, scheme: str) -> dict[str, str]:
         """Finds the one label of each clip.
@@ -221,9 +221,7 @@ class TrainingClips:
         Returns:
             Clip -> value; clips whose best values tie are left out.
         """
-        if scheme not in self._labels:
-            self._labels[scheme] = one_label_each(self._rows(LABELS), scheme)
-        return self._labels[scheme]
+        return self._labels(scheme)
 
     def folds(self, scheme: str) -> list[int]:
         """Lists the folds of a split scheme.

@@ -19,7 +19,7 @@ from stores.records import FileRecord, ShardRecord, StoredFeature
 from stores.shard import Entry, Shard
 from stores.shard_layout import WrongShard
 from stores.shard_writer import count_not_finite
-from stores.snapshot import TABLES, Snapshot, files_of, load_parent, load_snapshot, read_rows
+from stores.snapshot import TABLES, Snapshot, files_of, load_snapshot, read_rows, read_snapshot
 from stores.training_clips import TrainingClips
 from stores.verify_fitted import encoded, state_problems, track_problems
 
@@ -140,8 +140,8 @@ class _Check:
         """The newest snapshot and those before it, as far as they can be read."""
         found = [self._snapshot]
         try:
-            while found[-1].parent is not None:
-                found.append(load_parent(self._location, found[-1]))
+            while (parent := found[-1].parent) is not None:
+                found.append(read_snapshot(self._location, parent))
         except (NotCommitted, WrongSnapshot) as error:
             self._problems.append(str(error))
         self.report.snapshots = len(found)
