@@ -16,9 +16,9 @@ NO_TARGET = -100
 
 
 class Batch(TypedDict):
-    """Clips padded at the end to the longest. Each feature has its own length, for each has its own
-    hop, unless an alignment made them one.
+    """Clips, padded at the end to the longest.
 
+    Each feature has its own length, for each has its own hop, unless an alignment made them one.
     After `align.Windows` a row is a window of rows: values are (batch, window, length, ...) and the
     mask is (batch, window, length).
     """

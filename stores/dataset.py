@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.clips import CLIPS
-from manifests.features import FeatureSpec
 from manifests.folds import FOLDS, Role
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
@@ -88,7 +87,7 @@ class FeatureDataset:
             features: Stored ones, and fitted ones, whose state is that of the fold.
             labels: A label scheme of the store; else a label space such as `common4`, to which the
                 store's labels are mapped; None: no labels.
-            scheme: A split scheme; None: the clips of the whole store.
+            scheme: A split scheme; None: all clips of the store.
             fold: Number of the fold.
             role: train, valid or test.
             missing: What becomes of a clip that lacks a feature or a label. `drop`: it is left out,
@@ -223,7 +222,8 @@ class FeatureDataset:
 
     def _track(self, source: ClipTracks, clip_id: str) -> Track:
         if self._missing == "mask" and clip_id not in source:
-            return _no_rows(source.spec)
+            values = np.empty((0, *source.spec.shape), source.spec.dtype)
+            return Track(values, np.empty(0), np.empty(0, np.bool_))
         return source[clip_id]
 
     def _refuse_leaks(self, role: str | None) -> None:
@@ -269,12 +269,6 @@ def _check_given(features: Sequence[str], variants: Sequence[int], missing: str)
             f"variants is {variants!r}, expected a list of numbers such as (0, 1); 0 is the "
             "clip as it is"
         )
-
-
-def _no_rows(spec: FeatureSpec) -> Track:
-    return Track(
-        np.empty((0, *spec.shape), spec.dtype), np.empty(0, np.float64), np.empty(0, np.bool_)
-    )
 
 
 def _labels(store: FeatureStore, name: str | None) -> tuple[dict[str, str], tuple[str, ...]]:

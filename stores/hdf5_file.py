@@ -212,7 +212,7 @@ def attribute(file: Any, name: str) -> Json:
         name: Of the attribute.
 
     Returns:
-        Text, a whole number or a float; None where it is left out.
+        Text, an integer or a float; None where it is left out.
 
     Raises:
         WrongFile: It is of another type, or too large, and is not read.

@@ -268,14 +268,13 @@ def _steady(track: Track) -> Floats:
     clock = np.arange(times[0], times[-1] + 1e-9, _STEP_S)
     after = np.clip(np.searchsorted(times, clock, "right"), 1, len(times) - 1)
     span = times[after] - times[after - 1]
-    share = np.clip((clock - times[after - 1]) / np.where(span > 0, span, 1.0), 0, 1)[
-        :, None
-    ].astype(np.float32)
-    return np.asarray(rows[after - 1] * (1 - share) + rows[after] * share, np.float32)
+    share = np.clip((clock - times[after - 1]) / np.where(span > 0, span, 1.0), 0, 1)
+    weight = share[:, None].astype(np.float32)
+    return np.asarray(rows[after - 1] * (1 - weight) + rows[after] * weight, np.float32)
 
 
 def _motion_likeness(one: Floats, other: Floats) -> float:
-    """Greatest correlation of the deviations from the mean, over all offsets with enough overlap."""
+    """Greatest correlation of the deviations from the mean, over offsets with enough overlap."""
     need = max(round(_FACE_S / _STEP_S), int(np.ceil(_SHARE * min(len(one), len(other)))))
     offsets = np.arange(need - len(other), len(one) - need + 1)
     if not len(offsets):

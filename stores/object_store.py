@@ -1,7 +1,7 @@
 """The objects of a store behind a URL, through obstore: the one module that imports it.
 
 Connections go to the store's endpoint, and to where the credentials come from (on a cloud machine
-without keys: its metadata address). An object appears whole or not at all, and is created or
+without keys: its metadata address). An object appears complete or not at all, and is created or
 replaced on a condition in one step; S3, Google Cloud Storage and Azure promise both.
 """
 
@@ -27,7 +27,7 @@ _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=
 _UNANSWERED = re.compile(r"retries|HTTP error|error sending request|timed out")
 """In the text of an error that waiting may mend: no answer, half of one, or a server's fault."""
 _DENIED = {"PermissionDeniedError", "UnauthenticatedError", "ExpiredToken", "InvalidToken"}
-"""Errors of obstore, and what S3 calls those that obstore does not tell apart."""
+"""Errors of obstore, and what S3 calls those that obstore has no name for."""
 _UNCONDITIONAL = {"NotImplemented", "501 Not Implemented"}
 
 Version = dict[str, str] | None
@@ -244,8 +244,10 @@ class Objects:
 
     @contextmanager
     def _client(self, file: str = "", upload_bytes: int = 0) -> Iterator["ObjectStore"]:
-        """The client for one request. What it raises is one sentence; FileNotFoundError, and
-        trouble of the local disk, stay what they are."""
+        """The client for one request, whose errors become one sentence each.
+
+        FileNotFoundError, and trouble of the local disk, stay what they are.
+        """
         client = _connect(self.url, os.getpid(), _patience_min(upload_bytes))
         from obstore.exceptions import BaseError
 
@@ -314,7 +316,7 @@ def _connect(url: str, process: int, patience_min: int) -> "ObjectStore":
     client: Any = {
         "connect_timeout": "4s",
         "read_timeout": f"{patience_min}min",
-        "timeout": "1day",  # for the whole of a request, however large its object is
+        "timeout": "1day",  # for all of a request, however large its object is
         "allow_http": options.get("endpoint", "").startswith("http:"),
     }
     try:

@@ -143,7 +143,7 @@ class FeatureStore:
             return self.fitted(name, scheme, fold)
         return self[name]
 
-    def holding(self, fitted: Mapping[str, StoredFitted]) -> "FeatureStore":
+    def with_states(self, fitted: Mapping[str, StoredFitted]) -> "FeatureStore":
         """The same snapshot with states that have been written and not been published yet.
 
         Args:
@@ -244,7 +244,7 @@ class FeatureStore:
     ) -> tuple[ShardRecord, ...]:
         fold = (entry.spec.name, state.scheme, state.fold)
         made = state.in_variant(spec.variant)
-        if made is None or made.encoded_sha256 != self._clips.able_sha256(*fold, spec.variant):
+        if made is None or made.encoded_sha256 != self._clips.inputs_sha256(*fold, spec.variant):
             raise self._not_fitted(
                 f"{spec.name} was made of clips that are no longer the training clips of "
                 f"fold {state.fold} of {state.scheme}",

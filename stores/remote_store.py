@@ -78,8 +78,8 @@ class RemoteStore(Location):
     def version(self, file: str) -> Version:
         return self._objects.version(file)
 
-    # Where an answer of the store was lost and the request sent again, the second one fails though
-    # the first one was carried out: so what the store holds then is compared.
+    # Where an answer did not arrive and the request was sent again, the second one fails though the
+    # first was carried out: so what the store holds then is compared.
 
     def create(self, file: str, data: bytes) -> bool:
         self.path(file)  # that it leads nowhere else

@@ -84,8 +84,8 @@ class TrainingClips:
         entry = self._fitted[name]
         group_of = self.clip_ids(name, scheme, fold)
         label_of = self.labels(entry.labels) if entry.labels is not None else None
-        able = self.able(name, scheme, fold) & group_of.keys()
-        ids = sorted(able if label_of is None else able & label_of.keys())
+        complete = self.with_inputs(name, scheme, fold) & group_of.keys()
+        ids = sorted(complete if label_of is None else complete & label_of.keys())
         return Training(
             tuple(ids),
             tuple(self._sha256[clip_id] for clip_id in ids),
@@ -122,7 +122,7 @@ class TrainingClips:
         rows = self._folds.get((scheme, fold), ())
         return {row.clip_id: row.group_id for row in rows if every_role or row.role == Role.TRAIN}
 
-    def able(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
+    def with_inputs(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
         """Finds the clips that have every input of a fitted feature.
 
         Args:
@@ -136,11 +136,11 @@ class TrainingClips:
         """
         entry = self._fitted[name]
         found = frozenset[str].intersection(
-            *(self.holding(each, scheme, fold, variant) for each in entry.inputs.values())
+            *(self.with_feature(each, scheme, fold, variant) for each in entry.inputs.values())
         )
         return found & self.trained(scheme, fold) if variant or entry.spec.variant else found
 
-    def holding(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
+    def with_feature(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
         """Finds the clips that have a feature.
 
         Args:
@@ -161,9 +161,9 @@ class TrainingClips:
         if variant not in entry.by_variant:
             variant = 0
         made = state.in_variant(variant) if state and variant else state
-        return self.able(name, scheme, fold, variant) - set(made.lost if made else ())
+        return self.with_inputs(name, scheme, fold, variant) - set(made.lost if made else ())
 
-    def able_sha256(self, name: str, scheme: str, fold: int, variant: int = 0) -> str:
+    def inputs_sha256(self, name: str, scheme: str, fold: int, variant: int = 0) -> str:
         """Hashes the clips that have every input of a fitted feature.
 
         Args:
@@ -176,7 +176,8 @@ class TrainingClips:
             See `clips_sha256`.
         """
         return clips_sha256(
-            (clip_id, self._sha256[clip_id]) for clip_id in self.able(name, scheme, fold, variant)
+            (clip_id, self._sha256[clip_id])
+            for clip_id in self.with_inputs(name, scheme, fold, variant)
         )
 
     @property
@@ -298,20 +299,18 @@ def carry(
         The declared features with these states, and no other.
     """
     kept = {name: replace(entry, states=()) for name, entry in declared.items()}
-    trainings = TrainingClips(rows, kept)
+    clips = TrainingClips(rows, kept)
     for name in in_order(declared):
         old = before.get(name)
         if old is not None and old.spec.fingerprint == declared[name].spec.fingerprint:
-            good = tuple(
-                state for state in old.states if _still_good(trainings, declared[name], state)
-            )
+            good = tuple(state for state in old.states if _still_good(clips, declared[name], state))
             kept[name] = replace(kept[name], states=good)
     return kept
 
 
-def _still_good(trainings: TrainingClips, entry: StoredFitted, state: FoldState) -> bool:
+def _still_good(clips: TrainingClips, entry: StoredFitted, state: FoldState) -> bool:
     name, scheme, fold = entry.spec.name, state.scheme, state.fold
-    if trainings.file(name, scheme, fold) != state.file:
+    if clips.file(name, scheme, fold) != state.file:
         return False
     if entry.transform is not None:
         return True
@@ -319,6 +318,6 @@ def _still_good(trainings: TrainingClips, entry: StoredFitted, state: FoldState)
     found |= {one.variant: (one.fingerprint, one.encoded_sha256) for one in state.variants}
     wanted = entry.by_variant.items()
     return found == {
-        variant: (spec.fingerprint, trainings.able_sha256(name, scheme, fold, variant))
+        variant: (spec.fingerprint, clips.inputs_sha256(name, scheme, fold, variant))
         for variant, spec in wanted
     }

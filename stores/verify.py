@@ -55,7 +55,7 @@ class Verification:
     unfinished: int = 0
     """Hidden files of killed writers. No error."""
     problems: list[str] = field(default_factory=list)
-    """One sentence each; none: the store is whole."""
+    """One sentence each; none: nothing is wrong."""
     remarks: list[str] = field(default_factory=list)
     """One sentence each, of what is no damage and yet good to know."""
 
@@ -114,10 +114,8 @@ class _Check:
             self._problems += _reference_problems(rows)
             self._check_fitted(rows)
         listed = {record.file for one in snapshots for record in files_of(one.features, one.fitted)}
-        found = (file for file in location.list() if file.startswith(("shards/", "fitted/")))
-        self.report.unreferenced = sum(
-            file.endswith(".h5") and file not in listed for file in found
-        )
+        found = {file for file in location.list() if file.startswith(("shards/", "fitted/"))}
+        self.report.unreferenced = sum(file.endswith(".h5") for file in found - listed)
         self.report.unfinished = len(leftovers(location.folder))
         self.report.remarks += _changed_spaces(snapshot)
 
