@@ -9,9 +9,11 @@ import pytest
 
 from flows.auditing.printed_counts import load_paper, shipped
 from flows.auditing.run import run_audit
-from manifests.audit.arithmetic import VERDICT, Claim, Paper, Printed, WrongPaper, audit_paper
+from manifests.audit import RULES, Claim, Paper, WrongPaper, audit_paper
+from manifests.audit.papers import PrintedShare
 from manifests.audit.populations import POPULATIONS, UnknownFilter, population, ravdess
-from manifests.audits import CHECKS, Finding, Severity
+from manifests.audit.printed_counts import VERDICT
+from manifests.audits import Finding, Severity
 from manifests.corpora.sample import SAMPLE
 
 _AV, _PICTURE, _SPEECH = ("full-AV",), ("full-AV", "video-only"), ("speech",)
@@ -109,15 +111,18 @@ def test_an_unknown_filter_lists_what_there_is() -> None:
 
 
 def test_a_share_is_what_was_printed() -> None:
-    assert Printed.parse("94.89 %").meets(909 / 958)
-    assert not Printed.parse("94.89 %").meets(910 / 958)
-    assert Printed.parse("0.89834").meets(3031 / 3374)
-    assert [Printed.parse("91.22 %").write(0.90625), Printed.parse("0.88").write(0.97006)] == [
+    assert PrintedShare.parse("94.89 %").meets(909 / 958)
+    assert not PrintedShare.parse("94.89 %").meets(910 / 958)
+    assert PrintedShare.parse("0.89834").meets(3031 / 3374)
+    assert [
+        PrintedShare.parse("91.22 %").write(0.90625),
+        PrintedShare.parse("0.88").write(0.97006),
+    ] == [
         "90.63 %",
         "0.97",
     ]
     with pytest.raises(WrongPaper, match="expected it as printed"):
-        Printed.parse("about 3 %")
+        PrintedShare.parse("about 3 %")
 
 
 def test_donatus_2026() -> None:
@@ -203,7 +208,7 @@ def test_satvik() -> None:
 def test_every_shipped_paper_fails_in_plain_words(name: str) -> None:
     report = run_audit([Path(name)])
     assert report.failed
-    assert all(one.rule in CHECKS for one in report.findings)
+    assert all(one.rule in RULES for one in report.findings)
     words = re.findall("[a-z]+", " ".join(one.detail for one in report.findings).lower())
     assert not {
         "misconduct",

@@ -11,9 +11,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flows.auditing.run import NothingToAudit, Report, run_audit, write_findings
+from flows.auditing.run import Report, run_audit, write_findings
 from flows.view.audit import markdown, print_report, to_json
-from manifests.audits import ALL_FOLDS, AUDITS, CHECKS, Finding, Severity
+from manifests.audit import RULES, NothingToAudit
+from manifests.audits import ALL_FOLDS, AUDITS, Finding, Severity
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, IndexRow, State
 from manifests.labels import LABELS, Label
@@ -164,7 +165,7 @@ CASES: dict[str, tuple[Rows, Rows, str | None]] = {
 
 
 @pytest.mark.parametrize(
-    "rule", [rule for rule in CHECKS if rule != "L5"]
+    "rule", [rule for rule in RULES if rule != "L5"]
 )  # L5 needs a store: tests/test_nearness.py
 def test_each_rule_finds_its_fault_and_is_silent_without_it(rule: str, tmp_path: Path) -> None:
     wrong, right, corpus = CASES[rule]
@@ -499,7 +500,7 @@ def test_the_report_prints_and_is_json_markdown_and_parquet(
     print_report(report)
     whole = json.loads(to_json(report))
     assert whole["failed"] is True
-    assert {one["rule"] for one in whole["findings"]} == set(CHECKS)
+    assert {one["rule"] for one in whole["findings"]} == set(RULES)
     assert next(one for one in whole["findings"] if one["rule"] == "L1")["example_ids"] == [
         "folder/b|b"
     ]

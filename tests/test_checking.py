@@ -10,7 +10,7 @@ import pytest
 
 from flows.auditing.downloads import Checked, NothingToCheck, check_files, list_files
 from flows.view.downloads import checked, print_checked
-from manifests.media_check import read_manifest
+from manifests.corpora.published_files import read_manifest
 from tests.test_command import affectstore, refusal
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.audit.foreign import COLUMNS, WrongForeignTable, read, recognise, seconds
-from manifests.audit.lines import ROLE_OF
-from manifests.audit.listing import TEST, TRAIN, VALID, Listing
-from manifests.audit.matching import match
+from manifests.audit import Listing, WrongForeignTable, match_foreign, read_foreign
+from manifests.audit.foreign_columns import COLUMNS, recognise
+from manifests.audit.foreign_lines import ROLE_OF
+from manifests.audit.foreign_table import seconds
+from manifests.audit.listing import TEST, TRAIN, VALID
 from manifests.corpora.catalog import CORPORA
 
 _A, _B, _C = "01-01-03-02-01-01-01", "01-01-04-02-01-01-02", "01-01-05-02-01-01-03"
@@ -25,7 +26,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def listed(*paths: Path, corpus: str | None = None, scheme: str | None = None) -> Listing:
-    return match([read(path) for path in paths], CORPORA, corpus, scheme)
+    return match_foreign([read_foreign(path) for path in paths], CORPORA, corpus, scheme)
 
 
 def refusal(*paths: Path, corpus: str | None = None) -> str:
@@ -84,9 +85,9 @@ def test_every_documented_name_of_a_column_is_known(meaning: str) -> None:
 
 
 def test_documented_names_are_in_the_documentation() -> None:
-    import manifests.audit.foreign
+    import manifests.audit.foreign_columns
 
-    text = manifests.audit.foreign.__doc__ or ""
+    text = manifests.audit.foreign_columns.__doc__ or ""
     for meaning in ("name", "role", "subject", "window", "origin", "fitted", "selected"):
         assert all(name in text for name in COLUMNS[meaning]), meaning
 

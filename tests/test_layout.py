@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_openvino_is_imported_only_where_its_telemetry_is_cut_off() -> None:
 def test_manifests_reach_no_media_library() -> None:
     assert [
         (str(path), name) for path, name in imports_of("manifests") if name in NOT_IN_MANIFESTS
+    ] == []
+
+
+def test_the_audit_is_entered_by_its_door_alone() -> None:
+    audit = ROOT / "manifests" / "audit"
+    outside = [
+        path
+        for folder in (*ROOMS, "examples", "benchmarks")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not path.is_relative_to(audit)
+    ]
+    assert [
+        (str(path), found)
+        for path in outside
+        for found in re.findall(r"(?:from|import) (manifests\.audit\.\w+)", path.read_text("utf-8"))
     ] == []
 
 

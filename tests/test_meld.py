@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from manifests.audit.overlaps import TimelineSpan, overlapping
 from manifests.clips import CLIPS
 from manifests.corpora.base import Found
 from manifests.corpora.meld import (
@@ -21,7 +22,6 @@ from manifests.corpora.meld import (
 )
 from manifests.corpora.published_csv import WrongPublishedTable
 from manifests.labels import LABELS
-from manifests.overlaps import Span, overlapping
 from manifests.quarantine import Reason
 
 PUBLISHED = Path(__file__).parents[1].parent / "shared" / "metadata" / "meld"
@@ -422,7 +422,7 @@ def test_331_published_test_turns_are_said_word_for_word_in_training(
 def test_the_published_spans_overlap_as_listed(published: dict[str, list[Turn]]) -> None:
     turns = {turn.clip_id: turn for of_split in published.values() for turn in of_split}
     spans = [
-        Span(turn.clip_id, turn.clip().episode_id or "", turn.start_s, turn.end_s)
+        TimelineSpan(turn.clip_id, turn.clip().episode_id or "", turn.start_s, turn.end_s)
         for turn in turns.values()
     ]
     pairs = overlapping(spans)
@@ -448,14 +448,14 @@ def test_the_published_spans_overlap_as_listed(published: dict[str, list[Turn]])
 
 def test_overlaps_are_all_pairs_that_share_more_than_half_of_the_shorter() -> None:
     spans = [
-        Span("long", "e1", 0.0, 100.0),
-        Span("a", "e1", 1.0, 2.0),
-        Span("b", "e1", 1.5, 2.5),
-        Span("c", "e1", 2.4, 3.4),
-        Span("same", "e1", 1.0, 2.0),
-        Span("point", "e1", 1.2, 1.2),
-        Span("after", "e1", 100.0, 101.0),
-        Span("elsewhere", "e2", 1.0, 2.0),
+        TimelineSpan("long", "e1", 0.0, 100.0),
+        TimelineSpan("a", "e1", 1.0, 2.0),
+        TimelineSpan("b", "e1", 1.5, 2.5),
+        TimelineSpan("c", "e1", 2.4, 3.4),
+        TimelineSpan("same", "e1", 1.0, 2.0),
+        TimelineSpan("point", "e1", 1.2, 1.2),
+        TimelineSpan("after", "e1", 100.0, 101.0),
+        TimelineSpan("elsewhere", "e2", 1.0, 2.0),
     ]
     pairs = {(pair.first, pair.second): pair.share for pair in overlapping(reversed(spans))}
     assert pairs == {
@@ -466,12 +466,12 @@ def test_overlaps_are_all_pairs_that_share_more_than_half_of_the_shorter() -> No
         ("a", "b"),
         ("b", "c"),
     ]
-    assert overlapping([Span("x", "e", 0.2, 0.4), Span("y", "e", 0.3, 0.5)]) == []
+    assert overlapping([TimelineSpan("x", "e", 0.2, 0.4), TimelineSpan("y", "e", 0.3, 0.5)]) == []
     assert overlapping([]) == []
 
 
 def test_overlaps_refuse_what_is_no_span_and_no_share() -> None:
     with pytest.raises(ValueError, match="x ends at 1 s, before it starts at 2 s"):
-        overlapping([Span("x", "e", 2.0, 1.0)])
+        overlapping([TimelineSpan("x", "e", 2.0, 1.0)])
     with pytest.raises(ValueError, match="over = 1"):
         overlapping([], over=1.0)

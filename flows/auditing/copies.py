@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manifests.audit.stored import Measured
+from manifests.audit import CopyEvidence
 from manifests.tracks import Track
 from stores.near_duplicates import Near, digests, near_faces, near_sounds
 from stores.reader import open_tracks
@@ -19,7 +19,7 @@ _FINGERPRINTS: dict[str, tuple[str, Callable[[Mapping[str, Track]], list[Near]]]
 }
 
 
-def measured(root: Path, features: Mapping[str, StoredFeature], index: pa.Table) -> Measured:
+def measured(root: Path, features: Mapping[str, StoredFeature], index: pa.Table) -> CopyEvidence:
     """Digests and near-duplicates of all clips, from the store's own features. `index`: their rows,
     be they published or not."""
     found = {
@@ -30,7 +30,7 @@ def measured(root: Path, features: Mapping[str, StoredFeature], index: pa.Table)
         for kind, (extractor, _) in _FINGERPRINTS.items()
     }
     extractors = _DIGESTS | {kind: extractor for kind, (extractor, _) in _FINGERPRINTS.items()}
-    return Measured(
+    return CopyEvidence(
         digests={kind: digests(tracks) for kind, tracks in found.items() if tracks is not None},
         near={
             kind: _pairs(_FINGERPRINTS[kind][1](tracks))

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from manifests.media_check import LONGEST_POINTER, Published, check_media, parse_pointer
+from manifests.corpora.published_files import (
+    LONGEST_POINTER,
+    Published,
+    check_media,
+    parse_pointer,
+)
 
 
 class NothingToCheck(ValueError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manifests.audit.listing import Fit
+from manifests.audit import Fit
 from stores.fitted_state import read_state
 from stores.mirror import ensure
 from stores.records import StoredFitted

@@ -10,12 +10,18 @@ import pyarrow.compute as pc
 
 from flows.auditing.copies import measured
 from flows.auditing.fitted_states import fits
-from manifests.audit.arithmetic import audit_paper
-from manifests.audit.foreign import SUFFIXES, read
-from manifests.audit.listing import Listing
-from manifests.audit.matching import match
-from manifests.audit.stored import listing
-from manifests.audits import AUDITS, Finding, Severity, audit, has_errors
+from manifests.audit import (
+    SUFFIXES,
+    Listing,
+    NothingToAudit,
+    audit,
+    audit_paper,
+    has_errors,
+    list_store,
+    match_foreign,
+    read_foreign,
+)
+from manifests.audits import AUDITS, Finding, Severity
 from manifests.clips import CLIPS
 from manifests.corpora.catalog import CORPORA
 from manifests.features import INDEX
@@ -23,11 +29,6 @@ from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from stores.mirror import shown
 from stores.records import StoredFeature, StoredFitted
-
-
-class NothingToAudit(ValueError):
-    """What was given is neither a store nor a table nor a paper; the message says what is
-    expected."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ def run_audit(
             f"{first} does not exist; expected the folder of a store, a table "
             f"({', '.join(SUFFIXES)}) or a paper's TOML file"
         )
-    return _of_listing(match([read(path) for path in sources], CORPORA, corpus, scheme))
+    return _of_listing(
+        match_foreign([read_foreign(path) for path in sources], CORPORA, corpus, scheme)
+    )
 
 
 def audit_tables(
@@ -150,7 +153,7 @@ def _listing_of(
     corpora = [
         CORPORA[name] for name in clips.column("corpus").unique().to_pylist() if name in CORPORA
     ]
-    return listing(
+    return list_store(
         shown(root),
         clips,
         labels,
@@ -159,7 +162,7 @@ def _listing_of(
         corpora,
         scheme,
         measured(root, features, index),
-        fits=fits(root, tables, fitted),
+        fits(root, tables, fitted),
     )
 
 

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from flows.auditing.downloads import Checked, check_files, list_files
 from flows.workers.progress import Meter
-from manifests.media_check import read_manifest
+from manifests.corpora.published_files import read_manifest
 
 _TERMINAL = Console()
 _out = _TERMINAL if _TERMINAL.is_terminal else Console(width=160)

@@ -1,0 +1,211 @@
+"""Checks on the clips that a paper says it used and tested: can the corpus, and the described split
+of it, supply them?"""
+
+from collections.abc import Iterator
+from itertools import product
+
+from manifests.audit.observations import Observation
+from manifests.audit.papers import Claim
+from manifests.audit.populations import ravdess
+from manifests.audits import Severity
+from manifests.corpora.ravdess import CHANNELS, MODALITIES
+
+VERDICT = "the printed counts are inconsistent with the described split"
+
+
+def stated_clips(claim: Claim) -> Iterator[Observation]:
+    """The number of clips that is said to be used is the number that there is.
+
+    Args:
+        claim: One passage or table.
+
+    Yields:
+        One observation; its count is the difference.
+    """
+    if claim.clips is None:
+        return
+    there = claim.population.clips
+    apart = abs(claim.clips - there)
+    detail = (
+        f"{claim.clips} clips are said to be used; {_part(claim)} has {there}{_others_with(claim)}"
+    )
+    severity = Severity.WARN if apart <= there / 100 else Severity.ERROR
+    yield Observation("clips", apart, detail, severity=severity)
+
+
+def _others_with(claim: Claim) -> str:
+    """The parts of RAVDESS that do have the stated number of clips."""
+    if claim.corpus != "ravdess" or claim.clips == claim.population.clips:
+        return ""
+    renderings = (MODALITIES[:1], MODALITIES[:2], MODALITIES)
+    parts = [
+        (
+            f"{' + '.join(modality)}, "
+            f"{' + '.join(channel)}{', without the actor who did not sing' if singers else ''}"
+        )
+        for modality, channel, singers in product(
+            renderings, (CHANNELS[:1], CHANNELS), (False, True)
+        )
+        if ravdess(modality, channel, singers).clips == claim.clips
+    ]
+    return (
+        f"; {claim.clips} is what {' or '.join(parts)} comes to"
+        if parts
+        else "; no part of the corpus comes to that number"
+    )
+
+
+def _part(claim: Claim) -> str:
+    filters = [" + ".join(some) for some in (claim.modality, claim.channel) if some]
+    if claim.singers_only:
+        filters.append("without the actor who did not sing")
+    if claim.classes and len(claim.population.classes) < 4:
+        filters.append(f"classes {', '.join(claim.classes)}")
+    return f"{claim.corpus} ({', '.join(filters)})" if filters else claim.corpus
+
+
+def subjects_supply(claim: Claim) -> Iterator[Observation]:
+    """So many test clips, of each class and in all, that the test subjects have.
+
+    Args:
+        claim: One passage or table.
+
+    Yields:
+        One observation; its count is the number of clips too many.
+    """
+    holds, subjects = claim.population, claim.test_subjects
+    if subjects is None or not claim.counts or holds.cells is None:
+        return
+    total, over, excess = _excess(claim, subjects)
+    detail = (
+        f"{total} test clips are printed; {subjects} subjects of {_part(claim)} have at most "
+        f"{holds.most(subjects)}"
+    )
+    for label, (count, bound) in over.items():
+        detail += f"; {label} {count}, at most {bound}"
+    yield Observation("subjects", excess, _judged(claim, detail, excess > 0), tuple(over))
+
+
+def _excess(claim: Claim, subjects: int) -> tuple[int, dict[str, tuple[int, int]], int]:
+    """(test clips, class -> printed and possible where too many are printed, how many too many)."""
+    bounds = {
+        label: (count, claim.population.most(subjects, label) or 0)
+        for label, count in claim.counts.items()
+    }
+    over = {label: pair for label, pair in bounds.items() if pair[0] > pair[1]}
+    total = sum(claim.counts.values())
+    in_all = total - (claim.population.most(subjects) or 0)
+    return total, over, max(in_all, sum(count - bound for count, bound in over.values()), 0)
+
+
+def random_draw(claim: Claim) -> Iterator[Observation]:
+    """A test that its subjects cannot supply and that is, class by class, what a stratified random
+    draw over clips gives.
+
+    In a balanced corpus the clips of whole subjects have the same proportions, so possible counts
+    say nothing of a draw.
+
+    Args:
+        claim: One passage or table.
+
+    Yields:
+        One observation where it is so; its count is the size of the test.
+    """
+    holds, subjects = claim.population, claim.test_subjects
+    if subjects is None or holds.cells is None or set(claim.counts) != set(holds.classes):
+        return
+    total, _, excess = _excess(claim, subjects)
+    share = claim.share.value if claim.share else total / holds.clips
+    expected = {label: share * count for label, count in holds.classes.items()}
+    if not excess or any(abs(claim.counts[label] - clips) > 1 for label, clips in expected.items()):
+        return
+    wanted = ", ".join(
+        f"{label} {claim.counts[label]} ({clips:.1f})" for label, clips in expected.items()
+    )
+    draw = f"a stratified random {100 * share:.3g} % of all {holds.clips} clips"
+    detail = (
+        f"the test is said to be {subjects} subjects; {draw} gives its counts "
+        f"within one clip of each class: {wanted}"
+    )
+    yield Observation("random draw", total, detail)
+
+
+def share_supplies(claim: Claim) -> Iterator[Observation]:
+    """As many test clips, in all and of each class, as the described share of the corpus comes to.
+
+    Args:
+        claim: One passage or table.
+
+    Yields:
+        One observation; its count is the difference.
+    """
+    if claim.test_subjects is not None or claim.share is None:
+        return
+    share, holds = claim.share, claim.population
+    if claim.counts:
+        size, how = sum(claim.counts.values()), "are printed"
+    elif claim.correct and claim.accuracies and claim.nearest_size is not None:
+        size = claim.nearest_size
+        how = f"are implied by the accuracies {', '.join(claim.accuracies)}"
+    else:
+        return
+    expected = share.value * holds.clips
+    stated = ""
+    if claim.clips not in (None, holds.clips):
+        stated = f" ({share.value * claim.clips:.0f} of the {claim.clips} that are stated)"
+    detail = (
+        f"{size} test clips {how}; {share.text} of the {holds.clips} clips of {_part(claim)} "
+        f"is {expected:.0f}{stated}, and {size} is {share.text} of {size / share.value:.0f}"
+    )
+    apart = abs(size - expected)
+    is_apart = apart > 1 + 0.02 * expected
+    count = round(apart) if is_apart else 0
+    yield Observation("share", count, _judged(claim, detail, is_apart))
+
+
+def classes_supply(claim: Claim) -> Iterator[Observation]:
+    """No more test clips of a class than the described share of it, or than the corpus has at all.
+
+    Args:
+        claim: One passage or table.
+
+    Yields:
+        One observation; its count is the number of clips too many.
+    """
+    printed = claim.counts or claim.labelled(claim.correct)
+    if not printed or claim.test_subjects is not None:
+        return
+    holds = claim.population
+    share = claim.share.value if claim.share else 1.0
+    bounds = {label: share * holds.classes[label] for label in printed}
+    over = {label: count for label, count in printed.items() if count > bounds[label] * 1.1 + 1}
+    kind = "test clips" if claim.counts else "correct test clips"
+    parts = [
+        f"{count} {kind} of {label}, where there are {holds.classes[label]} in "
+        f"all{_with_silent(claim, label)} "
+        f"and {bounds[label]:.0f} in {100 * share:.3g} %"
+        for label, count in over.items()
+    ]
+    detail = (
+        f"{_verdict(claim)}; of {_part(claim)}: {'; '.join(parts)}"
+        if over
+        else "no class has more test clips than there can be"
+    )
+    excess = round(sum(count - bounds[label] for label, count in over.items()))
+    yield Observation("classes", excess, detail, tuple(over))
+
+
+def _with_silent(claim: Claim, label: str) -> str:
+    """How many it would be if the silent renderings of RAVDESS were counted too."""
+    if claim.corpus != "ravdess" or claim.modality != MODALITIES[:1] or claim.classes:
+        return ""
+    both = ravdess(MODALITIES[:2], claim.channel or CHANNELS, claim.singers_only)
+    return f" ({both.classes[label]} with the silent renderings)"
+
+
+def _judged(claim: Claim, detail: str, is_fault: bool) -> str:
+    return f"{_verdict(claim)}: {detail}" if is_fault else detail
+
+
+def _verdict(claim: Claim) -> str:
+    return f'{VERDICT} ("{claim.quote}")' if claim.quote else VERDICT
