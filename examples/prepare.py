@@ -12,7 +12,7 @@ from flows.building.run import run_build, run_fit, run_split
 from flows.local_server import engine
 from flows.sample.pictures import write_sample
 from manifests.corpora.sample import sample_clips
-from manifests.folds import SCHEMES, SplitError
+from manifests.schemes.catalog import SCHEMES, SplitError
 
 DISJOINT = "subject_kfold"
 FOLDS = 3

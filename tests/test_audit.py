@@ -17,9 +17,9 @@ from manifests.audit import RULES, NothingToAudit
 from manifests.audits import ALL_FOLDS, AUDITS, Finding, Severity
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, IndexRow, State
+from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE
-from manifests.schemes.dealing import FOLDS, Fold, Role
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
 

@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 
 from manifests.clips import Clip
-from manifests.folds import Role, empty_classes, subject_kfold, weigh
+from manifests.folds import Role
 from manifests.labels import Label
-from manifests.schemes.balance import count, deal, deal_sizes, imbalance, least_imbalance
+from manifests.schemes.balance import assign_evenly, assign_sizes
+from manifests.schemes.bound import least_imbalance
+from manifests.schemes.catalog import SCHEMES, empty_classes, weigh
+from manifests.schemes.counts import count_groups, imbalance
+
+subject_kfold = SCHEMES["subject_kfold"]
 
 Corpus = tuple[dict[str, list[Clip]], list[Label]]
 
@@ -41,7 +46,7 @@ def test_of_few_groups_the_bound_is_the_best_of_all_deals_and_the_search_finds_i
     seed: int,
 ) -> None:
     members, labels = corpus(seed, 8)
-    counts = count(members, labels)
+    counts = count_groups(members, labels)
     deals = [
         np.array((0, *rest))
         for rest in itertools.product(range(3), repeat=7)
@@ -59,7 +64,7 @@ def test_of_few_groups_the_bound_is_the_best_of_all_deals_and_the_search_finds_i
     assert least_imbalance(counts, 3) == pytest.approx(
         min(imbalance(counts, one, 3) for one in deals), abs=1e-9
     )
-    assert imbalance(counts, deal(counts, 3, seed), 3) == pytest.approx(best)
+    assert imbalance(counts, assign_evenly(counts, 3, seed), 3) == pytest.approx(best)
 
 
 @pytest.mark.parametrize(("groups", "parts"), [(10, 5), (24, 5), (24, 6), (25, 4)])
@@ -89,9 +94,9 @@ def test_the_bound_is_reached_where_subjects_differ_in_sex_alone(groups: int, pa
 @pytest.mark.parametrize("seed", range(4))
 def test_of_many_unlike_groups_no_deal_is_under_the_bound(seed: int) -> None:
     members, labels = corpus(seed, 40, most=2)
-    counts = count(members, labels)
+    counts = count_groups(members, labels)
     bound = least_imbalance(counts, 6)
-    assert 0 < bound <= imbalance(counts, deal(counts, 6, seed), 6)
+    assert 0 < bound <= imbalance(counts, assign_evenly(counts, 6, seed), 6)
 
 
 def test_a_worse_deal_has_a_gap() -> None:
@@ -193,7 +198,7 @@ def test_numbers_on_a_scale_are_no_classes() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_parts_of_given_sizes_have_them_and_are_mixed_alike(seed: int) -> None:
     members, labels = corpus(seed, 60)
-    part_of = deal_sizes(count(members, labels), (40, 12, 8), seed)
+    part_of = assign_sizes(count_groups(members, labels), (40, 12, 8), seed)
     assert Counter(part_of.tolist()) == {0: 40, 1: 12, 2: 8}
     mood = {label.clip_id: label.value for label in labels}
     shares = []
@@ -211,4 +216,4 @@ def test_parts_of_given_sizes_have_them_and_are_mixed_alike(seed: int) -> None:
             )
         )
     assert np.ptp(shares, axis=0).max() < 0.08
-    assert (deal_sizes(count(members, labels), (40, 12, 8), seed) == part_of).all()
+    assert (assign_sizes(count_groups(members, labels), (40, 12, 8), seed) == part_of).all()

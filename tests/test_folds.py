@@ -9,18 +9,13 @@ import pytest
 
 from manifests.clips import Clip
 from manifests.corpora.sample import SAMPLE, sample_clips
-from manifests.folds import (
-    FOLDS,
-    Fold,
-    LeakingSplit,
-    Role,
-    SplitError,
-    leave_one_session_out,
-    leave_one_subject_out,
-    refuse_leaks,
-    subject_kfold,
-)
+from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import Label
+from manifests.schemes.catalog import SCHEMES, LeakingSplit, SplitError, refuse_leaks
+
+subject_kfold = SCHEMES["subject_kfold"]
+leave_one_subject_out = SCHEMES["leave_one_subject_out"]
+leave_one_session_out = SCHEMES["leave_one_session_out"]
 
 Split = Callable[[Sequence[Clip], Sequence[Label]], list[Fold]]
 Count = Callable[[list[str]], int]

@@ -13,10 +13,19 @@ import numpy as np
 import pytest
 
 from manifests.clips import Clip
-from manifests.folds import FOLDS, SCHEMES, Fold, LeakingSplit, Role, SplitError, refuse_leaks
+from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import Label
-from manifests.schemes.dealing import Deck, Scheme
-from manifests.schemes.holdouts import frames_at_random
+from manifests.schemes.catalog import (
+    SCHEMES,
+    LeakingSplit,
+    Scheme,
+    SplitError,
+    SplitRequest,
+    empty_classes,
+    frames_at_random,
+    refuse_leaks,
+    weigh,
+)
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "metadata"
 EMOTIONS = ("anger", "neutral", "sad")
@@ -130,9 +139,13 @@ def test_a_scheme_that_keeps_nothing_together_must_say_so_in_its_name() -> None:
 
 
 def test_a_scheme_that_claims_to_be_disjoint_and_is_not_is_refused() -> None:
-    def torn(deck: Deck) -> dict[int, dict[str, Role]]:
+    def torn(request: SplitRequest) -> dict[int, dict[str, Role]]:
         return {
-            0: dict(zip(deck.members, [Role.TEST, *[Role.TRAIN] * len(deck.members)], strict=False))
+            0: dict(
+                zip(
+                    request.members, [Role.TEST, *[Role.TRAIN] * len(request.members)], strict=False
+                )
+            )
         }
 
     clips, labels = ravdess()
@@ -314,8 +327,6 @@ def test_frames_at_random_put_every_clip_on_both_sides_and_each_class_by_its_sha
 
 
 def test_folds_of_the_real_crema_d_lack_no_class_and_no_sex_and_are_near_the_bound() -> None:
-    from manifests.folds import empty_classes, subject_kfold, weigh
-
     if not SHARED.exists():
         pytest.skip("the tables of CREMA-D are not beside the checkout")
     with (SHARED / "cremad" / "VideoDemographics.csv").open(encoding="utf-8") as file:
@@ -339,7 +350,7 @@ def test_folds_of_the_real_crema_d_lack_no_class_and_no_sex_and_are_near_the_bou
             )
         )
         labels.append(Label(f"cremad/{name}", "cremad6", "intended", emotion))
-    rows = subject_kfold(clips, labels)
+    rows = SCHEMES["subject_kfold"](clips, labels)
     balance = weigh(rows, clips, labels)
     assert len(clips) == 7442
     assert empty_classes(rows, clips, labels) == []
@@ -410,7 +421,7 @@ def test_a_store_refuses_a_scheme_that_claims_to_be_disjoint_and_is_not(
             ]
 
     monkeypatch.setitem(
-        SCHEMES, "liar", Liar("liar", SCHEMES["holdout"].deal, "Claims what it does not keep.")
+        SCHEMES, "liar", Liar("liar", SCHEMES["holdout"].assign, "Claims what it does not keep.")
     )
     with pytest.raises(
         LeakingSplit, match=r"fold 0 of liar has the group sample/[0-9]+ on two sides"

@@ -28,18 +28,17 @@ from manifests.columns import Positions, pick, positions
 from manifests.corpora.catalog import CORPORA, Found
 from manifests.corpora.known_issues import apply_known_issues
 from manifests.features import INDEX, IndexRow, Json, State
-from manifests.folds import (
-    FOLDS,
+from manifests.folds import FOLDS, Fold
+from manifests.labels import LABELS, Label
+from manifests.quarantine import QUARANTINE, BadClip, Reason
+from manifests.schemes.catalog import (
     SCHEMES,
-    Fold,
     Scheme,
     SplitError,
     empty_classes,
     refuse_leaks,
     weigh,
 )
-from manifests.labels import LABELS, Label
-from manifests.quarantine import QUARANTINE, BadClip, Reason
 from stores.snapshot import NotCommitted, Snapshot, load_snapshot, publish, read_compact, read_table
 from stores.training_clips import carry
 

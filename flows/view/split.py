@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from manifests.folds import SCHEMES
+from manifests.schemes.catalog import SCHEMES
 from stores.snapshot import Snapshot
 
 _SENTENCES = 5
