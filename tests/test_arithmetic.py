@@ -11,12 +11,19 @@ from flows.auditing.printed_counts import load_paper, shipped
 from flows.auditing.run import run_audit
 from manifests.audit import RULES, Claim, Paper, WrongPaper, audit_paper
 from manifests.audit.papers import PrintedShare
-from manifests.audit.populations import POPULATIONS, UnknownFilter, population, ravdess
+from manifests.audit.populations import population, populations
 from manifests.audit.printed_counts import VERDICT
 from manifests.audits import Finding, Severity
+from manifests.corpora.population import CorpusPart, Population, UnknownFilter
 from manifests.corpora.sample import SAMPLE
 
 _AV, _PICTURE, _SPEECH = ("full-AV",), ("full-AV", "video-only"), ("speech",)
+
+
+def ravdess(
+    modality: tuple[str, ...] = (), channel: tuple[str, ...] = (), singers_only: bool = False
+) -> Population:
+    return population("ravdess", CorpusPart(modality, channel, singers_only))
 
 
 def findings(name: str) -> list[Finding]:
@@ -50,23 +57,23 @@ def judged(claim: Claim) -> list[Finding]:
 def test_ravdess_by_filter(
     modality: tuple[str, ...], channel: tuple[str, ...], singers_only: bool, clips: int
 ) -> None:
-    assert population("ravdess", modality, channel, singers_only).clips == clips
+    assert ravdess(modality, channel, singers_only).clips == clips
 
 
 def test_the_other_corpora_by_their_published_totals() -> None:
-    assert {name: holds.clips for name, holds in POPULATIONS.items()} == {
+    assert {name: holds.clips for name, holds in populations().items()} == {
         "ravdess": 2452,
         "cremad": 7442,
         "meld": 13708,
         "iemocap": 10039,
     }
-    assert {name: holds.subjects for name, holds in POPULATIONS.items()} == {
+    assert {name: holds.subjects for name, holds in populations().items()} == {
         "ravdess": 24,
         "cremad": 91,
         "meld": 304,
         "iemocap": 10,
     }
-    assert (POPULATIONS["ravdess"].files, POPULATIONS["cremad"].files) == (7356, 22326)
+    assert (populations()["ravdess"].files, populations()["cremad"].files) == (7356, 22326)
     speech = ravdess(_AV, _SPEECH)
     assert dict(speech.classes) == {"neutral": 96} | dict.fromkeys(list(speech.classes)[1:], 192)
 
@@ -84,28 +91,28 @@ def test_what_some_subjects_can_supply() -> None:
     ) == (832, 1040, 192, 128)
     assert merged.most(4, "surprised") == 64
     assert (
-        POPULATIONS["cremad"].most(1),
-        POPULATIONS["cremad"].most(1, "neutral"),
-        POPULATIONS["cremad"].most(91),
+        populations()["cremad"].most(1),
+        populations()["cremad"].most(1, "neutral"),
+        populations()["cremad"].most(91),
     ) == (82, 12, 7442)
 
 
 def test_labels_go_by_their_usual_names() -> None:
-    assert [POPULATIONS["cremad"].label(word) for word in ("ANG", "Anger", "angry", "calm")] == [
+    assert [populations()["cremad"].label(word) for word in ("ANG", "Anger", "angry", "calm")] == [
         "angry",
         "angry",
         "angry",
         None,
     ]
-    assert POPULATIONS["iemocap"].label("Excited") == "exc"
-    assert SAMPLE.name not in POPULATIONS
+    assert populations()["iemocap"].label("Excited") == "exc"
+    assert SAMPLE.name not in populations()
 
 
 def test_an_unknown_filter_lists_what_there_is() -> None:
     with pytest.raises(UnknownFilter, match="'video' is no modality of RAVDESS; there are full-AV"):
-        population("ravdess", ["video"])
+        ravdess(("video",))
     with pytest.raises(UnknownFilter, match="cremad is taken whole"):
-        population("cremad", ["full-AV"])
+        population("cremad", CorpusPart(("full-AV",)))
     with pytest.raises(UnknownFilter, match="those of ravdess, cremad"):
         population("enterface")
 

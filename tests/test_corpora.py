@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from manifests.clips import CLIPS
-from manifests.corpora.base import MEDIA_SUFFIXES
 from manifests.corpora.catalog import (
     CORPORA,
     Corpus,
@@ -19,6 +18,7 @@ from manifests.corpora.catalog import (
     EmptyCorpus,
     Found,
 )
+from manifests.corpora.media_files import MEDIA_SUFFIXES
 from manifests.labels import LABELS
 from manifests.quarantine import Reason
 

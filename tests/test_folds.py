@@ -59,7 +59,7 @@ def corpus(seed: int) -> tuple[list[Clip], list[Label]]:
 
 
 def sample(actors: int = 6) -> tuple[list[Clip], list[Label]]:
-    from manifests.corpora.base import MediaFile
+    from manifests.corpora.media_files import MediaFile
     from manifests.corpora.ravdess import parse
 
     found = [

@@ -11,7 +11,8 @@ import pytest
 from extractors.media import Limits, decode, probe
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.base import Found
-from manifests.corpora.iemocap import IEMOCAP, MissingEvaluation, WrongEvaluation, parse, read_turns
+from manifests.corpora.iemocap import IEMOCAP, MissingEvaluation
+from manifests.corpora.iemocap_turns import WrongEvaluation, parse, read_turns
 from manifests.labels import LABELS
 from manifests.quarantine import Reason
 from tests.conftest import number_of, write

@@ -9,12 +9,11 @@ import pytest
 from manifests.audit.overlaps import TimelineSpan, overlapping
 from manifests.clips import CLIPS
 from manifests.corpora.base import Found
-from manifests.corpora.meld import (
+from manifests.corpora.meld import MELD, MissingMeldTable
+from manifests.corpora.meld_turns import (
     FOLDERS,
-    MELD,
     SPLITS,
-    MissingMeldTable,
-    Turn,
+    MeldTurn,
     decode,
     person,
     read_turns,
@@ -25,12 +24,16 @@ from manifests.labels import LABELS
 from manifests.quarantine import Reason
 
 PUBLISHED = Path(__file__).parents[1].parent / "shared" / "metadata" / "meld"
-HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+HEADER = (
+    "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,"
+    "EndTime"
+)
 LINE = '1,"Well, hello.",Ross,joy,positive,0,0,8,21,"00:16:16,059","0:16:21,731"'
 
 
 def line(dialogue: int, utterance: int, speaker: str = "Ross", words: str = "Hello.") -> str:
-    return f'1,"{words}",{speaker},joy,positive,{dialogue},{utterance},8,21,"00:16:16,059","00:16:21,731"'
+    times = '"00:16:16,059","00:16:21,731"'
+    return f'1,"{words}",{speaker},joy,positive,{dialogue},{utterance},8,21,{times}'
 
 
 def write_table(path: Path, *lines: str | bytes) -> Path:
@@ -60,7 +63,7 @@ def reason(found: Found) -> Reason | None:
 
 
 @pytest.fixture(scope="module")
-def published() -> dict[str, list[Turn]]:
+def published() -> dict[str, list[MeldTurn]]:
     if not PUBLISHED.is_dir():
         pytest.skip("the published tables of MELD are not beside this checkout")
     return {split: read_turns(PUBLISHED / f"{split}_sent_emo.csv", split) for split in SPLITS}
@@ -344,7 +347,9 @@ def test_another_name_is_not_of_this_corpus(name: str) -> None:
     assert MELD.identify(name) is None
 
 
-def test_the_published_tables_give_the_published_counts(published: dict[str, list[Turn]]) -> None:
+def test_the_published_tables_give_the_published_counts(
+    published: dict[str, list[MeldTurn]],
+) -> None:
     assert {split: len(turns) for split, turns in published.items()} == {
         "train": 9989,
         "dev": 1109,
@@ -373,7 +378,7 @@ def test_the_published_tables_give_the_published_counts(published: dict[str, lis
 
 
 def test_no_line_of_the_published_tables_is_lost(
-    published: dict[str, list[Turn]], tmp_path: Path
+    published: dict[str, list[MeldTurn]], tmp_path: Path
 ) -> None:
     for split in SPLITS:
         (tmp_path / f"{split}_sent_emo.csv").symlink_to(PUBLISHED / f"{split}_sent_emo.csv")
@@ -388,7 +393,7 @@ def test_no_line_of_the_published_tables_is_lost(
 
 
 def test_the_published_speakers_and_episodes_cross_the_splits(
-    published: dict[str, list[Turn]],
+    published: dict[str, list[MeldTurn]],
 ) -> None:
     clips = {split: [turn.clip() for turn in turns] for split, turns in published.items()}
     speakers = {split: {clip.subject_id for clip in of_split} for split, of_split in clips.items()}
@@ -413,13 +418,13 @@ def test_the_published_speakers_and_episodes_cross_the_splits(
 
 
 def test_331_published_test_turns_are_said_word_for_word_in_training(
-    published: dict[str, list[Turn]],
+    published: dict[str, list[MeldTurn]],
 ) -> None:
     trained = {turn.text_id for turn in published["train"]}
     assert sum(turn.text_id in trained for turn in published["test"]) == 331
 
 
-def test_the_published_spans_overlap_as_listed(published: dict[str, list[Turn]]) -> None:
+def test_the_published_spans_overlap_as_listed(published: dict[str, list[MeldTurn]]) -> None:
     turns = {turn.clip_id: turn for of_split in published.values() for turn in of_split}
     spans = [
         TimelineSpan(turn.clip_id, turn.clip().episode_id or "", turn.start_s, turn.end_s)

@@ -130,10 +130,10 @@ def _odds(claim: Claim) -> str:
     mean = holds.clips / holds.subjects
     if holds.cells is not None:
         clips = holds.cells.sum(axis=1).tolist()
-    elif holds.corpus == "meld":
-        return ""
-    else:
+    elif holds.subjects_are_people:
         clips = [mean] * holds.subjects
+    else:
+        return ""
     expected = sum(share.value**count for count in clips)
     alone = "fewer than one in a billion" if expected < 1e-9 else f"{expected:.2g}"
     return (

@@ -98,7 +98,7 @@ def _owner(lines: ForeignLines, corpora: Mapping[str, Corpus], given: str | None
     owners = _owners(first, corpora.values())
     if len(owners) == 1:
         return owners[0]
-    rules = ", ".join(name for name in corpora if name not in ("folder", "sample"))
+    rules = ", ".join(corpus.name for corpus in corpora.values() if corpus.has_own_names)
     found = (
         f"the naming rules of {' and '.join(o.name for o in owners)}"
         if owners
@@ -113,8 +113,8 @@ def _owner(lines: ForeignLines, corpora: Mapping[str, Corpus], given: str | None
 
 
 def _owners(name: str, corpora: Iterable[Corpus]) -> list[Corpus]:
-    """The corpora whose naming rule a name follows, the sample aside, whose rule is RAVDESS's."""
-    return [one for one in corpora if one.name != "sample" and _identify_one(one, name)]
+    """The corpora whose own naming rule a name follows."""
+    return [one for one in corpora if one.has_own_names and _identify_one(one, name)]
 
 
 def _identify_one(corpus: Corpus, name: str) -> tuple[Identity, _Derivation] | None:

@@ -9,6 +9,7 @@ from manifests.audit.fold_view import FoldView
 from manifests.audit.listing import Listing
 from manifests.audit.observations import NotJudged, Observation
 from manifests.audits import ALL_FOLDS, Finding, Severity
+from manifests.corpora.catalog import CORPORA
 
 _GRAVITY = (Severity.ERROR, Severity.WARN, Severity.INFO)
 
@@ -108,10 +109,9 @@ def severity_of(rule: str, observation: Observation, corpora: Sequence[str]) -> 
     """
     if observation.severity is not None:
         return observation.severity
-    usual, by_corpus = RULES[rule].severity, RULES[rule].by_corpus
-    own = min(
-        (by_corpus.get(corpus, usual) for corpus in corpora), key=_GRAVITY.index, default=usual
-    )
+    usual = RULES[rule].severity
+    by_corpus = {name: corpus.severities.get(rule, usual) for name, corpus in CORPORA.items()}
+    own = min((by_corpus.get(name, usual) for name in corpora), key=_GRAVITY.index, default=usual)
     return Severity.WARN if observation.minor and own == Severity.ERROR else own
 
 

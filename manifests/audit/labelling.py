@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from manifests.audit.fold_view import Bools, FoldView
 from manifests.audit.listing import ROLES, TEST, TRAIN, VALID
 from manifests.audit.observations import NotJudged, Observation, Observations
-from manifests.audit.populations import POPULATIONS
+from manifests.audit.populations import populations
 from manifests.audit.sharing import HASHES
 from manifests.audits import Severity
 
@@ -57,7 +57,7 @@ def impossible_counts(view: FoldView) -> Observations:
         One observation for the fold and one for each class; its count is the number of rows beyond
         what there is.
     """
-    holds = POPULATIONS.get(view.corpora)
+    holds = populations().get(view.corpora)
     if holds is None:
         yield NotJudged(f"how many files {view.corpora} should have is not known")
         return

@@ -1,7 +1,7 @@
 """What a rule of the audit yields, and what a rule is."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from manifests.audit.fold_view import FoldView
 from manifests.audits import Severity
@@ -45,5 +45,3 @@ class Rule:
     """Judges one fold."""
     severity: Severity
     """Of a finding, unless the finding has its own or the corpus another."""
-    by_corpus: Mapping[str, Severity] = field(default_factory=dict)
-    """Where it differs from `severity`."""

@@ -10,7 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from manifests.audit.errors import WrongPaper
-from manifests.audit.populations import Population, population
+from manifests.audit.populations import population
+from manifests.corpora.population import CorpusPart, Population
 
 Fact = TypeVar("Fact")
 
@@ -119,10 +120,15 @@ class Claim:
     """As printed, all on the same test; the first is the one that the other numbers of this claim
     belong to."""
 
+    @property
+    def part(self) -> CorpusPart:
+        """The part of the corpus that the claim is about."""
+        return CorpusPart(self.modality, self.channel, self.singers_only)
+
     @cached_property
     def population(self) -> Population:
         """The clips that the claim is about, in the paper's own classes."""
-        clips = population(self.corpus, self.modality, self.channel, self.singers_only)
+        clips = population(self.corpus, self.part)
         return clips.merged(self.classes) if self.classes else clips
 
     @cached_property

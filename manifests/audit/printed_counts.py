@@ -2,13 +2,12 @@
 of it, supply them?"""
 
 from collections.abc import Iterator
-from itertools import product
 
 from manifests.audit.observations import Observation
 from manifests.audit.papers import Claim
-from manifests.audit.populations import ravdess
+from manifests.audit.populations import population
 from manifests.audits import Severity
-from manifests.corpora.ravdess import CHANNELS, MODALITIES
+from manifests.corpora.catalog import CORPORA
 
 VERDICT = "the printed counts are inconsistent with the described split"
 
@@ -34,31 +33,19 @@ def stated_clips(claim: Claim) -> Iterator[Observation]:
 
 
 def _others_with(claim: Claim) -> str:
-    """The parts of RAVDESS that do have the stated number of clips."""
-    if claim.corpus != "ravdess" or claim.clips == claim.population.clips:
+    """The parts of the corpus, if it has any, that do have the stated number of clips."""
+    parts = CORPORA[claim.corpus].named_parts()
+    if not parts or claim.clips == claim.population.clips:
         return ""
-    renderings = (MODALITIES[:1], MODALITIES[:2], MODALITIES)
-    parts = [
-        (
-            f"{' + '.join(modality)}, "
-            f"{' + '.join(channel)}{', without the actor who did not sing' if singers else ''}"
-        )
-        for modality, channel, singers in product(
-            renderings, (CHANNELS[:1], CHANNELS), (False, True)
-        )
-        if ravdess(modality, channel, singers).clips == claim.clips
-    ]
-    return (
-        f"; {claim.clips} is what {' or '.join(parts)} comes to"
-        if parts
-        else "; no part of the corpus comes to that number"
-    )
+    clips_of = {words: population(claim.corpus, part).clips for words, part in parts.items()}
+    found = [words for words, clips in clips_of.items() if clips == claim.clips]
+    if not found:
+        return "; no part of the corpus comes to that number"
+    return f"; {claim.clips} is what {' or '.join(found)} comes to"
 
 
 def _part(claim: Claim) -> str:
-    filters = [" + ".join(some) for some in (claim.modality, claim.channel) if some]
-    if claim.singers_only:
-        filters.append("without the actor who did not sing")
+    filters = claim.part.words
     if claim.classes and len(claim.population.classes) < 4:
         filters.append(f"classes {', '.join(claim.classes)}")
     return f"{claim.corpus} ({', '.join(filters)})" if filters else claim.corpus
@@ -196,11 +183,12 @@ def classes_supply(claim: Claim) -> Iterator[Observation]:
 
 
 def _with_silent(claim: Claim, label: str) -> str:
-    """How many it would be if the silent renderings of RAVDESS were counted too."""
-    if claim.corpus != "ravdess" or claim.modality != MODALITIES[:1] or claim.classes:
+    """How many it would be if the silent renderings were counted too."""
+    part = CORPORA[claim.corpus].with_silent(claim.part)
+    if part is None or claim.classes:
         return ""
-    both = ravdess(MODALITIES[:2], claim.channel or CHANNELS, claim.singers_only)
-    return f" ({both.classes[label]} with the silent renderings)"
+    clips = population(claim.corpus, part).classes[label]
+    return f" ({clips} with the silent renderings)"
 
 
 def _judged(claim: Claim, detail: str, is_fault: bool) -> str:

@@ -1,5 +1,5 @@
 """The registry of files known to be bad: published facts, one line a clip and kind, each with its
-source (known_issues.csv).
+source (the files `*_known_issues.csv` beside this one, each of one corpus).
 
 A registered clip is a refused clip (`known_bad`) where its file cannot hold what its name says;
 other lines are notes for whoever audits a corpus: a sound file whose label is in doubt stays in,
@@ -145,8 +145,9 @@ def _is_settled(found: Found) -> bool:
 def registry() -> Mapping[str, tuple[KnownIssue, ...]]:
     """clip_id -> its lines, in the order of the table."""
     by_clip: dict[str, tuple[KnownIssue, ...]] = {}
-    text = (files("manifests.corpora") / "known_issues.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
-        issue = KnownIssue(row["clip_id"], Kind(row["kind"]), row["fact"], row["source"])
-        by_clip[issue.clip_id] = (*by_clip.get(issue.clip_id, ()), issue)
+    for file in sorted(files("manifests.corpora").iterdir(), key=lambda file: file.name):
+        if file.name.endswith("_known_issues.csv"):
+            for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
+                issue = KnownIssue(row["clip_id"], Kind(row["kind"]), row["fact"], row["source"])
+                by_clip[issue.clip_id] = (*by_clip.get(issue.clip_id, ()), issue)
     return MappingProxyType(by_clip)

@@ -1,15 +1,15 @@
-"""All split schemes, by the name that a user types. A scheme is one function and one line here.
+"""All split schemes, by the name that a user types. A scheme is one function and one line here, or
+in the file of the corpus that it was published for.
 
 What other packages use of the schemes is named here as well.
 """
 
-from manifests.folds import Role
-from manifests.schemes.assignment import LEAKING, Assignment, Scheme, SplitRequest
+from manifests.corpora.catalog import CORPORA
+from manifests.schemes.assignment import LEAKING, Scheme, SplitRequest
 from manifests.schemes.checks import Balance, LeakingSplit, empty_classes, refuse_leaks, weigh
 from manifests.schemes.groups import EVERYTHING, SplitError, group_clips
 from manifests.schemes.holdouts import at_random, frames_at_random, holdout, of_shape
 from manifests.schemes.kfolds import leave_one_session_out, leave_one_subject_out, subject_kfold
-from manifests.schemes.listed import listed
 
 __all__ = [
     "EVERYTHING",
@@ -25,91 +25,6 @@ __all__ = [
     "refuse_leaks",
     "weigh",
 ]
-
-_MELD_ROLES = {"train": Role.TRAIN, "dev": Role.VALID, "test": Role.TEST}
-
-
-def _meld_official(request: SplitRequest) -> Assignment:
-    """The split is part of a clip's id, `meld/train/dia0_utt0`, because dialogue numbers start anew
-    in each."""
-    splits = {clip: clip.split("/")[1] for clip in request.members}
-    unknown = sorted(clip for clip, split in splits.items() if split not in _MELD_ROLES)
-    if unknown:
-        raise SplitError(
-            f"the id {unknown[0]} names no split of MELD; expected meld/train/..., meld/dev/... "
-            "or meld/test/..."
-        )
-    missing = sorted(_MELD_ROLES.keys() - set(splits.values()))
-    if missing:
-        raise SplitError(
-            "meld_official needs the clips of train, dev and test, and there are none of "
-            f"{', '.join(missing)}; add them"
-        )
-    return {0: {clip: _MELD_ROLES[split] for clip, split in splits.items()}}
-
-
-_SESSIONS = ("Ses01F Ses01M", "Ses02F Ses02M", "Ses03F Ses03M", "Ses04F Ses04M", "Ses05F Ses05M")
-_SPEAKERS = tuple(speaker for session in _SESSIONS for speaker in session.split())
-
-_PUBLISHED = (
-    Scheme(
-        "luna_jimenez_5fold",
-        listed(
-            "02 05 14 15 16",
-            "03 06 07 13 18",
-            "10 11 12 19 20",
-            "08 17 21 23 24",
-            "01 04 09 22",
-        ),
-        "RAVDESS, five folds of actors: Luna-Jimenez et al. 2021, README of "
-        "cristinalunaj/MMEmotionRecognition; folds 0 to 4 as there.",
-        corpus="ravdess",
-        published=True,
-    ),
-    Scheme(
-        "emobox_6fold",
-        listed(
-            "01 11 20 21",
-            "04 10 12 14",
-            "08 09 19 23",
-            "03 05 07 24",
-            "02 15 16 18",
-            "06 13 17 22",
-            first=1,
-        ),
-        "RAVDESS, six folds of four actors: EmoBox 2024, data/ravdess; folds 1 to 6 as there. "
-        "Fold 2 tests women only.",
-        corpus="ravdess",
-        published=True,
-    ),
-    Scheme(
-        "iemocap_session_5fold",
-        listed(*_SESSIONS, first=1),
-        "IEMOCAP, one session tested in each fold: the usual five-fold protocol; fold i tests "
-        "session i, from 1.",
-        corpus="iemocap",
-        published=True,
-    ),
-    Scheme(
-        "iemocap_speaker_10fold",
-        listed(*_SPEAKERS, first=1, paired=True),
-        "IEMOCAP, one speaker tested in each fold and the partner of the same session validated "
-        "on: the usual ten-fold protocol. "
-        "Test and validation share dialogues; training shares none with them.",
-        keeps=("subject_id",),
-        corpus="iemocap",
-        published=True,
-    ),
-    Scheme(
-        "meld_official",
-        _meld_official,
-        "MELD as published (Poria et al. 2019): train, dev and test. It leaks: they share "
-        "speakers, episodes and overlapping spans.",
-        keeps=(),
-        corpus="meld",
-        published=True,
-    ),
-)
 
 _ALL = (
     Scheme(
@@ -161,7 +76,7 @@ _ALL = (
         "printed test counts fit no 4 actors.",
         corpus="ravdess",
     ),
-    *_PUBLISHED,
+    *(scheme for corpus in CORPORA.values() for scheme in corpus.schemes),
     Scheme(
         f"random_80_20{LEAKING}",
         at_random(0.2),
