@@ -1,4 +1,4 @@
-"""Clips: what can be measured. One row is one clip, a whole media file or a span of one."""
+"""Clips: what can be measured. One row is one clip, a media file or a span of one."""
 
 from dataclasses import dataclass
 

@@ -61,14 +61,14 @@ def fingerprint(
 ) -> str:
     """Key of a feature: 32 hex digits over name, version, every parameter, weights and the inputs'
     fingerprints."""
-    whole: Json = {
+    content: Json = {
         "extractor": extractor,
         "version": version,
         "params": dict(params),
         "needs": dict(needs),
         "weights_sha256": weights_sha256,
     }
-    return hashlib.sha256(canonical_json(whole).encode()).hexdigest()[:32]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
 
 
 class State(StrEnum):

@@ -39,7 +39,7 @@ def _shared(name: str, words: tuple[str, ...], schemes: Iterable[str]) -> LabelS
 _ALL = (
     *(_shared(f"common{classes}", _COMMON[:classes], _MEANING) for classes in (4, 6, 7)),
     *(space for corpus in CORPORA.values() for space in corpus.label_spaces),
-    # The three that Kirar et al. 2024 tell apart, in MELD; and in RAVDESS, so that the sample
+    # The three that Kirar et al. 2024 distinguish, in MELD; and in RAVDESS, so that the sample
     # corpus has them.
     _shared("kirar3", ("happy", "sad", "surprised"), ("meld7", "ravdess8")),
 )

@@ -118,11 +118,11 @@ class Table(Generic[Row]):
     def _check_words(self, table: pa.Table) -> None:
         for name in self._words.keys() & set(table.column_names):
             word = self._words[name]
-            if strange := set(table.column(name).unique().to_pylist()) - {
+            if unknown := set(table.column(name).unique().to_pylist()) - {
                 str(each) for each in word
             }:
                 raise WrongTable(
-                    f"{min(strange)!r} is not a valid {word.__name__} in the column {name} of "
+                    f"{min(unknown)!r} is not a valid {word.__name__} in the column {name} of "
                     f"{self.name}"
                 )
 

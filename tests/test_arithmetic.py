@@ -134,9 +134,9 @@ def test_a_share_is_what_was_printed() -> None:
 
 def test_donatus_2026() -> None:
     found = findings("donatus2026")
-    whole = " ".join(faults(found))
-    assert "90.63 % plainly and 90.80 % weighed by class size; 91.22 % is printed" in whole
-    assert "87.32 % plainly and 87.21 % weighed by class size; 87.32 % is printed" in whole
+    text = " ".join(faults(found))
+    assert "90.63 % plainly and 90.80 % weighed by class size; 91.22 % is printed" in text
+    assert "87.32 % plainly and 87.21 % weighed by class size; 87.32 % is printed" in text
     assert "7440 clips are said to be used; cremad has 7442" in faults(found)
     (error,) = [one for one in found if one.severity == Severity.ERROR]
     assert "RAVDESS" in error.what
@@ -182,28 +182,28 @@ def test_tcs_2026() -> None:
 
 def test_kirar_2024() -> None:
     found = findings("kirar2024")
-    whole = " ".join(faults(found))
-    assert "3374 test clips are implied" in whole
-    assert "20 % of the 4946 clips" in whole
-    assert "is 989, and 3374 is 20 % of 16870" in whole
-    assert "963 correct test clips of sad, where there are 1002 in all and 200 in 20 %" in whole
-    assert "come to 3030" in whole
-    assert "3031 (0.89834), 2873 (0.85151), 2931 (0.8687)" in whole
+    text = " ".join(faults(found))
+    assert "3374 test clips are implied" in text
+    assert "20 % of the 4946 clips" in text
+    assert "is 989, and 3374 is 20 % of 16870" in text
+    assert "963 correct test clips of sad, where there are 1002 in all and 200 in 20 %" in text
+    assert "come to 3030" in text
+    assert "3031 (0.89834), 2873 (0.85151), 2931 (0.8687)" in text
     assert "Following feature selection" in faults(found, "L10")[0]
 
 
 def test_satvik() -> None:
     found = findings("satvik")
-    whole = " ".join(faults(found))
+    text = " ".join(faults(found))
     assert (
         "2267 test clips are printed; 15 % of the 1440 clips of ravdess (full-AV, speech) is 216 "
-        "(432 of the 2880 that are stated)" in whole
+        "(432 of the 2880 that are stated)" in text
     )
     assert (
         "334 test clips of neutral, where there are 96 in all (192 with the silent renderings)"
-        in whole
+        in text
     )
-    assert "neutral 0.88, by the matrix 0.970" in whole
+    assert "neutral 0.88, by the matrix 0.970" in text
     assert [one.severity for one in found if one.detail.startswith("2195 of 2267 is 96.82 %")] == [
         Severity.HELD
     ]

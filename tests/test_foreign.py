@@ -123,7 +123,7 @@ def test_files_of_one_side_each_are_one_split(tmp_path: Path) -> None:
     )
 
 
-def test_ids_that_restart_in_each_split_are_told_apart(tmp_path: Path) -> None:
+def test_ids_that_restart_in_each_split_are_distinguished(tmp_path: Path) -> None:
     path = write(
         tmp_path / "t.csv",
         "Dialogue_ID,Utterance_ID,split,Speaker\n0,0,train,Joey\n0,0,dev,Rachel\n0,0,test,Joey\n",
@@ -305,7 +305,8 @@ def test_one_broken_line_in_a_long_table_is_found(tmp_path: Path) -> None:
 
 def test_random_bytes_are_never_a_traceback(tmp_path: Path) -> None:
     draw = random.Random(0)
-    good = f"clip,split,start,end,episode\n{_A},train,0,1,1\n{_B},test,0,1,1\n{_C},valid,3,4,1\n".encode()
+    rows = f"{_A},train,0,1,1\n{_B},test,0,1,1\n{_C},valid,3,4,1\n"
+    good = f"clip,split,start,end,episode\n{rows}".encode()
     for number in range(300):
         data = bytearray(good)
         for _ in range(draw.randint(1, 4)):

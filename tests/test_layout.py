@@ -2,12 +2,13 @@
 
 import ast
 import importlib.metadata
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import manifests.audit
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("manifests", "extractors", "stores", "flows")
@@ -73,18 +74,28 @@ def test_manifests_reach_no_media_library() -> None:
     ] == []
 
 
-def test_the_audit_is_entered_by_its_door_alone() -> None:
+def test_the_audit_is_entered_by_its_public_door_alone() -> None:
     audit = ROOT / "manifests" / "audit"
-    outside = [
+    others = [
         path
         for folder in (*ROOMS, "examples", "benchmarks")
         for path in sorted((ROOT / folder).rglob("*.py"))
         if not path.is_relative_to(audit)
     ]
+    imports = [
+        (str(path), node)
+        for path in others
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("manifests.audit")
+    ]
     assert [
-        (str(path), found)
-        for path in outside
-        for found in re.findall(r"(?:from|import) (manifests\.audit\.\w+)", path.read_text("utf-8"))
+        (path, node.module)
+        for path, node in imports
+        if node.module != "manifests.audits"
+        and not (
+            node.module == "manifests.audit"
+            and {alias.name for alias in node.names} <= set(manifests.audit.__all__)
+        )
     ] == []
 
 

@@ -377,7 +377,7 @@ def test_the_published_tables_give_the_published_counts(
     }
 
 
-def test_no_line_of_the_published_tables_is_lost(
+def test_no_line_of_the_published_tables_is_left_out(
     published: dict[str, list[MeldTurn]], tmp_path: Path
 ) -> None:
     for split in SPLITS:

@@ -95,9 +95,11 @@ def _findings(paper: Paper) -> Iterator[Finding]:
     for claim in paper.claims:
         _check_claim(claim)
         for name, (rule, check) in PAPER_CHECKS.items():
-            for seen in check(claim):
-                severity = (seen.severity or Severity.ERROR) if seen.count else Severity.HELD
-                placed = replace(seen, what=f"{claim.where}: {seen.what or name}")
+            for observation in check(claim):
+                severity = (
+                    (observation.severity or Severity.ERROR) if observation.count else Severity.HELD
+                )
+                placed = replace(observation, what=f"{claim.where}: {observation.what or name}")
                 yield finding_of(rule, severity, paper.name, ALL_FOLDS, placed)
         for step in claim.steps:
             rule, severity, why = STEPS[step]
@@ -124,19 +126,19 @@ def _check_claim(claim: Claim) -> None:
 def _odds(claim: Claim) -> str:
     """How many subjects a random split can be expected to keep out of the training: sum of share **
     clips of each."""
-    holds, share = claim.population, claim.share
-    if not share or not share.value or not holds.subjects:
+    supply, share = claim.population, claim.share
+    if not share or not share.value or not supply.subjects:
         return ""
-    mean = holds.clips / holds.subjects
-    if holds.cells is not None:
-        clips = holds.cells.sum(axis=1).tolist()
-    elif holds.subjects_are_people:
-        clips = [mean] * holds.subjects
+    mean = supply.clips / supply.subjects
+    if supply.cells is not None:
+        clips = supply.cells.sum(axis=1).tolist()
+    elif supply.subjects_are_people:
+        clips = [mean] * supply.subjects
     else:
         return ""
     expected = sum(share.value**count for count in clips)
     alone = "fewer than one in a billion" if expected < 1e-9 else f"{expected:.2g}"
     return (
-        f"; of {holds.subjects} subjects with about {mean:.0f} clips each, {alone} can be expected "
-        "to be in the test alone"
+        f"; of {supply.subjects} subjects with about {mean:.0f} clips each, {alone} can be "
+        "expected to be in the test alone"
     )

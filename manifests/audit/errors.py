@@ -19,7 +19,7 @@ class WrongForeignTable(ValueError):
             path: The table's file.
             line: Line of the file; of a Parquet table the row, from 1.
             what: What is wrong there, and what was expected.
-            place: The column or character in words; None for the whole line.
+            place: The column or character in words; None for the line as such.
 
         Returns:
             The error, to be raised.

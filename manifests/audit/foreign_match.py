@@ -164,7 +164,7 @@ def _identify(
     for code, value in enumerate(names.values):
         known = _identify_one(owner, str(value))
         if known is None:
-            raise _stranger(lines, names.row_of(code), owner, corpora)
+            raise _unidentified(lines, names.row_of(code), owner, corpora)
         for facts in known:
             for name, fact in vars(facts).items():
                 columns[name].add(fact)
@@ -181,7 +181,7 @@ def _restarts(owner: Corpus, name: str) -> bool:
     return train is not None and test is not None and train.clip_id != test.clip_id
 
 
-def _stranger(
+def _unidentified(
     lines: ForeignLines, row: int, owner: Corpus, corpora: Mapping[str, Corpus]
 ) -> WrongForeignTable:
     name = str(lines.name.values[lines.name.codes[row]])

@@ -261,8 +261,8 @@ def seconds(cell: str) -> float | None:
     """
     clock = _CLOCK.fullmatch(cell)
     if clock:
-        hours, minutes, whole, millis = (int(part or 0) for part in clock.groups())
-        return (((hours * 60 + minutes) * 60 + whole) * 1000 + millis) / 1000
+        hours, minutes, full, millis = (int(part or 0) for part in clock.groups())
+        return (((hours * 60 + minutes) * 60 + full) * 1000 + millis) / 1000
     try:
         value = float(cell)
     except ValueError:

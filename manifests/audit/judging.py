@@ -129,12 +129,12 @@ def _judge(rule: str, view: FoldView) -> tuple[list[Finding], tuple[bool, str]]:
     findings: list[Finding] = []
     reasons: list[str] = []
     judged = False
-    for seen in RULES[rule].check(view):
-        if isinstance(seen, NotJudged):
-            reasons.append(seen.why)
-        elif seen.count:
-            severity = severity_of(rule, seen, view.listing.corpora)
-            findings.append(finding_of(rule, severity, view.scheme, view.fold, seen))
+    for observation in RULES[rule].check(view):
+        if isinstance(observation, NotJudged):
+            reasons.append(observation.why)
+        elif observation.count:
+            severity = severity_of(rule, observation, view.listing.corpora)
+            findings.append(finding_of(rule, severity, view.scheme, view.fold, observation))
         else:
             judged = True
     return findings, (judged, "; ".join(reasons))
@@ -142,11 +142,11 @@ def _judge(rule: str, view: FoldView) -> tuple[list[Finding], tuple[bool, str]]:
 
 def _without_fault(rule: str, scheme: str, verdicts: list[tuple[bool, str]], folds: int) -> Finding:
     """What is said of the folds of a scheme in which a rule found nothing."""
-    held = sum(judged for judged, _ in verdicts)
+    judged_folds = sum(judged for judged, _ in verdicts)
     why = next((why for _, why in verdicts if why), "")
     severity, detail = Severity.NOT_JUDGED, f"not judged: {why}"
-    if held:
-        where = f" in {held} of {folds} folds" if folds > 1 else ""
+    if judged_folds:
+        where = f" in {judged_folds} of {folds} folds" if folds > 1 else ""
         partly = f"; in part not judged: {why}" if why else ""
         severity = Severity.HELD
         detail = f"nothing found{where} ({RULES[rule].title}){partly}"

@@ -57,8 +57,8 @@ def impossible_counts(view: FoldView) -> Observations:
         One observation for the fold and one for each class; its count is the number of rows beyond
         what there is.
     """
-    holds = populations().get(view.corpora)
-    if holds is None:
+    supply = populations().get(view.corpora)
+    if supply is None:
         yield NotJudged(f"how many files {view.corpora} should have is not known")
         return
     if view.is_part.any():
@@ -66,17 +66,17 @@ def impossible_counts(view: FoldView) -> Observations:
         return
     rows = len(view.role)
     renderings = "all renderings taken together"
-    detail = f"{rows} rows in this fold; {holds.corpus} has {holds.files} files, {renderings}"
-    yield Observation("rows", max(0, rows - holds.files), detail)
+    detail = f"{rows} rows in this fold; {supply.corpus} has {supply.files} files, {renderings}"
+    yield Observation("rows", max(0, rows - supply.files), detail)
     label = view.names("label")
     if label is None:
         return
     counts = np.bincount(label.codes[label.codes >= 0], minlength=len(label.values))
     for value, count in zip(label.values.tolist(), counts.tolist(), strict=True):
-        most = holds.files_of(value)
+        most = supply.files_of(value)
         if most is not None:
             detail = (
-                f"{count} rows are labelled {value}; {holds.corpus} has {most} such files, "
+                f"{count} rows are labelled {value}; {supply.corpus} has {most} such files, "
                 f"{renderings}"
             )
             yield Observation(f"label {value}", max(0, count - most), detail)

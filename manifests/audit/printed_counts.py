@@ -60,13 +60,13 @@ def subjects_supply(claim: Claim) -> Iterator[Observation]:
     Yields:
         One observation; its count is the number of clips too many.
     """
-    holds, subjects = claim.population, claim.test_subjects
-    if subjects is None or not claim.counts or holds.cells is None:
+    supply, subjects = claim.population, claim.test_subjects
+    if subjects is None or not claim.counts or supply.cells is None:
         return
     total, over, excess = _excess(claim, subjects)
     detail = (
         f"{total} test clips are printed; {subjects} subjects of {_part(claim)} have at most "
-        f"{holds.most(subjects)}"
+        f"{supply.most(subjects)}"
     )
     for label, (count, bound) in over.items():
         detail += f"; {label} {count}, at most {bound}"
@@ -98,18 +98,18 @@ def random_draw(claim: Claim) -> Iterator[Observation]:
     Yields:
         One observation where it is so; its count is the size of the test.
     """
-    holds, subjects = claim.population, claim.test_subjects
-    if subjects is None or holds.cells is None or set(claim.counts) != set(holds.classes):
+    supply, subjects = claim.population, claim.test_subjects
+    if subjects is None or supply.cells is None or set(claim.counts) != set(supply.classes):
         return
     total, _, excess = _excess(claim, subjects)
-    share = claim.share.value if claim.share else total / holds.clips
-    expected = {label: share * count for label, count in holds.classes.items()}
+    share = claim.share.value if claim.share else total / supply.clips
+    expected = {label: share * count for label, count in supply.classes.items()}
     if not excess or any(abs(claim.counts[label] - clips) > 1 for label, clips in expected.items()):
         return
     wanted = ", ".join(
         f"{label} {claim.counts[label]} ({clips:.1f})" for label, clips in expected.items()
     )
-    draw = f"a stratified random {100 * share:.3g} % of all {holds.clips} clips"
+    draw = f"a stratified random {100 * share:.3g} % of all {supply.clips} clips"
     detail = (
         f"the test is said to be {subjects} subjects; {draw} gives its counts "
         f"within one clip of each class: {wanted}"
@@ -128,7 +128,7 @@ def share_supplies(claim: Claim) -> Iterator[Observation]:
     """
     if claim.test_subjects is not None or claim.share is None:
         return
-    share, holds = claim.share, claim.population
+    share, supply = claim.share, claim.population
     if claim.counts:
         size, how = sum(claim.counts.values()), "are printed"
     elif claim.correct and claim.accuracies and claim.nearest_size is not None:
@@ -136,12 +136,12 @@ def share_supplies(claim: Claim) -> Iterator[Observation]:
         how = f"are implied by the accuracies {', '.join(claim.accuracies)}"
     else:
         return
-    expected = share.value * holds.clips
+    expected = share.value * supply.clips
     stated = ""
-    if claim.clips not in (None, holds.clips):
+    if claim.clips not in (None, supply.clips):
         stated = f" ({share.value * claim.clips:.0f} of the {claim.clips} that are stated)"
     detail = (
-        f"{size} test clips {how}; {share.text} of the {holds.clips} clips of {_part(claim)} "
+        f"{size} test clips {how}; {share.text} of the {supply.clips} clips of {_part(claim)} "
         f"is {expected:.0f}{stated}, and {size} is {share.text} of {size / share.value:.0f}"
     )
     apart = abs(size - expected)
@@ -162,13 +162,13 @@ def classes_supply(claim: Claim) -> Iterator[Observation]:
     printed = claim.counts or claim.labelled(claim.correct)
     if not printed or claim.test_subjects is not None:
         return
-    holds = claim.population
+    supply = claim.population
     share = claim.share.value if claim.share else 1.0
-    bounds = {label: share * holds.classes[label] for label in printed}
+    bounds = {label: share * supply.classes[label] for label in printed}
     over = {label: count for label, count in printed.items() if count > bounds[label] * 1.1 + 1}
     kind = "test clips" if claim.counts else "correct test clips"
     parts = [
-        f"{count} {kind} of {label}, where there are {holds.classes[label]} in "
+        f"{count} {kind} of {label}, where there are {supply.classes[label]} in "
         f"all{_with_silent(claim, label)} "
         f"and {bounds[label]:.0f} in {100 * share:.3g} %"
         for label, count in over.items()

@@ -209,7 +209,7 @@ def _shared_apart(view: FoldView, unit: str, how: str, many: str) -> Observation
 
 
 def _parts_across(view: FoldView, part: str, how: str, otherwise: str) -> Observations:
-    """Clips whose parts lie on two sides, `part` being the column that tells them apart."""
+    """Clips whose parts lie on two sides, `part` being the column that distinguishes them."""
     marked = view.has(part)
     if not marked.any():
         yield Observation("clips", 0, otherwise)

@@ -183,7 +183,7 @@ def refused(corpus: str, file: MediaFile, reason: Reason, detail: str) -> Found:
         detail: The same in a sentence.
 
     Returns:
-        A refused clip. Its id is the whole path, suffix included, so that it meets no clip's id.
+        A refused clip. Its id is the full path, suffix included, so that it meets no clip's id.
     """
     clip_id = f"{corpus}/{file.path}"
     clip = clip_of(Identity(clip_id, None, None, clip_id), corpus, file.path)

@@ -115,7 +115,7 @@ class Folder(Corpus):
 
 
 def _ids(files: Sequence[MediaFile]) -> dict[str, str]:
-    """Path -> id, unique: the path without suffix, or the whole path where another file would have
+    """Path -> id, unique: the path without suffix, or the full path where another file would have
     the same id."""
     paths = {file.path for file in files}
     count = Counter(file.without_suffix for file in files)

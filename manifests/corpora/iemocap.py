@@ -116,7 +116,7 @@ class Iemocap(Corpus):
         for file in same:
             if file.fault:
                 yield refused(self.name, file, *file.fault)
-            elif kind == _STRANGE:
+            elif kind == _UNKNOWN:
                 detail = (
                     f"the name is {file.path!r}; expected a dialogue (Ses01F_impro01.avi) or "
                     "the sound of a turn (Ses01F_impro01_F000.wav)"
@@ -181,14 +181,14 @@ class Iemocap(Corpus):
                 yield refused(self.name, file, Reason.UNKNOWN_NAME, detail)
 
 
-_VIDEO, _SOUND, _SENTENCE, _STRANGE = "dialogue video", "dialogue sound", "sentence", "strange"
+_VIDEO, _SOUND, _SENTENCE, _UNKNOWN = "dialogue video", "dialogue sound", "sentence", "unknown"
 
 
 def _kind(file: MediaFile) -> str:
     audio = file.suffix in AUDIO_SUFFIXES
     if re.fullmatch(DIALOGUE, file.stem):
         return _SOUND if audio else _VIDEO
-    return _SENTENCE if audio and parse(file.stem) else _STRANGE
+    return _SENTENCE if audio and parse(file.stem) else _UNKNOWN
 
 
 def _evaluations(root: Path) -> dict[str, Path]:

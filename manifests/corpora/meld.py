@@ -76,7 +76,7 @@ class Meld(Corpus):
         """
         files: dict[str, dict[str, list[MediaFile]]] = {}
         for file in list_media(root, self.name):
-            why = file.fault or _strange(file)
+            why = file.fault or _name_fault(file)
             if why:
                 yield refused(self.name, file, *why)
             else:
@@ -156,7 +156,7 @@ def _split_of(path: str) -> str | None:
     )
 
 
-def _strange(file: MediaFile) -> tuple[Reason, str] | None:
+def _name_fault(file: MediaFile) -> tuple[Reason, str] | None:
     """Why the file's name is none of the corpus."""
     if not re.fullmatch(STEM, file.stem):
         return (

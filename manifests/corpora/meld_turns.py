@@ -196,10 +196,10 @@ def _turn(path: Path, line: int, cells: Mapping[str, str], split: str) -> MeldTu
                 f"has {cells[column]!r} in the column {column}; expected a time such as "
                 "00:16:16,059",
             )
-        hours, minutes, whole, millis = (int(part) for part in match.groups())
-        # What follows the comma counts milliseconds: in three lines its leading zeros are lost
+        hours, minutes, full, millis = (int(part) for part in match.groups())
+        # What follows the comma counts milliseconds: in three lines its leading zeros are missing
         # (00:06:47,28).
-        return (((hours * 60 + minutes) * 60 + whole) * 1000 + millis) / 1000
+        return (((hours * 60 + minutes) * 60 + full) * 1000 + millis) / 1000
 
     start_s, end_s = seconds("StartTime"), seconds("EndTime")
     if end_s < start_s:

@@ -1,7 +1,7 @@
 """RAVDESS: the Ryerson Audio-Visual Database of Emotional Speech and Song.
 
 Livingstone S. R., Russo F. A. (2018), PLoS ONE 13(5): e0196391; files: Zenodo 1188976. A file's
-name is its whole description:
+name describes it fully:
 
     01-02-05-02-01-02-12.mp4
     |  |  |  |  |  |  actor 01 to 24; odd numbers are men, even numbers women

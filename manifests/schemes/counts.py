@@ -64,13 +64,13 @@ class GroupCounts:
 
     @cached_property
     def scaled(self) -> Floats:
-        """(group, column) such that the squares of what a part holds over its share sum to its mean
+        """(group, column) such that the squares of what a part has over its share sum to its mean
         squared deviation."""
         return np.asarray(self.values / self.totals * np.sqrt(self.weights))
 
     @cached_property
     def present(self) -> Ints:
-        """(group, column) 1 where the group holds any; columns that every group holds come to one:
+        """(group, column) 1 where the group has any; columns that every group has come to one:
         a part without groups."""
         counted = [not kind.startswith(_MIXTURE) for kind in self.kinds]
         present = self.values[:, counted] > 0
