@@ -7,8 +7,10 @@ from manifests.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip as its corpus names it; the stream facts at the end are None until the file has been
-    probed."""
+    """A clip as its corpus names it.
+
+    The stream facts at the end are None until the file has been probed.
+    """
 
     clip_id: str
     """`corpus/stem`, made once by the corpus module and never parsed again."""

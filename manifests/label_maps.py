@@ -1,5 +1,7 @@
-"""Label maps: what a label space is, and labels brought into one. The spaces that there are stand
-in `manifests.label_spaces`."""
+"""Label maps: what a label space is, and labels brought into one.
+
+The spaces that there are stand in `manifests.label_spaces`.
+"""
 
 import hashlib
 import json

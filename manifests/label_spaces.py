@@ -25,8 +25,7 @@ _MEANING = {
 
 
 def _shared(name: str, words: tuple[str, ...], schemes: Iterable[str]) -> LabelSpace:
-    """Some of the words that corpora share, read from some of their schemes; all others are
-    dropped."""
+    """Some of the words that corpora share, read from some of their schemes; others are dropped."""
     sources = {
         scheme: {
             value: word if word in words else DROPPED for value, word in _MEANING[scheme].items()

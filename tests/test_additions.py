@@ -18,7 +18,7 @@ import manifests.schemes.catalog
 from flows.building.plan import write_folds
 from manifests.audit import RULES, Listing, audit, match_foreign, read_foreign
 from manifests.audit.fold_view import FoldView
-from manifests.audit.observations import Observation, Observations, Rule
+from manifests.audit.observations import Judgement, Observation, Rule
 from manifests.audit.populations import population
 from manifests.audits import Finding, Severity
 from manifests.corpora.base import INTENDED, Corpus, Found, Identity, clip_of, file_name, refused
@@ -156,7 +156,7 @@ def test_its_names_its_counts_and_its_severities_are_the_audits(
 def test_a_rule_of_one_function_and_one_line_is_judged_in_every_fold(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def odd_test(view: FoldView) -> Observations:
+    def odd_test(view: FoldView) -> Iterator[Judgement]:
         size = view.sizes[view.judged]
         yield Observation("clips", size % 2, f"the test has {size} clips, an odd number")
 

@@ -133,7 +133,7 @@ def test_a_table_of_more_rows_than_one_step_is_checked_hashed_and_written_as_one
     pq.write_table(
         full.replace_schema_metadata(metadata), sink, compression="zstd", row_group_size=10
     )
-    monkeypatch.setattr("manifests.table._STEP", 10)
+    monkeypatch.setattr("manifests.table_parts.STEP", 10)
     path = write(tmp_path / "t.parquet", full)
     assert LABELS.rows(LABELS.read_compact(path)) == rows
     for table in (full, LABELS.compact(full)):

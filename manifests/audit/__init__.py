@@ -1,5 +1,7 @@
-"""The audit: everything that judges a split. What other packages use of it is named here, its one
-public door; the table of its findings is `manifests.audits`."""
+"""The audit: everything that judges a split, behind one public door.
+
+What other packages use of it is named here; the table of its findings is `manifests.audits`.
+"""
 
 from manifests.audit.arithmetic import audit_paper
 from manifests.audit.catalog import RULES

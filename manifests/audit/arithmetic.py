@@ -1,5 +1,4 @@
-"""The arithmetic audit: can the counts that a paper prints arise from the corpus and the split that
-it describes?
+"""The arithmetic audit: can a paper's printed counts arise from the corpus and split it describes?
 
 It needs no data, only printed numbers. What it says is about numbers, never about intent: "the
 printed counts are inconsistent with the described split" has many causes, of which most are a
@@ -124,8 +123,10 @@ def _check_claim(claim: Claim) -> None:
 
 
 def _odds(claim: Claim) -> str:
-    """How many subjects a random split can be expected to keep out of the training: sum of share **
-    clips of each."""
+    """How many subjects a random split over clips can be expected to keep out of the training.
+
+    The sum of share ** clips over subjects.
+    """
     supply, share = claim.population, claim.share
     if not share or not share.value or not supply.subjects:
         return ""

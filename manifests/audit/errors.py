@@ -4,8 +4,7 @@ from pathlib import Path
 
 
 class NothingToAudit(ValueError):
-    """What was given is no store, table or paper, or has no folds; the message says what is
-    expected."""
+    """What was given is no store, table or paper, or has no folds; the message says which."""
 
 
 class WrongForeignTable(ValueError):
@@ -29,5 +28,7 @@ class WrongForeignTable(ValueError):
 
 
 class WrongPaper(ValueError):
-    """A paper's numbers cannot be audited as they are written; the message says which and what was
-    expected."""
+    """A paper's numbers cannot be audited as they are written.
+
+    The message says which, and what was expected.
+    """

@@ -1,12 +1,14 @@
 """Rules on what was fitted or chosen by which clips: L10 and L11."""
 
+from collections.abc import Iterator
+
 from manifests.audit.fold_view import FoldView
 from manifests.audit.listing import ROLES, TEST, VALID, Fit
-from manifests.audit.observations import NotJudged, Observation, Observations
+from manifests.audit.observations import Judgement, NotJudged, Observation
 from manifests.audits import Severity
 
 
-def fitted_state(view: FoldView) -> Observations:
+def fitted_state(view: FoldView) -> Iterator[Judgement]:
     """L10: scaling, selection, padding, encoders and backbones are fitted on training clips alone.
 
     Args:
@@ -49,7 +51,7 @@ def _fitted_on(view: FoldView, fit: Fit) -> Observation:
     return Observation(f"fitted {fit.feature}", len(set(wrong)), detail, tuple(wrong[:5]))
 
 
-def selection(view: FoldView) -> Observations:
+def selection(view: FoldView) -> Iterator[Judgement]:
     """L11: choosing the best epoch by the test reports the luck of the choice.
 
     Args:

@@ -40,14 +40,15 @@ class FoldView:
 
     @cached_property
     def judged(self) -> int:
-        """The side that results are reported on: the test, or the validation where there is no
-        test."""
+        """The side that results are reported on: the test or, without one, the validation."""
         return TEST if self.sizes[TEST] else VALID
 
     @cached_property
     def pairs(self) -> list[tuple[int, int]]:
-        """(side that teaches, side that is measured) for all sides that have rows; the first pair
-        is the one that results rest on."""
+        """(side that teaches, side that is measured) for all sides that have rows.
+
+        The first pair is the one that results rest on.
+        """
         pairs = [(TRAIN, self.judged)]
         if self.sizes[VALID] and self.sizes[TEST]:
             pairs += [(TRAIN, VALID), (VALID, TEST)]

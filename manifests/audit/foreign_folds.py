@@ -1,5 +1,7 @@
-"""Folds as a foreign table gives them: by a column for the side, with or without the fold's number,
-or by parts."""
+"""Folds as a foreign table gives them, by a column for the side or by parts.
+
+A column for the side may have another beside it for the number of the fold.
+"""
 
 import re
 from collections.abc import Iterator
@@ -106,8 +108,7 @@ def _refuse_one_side(lines: ForeignLines, rows: Ints, role: NDArray[np.int8]) ->
 def _refuse_two_roles(
     lines: ForeignLines, names: NameColumn, rows: Ints, role: NDArray[np.int8]
 ) -> None:
-    """The same name on two sides of one table is a mistake in the table, unless its lines are
-    windows or copies of clips."""
+    """Refuses a name on two sides of one table, unless lines are windows or copies of clips."""
     if len(lines.tables) > 1 or lines.has("window") or lines.has("origin"):
         return
     codes = names.codes[rows].astype(np.int64)

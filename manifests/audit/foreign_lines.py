@@ -1,5 +1,4 @@
-"""The lines of one foreign table or several, one after the other: names, sides, numbers and flags,
-each checked as it is read."""
+"""The lines of one foreign table or several, one after the other, each checked as it is read."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -1,5 +1,4 @@
-"""Foreign tables, matched to a corpus: whose clip each line is, on which side of which fold it
-lies, and all else that is known of it."""
+"""Foreign tables matched to a corpus: whose clip each line is, and what is known of it."""
 
 import re
 from array import array
@@ -151,8 +150,7 @@ class _Factorizer:
 def _identify(
     lines: ForeignLines, owner: Corpus, corpora: Mapping[str, Corpus]
 ) -> tuple[NameColumn, dict[str, NameColumn]]:
-    """(names, completed by their split where ids restart in each; field of Identity -> column),
-    `window` and `copy` among the fields."""
+    """(names, with their split where ids restart; field of Identity, window, copy -> column)"""
     names = lines.name
     if owner is FOLDER:
         ids = [f"folder/{str(value).removeprefix('folder/')}" for value in names.values]

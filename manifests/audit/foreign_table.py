@@ -223,8 +223,7 @@ def _csv_fault(path: Path, delimiter: str, names: Sequence[str]) -> WrongForeign
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line on which it begins, cells) of every row that is not empty, the header being the first.
-    WrongForeignTable for broken quotes."""
+    """(line on which it begins, cells) of every row that is not empty, the header first."""
     begins = 1
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)

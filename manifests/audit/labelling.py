@@ -1,17 +1,19 @@
 """Rules on labels, and on how many clips of a class or a sex there are: L13, L15 and L16."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.audit.fold_view import Bools, FoldView
 from manifests.audit.listing import ROLES, TEST, TRAIN, VALID
-from manifests.audit.observations import NotJudged, Observation, Observations
+from manifests.audit.observations import Judgement, NotJudged, Observation
 from manifests.audit.populations import populations
 from manifests.audit.sharing import HASHES
 from manifests.audits import Severity
 
 
-def label_conflicts(view: FoldView) -> Observations:
+def label_conflicts(view: FoldView) -> Iterator[Judgement]:
     """L13: of byte-identical clips with different labels, all but one label are wrong.
 
     Args:
@@ -47,7 +49,7 @@ def _conflicts(
     return Observation(unit, len(torn), detail, view.clips(rows))
 
 
-def impossible_counts(view: FoldView) -> Observations:
+def impossible_counts(view: FoldView) -> Iterator[Judgement]:
     """L15: more rows of a class, or in all, than the corpus has files.
 
     Args:
@@ -82,9 +84,11 @@ def impossible_counts(view: FoldView) -> Observations:
             yield Observation(f"label {value}", max(0, count - most), detail)
 
 
-def class_and_sex(view: FoldView) -> Observations:
-    """L16: a class without a training clip cannot be learnt, one without a test clip is not tested;
-    results on one sex are of that sex.
+def class_and_sex(view: FoldView) -> Iterator[Judgement]:
+    """L16: every class has clips to learn from and to test, and neither side is of one sex.
+
+    A class without a training clip cannot be learnt, one without a test clip is not tested; results
+    on one sex are of that sex.
 
     Args:
         view: One fold.
@@ -117,9 +121,8 @@ def _stored(view: FoldView) -> dict[str, bytes]:
     return {" or ".join(features): clips for clips, features in alike.items()}
 
 
-def _empty_classes(view: FoldView, among: str, mask: Bools) -> Observations:
-    """Classes that a side lacks among the clips in `mask`; with a mask, only those that it has
-    otherwise."""
+def _empty_classes(view: FoldView, among: str, mask: Bools) -> Iterator[Judgement]:
+    """Classes that a side lacks among the clips in `mask`, though it has them otherwise."""
     everywhere = _on_some_side(view, "label")
     for side in (TRAIN, view.judged):
         had = everywhere if mask.all() else view.counts("label", side) > 0
@@ -132,7 +135,7 @@ def _empty_classes(view: FoldView, among: str, mask: Bools) -> Observations:
         yield Observation(f"classes in {ROLES[side]}{among}", len(empty), detail, names)
 
 
-def _one_sex(view: FoldView) -> Observations:
+def _one_sex(view: FoldView) -> Iterator[Judgement]:
     everywhere = _on_some_side(view, "sex")
     for side in (TRAIN, view.judged):
         present = view.counts("sex", side) > 0

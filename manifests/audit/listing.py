@@ -1,5 +1,4 @@
-"""What an audit looks at: clips with what is known of them, and on which side of which fold each
-lies.
+"""What an audit looks at: clips with what is known of them, and the side of each in each fold.
 
 A listing holds one row for each line of a table, or for each clip of a store.
 """
@@ -98,8 +97,10 @@ class Listing:
 
     @cached_property
     def overlaps(self) -> RowOverlaps | None:
-        """Found once for all folds; None where nothing says the recording, the start or the end of
-        a clip."""
+        """Clips that show the same stretch of a recording, found once for all folds.
+
+        None where nothing says the recording, the start or the end of a clip.
+        """
         units = [unit for unit in ("episode", "dialogue") if unit in self.names]
         start_s, end_s = self.numbers.get("start_s"), self.numbers.get("end_s")
         if not units or start_s is None or end_s is None:

@@ -1,5 +1,7 @@
-"""Columns of names, factorised once, so that every rule is a few counts over whole numbers, however
-long the table is."""
+"""Columns of names, factorised once.
+
+So every rule is a few counts over whole numbers, however long the table is.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from manifests.audit.fold_view import Bools, FoldView, Ints, between
 from manifests.audit.listing import ROLES, NearPairs
-from manifests.audit.observations import NotJudged, Observation, Observations
+from manifests.audit.observations import Judgement, NotJudged, Observation
 
 _HOW = {"sound": "sound", "face": "show a face that moves"}
 _NO_FINGERPRINTS = (
@@ -17,9 +17,8 @@ _JUDGED_BY_OTHERS = ("take", "sha256", "pcm", "frames")
 """Renderings of one take are L3's, and exact copies are L4's."""
 
 
-def near_duplicates(view: FoldView) -> Observations:
-    """L5: one recording under two clip ids: encoded again, louder, resized, or cut a little
-    differently.
+def near_duplicates(view: FoldView) -> Iterator[Judgement]:
+    """L5: one recording under two clip ids: encoded again, louder, resized, or cut differently.
 
     Args:
         view: One fold.

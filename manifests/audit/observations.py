@@ -32,7 +32,7 @@ class NotJudged:
     why: str
 
 
-Observations = Iterator[Observation | NotJudged]
+Judgement = Observation | NotJudged
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Rule:
 
     title: str
     """What a finding of this rule is, in words."""
-    check: Callable[[FoldView], Observations]
+    check: Callable[[FoldView], Iterator[Judgement]]
     """Judges one fold."""
     severity: Severity
     """Of a finding, unless the finding has its own or the corpus another."""

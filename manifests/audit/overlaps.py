@@ -132,8 +132,7 @@ def overlapping(spans: Iterable[TimelineSpan], over: float = 0.5) -> list[Overla
 
 
 def _touching(spans: Iterable[TimelineSpan]) -> Iterator[tuple[TimelineSpan, TimelineSpan]]:
-    """Pairs that share some time. `open_spans` is a heap by end: the spans of the timeline that run
-    on."""
+    """Pairs that share some time; `open_spans` is a heap, by end, of the spans that run on."""
     timeline: str | None = None
     open_spans: list[tuple[float, int, TimelineSpan]] = []
     for number, span in enumerate(

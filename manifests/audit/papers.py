@@ -21,8 +21,10 @@ MOST_CLIPS = 20000
 
 @dataclass(frozen=True)
 class PrintedShare:
-    """A share as it was printed, such as `94.89 %` or `0.89834`: what it stands for lies within
-    half a unit of its last digit."""
+    """A share as it was printed, such as `94.89 %` or `0.89834`.
+
+    What it stands for lies within half a unit of its last digit.
+    """
 
     text: str
     value: float
@@ -84,8 +86,10 @@ class PrintedShare:
 
 @dataclass(frozen=True)
 class Claim:
-    """What one passage or table says. Each field is a printed fact; leave out what is not
-    printed."""
+    """What one passage or table says.
+
+    Each field is a printed fact; leave out what is not printed.
+    """
 
     where: str
     """Table, figure or section."""
@@ -185,8 +189,11 @@ class Claim:
 
     @cached_property
     def nearest_size(self) -> int | None:
-        """The size of the test nearest to correct / accuracy at which every printed accuracy is a
-        whole number of clips; None where no size up to MOST_CLIPS is."""
+        """The size of the test that is nearest to correct / accuracy and that all accuracies allow.
+
+        At it every printed accuracy is a whole number of clips; None where no size up to MOST_CLIPS
+        is so.
+        """
         near = sum(self.correct.values()) / PrintedShare.parse(self.accuracies[0]).value
         sizes = np.arange(1, MOST_CLIPS + 1)
         possible = np.ones(len(sizes), np.bool_)

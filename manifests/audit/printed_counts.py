@@ -1,5 +1,4 @@
-"""Checks on the clips that a paper says it used and tested: can the corpus, and the described split
-of it, supply them?"""
+"""Checks on the clips that a paper says it used and tested: can the described split supply them?"""
 
 from collections.abc import Iterator
 
@@ -86,8 +85,9 @@ def _excess(claim: Claim, subjects: int) -> tuple[int, dict[str, tuple[int, int]
 
 
 def random_draw(claim: Claim) -> Iterator[Observation]:
-    """A test that its subjects cannot supply and that is, class by class, what a stratified random
-    draw over clips gives.
+    """A test that its subjects cannot supply is what a stratified random draw over clips gives.
+
+    It is compared class by class.
 
     In a balanced corpus the clips of whole subjects have the same proportions, so possible counts
     say nothing of a draw.

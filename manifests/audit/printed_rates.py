@@ -11,8 +11,7 @@ _WARN = Severity.WARN
 
 
 def accuracy_arises(claim: Claim) -> Iterator[Observation]:
-    """The printed accuracy is the printed correct clips over the printed test clips, or some whole
-    number over them.
+    """The printed accuracy is the printed correct clips, or some whole number, over the test clips.
 
     Args:
         claim: One passage or table.
@@ -53,8 +52,7 @@ def accuracy_arises(claim: Claim) -> Iterator[Observation]:
 
 
 def recalls_arise(claim: Claim) -> Iterator[Observation]:
-    """Each printed recall is the matrix's; or, with a support alone, a whole number of clips, and
-    all of them make the accuracy.
+    """Each printed recall is the matrix's or, with a support alone, a whole number of clips.
 
     Args:
         claim: One passage or table.
@@ -93,8 +91,9 @@ def recalls_arise(claim: Claim) -> Iterator[Observation]:
 
 
 def mean_of_recalls(claim: Claim) -> Iterator[Observation]:
-    """Without counts: with every clip of the corpus tested once, accuracy is the mean of the
-    recalls weighed by class size.
+    """Without counts, the printed accuracy is the mean of the recalls weighed by class size.
+
+    So it is where every clip of the corpus is tested once.
 
     Args:
         claim: One passage or table.

@@ -1,11 +1,13 @@
 """Rule L14: something that has nothing to do with emotion gives the label away."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.audit.fold_view import Bools, FoldView, Ints
 from manifests.audit.listing import ROLES, TRAIN
-from manifests.audit.observations import NotJudged, Observation, Observations
+from manifests.audit.observations import Judgement, NotJudged, Observation
 
 _FAR = 0.5
 """Half of the way from chance to certainty. The length of an acted sentence gives some emotions
@@ -18,8 +20,10 @@ _FEWEST = 5
 """Clips a class, on either side, below which chance gives labels away too well."""
 
 
-def identifier_proxies(view: FoldView) -> Observations:
-    """L14: each stream fact, tenth of the lengths and sizes, and level of the folders, as a
+def identifier_proxies(view: FoldView) -> Iterator[Judgement]:
+    """L14: no fact that has nothing to do with emotion gives the label away.
+
+    Each stream fact, tenth of the lengths and sizes, and level of the folders is tried as a
     classifier: it learns on train the most likely label for each of its values, classes weighed
     alike, and is tried on the side that is judged.
 
@@ -99,8 +103,7 @@ def _one_to_one(codes: Ints, labels: Ints) -> bool:
 
 
 def _skill(codes: Ints, labels: Ints, tried: Ints, wanted: Ints) -> tuple[float, float]:
-    """(from chance 0 to certainty 1, mean recall) of the most likely label given a proxy's
-    value."""
+    """(from chance 0 to certainty 1, mean recall) of the most likely label for a proxy's value."""
     if not len(codes) or not len(tried):
         return 0.0, 0.0
     classes = int(max(labels.max(), wanted.max())) + 1

@@ -7,21 +7,24 @@ training. Where all three exist, what training and validation, or validation and
 warning: it touches how a model was chosen, not what is reported.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from manifests.audit.fold_view import Bools, FoldView, Ints, between
 from manifests.audit.listing import ROLES
 from manifests.audit.name_columns import NameColumn
-from manifests.audit.observations import NotJudged, Observation, Observations
+from manifests.audit.observations import Judgement, NotJudged, Observation
 from manifests.audits import Severity
 
 HASHES = {"sha256": "file", "pcm": "sound", "frames": "picture"}
 """Column of hashes -> what it is the hash of."""
 
 
-def shared_subjects(view: FoldView) -> Observations:
-    """L1: who speaks or is shown in training must not be tested; nor what else a group ties
-    together, where groups are more than subjects.
+def shared_subjects(view: FoldView) -> Iterator[Judgement]:
+    """L1: who speaks or is shown in training must not be tested.
+
+    Nor must what else a group ties together, where groups are more than subjects.
 
     Args:
         view: One fold.
@@ -39,9 +42,10 @@ def shared_subjects(view: FoldView) -> Observations:
         yield from _shared_unit(view, "group", "of a group that is", "groups")
 
 
-def episodes_and_sessions(view: FoldView) -> Observations:
-    """L2: what was recorded together sounds and looks alike. A shared dialogue is an error, a
-    shared session or episode a warning.
+def episodes_and_sessions(view: FoldView) -> Iterator[Judgement]:
+    """L2: what was recorded together sounds and looks alike.
+
+    A shared dialogue is an error, a shared session or episode a warning.
 
     Args:
         view: One fold.
@@ -58,7 +62,7 @@ def episodes_and_sessions(view: FoldView) -> Observations:
         yield _unknown(view, "session, dialogue or episode")
 
 
-def take_twins(view: FoldView) -> Observations:
+def take_twins(view: FoldView) -> Iterator[Judgement]:
     """L3: renderings of one performance (with sound, silent, audio alone) under several clip ids.
 
     Args:
@@ -71,7 +75,7 @@ def take_twins(view: FoldView) -> Observations:
     yield from _shared_apart(view, "take", how, "takes")
 
 
-def exact_duplicates(view: FoldView) -> Observations:
+def exact_duplicates(view: FoldView) -> Iterator[Judgement]:
     """L4: the same bytes, samples or frames under several clip ids.
 
     Args:
@@ -96,7 +100,7 @@ def exact_duplicates(view: FoldView) -> Observations:
         )
 
 
-def same_text(view: FoldView) -> Observations:
+def same_text(view: FoldView) -> Iterator[Judgement]:
     """L7: a model of words, or of the sentence's melody, has met the test's sentences.
 
     Args:
@@ -120,7 +124,7 @@ def same_text(view: FoldView) -> Observations:
     yield Observation(between(sides), rows, detail, examples)
 
 
-def windows_across(view: FoldView) -> Observations:
+def windows_across(view: FoldView) -> Iterator[Judgement]:
     """L8: neighbouring windows or frames are all but copies of each other.
 
     Args:
@@ -134,9 +138,10 @@ def windows_across(view: FoldView) -> Observations:
     yield from _parts_across(view, "window", how, "its rows are whole clips")
 
 
-def copies_across(view: FoldView) -> Observations:
-    """L9: a clip changed a little, or drawn twice, is not a new clip. Copies within the training
-    alone are no fault.
+def copies_across(view: FoldView) -> Iterator[Judgement]:
+    """L9: a clip changed a little, or drawn twice, is not a new clip.
+
+    Copies within the training alone are no fault.
 
     Args:
         view: One fold.
@@ -149,9 +154,10 @@ def copies_across(view: FoldView) -> Observations:
     yield from _parts_across(view, "copy", how, "no row is said to be a copy")
 
 
-def shared_clips(view: FoldView) -> Observations:
-    """L12: a clip that was trained on is no test. Windows and copies of one clip are judged by L8
-    and L9.
+def shared_clips(view: FoldView) -> Iterator[Judgement]:
+    """L12: a clip that was trained on is no test.
+
+    Windows and copies of one clip are judged by L8 and L9.
 
     Args:
         view: One fold.
@@ -164,9 +170,8 @@ def shared_clips(view: FoldView) -> Observations:
 
 def _shared_unit(
     view: FoldView, unit: str, how: str, many: str, severity: Severity | None = None
-) -> Observations:
-    """How many of a unit are on two sides, and the clips that they bring to the side that is
-    judged."""
+) -> Iterator[Judgement]:
+    """How many of a unit are on two sides, and the clips that they bring to the judged side."""
     if view.names(unit) is None:
         yield _unknown(view, f"the {unit} of a clip")
         return
@@ -188,9 +193,11 @@ def _shared_unit(
         )
 
 
-def _shared_apart(view: FoldView, unit: str, how: str, many: str) -> Observations:
-    """How many of a unit that ties unlike clips are on two sides; a clip that is itself on both is
-    another rule's."""
+def _shared_apart(view: FoldView, unit: str, how: str, many: str) -> Iterator[Judgement]:
+    """How many of a unit that ties unlike clips are on two sides.
+
+    A clip that is itself on both is another rule's.
+    """
     column = view.names(unit)
     if column is None:
         yield _unknown(view, f"the {unit} of a clip")
@@ -208,7 +215,7 @@ def _shared_apart(view: FoldView, unit: str, how: str, many: str) -> Observation
         )
 
 
-def _parts_across(view: FoldView, part: str, how: str, otherwise: str) -> Observations:
+def _parts_across(view: FoldView, part: str, how: str, otherwise: str) -> Iterator[Judgement]:
     """Clips whose parts lie on two sides, `part` being the column that distinguishes them."""
     marked = view.has(part)
     if not marked.any():
@@ -218,7 +225,7 @@ def _parts_across(view: FoldView, part: str, how: str, otherwise: str) -> Observ
     yield from _clips_across(view, how, of_marked & (marked | (part == "copy")))
 
 
-def _clips_across(view: FoldView, how: str, mask: Bools) -> Observations:
+def _clips_across(view: FoldView, how: str, mask: Bools) -> Iterator[Judgement]:
     """Clips on two sides, among some rows."""
     for sides in view.pairs:
         teaches, measured = sides

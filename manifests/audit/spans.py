@@ -1,15 +1,17 @@
 """Rule L6: clips that show the same stretch of one recording."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.audit.fold_view import FoldView, Ints, between
 from manifests.audit.listing import TEST, TRAIN, VALID
-from manifests.audit.observations import NotJudged, Observation, Observations
+from manifests.audit.observations import Judgement, NotJudged, Observation
 from manifests.audits import Severity
 
 
-def span_overlaps(view: FoldView) -> Observations:
+def span_overlaps(view: FoldView) -> Iterator[Judgement]:
     """L6: two clips cut from the same stretch of one recording.
 
     Args:

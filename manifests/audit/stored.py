@@ -129,8 +129,11 @@ def _near_pairs(
 
 
 def _number(clips: pa.Table, name: str) -> NDArray[np.float64]:
-    """A column of numbers. Times count in the episode, where the corpus gives them; a position in a
-    longer file counts in the dialogue."""
+    """A column of numbers.
+
+    Times count in the episode, where the corpus gives them; a position in a longer file counts in
+    the dialogue.
+    """
     values: NDArray[np.float64] = clips.column(name).cast(pa.float64()).to_numpy()
     if name not in ("start_s", "end_s"):
         return values
@@ -139,8 +142,10 @@ def _number(clips: pa.Table, name: str) -> NDArray[np.float64]:
 
 
 def _labels(labels: pa.Table, schemes: Sequence[str]) -> dict[str, str]:
-    """Clip id -> its label in its corpus's main scheme; of several votes the one with the greatest
-    weight, then the first by name."""
+    """Clip id -> its label in its corpus's main scheme.
+
+    Of several votes it is the one with the greatest weight, then the first by name.
+    """
     main = labels.filter(pc.is_in(labels.column("scheme"), pa.array(schemes, pa.string())))
     ordered = main.sort_by(
         [("clip_id", "ascending"), ("weight", "ascending"), ("value", "descending")]
@@ -164,8 +169,10 @@ def _fold_rows(folds: pa.Table, clips: pa.Table) -> Iterator[FoldRows]:
 
 
 def _stored(clips: pa.Table, index: pa.Table) -> dict[str, NDArray[np.bool_]]:
-    """`stored NAME` -> for each clip, whether the feature is there: what a trainer gets of a class
-    is less than what the folds list."""
+    """`stored NAME` -> for each clip, whether the feature is there.
+
+    What a trainer gets of a class is less than what the folds list.
+    """
     ids = clips.column("clip_id")
     there = index.filter(pc.equal(index.column("state"), State.STORED.value))
     flags = {}

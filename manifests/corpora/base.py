@@ -1,5 +1,4 @@
-"""What every corpus is: a name, its terms, what is particular to it, and a scan that lists clips by
-their file names alone."""
+"""What every corpus is: its name, its terms, what is particular to it, and a scan of its files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -25,8 +24,10 @@ BY_CORPUS = "corpus"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One clip as a scan finds it: `clip.sha256` is "" and `clip.bytes` 0 until the file is
-    read."""
+    """One clip as a scan finds it.
+
+    `clip.sha256` is "" and `clip.bytes` 0 until the file is read.
+    """
 
     clip: Clip
     labels: tuple[Label, ...]
@@ -36,8 +37,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a corpus's naming rule, and its tables where it has them, say of one name, without any
-    file: how tables of others are read."""
+    """What a corpus's naming rule, and its tables, say of one name without any file.
+
+    Tables of others are read by it.
+    """
 
     clip_id: str
     subject_id: str | None

@@ -262,8 +262,9 @@ def _labels(
 
 
 def _find(root: Path, *names: str) -> Path | None:
-    """The first file of these names in the root or, where the root is a published folder, in the
-    folder above; None without any.
+    """The first file of these names in the root; None without any.
+
+    Where the root is a published folder, the folder above is looked at as well.
 
     WrongPublishedTable for a link that leads out of these folders.
     """
@@ -340,8 +341,11 @@ def _is_name(stem: str) -> bool:
 
 
 def _population() -> Population:
-    """7,442 takes. An actor without a gap has 82, and five have fewer: cells are of the full 82, so
-    bounds from above."""
+    """7,442 takes.
+
+    An actor without a gap has 82, and five have fewer: cells are of the full 82, so bounds from
+    above.
+    """
     full = [
         sum(
             _is_name(f"{ACTORS[0]}_{sentence}_{emotion}_{level}")

@@ -1,5 +1,6 @@
-"""Any folder of clips. Subjects and labels come from `labels.csv` at its root or, without one, from
-the names of its folders.
+"""Any folder of clips, whose subjects and labels come from `labels.csv` or from its folders' names.
+
+`labels.csv` lies at the root of the folder.
 
 Without labels.csv, the folder that a clip lies in is its label, and the folders above that are its
 subject:
@@ -115,8 +116,7 @@ class Folder(Corpus):
 
 
 def _ids(files: Sequence[MediaFile]) -> dict[str, str]:
-    """Path -> id, unique: the path without suffix, or the full path where another file would have
-    the same id."""
+    """Path -> id, unique: the path without suffix, or with it where others would have the same."""
     paths = {file.path for file in files}
     count = Counter(file.without_suffix for file in files)
     return {
@@ -176,8 +176,7 @@ class _LabelsFile:
         return facts
 
     def _lines(self) -> Iterator[tuple[int, Mapping[str, str]]]:
-        """(line number, column -> cell without blanks around it) of every line that is not
-        empty."""
+        """(line number, column -> cell) of every line that is not empty."""
         return csv_lines(
             self.path,
             read_text(self.path, WrongLabels, "a table of the clips"),

@@ -70,8 +70,10 @@ class IemocapName:
 
     @property
     def text_id(self) -> str | None:
-        """The part of a script, which several sessions act; None for an improvisation. More can be
-        known from transcripts alone."""
+        """The part of a script, which several sessions act; None for an improvisation.
+
+        More can be known from transcripts alone.
+        """
         return f"iemocap/{self.scene}" if self.scene.startswith("script") else None
 
     def identity(self) -> Identity:

@@ -65,7 +65,7 @@ class MediaFile:
         """The place of a file among several that could be one clip, the best first.
 
         Args:
-            published: Suffixes that the corpus publishes.
+            *published: Suffixes that the corpus publishes.
 
         Returns:
             A key to sort by: a published suffix first, then the fewest folders, then the path.

@@ -200,8 +200,7 @@ _ROLES = {"train": Role.TRAIN, "dev": Role.VALID, "test": Role.TEST}
 
 
 def _official(request: SplitRequest) -> Assignment:
-    """The split is part of a clip's id, `meld/train/dia0_utt0`, because dialogue numbers start anew
-    in each."""
+    """The split is part of a clip's id, `meld/train/dia0_utt0`, as dialogue numbers restart."""
     splits = {clip: clip.split("/")[1] for clip in request.members}
     unknown = sorted(clip for clip, split in splits.items() if split not in _ROLES)
     if unknown:

@@ -45,8 +45,10 @@ _SAME_ACTOR = {"Ursula": "Phoebe", "Dr. Drake Remoray": "Joey", "Dr. Stryker Ram
 
 
 def _cp1252(byte: int) -> str:
-    """The code page leaves five bytes without a meaning; they stay the control characters that they
-    are in Unicode."""
+    """What the code page means by a byte.
+
+    Five bytes have no meaning; they stay the control characters that they are in Unicode.
+    """
     return bytes([byte]).decode("cp1252", "replace").replace("\N{REPLACEMENT CHARACTER}", chr(byte))
 
 
@@ -58,8 +60,10 @@ code page 1252 means by them."""
 
 
 def decode(data: bytes) -> str:
-    """Decodes a table: UTF-8 with or without a byte order mark, and each byte or control character
-    of code page 1252 in it.
+    """Decodes a table of mixed encoding.
+
+    It is UTF-8 with or without a byte order mark, and each byte or control character of code page
+    1252 in it.
 
     Args:
         data: The table's bytes.

@@ -1,5 +1,8 @@
-"""How much of each class a corpus has, by subject where that is known: what the counts of a paper
-or of a table can arise from. Labels are the words of the corpus's main label scheme."""
+"""How much of each class a corpus has, by subject where that is known.
+
+The counts of a paper or of a table can arise from no more. Labels are the words of the corpus's
+main label scheme.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,5 +1,4 @@
-"""CSV tables as corpora publish them: needed columns by name, every broken line refused with file
-and line."""
+"""CSV tables as corpora publish them, every broken line refused with file and line."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""The sample corpus: what it consists of. Names follow RAVDESS, so that every rule of that corpus
-holds; nobody acted them.
+"""The sample corpus: what it consists of.
+
+Names follow RAVDESS, so that every rule of that corpus holds; nobody acted them.
 
 `flows.sample.pictures` draws the media; here is only the list, and the scan (RAVDESS's own, under
 another name).

@@ -140,8 +140,9 @@ class Scheme:
 
 
 def rotate(part_of: Mapping[str, int], parts: int) -> dict[int, dict[str, Role]]:
-    """Makes one fold for each part: fold i tests part i, validates on part i + 1 (the first after
-    the last) and trains on the rest.
+    """Makes one fold for each part: fold i tests part i, validates on the next, trains on the rest.
+
+    After the last part comes the first.
 
     Args:
         part_of: Group -> its part, from 0.

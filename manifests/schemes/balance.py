@@ -37,8 +37,9 @@ def assign_evenly(counts: GroupCounts, parts: int, seed: int) -> Ints:
 
 
 def assign_sizes(counts: GroupCounts, sizes: Sequence[int], seed: int) -> Ints:
-    """Assigns groups to parts of given numbers of groups, and of all else a share as near to theirs
-    as can be found.
+    """Assigns groups to parts of given numbers of groups.
+
+    Of all else each part has a share as near to its share of the groups as can be found.
 
     Args:
         counts: What each group brings.
@@ -53,8 +54,10 @@ def assign_sizes(counts: GroupCounts, sizes: Sequence[int], seed: int) -> Ints:
 
 
 def _search(parts: "_Parts", seed: int, bound: float) -> Ints:
-    """Iterated local search (Lourenco, Martin and Stuetzle 2003): descend, leave the optimum by a
-    few random exchanges, descend again."""
+    """Iterated local search (Lourenco, Martin and Stuetzle 2003).
+
+    Descend, leave the optimum by a few random exchanges, descend again.
+    """
     chance = random.Random(seed)  # noqa: S311 - a split, not a secret
     order = list(range(parts.groups))
     chance.shuffle(order)
@@ -76,8 +79,11 @@ def _search(parts: "_Parts", seed: int, bound: float) -> Ints:
 
 
 class _Parts:
-    """Parts that are being filled. Where sizes are free, each part also has a group of nothing: to
-    change places with it is to move."""
+    """Parts that are being filled.
+
+    Where sizes are free, each part also has a group of nothing: to change places with it is to
+    move.
+    """
 
     def __init__(self, counts: GroupCounts, shares: Floats, room: Ints) -> None:
         self.groups, parts = counts.present.shape[0], len(shares)
@@ -105,8 +111,10 @@ class _Parts:
         return float(np.round(uneven, 12)) + _EMPTY_CELL * int((self._holders == 0).sum())
 
     def start(self, order: Sequence[int]) -> None:
-        """The largest group first, each where it costs least. An empty part costs least of all, so
-        none stays empty."""
+        """Places the largest group first, each where it costs least.
+
+        An empty part costs least of all, so none stays empty.
+        """
         over, taken = -self._wanted, np.zeros(len(self._shares), np.int64)
         part_of = self.part_of.copy()
         for row in sorted(order, key=lambda row: -self._squares[row].round(12)):
@@ -120,8 +128,7 @@ class _Parts:
         self.put(part_of)
 
     def descend(self, order: Sequence[int]) -> None:
-        """Each group in turn changes places with the one that lowers the cost most, until no
-        exchange lowers it."""
+        """Exchanges each group in turn with the best other, until that lowers no cost."""
         moved = True
         while moved:
             moved = False

@@ -12,8 +12,9 @@ or 63 men and 63 women. More take long."""
 
 
 def least_imbalance(counts: GroupCounts, parts: int) -> float:
-    """A proven lower bound of the imbalance of every assignment to parts of even shares, none
-    empty.
+    """A proven lower bound of the imbalance of every assignment to parts of even shares.
+
+    No part is empty.
 
     A part of m1 groups of the first sort, m2 of the second and so on has of a column at least the
     m1 smallest and the m2 smallest, at most the m1 largest and the m2 largest, and a multiple of
@@ -41,14 +42,15 @@ def least_imbalance(counts: GroupCounts, parts: int) -> float:
 
 
 def _states(sorts: Ints) -> int:
-    """How many numbers of groups of each sort a part can have; a Python int, as for many sorts it
-    is beyond any float."""
+    """How many numbers of groups of each sort a part can have.
+
+    A Python int, as for many sorts it is beyond any float.
+    """
     return math.prod((np.bincount(sorts) + 1).tolist())
 
 
 def _least_of_one(counts: GroupCounts, sorts: Ints, parts: int) -> Floats:
-    """(groups of sort 1 + 1, groups of sort 2 + 1, ...): the least squared deviation of a part of
-    so many groups of each sort."""
+    """(groups of sort 1 + 1, ...): least squared deviation of a part of so many of each."""
     shape = tuple(np.bincount(sorts) + 1)
     total = np.zeros(shape)
     for column, scale, weight in zip(counts.values.T, counts.totals, counts.weights, strict=True):
@@ -66,8 +68,7 @@ def _least_of_one(counts: GroupCounts, sorts: Ints, parts: int) -> Floats:
 
 
 def _off_lattice(column: Floats, even: float) -> float:
-    """Distance from `even` to the nearest multiple of what all whole numbers of the column are
-    multiples of; 0 for fractions."""
+    """Distance from `even` to the next multiple of the column's divisor; 0 for fractions."""
     if not np.all(column == np.round(column)) or not column.any():
         return 0.0
     step = float(np.gcd.reduce(column.astype(np.int64)))
@@ -97,8 +98,11 @@ def _added(first: Floats, second: Floats) -> Floats:
 
 
 def _sorts(counts: GroupCounts) -> Ints:
-    """(group,) number of the group's sort: all that it has; where that is too much for the bound,
-    its sexes; else one for all."""
+    """(group,) number of the group's sort.
+
+    A sort is all that groups have; where that is too much for the bound, their sexes; else one for
+    all.
+    """
     sexes = counts.values[:, [kind == "sex" for kind in counts.kinds]] > 0
     for facts in (counts.values.round(9), sexes):
         sorts = np.unique(facts, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)

@@ -1,5 +1,6 @@
-"""All split schemes, by the name that a user types. A scheme is one function and one line here, or
-in the file of the corpus that it was published for.
+"""All split schemes, by the name that a user types.
+
+A scheme is one function and one line here, or in the file of the corpus that it was published for.
 
 What other packages use of the schemes is named here as well.
 """

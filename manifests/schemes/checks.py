@@ -1,5 +1,4 @@
-"""What is checked of the folds that a scheme made: that no group lies on two sides, how even the
-tested parts are, and which classes no test has."""
+"""Checks of the folds that a scheme made: shared groups, uneven tests, classes without a test."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +15,7 @@ from manifests.schemes.groups import EVERYTHING, SplitError, group_clips, group_
 
 
 class LeakingSplit(SplitError):
-    """A split has one group on two sides, or does not put every clip on exactly one side of every
-    fold."""
+    """A split has one group on two sides, or a clip not on exactly one side of every fold."""
 
 
 def refuse_leaks(
@@ -89,8 +87,10 @@ class Balance:
 
     @property
     def gap(self) -> float:
-        """How far above the bound, as a share of it; 0 where the assignment is proven best,
-        infinite where the bound is 0."""
+        """How far above the bound, as a share of it.
+
+        0 where the assignment is proven best, infinite where the bound is 0.
+        """
         over = self.imbalance - self.bound
         if over < 1e-6:
             return 0.0

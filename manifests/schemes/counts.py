@@ -51,8 +51,11 @@ class GroupCounts:
         return np.asarray(weights / weights.sum())
 
     def _importance(self, kind: str) -> float:
-        """1; of a mixture 1 / (mean squared deviation of single groups), at least 1: where groups
-        hardly differ, little is much."""
+        """1 or, for a mixture, more the less the groups differ in it.
+
+        Of a mixture it is 1 / (mean squared deviation of single groups), at least 1: where groups
+        hardly differ, little is much.
+        """
         if not kind.startswith(_MIXTURE):
             return 1.0
         of_kind = [name == kind for name in self.kinds]
@@ -64,14 +67,18 @@ class GroupCounts:
 
     @cached_property
     def scaled(self) -> Floats:
-        """(group, column) such that the squares of what a part has over its share sum to its mean
-        squared deviation."""
+        """(group, column) the values, scaled for a part's deviation.
+
+        The squares of what a part has over its share sum to its mean squared deviation.
+        """
         return np.asarray(self.values / self.totals * np.sqrt(self.weights))
 
     @cached_property
     def present(self) -> Ints:
-        """(group, column) 1 where the group has any; columns that every group has come to one:
-        a part without groups."""
+        """(group, column) 1 where the group has any.
+
+        Columns that every group has come to one: a part without groups.
+        """
         counted = [not kind.startswith(_MIXTURE) for kind in self.kinds]
         present = self.values[:, counted] > 0
         differing = present[:, ~present.all(axis=0)]
@@ -79,8 +86,9 @@ class GroupCounts:
 
 
 def class_labels(labels: Iterable[Label]) -> list[Label]:
-    """Chooses the labels that name classes: a scheme with a decimal fraction among its values is a
-    measure on a scale, such as valence.
+    """Chooses the labels that name classes.
+
+    A scheme with a decimal fraction among its values is a measure on a scale, such as valence.
 
     Args:
         labels: Labels of any schemes.

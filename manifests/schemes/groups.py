@@ -1,5 +1,7 @@
-"""Which clips belong together: what shares a subject, a group or a take, chained as far as it goes,
-is one *group* of a split."""
+"""Which clips belong together: what shares a subject, a group or a take is one *group* of a split.
+
+Clips are chained as far as it goes.
+"""
 
 from collections.abc import Iterable, Sequence
 

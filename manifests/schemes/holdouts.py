@@ -1,5 +1,6 @@
-"""Schemes of one fold: named subjects held out, subjects drawn in the numbers that a paper gives,
-clips drawn regardless of their speakers.
+"""Schemes of one fold: subjects named or drawn in the numbers of a paper, or clips drawn at random.
+
+Clips are drawn regardless of their speakers.
 
 The last kind leaks. It is here because papers report it, so that what the leak is worth can be
 measured; its name says so.
@@ -59,8 +60,10 @@ def holdout(request: SplitRequest) -> Assignment:
 
 
 def _named(request: SplitRequest, names: Sequence[str]) -> list[str]:
-    """The groups of the named subjects: full ids, or their last part where that is one subject's
-    alone."""
+    """The groups of the named subjects.
+
+    A name is an id or, where that is one subject's alone, its last part.
+    """
     groups: dict[str, str] = {
         clip.subject_id: group
         for group, clips in request.members.items()
@@ -127,8 +130,9 @@ def of_shape(train: int, valid: int, test: int) -> Callable[[SplitRequest], Assi
 
 
 def at_random(test: float) -> Callable[[SplitRequest], Assignment]:
-    """Makes the function of a scheme that draws clips for the test, regardless of their speakers,
-    and leaves no validation.
+    """Makes the function of a scheme that draws clips for the test, regardless of their speakers.
+
+    It leaves no validation.
 
     Args:
         test: Share of the clips.
@@ -154,8 +158,7 @@ def at_random(test: float) -> Callable[[SplitRequest], Assignment]:
 def frames_at_random(
     frames: Mapping[str, int], labels: Mapping[str, str], test: float, seed: int
 ) -> dict[str, NDArray[np.bool_]]:
-    """Draws frames for the test, class by class, from the frames of all clips together: a split of
-    frames that leaks.
+    """Draws frames for the test, class by class, from the frames of all clips together: it leaks.
 
     Frames of one clip land on both sides, so no table of clips can hold it: it is for measuring
     what such a split is worth.

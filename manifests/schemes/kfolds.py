@@ -10,8 +10,10 @@ from manifests.schemes.groups import SplitError
 
 
 def subject_kfold(request: SplitRequest) -> Assignment:
-    """Assigns the groups to parts that are alike in clips, sexes and the classes of every label
-    scheme; fold i tests part i, validates on the next and trains on the rest.
+    """Assigns the groups to parts that are alike, each tested in one fold.
+
+    Parts are alike in clips, sexes and the classes of every label scheme; fold i tests part i,
+    validates on the next and trains on the rest.
 
     Args:
         request: The groups, and the number of parts (5 if None).

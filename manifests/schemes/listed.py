@@ -1,5 +1,6 @@
-"""Splits that others published as lists of subjects. What they list is a fact about a paper, so it
-is never adapted to other subjects.
+"""Splits that others published as lists of subjects.
+
+What they list is a fact about a paper, so it is never adapted to other subjects.
 
 The tested part of each fold is the published one. Most publish no validation: here fold i validates
 on the part that the next fold tests, so that no model need be chosen on the test. To train on all
@@ -16,13 +17,12 @@ from manifests.schemes.groups import SplitError
 def listed(
     *parts: str, first: int = 0, paired: bool = False
 ) -> Callable[[SplitRequest], Assignment]:
-    """Makes the function of a scheme that tests a listed part of its corpus's subjects in each
-    fold.
+    """Makes the function of a scheme that tests a listed part of the subjects in each fold.
 
     Fold i validates on the next part; where parts are paired, on the other part of its pair.
 
     Args:
-        parts: The subjects of each part, without the corpus, separated by blanks.
+        *parts: The subjects of each part, without the corpus, separated by blanks.
         first: Number of the first fold.
         paired: Parts 0 and 1, 2 and 3 and so on belong together.
 
