@@ -5,8 +5,6 @@ Plans over millions of clips are made of them.
 A *compact* column has its texts as a dictionary, each distinct one once.
 """
 
-from typing import TypeVar
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,8 +12,6 @@ from numpy.typing import NDArray
 
 Positions = NDArray[np.int32]
 """Row numbers; -1 for none."""
-
-Column = TypeVar("Column", pa.Array, pa.ChunkedArray)
 
 
 def positions(column: pa.ChunkedArray, among: pa.Array | pa.ChunkedArray) -> Positions:

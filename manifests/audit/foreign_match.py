@@ -12,7 +12,7 @@ from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_folds import folds_of
 from manifests.audit.foreign_lines import ForeignLines, pair
 from manifests.audit.foreign_table import ForeignTable
-from manifests.audit.listing import NUMBERS, TEST, TRAIN, VALID, Listing
+from manifests.audit.listing import CLIP_FIELDS, NUMBERS, TEST, TRAIN, VALID, Listing
 from manifests.audit.name_columns import NameColumn
 from manifests.corpora.base import Corpus, Identity
 from manifests.corpora.folder import FOLDER
@@ -193,19 +193,7 @@ def _unidentified(
     return lines.wrong(row, "name", f"{name!r} {what}")
 
 
-_OF_IDENTITY = {
-    "clip": "clip_id",
-    "subject": "subject_id",
-    "group": "group_id",
-    "take": "take_id",
-    "sex": "sex",
-    "text": "text_id",
-    "session": "session_id",
-    "dialogue": "dialogue_id",
-    "episode": "episode_id",
-    "window": "window",
-    "copy": "copy",
-}
+_OF_IDENTITY = {**CLIP_FIELDS, "window": "window", "copy": "copy"}
 _IDS = ("subject", "group", "take", "session", "dialogue", "episode")
 """Columns of a table that hold ids, which are the corpus's own."""
 

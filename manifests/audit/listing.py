@@ -18,6 +18,19 @@ ROLES = (Role.TRAIN, Role.VALID, Role.TEST)
 TRAIN, VALID, TEST = range(3)
 """How a role is written in `FoldRows.role`."""
 
+CLIP_FIELDS = {
+    "clip": "clip_id",
+    "subject": "subject_id",
+    "group": "group_id",
+    "take": "take_id",
+    "sex": "sex",
+    "text": "text_id",
+    "session": "session_id",
+    "dialogue": "dialogue_id",
+    "episode": "episode_id",
+}
+"""What a column names -> the field of a clip, and of an identity, that has it."""
+
 NUMBERS = (
     "start_s",
     "end_s",

@@ -9,23 +9,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from manifests.audit.errors import NothingToAudit
-from manifests.audit.listing import NUMBERS, ROLES, Fit, FoldRows, Listing, NearPairs
+from manifests.audit.listing import CLIP_FIELDS, NUMBERS, ROLES, Fit, FoldRows, Listing, NearPairs
 from manifests.audit.name_columns import NameColumn
 from manifests.corpora.base import Corpus
 from manifests.features import State
 
-_COLUMNS = {
-    "clip": "clip_id",
-    "subject": "subject_id",
-    "group": "group_id",
-    "take": "take_id",
-    "sex": "sex",
-    "text": "text_id",
-    "session": "session_id",
-    "dialogue": "dialogue_id",
-    "episode": "episode_id",
-    "sha256": "sha256",
-}
+_COLUMNS = {**CLIP_FIELDS, "sha256": "sha256"}
 _ROLE = {str(role): number for number, role in enumerate(ROLES)}
 
 
