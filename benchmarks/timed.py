@@ -1,7 +1,9 @@
-"""The command affectstore, which notes in a folder what it does when: `python -m benchmarks.timed
-FOLDER build STORE ...`.
+"""The command affectstore, which notes in a folder what it does when.
 
-    <folder>/<pid>      lines of what was done, and when it began and ended: `flow`, or `work`, a worker's on one call
+    python -m benchmarks.timed FOLDER build STORE ...
+
+    <folder>/<pid>    lines of what was done, and when it began and ended: `flow`, or `work`, a
+                      worker's on one call
 
 The flow begins when Prefect is up and the code is imported. Work is what a worker does of a shard
 or of a piece of one; joining pieces is none.
@@ -58,7 +60,7 @@ def main() -> None:
             return in_thread(flow)
 
     in_thread = run._aside
-    vars(run)["_aside"], vars(guard)["build_shards"] = aside, named
+    vars(run)["_aside"], vars(isolation)["build_shards"] = aside, named
     command.main()
 
 

@@ -8,9 +8,10 @@ one short round of tuning.
 from pathlib import Path
 
 from examples.plan import Paper
-from flows.building.run import run_build, run_fit, run_split
-from flows.local_server import engine
+from flows.building.run import run_build
+from flows.fitting.run import run_fit
 from flows.sample.pictures import write_sample
+from flows.splitting.run import run_split
 from manifests.corpora.sample import sample_clips
 from manifests.schemes.catalog import SCHEMES, SplitError
 
@@ -64,11 +65,10 @@ def prepare_sample(paper: Paper, store: Path) -> None:
     actors, emotions, takes = SIZES.get(paper.recipe, (6, 4, 2))
     if len(list(clips.rglob("*.mp4"))) != len(sample_clips(actors, emotions, takes)):
         write_sample(clips, actors=actors, emotions=emotions, takes=takes)
-    with engine():
-        run_build(store, {"sample": clips}, paper.recipe, SMALL[paper.recipe], None)
-        for scheme in dict.fromkeys((split_own(paper, store), DISJOINT)):
-            _split(store, scheme)
-            run_fit(store, scheme, None)
+    run_build(store, {"sample": clips}, paper.recipe, SMALL[paper.recipe])
+    for scheme in dict.fromkeys((split_own(paper, store), DISJOINT)):
+        _split(store, scheme)
+        run_fit(store, scheme)
 
 
 def split_own(paper: Paper, store: Path) -> str:
@@ -86,4 +86,4 @@ def split_own(paper: Paper, store: Path) -> str:
 
 
 def _split(store: Path, scheme: str) -> None:
-    run_split(store, scheme, FOLDS if "folds" in SCHEMES[scheme].options else None, 0)
+    run_split(store, scheme, FOLDS if "folds" in SCHEMES[scheme].options else None)

@@ -1,8 +1,10 @@
 """Trains the models of one recipe on a store, under the paper's own split and under a
 subject-disjoint one.
 
-    python -m examples.train donatus2026 STORE                         a store that is built, split and fitted
-    python -m examples.train donatus2026 STORE --sample --small        all of that first, on the sample corpus
+    python -m examples.train donatus2026 STORE                     a store that is built, split
+                                                                   and fitted
+    python -m examples.train donatus2026 STORE --sample --small    all of that first, on the
+                                                                   sample corpus
 
 Of each fold it prints accuracy, macro-F1 and a confusion matrix, and at the end a summary beside
 chance. The same seed gives the same numbers on one machine.
@@ -200,7 +202,7 @@ def protocols(paper: Paper, store: FeatureStore, schemes: Sequence[str]) -> list
     if missing or not wanted:
         ways = " or ".join(missing or (*paper.own, DISJOINT))
         raise NotReady(
-            f"{store.root} has no folds of {ways}; make them: affectstore split {store.root} "
+            f"{store.location} has no folds of {ways}; make them: affectstore split {store.location} "
             f"{(missing or paper.own)[0]}"
         )
     return [_protocol(scheme, scheme in paper.own, store) for scheme in wanted]
@@ -230,7 +232,7 @@ def _labels(paper: Paper, store: FeatureStore) -> str:
         if name in there or (name in SPACES and there & SPACES[name].sources.keys()):
             return name
     raise NotReady(
-        f"{store.root} has the labels {', '.join(sorted(there)) or '(none)'}; {paper.recipe} "
+        f"{store.location} has the labels {', '.join(sorted(there)) or '(none)'}; {paper.recipe} "
         f"learns {' or '.join(paper.labels)}"
     )
 

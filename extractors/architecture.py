@@ -1,9 +1,8 @@
-"""The ResNets as data: their convolutions in order, and the names and shapes of their parameters.
-Needs neither torch nor OpenVINO.
+"""The ResNets as data: their convolutions in order, and the shapes of their parameters.
 
 He, Zhang, Ren and Sun, "Deep residual learning for image recognition" (2016), in the variant that
 torchvision's weights are for: in a bottleneck the stride lies on the 3x3 convolution. The names are
-torchvision's, so that its weight files load as they are.
+torchvision's, so that its weight files load as they are. Needs neither torch nor OpenVINO.
 """
 
 import functools
@@ -21,12 +20,15 @@ STD = (0.229, 0.224, 0.225)
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 DEPTHS = tuple(_BLOCKS)
+"""Numbers of layers of the ResNets known here."""
 
 
 @dataclass(frozen=True)
 class Conv:
-    """A square convolution without bias, padded to keep the size, and the batch normalisation after
-    it."""
+    """A square convolution without bias, and the batch normalisation after it.
+
+    It is padded so that a stride of 1 keeps the size.
+    """
 
     name: str
     norm: str
@@ -37,6 +39,7 @@ class Conv:
 
     @property
     def padding(self) -> int:
+        """Pixels of zeros on every side."""
         return self.kernel // 2
 
     @property
@@ -47,24 +50,39 @@ class Conv:
 
 @dataclass(frozen=True)
 class Block:
-    """A residual block: the branch's convolutions in order, and the projection of the shortcut
-    where the size changes."""
+    """A residual block: its branch's convolutions in order, and its shortcut."""
 
     name: str
     branch: tuple[Conv, ...]
     shortcut: Conv | None
+    """The projection of the shortcut; None where the block changes no size."""
 
 
 STEM = Conv("conv1", "bn1", 3, 64, 7, 2)
 
 
 def embedding_dim(depth: int) -> int:
-    """Numbers in one embedding: channels after the last block."""
+    """Counts the numbers of one embedding: the channels after the last block.
+
+    Args:
+        depth: Layers of the ResNet, one of `DEPTHS`.
+
+    Returns:
+        512 at depth 18 and 34, 2048 at depth 50.
+    """
     return blocks(depth)[-1].branch[-1].outputs
 
 
 @functools.cache
 def blocks(depth: int) -> tuple[Block, ...]:
+    """Lists the residual blocks of a ResNet.
+
+    Args:
+        depth: Layers of the ResNet, one of `DEPTHS`.
+
+    Returns:
+        The blocks from the picture to the embedding, in order.
+    """
     expansion = 4 if depth == 50 else 1
     found: list[Block] = []
     inputs = STEM.outputs
@@ -72,10 +90,9 @@ def blocks(depth: int) -> tuple[Block, ...]:
         width = 64 << stage
         for index in range(count):
             stride = 2 if stage and not index else 1
-            found.append(
-                _block(f"layer{stage + 1}.{index}", inputs, width, width * expansion, stride)
-            )
-            inputs = width * expansion
+            outputs = width * expansion
+            found.append(_block(f"layer{stage + 1}.{index}", inputs, width, outputs, stride))
+            inputs = outputs
     return tuple(found)
 
 
@@ -87,17 +104,21 @@ def _block(name: str, inputs: int, width: int, outputs: int, stride: int) -> Blo
     branch = tuple(
         Conv(f"{name}.conv{i}", f"{name}.bn{i}", *size) for i, size in enumerate(sizes, start=1)
     )
-    projected = stride != 1 or inputs != outputs
-    shortcut = (
-        Conv(f"{name}.downsample.0", f"{name}.downsample.1", inputs, outputs, 1, stride)
-        if projected
-        else None
-    )
-    return Block(name, branch, shortcut)
+    if stride == 1 and inputs == outputs:
+        return Block(name, branch, None)
+    projection = Conv(f"{name}.downsample.0", f"{name}.downsample.1", inputs, outputs, 1, stride)
+    return Block(name, branch, projection)
 
 
 def convs(depth: int) -> Iterator[Conv]:
-    """All convolutions, in the order of torchvision's state dict."""
+    """Lists all convolutions of a ResNet.
+
+    Args:
+        depth: Layers of the ResNet, one of `DEPTHS`.
+
+    Yields:
+        The convolutions, in the order of torchvision's state dict.
+    """
     yield STEM
     for block in blocks(depth):
         yield from block.branch
@@ -106,7 +127,14 @@ def convs(depth: int) -> Iterator[Conv]:
 
 
 def state_shapes(depth: int) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every entry of torchvision's state dict, in its order."""
+    """Lists the parameters of a ResNet.
+
+    Args:
+        depth: Layers of the ResNet, one of `DEPTHS`.
+
+    Returns:
+        Name -> shape of every entry of torchvision's state dict, in its order.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
     for conv in convs(depth):
         shapes[f"{conv.name}.weight"] = conv.shape

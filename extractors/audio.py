@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from extractors.base import Layout, Pcm, Waveform
+from extractors.sound import resampled
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -21,12 +21,15 @@ SILENT_PEAK = 1e-3
 muted or unplugged track."""
 
 AUDIO_SHORT = "audio_short"
-"""Note: the sound is much shorter than the video beside it, by more than both of the two limits
-below."""
+"""Note: the sound is shorter than the video beside it, by more than both `SHORT_S` and
+`SHORT_SHARE`."""
 SHORT_S = 0.5
+"""Seconds of the video that may be without sound."""
 SHORT_SHARE = 0.1
+"""Share of the video that may be without sound."""
 
 _CHANNEL = {"left": 0, "right": 1, "centre": 2}
+"""Place of a channel that can be asked for by name, among the channels of a recording."""
 _WITH_CENTRE = {3, 5, 6, 7, 8}
 """Numbers of channels whose layout is 3.0, 5.0, 5.1, 6.1 or 7.1; of the layouts with four, only
 some have a centre."""
@@ -38,7 +41,8 @@ class Audio(Waveform):
 
     values: (time,) float32, full scale = 1; row i is the sample at `seconds[i]` = (time stamp of
         the first sample) + i / rate_hz.
-    `valid` is True throughout. Notes: `silent`, `audio_short`.
+    valid: True throughout.
+    notes: `silent`, `audio_short`.
 
     Mono is the mean of all channels, as librosa takes it; ffmpeg's own downmix of stereo is 3 dB
     louder. Resampling is soxr's HQ.
@@ -55,10 +59,7 @@ class Audio(Waveform):
     recording without the channel asked for is quarantined."""
 
     def __post_init__(self) -> None:
-        if not 1000 <= self.rate_hz <= 384_000:
-            raise ValueError(
-                f"rate_hz of audio is {self.rate_hz}, expected 1000 to 384000; 16000 is the default"
-            )
+        self.check_range("rate_hz", 1000, 384_000, "; 16000 is the default")
         if self.channels != "mean" and self.channels not in _CHANNEL:
             raise ValueError(
                 f"channels of audio is {self.channels!r}, expected `mean`, `left`, `right` or "
@@ -75,13 +76,22 @@ class Audio(Waveform):
         )
 
     def convert(self, clip: Clip, pcm: Pcm) -> Track:
-        """BadClip(NO_AUDIO) where there is no sample, or not the channel asked for."""
+        """Takes one channel of the decoded sound, at the rate asked for.
+
+        Args:
+            clip: Whose sound it is; its video's length decides whether `audio_short` is noted.
+            pcm: The decoded sound, as recorded.
+
+        Returns:
+            The mono sound; see the class for its form.
+
+        Raises:
+            BadClip: NO_AUDIO where there is no sample, or not the channel asked for.
+        """
         mono = self._mono(clip, pcm)
-        values = (
-            mono
-            if pcm.rate_hz == self.rate_hz
-            else soxr.resample(mono, pcm.rate_hz, self.rate_hz, quality="HQ")
-        )
+        values = mono
+        if pcm.rate_hz != self.rate_hz:
+            values = resampled(mono, pcm.rate_hz, self.rate_hz)
         if not len(values):
             raise _nothing(
                 clip,
@@ -123,6 +133,6 @@ def _video_s(clip: Clip) -> float:
         return 0.0
     start = clip.video_start_s or 0.0
     end = start + clip.video_s
-    return max(
-        0.0, min(end, end if clip.end_s is None else clip.end_s) - max(start, clip.start_s or start)
-    )
+    if clip.end_s is not None:
+        end = min(end, clip.end_s)
+    return max(0.0, end - max(start, clip.start_s or start))

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from extractors.augmentation import Augmentation, Draws
 from extractors.base import Inputs, Layout
-from extractors.sound import same_sound
+from extractors.sound import resampled, same_sound
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
 _FRAME_S = 0.064
 """Length of the phase vocoder's frames, rounded up to a power of two in samples: some periods of
-any voice, and shorter than a syllable."""
+any speaker's pitch, and shorter than a syllable."""
 
 NOISES = ("white", "pink")
+"""Colours of noise that can be added."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class SoundChange:
     tempo: float
     """Above 1 the clip is spoken faster."""
     shift_s: float
-    """Above 0 it is heard later."""
+    """Above 0 the sound comes later."""
     noisy: bool
 
 
@@ -39,8 +39,8 @@ class SoundChange:
 class AugmentAudio(Augmentation):
     """One augmented variant of mono sound.
 
-    values: (time,) float32, full scale = 1; not clipped, so that loud noise may exceed it. Notes
-        are those of the input.
+    values: (time,) float32, full scale = 1; not clipped, so that loud noise may exceed it.
+    notes: Those of the input.
 
     In this order: pitch and tempo, by one pass of a phase vocoder (librosa's; formants move with
     the pitch) and soxr's resampling; shift, with zeros where nothing is known; noise. `seconds`
@@ -48,13 +48,14 @@ class AugmentAudio(Augmentation):
     that sound spoken 1.05 times faster has 1.05 times fewer rows, tempo / rate_hz apart, and the
     pictures of the clip, augmented or not, still stand beside what was said when they were taken.
     What is measured on it keeps to these times. A shift, on the other hand, moves the sound against
-    the clock, by whole samples: it is what makes the two run apart.
+    the clock, by whole samples: it makes the two run apart.
 
     Draws (see `extractors.augmentation`): `pitch`, `tempo`, `shift`, `noisy`, `noise`.
     """
 
     name: ClassVar[str] = "augment_audio"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     strengths: ClassVar[tuple[str, ...]] = ("pitch_semitones", "stretch", "shift_s", "noise_snr_db")
 
     input: str = "audio"
@@ -67,8 +68,8 @@ class AugmentAudio(Augmentation):
     shift_s: float = 0.0
     """Earlier or later by at most so many seconds."""
     noise_snr_db: float | None = None
-    """Power of the sound over that of the noise, both averaged over the whole clip, in dB; None: no
-    noise."""
+    """Power of the sound over that of the noise, both averaged over all of the clip, in dB; None:
+    no noise."""
     noise_probability: float = 1.0
     """Share of the clips that noise is added to."""
     noise: str = "white"
@@ -80,24 +81,23 @@ class AugmentAudio(Augmentation):
         if self.noise_snr_db is None:
             super().__post_init__()
         self.check_limits(pitch_semitones=24, stretch=1, shift_s=10, noise_probability=1)
-        if self.noise_snr_db is not None and not -60 <= self.noise_snr_db <= 100:
-            raise ValueError(
-                f"noise_snr_db of augment_audio is {self.noise_snr_db}, expected -60 to 100 dB"
-            )
-        if self.noise not in NOISES:
-            raise ValueError(
-                f"noise of augment_audio is {self.noise!r}, expected one of {', '.join(NOISES)}"
-            )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
+        if self.noise_snr_db is not None:
+            self.check_range("noise_snr_db", -60, 100, " dB")
+        self.check_choice("noise", NOISES)
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         self.check_plain(needs["input"])
         return same_sound(self.name, needs["input"])
 
     def drawn(self, clip: Clip) -> SoundChange:
+        """Draws the change of one clip.
+
+        Args:
+            clip: The clip; the draw depends on its id, the seed and the variant alone.
+
+        Returns:
+            What is done to its sound.
+        """
         draws = self.draws(clip)
         return SoundChange(
             semitones=draws.within("pitch", self.pitch_semitones),
@@ -107,14 +107,23 @@ class AugmentAudio(Augmentation):
         )
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Changes the sound of one clip as drawn.
+
+        Args:
+            clip: The clip that the draws are made for.
+            inputs: Its sound, under the role `input`.
+
+        Returns:
+            The changed sound; see the class for its form.
+        """
         sound, change = inputs["input"], self.drawn(clip)
         rate_hz = _rate_hz(sound)
         values = shifted(
-            resung(sound.values, rate_hz, change.semitones, change.tempo),
+            with_pitch_and_tempo(sound.values, rate_hz, change.semitones, change.tempo),
             round(change.shift_s * rate_hz),
         )
         if change.noisy and self.noise_snr_db is not None:
-            values = in_noise(values, self.noise_snr_db, self.noise, self.draws(clip))
+            values = with_noise(values, self.noise_snr_db, self.noise, self.draws(clip))
         seconds = sound.seconds[0] + np.arange(len(values)) * change.tempo / rate_hz
         return Track(values, seconds, np.ones(len(values), np.bool_), sound.notes)
 
@@ -128,31 +137,39 @@ def _rate_hz(sound: Track) -> int:
     )
 
 
-def resung(
+def with_pitch_and_tempo(
     values: NDArray[np.float32], rate_hz: int, semitones: float, tempo: float
 ) -> NDArray[np.float32]:
-    """(time,) -> (round(time / tempo),): `semitones` higher, and `tempo` times faster.
+    """Changes pitch and tempo of sound, each by itself.
 
     The vocoder changes the length alone, by the ratio that is left after resampling has changed
     pitch and length together.
+
+    Args:
+        values: (time,) samples.
+        rate_hz: Their sampling rate.
+        semitones: How much higher it shall sound; negative: lower.
+        tempo: How many times faster it shall be.
+
+    Returns:
+        (round(time / tempo),) samples, at least one.
     """
     pitch = 2.0 ** (semitones / 12)
     wanted = max(1, round(len(values) / tempo))
     longer = _vocoded(values, rate_hz, tempo / pitch)
-    higher = longer if pitch == 1 else soxr.resample(longer, rate_hz * pitch, rate_hz, quality="HQ")
+    higher = longer if pitch == 1 else resampled(longer, rate_hz * pitch, rate_hz)
     return _of_length(higher, wanted)
 
 
 def _vocoded(values: NDArray[np.float32], rate_hz: int, ratio: float) -> NDArray[np.float32]:
-    """As long as time / ratio, at the same pitch. Sound shorter than a frame is followed by silence
-    up to one."""
+    """Sound of time / ratio at the same pitch; what is shorter than a frame is padded to one."""
     if ratio == 1:
         return values
     from librosa.effects import time_stretch
 
     frame = 1 << (max(16, round(_FRAME_S * rate_hz)) - 1).bit_length()
-    whole = _of_length(values, max(len(values), frame))
-    return np.asarray(time_stretch(whole, rate=ratio, n_fft=frame), np.float32)
+    padded = _of_length(values, max(len(values), frame))
+    return np.asarray(time_stretch(padded, rate=ratio, n_fft=frame), np.float32)
 
 
 def _of_length(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
@@ -160,8 +177,15 @@ def _of_length(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
 
 
 def shifted(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
-    """(time,) later by so many samples, earlier where negative; as long as before, with zeros where
-    nothing is known."""
+    """Moves sound in time, with zeros where nothing is known.
+
+    Args:
+        values: (time,) samples.
+        by: How many samples later; negative: earlier.
+
+    Returns:
+        (time,) as many samples as were given.
+    """
     moved = np.zeros_like(values)
     if by >= 0:
         moved[by:] = values[: max(0, len(values) - by)]
@@ -170,11 +194,20 @@ def shifted(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
     return moved
 
 
-def in_noise(
+def with_noise(
     values: NDArray[np.float32], snr_db: float, colour: str, draws: Draws
 ) -> NDArray[np.float32]:
-    """(time,) with noise whose mean power is exactly `snr_db` below that of the sound; silence
-    stays silent."""
+    """Adds noise whose mean power is `snr_db` below that of the sound; silence stays silent.
+
+    Args:
+        values: (time,) samples.
+        snr_db: Power of the sound over that of the noise, in dB; the result has exactly this ratio.
+        colour: `white` or `pink`.
+        draws: The clip's draws, of which `noise` gives the samples.
+
+    Returns:
+        (time,) the sum, not clipped.
+    """
     noise: NDArray[Any] = draws.generator("noise").standard_normal(len(values))
     if colour == "pink":
         spectrum = np.fft.rfft(noise)

@@ -5,20 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from extractors.augmentation import Augmentation
 from extractors.base import Inputs, Layout, Rgb
-from extractors.frames import decode_jpeg, encode_jpeg
+from extractors.frames import check_pictures, decode_jpeg, encode_jpeg
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
 _GREY = 127.5
-"""What a change of contrast leaves as it is: the middle of the scale, so that one table of levels
-serves all pictures of a clip."""
+"""The level that a change of contrast leaves as it is: the middle of the scale, so that one table
+of levels serves all pictures of a clip."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,9 @@ class PictureChange:
     keep: float
     """Side of the part that is kept, as a share of the picture's."""
     left: float
-    """Where that part begins, as shares of the picture's width and height."""
+    """Where that part begins from the left, as a share of the picture's width."""
     top: float
+    """Where that part begins from above, as a share of the picture's height."""
     brightness: float
     """Factor of all levels."""
     contrast: float
@@ -43,8 +43,8 @@ class PictureChange:
 class AugmentPictures(Augmentation):
     """One augmented variant of pictures, the same change for every picture of a clip.
 
-    values, seconds, valid, notes: as those of the input, raw or JPEG (quality 95); rows that are
-    not valid stay as they are.
+    values, seconds, valid, notes: As those of the input, raw or JPEG (quality 95); rows that are
+        not valid stay as they are.
 
     In this order: the picture is mirrored, turned about its middle, and a part of it cut out and
     stretched to the old size, all in one bilinear interpolation (a mere mirror image moves no
@@ -57,6 +57,7 @@ class AugmentPictures(Augmentation):
 
     name: ClassVar[str] = "augment_pictures"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     strengths: ClassVar[tuple[str, ...]] = (
         "flip",
         "rotation_deg",
@@ -83,35 +84,21 @@ class AugmentPictures(Augmentation):
         super().__post_init__()
         self.check_limits(flip=1, rotation_deg=180, crop=0.9, brightness=1, contrast=1)
 
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
-
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
         self.check_plain(source)
-        if (
-            source.dtype != "uint8"
-            or len(source.shape) != 3
-            or source.shape[2] != 3
-            or not source.shape[0]
-        ):
-            raise ValueError(
-                f"augment_pictures works on pictures, (height, width, 3) uint8, but {source.name} "
-                f"holds rows of shape {source.shape} "
-                f"{source.dtype}; name a feature of crops, or of frames with a size"
-            )
-        return Layout(
-            source.dtype,
-            source.dims,
-            source.shape,
-            source.units,
-            source.hop_s,
-            source.codec,
-            source.about,
-        )
+        check_pictures(f"{self.name} works on pictures,", source)
+        return Layout.of(source)
 
     def drawn(self, clip: Clip) -> PictureChange:
+        """Draws the change of one clip.
+
+        Args:
+            clip: The clip; the draw depends on its id, the seed and the variant alone.
+
+        Returns:
+            What is done to all of its pictures.
+        """
         draws = self.draws(clip)
         cut = draws.share("crop") * self.crop
         return PictureChange(
@@ -125,6 +112,15 @@ class AugmentPictures(Augmentation):
         )
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Changes the pictures of one clip as drawn.
+
+        Args:
+            clip: The clip that the draws are made for.
+            inputs: Its pictures, under the role `input`.
+
+        Returns:
+            The changed pictures, in the form of the input.
+        """
         pictures, change = inputs["input"], self.drawn(clip)
         levels = table_of_levels(change.brightness, change.contrast)
         values: NDArray[Any] = pictures.values.copy()
@@ -138,13 +134,32 @@ class AugmentPictures(Augmentation):
 
 
 def table_of_levels(brightness: float, contrast: float) -> NDArray[np.uint8]:
-    """(256,) what becomes of each level."""
+    """Tabulates what becomes of each level.
+
+    Args:
+        brightness: Factor of all levels.
+        contrast: Factor of their distance from the middle of the scale.
+
+    Returns:
+        (256,) the new level of each old one.
+    """
     levels = (np.arange(256) * brightness - _GREY) * contrast + _GREY
     return np.asarray(np.rint(levels).clip(0, 255), np.uint8)
 
 
 def changed(picture: Rgb, change: PictureChange, levels: NDArray[np.uint8]) -> Rgb:
-    """(height, width, 3) uint8 -> the same, changed."""
+    """Changes one picture.
+
+    Args:
+        picture: (height, width, 3) uint8.
+        change: What is done to its place in the frame: mirrored, turned, cut.
+        levels: (256,) what becomes of each level.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    import cv2
+
     moved: NDArray[Any] = picture[:, ::-1] if change.flip else picture
     if change.rotation_deg or change.keep < 1:
         height, width = picture.shape[:2]
@@ -160,8 +175,17 @@ def changed(picture: Rgb, change: PictureChange, levels: NDArray[np.uint8]) -> R
 
 
 def backwards(change: PictureChange, width: int, height: int) -> NDArray[np.float64]:
-    """(2, 3) the place in the old picture (x to the right, y down, in pixels) of each place in the
-    new one."""
+    """Finds where each pixel of the new picture lies in the old one.
+
+    Args:
+        change: What is done to the picture.
+        width: Of the picture, in pixels.
+        height: Of the picture, in pixels.
+
+    Returns:
+        (2, 3) the affine map from a place in the new picture to its place in the old one, x to the
+        right and y down, in pixels.
+    """
     to_middle = np.array([[1, 0, -(width - 1) / 2], [0, 1, -(height - 1) / 2], [0, 0, 1]])
     part = np.diag([change.keep, change.keep, 1.0])
     part[:2, 2] = (
@@ -175,5 +199,5 @@ def backwards(change: PictureChange, width: int, height: int) -> NDArray[np.floa
         [[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]]
     )
     mirrored = np.diag([-1.0 if change.flip else 1.0, 1.0, 1.0])
-    whole: NDArray[np.float64] = np.linalg.inv(to_middle) @ mirrored @ turned @ part @ to_middle
-    return whole[:2]
+    matrix: NDArray[np.float64] = np.linalg.inv(to_middle) @ mirrored @ turned @ part @ to_middle
+    return matrix[:2]

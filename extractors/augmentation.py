@@ -1,5 +1,4 @@
-"""What augmentations share: tracks of a clip -> tracks of the same clip, changed by numbers drawn
-for it.
+"""What augmentations share: tracks of a clip, changed by numbers that are drawn for the clip.
 
 A draw is a function of (seed, clip id, variant, what is drawn) and of nothing else: the first 53
 bits of the SHA-256 of these four, as canonical JSON `[seed,"corpus/stem",variant,"what"]` in UTF-8,
@@ -33,28 +32,50 @@ class Draws:
         ).digest()
 
     def share(self, what: str) -> float:
-        """Evenly from [0, 1)."""
+        """Draws one number evenly from [0, 1).
+
+        Args:
+            what: Name of what is drawn.
+
+        Returns:
+            The number, always the same for the same clip, variant, seed and name.
+        """
         return float(int.from_bytes(self._digest(what)[:8], "big") >> 11) * 2.0**-53
 
     def within(self, what: str, most: float) -> float:
-        """Evenly from [-most, most)."""
+        """Draws one number evenly from [-most, most).
+
+        Args:
+            what: Name of what is drawn.
+            most: Greatest absolute value.
+
+        Returns:
+            The number.
+        """
         return (2 * self.share(what) - 1) * most
 
     def generator(self, what: str) -> np.random.Generator:
-        """A source of many numbers: PCG64, seeded with the whole digest."""
+        """Makes a source of many numbers: PCG64, seeded with all bits of the digest.
+
+        Args:
+            what: Name of what is drawn.
+
+        Returns:
+            A new generator that always gives the same numbers.
+        """
         return np.random.Generator(np.random.PCG64(int.from_bytes(self._digest(what), "big")))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(FromTracks):
-    """One variant of the clips. All that is measured on it is of the same variant, which only
-    training may see.
+    """One variant of the clips, which only training may use.
 
-    The strengths are limits: how strongly a clip is changed is drawn for it (see the module's
-    text), evenly between them.
+    All that is measured on it is of the same variant. The strengths are limits: how strongly a clip
+    is changed is drawn for it (see the module's text), evenly between them.
     """
 
     seed: int = 0
+    """Seed of all draws."""
     variant: int = 1
     """Number of the variant, 1 or more; each draws other numbers."""
 
@@ -78,10 +99,25 @@ class Augmentation(FromTracks):
         return self.variant
 
     def draws(self, clip: Clip) -> Draws:
+        """Makes the draws of one clip.
+
+        Args:
+            clip: The clip.
+
+        Returns:
+            The source of this variant's numbers for the clip.
+        """
         return Draws(self.seed, clip.clip_id, self.variant)
 
     def check_plain(self, source: FeatureSpec) -> None:
-        """ValueError for an input that is a variant itself: the same draws would be made twice."""
+        """Refuses an input that is a variant itself: the same draws would be made twice.
+
+        Args:
+            source: The spec of the input.
+
+        Raises:
+            ValueError: The input is a variant.
+        """
         if source.variant:
             raise ValueError(
                 f"{self.name} is given {source.name}, which is variant {source.variant} of its "
@@ -90,9 +126,13 @@ class Augmentation(FromTracks):
             )
 
     def check_limits(self, **most: float) -> None:
-        """ValueError for a strength below 0 or above the greatest that makes sense."""
+        """Refuses strengths that make no sense.
+
+        Args:
+            **most: The greatest value of each strength, by the name of its field; the least is 0.
+
+        Raises:
+            ValueError: A strength is below 0 or above its greatest value.
+        """
         for field, limit in most.items():
-            if not 0 <= getattr(self, field) <= limit:
-                raise ValueError(
-                    f"{field} of {self.name} is {getattr(self, field)}, expected 0 to {limit:g}"
-                )
+            self.check_range(field, 0, limit)

@@ -1,18 +1,21 @@
-"""The three kinds of extractor and what they share.
+"""The kinds of extractor and what they share.
 
 An extractor IS its parameters: a frozen dataclass whose fields are JSON values. It opens no store,
 logs nothing, reads no environment and sets no global. Models and filter banks come from
 `functools.cache`d functions below it, so that it pickles small and a process loads a model once.
 
-    Waveform        decoded samples -> track          audio
-    FromFrames      frames, one by one -> track       frames, faces, crops     (a sink: memory does not grow with the frames)
-    FromTracks      tracks of the same clip -> track  mfcc, logmel
-    Encoder         rows of any clips -> rows         resnet                   (so that a GPU gets full batches)
+    Waveform      decoded samples -> track            audio
+    FromFrames    frames, one by one -> track         frames, faces, crops
+    FromTracks    tracks of the same clip -> track    mfcc, logmel
+    Encoder       rows of any clips -> rows           resnet
+
+Frames pass through a sink, so that memory does not grow with their number; an encoder takes rows of
+any clips, so that a GPU gets full batches.
 """
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -39,22 +42,49 @@ class Layout:
     units: str
     hop_s: float | None
     codec: str = "raw"
-    """`jpeg`: the values of a track, as extractors hand it on, are an object array of `bytes`,
-    empty where not valid."""
+    """How the values of a track lie: `raw`, or `jpeg`: an object array of `bytes`, as extractors
+    give it to the store, empty where not valid."""
     about: str = ""
+    """What a reader should know of the numbers; it goes into the spec."""
+
+    @classmethod
+    def of(cls, source: FeatureSpec) -> "Layout":
+        """Copies the layout of an input, for a feature whose rows have the same form.
+
+        Args:
+            source: The spec of the input.
+
+        Returns:
+            Its layout.
+        """
+        return cls(
+            source.dtype,
+            source.dims,
+            source.shape,
+            source.units,
+            source.hop_s,
+            source.codec,
+            source.about,
+        )
 
 
 class Extractor(ABC):
-    """Common to all kinds: identity. Subclasses are frozen dataclasses of JSON values."""
+    """What identifies an extractor, whatever its kind.
+
+    Subclasses are frozen dataclasses of JSON values.
+    """
 
     name: ClassVar[str]
     version: ClassVar[int]
     """Bumped when the same input gives other numbers."""
 
+    roles: ClassVar[tuple[str, ...]] = ()
+    """Fields that name an input; an input's role is the name of its field."""
+
     @property
     def needs(self) -> Mapping[str, str]:
         """Inputs: role -> name of a feature of the same recipe."""
-        return {}
+        return {role: getattr(self, role) for role in self.roles}
 
     @property
     def weights_sha256(self) -> str | None:
@@ -63,21 +93,81 @@ class Extractor(ABC):
 
     @property
     def variant_of_clip(self) -> int:
-        """Above 0 for what augments: the number of the variant that it makes, which all that is
-        measured on it inherits."""
+        """Number of the variant of the clips that an augmentation makes; 0 for every other kind.
+
+        All that is measured on a variant inherits its number.
+        """
         return 0
 
     def params(self) -> dict[str, Json]:
-        """The parameters as they enter the fingerprint: every field, and nothing that is true of
-        one machine alone (a path)."""
+        """Gives the parameters as they enter the fingerprint.
+
+        Returns:
+            Every field, and nothing that is true of one machine alone (a path).
+        """
         fields: dict[str, Json] = dataclasses.asdict(self)  # type: ignore[call-overload]
         return fields
 
+    def check_range(self, field: str, low: float, high: float, unit: str = "") -> None:
+        """Refuses a parameter outside its range.
+
+        Args:
+            field: Name of the parameter.
+            low: Its least value.
+            high: Its greatest value.
+            unit: What ends the sentence that refuses it.
+
+        Raises:
+            ValueError: It is outside.
+        """
+        if not low <= (value := getattr(self, field)) <= high:
+            raise ValueError(
+                f"{field} of {self.name} is {value}, expected {low:g} to {high:g}{unit}"
+            )
+
+    def check_choice(self, field: str, choices: Collection[str]) -> None:
+        """Refuses a parameter that is none of its choices.
+
+        Args:
+            field: Name of the parameter.
+            choices: What it may be.
+
+        Raises:
+            ValueError: It is none of them.
+        """
+        if (value := getattr(self, field)) not in choices:
+            raise ValueError(
+                f"{field} of {self.name} is {value!r}, expected one of {', '.join(choices)}"
+            )
+
     @abstractmethod
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
-        """The form of the rows, given the specs of the inputs by role."""
+        """Describes the form of the rows.
+
+        Args:
+            needs: Role -> spec of each input.
+
+        Returns:
+            Type, dimensions, units and hop of the rows.
+
+        Raises:
+            ValueError: An input has a form that this extractor cannot work on.
+        """
 
     def spec(self, name: str, needs: Mapping[str, FeatureSpec]) -> FeatureSpec:
+        """Describes the feature that this extractor makes in a recipe.
+
+        Args:
+            name: Name of the feature.
+            needs: Role -> spec of each input.
+
+        Returns:
+            The spec with its fingerprint: that of name, version and parameters of the extractor,
+            its weights, and its inputs' fingerprints.
+
+        Raises:
+            ValueError: An input has a form that this extractor cannot work on.
+        """
         params = self.params()
         prints = {role: spec.fingerprint for role, spec in needs.items()}
         return FeatureSpec(
@@ -104,26 +194,60 @@ class Pcm:
 
 
 class Waveform(Extractor):
+    """An extractor from decoded samples to a track."""
+
     @abstractmethod
     def convert(self, clip: Clip, pcm: Pcm) -> Track:
-        """Decoded sound -> the track that audio features are computed from. BadClip when there is
-        nothing to hear."""
+        """Makes the track that audio features are computed from.
+
+        Args:
+            clip: Whose sound it is.
+            pcm: The decoded sound, as recorded.
+
+        Returns:
+            The sound as a track.
+
+        Raises:
+            BadClip: The clip holds no sound.
+        """
 
 
 class Sink(Protocol):
     """Takes the frames of one clip in order, and gives one track at the end."""
 
-    def push(self, seconds: float, rgb: Rgb) -> None: ...
+    def push(self, seconds: float, rgb: Rgb) -> None:
+        """Takes the next frame of the grid.
+
+        Args:
+            seconds: The frame's own time stamp.
+            rgb: (height, width, 3) uint8; other sinks get the same array, so it is not written to.
+        """
 
     def finish(self) -> Track:
-        """BadClip when the frames hold nothing to measure."""
+        """Ends the clip.
+
+        Returns:
+            The track measured on all frames.
+
+        Raises:
+            BadClip: The frames hold nothing to measure.
+        """
 
 
 class FromFrames(Extractor):
+    """An extractor from frames, which it gets one by one, to a track."""
+
     @abstractmethod
     def sink(self, clip: Clip, needs: Mapping[str, Sink]) -> Sink:
-        """A new sink for one clip. `needs` holds the sinks of the inputs by role, so that one may
-        listen to another."""
+        """Makes what takes the frames of one clip.
+
+        Args:
+            clip: The clip.
+            needs: Role -> sink of each input, so that one may listen to another.
+
+        Returns:
+            A new sink.
+        """
 
 
 class Inputs(Protocol):
@@ -132,12 +256,34 @@ class Inputs(Protocol):
     def __getitem__(self, role: str) -> Track: ...
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """compute(), or what it gave for the same key and clip: how extractors share one STFT."""
+        """Computes something that extractors share, such as one STFT, once a clip.
+
+        Args:
+            key: What it is; the same for all that share it.
+            compute: Gives it.
+
+        Returns:
+            What `compute` gives, or gave for the same key and clip.
+        """
 
 
 class FromTracks(Extractor):
+    """An extractor from tracks of a clip to a track of the same clip."""
+
     @abstractmethod
-    def extract(self, clip: Clip, inputs: Inputs) -> Track: ...
+    def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Measures one clip.
+
+        Args:
+            clip: The clip.
+            inputs: Its tracks by role.
+
+        Returns:
+            The track; the class describes its form.
+
+        Raises:
+            BadClip: The tracks hold nothing to measure.
+        """
 
 
 @dataclass(frozen=True)
@@ -163,8 +309,10 @@ class Runtime:
 
 
 class Encoder(Extractor):
-    """Encodes rows one by one, whatever clips they come from; needs exactly one input, under the
-    role `input`."""
+    """An extractor that encodes rows one by one, whatever clips they come from.
+
+    It needs exactly one input, under the role `input`.
+    """
 
     @property
     @abstractmethod
@@ -173,21 +321,54 @@ class Encoder(Extractor):
 
     @abstractmethod
     def ensure_weights(self) -> None:
-        """Fetch and check the weights now, so that a build without them ends before it begins."""
+        """Fetches and checks the weights, so that a build without them ends before it begins."""
 
     @abstractmethod
     def images(self, track: Track) -> Track:
-        """One clip's track -> what the network sees: values (time, height, width, 3) uint8. Rows
-        not valid are not encoded."""
+        """Makes what the network takes.
+
+        Args:
+            track: One clip's track of the input.
+
+        Returns:
+            A track with values (time, height, width, 3) uint8; rows that are not valid are not
+            encoded.
+        """
 
     @abstractmethod
     def encode(self, images: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
-        """(n, height, width, 3) uint8 -> (n, dim) float32; a row's numbers do not depend on the
-        rows beside it."""
+        """Encodes rows; a row's numbers do not depend on the rows beside it.
+
+        Args:
+            images: (n, height, width, 3) uint8.
+            runtime: How the network runs.
+
+        Returns:
+            (n, dim) float32.
+        """
+
+
+def form_of(source: FeatureSpec) -> str:
+    """Words the form of an input, for a sentence that refuses it.
+
+    Args:
+        source: The spec of the input.
+
+    Returns:
+        Its name, and shape and type of its rows.
+    """
+    return f"{source.name} holds rows of shape {source.shape} {source.dtype}"
 
 
 def not_finite(track: Track) -> int:
-    """How many valid rows hold a value that is infinite or not a number."""
+    """Counts valid rows that hold a value which is infinite or not a number.
+
+    Args:
+        track: Any track.
+
+    Returns:
+        The number of such rows; 0 where the values are no floats.
+    """
     if track.values.dtype.kind != "f":
         return 0
     rows: NDArray[Any] = track.values[track.valid]

@@ -1,5 +1,4 @@
-"""Full batches across clips: an encoder sees rows, whatever clips they come from, and every clip
-gets its own rows back."""
+"""Full batches across clips for an encoder, while every clip gets its own rows back."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ chooses."""
 
 
 @dataclass(eq=False)
-class _Waiting:
+class _PendingClip:
     """A clip whose rows are not all encoded yet."""
 
     clip_id: str
@@ -29,13 +28,20 @@ class _Waiting:
 def encode_stream(
     encoder: Encoder, tracks: Iterable[tuple[str, Track]], runtime: Runtime
 ) -> Iterator[tuple[str, Track]]:
-    """(clip_id, the encoder's input) of many clips -> (clip_id, track), in the same order, each as
-    soon as its last row is encoded.
+    """Encodes many clips, in batches that may hold rows of several.
 
-    values: (time, dim) float32, NaN where not valid; seconds and valid are those of
-        `encoder.images`. A clip without a valid row is
-    given back too. Memory holds one batch of images, the longest clip's images, and the embeddings
-    of the clips that share the batch.
+    Memory holds one batch of images, the longest clip's images, and the embeddings of the clips
+    that share the batch.
+
+    Args:
+        encoder: What encodes the rows.
+        tracks: (clip_id, the encoder's input) of each clip.
+        runtime: How the network runs, and the size of a batch.
+
+    Yields:
+        (clip_id, track) in the order of `tracks`, each as soon as its last row is encoded. values:
+        (time, dim) float32, NaN where not valid; seconds and valid are those of `encoder.images`. A
+        clip without a valid row is given back too.
     """
     queue = _Queue(encoder, runtime)
     for clip_id, track in tracks:
@@ -49,26 +55,30 @@ class _Queue:
     def __init__(self, encoder: Encoder, runtime: Runtime) -> None:
         self._encoder, self._runtime = encoder, runtime
         self._capacity = runtime.batch or _ROWS
-        self._clips: deque[_Waiting] = deque()
+        self._clips: deque[_PendingClip] = deque()
         self._images: list[NDArray[np.uint8]] = []
-        self._targets: list[tuple[_Waiting, NDArray[np.intp]]] = []
+        self._targets: list[tuple[_PendingClip, NDArray[np.intp]]] = []
         """Of each entry of `_images`: the clip, and the rows of its track that the images are of.
         """
         self._count = 0
 
     def put(self, clip_id: str, images: Track) -> None:
-        """Take in a clip; encode whenever the batch is full."""
+        """Takes in a clip; encodes whenever the batch is full.
+
+        Args:
+            clip_id: The clip's id.
+            images: What `Encoder.images` makes of it.
+        """
         values = np.full((len(images), self._encoder.dim), np.nan, np.float32)
         rows = np.flatnonzero(images.valid)
-        clip = _Waiting(
+        clip = _PendingClip(
             clip_id, Track(values, images.seconds, images.valid, images.notes), len(rows)
         )
         self._clips.append(clip)
         while len(rows):
             taken, rows = np.split(rows, [self._capacity - self._count])
-            self._images.append(
-                images.values[taken]
-            )  # a copy, so that the clip's other images can be freed
+            # A copy, so that the clip's other images can be freed.
+            self._images.append(images.values[taken])
             self._targets.append((clip, taken))
             self._count += len(taken)
             if self._count == self._capacity:

@@ -37,3 +37,4 @@ _ALL: tuple[type[Extractor], ...] = (
 )
 
 EXTRACTORS: dict[str, type[Extractor]] = {kind.name: kind for kind in _ALL}
+"""Name of an extractor in a recipe -> its class."""

@@ -2,7 +2,7 @@
 
 Only local files of containers that hold sound and pictures themselves are opened: playlists,
 concatenation scripts and image sequences, which make a decoder open other files or the network, are
-refused by name, and libavformat is told the same by its white lists.
+refused by name, and libavformat's white lists refuse them again.
 """
 
 import re
@@ -49,15 +49,17 @@ FORMATS = (
 """libavformat's names of the containers that are opened."""
 
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
+"""What libavformat may open: local files of the containers above."""
 
 _NO_PICTURES = [{"skip_frame": "all"}] * 8
 """For the streams of a file in their order; a file may have fewer, and of further ones a picture is
 decoded."""
 _PEEK_BYTES = 1 << 16
-"""Behind the header, where libavformat would read five megabytes to find what the header has told.
+"""Behind the header, where libavformat would read five megabytes to find what the header has said.
 """
 
 _HEAD = 4096
+"""Bytes at the beginning of a file that are checked before libavformat opens it."""
 _PLAYLIST = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|#EXT-X-|ffconcat\s+version|\[playlist\]|\[reference\]|<asx|<smil|<mpd|<\?xml[^>]*>\s*(?:<!--.*?-->\s*)*"
     rb"<(?:\w+:)?(?:mpd|smil|smoothstreamingmedia|playlist|asx)|v=0\r?\n|rtsptext|(?:https?|rtsp|rtmp|ftp|file|concat)://)",
@@ -71,19 +73,24 @@ S = TypeVar("S", VideoStream, AudioStream)
 
 
 class Stamped(NamedTuple):
-    """What a probe keeps of a packet: the bytes of all would be megabytes, and memory for them
-    costs time."""
+    """What a probe keeps of a packet.
+
+    The bytes of all packets would be megabytes, and memory for them costs time.
+    """
 
     pts: int | None
     dts: int | None
     duration: int | None
     is_discard: bool
+    """Whether the packet is decoded, but never shown."""
 
 
 @dataclass(frozen=True, eq=False)
 class Packets(Generic[S]):
-    """The packets of one stream in the order of the file, still compressed; a few megabytes, where
-    the frames would be gigabytes."""
+    """The packets of one stream in the order of the file, still compressed.
+
+    They are a few megabytes, where the frames would be gigabytes.
+    """
 
     stream: S
     items: "Sequence[Any]"
@@ -91,6 +98,7 @@ class Packets(Generic[S]):
 
     @property
     def time_base(self) -> Fraction:
+        """Seconds of one tick of the stream's time stamps."""
         return self.stream.time_base or Fraction(1, 1_000_000)
 
     @cached_property
@@ -102,6 +110,10 @@ class Packets(Generic[S]):
 
     @cached_property
     def first_s(self) -> Fraction | None:
+        """When the first packet's content begins, in seconds on the file's clock.
+
+        None where no packet has a time stamp.
+        """
         starts = [
             pts
             for packet in self.items
@@ -111,8 +123,10 @@ class Packets(Generic[S]):
 
     @cached_property
     def end_s(self) -> Fraction | None:
-        """When the last packet's content ends, in seconds on the file's clock; None where no packet
-        has a time stamp."""
+        """When the last packet's content ends, in seconds on the file's clock.
+
+        None where no packet has a time stamp.
+        """
         ends = [
             pts + (packet.duration or 0)
             for packet in self.items
@@ -126,14 +140,17 @@ class Packets(Generic[S]):
         return max(ends) * self.time_base + (0 if last.duration else self._nominal_s())
 
     def padding(self) -> tuple[Fraction, Fraction]:
-        """Seconds of encoder's padding before and after the sound, which decode like sound and are
-        no part of it."""
+        """Measures an encoder's padding, which decodes like sound and is no part of it.
+
+        Returns:
+            Seconds of padding before and after the sound.
+        """
         rate = self._rate_hz()
         last = max((i for i, packet in enumerate(self.items) if not packet.is_discard), default=0)
         beyond = sum(packet.duration or 0 for packet in self.items[last + 1 :]) * self.time_base
-        return Fraction(_skipped(self.items[0])[0], rate), Fraction(
-            _skipped(self.items[last])[1], rate
-        ) + beyond
+        before, _ = _skipped(self.items[0])
+        _, after = _skipped(self.items[last])
+        return Fraction(before, rate), Fraction(after, rate) + beyond
 
     def _rate_hz(self) -> int:
         context = self.stream.codec_context
@@ -146,8 +163,10 @@ class Packets(Generic[S]):
 
 
 def _skipped(packet: "Packet[Any]") -> tuple[int, int]:
-    """Samples to drop at the packet's start and end: two little-endian 32-bit numbers of
-    AV_PKT_DATA_SKIP_SAMPLES."""
+    """Samples to drop at the packet's start and end.
+
+    They are two little-endian 32-bit numbers of AV_PKT_DATA_SKIP_SAMPLES.
+    """
     for side in packet.iter_sidedata():
         if side.data_type == "skip_samples":
             start, end = struct.unpack("<II", bytes(side)[:8])
@@ -164,18 +183,32 @@ class Content:
     """What a file holds. A stream without a packet counts as absent."""
 
     container: InputContainer
+    """The open file."""
     video: Packets[VideoStream] | None
+    """Its first stream of pictures that is not a cover picture."""
     audio: Packets[AudioStream] | None
+    """Its first stream of sound."""
 
 
 @contextmanager
 def opened(
     clip_id: str, path: Path, deadline: Deadline, to_decode: bool = True
 ) -> Iterator[Content]:
-    """The demuxed file; its packets can be decoded only if that was said. BadClip where the file is
-    empty, refused, not readable as media, or shorter than its header declares.
+    """Demuxes a file, for as long as the context lasts.
 
-    OSError where the file system, not the file, is at fault.
+    Args:
+        clip_id: Id of the clip that is refused where the file is at fault.
+        path: The file.
+        deadline: The clip's time limit.
+        to_decode: Whether packets keep their bytes; without them the file can only be probed.
+
+    Yields:
+        The streams and their packets.
+
+    Raises:
+        BadClip: The file is empty, refused, not readable as media, or shorter than its header
+            declares.
+        OSError: The file system, not the file, is at fault.
     """
     head = _read_head(clip_id, path)
     _refuse_playlists(clip_id, head)
@@ -238,17 +271,21 @@ def _open(
 
 
 def _peek(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
-    """The file, if it is an mp4 or one of its kin: their headers tell all but the format of pixels.
+    """Opens an mp4 or a relative of it by its header alone; None where that does not work.
+
     Elsewhere libavformat decodes a picture to know a stream, which at 720p takes far longer than
-    all the rest of a probe. None where it cannot be opened so, whatever it is.
+    all the rest of a probe. These headers say all but the format of pixels.
     """
     if head[4:8] != b"ftyp":
         return None
     options = {**OPTIONS, "format_whitelist": FORMATS[0], "probesize": str(_PEEK_BYTES)}
     try:
         return av.open(
-            name, options=options, stream_options=_NO_PICTURES, timeout=deadline.left_s()
-        )  # type: ignore[arg-type]
+            name,
+            options=options,
+            stream_options=_NO_PICTURES,  # type: ignore[arg-type]
+            timeout=deadline.left_s(),
+        )
     except (av.error.FFmpegError, ValueError):
         return None
 

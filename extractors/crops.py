@@ -1,22 +1,21 @@
 """Crops: the face that `faces` follows, cut out of every frame and resized.
 
 Crops are cut while the frames pass by, before it is known which face the clip shows: the largest
-few of each frame are kept until `faces` has decided. So a clip is decoded once, and only crops are
-held.
+few of each frame are kept until `faces` has decided. So a clip is decoded once, and only crops stay
+in memory.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from extractors.base import FromFrames, Layout, Rgb, Sink
 from extractors.detectors import Box
-from extractors.faces import FaceSink
-from extractors.frames import encode_jpeg
+from extractors.faces import FaceSink, face_sink
+from extractors.frames import encode_jpeg, resize
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
@@ -30,10 +29,9 @@ class Crops(FromFrames):
     """A square picture of the followed face in every frame.
 
     values: (time, size, size, 3) uint8 RGB where `pixels` is `raw`; (time,) JPEG images where it is
-        `jpeg`. Row k is the frame of row k of
-    `faces`, and `valid` is that of `faces`; where it is False the image is empty (JPEG) or black
-    (raw) and means nothing. A row whose face
-    is not among the four largest of its frame is not valid either.
+        `jpeg`. Row k is the frame of row k of `faces`.
+    valid: That of `faces`; where it is False the image is empty (JPEG) or black (raw) and means
+        nothing. A row whose face is not among the four largest of its frame is not valid either.
 
     The square has the box's centre and its longer side, with `margin` of that side added on each of
     the four sides, rounded to whole pixels. Beyond the edge of the frame the edge's pixels are
@@ -43,9 +41,12 @@ class Crops(FromFrames):
 
     name: ClassVar[str] = "crops"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("frames", "faces")
 
     frames: str = "frames"
+    """The feature whose frames are cut."""
     faces: str = "faces"
+    """The feature that follows the face."""
     size: int = 224
     """Side in pixels."""
     margin: float = 0.25
@@ -53,23 +54,17 @@ class Crops(FromFrames):
     pixels: str = "jpeg"
     """`jpeg` or `raw`."""
     quality: int = 95
-    """Of the JPEG images, 1 to 100."""
+    """Quality of the JPEG images, 1 to 100."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.size <= 4096:
-            raise ValueError(f"size of crops is {self.size}, expected 1 to 4096 pixels")
+        self.check_range("size", 1, 4096, " pixels")
         if not 0 <= self.margin <= 10:
             raise ValueError(
                 f"margin of crops is {self.margin}, expected a share of the box's side from 0 to 10"
             )
         if self.pixels not in {"jpeg", "raw"}:
             raise ValueError(f"pixels of crops is {self.pixels!r}, expected `jpeg` or `raw`")
-        if not 1 <= self.quality <= 100:
-            raise ValueError(f"quality of crops is {self.quality}, expected 1 to 100")
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"frames": self.frames, "faces": self.faces}
+        self.check_range("quality", 1, 100)
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return Layout(
@@ -82,28 +77,35 @@ class Crops(FromFrames):
         )
 
     def sink(self, clip: Clip, needs: Mapping[str, Sink]) -> "CropSink":
-        faces = needs["faces"]
-        if not isinstance(faces, FaceSink):
-            raise ValueError(
-                f"crops of {self.faces!r} need a feature made by `faces`, got a "
-                f"{type(faces).__name__}; name that feature"
-            )
-        return CropSink(self, faces)
+        return CropSink(self, face_sink(f"crops of {self.faces!r} need", needs["faces"]))
 
 
 class CropSink:
-    """Listens to the sink of `faces`, which hands on every frame with its boxes."""
+    """Cuts the faces of one clip out of the frames that the sink of `faces` passes on."""
 
     def __init__(self, crops: Crops, faces: FaceSink) -> None:
         self._crops, self._faces = crops, faces
         self._cut: list[dict[int, Any]] = []
         """For each row, the number of a face -> its picture as it will be stored."""
-        faces.listen(self._see)
+        faces.listen(self._cut_faces)
 
     def push(self, seconds: float, rgb: Rgb) -> None:
-        """Nothing: the frame comes back from `faces` once its boxes are known."""
+        """Does nothing: the frame comes back from `faces` once its boxes are known.
+
+        Args:
+            seconds: Not used.
+            rgb: Not used.
+        """
 
     def finish(self) -> Track:
+        """Ends the clip.
+
+        Returns:
+            The crops of the face that `faces` shows.
+
+        Raises:
+            BadClip: As `faces` raises it: no frame, or no face.
+        """
         faces = self._faces.finish()
         pictures = [
             cut.get(number) if number is not None else None
@@ -112,29 +114,21 @@ class CropSink:
         valid = np.array([picture is not None for picture in pictures], np.bool_)
         return Track(self._values(pictures), faces.seconds, valid, faces.notes)
 
-    def _see(self, rgb: Rgb, seconds: float, boxes: Mapping[int, Box]) -> None:
+    def _cut_faces(self, rgb: Rgb, seconds: float, boxes: Mapping[int, Box]) -> None:
         largest = sorted(boxes, key=lambda number: (-boxes[number].area, number))[:_CANDIDATES]
-        self._cut.append(
-            {
-                number: self._stored(
-                    cut_square(rgb, boxes[number], self._crops.margin, self._crops.size)
-                )
-                for number in largest
-            }
-        )
+        self._cut.append({number: self._stored(rgb, boxes[number]) for number in largest})
 
-    def _stored(self, picture: Rgb) -> Any:
-        return (
-            encode_jpeg(picture, self._crops.quality) if self._crops.pixels == "jpeg" else picture
-        )
+    def _stored(self, rgb: Rgb, box: Box) -> Any:
+        picture = cut_square(rgb, box, self._crops.margin, self._crops.size)
+        if self._crops.pixels == "raw":
+            return picture
+        return encode_jpeg(picture, self._crops.quality)
 
     def _values(self, pictures: list[Any]) -> NDArray[Any]:
+        values: NDArray[Any] = np.full(len(pictures), b"", dtype=object)
         if self._crops.pixels == "raw":
-            values: NDArray[Any] = np.zeros(
-                (len(pictures), self._crops.size, self._crops.size, 3), np.uint8
-            )
-        else:
-            values = np.full(len(pictures), b"", dtype=object)
+            side = self._crops.size
+            values = np.zeros((len(pictures), side, side, 3), np.uint8)
         for row, picture in enumerate(pictures):
             if picture is not None:
                 values[row] = picture
@@ -142,14 +136,33 @@ class CropSink:
 
 
 def square(box: Box, margin: float) -> tuple[int, int, int]:
-    """Left, top and side in whole pixels of the square around a box; see `Crops`. It may reach
-    beyond the frame."""
+    """Places the square around a box; see `Crops`.
+
+    Args:
+        box: A face, in pixels of its frame.
+        margin: Share of the box's longer side that is added on every side.
+
+    Returns:
+        Left, top and side in whole pixels; the square may reach beyond the frame.
+    """
     side = max(1, round(max(box.right - box.left, box.bottom - box.top) * (1 + 2 * margin)))
     return round((box.left + box.right - side) / 2), round((box.top + box.bottom - side) / 2), side
 
 
 def cut_square(rgb: Rgb, box: Box, margin: float, size: int) -> Rgb:
-    """The square around a box as (size, size, 3); pixels beyond the frame repeat its edge."""
+    """Cuts the square around a box; pixels beyond the frame repeat its edge.
+
+    Args:
+        rgb: The frame.
+        box: A face, in pixels of the frame.
+        margin: Share of the box's longer side that is added on every side.
+        size: Side of the result in pixels.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    import cv2
+
     left, top, side = square(box, margin)
     height, width = rgb.shape[:2]
     x0, y0 = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
@@ -160,9 +173,4 @@ def cut_square(rgb: Rgb, box: Box, margin: float, size: int) -> Rgb:
         inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE)[:side, :side]
     if side == size:
         return np.ascontiguousarray(inside)
-    return np.asarray(
-        cv2.resize(
-            inside, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-        ),
-        np.uint8,
-    )
+    return resize(inside, size)

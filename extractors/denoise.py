@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 class Denoise(FromTracks):
     """Mono sound with its steady noise reduced.
 
-    values, seconds, valid, notes: as those of the input, sample by sample.
+    values, seconds, valid, notes: As those of the input, sample by sample.
 
     In each frequency bin, the magnitude |X| of each frame becomes max(|X| - strength * N, floor *
     |X|); the phase stays. N, the noise, is the mean magnitude of the clip's quietest frames, the
-    share `noise_share` of all (Boll takes those without speech, which a clip does not tell): it is
+    share `noise_share` of all (Boll takes those without speech, which a clip does not mark): it is
     a clip's own, so that nothing is learned from other clips. Digital silence is not counted among
     them: it says nothing of the noise elsewhere. Boll's reduction of what noise is left, by
     comparing neighbouring frames, is not made.
@@ -40,6 +40,7 @@ class Denoise(FromTracks):
 
     name: ClassVar[str] = "denoise"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str = "audio"
     """The feature that holds the sound."""
@@ -61,52 +62,68 @@ class Denoise(FromTracks):
             ("strength", 0, 100),
             ("floor", 0, 1),
         ):
-            if not low <= getattr(self, field) <= high:
-                raise ValueError(
-                    f"{field} of denoise is {getattr(self, field)}, expected {low:g} to {high:g}"
-                )
+            self.check_range(field, low, high)
         _ = self.stft
 
     @property
     def stft(self) -> Stft:
+        """The frames that the noise is subtracted in."""
         return Stft(self.rate_hz, self.window_s, self.window_s / 4)
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return same_sound(self.name, needs["input"], self.rate_hz)
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Reduces the noise of one clip.
+
+        Args:
+            clip: The clip; not used.
+            inputs: Its sound, under the role `input`.
+
+        Returns:
+            The sound with less noise.
+        """
         sound = inputs["input"]
         return with_values(sound, self.cleaned(sound.values))
 
     def cleaned(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(time,) -> (time,)"""
+        """Subtracts the noise from samples.
+
+        Args:
+            values: (time,) samples.
+
+        Returns:
+            (time,) samples.
+        """
         transform = _transform(self.stft)
         least = max(len(values), transform.m_num)
         spectrum = transform.stft(np.pad(values.astype(np.float64), (0, least - len(values))))
         loud = np.abs(spectrum)
-        whole = slice(
+        complete = slice(
             transform.lower_border_end[1] - transform.p_min,
             transform.upper_border_begin(least)[1] - transform.p_min,
         )
-        noise = self.noise(loud[:, whole])[:, None]
+        noise = self.noise(loud[:, complete])[:, None]
         kept = np.maximum(loud - self.strength * noise, self.floor * loud)
         gain = np.divide(kept, loud, out=np.zeros_like(loud), where=loud > 0)
         sound: NDArray[np.float64] = transform.istft(spectrum * gain, k1=least)
         return sound[: len(values)]
 
     def noise(self, loud: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(bin, frame) magnitudes -> (bin,) mean magnitude of the quietest frames that are not
-        silent."""
+        """Measures the noise in the quietest frames that are not silent.
+
+        Args:
+            loud: (bin, frame) magnitudes.
+
+        Returns:
+            (bin,) their mean over these frames; zeros where every frame is silent.
+        """
         power = (loud**2).sum(axis=0)
-        heard = np.flatnonzero(power > 0)
-        if not len(heard):
+        sounding = np.flatnonzero(power > 0)
+        if not len(sounding):
             return np.zeros(len(loud))
-        quietest = heard[np.argsort(power[heard], kind="stable")][
-            : max(1, round(self.noise_share * len(heard)))
+        quietest = sounding[np.argsort(power[sounding], kind="stable")][
+            : max(1, round(self.noise_share * len(sounding)))
         ]
         return np.asarray(loud[:, quietest].mean(axis=1))
 

@@ -10,24 +10,29 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import vino
+from extractors import openvino_import
 from extractors.base import Rgb
 
+if TYPE_CHECKING:
+    import cv2
+
 _SAME_FACE = 0.3
-"""Boxes whose intersection over union is above this are one face (the value of MediaPipe's own
-graphs)."""
+"""Intersection over union above which two boxes are one face: the value of MediaPipe's own graphs.
+"""
 
 
 class Box(NamedTuple):
-    """A face in a frame, in pixels of that frame; x grows to the right and y down, (0, 0) is the
-    outer corner of the first pixel."""
+    """A face in a frame, in pixels of that frame.
+
+    x grows to the right and y down; (0, 0) is the outer corner of the first pixel.
+    """
 
     left: float
     top: float
@@ -38,6 +43,7 @@ class Box(NamedTuple):
 
     @property
     def area(self) -> float:
+        """Square pixels of the box; 0 where it is turned inside out."""
         return max(self.right - self.left, 0.0) * max(self.bottom - self.top, 0.0)
 
 
@@ -46,15 +52,21 @@ Detect = Callable[[Rgb, float], list[Box]]
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelFile:
     """A model file and the hash that it must have."""
 
     path: Path
     sha256: str
 
     def read(self) -> bytes:
-        """The file's bytes; ValueError when it is missing or has changed, for its numbers would
-        then not be those of the fingerprint."""
+        """Reads the file, if it is the one that fingerprints were made with.
+
+        Returns:
+            Its bytes.
+
+        Raises:
+            ValueError: The file is missing or has changed, so that its numbers would be others.
+        """
         content = self.path.read_bytes() if self.path.is_file() else b""
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256:
@@ -68,43 +80,68 @@ class Model:
 
 @dataclass(frozen=True)
 class Detector:
+    """A function that finds faces, and the model file that it reads."""
+
     detect: Detect
-    model: Model
+    """What finds the faces of a frame."""
+    model: ModelFile
+    """What the detector's numbers depend on: its hash is part of the fingerprint."""
+
+
+def _folder_of(package: str) -> Path:
+    """Where a package is installed, found without importing it."""
+    found = find_spec(package)
+    return Path(found.origin).parent if found and found.origin else Path(package)
 
 
 _MODELS = Path(__file__).parent / "models"
-SHORT_RANGE = Model(
+SHORT_RANGE = ModelFile(
     _MODELS / "face_detection_short_range.tflite",
     "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
 )
-FULL_RANGE = Model(
+FULL_RANGE = ModelFile(
     _MODELS / "face_detection_full_range.tflite",
     "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
 )
-HAAR = Model(
-    Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml",
+HAAR = ModelFile(
+    _folder_of("cv2") / "data" / "haarcascade_frontalface_default.xml",
     "0f7d4527844eb514d4a4948e822da90fbb16a34a0bbbbc6adc6498747a5aafb0",
 )
 
 
 def blazeface_short(rgb: Rgb, min_score: float) -> list[Box]:
-    """BlazeFace short range (Bazarevsky et al. 2019, arXiv:1907.05047) in MediaPipe: near faces, 2
-    ms a frame, 7 ms where none is found.
+    """BlazeFace short range in MediaPipe: near faces, 2 ms a frame, 7 ms where none is found.
 
-    The box spans brows to chin; the score is a probability. A face narrower than about a tenth of
-    the frame is missed, so where the whole frame shows none, overlapping square tiles of it are
-    looked at.
+    Bazarevsky et al. 2019, arXiv:1907.05047. The box spans brows to chin; the score is a
+    probability. A face narrower than about a tenth of the frame is missed, so where the full frame
+    shows none, the detector runs on overlapping square tiles of it.
+
+    Args:
+        rgb: The frame.
+        min_score: Least score of a face.
+
+    Returns:
+        The faces, best first.
     """
-    whole = _blazeface_short_once(rgb, min_score)
+    boxes = _blazeface_short_once(rgb, min_score)
     tiles = _tiles(rgb)
-    if whole or len(tiles) == 1:
-        return whole
-    return _distinct([box for tile in tiles for box in _look_in_tile(rgb, tile, min_score)])
+    if boxes or len(tiles) == 1:
+        return boxes
+    return _distinct([box for tile in tiles for box in _detect_in_tile(rgb, tile, min_score)])
 
 
 def blazeface_full(rgb: Rgb, min_score: float) -> list[Box]:
-    """BlazeFace full range in OpenVINO: far or several faces, 3-6 ms a frame. Box and score as in
-    `blazeface_short`."""
+    """BlazeFace full range in OpenVINO: far or several faces, 3-6 ms a frame.
+
+    Box and score are of the kind that `blazeface_short` gives.
+
+    Args:
+        rgb: The frame.
+        min_score: Least score of a face.
+
+    Returns:
+        The faces, best first.
+    """
     side = max(rgb.shape[:2])
     origin = np.array([(side - rgb.shape[1]) / 2, (side - rgb.shape[0]) / 2])
     corners, scores = _decode_full_range(*_run_full_range(_letterbox(rgb)))
@@ -116,12 +153,20 @@ def blazeface_full(rgb: Rgb, min_score: float) -> list[Box]:
 
 
 def haar(rgb: Rgb, min_score: float) -> list[Box]:
-    """OpenCV's Haar cascade (Viola and Jones 2001) on the frame at 360 lines: the baseline of older
-    papers.
+    """OpenCV's Haar cascade on the frame at 360 lines: the baseline of older papers.
 
-    Up to 60 ms a frame. The box is square and wider than BlazeFace's. The score is the weight of
-    the cascade's last stage: above 0, without an upper limit.
+    Viola and Jones 2001; up to 60 ms a frame. The box is square and wider than BlazeFace's. The
+    score is the weight of the cascade's last stage: above 0, without an upper limit.
+
+    Args:
+        rgb: The frame.
+        min_score: Least score of a face.
+
+    Returns:
+        The faces, best first.
     """
+    import cv2
+
     scale = min(1.0, 360 / min(rgb.shape[:2]))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
@@ -138,10 +183,19 @@ DETECTORS = {
     "blazeface_full": Detector(blazeface_full, FULL_RANGE),
     "haar": Detector(haar, HAAR),
 }
+"""Name of a detector in a recipe -> the detector."""
 
 
 def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, 0 to 1."""
+    """Intersection over union of two boxes.
+
+    Args:
+        a: A box.
+        b: Another one of the same frame.
+
+    Returns:
+        0 for boxes that do not touch, up to 1 for equal ones.
+    """
     shared = _shared_area(a, b)
     return shared / (a.area + b.area - shared) if shared else 0.0
 
@@ -173,8 +227,11 @@ atexit.register(_short_range.cache_clear)
 
 
 def _short_range_of(mediapipe: Any, min_score: float) -> Any:
-    """Not in the function that imports: errors that the import catches and keeps hold that
-    function's frame, and so would the detector."""
+    """A detector of MediaPipe, from the imported module.
+
+    It is not made in the function that imports: errors that the import catches and keeps refer to
+    that function's frame, and so would keep the detector alive.
+    """
     tasks = mediapipe.tasks
     options = tasks.vision.FaceDetectorOptions(
         base_options=tasks.BaseOptions(model_asset_buffer=SHORT_RANGE.read()),
@@ -202,8 +259,10 @@ def _blazeface_short_once(rgb: Rgb, min_score: float) -> list[Box]:
 
 
 def _tiles(rgb: Rgb) -> list[tuple[int, int, int]]:
-    """(left, top, side) of the fewest squares of the shorter side that cover the frame and overlap
-    their neighbours by half or more."""
+    """Squares of the shorter side that cover the frame, as (left, top, side).
+
+    They are the fewest that overlap their neighbours by half or more.
+    """
     height, width = rgb.shape[:2]
     side, spare = min(height, width), abs(width - height)
     count = math.ceil(2 * spare / side) + 1
@@ -211,15 +270,17 @@ def _tiles(rgb: Rgb) -> list[tuple[int, int, int]]:
     return [(at, 0, side) if width >= height else (0, at, side) for at in starts]
 
 
-def _look_in_tile(rgb: Rgb, tile: tuple[int, int, int], min_score: float) -> list[Box]:
+def _detect_in_tile(rgb: Rgb, tile: tuple[int, int, int], min_score: float) -> list[Box]:
     x, y, side = tile
     found = _blazeface_short_once(rgb[y : y + side, x : x + side], min_score)
     return [Box(b.left + x, b.top + y, b.right + x, b.bottom + y, b.score) for b in found]
 
 
 def _distinct(boxes: Sequence[Box]) -> list[Box]:
-    """Best first, without those that mostly lie in a better one: a tile may cut a face that its
-    neighbour shows whole."""
+    """Boxes without those that mostly lie in a better one, best first.
+
+    A tile may cut a face that its neighbour shows in full.
+    """
     kept: list[Box] = []
     for box in sorted(boxes, key=_best_first):
         if all(_shared_area(box, better) <= 0.5 * min(box.area, better.area) for better in kept):
@@ -231,7 +292,9 @@ def _distinct(boxes: Sequence[Box]) -> list[Box]:
 
 
 _INPUT_PX = 192
+"""Side of the picture that the full-range model takes."""
 _GRID = 48
+"""Anchors in a row of the full-range model, and in a column."""
 
 
 @cache
@@ -240,7 +303,8 @@ def _full_range() -> Any:
     # One thread and float32 for this model alone: the same bits on every machine and beside any
     # number of other workers.
     setup = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return vino.core().compile_model(vino.core().read_model(FULL_RANGE.path), "CPU", setup)
+    core = openvino_import.core()
+    return core.compile_model(core.read_model(FULL_RANGE.path), "CPU", setup)
 
 
 def _run_full_range(square: Rgb) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -252,6 +316,8 @@ def _run_full_range(square: Rgb) -> tuple[NDArray[np.float32], NDArray[np.float3
 
 def _letterbox(rgb: Rgb) -> Rgb:
     """The frame in the middle of a black square of the model's size."""
+    import cv2
+
     height, width = rgb.shape[:2]
     scale = _INPUT_PX / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -279,8 +345,10 @@ def _decode_full_range(
 
 
 def _blended(boxes: Sequence[Box]) -> list[Box]:
-    """One box a face: the mean of those that overlap the best one, weighted by score (the blending
-    of BlazeFace, section 3.4)."""
+    """One box a face: the mean of the boxes that overlap the best one, weighted by score.
+
+    This is the blending of BlazeFace, section 3.4.
+    """
     left, faces = sorted(boxes, key=_best_first), []
     while left:
         same = [box for box in left if box is left[0] or iou(box, left[0]) > _SAME_FACE]
@@ -294,7 +362,9 @@ def _blended(boxes: Sequence[Box]) -> list[Box]:
 
 
 @cache
-def _haar_cascade() -> cv2.CascadeClassifier:
+def _haar_cascade() -> "cv2.CascadeClassifier":
+    import cv2
+
     HAAR.read()
     return cv2.CascadeClassifier(str(HAAR.path))
 

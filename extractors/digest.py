@@ -1,5 +1,7 @@
-"""Digests: one hash a clip, of its sound and of its pictures as decoded, which tell exact copies in
-files of other bytes."""
+"""Digests: one hash a clip of its sound, and one of its pictures, to find exact copies.
+
+They are hashes of what was decoded, so that copies in files of other bytes are found.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 
 from extractors.base import FromFrames, FromTracks, Inputs, Layout, Rgb, Sink
+from extractors.frames import no_frames
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
-from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 
 _EVERY = 4
@@ -23,26 +25,33 @@ _LAYOUT = Layout("uint8", ("time", "byte"), (32,), "sha256", None)
 class SoundDigest(FromTracks):
     """sha256 of the samples of `audio`, exactly as they are: little-endian float32, no time stamps.
 
-    values: (1, 32) uint8; the row's time is that of the first sample. `valid` is False where all
-        samples are equal: digital silence tells
-    no clip from another. What was decoded with other versions of the decoder may differ in the last
-    bit, and so in every byte here.
+    values: (1, 32) uint8; the row's time is that of the first sample.
+    valid: False where all samples are equal: digital silence does not distinguish clips.
+
+    What was decoded with other versions of the decoder may differ in the last bit, and so in every
+    byte here.
     """
 
     name: ClassVar[str] = "sound_digest"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("audio",)
 
     audio: str = "audio"
     """Name of the feature that holds the sound."""
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"audio": self.audio}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return _LAYOUT
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Hashes the sound of one clip.
+
+        Args:
+            clip: The clip; not used.
+            inputs: Its sound, under the role `audio`.
+
+        Returns:
+            The digest as one row.
+        """
         sound = inputs["audio"]
         digest = hashlib.sha256(sound.values.astype("<f4").tobytes()).digest()
         return _row(digest, float(sound.seconds[0]), bool((sound.values != sound.values[0]).any()))
@@ -50,25 +59,22 @@ class SoundDigest(FromTracks):
 
 @dataclass(frozen=True)
 class FramesDigest(FromFrames):
-    """sha256 of the sizes of the grid frames and of every fourth line of their pixels, in their
-    order and as decoded; no time stamps.
+    """sha256 of the grid frames, in their order and as decoded; no time stamps.
 
-    values: (1, 32) uint8; the row's time is that of the first frame. `valid` is False where all
-        frames are of one and the same colour.
-    A frame that stays on screen for several grid times counts each time. Every line would cost as
-    much as an eighth of the decoding;
-    whatever encoder, size or caption differs, differs in every fourth line too.
+    values: (1, 32) uint8; the row's time is that of the first frame.
+    valid: False where all frames are of one and the same colour.
+
+    What is hashed is the size of each frame and every fourth line of its pixels. A frame that stays
+    on screen for several grid times counts each time. Every line would cost as much as an eighth of
+    the decoding; whatever encoder, size or caption differs, differs in every fourth line too.
     """
 
     name: ClassVar[str] = "frames_digest"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("frames",)
 
     frames: str = "frames"
     """The feature whose frames are hashed."""
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"frames": self.frames}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return _LAYOUT
@@ -78,6 +84,8 @@ class FramesDigest(FromFrames):
 
 
 class FramesDigestSink:
+    """Hashes the frames of one clip as they come."""
+
     def __init__(self, clip: Clip) -> None:
         self._clip = clip
         self._hash = hashlib.sha256()
@@ -85,22 +93,32 @@ class FramesDigestSink:
         self._varied = False
 
     def push(self, seconds: float, rgb: Rgb) -> None:
+        """Hashes the next frame.
+
+        Args:
+            seconds: The frame's time stamp.
+            rgb: Its pixels.
+        """
         if self._first is None:
             self._first = seconds, rgb[:1, :1].copy()
         self._varied = self._varied or bool((rgb != self._first[1]).any())
         self._hash.update(repr(rgb.shape).encode() + rgb[::_EVERY].tobytes())
 
     def finish(self) -> Track:
+        """Ends the clip.
+
+        Returns:
+            The digest as one row.
+
+        Raises:
+            BadClip: NO_VIDEO where no frame came.
+        """
         if self._first is None:
-            raise BadClip(
-                self._clip.clip_id,
-                Reason.NO_VIDEO,
-                "no frame was found on the clip's time grid, expected at least one",
-            )
+            raise no_frames(self._clip)
         return _row(self._hash.digest(), self._first[0], self._varied)
 
 
-def _row(digest: bytes, seconds: float, tells: bool) -> Track:
+def _row(digest: bytes, seconds: float, is_valid: bool) -> Track:
     return Track(
-        np.frombuffer(digest, np.uint8)[None].copy(), np.array([seconds]), np.array([tells])
+        np.frombuffer(digest, np.uint8)[None].copy(), np.array([seconds]), np.array([is_valid])
     )

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import vino
+from extractors import openvino_import
 from extractors.architecture import EPSILON, MEAN, STD, STEM, Conv, blocks, embedding_dim
 from extractors.base import Runtime
-from extractors.weights import State, folded, load_state
+from extractors.weights import Weights, folded, load_state
 
 ENGINES = ("auto", "torch", "openvino")
+"""What a recipe may ask for."""
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """(batch, size, size, 3) -> (batch, dim)."""
@@ -29,6 +30,7 @@ _CPU_BATCH = 8
 """More at once gains nothing on a CPU. Never another number, since torch takes another way for a
 batch of 1, with other last bits."""
 _CUDA_BATCH = 256
+"""Rows of one pass on a CUDA device where the runtime does not say."""
 
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -41,21 +43,26 @@ _OUT_OF_MEMORY = (
 
 
 @dataclass(frozen=True)
-class Model:
-    """Which network: all that its numbers depend on. `identity` is that of the weights, so that a
-    changed file is loaded anew."""
+class NetworkSpec:
+    """Which network: all that its numbers depend on."""
 
     depth: int
     weights: str
+    """A name or a path; see `extractors.weights`."""
     identity: str | None
+    """Identity of the weights, so that a changed file is loaded anew."""
     seed: int | None
+    """Seed of random weights; None for others."""
     size: int
+    """Height and width of the images in pixels."""
     precision: str
 
 
 class Engine:
-    """A loaded network. Runs any number of rows in passes of `batch`, a number that is halved where
-    memory runs out."""
+    """A loaded network, which runs any number of rows in passes of `batch`.
+
+    `batch` is halved where memory runs out.
+    """
 
     def __init__(self, compile_for: Callable[[int], Forward], batch: int, dim: int) -> None:
         self.batch, self._dim = batch, dim
@@ -97,22 +104,42 @@ class Engine:
 
 
 @functools.cache
-def load(model: Model, runtime: Runtime) -> Engine:
-    """The engine for this network, made once a process. ValueError where the engine cannot give the
-    precision asked for."""
+def load(spec: NetworkSpec, runtime: Runtime) -> Engine:
+    """Loads a network, once a process.
+
+    Args:
+        spec: The network.
+        runtime: Which engine runs it, with how many threads and rows at once.
+
+    Returns:
+        The engine.
+
+    Raises:
+        ValueError: The engine cannot give the precision asked for, or is unknown.
+    """
     if resolve(runtime.engine) == "torch":
-        return _torch_engine(model, runtime)
-    _check_precision(model.precision, "cpu")
+        return _torch_engine(spec, runtime)
+    _check_precision(spec.precision, "cpu")
     return Engine(
-        functools.partial(_openvino_forward, model, runtime.threads),
+        functools.partial(_openvino_forward, spec, runtime.threads),
         _batch(runtime, "cpu"),
-        embedding_dim(model.depth),
+        embedding_dim(spec.depth),
     )
 
 
 def resolve(engine: str) -> str:
-    """`torch` or `openvino` for `auto`: asks torch for a CUDA device, and so imports it, but for a
-    torch that was built without CUDA."""
+    """Decides which engine runs.
+
+    Args:
+        engine: One of `ENGINES`. For `auto` torch is asked for a CUDA device, and so imported, but
+            for a torch that was built without CUDA.
+
+    Returns:
+        `torch` or `openvino`.
+
+    Raises:
+        ValueError: The engine is unknown.
+    """
     if engine not in ENGINES:
         raise ValueError(f'engine = "{engine}" is unknown; expected {", ".join(ENGINES)}')
     if engine != "auto":
@@ -124,15 +151,27 @@ def resolve(engine: str) -> str:
     return "torch" if torch.cuda.is_available() else "openvino"
 
 
-def _torch_engine(model: Model, runtime: Runtime) -> Engine:
-    return torch_engine(model.depth, lambda: _state(model), runtime, model.precision)
+def _torch_engine(spec: NetworkSpec, runtime: Runtime) -> Engine:
+    return torch_engine(spec.depth, lambda: _state(spec), runtime, spec.precision)
 
 
 def torch_engine(
-    depth: int, state: Callable[[], State], runtime: Runtime, precision: str = "float32"
+    depth: int, state: Callable[[], Weights], runtime: Runtime, precision: str = "float32"
 ) -> Engine:
-    """An engine for weights that no file or seed gives; `state` is called at the first row. Made
-    anew at every call."""
+    """Makes an engine for weights that no file or seed gives; a new one at every call.
+
+    Args:
+        depth: Layers of the ResNet.
+        state: Gives the weights; called at the first row.
+        runtime: Rows at once.
+        precision: `float32`, `bfloat16` or `float16`.
+
+    Returns:
+        The engine, on a CUDA device where there is one.
+
+    Raises:
+        ValueError: There is no CUDA device, and the precision needs one.
+    """
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -140,8 +179,8 @@ def torch_engine(
     forward = functools.cache(lambda: _torch_forward(depth, state(), precision, device))
 
     def compile_for(_: int) -> Forward:
-        """The same network for every batch; what a failed pass has left on the device is given back
-        first."""
+        # The same network serves every batch; what a failed pass has left on the device is given
+        # back first.
         if device == "cuda":
             torch.cuda.empty_cache()
         return forward()
@@ -149,7 +188,7 @@ def torch_engine(
     return Engine(compile_for, _batch(runtime, device), embedding_dim(depth))
 
 
-def _torch_forward(depth: int, state: State, precision: str, device: str) -> Forward:
+def _torch_forward(depth: int, state: Weights, precision: str, device: str) -> Forward:
     import torch
 
     from extractors.network import build, fold
@@ -179,7 +218,7 @@ def _torch_forward(depth: int, state: State, precision: str, device: str) -> For
     return forward
 
 
-def _openvino_forward(model: Model, threads: int | None, batch: int) -> Forward:
+def _openvino_forward(spec: NetworkSpec, threads: int | None, batch: int) -> Forward:
     options: dict[str, Any] = {
         # The defaults would compute in bfloat16 where the processor can.
         "INFERENCE_PRECISION_HINT": "f32",
@@ -190,8 +229,8 @@ def _openvino_forward(model: Model, threads: int | None, batch: int) -> Forward:
     }
     if threads is not None:
         options["INFERENCE_NUM_THREADS"] = threads
-    core = vino.core()  # before any other import of openvino
-    graph = _openvino_graph(model.depth, _state(model), (batch, model.size, model.size, 3))
+    core = openvino_import.core()  # before any other import of openvino
+    graph = _openvino_graph(spec.depth, _state(spec), (batch, spec.size, spec.size, 3))
     request = core.compile_model(graph, "CPU", options).create_infer_request()
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -201,9 +240,11 @@ def _openvino_forward(model: Model, threads: int | None, batch: int) -> Forward:
     return forward
 
 
-def _openvino_graph(depth: int, state: State, shape: tuple[int, int, int, int]) -> Any:
-    """The network node by node, which needs no torch; `openvino.convert_model` would also report
-    its use over the network."""
+def _openvino_graph(depth: int, state: Weights, shape: tuple[int, int, int, int]) -> Any:
+    """The network node by node.
+
+    This needs no torch; `openvino.convert_model` would also report its use over the network.
+    """
     import openvino
     from openvino import opset13 as ops
 
@@ -223,7 +264,7 @@ def _openvino_graph(depth: int, state: State, shape: tuple[int, int, int, int]) 
     return openvino.Model([ops.reduce_mean(x, np.array([2, 3]), False)], [images], f"resnet{depth}")
 
 
-def _openvino_conv(x: Any, conv: Conv, state: State) -> Any:
+def _openvino_conv(x: Any, conv: Conv, state: Weights) -> Any:
     from openvino import opset13 as ops
 
     kernel, bias = folded(state, conv, EPSILON)
@@ -232,8 +273,8 @@ def _openvino_conv(x: Any, conv: Conv, state: State) -> Any:
     return ops.add(convolved, bias.reshape(1, -1, 1, 1))
 
 
-def _state(model: Model) -> State:
-    return load_state(model.depth, model.weights, model.seed)
+def _state(spec: NetworkSpec) -> Weights:
+    return load_state(spec.depth, spec.weights, spec.seed)
 
 
 def _check_precision(precision: str, device: str) -> None:
@@ -251,9 +292,9 @@ def _batch(runtime: Runtime, device: str) -> int:
 def _padded(rows: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:
     if len(rows) == batch:
         return rows
-    whole = np.zeros((batch, *rows.shape[1:]), np.uint8)
-    whole[: len(rows)] = rows
-    return whole
+    padded = np.zeros((batch, *rows.shape[1:]), np.uint8)
+    padded[: len(rows)] = rows
+    return padded
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:

@@ -1,30 +1,31 @@
 """Faces: where the one face that a clip shows is, in every frame.
 
-A frame is looked at every `every_s`. Where the faces of two looks pair up one to one, the boxes of
-the frames between lie on a straight line; where they do not, every frame between is looked at, and
-so is every frame while a face that was there is missing. Nothing is linked or interpolated across a
-change of scene. Frames are held from one look to the next and no longer.
+The detector runs on a frame every `every_s`. Where the faces of two such frames pair up one to one,
+the boxes of the frames between lie on a straight line; where they do not, the detector runs on
+every frame between, and so it does on every frame while a face that was there is missing. Nothing
+is linked or interpolated across a change of scene. Frames wait from one detection to the next and
+no longer.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from extractors.base import FromFrames, Layout, Rgb, Sink
 from extractors.detectors import DETECTORS, Box, Detect
 from extractors.follow import (
-    Tracks,
+    FaceTracker,
     between,
-    faces_seen,
+    face_counts,
+    largest_faces_linked,
     lasting,
-    leaders_linked,
     linked,
     main_faces,
 )
+from extractors.frames import no_frames
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -35,6 +36,7 @@ Listener = Callable[[Rgb, float, Mapping[int, Box]], None]
 number of their face."""
 
 _THUMB_PX = 32
+"""Side of the thumbnails that changes of scene are found in."""
 
 
 @dataclass(frozen=True)
@@ -42,36 +44,37 @@ class Faces(FromFrames):
     """The box of one face in every frame, and how many faces the frame shows.
 
     values: (time, 6) float32: left, top, right, bottom in pixels of the decoded frame (x to the
-        right, y down), the detector's score, and
-    the number of faces seen. Row k is the frame of row k of `frames`; between two looks box and
-    score are interpolated linearly. `valid`
-    is False where the face was not seen: box and score are NaN there, and only the number of faces
-    (0 or more) is a measurement.
+        right, y down), the detector's score, and the number of faces found. Row k is the frame of
+        row k of `frames`; between two detections box and score are interpolated linearly.
+    valid: False where the face was not found: box and score are NaN there, and only the number of
+        faces (0 or more) is a measurement.
+    notes: `many_faces` (two or more in over a tenth of the frames: who speaks is ambiguous),
+        `face_gaps` (some rows are not valid), `face_changes` (the rows show more than one track:
+        after a cut or a long gap it may be another person).
 
     One face is followed: the largest (area times time) among those alive in the frame; while it is
-    missing for a moment nobody takes its place. Notes: `many_faces` (two or more in over a tenth of
-    the frames: who speaks is ambiguous), `face_gaps` (some rows are not valid), `face_changes` (the
-    rows show more than one track: after a cut or a long gap it may be another person).
+    missing for a moment nobody takes its place.
     """
 
     name: ClassVar[str] = "faces"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("frames",)
 
     frames: str = "frames"
-    """The feature whose frames are looked at."""
+    """The feature whose frames are searched for faces."""
     detector: str = "blazeface_short"
     """A name in `extractors.detectors.DETECTORS`."""
     min_score: float = 0.6
     """A hit counts from this score on; its scale is the detector's (a probability for BlazeFace).
     """
     every_s: float = 0.3
-    """Time from one look to the next; every frame is looked at where the largest face comes, goes
-    or is missed."""
+    """Time from one detection to the next; the detector runs on every frame where the largest face
+    comes, goes or is missed."""
     missing_s: float = 0.5
     """A face that comes back within this time is the same face. Its rows in between are not valid.
     """
     min_lasting_s: float = 0.5
-    """A face counts when it is seen for so long without a break, or for half of a clip that is
+    """A face counts when it is found for so long without a break, or for half of a clip that is
     shorter than twice this."""
     cut_difference: float = 20.0
     """The scene changes where two successive frames, as grey thumbnails, differ by more than this
@@ -80,10 +83,7 @@ class Faces(FromFrames):
     """`many_faces` is noted when more than this share of the frames shows two or more."""
 
     def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise ValueError(
-                f"detector of faces is {self.detector!r}, expected one of {', '.join(DETECTORS)}"
-            )
+        self.check_choice("detector", DETECTORS)
         for field in (
             "min_score",
             "every_s",
@@ -96,10 +96,6 @@ class Faces(FromFrames):
                 raise ValueError(
                     f"{field} of faces is {getattr(self, field)}, expected a number of 0 or more"
                 )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"frames": self.frames}
 
     @property
     def weights_sha256(self) -> str:
@@ -118,7 +114,7 @@ class Faces(FromFrames):
         return FaceSink(clip, self, DETECTORS[self.detector].detect)
 
 
-class _Held(NamedTuple):
+class _BufferedFrame(NamedTuple):
     seconds: float
     rgb: Rgb
 
@@ -128,13 +124,13 @@ class FaceSink:
 
     def __init__(self, clip: Clip, faces: Faces, detect: Detect) -> None:
         self._clip, self._faces, self._detect = clip, faces, detect
-        self._tracks = Tracks(faces.missing_s)
-        self._held: list[_Held] = []
-        """Frames that wait for the next look."""
+        self._tracks = FaceTracker(faces.missing_s)
+        self._buffered: list[_BufferedFrame] = []
+        """Frames that wait for the next detection."""
         self._thumb: NDArray[np.int16] | None = None
-        self._looked: tuple[float, list[Box]] | None = None
-        """The last look of this scene."""
-        self._looks = self._hits = 0
+        self._last_detection: tuple[float, list[Box]] | None = None
+        """Time and boxes of the last frame of this scene that the detector ran on."""
+        self._detections = self._hits = 0
         self._best_score = 0.0
         self._listeners: list[Listener] = []
         self._outcome: Track | BadClip | None = None
@@ -142,11 +138,20 @@ class FaceSink:
         """After `finish`: the number of the face that each row shows, None where not valid."""
 
     def listen(self, listener: Listener) -> None:
-        """Hand every frame to `listener` as soon as its boxes are final, which is at most one look
-        later."""
+        """Passes every frame on as soon as its boxes are final: at most one detection later.
+
+        Args:
+            listener: What takes each frame and its boxes.
+        """
         self._listeners.append(listener)
 
     def push(self, seconds: float, rgb: Rgb) -> None:
+        """Takes the next frame, and runs the detector on it where that is due.
+
+        Args:
+            seconds: The frame's time stamp.
+            rgb: Its pixels.
+        """
         thumb = _thumbnail(rgb)
         if (
             self._thumb is not None
@@ -154,80 +159,89 @@ class FaceSink:
         ):
             self._end_scene()
         self._thumb = thumb
-        self._held.append(_Held(seconds, rgb))
+        self._buffered.append(_BufferedFrame(seconds, rgb))
         if self._is_due(seconds):
-            self._settle()
+            self._assign_boxes()
 
     def finish(self) -> Track:
+        """Ends the clip; a second call gives the same again.
+
+        Returns:
+            The boxes of the face that the clip shows.
+
+        Raises:
+            BadClip: NO_VIDEO where no frame came, NO_FACE where no face lasted long enough.
+        """
         if self._outcome is None:
             self._end_scene()
-            self._outcome = self._summed_up()
+            self._outcome = self._result()
         if isinstance(self._outcome, BadClip):
             raise self._outcome
         return self._outcome
 
     def _is_due(self, seconds: float) -> bool:
-        if self._looked is None or self._tracks.is_leader_missing():
+        if self._last_detection is None or self._tracks.is_largest_missing():
             return True
-        return seconds - self._looked[0] >= self._faces.every_s - 1e-6 or seconds == self._looked[0]
+        waited_s = seconds - self._last_detection[0]
+        return waited_s >= self._faces.every_s - 1e-6 or waited_s == 0
 
     def _end_scene(self) -> None:
-        if self._held:
-            self._settle()
+        if self._buffered:
+            self._assign_boxes()
         self._tracks.cut()
-        self._looked = None
+        self._last_detection = None
 
-    def _settle(self) -> None:
-        """Look at the last frame held, and give every frame held its boxes."""
-        *waiting, last = self._held
-        before, present = self._looked, self._tracks.present()
-        found = self._look(last)
+    def _assign_boxes(self) -> None:
+        """Detects faces in the last waiting frame, and gives every waiting frame its boxes."""
+        *waiting, last = self._buffered
+        before, present = self._last_detection, self._tracks.present()
+        found = self._detected(last)
         pairs = linked(found, present)
-        if waiting and before is not None and leaders_linked(found, present, pairs):
+        if waiting and before is not None and largest_faces_linked(found, present, pairs):
             self._interpolate(
                 waiting, before[0], last.seconds, [(present[j], found[i]) for i, j in pairs]
             )
         else:
             for frame in waiting:
-                self._see(frame, self._look(frame))
-        self._see(last, found)
-        self._looked = (last.seconds, found)
-        self._held = []
+                self._record(frame, self._detected(frame))
+        self._record(last, found)
+        self._last_detection = (last.seconds, found)
+        self._buffered = []
 
     def _interpolate(
-        self, waiting: list[_Held], start_s: float, end_s: float, pairs: list[tuple[Box, Box]]
+        self,
+        waiting: list[_BufferedFrame],
+        start_s: float,
+        end_s: float,
+        pairs: list[tuple[Box, Box]],
     ) -> None:
         for frame in waiting:
             share = (frame.seconds - start_s) / (end_s - start_s)
-            self._see(frame, [between(old, new, share) for old, new in pairs])
+            self._record(frame, [between(old, new, share) for old, new in pairs])
 
-    def _look(self, frame: _Held) -> list[Box]:
-        if self._looked is not None and frame.seconds == self._looked[0]:
-            return self._looked[1]  # The same frame is still on screen.
+    def _detected(self, frame: _BufferedFrame) -> list[Box]:
+        if self._last_detection is not None and frame.seconds == self._last_detection[0]:
+            return self._last_detection[1]  # The same frame is still on screen.
         found = self._detect(frame.rgb, self._faces.min_score)
-        self._looks += 1
+        self._detections += 1
         self._hits += bool(found)
         self._best_score = max([self._best_score, *(box.score for box in found)])
         return found
 
-    def _see(self, frame: _Held, boxes: list[Box]) -> None:
-        numbered = self._tracks.see(frame.seconds, boxes)
+    def _record(self, frame: _BufferedFrame, boxes: list[Box]) -> None:
+        numbered = self._tracks.add_row(frame.seconds, boxes)
         for listener in self._listeners:
             listener(frame.rgb, frame.seconds, numbered)
 
-    def _summed_up(self) -> Track | BadClip:
+    def _result(self) -> Track | BadClip:
         seconds = np.array(self._tracks.seconds, np.float64)
         if not len(seconds):
-            return BadClip(
-                self._clip.clip_id,
-                Reason.NO_VIDEO,
-                "no frame was found on the clip's time grid, expected at least one",
-            )
+            return no_frames(self._clip)
         tracks = lasting(self._tracks, self._faces.min_lasting_s)
         if not tracks:
             return BadClip(self._clip.clip_id, Reason.NO_FACE, self._why_no_face())
         self.shown = main_faces(tracks, len(seconds))
-        counts = faces_seen(tracks, len(seconds))
+        counts = face_counts(tracks, len(seconds))
         values = np.full((len(seconds), 6), np.nan, np.float32)
         values[:, 5] = counts
         for row, number in enumerate(self.shown):
@@ -244,9 +258,8 @@ class FaceSink:
         return tuple(name for name, is_so in facts.items() if is_so)
 
     def _why_no_face(self) -> str:
-        looked = (
-            f"{self._faces.detector} looked at {self._looks} of {len(self._tracks.seconds)} frames"
-        )
+        frames = len(self._tracks.seconds)
+        looked = f"{self._faces.detector} looked at {self._detections} of {frames} frames"
         if not self._hits:
             return f"{looked} and found nothing with a score of {self._faces.min_score:g} or more"
         hits = f"had hits in {self._hits} (best score {self._best_score:.2f})"
@@ -256,9 +269,30 @@ class FaceSink:
         )
 
 
+def face_sink(subject: str, sink: Sink) -> FaceSink:
+    """Checks that an input is made by `faces`, whose sink passes frames on.
+
+    Args:
+        subject: Beginning of the sentence that refuses it, up to "need" or "needs".
+        sink: The sink of the input.
+
+    Returns:
+        The same sink.
+
+    Raises:
+        ValueError: It is the sink of another extractor.
+    """
+    if not isinstance(sink, FaceSink):
+        raise ValueError(
+            f"{subject} a feature made by `faces`, got a {type(sink).__name__}; name that feature"
+        )
+    return sink
+
+
 def _thumbnail(rgb: Rgb) -> NDArray[np.int16]:
-    """(32, 32) grey levels; a large frame is thinned out first, which costs a tenth of averaging it
-    whole."""
+    """(32, 32) grey levels; a large frame is thinned out first, at a tenth of the cost."""
+    import cv2
+
     step = max(1, min(rgb.shape[:2]) // (4 * _THUMB_PX))
     thin = np.ascontiguousarray(rgb[::step, ::step])
     small = cv2.resize(thin, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import av
 import av.error
@@ -73,13 +73,12 @@ class FfmpegDecoder:
         if self._video is not None:
             self._ask(self._video.stream.index)
         self._errors: IO[bytes] = tempfile.TemporaryFile()
-        self._process = (
-            subprocess.Popen(  # no shell; the path is absolute and cannot be read as an option
-                self._command(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-            )
+        # No shell; the path is absolute and cannot be read as an option.
+        self._process = subprocess.Popen(
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
         )
         return self
 
@@ -96,8 +95,14 @@ class FfmpegDecoder:
         self._errors.close()
 
     def frames(self) -> Iterator[tuple[VideoFrame | AudioFrame, Fraction]]:
-        """Frames and samples as they come, each with its time stamp in seconds. BadClip where
-        ffmpeg gives up, or takes too long."""
+        """Reads frames and samples as they come.
+
+        Yields:
+            Each with its time stamp in seconds.
+
+        Raises:
+            BadClip: ffmpeg gives up, or takes too long.
+        """
         try:
             with av.open(_Pipe(self._process, self._deadline), mode="r", format="nut") as container:
                 for stream in container.streams.video:
@@ -127,8 +132,10 @@ class FfmpegDecoder:
         return stamp - self._late
 
     def _rounding(self, first: Fraction) -> Fraction:
-        """How far ffmpeg moved the sound within a tick of the container, which can be as long as a
-        packet (AVI)."""
+        """How far ffmpeg moved the sound within a tick of the container.
+
+        A tick can be as long as a packet (AVI).
+        """
         packets = self._audio
         start = None if packets is None else packets.items[0].pts
         if packets is None or start is None:
@@ -140,8 +147,10 @@ class FfmpegDecoder:
         return math.ceil(_SHIFT_S / time_base)
 
     def _check_exit(self) -> None:
-        """After the last frame. A process that still writes is one that nobody reads any more, and
-        no fault of its own."""
+        """Refuses the clip where ffmpeg ended with an error, after the last frame.
+
+        A process that still writes is one that nobody reads any more, and no fault of its own.
+        """
         try:
             code = self._process.wait(min(2.0, self._deadline.left_s()))
         except subprocess.TimeoutExpired:
@@ -179,7 +188,7 @@ class FfmpegDecoder:
             avoid_negative_ts="disabled",
         )
         quiet = sink.global_args("-hide_banner", "-nostdin", "-loglevel", "error", "-xerror")
-        return [str(word) for word in ffmpeg.compile(quiet, cmd=imageio_ffmpeg.get_ffmpeg_exe())]
+        return _words(quiet)
 
     def _ask(self, video: int) -> None:
         """Colour and rotation of the first frame, by ffmpeg's showinfo filter."""
@@ -187,12 +196,7 @@ class FfmpegDecoder:
         sink = ffmpeg.output(
             source[str(video)].filter("showinfo", checksum=0), "pipe:1", format="null", vframes=1
         )
-        words = [
-            str(w)
-            for w in ffmpeg.compile(
-                sink.global_args("-hide_banner", "-nostdin"), cmd=imageio_ffmpeg.get_ffmpeg_exe()
-            )
-        ]
+        words = _words(sink.global_args("-hide_banner", "-nostdin"))
         try:
             done = subprocess.run(
                 words,
@@ -230,6 +234,11 @@ class _Pipe:
         return os.read(self._file, size)
 
 
+def _words(sink: Any) -> list[str]:
+    """The command line of a graph of ffmpeg-python."""
+    return [str(word) for word in ffmpeg.compile(sink, cmd=imageio_ffmpeg.get_ffmpeg_exe())]
+
+
 def _plain(line: str) -> str:
-    """Without the address of the object that speaks."""
+    """A line of ffmpeg without the address of the object that speaks."""
     return re.sub(r"^\[[^\]]*\]\s*", "", line)

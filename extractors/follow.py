@@ -1,5 +1,4 @@
-"""Following faces: boxes of single frames -> tracks of one face each -> the one face that a clip's
-rows show."""
+"""Following faces: boxes of single frames -> tracks of one face each -> the face of every row."""
 
 import math
 from collections.abc import Sequence
@@ -11,8 +10,8 @@ from numpy.typing import NDArray
 from extractors.detectors import Box
 
 _MAX_SHIFT = 0.7
-"""A face moves by at most this share of its box's side from one look to the next; further off it is
-another face."""
+"""A face moves by at most this share of its box's side from one detection to the next; further off
+it is another face."""
 _MAX_GROWTH = 2.0
 """Nor does its box grow or shrink by more than this factor in area."""
 _EPSILON_S = 1e-6
@@ -22,23 +21,28 @@ room."""
 
 @dataclass
 class FaceTrack:
-    """One face, from the row where it is first seen to the row where it is last seen. It may be
-    missing in between."""
+    """One face, from the row where it is first found to the row where it is last found.
+
+    It may be missing in between.
+    """
 
     number: int
     boxes: dict[int, Box] = field(default_factory=dict)
-    """Row -> box, in rising order of rows; only rows where the face was seen."""
+    """Row -> box, in rising order of rows; only rows where the face was found."""
 
     @property
     def first_row(self) -> int:
+        """The first row that shows the face."""
         return next(iter(self.boxes))
 
     @property
     def last_row(self) -> int:
+        """The last row that shows the face, so far."""
         return next(reversed(self.boxes))
 
     @property
     def last_box(self) -> Box:
+        """Its box in that row."""
         return self.boxes[self.last_row]
 
     def weight(self) -> float:
@@ -46,9 +50,11 @@ class FaceTrack:
         return sum(box.area for box in self.boxes.values())
 
 
-class Tracks:
-    """Links the boxes of successive rows. `missing_s`: how long a face may be missing and still be
-    the same one."""
+class FaceTracker:
+    """Links the boxes of successive rows.
+
+    `missing_s`: how long a face may be missing and still be the same one.
+    """
 
     def __init__(self, missing_s: float) -> None:
         self.all: list[FaceTrack] = []
@@ -56,9 +62,16 @@ class Tracks:
         self._missing_s = missing_s
         self._open: list[FaceTrack] = []
 
-    def see(self, seconds: float, boxes: Sequence[Box]) -> dict[int, Box]:
-        """Add a row -> its boxes by the number of the track they belong to. A box that continues no
-        track begins one."""
+    def add_row(self, seconds: float, boxes: Sequence[Box]) -> dict[int, Box]:
+        """Adds a row; a box that continues no track begins one.
+
+        Args:
+            seconds: Time of the row.
+            boxes: Faces of the row.
+
+        Returns:
+            Number of a track -> the box that belongs to it.
+        """
         row = len(self.seconds)
         self._open = [
             track for track in self._open if self._absent_s(track) <= self._missing_s + _EPSILON_S
@@ -71,22 +84,31 @@ class Tracks:
         return {track.number: box for track, box in zip(owners, boxes, strict=True)}
 
     def cut(self) -> None:
-        """The scene changes: no track goes on."""
+        """Ends all tracks, because the scene changes."""
         self._open = []
 
     def present(self) -> list[Box]:
-        """Boxes of the faces seen in the last row."""
+        """Gives the boxes of the last row.
+
+        Returns:
+            One box for each track that reaches that row.
+        """
         return [track.last_box for track in self._open if track.last_row == len(self.seconds) - 1]
 
-    def is_leader_missing(self) -> bool:
-        """The largest face that was there a moment ago was not in the last row, and may yet come
-        back."""
-        leader = max(self._open, key=lambda track: track.last_box.area, default=None)
-        return leader is not None and leader.last_row < len(self.seconds) - 1
+    def is_largest_missing(self) -> bool:
+        """Says whether the largest face is missing in the last row, and may yet come back.
+
+        Returns:
+            True where the largest face of a moment ago has no box in the last row.
+        """
+        largest = max(self._open, key=lambda track: track.last_box.area, default=None)
+        return largest is not None and largest.last_row < len(self.seconds) - 1
 
     def _absent_s(self, track: FaceTrack) -> float:
-        """Up to the last row, not to the next: while a frame stays on screen, however long, its
-        faces are not missing."""
+        """Seconds that a face has been missing, up to the last row, not to the next.
+
+        While a frame stays on screen, however long, its faces are not missing.
+        """
         return self.seconds[-1] - self.seconds[track.last_row]
 
     def _begin(self) -> FaceTrack:
@@ -97,8 +119,15 @@ class Tracks:
 
 
 def linked(now: Sequence[Box], before: Sequence[Box]) -> list[tuple[int, int]]:
-    """Pairs (index in now, index in before) of boxes of one face: the nearest first, each box at
-    most once."""
+    """Pairs the boxes of one face in two rows: the nearest first, each box at most once.
+
+    Args:
+        now: Boxes of the later row.
+        before: Boxes of the earlier row.
+
+    Returns:
+        (index in now, index in before) of each pair.
+    """
     steps = [(_step(box, old), i, j) for i, box in enumerate(now) for j, old in enumerate(before)]
     pairs: list[tuple[int, int]] = []
     for step, i, j in sorted(steps):
@@ -107,14 +136,21 @@ def linked(now: Sequence[Box], before: Sequence[Box]) -> list[tuple[int, int]]:
     return pairs
 
 
-def leaders_linked(
+def largest_faces_linked(
     now: Sequence[Box], before: Sequence[Box], pairs: Sequence[tuple[int, int]]
 ) -> bool:
-    """The largest face of each of the two looks is also in the other; so it is where neither look
-    has a face."""
-    return _largest(now) in {i for i, _ in pairs} | {None} and _largest(before) in {
-        j for _, j in pairs
-    } | {None}
+    """Says whether the largest face of each of two rows is also in the other.
+
+    Args:
+        now: Boxes of the later row.
+        before: Boxes of the earlier row.
+        pairs: What `linked` gave for them.
+
+    Returns:
+        True where it is so, also where neither row has a face.
+    """
+    linked_now, linked_before = {i for i, _ in pairs}, {j for _, j in pairs}
+    return _largest(now) in {None, *linked_now} and _largest(before) in {None, *linked_before}
 
 
 def _largest(boxes: Sequence[Box]) -> int | None:
@@ -131,19 +167,44 @@ def _step(a: Box, b: Box) -> float:
 
 
 def between(a: Box, b: Box, share: float) -> Box:
-    """The box (and score) on the straight line from a (share 0) to b (share 1)."""
+    """Places a box on the straight line between two, its score likewise.
+
+    Args:
+        a: The box at share 0.
+        b: The box at share 1.
+        share: Where on the line, 0 to 1.
+
+    Returns:
+        The box there.
+    """
     return Box(*(x + (y - x) * share for x, y in zip(a, b, strict=True)))
 
 
 def hop_s(seconds: Sequence[float]) -> float:
-    """Mean time from one row to the next; 0 for a single row. (Where a recording has a gap, time
-    stamps repeat, so a median may be 0.)"""
+    """Measures the mean time from one row to the next.
+
+    Where a recording has a gap, time stamps repeat, so that a median may be 0.
+
+    Args:
+        seconds: Times of the rows.
+
+    Returns:
+        Seconds; 0 for a single row.
+    """
     return (seconds[-1] - seconds[0]) / (len(seconds) - 1) if len(seconds) > 1 else 0.0
 
 
-def lasting(tracks: Tracks, least_s: float) -> list[FaceTrack]:
-    """Tracks that are seen without a break for `least_s`, or for half of a clip that is shorter
-    than twice that."""
+def lasting(tracks: FaceTracker, least_s: float) -> list[FaceTrack]:
+    """Finds the tracks that last long enough to be a face.
+
+    Args:
+        tracks: All tracks of a clip.
+        least_s: How long a face must be found without a break; in a clip that is shorter than twice
+            that, for half of the clip.
+
+    Returns:
+        The tracks that are.
+    """
     hop = hop_s(tracks.seconds)
     needed = min(least_s, hop * len(tracks.seconds) / 2)
     return [track for track in tracks.all if hop * _longest_stretch(track) + _EPSILON_S >= needed]
@@ -157,11 +218,18 @@ def _longest_stretch(track: FaceTrack) -> int:
 
 
 def main_faces(tracks: Sequence[FaceTrack], rows: int) -> list[int | None]:
-    """For each row, the number of the track that it shows.
+    """Decides which face each row shows.
 
     The largest face (area times time) has every row from its first to its last: while it is missing
-    there, nobody takes its place. The rows left over go to the next largest, and so on. None where
-    no face is, or where the face that has the row is missing.
+    there, nobody takes its place. The rows left over go to the next largest, and so on.
+
+    Args:
+        tracks: Tracks of a clip.
+        rows: Rows of the clip.
+
+    Returns:
+        For each row the number of a track; None where no face is, or where the face that has the
+        row is missing.
     """
     owner: list[FaceTrack | None] = [None] * rows
     for track in sorted(tracks, key=lambda t: (-t.weight(), t.number)):
@@ -172,8 +240,16 @@ def main_faces(tracks: Sequence[FaceTrack], rows: int) -> list[int | None]:
     ]
 
 
-def faces_seen(tracks: Sequence[FaceTrack], rows: int) -> NDArray[np.int64]:
-    """(rows,) number of faces in each row."""
+def face_counts(tracks: Sequence[FaceTrack], rows: int) -> NDArray[np.int64]:
+    """Counts the faces of each row.
+
+    Args:
+        tracks: Tracks of a clip.
+        rows: Rows of the clip.
+
+    Returns:
+        (rows,) number of faces.
+    """
     counts = np.zeros(rows, np.int64)
     for track in tracks:
         counts[list(track.boxes)] += 1

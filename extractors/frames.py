@@ -4,8 +4,10 @@ The clip lasts from t_0, its `start_s` or else the time stamp of the first frame
 the last frame or its `end_s`. Its grid is one of three (numbers k from 0):
 
     fps      t_k = t_0 + k / fps, for every t_k before t_1
-    count    t_k = t_0 + (k + 1/2) * (t_1 - t_0) / count, for k below count: evenly over the clip, and one alone is its middle
-    every    t_k = the time stamp of frame k * every, of those that begin in [t_0, t_1): the recording's own frames, by number
+    count    t_k = t_0 + (k + 1/2) * (t_1 - t_0) / count, for k below count: evenly over the clip;
+             one alone is its middle
+    every    t_k = the time stamp of frame k * every, of those that begin in [t_0, t_1): the
+             recording's own frames, by number
 
 A row is the frame ON SCREEN at t_k, the last one whose time stamp is not later, and its `seconds`
 is that frame's own time stamp as the decoder gives it, never t_k: where a recording has a gap, or
@@ -17,11 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.base import FromFrames, Layout, Rgb, Sink
+from extractors.base import FromFrames, Layout, Rgb, Sink, form_of
 from extractors.timegrid import Cadence, EveryNth, PerSecond, Spread, exact_fps
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
@@ -29,14 +30,27 @@ from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 
 JPEG_QUALITY = 95
+"""Quality of stored frames, 1 to 100."""
 
 _FPS = 10.0
-"""Of a grid that nothing is said of."""
+"""Grid times a second where a recipe says nothing of the grid."""
 
 
 def encode_jpeg(rgb: Rgb, quality: int = JPEG_QUALITY) -> bytes:
-    """(height, width, 3) uint8, red first -> a JPEG file (baseline, 4:2:0), byte-identical from run
-    to run."""
+    """Encodes a picture as JPEG (baseline, 4:2:0), byte-identical from run to run.
+
+    Args:
+        rgb: (height, width, 3) uint8, red first.
+        quality: 1 to 100.
+
+    Returns:
+        A JPEG file.
+
+    Raises:
+        ValueError: The picture has another form, or is too large for JPEG.
+    """
+    import cv2
+
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ValueError(
             f"a picture is (height, width, 3) uint8, got {rgb.shape} {rgb.dtype}; convert it "
@@ -54,8 +68,19 @@ def encode_jpeg(rgb: Rgb, quality: int = JPEG_QUALITY) -> bytes:
 
 
 def decode_jpeg(data: bytes) -> Rgb:
-    """A JPEG file -> (height, width, 3) uint8, red first. ValueError when the bytes are no JPEG
-    file."""
+    """Decodes a JPEG file.
+
+    Args:
+        data: The file.
+
+    Returns:
+        (height, width, 3) uint8, red first.
+
+    Raises:
+        ValueError: The bytes are no JPEG file.
+    """
+    import cv2
+
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if bgr is None:
         raise ValueError(
@@ -65,17 +90,64 @@ def decode_jpeg(data: bytes) -> Rgb:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
+def as_rgb(row: bytes | Rgb) -> Rgb:
+    """Gives the pixels of a picture as it is stored.
+
+    Args:
+        row: A JPEG file or pixels.
+
+    Returns:
+        (height, width, 3) uint8, red first.
+    """
+    return decode_jpeg(row) if isinstance(row, bytes) else row
+
+
+def check_pictures(subject: str, source: FeatureSpec) -> None:
+    """Refuses an input whose rows are no pictures of one size.
+
+    Args:
+        subject: Beginning of the sentence that refuses it, up to "pictures".
+        source: The spec of the input.
+
+    Raises:
+        ValueError: Its rows are not (height, width, 3) uint8.
+    """
+    is_rgb = source.dtype == "uint8" and len(source.shape) == 3 and source.shape[2] == 3
+    if not is_rgb or not source.shape[0]:
+        raise ValueError(
+            f"{subject} (height, width, 3) uint8, but {form_of(source)}; name a feature of crops, "
+            "or of frames with a size"
+        )
+
+
+def no_frames(clip: Clip) -> BadClip:
+    """Makes the refusal of a clip without a frame on its time grid.
+
+    Args:
+        clip: The clip.
+
+    Returns:
+        NO_VIDEO, to be raised.
+    """
+    return BadClip(
+        clip.clip_id,
+        Reason.NO_VIDEO,
+        "no frame was found on the clip's time grid, expected at least one",
+    )
+
+
 @dataclass(frozen=True)
 class Frames(FromFrames):
     """Whole frames on the grid.
 
     values: (time, size, size, 3) uint8 RGB, or (time,) JPEG images where `pixels` is `jpeg`. Row k
-        is the frame on screen at t_k and
-    `seconds` its own time stamp (see the module's text); `valid` is True throughout.
+        is the frame on screen at t_k.
+    seconds: The frames' own time stamps (see the module's text).
+    valid: True throughout.
 
-    With `size` None the frames keep the size of the recording, are handed to the features that need
-    them, and are not kept: the track then holds the time stamps alone, with values (time, 0, 0, 3).
-    A frame is squeezed to a square; its aspect ratio is not kept.
+    With `size` None the frames keep the size of the recording, go to the features that need them,
+    and are not kept: the track then holds the time stamps alone, with values (time, 0, 0, 3). A
+    frame is squeezed to a square; its aspect ratio is not kept.
     """
 
     name: ClassVar[str] = "frames"
@@ -95,11 +167,8 @@ class Frames(FromFrames):
 
     def __post_init__(self) -> None:
         self._check_grid()
-        if self.size is not None and not 1 <= self.size <= 8192:
-            raise ValueError(
-                f"size of frames is {self.size}, expected 1 to 8192 pixels, or none to keep time "
-                "stamps only"
-            )
+        if self.size is not None:
+            self.check_range("size", 1, 8192, " pixels, or none to keep time stamps only")
         if self.pixels not in {"raw", "jpeg"}:
             raise ValueError(f"pixels of frames is {self.pixels!r}, expected `raw` or `jpeg`")
         if self.pixels == "jpeg" and self.size is None:
@@ -163,6 +232,12 @@ class FramesSink:
         self._images: list[bytes] = []
 
     def push(self, seconds: float, rgb: Rgb) -> None:
+        """Keeps the next frame, resized.
+
+        Args:
+            seconds: The frame's time stamp.
+            rgb: Its pixels.
+        """
         self._seconds.append(seconds)
         if self._frames.size is None:
             return
@@ -173,12 +248,16 @@ class FramesSink:
             self._rows.append(small)
 
     def finish(self) -> Track:
+        """Ends the clip.
+
+        Returns:
+            The frames as a track.
+
+        Raises:
+            BadClip: NO_VIDEO where no frame came.
+        """
         if not self._seconds:
-            raise BadClip(
-                self._clip.clip_id,
-                Reason.NO_VIDEO,
-                "no frame was found on the clip's time grid, expected at least one",
-            )
+            raise no_frames(self._clip)
         n = len(self._seconds)
         return Track(self._values(n), np.array(self._seconds, np.float64), np.ones(n, np.bool_))
 
@@ -193,7 +272,17 @@ class FramesSink:
 
 
 def resize(rgb: Rgb, side: int) -> Rgb:
-    """To (side, side, 3): area averaging when both sides shrink, bilinear otherwise."""
+    """Resizes a picture: area averaging when both sides shrink, bilinear otherwise.
+
+    Args:
+        rgb: (height, width, 3) uint8.
+        side: Side of the result in pixels.
+
+    Returns:
+        (side, side, 3) uint8.
+    """
+    import cv2
+
     shrinks = min(rgb.shape[:2]) >= side
     small = cv2.resize(
         rgb, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -1,5 +1,4 @@
-"""Limits that keep one hostile or mistaken file from stopping a build, and the clock that enforces
-one of them."""
+"""Limits that keep one hostile or mistaken file from stopping a build, and the clip's clock."""
 
 import time
 from collections.abc import Iterator
@@ -11,8 +10,10 @@ from manifests.quarantine import BadClip, Reason
 
 @dataclass(frozen=True)
 class Limits:
-    """What a clip may ask for. A clip beyond a limit is a row of the quarantine, never a stalled
-    build."""
+    """What a clip may ask for.
+
+    A clip beyond a limit is a row of the quarantine, never a stalled build.
+    """
 
     max_pixels: int = 3840 * 2160
     """Pixels of one frame (width times height), at most."""
@@ -30,16 +31,42 @@ class Limits:
                     "the default"
                 )
 
+    def check_pixels(self, clip_id: str, width: int, height: int) -> None:
+        """Refuses a clip whose frames are too large.
+
+        Args:
+            clip_id: The clip's id.
+            width: Of a frame, in pixels.
+            height: Of a frame, in pixels.
+
+        Raises:
+            BadClip: TOO_LARGE.
+        """
+        if width * height > self.max_pixels:
+            raise BadClip(
+                clip_id,
+                Reason.TOO_LARGE,
+                f"a frame has {width} x {height} = {width * height:,} pixels, the limit is "
+                f"{self.max_pixels:,}; raise max_pixels or shrink the video",
+            )
+
 
 class Deadline:
-    """Counts down `timeout_s` of one clip, from now on."""
+    """The time limit of one clip, which counts from the moment it is made."""
 
     def __init__(self, clip_id: str, timeout_s: float) -> None:
         self._clip_id, self._timeout_s = clip_id, timeout_s
         self._end = time.monotonic() + timeout_s
 
     def left_s(self) -> float:
-        """Seconds left; BadClip when there are none."""
+        """Measures the time left.
+
+        Returns:
+            Seconds, more than 0.
+
+        Raises:
+            BadClip: TIMED_OUT where none are left.
+        """
         left = self._end - time.monotonic()
         if left <= 0:
             raise BadClip(
@@ -52,7 +79,7 @@ class Deadline:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The time spent inside does not count."""
+        """Stops the count for as long as the context lasts."""
         started = time.monotonic()
         yield
         self._end += time.monotonic() - started

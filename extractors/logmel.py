@@ -16,13 +16,12 @@ class LogMel(MelFeature):
     """Log power in `n_mels` bands.
 
     values: (time, mel) float32, dB of the STFT's power re 1.0 for samples of full scale 1.0, from
-        -100 dB (digital silence) up:
-    `librosa.power_to_db(librosa.feature.melspectrogram(...), ref=1.0, top_db=None)`. librosa's
-    default `top_db=80` would raise
-    what is 80 dB below the loudest value of the clip, so that a quiet moment's numbers depended on
-    a loud one elsewhere.
-    Row i is centred at i * hop_s (see `centre`); every row is valid. BadClip TOO_SHORT for a clip
-    without a whole frame.
+        -100 dB (digital silence) up: `librosa.power_to_db(librosa.feature.melspectrogram(...),
+        ref=1.0, top_db=None)`. Row i is centred at i * hop_s (see `centre`).
+    valid: True throughout.
+
+    librosa's default `top_db=80` would raise what is 80 dB below the loudest value of the clip, so
+    that a quiet moment's numbers depended on a loud one elsewhere.
     """
 
     name: ClassVar[str] = "logmel"
@@ -37,5 +36,17 @@ class LogMel(MelFeature):
         )
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Measures one clip.
+
+        Args:
+            clip: The clip.
+            inputs: Its sound, under the role `audio`.
+
+        Returns:
+            The log power; see the class for its form.
+
+        Raises:
+            BadClip: TOO_SHORT for a clip without a whole frame.
+        """
         decibels = self.decibels(clip, inputs)
         return self.track(decibels, inputs)

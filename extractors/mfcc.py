@@ -6,8 +6,6 @@ from functools import cache
 from typing import ClassVar
 
 import numpy as np
-import scipy.fft
-import scipy.ndimage
 from numpy.typing import NDArray
 
 from extractors.base import Inputs, Layout
@@ -26,10 +24,9 @@ class Mfcc(MelFeature):
     """MFCC as `librosa.feature.mfcc` defines them, then the derivatives of `librosa.feature.delta`.
 
     values: (time, (deltas + 1) * n_mfcc) float32: coefficients 0 to n_mfcc - 1 of the orthonormal
-        DCT-II of the log-mel power in dB,
-    then their first derivative per row, then their second. Row i is centred at i * hop_s (see
-    `centre`); every row is valid.
-    BadClip TOO_SHORT for a clip without a whole frame.
+        DCT-II of the log-mel power in dB, then their first derivative per row, then their second.
+        Row i is centred at i * hop_s (see `centre`).
+    valid: True throughout.
     """
 
     name: ClassVar[str] = "mfcc"
@@ -37,6 +34,7 @@ class Mfcc(MelFeature):
 
     n_mels: int = 128
     n_mfcc: int = 40
+    """Coefficients of a row, from the lowest on."""
     deltas: int = 2
     """Highest order of derivative; 0: the coefficients alone."""
     delta_width: int = 9
@@ -63,38 +61,53 @@ class Mfcc(MelFeature):
         units = f"{self.n_mfcc} cepstral coefficients of the mel power in dB"
         if self.deltas:
             units += f", then their derivatives per row up to order {self.deltas}"
-        return Layout(
-            "float32", ("time", "mfcc"), ((self.deltas + 1) * self.n_mfcc,), units, self.stft.row_s
-        )
+        width = (self.deltas + 1) * self.n_mfcc
+        return Layout("float32", ("time", "mfcc"), (width,), units, self.stft.row_s)
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Measures one clip.
+
+        Args:
+            clip: The clip.
+            inputs: Its sound, under the role `audio`.
+
+        Returns:
+            The coefficients; see the class for their form.
+
+        Raises:
+            BadClip: TOO_SHORT for a clip without a whole frame.
+        """
+        from scipy.fft import dct
+
         decibels = self.decibels(clip, inputs)
         floored = np.maximum(decibels, decibels.max() - _TOP_DB)
-        coefficients = scipy.fft.dct(floored, type=2, norm="ortho", axis=1)[:, : self.n_mfcc]
-        parts = [
-            coefficients,
-            *(
-                derivative(coefficients, order, self.delta_width)
-                for order in range(1, self.deltas + 1)
-            ),
-        ]
-        values = np.concatenate(parts, axis=1)
-        return self.track(values, inputs)
+        coefficients = dct(floored, type=2, norm="ortho", axis=1)[:, : self.n_mfcc]
+        parts = [coefficients]
+        for order in range(1, self.deltas + 1):
+            parts.append(derivative(coefficients, order, self.delta_width))
+        return self.track(np.concatenate(parts, axis=1), inputs)
 
 
 def derivative(rows: NDArray[np.float32], order: int, width: int) -> NDArray[np.float32]:
-    """The derivative of a polynomial of degree `order`, fitted over `width` rows (Savitzky and
-    Golay, 1964), per row.
+    """Derives rows in time by fitting a polynomial of degree `order` (Savitzky and Golay, 1964).
 
-    The first and last width // 2 rows take it from the first and last whole fit. A clip with fewer
-    rows than `width` has none: its first and last row are repeated beyond its ends instead (librosa
-    refuses such a clip and names this way out).
+    The first and last width // 2 rows take their derivative from the first and last whole fit. A
+    clip with fewer rows than `width` has none: its first and last row are repeated beyond its ends
+    instead (librosa refuses such a clip and names this way out).
+
+    Args:
+        rows: (time, ...).
+        order: Order of the derivative.
+        width: Rows that the polynomial is fitted over; odd.
+
+    Returns:
+        The derivative per row, of the shape of `rows`.
     """
+    from scipy.ndimage import correlate1d
+
     fits = _fits(order, width)
     half = width // 2
-    fitted: NDArray[np.float32] = scipy.ndimage.correlate1d(
-        rows, fits[half], axis=0, mode="nearest"
-    )
+    fitted: NDArray[np.float32] = correlate1d(rows, fits[half], axis=0, mode="nearest")
     if len(rows) >= width:
         fitted[:half] = fits[:half] @ rows[:width]
         fitted[-half:] = fits[-half:] @ rows[-width:]
@@ -103,8 +116,10 @@ def derivative(rows: NDArray[np.float32], order: int, width: int) -> NDArray[np.
 
 @cache
 def _fits(order: int, width: int) -> NDArray[np.float32]:
-    """(width, width): row i holds the weights that give the derivative at row i of one fit, read
-    off the filter's answer to unit pulses."""
+    """(width, width): row i holds the weights that give the derivative at row i of one fit.
+
+    They are read off the filter's answer to unit pulses.
+    """
     from scipy.signal import savgol_filter
 
     fits: NDArray[np.float32] = savgol_filter(

@@ -6,7 +6,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from extractors import architecture
 from extractors.architecture import CLASSES, EPSILON, MEAN, STD, STEM, Block, Conv
-from extractors.weights import State
+from extractors.weights import Weights
 
 
 class ResidualBlock(nn.Module):
@@ -23,6 +23,14 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Adds the branch to the shortcut.
+
+        Args:
+            x: (n, inputs, height, width).
+
+        Returns:
+            (n, outputs, height / stride, width / stride).
+        """
         shortcut = x if self.downsample is None else self.downsample(x)
         for i in range(1, self.last + 1):
             x = self.get_submodule(f"bn{i}")(self.get_submodule(f"conv{i}")(x))
@@ -31,11 +39,11 @@ class ResidualBlock(nn.Module):
         return torch.relu(x + shortcut)
 
 
-class ResNet(nn.Module):
+class ResNetModule(nn.Module):
     """(n, height, width, 3) uint8 RGB -> (n, dim): output of the global average pool.
 
     ImageNet's normalisation is part of the network. The classifier `fc` is not run; it is there so
-    that a state dict of torchvision's loads whole.
+    that a state dict of torchvision's loads as it is.
     """
 
     mean: Tensor
@@ -58,32 +66,54 @@ class ResNet(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(STD, device="cpu"), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = ((images.float() - self.mean) / self.std).permute(
-            0, 3, 1, 2
-        )  # NHWC seen as NCHW: channels_last without a copy
+        """Embeds images.
+
+        Args:
+            images: (n, height, width, 3) uint8.
+
+        Returns:
+            (n, dim) float32.
+        """
+        # NHWC read as NCHW: channels_last without a copy.
+        x = ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)
         x = torch.relu(self.bn1(self.conv1(x)))
         x = nn.functional.max_pool2d(x, kernel_size=3, stride=2, padding=1)
         for stage in range(1, 5):
             x = self.get_submodule(f"layer{stage}")(x)
-        return x.float().mean(
-            dim=(2, 3)
-        )  # under autocast, the mean is taken in float32 all the same
+        # Under autocast, too, the mean is taken in float32.
+        return x.float().mean(dim=(2, 3))
 
 
-def build(depth: int, state: State) -> ResNet:
-    """The network with these weights, for inference. Built without touching torch's random
-    numbers."""
+def build(depth: int, state: Weights) -> ResNetModule:
+    """Builds the network for inference, without touching torch's random numbers.
+
+    Args:
+        depth: Layers of the ResNet.
+        state: Its weights.
+
+    Returns:
+        The network on the CPU, without gradients.
+    """
     with torch.device("meta"):
-        network = ResNet(depth, classes=len(state["fc.bias"]))
+        network = ResNetModule(depth, classes=len(state["fc.bias"]))
     network.load_state_dict(
         {name: torch.from_numpy(array) for name, array in state.items()}, assign=True
     )
     return network.eval().requires_grad_(False)
 
 
-def fold(network: ResNet, depth: int) -> ResNet:
-    """Batch normalisations taken into the convolutions before them: the same function in fewer
-    passes over memory."""
+def fold(network: ResNetModule, depth: int) -> ResNetModule:
+    """Takes batch normalisations into the convolutions before them.
+
+    It is the same function in fewer passes over memory.
+
+    Args:
+        network: What `build` gave; it is changed.
+        depth: Its layers.
+
+    Returns:
+        The same network.
+    """
     for conv in architecture.convs(depth):
         kernel, norm = network.get_submodule(conv.name), network.get_submodule(conv.norm)
         network.set_submodule(conv.name, fuse_conv_bn_eval(kernel, norm))  # type: ignore[arg-type, type-var]

@@ -15,46 +15,48 @@ from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
 MEASURES = ("peak", "rms")
+"""What can be brought to a level."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Normalise(FromTracks):
     """Mono sound, multiplied by one factor a clip that brings it to a given level.
 
-    values, seconds, valid, notes: as those of the input, sample by sample. Nothing is clipped:
-    brought to an RMS level, peaks may exceed full scale. A clip that is noted `silent` (a peak
-    below -60 dB) stays as it is: amplified, it would be noise as loud as speech.
+    values, seconds, valid, notes: As those of the input, sample by sample.
+
+    Nothing is clipped: brought to an RMS level, peaks may exceed full scale. A clip that is noted
+    `silent` (a peak below -60 dB) stays as it is: amplified, it would be noise as loud as speech.
     """
 
     name: ClassVar[str] = "normalise"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str = "audio"
     """The feature that holds the sound."""
     measure: str = "peak"
     """What is brought to the level: `peak`, the largest absolute sample, or `rms`, the root mean
-    square over the whole clip."""
+    square over all of the clip."""
     level_db: float = 0.0
     """Level in dB re full scale; 0: a peak of 1.0."""
 
     def __post_init__(self) -> None:
-        if self.measure not in MEASURES:
-            raise ValueError(
-                f"measure of normalise is {self.measure!r}, expected one of {', '.join(MEASURES)}"
-            )
-        if not -100 <= self.level_db <= 20:
-            raise ValueError(
-                f"level_db of normalise is {self.level_db}, expected -100 to 20 dB re full scale"
-            )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
+        self.check_choice("measure", MEASURES)
+        self.check_range("level_db", -100, 20, " dB re full scale")
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         return same_sound(self.name, needs["input"])
 
     def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        """Brings one clip to the level.
+
+        Args:
+            clip: The clip; not used.
+            inputs: Its sound, under the role `input`.
+
+        Returns:
+            The sound at the level.
+        """
         sound = inputs["input"]
         values = sound.values.astype(np.float64)
         peak = float(np.abs(values).max(initial=0))

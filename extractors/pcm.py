@@ -32,8 +32,15 @@ class Samples:
         max_duration_s: float,
         padding: tuple[Fraction, Fraction],
     ) -> None:
-        """`padding`: seconds of an encoder's padding before and after the sound, which are left
-        out."""
+        """Begins a clip.
+
+        Args:
+            clip_id: The clip's id.
+            start_s: Where its span begins on the file's clock; None: with the first sample.
+            end_s: Where its span ends; None: with the last sample.
+            max_duration_s: Seconds of sound, at most.
+            padding: Seconds of an encoder's padding before and after the sound, which are left out.
+        """
         self._clip_id, self._max_s = clip_id, max_duration_s
         self._start = None if start_s is None else Fraction(start_s)
         self._end = None if end_s is None else Fraction(end_s)
@@ -42,6 +49,7 @@ class Samples:
         self._first = 0
         """Index of the first sample collected, counted in samples from the clock's zero."""
         self._next = 0
+        """Index of the sample that comes next, counted likewise."""
         self._padding, self._skipped = padding, 0
         self.notes: tuple[str, ...] = ()
 
@@ -55,8 +63,17 @@ class Samples:
         )
 
     def add(self, frame: AudioFrame, stamp: Fraction | None) -> None:
-        """The next samples, and the time of the first; None where it is not known: they follow the
-        ones before."""
+        """Adds the next samples.
+
+        Args:
+            frame: The samples.
+            stamp: Time of the first one in seconds; None where it is not known: they follow the
+                ones before.
+
+        Raises:
+            BadClip: CORRUPT where rate or channels change; TOO_LONG where the clip exceeds its
+                limit.
+        """
         part = _floats(frame)
         skip = min(len(part), round(self._padding[0] * frame.sample_rate) - self._skipped)
         if skip > 0:
@@ -78,7 +95,11 @@ class Samples:
         self._keep(part)
 
     def pcm(self) -> Pcm | None:
-        """None where no sample was found in the span."""
+        """Ends the clip.
+
+        Returns:
+            The sound of the span; None where no sample was found in it.
+        """
         self._cut(round(self._padding[1] * self._rate))
         if not self._parts:
             return None
@@ -118,9 +139,8 @@ class Samples:
         self._next += len(part)
 
     def _check_length(self, more: int) -> None:
-        length = (
-            (more + self._next - self._first) / self._rate if self._parts else more / self._rate
-        )
+        samples = more + (self._next - self._first if self._parts else 0)
+        length = samples / self._rate
         if length > self._max_s + 1:
             raise BadClip(
                 self._clip_id,

@@ -31,46 +31,72 @@ _MATRIX = {
 
 
 @dataclass(frozen=True)
-class Look:
+class DisplayFacts:
     """What must be known about a decoded frame, beside its planes, to show it."""
 
     colorspace: int
     """AVColorSpace, as the stream declares it."""
     full_range: bool
+    """Whether levels take 0..255 rather than 16..235."""
     rotation_deg: int
     """How far the frame is to be turned counterclockwise (the display matrix of phones): 0, 90, 180
     or 270."""
 
 
-def look(frame: VideoFrame) -> Look:
+def display_facts(frame: VideoFrame) -> DisplayFacts:
+    """Reads how a frame is to be shown.
+
+    Args:
+        frame: A decoded frame.
+
+    Returns:
+        Its colour space, range and rotation.
+    """
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    return Look(int(frame.colorspace), full, quarter_turns(frame.rotation))
+    return DisplayFacts(int(frame.colorspace), full, quarter_turns(frame.rotation))
 
 
 def quarter_turns(degrees: float) -> int:
-    """The nearest multiple of 90 in 0..270."""
+    """Rounds an angle to a quarter turn.
+
+    Args:
+        degrees: Any angle.
+
+    Returns:
+        The nearest multiple of 90 in 0..270.
+    """
     return round(degrees / 90) % 4 * 90
 
 
-def to_rgb(frame: VideoFrame, how: Look, region: str | None = None) -> Rgb:
-    """(height, width, 3) uint8, upright, its own memory; of the `left` or `right` half where
-    `region` says so.
+def to_rgb(frame: VideoFrame, display: DisplayFacts, region: str | None = None) -> Rgb:
+    """Converts a frame to RGB.
 
     A half is width // 2 columns wide, so that the middle column of an odd width belongs to neither.
     Pixels that are not square stay as they are: an anamorphic recording comes out as wide as it is
     stored.
+
+    Args:
+        frame: A decoded frame.
+        display: How it is to be shown.
+        region: `left` or `right` for a half of the upright frame; None for all of it.
+
+    Returns:
+        (height, width, 3) uint8, upright, with memory of its own.
+
+    Raises:
+        ValueError: There is no such region.
     """
-    source = ColorRange.JPEG if how.full_range else ColorRange.MPEG
+    source = ColorRange.JPEG if display.full_range else ColorRange.MPEG
     rgb = _reformatter().reformat(
         frame,
         format="rgb24",
-        src_colorspace=_MATRIX.get(how.colorspace, Colorspace.ITU601),
+        src_colorspace=_MATRIX.get(display.colorspace, Colorspace.ITU601),
         src_color_range=source,
         dst_color_range=ColorRange.JPEG,
         interpolation=_DEFAULT,
         threads=1,
     )
-    upright: Rgb = np.rot90(np.asarray(rgb.to_ndarray(), np.uint8), how.rotation_deg // 90)
+    upright: Rgb = np.rot90(np.asarray(rgb.to_ndarray(), np.uint8), display.rotation_deg // 90)
     return np.ascontiguousarray(_half(upright, region))
 
 

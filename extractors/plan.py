@@ -2,7 +2,7 @@
 
 graph = Graph({"audio": Audio(), "mfcc": Mfcc()})
 graph.specs["mfcc"].fingerprint
-measure(graph, {"mfcc"}, clip, path, media)      -> {"mfcc": Track or BadClip}
+measure(graph, {"mfcc"}, clip, path, media)    -> {"mfcc": Track or BadClip}
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping
@@ -33,6 +33,7 @@ from manifests.tracks import Track
 
 T = TypeVar("T")
 Outcome = Track | BadClip
+"""What became of a feature of a clip."""
 
 
 class PlanError(ValueError):
@@ -41,12 +42,15 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True)
 class Media:
-    """How clips are decoded. It changes no number, only what is refused, and so is no part of a
-    fingerprint."""
+    """How clips are decoded.
+
+    It changes no number, only what is refused, and so is no part of a fingerprint.
+    """
 
     decoder: str = "pyav"
     """`pyav`, or `ffmpeg` for the second decoder; both give the same frames, bit for bit."""
     limits: Limits = field(default_factory=Limits)
+    """What a clip may ask for."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,14 @@ class Graph:
     """Extractors by feature name, and what follows from how they need each other."""
 
     extractors: Mapping[str, Extractor]
+    """Name of a feature -> its extractor."""
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Every name after the names that it needs."""
+        """Every name after the names that it needs.
+
+        PlanError where a need is not there, or features need each other in a circle.
+        """
         for name, extractor in self.extractors.items():
             for role, need in extractor.needs.items():
                 if need not in self.extractors:
@@ -80,6 +88,10 @@ class Graph:
 
     @cached_property
     def specs(self) -> Mapping[str, FeatureSpec]:
+        """Name -> spec of each feature, in order.
+
+        ValueError where an input has a form that its extractor cannot work on.
+        """
         specs: dict[str, FeatureSpec] = {}
         for name in self.order:
             extractor = self.extractors[name]
@@ -89,7 +101,14 @@ class Graph:
         return specs
 
     def closure(self, names: Collection[str]) -> tuple[str, ...]:
-        """The names and all that they need, in order."""
+        """Adds to some features all that they need.
+
+        Args:
+            names: Names of features.
+
+        Returns:
+            These names and those of their needs, in order.
+        """
         wanted = set(names)
         for name in reversed(self.order):
             if name in wanted:
@@ -97,7 +116,14 @@ class Graph:
         return tuple(name for name in self.order if name in wanted)
 
     def encoders(self, names: Collection[str]) -> dict[str, Encoder]:
-        """Those of the names that are encoders, in order."""
+        """Picks the encoders among some features.
+
+        Args:
+            names: Names of features.
+
+        Returns:
+            Name -> encoder, in order.
+        """
         return {
             name: extractor
             for name in self.order
@@ -105,7 +131,17 @@ class Graph:
         }
 
     def cadence(self, name: str) -> Cadence:
-        """The times of the grid that a feature of frames is measured on."""
+        """Finds the time grid that a feature of frames is measured on.
+
+        Args:
+            name: Name of the feature.
+
+        Returns:
+            The times of its grid.
+
+        Raises:
+            PlanError: It needs a track, no frames, or frames of several grids.
+        """
         needs = self.closure([name])
         if made := next(
             (need for need in needs if not isinstance(self.extractors[need], FromFrames)), None
@@ -132,7 +168,21 @@ class Graph:
 def measure(
     graph: Graph, wanted: Collection[str], clip: Clip, path: Path, media: Media
 ) -> dict[str, Outcome]:
-    """Every wanted feature of one clip, from one decode: a track, or why there is none."""
+    """Measures features of one clip from one decode.
+
+    Args:
+        graph: All features of the recipe.
+        wanted: Names of the features that are measured.
+        clip: The clip.
+        path: Its file.
+        media: How it is decoded.
+
+    Returns:
+        Name -> a track, or why there is none, for every wanted feature.
+
+    Raises:
+        OSError: The file is missing or the disk fails.
+    """
     names = graph.closure(wanted)
     sinks = _sinks(graph, names, set(wanted), clip)
     waves = [
@@ -149,7 +199,7 @@ def measure(
         )
     except BadClip as bad:
         return dict.fromkeys(wanted, bad)
-    tracks = _Tracks()
+    tracks = _ClipOutcomes()
     for name in names:
         extractor = graph.extractors[name]
         if name in sinks:
@@ -161,8 +211,8 @@ def measure(
     return {name: _checked(clip, name, _noted(tracks[name], decoded.notes)) for name in wanted}
 
 
-class _Tracks(dict[str, Outcome]):
-    """What is known of one clip so far."""
+class _ClipOutcomes(dict[str, Outcome]):
+    """What is known of one clip so far, and what its extractors share."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -170,8 +220,8 @@ class _Tracks(dict[str, Outcome]):
 
 
 @dataclass(frozen=True)
-class _Inputs:
-    """`Inputs` for one extractor: its needs by role, all present."""
+class _ClipInputs:
+    """The inputs of one extractor: its needs by role, all present."""
 
     names: tuple[tuple[str, str], ...]
     """Role and feature of each need: what is shared is shared by those with the same needs."""
@@ -182,18 +232,20 @@ class _Inputs:
         return self.tracks[role]
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
-        whole = (self.names, key)
-        if whole not in self.shared:
-            self.shared[whole] = compute()
-        value: T = self.shared[whole]
+        shared_key = (self.names, key)
+        if shared_key not in self.shared:
+            self.shared[shared_key] = compute()
+        value: T = self.shared[shared_key]
         return value
 
 
 def _sinks(
     graph: Graph, names: Collection[str], wanted: Collection[str], clip: Clip
 ) -> dict[str, Sink]:
-    """A sink for each feature of frames; whole frames are collected only where they are wanted
-    themselves, or as a track to work on."""
+    """A sink for each feature of frames.
+
+    Whole frames are collected only where they are wanted themselves, or as a track to work on.
+    """
     worked_on = {
         need
         for name in names
@@ -232,7 +284,7 @@ def _convert(extractor: Waveform, clip: Clip, pcm: Pcm | None) -> Track:
     return extractor.convert(clip, pcm)
 
 
-def _extract(extractor: FromTracks, clip: Clip, tracks: _Tracks) -> Outcome:
+def _extract(extractor: FromTracks, clip: Clip, tracks: _ClipOutcomes) -> Outcome:
     inputs: dict[str, Track] = {}
     for role, need in extractor.needs.items():
         outcome = tracks[need]
@@ -240,7 +292,7 @@ def _extract(extractor: FromTracks, clip: Clip, tracks: _Tracks) -> Outcome:
             return outcome
         inputs[role] = outcome
     names = tuple(sorted(extractor.needs.items()))
-    return _caught(lambda: extractor.extract(clip, _Inputs(names, inputs, tracks.shared)))
+    return _caught(lambda: extractor.extract(clip, _ClipInputs(names, inputs, tracks.shared)))
 
 
 def _caught(work: Callable[[], Track]) -> Outcome:

@@ -29,8 +29,10 @@ RESTARTING = SKIPPING | {"mpeg4", "flv1", "vp8", "vp9", "mjpeg"}
 
 
 class PacketDecoder:
-    """Sends the packets of one stream through its decoder. BadClip(CORRUPT) where it refuses one,
-    or conceals damage in a frame."""
+    """Sends the packets of one stream through its decoder.
+
+    BadClip(CORRUPT) is raised where it refuses one, or conceals damage in a frame.
+    """
 
     def __init__(
         self,
@@ -53,6 +55,15 @@ class PacketDecoder:
         )
 
     def audio(self, add: Callable[[AudioFrame], None], ended: Callable[[], bool]) -> None:
+        """Decodes sound up to where it ends.
+
+        Args:
+            add: Takes each frame of samples.
+            ended: Says whether the clip's span has ended.
+
+        Raises:
+            BadClip: CORRUPT, or TIMED_OUT.
+        """
         for frame in self._frames(self._packets.items, None):
             if isinstance(frame, AudioFrame):
                 add(frame)
@@ -60,7 +71,17 @@ class PacketDecoder:
                 return
 
     def video(self, wanted: set[int] | None) -> Iterator[VideoFrame]:
-        """All frames, or, given the time stamps of those wanted, at least these."""
+        """Decodes frames.
+
+        Args:
+            wanted: Time stamps in ticks of the frames that are wanted; None for all.
+
+        Yields:
+            All frames, or at least those wanted.
+
+        Raises:
+            BadClip: CORRUPT, or TIMED_OUT.
+        """
         self._context.flush_buffers()
         items: Sequence[Packet[Any]] = self._packets.items
         if wanted is not None:
@@ -105,8 +126,14 @@ class PacketDecoder:
 
 
 def can_plan(packets: Packets[VideoStream]) -> bool:
-    """The packets tell what will be shown: each has its own time stamp, and the first is a key
-    frame."""
+    """Says whether the packets hold what will be shown.
+
+    Args:
+        packets: The packets of the pictures.
+
+    Returns:
+        True where each has its own time stamp, the first is a key frame, and none is damaged.
+    """
     stamps = packets.stamps
     return (
         stamps is not None
@@ -117,8 +144,16 @@ def can_plan(packets: Packets[VideoStream]) -> bool:
 
 
 def stamp_of(frame: VideoFrame | AudioFrame, time_base: Fraction) -> Fraction | None:
-    """The decoder's time stamp in seconds, exactly; where the container keeps decoding times only
-    (AVI), that of its packet."""
+    """Reads the decoder's time stamp of a frame.
+
+    Args:
+        frame: A decoded frame.
+        time_base: Seconds of one tick.
+
+    Returns:
+        Seconds, exactly; where the container keeps decoding times only (AVI), the time of the
+        frame's packet; None where there is neither.
+    """
     ticks = frame.pts if frame.pts is not None else frame.dts
     return None if ticks is None else ticks * time_base
 

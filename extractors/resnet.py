@@ -4,45 +4,46 @@ Imports neither torch nor OpenVINO; the engine does, at the first row that is en
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from extractors import engines, weights
 from extractors.architecture import DEPTHS, embedding_dim
-from extractors.base import Encoder, Layout, Rgb, Runtime
-from extractors.frames import decode_jpeg, resize
+from extractors.base import Encoder, Layout, Runtime, form_of
+from extractors.frames import as_rgb, resize
 from manifests.features import FeatureSpec, Json
 from manifests.tracks import Track
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+"""Types that a network may compute in."""
 
 
 @dataclass(frozen=True)
 class ResNet(Encoder):
-    """Output of the global average pool of a ResNet (see `extractors.architecture` for the paper
-    and the variant).
+    """Embeddings by a ResNet: the output of its global average pool.
 
     values: (time, 512) float32 at depth 18 and 34, (time, 2048) at depth 50; NaN where the input's
         row is not valid.
 
-    Of pictures, row i is picture i, resized to `size` where it has another size. Of MFCC stacks,
-    row i is segment i, and `seconds` its centre. The image of a segment is that of Donatus et al.:
-    coefficients, their first and their second derivative are its three channels. What they leave
-    open is settled here: a segment has round(segment_s / hop) rows of MFCC and begins round(i *
-    segment_hop_s / hop) rows after the first; when rows are left after the last whole segment, one
-    more segment ends with the last row; a clip shorter than one segment is one segment of what
-    there is. Each channel of each segment is scaled to 0..255 by its own least and greatest value
-    (a constant one to 0), coefficient 0 is the top row, time runs to the right, and the image is
-    resized bilinearly. A segment is valid where all of its rows are.
+    See `extractors.architecture` for the paper and the variant. Of pictures, row i is picture i,
+    resized to `size` where it has another size. Of MFCC stacks, row i is segment i, and `seconds`
+    its centre. The image of a segment is that of Donatus et al.: coefficients, their first and
+    their second derivative are its three channels. What they leave open is settled here: a segment
+    has round(segment_s / hop) rows of MFCC and begins round(i * segment_hop_s / hop) rows after the
+    first; when rows are left after the last whole segment, one more segment ends with the last row;
+    a clip shorter than one segment is one segment of what there is. Each channel of each segment is
+    scaled to 0..255 by its own least and greatest value (a constant one to 0), coefficient 0 is the
+    top row, time runs to the right, and the image is resized bilinearly. A segment is valid where
+    all of its rows are.
     """
 
     name: ClassVar[str] = "resnet"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str = "crops"
     """Name of the feature that is encoded."""
@@ -52,9 +53,9 @@ class ResNet(Encoder):
     """`IMAGENET1K_V1`, `IMAGENET1K_V2` (depth 50), `random`, or the path of a .pth file with a
     state dict in torchvision's names."""
     seed: int | None = None
-    """Of random weights, and only of those."""
+    """Seed of random weights; None for others."""
     size: int = 224
-    """Height and width of what the network sees, in pixels."""
+    """Height and width of what the network takes, in pixels."""
     segment_s: float | None = None
     """Length of one image of MFCC; None for an input of pictures."""
     segment_hop_s: float | None = None
@@ -82,13 +83,12 @@ class ResNet(Encoder):
         _check_segments(self.segment_s, self.segment_hop_s)
 
     @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
-
-    @property
     def weights_sha256(self) -> str | None:
-        """The official file's name, which holds eight digits of its sha256, or a local file's
-        sha256."""
+        """Identity of the weights.
+
+        It is the official file's name, which holds eight digits of its sha256, or a local file's
+        sha256.
+        """
         return weights.identity(self.depth, self.weights)
 
     @property
@@ -99,8 +99,11 @@ class ResNet(Encoder):
         return {**super().params(), "weights": weights.public_name(self.depth, self.weights)}
 
     def ensure_weights(self) -> None:
-        """Fetch and check the weights now, so that a build without them ends before it begins.
-        WeightsError in one sentence."""
+        """Fetches and checks the weights, so that a build without them ends before it begins.
+
+        Raises:
+            WeightsError: They cannot be had; one sentence.
+        """
         if self.weights != weights.RANDOM:
             weights.load_state(self.depth, self.weights, self.seed)
 
@@ -138,37 +141,43 @@ class ResNet(Encoder):
             )
         if not len(images):
             return np.empty((0, self.dim), np.float32)
-        return engines.load(self._model(), runtime)(images)
+        return engines.load(self._network(), runtime)(images)
 
-    def _model(self) -> engines.Model:
-        return engines.Model(
+    def _network(self) -> engines.NetworkSpec:
+        return engines.NetworkSpec(
             self.depth, self.weights, self.weights_sha256, self.seed, self.size, self.precision
         )
 
     def _pictures(self, track: Track) -> Track:
         values = np.zeros((len(track), self.size, self.size, 3), np.uint8)
         for row in np.flatnonzero(track.valid):
-            picture = track.values[row]
-            rgb: Rgb = decode_jpeg(picture) if isinstance(picture, bytes) else picture
+            rgb = as_rgb(track.values[row])
             values[row] = rgb if rgb.shape == values.shape[1:] else resize(rgb, self.size)
         return Track(values, track.seconds, track.valid, track.notes)
 
     def _segments(self, track: Track, segment_s: float, segment_hop_s: float) -> Track:
         spans = segment_spans(track.seconds, segment_s, segment_hop_s)
         values = np.zeros((len(spans), self.size, self.size, 3), np.uint8)
-        valid = np.array([track.valid[first:end].all() for first, end in spans], np.bool_)
+        seconds, valid = segment_rows(track, spans)
         for row in np.flatnonzero(valid):
             first, end = spans[row]
             values[row] = mfcc_image(track.values[first:end], self.size)
-        centres = [(track.seconds[first] + track.seconds[end - 1]) / 2 for first, end in spans]
-        return Track(values, np.array(centres, np.float64), valid, track.notes)
+        return Track(values, seconds, valid, track.notes)
 
 
 def segment_spans(
     seconds: NDArray[np.float64], segment_s: float, segment_hop_s: float
 ) -> list[tuple[int, int]]:
-    """(first row, row after the last) of each segment of evenly spaced rows; see `ResNet` for the
-    rule at the end of a clip."""
+    """Cuts evenly spaced rows into segments; see `ResNet` for the rule at the end of a clip.
+
+    Args:
+        seconds: (time,) times of the rows.
+        segment_s: Length of a segment.
+        segment_hop_s: From one segment to the next.
+
+    Returns:
+        (first row, row after the last) of each segment.
+    """
     rows = len(seconds)
     if rows < 2:
         return [(0, rows)] * rows
@@ -184,8 +193,35 @@ def segment_spans(
     return [(first, first + length) for first in dict.fromkeys(starts)]
 
 
+def segment_rows(
+    track: Track, spans: Sequence[tuple[int, int]]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Places segments in time.
+
+    Args:
+        track: What is cut into segments.
+        spans: (first row, row after the last) of each segment.
+
+    Returns:
+        (segments,) their centres in seconds, and (segments,) whether all of their rows are valid.
+    """
+    centres = [(track.seconds[first] + track.seconds[end - 1]) / 2 for first, end in spans]
+    valid = [track.valid[first:end].all() for first, end in spans]
+    return np.array(centres, np.float64), np.array(valid, np.bool_)
+
+
 def mfcc_image(rows: NDArray[Any], size: int) -> NDArray[np.uint8]:
-    """(time, 3 * n_mfcc) -> (size, size, 3) uint8; see `ResNet`."""
+    """Draws a segment of MFCC as an image; see `ResNet`.
+
+    Args:
+        rows: (time, 3 * n_mfcc) coefficients, their first and their second derivative.
+        size: Side of the image in pixels.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    import cv2
+
     stack = np.asarray(rows, np.float64).reshape(len(rows), 3, -1).transpose(2, 0, 1)
     low, high = stack.min(axis=(0, 1)), stack.max(axis=(0, 1))
     scaled = 255 * (stack - low) / np.where(high > low, high - low, 1)
@@ -209,17 +245,12 @@ def _check_segments(segment_s: float | None, segment_hop_s: float | None) -> Non
 
 
 def _check_pictures(source: FeatureSpec) -> None:
-    if (
-        len(source.shape) == 3
-        and source.dtype == "uint8"
-        and source.shape == (source.shape[0], source.shape[0], 3)
-        and source.shape[0]
-    ):
+    side = source.shape[0] if source.shape else 0
+    if source.dtype == "uint8" and source.shape == (side, side, 3) and side:
         return
     raise ValueError(
-        f"{source.name} holds rows of shape {source.shape} {source.dtype}, but a ResNet takes "
-        "square RGB pictures (side, side, 3) uint8; "
-        "name a feature of pictures, or give segment_s and segment_hop_s for MFCC"
+        f"{form_of(source)}, but a ResNet takes square RGB pictures (side, side, 3) uint8; name a "
+        "feature of pictures, or give segment_s and segment_hop_s for MFCC"
     )
 
 

@@ -5,22 +5,46 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 _BLOCK = 64
 """Frames that are transformed at a time: the windowed copy and its complex spectrum stay within the
 processor's cache."""
 
+_PLAIN_WINDOWS = {
+    "barthann",
+    "bartlett",
+    "blackman",
+    "blackmanharris",
+    "bohman",
+    "boxcar",
+    "cosine",
+    "flattop",
+    "hamming",
+    "hann",
+    "lanczos",
+    "nuttall",
+    "parzen",
+    "taylor",
+    "triang",
+}
+"""Windows of `scipy.signal.get_window` that need no parameter: known here because scipy.signal
+takes a second to import; scipy itself is asked for any other name."""
+
 
 @dataclass(frozen=True)
 class Stft:
-    """Where the frames lie and how they are weighted. Lengths in seconds are rounded to whole
-    samples."""
+    """Where the frames of the transform lie, and how they are weighted.
+
+    Lengths in seconds are rounded to whole samples.
+    """
 
     rate_hz: int = 16000
+    """Sampling rate of the sound."""
     window_s: float = 0.025
+    """Length of the window."""
     hop_s: float = 0.010
+    """Time from one frame to the next."""
     n_fft: int | None = None
     """Samples of a frame; the window lies in its middle, with zeros on both sides. None: the next
     power of two."""
@@ -44,18 +68,22 @@ class Stft:
 
     @property
     def window_samples(self) -> int:
+        """Samples of the window."""
         return round(self.window_s * self.rate_hz)
 
     @property
     def hop_samples(self) -> int:
+        """Samples from one frame to the next."""
         return round(self.hop_s * self.rate_hz)
 
     @property
     def fft_samples(self) -> int:
+        """Samples of a frame."""
         return self.n_fft or 1 << (self.window_samples - 1).bit_length()
 
     @property
     def bins(self) -> int:
+        """Frequencies of the transform, from 0 to half the sampling rate."""
         return self.fft_samples // 2 + 1
 
     @property
@@ -64,31 +92,50 @@ class Stft:
         return self.hop_samples / self.rate_hz
 
     def frames(self, samples: int) -> int:
-        """How many frames a clip of so many samples has; 0 when it is too short for one."""
+        """Counts the frames of a clip.
+
+        Args:
+            samples: Samples of the clip.
+
+        Returns:
+            How many frames it has; 0 when it is too short for one.
+        """
         margin = self.fft_samples // 2 if self.centre else 0
         spare = samples + 2 * margin - self.fft_samples
         return 0 if samples == 0 or spare < 0 else 1 + spare // self.hop_samples
 
     def seconds(self, start_s: float, frames: int, tempo: float = 1.0) -> NDArray[np.float64]:
-        """(frames,) when each frame is centred, for a clip that begins at `start_s` and whose
-        samples are tempo / rate_hz apart."""
+        """Places the frames in time.
+
+        Args:
+            start_s: Time of the clip's first sample.
+            frames: How many frames.
+            tempo: The clip's samples are tempo / rate_hz apart.
+
+        Returns:
+            (frames,) when each frame is centred.
+        """
         first = 0 if self.centre else self.fft_samples / 2
-        return (
-            start_s
-            + (first + np.arange(frames, dtype=np.float64) * self.hop_samples)
-            * tempo
-            / self.rate_hz
-        )
+        centres = first + np.arange(frames, dtype=np.float64) * self.hop_samples
+        return start_s + centres * tempo / self.rate_hz
 
 
 def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float32]:
-    """(time,) samples -> (frame, bin) squared magnitudes, the transpose of `abs(librosa.stft(...))
-    ** 2`.
+    """Transforms samples: the transpose of `abs(librosa.stft(...)) ** 2`.
 
-    Transformed in float64 like librosa's: in float32, bins 90 dB below the loudest of their frame
-    (all above the band edge of a telephone recording) would hold rounding noise, which differs from
-    one processor to the next.
+    It is computed in float64 like librosa's: in float32, bins 90 dB below the loudest of their
+    frame (all above the band edge of a telephone recording) would hold rounding noise, which
+    differs from one processor to the next.
+
+    Args:
+        samples: (time,) samples.
+        stft: The frames.
+
+    Returns:
+        (frame, bin) squared magnitudes, float32.
     """
+    from scipy.fft import rfft
+
     margin = stft.fft_samples // 2 if stft.centre else 0
     padded = np.pad(samples.astype(np.float32, copy=False), margin)
     power = np.empty((stft.frames(len(samples)), stft.bins), np.float32)
@@ -97,19 +144,38 @@ def power_spectrum(samples: NDArray[np.float32], stft: Stft) -> NDArray[np.float
     frames = np.lib.stride_tricks.sliding_window_view(padded, stft.fft_samples)[:: stft.hop_samples]
     weights = frame_window(stft)
     for first in range(0, len(power), _BLOCK):
-        spectrum = scipy.fft.rfft(frames[first : first + _BLOCK] * weights, axis=1)
-        np.add(
-            spectrum.real**2,
-            spectrum.imag**2,
-            out=power[first : first + _BLOCK],
-            casting="same_kind",
-        )
+        spectrum = rfft(frames[first : first + _BLOCK] * weights, axis=1)
+        out = power[first : first + _BLOCK]
+        np.add(spectrum.real**2, spectrum.imag**2, out=out, casting="same_kind")
     return power
+
+
+def check_window(stft: Stft) -> None:
+    """Refuses a window that scipy does not have, without importing scipy for one that it has.
+
+    Args:
+        stft: The frames.
+
+    Raises:
+        ValueError: The window is unknown, or needs a parameter.
+    """
+    if stft.window not in _PLAIN_WINDOWS:
+        frame_window(stft)
 
 
 @cache
 def frame_window(stft: Stft) -> NDArray[np.float64]:
-    """(n_fft,) weights of a frame: the window between zeros. ValueError for an unknown window."""
+    """Makes the weights of a frame: the window between zeros.
+
+    Args:
+        stft: The frames.
+
+    Returns:
+        (n_fft,) weights.
+
+    Raises:
+        ValueError: The window is unknown, or needs a parameter.
+    """
     from scipy.signal import get_window
 
     try:

@@ -1,13 +1,16 @@
-"""Which frame is on screen at each time of a grid. All times are exact fractions of a second, so
-that no rounding picks a neighbour.
+"""Which frame is on screen at each time of a grid.
 
-The frame with time stamp p, followed by one with time stamp n, is on screen in [p, n). A grid is a
-rising row of times, which a cadence knows by how many of them lie before any given time x; a
-frame's share of the grid is a difference of two such numbers.
+All times are exact fractions of a second, so that no rounding picks a neighbour. The frame with
+time stamp p, followed by one with time stamp n, is on screen in [p, n). A grid is a rising row of
+times, and a cadence computes how many of them lie before any given time x; a frame's share of the
+grid is a difference of two such numbers.
 
-    PerSecond    t_k = origin + k / fps before `end`                       ceil((x - origin) * fps)
-    Spread       t_k = origin + (k + 1/2) * (end - origin) / count         ceil((x - origin) * count / (end - origin) - 1/2)
-    EveryNth     the time stamp of every step-th frame in [origin, end)    ceil((frames before x) / step)
+    PerSecond    t_k = origin + k / fps before `end`
+                 before x: ceil((x - origin) * fps)
+    Spread       t_k = origin + (k + 1/2) * (end - origin) / count
+                 before x: ceil((x - origin) * count / (end - origin) - 1/2)
+    EveryNth     the time stamp of every step-th frame in [origin, end)
+                 before x: ceil((frames before x) / step)
 """
 
 import math
@@ -24,17 +27,26 @@ Share = tuple[int, ...]
 
 
 class PlanBroken(Exception):
-    """The decoder did not give a frame that the packets announced; nothing wrong has been handed on
-    yet."""
+    """The decoder did not give a frame that the packets announced.
+
+    Nothing wrong has been passed on yet.
+    """
 
 
 def exact_fps(fps: float) -> Fraction:
-    """The decimal number as written: 29.97 is 2997/100."""
+    """Reads a decimal number as written: 29.97 is 2997/100.
+
+    Args:
+        fps: Grid times a second.
+
+    Returns:
+        The exact fraction.
+    """
     return Fraction(repr(fps))
 
 
 @dataclass(frozen=True)
-class Span:
+class GridSpan:
     """The part of the file's clock that a grid covers."""
 
     origin: Fraction
@@ -43,7 +55,14 @@ class Span:
     """Time stamps of the file's frames, rising, as far as they are known."""
 
     def frames_before(self, time: Fraction) -> int:
-        """Frames whose time stamp lies in [origin, min(time, end))."""
+        """Counts frames whose time stamp lies in [origin, min(time, end)).
+
+        Args:
+            time: Where the count ends.
+
+        Returns:
+            How many there are.
+        """
         return max(
             0, bisect_left(self.stamps, min(time, self.end)) - bisect_left(self.stamps, self.origin)
         )
@@ -53,26 +72,38 @@ class Cadence(ABC):
     """The times of a grid."""
 
     @abstractmethod
-    def before(self, time: Fraction, span: Span) -> int:
-        """How many of them lie before `time`, which is at most the span's end."""
+    def before(self, time: Fraction, span: GridSpan) -> int:
+        """Counts the times of the grid before a given time.
+
+        Args:
+            time: At most the span's end.
+            span: The part of the file's clock that the grid covers.
+
+        Returns:
+            How many lie before it.
+        """
 
 
 @dataclass(frozen=True)
 class PerSecond(Cadence):
+    """So many times a second, from the origin on."""
+
     fps: Fraction
 
-    def before(self, time: Fraction, span: Span) -> int:
+    def before(self, time: Fraction, span: GridSpan) -> int:
         return max(0, math.ceil((time - span.origin) * self.fps))
 
 
 @dataclass(frozen=True)
 class Spread(Cadence):
-    """As many times, evenly over the span, each in the middle of its part: one alone is the middle
-    of the clip."""
+    """As many times, evenly over the span, each in the middle of its part.
+
+    One alone is the middle of the clip.
+    """
 
     count: int
 
-    def before(self, time: Fraction, span: Span) -> int:
+    def before(self, time: Fraction, span: GridSpan) -> int:
         length = span.end - span.origin
         if length <= 0:
             return 0
@@ -85,14 +116,14 @@ class EveryNth(Cadence):
 
     step: int
 
-    def before(self, time: Fraction, span: Span) -> int:
+    def before(self, time: Fraction, span: GridSpan) -> int:
         return math.ceil(Fraction(span.frames_before(time), self.step))
 
 
 class Grids(Generic[Frame]):
-    """Takes frames in the order of their time stamps and hands on those that a grid time falls on.
+    """Takes frames in the order of their time stamps and passes on those that a grid time falls on.
 
-    One frame is held back until the next one tells how long it was on screen.
+    One frame is kept back until the next one shows how long it was on screen.
     """
 
     def __init__(
@@ -103,11 +134,15 @@ class Grids(Generic[Frame]):
         give: Callable[[Fraction, Frame, Share], None],
         announced: Sequence[Fraction] | None = None,
     ) -> None:
-        """`start` None: the grid begins with the first frame. `give` receives a frame's time stamp,
-        the frame and its share.
+        """Begins a clip.
 
-        `announced`: the time stamps of all frames of the file, rising, where its packets tell them;
-        None: frames are numbered as they are shown, and all of them must be.
+        Args:
+            cadences: The grids.
+            start: Where they begin; None: with the first frame.
+            end: Where they end.
+            give: Receives a frame's time stamp, the frame and its share of each grid.
+            announced: The time stamps of all frames of the file, rising, where its packets hold
+                them; None: frames are numbered as they are shown, and all of them must be.
         """
         self._cadences, self._start, self._end, self._give = tuple(cadences), start, end, give
         self._origin = start
@@ -120,20 +155,27 @@ class Grids(Generic[Frame]):
         )
 
     def expect(self, plan: Mapping[Fraction, Share] | None) -> None:
-        """From now on a frame whose share is not the planned one raises PlanBroken. Frames already
-        handed on stay so."""
+        """Sets the plan that frames are checked against; frames already passed on stay so.
+
+        From now on a frame whose share is not the planned one raises PlanBroken.
+
+        Args:
+            plan: Time stamp -> share of each frame that is needed; None for no plan.
+        """
         self._plan, self._current = plan, None
         if not any(self._given):
             self._origin = self._start if self._start is not None else self._first_unplanned()
 
     def _first_unplanned(self) -> Fraction | None:
-        """The time stamp of the file's first frame, where the plan does without it: it may then not
-        be shown at all."""
+        """The time stamp of the file's first frame, where the plan does without it.
+
+        It may then not be shown at all.
+        """
         return self._stamps[0] if self._plan and self._stamps[0] not in self._plan else None
 
     @property
     def ended(self) -> bool:
-        """No grid time is left for a frame yet to come."""
+        """Whether no grid time is left for a frame yet to come."""
         if self._origin is None or (
             self._counts_frames and (self._current is None or self._current[0] < self._end)
         ):
@@ -144,8 +186,17 @@ class Grids(Generic[Frame]):
         )
 
     def show(self, stamp: Fraction, frame: Frame) -> None:
-        """The next frame. One that is not later than the frame before it was never on screen and is
-        dropped."""
+        """Takes the next frame.
+
+        One that is not later than the frame before it was never on screen and is dropped.
+
+        Args:
+            stamp: Its time stamp.
+            frame: The frame.
+
+        Raises:
+            PlanBroken: The frame before it has another share than planned.
+        """
         if self._current is not None and stamp <= self._current[0]:
             return
         self._pass(stamp)
@@ -156,7 +207,7 @@ class Grids(Generic[Frame]):
             self._origin = stamp
 
     def finish(self) -> None:
-        """The last frame stays on screen until the end."""
+        """Ends the clip: the last frame stays on screen until the end."""
         self._pass(self._end)
         self._current = None
 
@@ -164,7 +215,7 @@ class Grids(Generic[Frame]):
         return (
             0
             if self._origin is None
-            else cadence.before(time, Span(self._origin, self._end, self._stamps))
+            else cadence.before(time, GridSpan(self._origin, self._end, self._stamps))
         )
 
     def _pass(self, until: Fraction) -> None:
@@ -190,8 +241,17 @@ class Grids(Generic[Frame]):
 def plan(
     stamps: list[Fraction], cadences: Sequence[Cadence], start: Fraction | None, end: Fraction
 ) -> dict[Fraction, Share]:
-    """The frames that will be handed on, by time stamp, when those at `stamps` (sorted) are
-    shown."""
+    """Computes beforehand which frames will be passed on.
+
+    Args:
+        stamps: Time stamps of all frames that will be shown, sorted.
+        cadences: The grids.
+        start: Where they begin; None: with the first frame.
+        end: Where they end.
+
+    Returns:
+        Time stamp -> share of each frame that is passed on.
+    """
     shares: dict[Fraction, Share] = {}
 
     def give(stamp: Fraction, _: None, share: Share) -> None:

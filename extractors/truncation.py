@@ -1,20 +1,22 @@
-"""Files cut short, named by what the header declares against what the file holds.
+"""Files cut short, found by what the header declares against what the file holds.
 
 A decoder plays what is there and says nothing, so that a half copy would pass for a shorter clip.
 Each container declares its size in its own way:
 
-    mp4, mov        boxes; without `moov` nothing can be read; with it, every sample of the table must lie inside the file
-    wav             the size of the `data` chunk; 0, or 2 GiB and more, is what writers to a pipe leave there and declares nothing
-    avi             the sizes of the chunks of the first RIFF list (`movi` is one)
-    mkv, webm       the size of the Segment element, which may be unknown (a live recording)
-    flv             whole tags; `duration` and `filesize` of onMetaData, where it has them
-    mp3             the frame and byte counts of a Xing or Info header, where there is one
-    flac            the number of samples in STREAMINFO
-    ogg             whole pages
+    mp4, mov     boxes; without `moov` nothing can be read; with it, every sample of the table must
+                 lie inside the file
+    wav          the size of the `data` chunk; 0, or 2 GiB and more, is what writers to a pipe
+                 leave there and declares nothing
+    avi          the sizes of the chunks of the first RIFF list (`movi` is one)
+    mkv, webm    the size of the Segment element, which may be unknown (a live recording)
+    flv          whole tags; `duration` and `filesize` of onMetaData, where it has them
+    mp3          the frame and byte counts of a Xing or Info header, where there is one
+    flac         the number of samples in STREAMINFO
+    ogg          whole pages
 
 Sources: ISO/IEC 14496-12 (boxes), Microsoft RIFF and AVI references, RFC 8794 (EBML), Adobe Flash
-    Video File Format 10.1,
-RFC 9639 (FLAC), RFC 3533 (Ogg). A header that declares nothing condemns nothing.
+Video File Format 10.1, RFC 9639 (FLAC), RFC 3533 (Ogg). A header that declares nothing condemns
+nothing.
 """
 
 import re
@@ -42,8 +44,15 @@ class Shortfall(Exception):
 
 
 def check_structure(clip_id: str, path: Path) -> None:
-    """BadClip(TRUNCATED) where the file's own sizes say that its end is missing. Reads headers
-    only."""
+    """Refuses a file whose own sizes say that its end is missing; reads headers only.
+
+    Args:
+        clip_id: The clip's id.
+        path: The file.
+
+    Raises:
+        BadClip: TRUNCATED.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(16)
@@ -94,8 +103,10 @@ def _check_riff(file: BinaryIO, head: bytes, size: int) -> None:
 
 
 def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Type and end of each box of the top level, as long as they look like boxes: junk after the
-    last one is no fault."""
+    """Type and end of each box of the top level, as long as they look like boxes.
+
+    Junk after the last one is no fault.
+    """
     at = 0
     while at + 8 <= size:
         file.seek(at)
@@ -241,21 +252,39 @@ class Stream(Protocol):
     """What is asked of a demuxed stream; PyAV's are such."""
 
     @property
-    def index_entries(self) -> Iterable["IndexEntry"]: ...
+    def index_entries(self) -> Iterable["IndexEntry"]:
+        """The samples of the file's table."""
 
 
 class IndexEntry(Protocol):
+    """A sample of a file's table."""
+
     @property
-    def pos(self) -> int: ...
+    def pos(self) -> int:
+        """Its first byte in the file."""
+
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Its bytes."""
 
 
 def check_samples(
     clip_id: str, path: Path, container: str, stream: Stream, end_s: Fraction | None
 ) -> None:
-    """After the packets were read: BadClip(TRUNCATED) where the header's sample table or sample
-    count goes beyond them."""
+    """Refuses a file whose sample table or sample count goes beyond what was read.
+
+    It is called after the packets were read.
+
+    Args:
+        clip_id: The clip's id.
+        path: The file.
+        container: libavformat's name of the container.
+        stream: One of its streams.
+        end_s: When the stream's last packet ends; None where that is not known.
+
+    Raises:
+        BadClip: TRUNCATED.
+    """
     size = path.stat().st_size
     if container.startswith("mov,"):
         end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)

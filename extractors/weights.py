@@ -1,7 +1,7 @@
 """Where the weights of a ResNet come from: torchvision's official files, a local file, or a seed.
 
-A state is a dict from torchvision's parameter names to arrays, the same for every engine. No torch
-is imported before a file is read.
+They are a dict from torchvision's parameter names to arrays, the same for every engine. No torch is
+imported before a file is read.
 """
 
 import functools
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from extractors.architecture import Conv, blocks, convs, state_shapes
 
-State = dict[str, NDArray[Any]]
+Weights = dict[str, NDArray[Any]]
 """Parameter name -> float32 array (int64 for `num_batches_tracked`)."""
 
 RANDOM = "random"
+"""The choice of untrained weights."""
 
 OFFICIAL: dict[tuple[int, str], str] = {
     (18, "IMAGENET1K_V1"): "https://download.pytorch.org/models/resnet18-f37072fd.pth",
@@ -49,7 +50,16 @@ class WeightsMissing(FileNotFoundError, WeightsError):
 
 
 def check_choice(depth: int, weights: str, seed: int | None) -> None:
-    """ValueError where depth, weights and seed do not go together."""
+    """Refuses depth, weights and seed that do not go together.
+
+    Args:
+        depth: Layers of the ResNet.
+        weights: An official name, `random`, or the path of a .pth file.
+        seed: Seed of random weights; None for others.
+
+    Raises:
+        ValueError: They do not go together.
+    """
     names = [name for found, name in OFFICIAL if found == depth]
     if weights != RANDOM and weights not in names and not weights.endswith(".pth"):
         known = ", ".join(f'"{name}"' for name in [*names, RANDOM])
@@ -67,11 +77,18 @@ def check_choice(depth: int, weights: str, seed: int | None) -> None:
 
 
 def identity(depth: int, weights: str) -> str | None:
-    """What the weights are, on any machine: an official file's name, a local file's sha256, or None
-    for a seed.
+    """Identifies weights, on any machine.
 
-    A local file that is an official one is known by the official name. WeightsMissing where a local
-    file is not there.
+    Args:
+        depth: Layers of the ResNet.
+        weights: An official name, `random`, or the path of a .pth file.
+
+    Returns:
+        An official file's name, a local file's sha256, or None for a seed. A local file that is an
+        official one is known by the official name.
+
+    Raises:
+        WeightsMissing: A local file is not there.
     """
     if weights == RANDOM:
         return None
@@ -80,24 +97,56 @@ def identity(depth: int, weights: str) -> str | None:
 
 
 def public_name(depth: int, weights: str) -> str:
-    """`weights` without a path in it: the official name, `random`, or `file:<sha256>`."""
+    """Names weights without a path.
+
+    Args:
+        depth: Layers of the ResNet.
+        weights: An official name, `random`, or the path of a .pth file.
+
+    Returns:
+        The official name, `random`, or `file:<sha256>`.
+
+    Raises:
+        WeightsMissing: A local file is not there.
+    """
     if weights == RANDOM or (depth, weights) in OFFICIAL:
         return weights
     digest = _file_sha256(weights)
     return _official_name(depth, digest) or f"file:{digest}"
 
 
-def load_state(depth: int, weights: str, seed: int | None) -> State:
-    """The checked state of the network. An official file's hash is checked at every call, also when
-    it was here already."""
+def load_state(depth: int, weights: str, seed: int | None) -> Weights:
+    """Loads weights and checks them; an official file's hash at every call, also when it was here.
+
+    Args:
+        depth: Layers of the ResNet.
+        weights: An official name, `random`, or the path of a .pth file.
+        seed: Seed of random weights; None for others.
+
+    Returns:
+        Parameter name -> array.
+
+    Raises:
+        WeightsError: They cannot be had, or are not those of this network.
+    """
     if weights == RANDOM and seed is not None:
         return random_state(depth, seed)
     return _read_state(ensure(depth, weights), depth)
 
 
 def ensure(depth: int, weights: str) -> Path:
-    """The file of weights, fetched into torch's hub cache if it must be; WeightsError where there
-    is none that can be trusted."""
+    """Fetches an official file into torch's hub cache, if it must be.
+
+    Args:
+        depth: Layers of the ResNet.
+        weights: An official name, or the path of a .pth file.
+
+    Returns:
+        The file of weights.
+
+    Raises:
+        WeightsError: There is none that can be trusted.
+    """
     url = OFFICIAL.get((depth, weights))
     if url is None:
         _file_sha256(weights)
@@ -115,17 +164,23 @@ def ensure(depth: int, weights: str) -> Path:
     return path
 
 
-def random_state(depth: int, seed: int) -> State:
-    """Untrained weights, the same on every machine: made of PCG64's integers by exact operations
-    alone.
+def random_state(depth: int, seed: int) -> Weights:
+    """Makes untrained weights, the same on every machine: PCG64's integers and exact operations.
 
     He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015): a uniform distribution of
     variance 2 / fan-in before a rectifier, and 1 / fan-in where none follows. Batch normalisation
     is the identity, so nothing else keeps the sum of a residual block from growing: the last
     convolution of a branch is made smaller by the square root of the number of blocks.
+
+    Args:
+        depth: Layers of the ResNet.
+        seed: Seed of the numbers.
+
+    Returns:
+        Parameter name -> array.
     """
     gains = _random_gains(depth)
-    state: State = {}
+    state: Weights = {}
     for index, (name, shape) in enumerate(state_shapes(depth).items()):
         if len(shape) > 1:
             bound = np.sqrt(3.0 * gains.get(name, 1.0) / np.prod(shape[1:]))
@@ -151,8 +206,7 @@ def _random_gains(depth: int) -> dict[str, float]:
 
 
 def _uniform(seed: int, index: int, shape: tuple[int, ...], bound: float) -> NDArray[np.float32]:
-    """Uniform in [-bound, bound): the upper 24 bits of each integer, which float32 holds
-    exactly."""
+    """Uniform in [-bound, bound): the upper 24 bits of each integer, exact in float32."""
     bits: NDArray[np.uint64] = np.random.PCG64(np.random.SeedSequence([seed, index])).random_raw(
         int(np.prod(shape))
     )
@@ -163,8 +217,16 @@ def _uniform(seed: int, index: int, shape: tuple[int, ...], bound: float) -> NDA
 def folded(
     state: Mapping[str, NDArray[Any]], conv: Conv, epsilon: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weights and bias of one convolution that does the work of its batch normalisation too;
-    computed in float64."""
+    """Takes a batch normalisation into the convolution before it; computed in float64.
+
+    Args:
+        state: The network's weights.
+        conv: The convolution.
+        epsilon: What is added to the variance.
+
+    Returns:
+        Weights and bias of one convolution that does the work of both.
+    """
     weight, bias, mean, var = (
         state[f"{conv.norm}.{part}"].astype(np.float64)
         for part in ("weight", "bias", "running_mean", "running_var")
@@ -174,7 +236,7 @@ def folded(
     return kernel.astype(np.float32), (bias - mean * scale).astype(np.float32)
 
 
-def _read_state(path: Path, depth: int) -> State:
+def _read_state(path: Path, depth: int) -> Weights:
     import torch
 
     try:
@@ -204,9 +266,12 @@ def _as_array(tensor: Any) -> NDArray[Any]:
     return array
 
 
-def _checked(found: State, path: Path, depth: int) -> State:
-    """The state in torchvision's order. Counters of batches may be absent, and the classifier may
-    have any number of classes: neither enters an embedding."""
+def _checked(found: Weights, path: Path, depth: int) -> Weights:
+    """The state in torchvision's order.
+
+    Counters of batches may be absent, and the classifier may have any number of classes: neither
+    enters an embedding.
+    """
     expected = state_shapes(depth)
     counters = {name for name, shape in expected.items() if not shape}
     missing = [name for name in expected if name not in found and name not in counters]

@@ -1,27 +1,42 @@
-"""The flow `audit`: the step of the same name, with its findings as a Markdown artifact for
-people."""
+"""The Prefect flow `audit`: the findings of an audit, with a page of them for people."""
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
-from flows.auditing.run import Report, run_audit
-from flows.view.audit import markdown
-from flows.workers.prefect_executor import mendable, run_name
+from flows.auditing.run import run_audit
+from flows.prefect_runs import run_name, with_sentence
+from flows.view.audit import summary
+from flows.view.run_summary import artifact_key, audit_page
+from stores.location import locate
 
 
 @flow(name="audit", flow_run_name=run_name("sources"), persist_result=False)
-@mendable
-def audit(sources: list[Path], corpus: str | None = None, scheme: str | None = None) -> Report:
-    """Audit a store, a table of a split, or a paper's printed numbers; see
-    `flows.auditing.run.run_audit`.
+@with_sentence
+def audit(
+    sources: list[str | Path], corpus: str | None = None, scheme: str | None = None
+) -> State[Any]:
+    """Audit a store, a table of a split, or a paper's printed numbers.
 
-    The flow succeeds whatever is found: `Report.failed` says whether there is an error among the
-    findings.
+    The flow succeeds whatever is found: `AuditReport.failed` says whether there is an error among
+    the findings. See `flows.auditing.run.run_audit`.
+
+    Args:
+        sources: A store, the tables of one split, or a paper's numbers.
+        corpus: Whose clips a table lists; guessed if not given.
+        scheme: Audit this split scheme alone.
+
+    Returns:
+        The completed state, with an AuditReport.
     """
     report = run_audit(sources, corpus, scheme)
     create_markdown_artifact(
-        markdown(report), key="audit", description=f"Audit of {report.source}"[:200]
+        audit_page(report),
+        key=artifact_key("audit", locate(sources[0])),
+        description=f"Audit of {report.source}"[:200],
     )
-    return report
+    return Completed(message=f"{report.source}: {summary(report.findings)}", data=report)

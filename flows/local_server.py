@@ -1,234 +1,164 @@
-"""Prefect's API for one command: the configured server, else one on loopback that ends with this
-process.
+"""The Prefect server of a command: the configured one, or for `serve` one of its own."""
 
-Prefect can start such a server by itself, but that one outlives a parent that is killed, and says
-nothing while it starts.
-"""
-
-import gc
-import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.supervised import supervised, when_parent_ends
 
 _PATIENCE_S = 120.0
 _ANSWER_S = 5.0
-_SERVE, _LEAVE = b"!", b"."
-"""What the engine's process is told through its stdin."""
+_PORT = 4200
+"""Prefect's own."""
 
 
-class EngineError(RuntimeError):
-    """The local Prefect engine did not come up."""
+class ServerError(RuntimeError):
+    """The Prefect server does not answer, or did not come up."""
 
 
-@contextmanager
-def engine(
-    schedules: bool = False, meanwhile: Callable[[], object] = lambda: None
-) -> Iterator[str]:
-    """Inside, flows run against PREFECT_API_URL (variable or profile) if it is set, else against a
-    local engine; gives its address.
+def configured_url() -> str | None:
+    """The address of the configured server.
 
-    The local engine starts scheduled runs only where `schedules` are asked for. `meanwhile` is
-    called while it comes up, and whatever that raises ends the engine. EngineError when a server is
-    set and does not answer.
+    Returns:
+        PREFECT_API_URL, as a variable, a profile or a settings file sets it; None where none does.
     """
-    # Errors are told by the command, in one sentence; Prefect's own log of them appears only where
-    # it is asked for.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    with ExitStack() as early:
-        # Prefect takes seconds to be imported and asked whether a server is set; an engine that may
-        # well be wanted begins meanwhile.
-        is_likely = "prefect" not in sys.modules and not os.environ.get("PREFECT_API_URL")
-        begun = early.enter_context(_process(schedules)) if is_likely else None
-        from prefect.settings import (
-            PREFECT_API_URL,
-            PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-            PREFECT_LOGGING_TO_API_ENABLED,
-            temporary_settings,
+    from prefect.settings import PREFECT_API_URL
+
+    url: str | None = PREFECT_API_URL.value()
+    return url
+
+
+def reach(url: str) -> None:
+    """Checks that a server answers, whatever it says: it may want to know who asks.
+
+    Args:
+        url: Its address.
+
+    Raises:
+        ServerError: Nothing answers there.
+    """
+    if not _answers(url):
+        raise ServerError(
+            f"no Prefect server answers at PREFECT_API_URL={url} within {_ANSWER_S:.0f} s; "
+            "start it with `prefect server start`, or unset PREFECT_API_URL to do without one"
         )
 
-        if configured := PREFECT_API_URL.value():
-            early.close()
-            meanwhile()
-            _reach(configured)
-            yield configured
-            return
-        os.environ.setdefault("PREFECT_UI_URL", "")  # it has no pages that a log could link to
-        local = begun or early.enter_context(_process(schedules))
-        _bring_up(local, meanwhile)
-        # Nobody reads the log of an engine that ends with the command, or counts heartbeats there;
-        # both would hold up the command's end.
-        unread = {PREFECT_LOGGING_TO_API_ENABLED: False, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-        with temporary_settings({PREFECT_API_URL: local.url, **unread}):
-            yield local.url
 
-
-def _reach(url: str) -> None:
-    """EngineError unless something answers there, whatever it says: a server may want to know who
-    asks."""
+def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=_ANSWER_S):  # noqa: S310  (the address that the user has set)
-            return
+        with urllib.request.urlopen(f"{url}/health", timeout=_ANSWER_S):  # noqa: S310
+            return True
     except urllib.error.HTTPError:
-        return
-    except (OSError, ValueError) as error:
-        raise EngineError(
-            f"no Prefect server answers at PREFECT_API_URL={url} within {_ANSWER_S:.0f} s; "
-            "start it with `prefect server start`, or unset PREFECT_API_URL to use a local engine"
-        ) from error
+        return True
+    except (OSError, ValueError):
+        return False
 
 
-@dataclass(frozen=True)
-class _Local:
-    """The process of a local engine, which serves when it is told to."""
+def use_own_home(name: str) -> None:
+    """Gives the server of one schedule a home of its own, unless PREFECT_HOME names one.
 
-    process: "subprocess.Popen[bytes]"
-    url: str
+    Another version of Prefect may have changed the database of ~/.prefect so that this one cannot
+    read it, and two servers would lock each other out of one SQLite database. To be called before
+    Prefect is imported.
+
+    Args:
+        name: Of the schedule.
+    """
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    home = Path(base).expanduser().absolute() / "affectstore" / "prefect" / name
+    os.environ.setdefault("PREFECT_HOME", str(home))
 
 
 @contextmanager
-def _process(schedules: bool) -> Iterator[_Local]:
-    """A process that makes ready to be an engine; it ends with this one, however that ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    # Marking runs of schedules that nobody serves any more as late, many at once, locks the
-    # database for all that is wanted.
-    services = (
-        {"PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "0"}
-        if schedules
-        else {"PREFECT__SERVER_EPHEMERAL": "1"}
-    )
+def local_server() -> Iterator[str]:
+    """Runs a Prefect server on loopback, pages included, while a block runs.
+
+    Yields:
+        The address of its API.
+
+    Raises:
+        ServerError: It does not come up.
+    """
+    port = _free_port()
+    address = f"http://127.0.0.1:{port}"
+    url = f"{address}/api"
     environment = {
         **os.environ,
-        "PREFECT_UI_ENABLED": "0",
-        "PREFECT__SERVER_FINAL": "1",
-        **services,
+        "PREFECT_UI_API_URL": url,
+        # Runs of schedules that nobody serves any more, many of them at once, are marked as late
+        # by an update that locks an SQLite database for everybody else:
+        # https://github.com/PrefectHQ/prefect/issues/18934
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+        "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
     }
-    # A group of its own: an interrupt from the terminal is for the command, which needs its engine
-    # to the end.
-    command = [sys.executable, "-m", "flows.local_server", str(port)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
-    try:
-        yield _Local(process, f"http://127.0.0.1:{port}/api")
-    finally:
-        _end(process)
+    os.environ.pop("PREFECT_API_URL", None)
+    with _starting_alone():
+        print("starting a local Prefect server, up to 25 s", file=sys.stderr)
+        with supervised(["-m", "flows.local_server", str(port)], environment) as process:
+            _wait_for(url, process)
+            print(f"its pages are at {address}", file=sys.stderr)
+            yield url
 
 
-def _bring_up(local: _Local, meanwhile: Callable[[], object] = lambda: None) -> None:
-    """Tell an engine to serve, and wait until it answers."""
-    with _alone():
-        _tell(local.process, _SERVE)
-        meanwhile()
-        print(
-            "starting the local Prefect engine, up to 25 s (set PREFECT_API_URL to use a running "
-            "server)",
-            file=sys.stderr,
-        )
-        # seconds, which whoever wants an engine would otherwise wait for afterwards
-        import prefect.flow_engine
-        import prefect.task_engine  # noqa: F401
-
-        _wait_for(local)
-
-
-def _tell(process: "subprocess.Popen[bytes]", word: bytes) -> None:
-    """Whether it is still there to hear is found out where its answer is waited for."""
-    with suppress(BrokenPipeError):
-        if process.stdin:
-            process.stdin.write(word)
-            process.stdin.flush()
+def _free_port() -> int:
+    """Prefect's own port, if it is free, else any other."""
+    for port in (_PORT, 0):
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(free.getsockname()[1])
+    raise ServerError("no port of this machine is free; end some other program and try again")
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One engine starts at a time: two on a database that is yet to be made would both make its
-    tables."""
+def _starting_alone() -> Iterator[None]:
+    """One server for a home at a time."""
     from filelock import FileLock, Timeout
-    from prefect.settings import PREFECT_HOME
 
-    home = PREFECT_HOME.value()
+    home = Path(os.environ["PREFECT_HOME"])
     home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home / ".affectstore-engine.lock")
     try:
-        lock.acquire(timeout=_PATIENCE_S)
+        with FileLock(home / ".affectstore.lock", timeout=0):
+            yield
     except Timeout as error:
-        raise EngineError(
-            f"another local Prefect engine has been starting for {_PATIENCE_S:.0f} s; end that "
-            "command, or try again"
+        raise ServerError(
+            f"another `affectstore serve` has its Prefect server in {home}; set PREFECT_API_URL "
+            "to the address that it has printed, so that both use one server"
         ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    _tell(process, _LEAVE)
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdin:
-        process.stdin.close()
-
-
-def _wait_for(local: _Local) -> None:
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < end and local.process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{local.url}/health", timeout=5):  # noqa: S310  (an address of our own making)
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    found = (
-        "ended at once"
-        if local.process.poll() is not None
-        else f"gave no answer for {_PATIENCE_S:.0f} s"
-    )
-    raise EngineError(
-        f"the local Prefect engine {found}; try again, or run `prefect server start` and set "
-        "PREFECT_API_URL to its address"
-    )
-
-
-def _serve(port: int) -> None:
-    """The engine's own process: serves and leaves as its parent says through the pipe, and leaves
-    when that closes, however it ended."""
-    wanted = threading.Event()
-    threading.Thread(target=_listen_to_parent, args=(wanted,), daemon=True).start()
-    # all that is imported stays, and to look it through again and again takes a quarter of the time
-    gc.disable()
-    import uvicorn
-    from prefect.server.api.server import create_app
-
-    gc.freeze()
-    gc.enable()
-    wanted.wait()
-    uvicorn.run(create_app, factory=True, host="127.0.0.1", port=port, log_level="error")
-
-
-def _listen_to_parent(wanted: threading.Event) -> None:
-    if sys.stdin.buffer.read(1) == _SERVE:
-        wanted.set()
-        if sys.stdin.buffer.read(1) == _LEAVE:
-            # what it was about to write down breaks off, with pages of errors that tell nobody
-            # anything
-            logging.disable()
-            signal.raise_signal(signal.SIGTERM)
+    while time.monotonic() < end and process.poll() is None:
+        if _answers(url):
             return
-    os._exit(0)
+        time.sleep(0.1)
+    found = "ended" if process.poll() is not None else f"gave no answer for {_PATIENCE_S:.0f} s"
+    raise ServerError(
+        f"the local Prefect server {found}; its last words are above, try again, "
+        "or run `prefect server start` and set PREFECT_API_URL to its address"
+    )
+
+
+def _run(port: str) -> int:
+    """The child process: `prefect server start`, which ends with the command."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    server = subprocess.Popen(
+        [*command, "--port", port], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    when_parent_ends(server.terminate)
+    return server.wait()
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    sys.exit(_run(sys.argv[1]))

@@ -6,7 +6,6 @@ snapshot.
 """
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Mapping
 from functools import cached_property
@@ -23,8 +22,10 @@ from extractors.fitted.catalog import FITTERS
 from extractors.frames import Frames
 from extractors.media import Limits
 from extractors.plan import Graph, Media, PlanError
-from flows.variants import MARK, expand
+from flows.variants import expand
 from manifests.features import FeatureSpec, Json
+from manifests.suggestions import did_you_mean
+from manifests.variant_names import MARK
 from stores.records import check_spec
 
 Kind = TypeVar("Kind", bound=Extractor)
@@ -67,6 +68,8 @@ class Feature(_Strict):
 
 
 class Recipe(_Strict):
+    """Which features to make of each clip, and how; frozen, and checked to the last key."""
+
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     name: str
@@ -154,14 +157,33 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+def descriptions() -> dict[str, str]:
+    """What each shipped recipe makes, by its own words.
+
+    Returns:
+        Name -> its `about`; an empty text where it has none.
+    """
+    tables = {name: tomllib.loads(path.read_text("utf-8")) for name, path in shipped().items()}
+    return {name: str(table.get("about", "")) for name, table in tables.items()}
+
+
 def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """A shipped recipe by name or any TOML file, with `key.path=value` changes applied. RecipeError
-    in one sentence."""
+    """Reads a recipe.
+
+    Args:
+        name_or_file: The name of a shipped recipe, or a TOML file.
+        changes: Changes to it, each key.path=value, in their order.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        RecipeError: There is no such recipe, or something in it is wrong.
+    """
     known = shipped()
     path = known.get(name_or_file, Path(name_or_file))
     if not path.is_file():
-        near = difflib.get_close_matches(name_or_file, known, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name_or_file, known)
         raise RecipeError(
             f"there is no recipe {name_or_file!r}: {hint}give one of {', '.join(known)}, or the "
             "path of a TOML file"
@@ -177,8 +199,18 @@ def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
 
 
 def parse(table: Mapping[str, Any], where: str) -> Recipe:
-    """A recipe from plain values, checked to the last key: every need met, every stored feature
-    storable."""
+    """Makes a recipe of plain values: every need is met, every stored feature can be stored.
+
+    Args:
+        table: As TOML or a snapshot has it.
+        where: What messages name it by.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        RecipeError: Something in it is wrong.
+    """
     try:
         recipe = Recipe.model_validate(_expanded(table))
         _check_storable(recipe)
@@ -327,6 +359,5 @@ def _sentence(error: ValidationError, model: type) -> str:
 
 
 def _unknown(key: str, last: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(last, sorted(known), n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = did_you_mean(last, sorted(known))
     return f"unknown key {key}; {hint}known here: {', '.join(sorted(known))}"

@@ -1,22 +1,16 @@
-"""`affectstore serve`: builds of one store by the clock, on a Prefect server or on a local engine
-that ends with the command.
+"""`affectstore serve`: builds of one store by the clock.
 
-The command keeps the terminal, checks what it was given, and holds the local engine where there is
-no server. Its child, the runner, registers the schedule with Prefect and starts each build in a
-process of its own. The runner leads a group of processes that ends as one: with the command, or
-when the pipe from the command closes, however the command ended.
+The command keeps the terminal, checks what it was given, and holds a local Prefect server where
+none is configured. Its child, the runner, registers the schedule with Prefect and starts each build
+in a process of its own. Both end with the command, however that ends.
 """
 
 import asyncio
-import hashlib
 import json
 import os
 import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -25,19 +19,18 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flows.building.plan import StoreBusy, locked
 from flows.building.run import check_build
-from flows.local_server import engine
+from flows.local_server import local_server, reach, use_own_home
 from flows.recipe import shipped
-from flows.view.run_summary import slug
-from stores.mirror import home, shown
+from flows.recording import server_url
+from flows.supervised import supervised, when_parent_ends
+from flows.view.run_summary import location_text, store_slug
+from stores.location import Place, StoreBusy, locate
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.runner import Runner
 
-_GRACE_S = 20.0
-"""How long the runner may take to end its builds and to pause its schedule."""
 _NEXT = 3
 
 
@@ -61,13 +54,12 @@ class Service:
 
     @property
     def name(self) -> str:
-        """Store and recipe, and four digits that tell apart stores whose folders have one name."""
-        digits = hashlib.sha256(self.store.encode()).hexdigest()[:4]
-        return f"{slug(Path(self.store).name)}-{slug(Path(self.recipe).stem)}-{digits}"
+        """Store and recipe, and digits that tell apart stores whose folders have one name."""
+        return store_slug(locate(self.store), Path(self.recipe).stem)
 
 
 def serve(
-    store: Path,
+    store: Place,
     corpora: dict[str, Path],
     recipe: str,
     changes: tuple[str, ...],
@@ -75,34 +67,47 @@ def serve(
     workers: int | None,
     dask: str | None,
 ) -> NoReturn:
-    """Build the store whenever `cron` says so, until an interrupt. One sentence for whatever is
-    wrong, before anything is started."""
+    """Builds a store whenever a clock says so, until an interrupt.
+
+    Args:
+        store: Folder or URL of the store.
+        corpora: Name of a corpus -> its folder.
+        recipe: A shipped recipe by name, or a TOML file.
+        changes: Changes to the recipe, each key.path=value.
+        cron: When, in this machine's time zone.
+        workers: Worker processes of this machine; one for each core if None.
+        dask: Address of a Dask scheduler, or local:N.
+
+    Raises:
+        ServeError: `cron` is wrong, or the runner has ended by itself.
+        ValueError: Something else is wrong with what was given; nothing is started then.
+    """
     folders = {name: folder.absolute() for name, folder in corpora.items()}
-    zone = local_zone()
-    times = next_times(cron, zone)
-    check_build(store, folders, recipe, changes, dask)
-    recipe = recipe if recipe in shipped() else str(Path(recipe).absolute())
     service = Service(
-        shown(store.absolute()),
-        {n: str(f) for n, f in folders.items()},
-        recipe,
+        location_text(locate(store)),
+        {name: str(folder) for name, folder in folders.items()},
+        recipe if recipe in shipped() else str(Path(recipe).absolute()),
         changes,
         cron,
-        zone,
+        local_zone(),
         workers,
         dask,
     )
-    print(
-        f"{service.name}: next builds {', '.join(f'{when:%Y-%m-%d %H:%M}' for when in times)} "
-        f"({zone})",
-        flush=True,
-    )
+    url = server_url()
+    if url is None:
+        use_own_home(service.name)
+    due = next_times(cron, service.zone)
+    check_build(store, folders, recipe, changes, dask)
+    times = [f"{when:%Y-%m-%d %H:%M}" for when in due]
+    print(f"{service.name}: next builds {', '.join(times)} ({service.zone})", flush=True)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
-    # The error of a task is that of its run, which tells it.
+    # The error of a task is that of its run, which says it.
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "CRITICAL")
+    if url:
+        reach(url)
     try:
-        with engine(schedules=True) as url:
-            _keep(service, url)
+        with nullcontext(url) if url else local_server() as address:
+            _run_until_interrupt(service, address)
     except _Interrupted as interrupt:
         print(
             "affectstore: stopped; what was finished is kept, run the same command again to go on",
@@ -113,7 +118,18 @@ def serve(
 
 
 def next_times(cron: str, zone: str) -> list[datetime]:
-    """When the next builds are due. ServeError when `cron` is not a cron expression."""
+    """When the next builds are due.
+
+    Args:
+        cron: A cron expression.
+        zone: IANA name of the time zone that it is read in.
+
+    Returns:
+        The next three times.
+
+    Raises:
+        ServeError: It is not a cron expression.
+    """
     from prefect.server.schemas.schedules import CronSchedule
 
     try:
@@ -143,44 +159,35 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise _Interrupted(number)
 
 
-def _keep(service: Service, url: str) -> NoReturn:
-    """Run the runner until it ends or an interrupt comes; either way nothing of it is left."""
+def _run_until_interrupt(service: Service, url: str) -> NoReturn:
     environment = {**os.environ, "PREFECT_API_URL": url}
-    command = [sys.executable, "-m", "flows.serve", json.dumps(asdict(service))]
-    runner = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0)
-    try:
+    command = ["-m", "flows.serve", json.dumps(asdict(service))]
+    with supervised(command, environment) as runner:
         # Not before: raised in the middle of an import, an interrupt can come out of it as another
         # error.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
-        code = runner.wait()
-    except _Interrupted:
-        print(
-            "\naffectstore: stopping the schedule and what it builds", file=sys.stderr, flush=True
-        )
-        _end(runner)
-        raise
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(runner.pid, signal.SIGKILL)
+        try:
+            code = runner.wait()
+        except _Interrupted:
+            message = "\naffectstore: stopping the schedule and what it builds"
+            print(message, file=sys.stderr, flush=True)
+            raise
     raise ServeError(
-        f"the Prefect runner of the schedule has ended (exit code {code}); its last words are "
-        "above, run the same command again"
+        f"the Prefect runner of the schedule has ended (exit code {code}); "
+        "its last words are above, run the same command again"
     )
 
 
-def _end(runner: "subprocess.Popen[bytes]") -> None:
-    """Close the pipe and wait; a second interrupt, or too long a wait, leaves the rest to
-    SIGKILL."""
-    if runner.stdin:
-        runner.stdin.close()
-    with suppress(subprocess.TimeoutExpired, _Interrupted):
-        runner.wait(timeout=_GRACE_S)
-
-
 def deployment(service: Service) -> "RunnerDeployment":
-    """The service as Prefect knows it: one run at a time, and a run that would be the second is
-    cancelled with a word."""
+    """The service as Prefect knows it: one run at a time, and a second one is cancelled.
+
+    Args:
+        service: What is built, and when.
+
+    Returns:
+        A deployment to be applied.
+    """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
@@ -205,23 +212,22 @@ def deployment(service: Service) -> "RunnerDeployment":
 
 
 async def _run(service: Service, scheduled: "RunnerDeployment") -> None:
-    """The runner, until stdin closes."""
+    """The runner, until its parent ends."""
     from prefect.runner import Runner
 
     runner = Runner(name=service.name, pause_on_shutdown=True)
     await runner.aadd_deployment(scheduled)
     await _end_what_was_cut_off(service)
     print(
-        f"{service.name}: waiting for the next build; to build now: prefect deployment run "
-        f"build/{service.name}",
+        f"{service.name}: waiting for the next build; to build now: "
+        f"prefect deployment run build/{service.name}",
         flush=True,
     )
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-    _when_left_alone(lambda: loop.call_soon_threadsafe(stopping.set))
+    when_parent_ends(lambda: loop.call_soon_threadsafe(stopping.set))
     serving = asyncio.create_task(runner.start())
-    await asyncio.wait(
-        {serving, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED
-    )
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     if stopping.is_set():
         await _stop(runner)
     await serving
@@ -243,7 +249,7 @@ async def _end_what_was_cut_off(service: Service) -> None:
     mine = DeploymentFilter.model_validate({"name": {"any_": [service.name]}})
     async with get_client() as client:
         if runs := await client.read_flow_runs(flow_run_filter=begun, deployment_filter=mine):
-            with suppress(StoreBusy), locked(home(service.store)):
+            with suppress(StoreBusy), locate(service.store).lock():
                 for run in runs:
                     await client.set_flow_run_state(
                         run.id,
@@ -255,19 +261,6 @@ async def _stop(runner: "Runner") -> None:
     while not runner.started:
         await asyncio.sleep(0.05)
     await runner.astop()
-
-
-def _when_left_alone(tell: Callable[[], object]) -> None:
-    """Call `tell` when the pipe from the parent closes; end the whole group of processes when that
-    has not helped in time."""
-
-    def listen() -> None:
-        sys.stdin.buffer.read()
-        tell()
-        threading.Event().wait(_GRACE_S)
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=listen, daemon=True).start()
 
 
 if __name__ == "__main__":

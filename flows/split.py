@@ -1,17 +1,21 @@
-"""The flow `split`: deal the clips of a store to folds, and publish them as a new snapshot."""
+"""The Prefect flow `split`: the clips of a store assigned to folds, as a new snapshot."""
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
-from flows.building.plan import locked, write_folds
-from flows.workers.prefect_executor import mendable, run_name
-from stores.mirror import home
-from stores.snapshot import Snapshot
+from flows.prefect_runs import run_name, with_sentence
+from flows.splitting.run import run_split
+from flows.view.run_summary import artifact_key, split_page, split_sentence
+from stores.location import locate
 
 
 @flow(name="split", flow_run_name=run_name("store", "scheme"), persist_result=False)
-@mendable
+@with_sentence
 def split(
     store: str | Path,
     scheme: str,
@@ -19,12 +23,25 @@ def split(
     seed: int = 0,
     test: tuple[str, ...] = (),
     valid: tuple[str, ...] = (),
-) -> Snapshot:
-    """Deal the clips of the store's current snapshot to folds by a named scheme; folds of the same
-    scheme are replaced.
+) -> State[Any]:
+    """Assign the clips of a store to folds; see `flows.splitting.run.run_split`.
 
-    A scheme that puts on two sides of a fold what it claims to keep on one is refused.
+    Args:
+        store: Folder or URL of the store.
+        scheme: Name of a split scheme.
+        folds: Number of folds, where the scheme leaves it open.
+        seed: Another seed assigns the groups in another way.
+        test: Subjects to test on, for the scheme holdout.
+        valid: Subjects to validate on, for the scheme holdout.
+
+    Returns:
+        The completed state, with the new snapshot.
     """
-    root = home(store)
-    with locked(root):
-        return write_folds(root, scheme, folds, seed, test, valid)
+    snapshot = run_split(store, scheme, folds, seed, test, valid)
+    location = locate(store)
+    create_markdown_artifact(
+        split_page(location, snapshot, scheme),
+        key=artifact_key("split", location),
+        description=f"Split of {location} by {scheme}"[:200],
+    )
+    return Completed(message=split_sentence(location, snapshot, scheme), data=snapshot)

@@ -4,13 +4,11 @@
     audio = { extractor = "augment_audio", pitch_semitones = 1.0 }
 
 means: in variant 1, `audio` is replaced by its augmentation, `audio~1`, and everything that is made
-    from `audio` is made once more from
-that, as `mfcc~1`, `logmel64~1`, ... Each has the parameters of the feature that it is a variant of,
-and is stored where that one is.
+from `audio` is made once more from that, as `mfcc~1`, `logmel64~1`, ... Each has the parameters of
+the feature that it is a variant of, and is stored where that one is.
 """
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,12 +16,11 @@ from extractors.augmentation import Augmentation
 from extractors.base import Extractor, FromFrames, Waveform
 from extractors.catalog import EXTRACTORS
 from extractors.frames import Frames
+from manifests.suggestions import did_you_mean
+from manifests.variant_names import MARK, variant_name
 
 Table = Mapping[str, Any]
 """`extractor`, `store` and the extractor's parameters, as the recipe has them."""
-MARK = "~"
-"""Between a feature's name and the number of the variant: `mfcc~1`."""
-
 _OURS = ("input", "variant", "store")
 """Keys of an augmentation that follow from where it stands."""
 
@@ -33,17 +30,18 @@ class VariantError(ValueError):
     was expected."""
 
 
-def variant_name(feature: str, variant: int) -> str:
-    """`mfcc`, 1 -> `mfcc~1`"""
-    return f"{feature}{MARK}{variant}"
-
-
 def expand(features: Mapping[str, Table], variants: Mapping[str, Table]) -> dict[str, Any]:
-    """The [features.NAME] tables of a recipe and its [variants.N] tables -> all features, those of
-    the variants last.
+    """Writes the variants of a recipe out as features.
 
-    VariantError, in one sentence, for what the variants' tables get wrong; what is wrong with a
-    feature's own table is left to whoever parses it.
+    Args:
+        features: The [features.NAME] tables. What is wrong with them is left to their parser.
+        variants: The [variants.N] tables.
+
+    Returns:
+        All features, those of the variants last.
+
+    Raises:
+        VariantError: The variants' tables are wrong.
     """
     plain: dict[str, Any] = {
         name: dict(table) if isinstance(table, Mapping) else table
@@ -62,8 +60,15 @@ def expand(features: Mapping[str, Table], variants: Mapping[str, Table]) -> dict
 
 
 def is_stored(table: Table) -> bool:
-    """What `store` says, or what holds where it says nothing: sound and whole frames are made only
-    for what needs them."""
+    """Whether a feature ends in the store.
+
+    Args:
+        table: Its [features.NAME] table.
+
+    Returns:
+        What its key `store` says; without one, False for sound and whole frames, which are made
+        only for what needs them.
+    """
     kind = _kind(table)
     return bool(table.get("store", kind is None or not issubclass(kind, Waveform | Frames)))
 
@@ -109,8 +114,7 @@ def _variant(
 
 def _check_change(features: Mapping[str, Table], where: str, name: str, change: Any) -> None:
     if name not in features:
-        near = difflib.get_close_matches(name, features, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name, features)
         raise VariantError(
             f"{where}: the recipe has no feature {name}; {hint}there are {', '.join(features)}"
         )
@@ -130,8 +134,7 @@ def _check_change(features: Mapping[str, Table], where: str, name: str, change: 
         )
     keys = {field.name for field in dataclasses.fields(kind)} - set(_OURS)
     if unknown := sorted(set(change) - keys - {"extractor"}):
-        near = difflib.get_close_matches(unknown[0], sorted(keys), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(unknown[0], sorted(keys))
         raise VariantError(
             f"unknown key {where}.{unknown[0]}; {hint}known here: {', '.join(sorted(keys))}"
         )

@@ -1,19 +1,32 @@
-"""Suggestions for a name that is not known."""
+"""What a misspelt name may have been meant to be."""
 
-import difflib
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
-def did_you_mean(given: str, known: Iterable[str], most: int = 1) -> str:
-    """Suggests the names that resemble a name, for a message.
+def closest(given: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """Names that are spelt almost like a given one.
 
     Args:
-        given: The name that is not known.
-        known: The names that are, the preferred ones of equal likeness first.
-        most: Names that are suggested at most.
+        given: The misspelt name.
+        known: The names that there are.
+        most: How many to give at most.
 
     Returns:
-        Such as `did you mean mfcc? `, with a blank behind it; empty where no name is near.
+        The nearest first; none where nothing is near.
     """
-    near = difflib.get_close_matches(given, list(known), n=most)
-    return f"did you mean {' or '.join(near)}? " if near else ""
+    return get_close_matches(given, list(known), n=most)
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The start of a hint for an error message.
+
+    Args:
+        given: The misspelt name.
+        known: The names that there are.
+
+    Returns:
+        Such as "did you mean mfcc? ", with a blank at its end; empty where nothing is near.
+    """
+    near = closest(given, known)
+    return f"did you mean {near[0]}? " if near else ""

@@ -7,9 +7,10 @@ from manifests.tracks import Track
 from stores.align import Clock, Length, Like, Steps, Windows
 from stores.batch import NO_TARGET, Batch, collate
 from stores.dataset import FeatureDataset, LeakError
+from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
 from stores.reader import FeatureStore, NotFitted, NotInStore, StoredTracks
-from stores.shard import WrongShard
-from stores.snapshot import NewerFormat, NotCommitted, Snapshot, WrongSnapshot
+from stores.shard_layout import WrongShard
+from stores.snapshot import Snapshot
 
 __all__ = [
     "NO_TARGET",

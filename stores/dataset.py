@@ -17,7 +17,6 @@ Works under torch's DataLoader, and without torch: nothing here imports it.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -29,9 +28,11 @@ from manifests.folds import FOLDS, Fold, Role
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
 from manifests.tracks import Track
+from manifests.variant_names import plain_name, variant_name
 from stores.align import Alignment
 from stores.batch import NO_TARGET, Batch, Item, collate, number
 from stores.fitted_state import FittedTracks
+from stores.location import Place
 from stores.reader import FeatureStore, NotInStore, StoredTracks
 from stores.training_clips import one_label_each
 
@@ -66,7 +67,7 @@ class FeatureDataset:
 
     def __init__(
         self,
-        root: str | Path,
+        root: Place,
         *,
         features: Sequence[str],
         labels: str | None,
@@ -136,7 +137,7 @@ class FeatureDataset:
             raise ValueError(
                 _too_little(lacks, wanted)
                 if lacks
-                else f"{self.store.root} has no clip; build the store first"
+                else f"{self.store.location} has no clip; build the store first"
             )
 
     def __len__(self) -> int:
@@ -211,7 +212,7 @@ class FeatureDataset:
         }
 
     def _source(self, name: str) -> Source:
-        if name.partition("~")[0] not in self.store.snapshot.fitted:
+        if plain_name(name) not in self.store.snapshot.fitted:
             return self.store[name]
         if self._fold is None:
             raise ValueError(
@@ -240,10 +241,10 @@ class FeatureDataset:
         if variant == 0 or self._is_augmented(name):
             return name
         if self._has(variant, name):
-            return f"{name}~{variant}"
+            return variant_name(name, variant)
         if (touched := self._touched(variant, name)) is not None:
             raise NotInStore(
-                f"the store has no {name}~{variant}, though {touched}, which {name} is made from, "
+                f"the store has no {variant_name(name, variant)}, though {touched}, which {name} is made from, "
                 f"has the variant {variant}; "
                 f"build with variants.{variant} in the recipe and fit again, or leave out {name} "
                 "or the variant"
@@ -253,7 +254,9 @@ class FeatureDataset:
     def _has(self, variant: int, name: str) -> bool:
         fitted = self.store.snapshot.fitted.get(name)
         return (
-            variant in fitted.by_variant if fitted else f"{name}~{variant}" in self.store.features
+            variant in fitted.by_variant
+            if fitted
+            else variant_name(name, variant) in self.store.features
         )
 
     def _touched(self, variant: int, name: str) -> str | None:

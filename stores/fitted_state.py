@@ -13,7 +13,6 @@ every file is made of plain datasets, and what is refused: see plain.py.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,18 +22,18 @@ from manifests.features import FeatureSpec
 from manifests.tracks import Track
 from stores.atomic import publishing
 from stores.hdf5_file import (
-    Place,
+    ArrayLayout,
     WrongFile,
+    array_layout,
     attribute,
-    bones,
+    lay_out,
     map_file,
-    opened,
-    place_of,
+    open_hdf5,
     view,
     write_at,
-    write_bones,
+    write_layout,
 )
-from stores.records import inside
+from stores.location import Location
 from stores.training_clips import clips_sha256
 from stores.transforms import State
 
@@ -68,7 +67,7 @@ class StateFile:
         return clips_sha256(self.clips)
 
 
-def write_state(root: Path, file: str, content: StateFile) -> None:
+def write_state(location: Location, file: str, content: StateFile) -> None:
     """Write `file` below `root`, whole or not at all; the same content gives the same bytes.
     ValueError for what is no plain number."""
     arrays = {
@@ -85,14 +84,16 @@ def write_state(root: Path, file: str, content: StateFile) -> None:
         "fold": content.fold,
         "training_sha256": content.training_sha256,
     }
-    made = bones(
-        attributes, {name: Place(array.dtype, array.shape) for name, array in arrays.items()}, _IDS
+    made = lay_out(
+        attributes,
+        {name: ArrayLayout(array.dtype, array.shape) for name, array in arrays.items()},
+        _IDS,
     )
-    with publishing(inside(root, file)) as hidden, hidden.open("wb") as out:
-        write_bones(out, made)
-        for name, place in made.places.items():
-            if place.nbytes:
-                write_at(out, place.offset, [arrays[name].tobytes()])
+    with publishing(location.path(file)) as hidden, hidden.open("wb") as out:
+        write_layout(out, made)
+        for name, layout in made.arrays.items():
+            if layout.nbytes:
+                write_at(out, layout.offset, [arrays[name].tobytes()])
 
 
 def _plain(content: StateFile, name: str, array: NDArray[Any]) -> NDArray[Any]:
@@ -123,15 +124,15 @@ def _texts(texts: tuple[str, ...]) -> NDArray[np.bytes_]:
     return np.array(encoded, dtype=f"S{max(map(len, encoded), default=0) or 1}")
 
 
-def read_state(root: Path, file: str) -> StateFile:
+def read_state(location: Location, file: str) -> StateFile:
     """Open a state; its arrays are read-only views of the file. WrongState when it is not one,
     FileNotFoundError when it is not there."""
-    path = inside(root, file)
-    with opened(path, "a fitted state", WrongState) as (hdf5, size):
+    path, shown = location.path(file), location.display(file)
+    with open_hdf5(path, shown, "a fitted state", WrongState) as (hdf5, size):
         name, fingerprint, scheme, fold, said = _attributes(hdf5)
-        places = {each: _place(hdf5, each, size) for each in _names(hdf5)}
-    mapped = map_file(path, size, WrongState)
-    arrays = {each: view(mapped, place) for each, place in places.items()}
+        layouts = {each: _array_of(hdf5, each, size) for each in _names(hdf5)}
+    mapped = map_file(path, shown, size, WrongState)
+    arrays = {each: view(mapped, layout) for each, layout in layouts.items()}
     try:
         clips = tuple(
             zip(
@@ -141,7 +142,7 @@ def read_state(root: Path, file: str) -> StateFile:
         )
     except ValueError as error:
         raise WrongState(
-            f"{path} does not list its clips: {error}; run `affectstore fit` again without this "
+            f"{shown} does not list its clips: {error}; run `affectstore fit` again without this "
             "file"
         ) from error
     found = StateFile(
@@ -154,8 +155,8 @@ def read_state(root: Path, file: str) -> StateFile:
     )
     if found.training_sha256 != said:
         raise WrongState(
-            f"{path} says that it was fitted on clips of sha256 {said}, but lists others; run "
-            f"`affectstore verify {root}`"
+            f"{shown} says that it was fitted on clips of sha256 {said}, but lists others; run "
+            f"`affectstore verify {location}`"
         )
     return found
 
@@ -190,29 +191,29 @@ def _names(file: Any) -> list[str]:
     return names
 
 
-def _place(file: Any, name: str, size: int) -> Place:
-    place = place_of(file, name, size)
+def _array_of(file: Any, name: str, size: int) -> ArrayLayout:
+    layout = array_layout(file, name, size)
     kinds = "S" if name in _IDS else "biuf"
     if (
-        place.dtype.kind not in kinds
-        or place.dtype != place.dtype.newbyteorder("<")
-        or (name in _IDS and len(place.shape) != 1)
+        layout.dtype.kind not in kinds
+        or layout.dtype != layout.dtype.newbyteorder("<")
+        or (name in _IDS and len(layout.shape) != 1)
     ):
         raise WrongFile(
-            f"{name} is {place.dtype} {place.shape}, expected "
+            f"{name} is {layout.dtype} {layout.shape}, expected "
             f"{'a list of texts' if name in _IDS else 'plain numbers'}"
         )
-    return place
+    return layout
 
 
-class Source(Protocol):
+class TrackSource(Protocol):
     """The tracks of a feature, stored or fitted, by clip id."""
 
     @property
     def spec(self) -> FeatureSpec: ...
 
     @property
-    def lost(self) -> Mapping[str, tuple[str, str]]: ...
+    def quarantined(self) -> Mapping[str, tuple[str, str]]: ...
 
     def __getitem__(self, clip_id: str, /) -> Track: ...
 
@@ -234,15 +235,15 @@ class FittedTracks(Mapping[str, Track]):
         spec: FeatureSpec,
         state: State,
         transform: Callable[[State, Track], Track],
-        source: "Source",
+        source: "TrackSource",
     ) -> None:
         self.spec = spec
         self._state, self._transform, self._source = state, transform, source
 
     @property
-    def lost(self) -> Mapping[str, tuple[str, str]]:
+    def quarantined(self) -> Mapping[str, tuple[str, str]]:
         """Clip without an input -> reason and detail."""
-        return self._source.lost
+        return self._source.quarantined
 
     def __getitem__(self, clip_id: str) -> Track:
         """The clip's track. NotInStore, a KeyError, says why the input has none."""

@@ -35,7 +35,7 @@ class WrongFile(ValueError):
 
 
 @dataclass(frozen=True)
-class Place:
+class ArrayLayout:
     """Where one dataset lies in the file."""
 
     dtype: np.dtype[Any]
@@ -49,25 +49,27 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Bones:
+class FileLayout:
     """The bytes of a file but for its datasets, each of which is still to be written at its
-    place."""
+    layout."""
 
     pieces: list[tuple[int, bytes]]
     """Offset and bytes, in the order of writing."""
-    places: dict[str, Place]
+    arrays: dict[str, ArrayLayout]
     size: int
 
 
-def bones(
-    attributes: Mapping[str, str | int | float], places: Mapping[str, Place], texts: Collection[str]
-) -> Bones:
+def lay_out(
+    attributes: Mapping[str, str | int | float],
+    arrays: Mapping[str, ArrayLayout],
+    texts: Collection[str],
+) -> FileLayout:
     """Let HDF5 lay out the file in memory. HDF5 itself never writes to disk: on a full disk it
     would fail while closing.
 
     `texts`: the datasets that hold UTF-8.
     """
-    sink = _Sink()
+    sink = _HeaderBuffer()
     # Both bounds fixed, so that a newer library writes the same bytes; 1.8 stores attributes of any
     # size and no time stamps.
     with h5py.File(
@@ -76,12 +78,12 @@ def bones(
         for name, value in attributes.items():
             file.attrs[name] = value
         placed = {
-            name: _reserve(file, name, place, name in texts) for name, place in places.items()
+            name: _reserve(file, name, layout, name in texts) for name, layout in arrays.items()
         }
-    return Bones(sink.pieces, placed, sink.end)
+    return FileLayout(sink.pieces, placed, sink.end)
 
 
-def write_bones(out: IO[bytes], made: Bones) -> None:
+def write_layout(out: IO[bytes], made: FileLayout) -> None:
     """All but the datasets, to a file that then has its full size."""
     for offset, piece in made.pieces:
         write_at(out, offset, [piece])
@@ -94,7 +96,7 @@ def write_at(out: IO[bytes], offset: int, blocks: Iterable[bytes]) -> None:
         out.write(block)
 
 
-class _Sink(io.RawIOBase):
+class _HeaderBuffer(io.RawIOBase):
     """Takes what HDF5 writes; the space of the datasets is reserved, never written, so this stays
     at some kilobytes."""
 
@@ -118,22 +120,24 @@ class _Sink(io.RawIOBase):
         return len(data)
 
 
-def _reserve(file: Any, name: str, place: Place, is_text: bool) -> Place:
-    dtype = h5py.string_dtype("utf-8", place.dtype.itemsize) if is_text else place.dtype
+def _reserve(file: Any, name: str, layout: ArrayLayout, is_text: bool) -> ArrayLayout:
+    dtype = h5py.string_dtype("utf-8", layout.dtype.itemsize) if is_text else layout.dtype
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plan.set_obj_track_times(False)
     plan.set_layout(h5py.h5d.CONTIGUOUS)
     plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    space = h5py.h5s.create_simple(place.shape)
+    space = h5py.h5s.create_simple(layout.shape)
     dataset = h5py.h5d.create(
         file.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), space, plan
     )
-    return dataclasses.replace(place, offset=dataset.get_offset() or 0)
+    return dataclasses.replace(layout, offset=dataset.get_offset() or 0)
 
 
 @contextmanager
-def opened(path: Path, kind: str, wrong: type[WrongFile]) -> Iterator[tuple[Any, int]]:
+def open_hdf5(
+    path: Path, name: str, kind: str, wrong: type[WrongFile]
+) -> Iterator[tuple[Any, int]]:
     """The file through HDF5, and its size in bytes; `wrong` when it is not a whole HDF5 file, or
     when the block finds fault with it.
 
@@ -148,7 +152,7 @@ def opened(path: Path, kind: str, wrong: type[WrongFile]) -> Iterator[tuple[Any,
             yield file, size
     except (WrongFile, WrongRecord) as error:
         raise wrong(
-            f"{path} is not {kind} of this format: {error}; run `affectstore verify`, then build "
+            f"{name} is not {kind} of this format: {error}; run `affectstore verify`, then build "
             "again"
         ) from error
     except (
@@ -159,7 +163,7 @@ def opened(path: Path, kind: str, wrong: type[WrongFile]) -> Iterator[tuple[Any,
         ValueError,
     ) as error:  # all that HDF5 answers to a damaged file
         raise wrong(
-            f"{path} is not a whole HDF5 file ({error}); run `affectstore verify`, then build again"
+            f"{name} is not a whole HDF5 file ({error}); run `affectstore verify`, then build again"
         ) from error
 
 
@@ -180,7 +184,7 @@ def attribute(file: Any, name: str) -> Json:
     return str(value) if text is not None else value.item()
 
 
-def place_of(file: Any, name: str, size: int) -> Place:
+def array_layout(file: Any, name: str, size: int) -> ArrayLayout:
     """Where a dataset lies; WrongFile unless it is one contiguous block inside the file, reached by
     a hard link."""
     link = file.get(name, getlink=True)
@@ -195,29 +199,29 @@ def place_of(file: Any, name: str, size: int) -> Place:
             f"{name} is chunked, compressed, virtual or stored in another file; expected one "
             "contiguous block"
         )
-    place = Place(dataset.dtype, tuple(dataset.shape or ()), dataset.id.get_offset() or 0)
-    if place.nbytes and (not place.offset or place.offset + place.nbytes > size):
-        raise WrongFile(f"{name} ends at byte {place.offset + place.nbytes} of {size}")
-    return place
+    layout = ArrayLayout(dataset.dtype, tuple(dataset.shape or ()), dataset.id.get_offset() or 0)
+    if layout.nbytes and (not layout.offset or layout.offset + layout.nbytes > size):
+        raise WrongFile(f"{name} ends at byte {layout.offset + layout.nbytes} of {size}")
+    return layout
 
 
-def map_file(path: Path, size: int, wrong: type[WrongFile]) -> mmap.mmap:
+def map_file(path: Path, name: str, size: int, wrong: type[WrongFile]) -> mmap.mmap:
     """The file as it was when its layout was read; `wrong` when its size has changed."""
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     if len(mapped) != size:
         raise wrong(
-            f"{path} has {len(mapped)} bytes, expected {size}; it was changed while the store was "
+            f"{name} has {len(mapped)} bytes, expected {size}; it was changed while the store was "
             "open"
         )
     return mapped
 
 
-def view(mapped: mmap.mmap, place: Place) -> NDArray[Any]:
+def view(mapped: mmap.mmap, layout: ArrayLayout) -> NDArray[Any]:
     """A dataset as a read-only array over the map."""
-    if not place.nbytes:
-        empty = np.empty(place.shape, place.dtype)
+    if not layout.nbytes:
+        empty = np.empty(layout.shape, layout.dtype)
         empty.flags.writeable = False
         return empty
-    count = place.nbytes // place.dtype.itemsize
-    return np.frombuffer(mapped, place.dtype, count, place.offset).reshape(place.shape)
+    count = layout.nbytes // layout.dtype.itemsize
+    return np.frombuffer(mapped, layout.dtype, count, layout.offset).reshape(layout.shape)

@@ -1,7 +1,8 @@
-"""The pointer `dataset.json`: which snapshot of a store is the newest. The one file of a store that
-ever changes, replaced whole.
+"""The pointer `dataset.json`: which snapshot of a store is the newest.
 
-{"format_version": 1, "snapshot": 12}
+It is the one file of a store that ever changes, and is replaced as one:
+
+    {"format_version": 1, "snapshot": 12}
 """
 
 import io
@@ -9,8 +10,7 @@ import json
 from pathlib import Path
 
 from manifests.features import Json
-from stores.mirror import Mirror, mirror_of
-from stores.remote import Version
+from stores.location import Location
 
 FORMAT_VERSION = 1
 POINTER = "dataset.json"
@@ -25,62 +25,85 @@ class NewerFormat(ValueError):
 
 
 class WrongSnapshot(ValueError):
-    """A pointer or a snapshot cannot be read as one, or does not fit what is published; the message
-    says what is wrong."""
+    """A pointer or a snapshot is damaged, or does not fit what is published."""
 
 
-def newest(root: Path) -> int | None:
-    """Number of the newest snapshot; None where there is none. NewerFormat or WrongSnapshot."""
-    path = root / POINTER
+def newest(location: Location) -> int | None:
+    """Reads which snapshot is the newest.
+
+    Args:
+        location: Where the store lies; behind a URL, the pointer is fetched.
+
+    Returns:
+        Its number; None where nothing was ever published.
+
+    Raises:
+        NewerFormat: A newer version of affectstore wrote the store.
+        WrongSnapshot: The file is no pointer.
+        RemoteError: The URL, or its bucket, cannot be reached.
+    """
+    path = location.refresh(POINTER)
     if not path.is_file():
         return None
-    pointer = read_json(path)
+    pointer = read_json(path, location.display(POINTER))
     match pointer:
         case {"format_version": int(version)} if version > FORMAT_VERSION:
             raise NewerFormat(
-                f"{root} has format version {version}, this affectstore reads up to "
+                f"{location} has format version {version}, this affectstore reads up to "
                 f"{FORMAT_VERSION}; install a newer affectstore"
             )
         case {"format_version": 1, "snapshot": int(number)} if number >= 1 and type(number) is int:
             return number
+    expected = '{"format_version": 1, "snapshot": N}'
     raise WrongSnapshot(
-        f'{path} is {str(pointer)[:80]!r}, expected {{"format_version": 1, "snapshot": N}}; '
+        f"{location.display(POINTER)} is {str(pointer)[:80]!r}, expected {expected}; "
         "restore it from a copy"
     )
 
 
 def pointer_to(number: int) -> bytes:
+    """The content of the pointer.
+
+    Args:
+        number: Of the snapshot that it points to.
+
+    Returns:
+        UTF-8 JSON.
+    """
     return json_text({"format_version": FORMAT_VERSION, "snapshot": number})
 
 
-def reach(root: Path) -> None:
-    """RemoteError, within some seconds, where `root` stands for a URL that cannot be reached, or
-    for a bucket that is not there."""
-    if mirror := mirror_of(root):
-        mirror.pull(POINTER)
+def read_json(path: Path, name: str) -> Json:
+    """Reads a JSON file.
 
+    Args:
+        path: The file.
+        name: The file as messages name it.
 
-def pointer_version(mirror: Mirror) -> Version:
-    """The version first, then what is believed of it: a rival in between makes the commit fail, and
-    never pass unseen."""
-    version = mirror.version(POINTER)
-    mirror.pull(POINTER)
-    return version
+    Returns:
+        Its value.
 
-
-def read_json(path: Path) -> Json:
-    """WrongSnapshot for what is not JSON."""
+    Raises:
+        WrongSnapshot: It is not JSON.
+    """
     try:
         value: Json = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise WrongSnapshot(
-            f"{path} is not JSON ({error}); restore it from a copy, or build the store again"
+            f"{name} is not JSON ({error}); restore it from a copy, or build the store again"
         ) from error
     return value
 
 
 def json_text(value: Json) -> bytes:
-    """The same value, the same bytes: sorted keys, no time stamps."""
+    """Writes JSON so that the same value gives the same bytes: sorted keys, no time stamps.
+
+    Args:
+        value: Without infinite numbers.
+
+    Returns:
+        UTF-8, indented by one blank, with a line feed at the end.
+    """
     sink = io.StringIO()
     json.dump(value, sink, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     return (sink.getvalue() + "\n").encode()

@@ -1,10 +1,8 @@
 """Reading a store: tables as pandas frames, tracks as views of memory-mapped files."""
 
-import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -17,16 +15,18 @@ from manifests.features import INDEX, FeatureSpec, IndexRow, State
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
+from manifests.suggestions import closest
 from manifests.table import Table
 from manifests.tracks import Track
+from manifests.variant_names import plain_name, variant_name
 from stores.fitted_state import FittedTracks, WrongState, read_state
-from stores.mirror import ensure, home, mirror_of
+from stores.location import Location, Place, locate
 from stores.records import FoldState, ShardRecord, StoredFeature, StoredFitted
-from stores.row_places import Places
-from stores.shard import Shard, WrongShard, open_shard
-from stores.shard_layout import Layout
+from stores.row_places import RowPlaces
+from stores.shard import Shard
+from stores.shard_layout import ShardLayout, WrongShard
 from stores.snapshot import Snapshot, load_snapshot, read_compact, read_rows, read_table
-from stores.training_clips import Trainings
+from stores.training_clips import TrainingClips
 from stores.transforms import ARRAYS, TRANSFORMS
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class FeatureStore:
     process for itself.
     """
 
-    def __init__(self, root: str | Path, snapshot: int | None = None) -> None:
+    def __init__(self, root: Place, snapshot: int | None = None) -> None:
         """Open `root`, a folder or a URL such as s3://bucket/store, at a snapshot's number; None:
         the newest.
 
@@ -74,19 +74,17 @@ class FeatureStore:
         when a URL cannot be reached. Of a URL the tables are fetched now and each shard when it is
         first needed; what is read is a local copy, see `stores.mirror`.
         """
-        self.root = home(root).absolute()
-        self.__setstate__((self.root, load_snapshot(self.root, snapshot)))
+        location = locate(root)
+        self.__setstate__((location, load_snapshot(location, snapshot)))
 
-    def __getstate__(self) -> tuple[str | Path, Snapshot]:
-        mirror = mirror_of(self.root)
-        return mirror.url if mirror else self.root, self.snapshot
+    def __getstate__(self) -> tuple[Location, Snapshot]:
+        return self.location, self.snapshot
 
-    def __setstate__(self, state: tuple[str | Path, Snapshot]) -> None:
-        root, self.snapshot = state
-        self.root = home(root)
-        self._maps = _Maps(self.root)
+    def __setstate__(self, state: tuple[Location, Snapshot]) -> None:
+        self.location, self.snapshot = state
+        self._maps = _Maps(self.location)
         self._tracks: dict[str, StoredTracks] = {}
-        self._compact = cache(partial(read_compact, self.root, self.snapshot))
+        self._compact = cache(partial(read_compact, self.location, self.snapshot))
         self._fitted: dict[tuple[str, str, int], FittedTracks | StoredTracks] = {}
 
     @cached_property
@@ -128,7 +126,7 @@ class FeatureStore:
         """The same snapshot with other fitted states: those that have been written and not been
         published yet."""
         other = FeatureStore.__new__(FeatureStore)
-        other.__setstate__((self.root, replace(self.snapshot, fitted=dict(fitted))))
+        other.__setstate__((self.location, replace(self.snapshot, fitted=dict(fitted))))
         other._maps, other._tracks, other._compact = self._maps, self._tracks, self._compact
         return other
 
@@ -154,14 +152,14 @@ class FeatureStore:
     def rows(self, table: Table[Row]) -> list[Row]:
         """The rows of a table, as its row type. WrongTable when the file is not what was
         recorded."""
-        return read_rows(self.root, self.snapshot, table)
+        return read_rows(self.location, self.snapshot, table)
 
     def _frame(self, table: Table[Any]) -> "pd.DataFrame":
         import pandas as pd  # which the workers of a build, who read shards too, do without
 
         # Columns with gaps stay whole numbers and booleans.
         whole = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-        frame: pd.DataFrame = read_table(self.root, self.snapshot, table).to_pandas(
+        frame: pd.DataFrame = read_table(self.location, self.snapshot, table).to_pandas(
             types_mapper=whole.get
         )
         return frame
@@ -172,11 +170,11 @@ class FeatureStore:
         return {bad.clip_id: (bad.reason, bad.detail) for bad in mine}
 
     @cached_property
-    def _trainings(self) -> Trainings:
-        return Trainings(self.rows, self.snapshot.fitted)
+    def _trainings(self) -> TrainingClips:
+        return TrainingClips(self.rows, self.snapshot.fitted)
 
     def _open_fitted(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
-        plain = name.partition("~")[0]
+        plain = plain_name(name)
         entry = self.snapshot.fitted.get(plain)
         if entry is None:
             raise NotInStore(_unknown("fitted feature", name, self.snapshot.fitted))
@@ -196,7 +194,7 @@ class FeatureStore:
             source = self._input(entry.inputs["input"] + name.removeprefix(plain), scheme, fold)
             return FittedTracks(spec, learned, TRANSFORMS[entry.transform], source)
         shards = self._variant_shards(plain, state, number) if number else state.shards
-        return _network_tracks(self.root, StoredFeature(spec, shards), self._maps)
+        return _network_tracks(self.location, StoredFeature(spec, shards), self._maps)
 
     def _variant_shards(self, name: str, state: FoldState, variant: int) -> tuple[ShardRecord, ...]:
         made = state.in_variant(variant)
@@ -204,16 +202,16 @@ class FeatureStore:
             name, state.scheme, state.fold, variant
         ):
             raise NotFitted(
-                f"{name}~{variant} was made of clips that are no longer the training clips of "
+                f"{variant_name(name, variant)} was made of clips that are no longer the training clips of "
                 f"fold {state.fold} of {state.scheme}; "
-                f"run affectstore fit {self.root} {state.scheme}"
+                f"run affectstore fit {self.location} {state.scheme}"
             )
         return made.shards
 
     def _input(self, name: str, scheme: str, fold: int) -> "FittedTracks | StoredTracks":
         return (
             self.fitted(name, scheme, fold)
-            if name.partition("~")[0] in self.snapshot.fitted
+            if plain_name(name) in self.snapshot.fitted
             else self[name]
         )
 
@@ -224,21 +222,21 @@ class FeatureStore:
             raise NotFitted(
                 f"{name} is not fitted for fold {fold} of {scheme}, and the state of another fold "
                 "has seen other clips; "
-                f"it is fitted for {folds}; run affectstore fit {self.root} {scheme}"
+                f"it is fitted for {folds}; run affectstore fit {self.location} {scheme}"
             )
         if self._trainings.of(name, scheme, fold).sha256 != state.training_sha256:
             raise NotFitted(
                 f"{name} was fitted on clips that are no longer the training clips of fold {fold} "
                 f"of {scheme}; "
-                f"run affectstore fit {self.root} {scheme}"
+                f"run affectstore fit {self.location} {scheme}"
             )
         return state
 
     def _learned(self, entry: StoredFitted, state: FoldState) -> Mapping[str, NDArray[Any]]:
         """What the state's file holds. WrongState unless it is the state of this feature, scheme
         and fold, and of the recorded clips."""
-        ensure(self.root, state)
-        found = read_state(self.root, state.file)
+        self.location.fetch(state)
+        found = read_state(self.location, state.file)
         wanted = (
             entry.spec.name,
             entry.spec.fingerprint,
@@ -254,15 +252,15 @@ class FeatureStore:
             found.training_sha256,
         ) != wanted:
             raise WrongState(
-                f"{self.root / state.file} holds {found.name} for fold {found.fold} of "
+                f"{self.location.display(state.file)} holds {found.name} for fold {found.fold} of "
                 f"{found.scheme}, where the snapshot recorded "
                 f"{entry.spec.name} for fold {state.fold} of {state.scheme}; run `affectstore "
-                f"verify {self.root}`"
+                f"verify {self.location}`"
             )
         if missing := sorted(set(ARRAYS.get(entry.transform or "", ())) - found.state.keys()):
             raise WrongState(
-                f"{self.root / state.file} has no array {missing[0]!r}; run `affectstore verify "
-                f"{self.root}`"
+                f"{self.location.display(state.file)} has no array {missing[0]!r}; run `affectstore verify "
+                f"{self.location}`"
             )
         return found.state
 
@@ -282,11 +280,11 @@ class StoredTracks(Mapping[str, Track]):
     ) -> None:
         """`index`: rows of the table INDEX, those of the feature among them."""
         self.spec, self._reasons, self._maps = feature.spec, reasons, maps
-        self._where = Places(feature, index)
+        self._where = RowPlaces(feature, index)
         maps.expect({shard.file: (feature.spec, shard) for shard in feature.shards})
 
     @cached_property
-    def lost(self) -> Mapping[str, tuple[str, str]]:
+    def quarantined(self) -> Mapping[str, tuple[str, str]]:
         """Clip in quarantine -> reason and detail."""
         return self._reasons(self.spec.name)
 
@@ -313,29 +311,29 @@ class StoredTracks(Mapping[str, Track]):
         return len(self._where)
 
     def _why_not(self, clip_id: str) -> str:
-        if clip_id in self.lost:
+        if clip_id in self.quarantined:
             return (
                 f"{clip_id} has no {self.spec.name}, it is quarantined: "
-                f"{': '.join(self.lost[clip_id])}"
+                f"{': '.join(self.quarantined[clip_id])}"
             )
         return _unknown(f"clip of {self.spec.name}", clip_id, self._where)
 
 
-def open_tracks(root: Path, feature: StoredFeature, index: pa.Table) -> StoredTracks:
+def open_tracks(location: Location, feature: StoredFeature, index: pa.Table) -> StoredTracks:
     """The tracks of a feature whose shards are there, by the table INDEX, be it published or
     not."""
-    return StoredTracks(feature, index, lambda feature: {}, _Maps(root))
+    return StoredTracks(feature, index, lambda feature: {}, _Maps(location))
 
 
-def _network_tracks(root: Path, feature: StoredFeature, maps: "_Maps") -> StoredTracks:
+def _network_tracks(location: Location, feature: StoredFeature, maps: "_Maps") -> StoredTracks:
     """The tracks that a network made for one fold: such shards have no rows in the index, and say
     themselves what they hold."""
     name, fingerprint = feature.spec.name, feature.spec.fingerprint
     rows: list[IndexRow] = []
     lost: dict[str, tuple[str, str]] = {}
     for record in feature.shards:
-        ensure(root, record)
-        shard = open_shard(root, record.file)
+        location.fetch(record)
+        shard = Shard(location, record.file)
         for clip_id, start, count, valid, notes in shard.entries:
             rows.append(
                 IndexRow(
@@ -363,10 +361,10 @@ class _Maps(dict[str, Shard]):
     """Shards mapped so far. The oldest map goes first; tracks that still refer to it keep it alive,
     and where its datasets lie stays known, so that mapping it again costs two system calls."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, location: Location) -> None:
         super().__init__()
-        self._root, self._mirror = root, mirror_of(root)
-        self._layouts: dict[str, Layout] = {}
+        self._location = location
+        self._layouts: dict[str, ShardLayout] = {}
         self._expected: dict[str, tuple[FeatureSpec, ShardRecord]] = {}
 
     def expect(self, files: Mapping[str, tuple[FeatureSpec, ShardRecord]]) -> None:
@@ -375,13 +373,13 @@ class _Maps(dict[str, Shard]):
 
     def __missing__(self, file: str) -> Shard:
         spec, record = self._expected[file]
-        if self._mirror is not None and file not in self._layouts:
-            self._mirror.bring(record)
-        shard = Shard(self._root, file, self._layouts.get(file))
+        if file not in self._layouts:
+            self._location.fetch(record)
+        shard = Shard(self._location, file, self._layouts.get(file))
         if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):
             raise WrongShard(
-                f"{shard.path} is not the file that the snapshot recorded; run `affectstore "
-                f"verify {self._root}`"
+                f"{shard.name} is not the file that the snapshot recorded; run `affectstore "
+                f"verify {self._location}`"
             )
         self._layouts[file] = shard.layout
         for old in list(self)[: len(self) + 1 - _MOST_MAPS]:
@@ -391,11 +389,7 @@ class _Maps(dict[str, Shard]):
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> str:
-    near = (
-        difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-        if len(known) <= _MOST_COMPARED
-        else []
-    )
+    near = closest(name, known, most=3) if len(known) <= _MOST_COMPARED else []
     if near:
         hint = f"did you mean {' or '.join(near)}"
     elif len(known) <= 20:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from manifests.features import FeatureSpec, Json
+from manifests.variant_names import MARK, variant_name
 from stores.transforms import TRANSFORMS
 
 
@@ -88,6 +89,11 @@ class FoldState:
     def all_shards(self) -> tuple[ShardRecord, ...]:
         """Of the clips as they are, then of each variant."""
         return self.shards + tuple(shard for one in self.variants for shard in one.shards)
+
+    @property
+    def bytes_with_tracks(self) -> int:
+        """Size of the state, and of the tracks that a network made with it."""
+        return self.bytes + sum(shard.bytes for shard in self.all_shards)
 
     def in_variant(self, variant: int) -> VariantTracks | None:
         return next((one for one in self.variants if one.variant == variant), None)
@@ -224,7 +230,7 @@ def check_spec(spec: FeatureSpec) -> FeatureSpec:
 
 
 def _is_of_its_variant(spec: FeatureSpec) -> bool:
-    _, mark, number = spec.name.partition("~")
+    _, mark, number = spec.name.partition(MARK)
     return number == str(spec.variant) if mark else spec.variant >= 0
 
 
@@ -271,7 +277,7 @@ def _check_variants(entry: StoredFitted) -> None:
     name = entry.spec.name
     numbers = [check_spec(spec).variant for spec in entry.variants]
     if numbers != sorted(set(numbers)) or [spec.name for spec in entry.variants] != [
-        f"{name}~{number}" for number in numbers
+        variant_name(name, number) for number in numbers
     ]:
         raise WrongRecord(
             f"the variants of the fitted feature {name!r} are not {name}~1 and so on, by number"

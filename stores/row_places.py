@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from manifests.features import INDEX, State
 from stores.records import StoredFeature
-from stores.shard import WrongShard, split_notes
+from stores.shard import split_notes
+from stores.shard_layout import WrongShard
 
 
-class Place(NamedTuple):
+class RowPlace(NamedTuple):
     """Rows start:stop of a shard."""
 
     file: str
@@ -24,8 +25,8 @@ class Place(NamedTuple):
     notes: tuple[str, ...]
 
 
-class Places:
-    """Clip -> Place: `len`, `in`, iteration in the order of the rows, and `get`."""
+class RowPlaces:
+    """Clip -> RowPlace: `len`, `in`, iteration in the order of the rows, and `get`."""
 
     def __init__(self, feature: StoredFeature, index: pa.Table) -> None:
         """`index`: rows of the table INDEX, those of the feature among them. WrongShard when one of
@@ -48,11 +49,11 @@ class Places:
         self._file, self._start, self._stop = _packed(files), _packed(start), _packed(start + count)
         self._notes, self._note = [split_notes(text) for text in notes], _packed(noted)
 
-    def get(self, clip_id: str) -> Place | None:
+    def get(self, clip_id: str) -> RowPlace | None:
         row = self._row.get(clip_id)
         if row is None:
             return None
-        return Place(
+        return RowPlace(
             self._files[self._file[row]],
             self._start[row],
             self._stop[row],

@@ -4,29 +4,18 @@ fork as they like."""
 import hashlib
 from collections.abc import Iterable
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.features import FeatureSpec, Json, canonical_json
+from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.hdf5_file import map_file, view
-from stores.records import ShardRecord, inside, sha256_of
-from stores.shard_layout import Layout, WrongShard, read_layout
-
-__all__ = [
-    "Entry",
-    "Refusal",
-    "Shard",
-    "ShardRecord",
-    "WrongShard",
-    "decode_images",
-    "open_shard",
-    "shard_key",
-    "split_notes",
-]
+from stores.location import Location
+from stores.records import ShardRecord, sha256_of
+from stores.shard_layout import ShardLayout, WrongShard, read_layout
 
 
 class Entry(NamedTuple):
@@ -52,20 +41,29 @@ class Shard:
     """The arrays of one shard as read-only views of the file; nothing is read before it is
     touched."""
 
-    def __init__(self, root: Path, file: str, layout: Layout | None = None) -> None:
-        """Map `file` below `root`. `layout`, where it is known already, spares opening the file
-        through HDF5."""
-        self.root, self.file = root, file
-        self.path = inside(root, file)
-        self.layout = layout or read_layout(self.path)
-        mapped = map_file(self.path, self.layout.size, WrongShard)
-        arrays = {name: view(mapped, place) for name, place in self.layout.places.items()}
+    def __init__(self, location: Location, file: str, layout: ShardLayout | None = None) -> None:
+        """Maps a published shard.
+
+        Args:
+            location: Where the store lies.
+            file: Path of the shard below the store's root; the file lies on this machine.
+            layout: Where it is known already, the file is not opened through HDF5.
+
+        Raises:
+            WrongShard: The file is not a shard.
+            FileNotFoundError: It is not there.
+        """
+        self.location, self.file = location, file
+        self.path, self.name = location.path(file), location.display(file)
+        self.layout = layout or read_layout(self.path, self.name)
+        mapped = map_file(self.path, self.name, self.layout.size, WrongShard)
+        arrays = {name: view(mapped, array) for name, array in self.layout.arrays.items()}
         self.values, self.seconds, self.valid = arrays["values"], arrays["seconds"], arrays["valid"]
         self._arrays = arrays
         self._raw = self.spec.codec == "raw"
 
-    def __reduce__(self) -> tuple[type["Shard"], tuple[Path, str]]:
-        return Shard, (self.root, self.file)
+    def __reduce__(self) -> tuple[type["Shard"], tuple[Location, str]]:
+        return Shard, (self.location, self.file)
 
     @property
     def spec(self) -> FeatureSpec:
@@ -107,6 +105,26 @@ class Shard:
         entry = self._where[clip_id]
         return self.slice(entry.start, entry.start + entry.rows, entry.notes, decode)
 
+    def outcome(self, clip_id: str) -> Track | BadClip:
+        """What the shard says of a clip that it was made for.
+
+        Args:
+            clip_id: The clip.
+
+        Returns:
+            Its track, with images as they are stored; or why it has none.
+
+        Raises:
+            KeyError: The shard was not made for the clip.
+        """
+        if refusal := self._refusals.get(clip_id):
+            return BadClip(clip_id, Reason(refusal.reason), refusal.detail)
+        return self.track(clip_id, decode=False)
+
+    @cached_property
+    def _refusals(self) -> dict[str, Refusal]:
+        return {refusal.clip_id: refusal for refusal in self.refused}
+
     def slice(self, start: int, stop: int, notes: tuple[str, ...], decode: bool = True) -> Track:
         """Rows start:stop as a track; raw values are views of the file, not copies."""
         values = self.values[start:stop] if self._raw else self._images(start, stop, decode)
@@ -124,7 +142,7 @@ class Shard:
         offsets: NDArray[np.int64] = self._arrays[name]
         if offsets[0] != 0 or offsets[-1] != last or (np.diff(offsets) < 0).any():
             raise WrongShard(
-                f"{name} of {self.path} does not rise from 0 to {last}; build the store again"
+                f"{name} of {self.name} does not rise from 0 to {last}; build the store again"
             )
         return offsets
 
@@ -140,7 +158,7 @@ class Shard:
         for i in range(stop - start):
             encoded[i] = self.values[bounds[i] : bounds[i + 1]].tobytes()
         return (
-            decode_images(encoded, self.spec.shape, f"rows {start} to {stop} of {self.path}")
+            decode_images(encoded, self.spec.shape, f"rows {start} to {stop} of {self.name}")
             if decode
             else encoded
         )
@@ -150,14 +168,8 @@ class Shard:
             return [text.decode() for text in self._arrays[name].tolist()]
         except UnicodeDecodeError as error:
             raise WrongShard(
-                f"{name} of {self.path} is not UTF-8 ({error}); build the store again"
+                f"{name} of {self.name} is not UTF-8 ({error}); build the store again"
             ) from error
-
-
-def open_shard(root: Path, file: str) -> Shard:
-    """Open a published shard; WrongShard when it is not one, FileNotFoundError when it is not
-    there."""
-    return Shard(root, file)
 
 
 def shard_key(fingerprint: str, clips: Iterable[tuple[str, str]]) -> str:

@@ -24,7 +24,15 @@ from typing import Any
 import numpy as np
 
 from manifests.features import FeatureSpec, Json, canonical_json
-from stores.hdf5_file import Bones, Place, WrongFile, attribute, bones, opened, place_of
+from stores.hdf5_file import (
+    ArrayLayout,
+    FileLayout,
+    WrongFile,
+    array_layout,
+    attribute,
+    lay_out,
+    open_hdf5,
+)
 from stores.records import check_spec, from_json
 
 SHARD_FORMAT = 1
@@ -38,46 +46,46 @@ class WrongShard(WrongFile):
 
 
 @dataclass(frozen=True)
-class Layout:
+class ShardLayout:
     """What is needed to map a shard."""
 
     spec: FeatureSpec
-    places: dict[str, Place]
+    arrays: dict[str, ArrayLayout]
     size: int
     """Of the file, in bytes."""
 
 
-def places_for(
+def shard_arrays(
     spec: FeatureSpec,
     rows: int,
     clips: int,
     refused: int,
     image_bytes: int,
     widths: Mapping[str, int],
-) -> dict[str, Place]:
+) -> dict[str, ArrayLayout]:
     """The datasets of a shard, not yet placed. `widths`: bytes of the longest text in each column
     of TEXTS."""
     integer = np.dtype("<i8")
-    places = {"values": Place(np.dtype(spec.dtype).newbyteorder("<"), (rows, *spec.shape))}
+    arrays = {"values": ArrayLayout(np.dtype(spec.dtype).newbyteorder("<"), (rows, *spec.shape))}
     if spec.codec == "jpeg":
-        places = {
-            "values": Place(np.dtype("u1"), (image_bytes,)),
-            "row_offsets": Place(integer, (rows + 1,)),
+        arrays = {
+            "values": ArrayLayout(np.dtype("u1"), (image_bytes,)),
+            "row_offsets": ArrayLayout(integer, (rows + 1,)),
         }
-    places["seconds"] = Place(np.dtype("<f8"), (rows,))
-    places["valid"] = Place(np.dtype("?"), (rows,))
-    places["offsets"] = Place(integer, (clips + 1,))
+    arrays["seconds"] = ArrayLayout(np.dtype("<f8"), (rows,))
+    arrays["valid"] = ArrayLayout(np.dtype("?"), (rows,))
+    arrays["offsets"] = ArrayLayout(integer, (clips + 1,))
     for name in TEXTS:
-        places[name] = Place(
+        arrays[name] = ArrayLayout(
             np.dtype(f"S{max(1, widths[name])}"),
             (refused if name.startswith("refused") else clips,),
         )
-    return places
+    return arrays
 
 
-def skeleton(spec: FeatureSpec, places: Mapping[str, Place]) -> Bones:
+def lay_out_shard(spec: FeatureSpec, arrays: Mapping[str, ArrayLayout]) -> FileLayout:
     """The bytes of a shard but for its datasets."""
-    return bones(_attributes(spec), places, TEXTS)
+    return lay_out(_attributes(spec), arrays, TEXTS)
 
 
 def _attributes(spec: FeatureSpec) -> dict[str, str | int | float]:
@@ -89,15 +97,15 @@ def _attributes(spec: FeatureSpec) -> dict[str, str | int | float]:
     return found
 
 
-def read_layout(path: Path) -> Layout:
+def read_layout(path: Path, name: str) -> ShardLayout:
     """Read where a shard's datasets lie, through HDF5, and close the file again; WrongShard when it
     is not one of ours.
 
     OSError of the disk (no such file, no permission) passes through.
     """
-    with opened(path, "a shard", WrongShard) as (file, size):
+    with open_hdf5(path, name, "a shard", WrongShard) as (file, size):
         spec = _spec(file)
-        return Layout(spec, _places(file, spec, size), size)
+        return ShardLayout(spec, _arrays_of(file, spec, size), size)
 
 
 def _spec(file: Any) -> FeatureSpec:
@@ -111,23 +119,23 @@ def _spec(file: Any) -> FeatureSpec:
     return check_spec(from_json(FeatureSpec, found, "spec"))
 
 
-def _places(file: Any, spec: FeatureSpec, size: int) -> dict[str, Place]:
+def _arrays_of(file: Any, spec: FeatureSpec, size: int) -> dict[str, ArrayLayout]:
     expected = ["values", "seconds", "valid", "offsets", *TEXTS] + (
         ["row_offsets"] if spec.codec == "jpeg" else []
     )
-    places = {name: place_of(file, name, size) for name in expected}
+    arrays = {name: array_layout(file, name, size) for name in expected}
     for name in ("seconds", "offsets", "refused_clip_id", "values"):
-        if not places[name].shape:
+        if not arrays[name].shape:
             raise WrongFile(f"{name} is a single value")
     counts = (
-        places["seconds"].shape[0],
-        places["offsets"].shape[0] - 1,
-        places["refused_clip_id"].shape[0],
+        arrays["seconds"].shape[0],
+        arrays["offsets"].shape[0] - 1,
+        arrays["refused_clip_id"].shape[0],
     )
-    widths = {name: places[name].dtype.itemsize for name in TEXTS}
-    right = places_for(spec, *counts, image_bytes=places["values"].shape[0], widths=widths)
-    for name, place in right.items():
-        if (places[name].dtype, places[name].shape) != (place.dtype, place.shape):
-            found = f"{places[name].dtype} {places[name].shape}"
-            raise WrongFile(f"{name} is {found}, expected {place.dtype} {place.shape}")
-    return places
+    widths = {name: arrays[name].dtype.itemsize for name in TEXTS}
+    right = shard_arrays(spec, *counts, image_bytes=arrays["values"].shape[0], widths=widths)
+    for name, layout in right.items():
+        if (arrays[name].dtype, arrays[name].shape) != (layout.dtype, layout.shape):
+            found = f"{arrays[name].dtype} {arrays[name].shape}"
+            raise WrongFile(f"{name} is {found}, expected {layout.dtype} {layout.shape}")
+    return arrays

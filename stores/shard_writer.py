@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, NoReturn, Self
 
@@ -15,28 +14,29 @@ from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.atomic import make_folder, publishing
-from stores.hdf5_file import Place, write_at, write_bones
-from stores.records import ShardRecord, check_spec, inside, sha256_of
+from stores.hdf5_file import ArrayLayout, write_at, write_layout
+from stores.location import Location
+from stores.records import ShardRecord, check_spec, sha256_of
 from stores.shard import Refusal
-from stores.shard_layout import TEXTS, places_for, skeleton
+from stores.shard_layout import TEXTS, lay_out_shard, shard_arrays
 
 _BLOCK = 1 << 22
 _SPOOLED = ("values", "seconds", "valid")
 
 
-class _Span(NamedTuple):
+class _SpoolSpan(NamedTuple):
     start: int
     stop: int
 
 
 @dataclass(frozen=True)
-class _Part:
+class _SpooledClip:
     """One added clip: where its bytes lie in each spool."""
 
     clip_id: str
     notes: str
     rows: int
-    spans: dict[str, _Span]
+    spans: dict[str, _SpoolSpan]
     image_bytes: NDArray[np.int64]
     """(time,) length of each JPEG image; empty for raw values."""
 
@@ -44,7 +44,7 @@ class _Part:
 class ShardWriter:
     """Writes one shard and publishes it when its block ends without an exception.
 
-        with ShardWriter(root, file, spec) as shard:
+        with ShardWriter(location, file, spec) as shard:
             shard.add("ravdess/03-01-05-01-01-01-12", track)
             shard.refuse(bad_clip)
         shard.record
@@ -57,11 +57,11 @@ class ShardWriter:
     record: ShardRecord
     """What was published; there once the block has ended."""
 
-    def __init__(self, root: Path, file: str, spec: FeatureSpec) -> None:
-        self.root, self.file, self.spec = root, file, check_spec(spec)
-        self.path = inside(root, file)
+    def __init__(self, location: Location, file: str, spec: FeatureSpec) -> None:
+        self.file, self.spec = file, check_spec(spec)
+        self.path = location.path(file)
         self._dtype = np.dtype(spec.dtype)
-        self._parts: dict[str, _Part] = {}
+        self._parts: dict[str, _SpooledClip] = {}
         self._refused: dict[str, Refusal] = {}
         self._open = ExitStack()
         self._spools: dict[str, IO[bytes]] = {}
@@ -110,7 +110,9 @@ class ShardWriter:
             "valid": track.valid,
         }
         spans = {name: self._spool(name, column) for name, column in columns.items()}
-        self._parts[clip_id] = _Part(clip_id, _join_notes(track.notes), len(track), spans, lengths)
+        self._parts[clip_id] = _SpooledClip(
+            clip_id, _join_notes(track.notes), len(track), spans, lengths
+        )
 
     def refuse(self, bad: BadClip) -> None:
         """Write down that a clip has no value, and why; a killed build then knows it without trying
@@ -183,11 +185,11 @@ class ShardWriter:
             )
         return lengths
 
-    def _spool(self, name: str, column: NDArray[Any]) -> _Span:
+    def _spool(self, name: str, column: NDArray[Any]) -> _SpoolSpan:
         spool = self._spools[name]
         start = spool.tell()
         spool.write(np.ascontiguousarray(column).tobytes())
-        return _Span(start, spool.tell())
+        return _SpoolSpan(start, spool.tell())
 
     def _publish(self) -> None:
         parts = [self._parts[clip_id] for clip_id in sorted(self._parts)]
@@ -195,32 +197,32 @@ class ShardWriter:
         widths = {name: small[name].dtype.itemsize for name in TEXTS}
         image_bytes = sum(int(part.image_bytes.sum()) for part in parts)
         rows = sum(part.rows for part in parts)
-        plan = skeleton(
+        plan = lay_out_shard(
             self.spec,
-            places_for(self.spec, rows, len(parts), len(self._refused), image_bytes, widths),
+            shard_arrays(self.spec, rows, len(parts), len(self._refused), image_bytes, widths),
         )
         with publishing(self.path) as hidden:
             with hidden.open("wb") as out:
-                write_bones(out, plan)
-                self._fill(out, plan.places, parts, small)
+                write_layout(out, plan)
+                self._fill(out, plan.arrays, parts, small)
             record = ShardRecord(self.file, len(parts), rows, plan.size, sha256_of(hidden))
         self.record = record
 
     def _fill(
         self,
         out: IO[bytes],
-        places: dict[str, Place],
-        parts: list[_Part],
+        arrays: dict[str, ArrayLayout],
+        parts: list[_SpooledClip],
         small: dict[str, NDArray[Any]],
     ) -> None:
-        for name, place in places.items():
-            if place.nbytes:
+        for name, layout in arrays.items():
+            if layout.nbytes:
                 blocks = (
                     iter([small[name].tobytes()]) if name in small else self._blocks(name, parts)
                 )
-                write_at(out, place.offset, blocks)
+                write_at(out, layout.offset, blocks)
 
-    def _blocks(self, name: str, parts: list[_Part]) -> Iterator[bytes]:
+    def _blocks(self, name: str, parts: list[_SpooledClip]) -> Iterator[bytes]:
         spool = self._spools[name]
         for part in parts:
             start, stop = part.spans[name]
@@ -228,7 +230,7 @@ class ShardWriter:
             for at in range(start, stop, _BLOCK):
                 yield spool.read(min(_BLOCK, stop - at))
 
-    def _small_columns(self, parts: list[_Part]) -> dict[str, NDArray[Any]]:
+    def _small_columns(self, parts: list[_SpooledClip]) -> dict[str, NDArray[Any]]:
         refused = [self._refused[clip_id] for clip_id in sorted(self._refused)]
         columns = {
             "offsets": _running([part.rows for part in parts]),

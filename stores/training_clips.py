@@ -19,6 +19,7 @@ from manifests.folds import FOLDS, Role
 from manifests.label_spaces import SPACES, map_labels
 from manifests.labels import LABELS, Label
 from manifests.table import Table
+from manifests.variant_names import variant_name
 from stores.records import FoldState, StoredFitted, in_order
 
 Rows = Callable[[Table[Any]], list[Any]]
@@ -48,7 +49,7 @@ def clips_sha256(clips: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-class Trainings:
+class TrainingClips:
     """The training clips of each fitted feature and fold. `fitted` may gain states while this is in
     use; tables are read once."""
 
@@ -102,7 +103,9 @@ class Trainings:
         """The clips that have a feature, stored or fitted; in a variant that it does not have,
         those that have the feature as they are."""
         if name not in self._fitted:
-            return frozenset(self._stored.get(f"{name}~{variant}", self._stored.get(name, ())))
+            return frozenset(
+                self._stored.get(variant_name(name, variant), self._stored.get(name, ()))
+            )
         entry = self._fitted[name]
         state = entry.state(scheme, fold)
         if not variant or variant not in entry.by_variant:
@@ -200,7 +203,7 @@ def carry(
     """`declared` with those states of an older snapshot that a fit on these tables would find
     again, and no other."""
     kept = {name: replace(entry, states=()) for name, entry in declared.items()}
-    trainings = Trainings(rows, kept)
+    trainings = TrainingClips(rows, kept)
     for name in in_order(declared):
         old = before.get(name)
         if old is not None and old.spec.fingerprint == declared[name].spec.fingerprint:
@@ -211,7 +214,7 @@ def carry(
     return kept
 
 
-def _still_good(trainings: Trainings, entry: StoredFitted, state: FoldState) -> bool:
+def _still_good(trainings: TrainingClips, entry: StoredFitted, state: FoldState) -> bool:
     name, scheme, fold = entry.spec.name, state.scheme, state.fold
     if trainings.file(name, scheme, fold) != state.file:
         return False

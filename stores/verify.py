@@ -3,7 +3,6 @@ recorded."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,22 +10,16 @@ import numpy as np
 from manifests.features import IndexRow, State
 from manifests.label_spaces import SPACES
 from manifests.table import WrongTable
-from stores.atomic import files_below, leftovers
-from stores.mirror import Recorded, WrongDownload, mirror_of
+from stores.atomic import leftovers
+from stores.location import FileRecord, Location, Place, WrongDownload, locate
+from stores.object_store import RemoteError
+from stores.pointer import NotCommitted, WrongSnapshot
 from stores.records import ShardRecord, StoredFeature, WrongRecord
-from stores.remote import RemoteError
-from stores.shard import Entry, Shard, WrongShard, open_shard
+from stores.shard import Entry, Shard
+from stores.shard_layout import WrongShard
 from stores.shard_writer import count_not_finite
-from stores.snapshot import (
-    TABLES,
-    NotCommitted,
-    Snapshot,
-    WrongSnapshot,
-    load_parent,
-    load_snapshot,
-    read_rows,
-)
-from stores.training_clips import Trainings
+from stores.snapshot import TABLES, Snapshot, load_parent, load_snapshot, read_rows, shards_of
+from stores.training_clips import TrainingClips
 from stores.verify_fitted import encoded, state_problems, track_problems
 
 _STEP = 1 << 14
@@ -35,13 +28,13 @@ _STEP = 1 << 14
 OnFile = Callable[[str], None]
 """Called with each file's path below the root, before it is read."""
 
-Look = Callable[[Recorded], None]
+Look = Callable[[FileRecord], None]
 """Called with each file that is recorded, before it is read; WrongDownload or FileNotFoundError
 where a URL does not give it."""
 
 
 @dataclass
-class Report:
+class Verification:
     """What was looked at and what is wrong with it."""
 
     snapshot: int
@@ -82,68 +75,64 @@ class Report:
         )
 
 
-def verify(root: Path, on_file: OnFile = lambda file: None) -> Report:
+def verify(place: Place, on_file: OnFile = lambda file: None) -> Verification:
     """Check the newest snapshot of a store and the chain behind it; reads every byte once.
 
     Behind a URL it is the bytes there that are read and hashed, whatever copies of them lie here.
     NotCommitted, NewerFormat or WrongSnapshot when there is no snapshot to check, RemoteError when
     a URL cannot be reached; all else becomes a problem of the report.
     """
-    snapshot = load_snapshot(root)
-    mirror = mirror_of(root)
+    location = locate(place)
+    snapshot = load_snapshot(location)
 
-    def look(record: Recorded) -> None:
+    def look(record: FileRecord) -> None:
         on_file(record.file)
-        if mirror:
-            mirror.check(record)
+        location.check(record)
 
-    report = Report(snapshot.number, features=len(snapshot.features))
-    chain = _read_chain(root, snapshot, report)
-    tables = _read_tables(root, snapshot, report, look)
+    report = Verification(snapshot.number, features=len(snapshot.features))
+    chain = _read_chain(location, snapshot, report)
+    tables = _read_tables(location, snapshot, report, look)
     entries = {
-        name: _read_shards(root, feature, report, look)
+        name: _read_shards(location, feature, report, look)
         for name, feature in snapshot.features.items()
     }
     if len(tables) == len(TABLES):
         _check_index(snapshot, tables, entries, report)
         _check_references(tables, report)
-        _check_fitted(root, snapshot, tables, report, look)
+        _check_fitted(location, snapshot, tables, report, look)
     listed = {file for one in chain for file in _files_of(one)}
-    there = (
-        mirror.sizes()
-        if mirror
-        else [path.relative_to(root).as_posix() for path in files_below(root)]
-    )
     report.unreferenced = sum(
         file not in listed
-        for file in there
+        for file in location.list()
         if file.startswith(("shards/", "fitted/")) and file.endswith(".h5")
     )
-    report.unfinished = len(leftovers(root))
+    report.unfinished = len(leftovers(location.folder))
     report.remarks += _changed_spaces(snapshot)
     return report
 
 
 def _files_of(snapshot: Snapshot) -> Iterator[str]:
     """Every shard and every fitted state."""
-    states = [state for entry in snapshot.fitted.values() for state in entry.states]
-    yield from (state.file for state in states)
-    yield from (shard.file for state in states for shard in state.all_shards)
-    yield from (shard.file for feature in snapshot.features.values() for shard in feature.shards)
+    yield from (state.file for entry in snapshot.fitted.values() for state in entry.states)
+    yield from (shard.file for shard in shards_of(snapshot.features, snapshot.fitted))
 
 
 def _check_fitted(
-    root: Path, snapshot: Snapshot, tables: dict[str, list[Any]], report: Report, look: Look
+    location: Location,
+    snapshot: Snapshot,
+    tables: dict[str, list[Any]],
+    report: Verification,
+    look: Look,
 ) -> None:
-    trainings = Trainings(lambda table: tables[table.name], snapshot.fitted)
+    trainings = TrainingClips(lambda table: tables[table.name], snapshot.fitted)
     for entry in snapshot.fitted.values():
         for state in entry.states:
             report.problems.extend(_unseen(look, state))
-            report.problems.extend(state_problems(root, entry, state, trainings))
+            report.problems.extend(state_problems(location, entry, state, trainings))
             report.files += 1
             report.bytes += state.bytes
             for variant, feature in encoded(entry, state).items():
-                held = {clip_id for _, clip_id in _read_shards(root, feature, report, look)}
+                held = {clip_id for _, clip_id in _read_shards(location, feature, report, look)}
                 report.problems.extend(track_problems(entry, state, variant, held, trainings))
 
 
@@ -164,11 +153,11 @@ def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
             )
 
 
-def _read_chain(root: Path, newest: Snapshot, report: Report) -> list[Snapshot]:
+def _read_chain(location: Location, newest: Snapshot, report: Verification) -> list[Snapshot]:
     chain = [newest]
     while chain[-1].parent is not None:
         try:
-            chain.append(load_parent(root, chain[-1]))
+            chain.append(load_parent(location, chain[-1]))
         except (NotCommitted, WrongSnapshot) as error:
             report.problems.append(str(error))
             break
@@ -176,7 +165,7 @@ def _read_chain(root: Path, newest: Snapshot, report: Report) -> list[Snapshot]:
     return chain
 
 
-def _unseen(look: Look, state: Recorded) -> Iterator[str]:
+def _unseen(look: Look, state: FileRecord) -> Iterator[str]:
     try:
         look(state)
     except RemoteError:
@@ -186,13 +175,13 @@ def _unseen(look: Look, state: Recorded) -> Iterator[str]:
 
 
 def _read_tables(
-    root: Path, snapshot: Snapshot, report: Report, look: Look
+    location: Location, snapshot: Snapshot, report: Verification, look: Look
 ) -> dict[str, list[Any]]:
     tables = {}
     for name, record in snapshot.tables.items():
         try:
             look(record)
-            tables[name] = read_rows(root, snapshot, TABLES[name])
+            tables[name] = read_rows(location, snapshot, TABLES[name])
         except RemoteError:
             raise
         except (WrongTable, WrongDownload, OSError) as error:
@@ -207,12 +196,14 @@ Entries = dict[tuple[str, str], Entry]
 """(shard, clip id) -> what the shard says of the clip."""
 
 
-def _read_shards(root: Path, feature: StoredFeature, report: Report, look: Look) -> Entries:
+def _read_shards(
+    location: Location, feature: StoredFeature, report: Verification, look: Look
+) -> Entries:
     entries: Entries = {}
     for record in feature.shards:
         try:
             look(record)
-            shard = open_shard(root, record.file)
+            shard = Shard(location, record.file)
             report.problems.extend(_shard_problems(shard, record, feature))
             entries |= {(record.file, entry.clip_id): entry for entry in shard.entries}
         except RemoteError:
@@ -228,24 +219,24 @@ def _read_shards(root: Path, feature: StoredFeature, report: Report, look: Look)
 def _shard_problems(shard: Shard, record: ShardRecord, feature: StoredFeature) -> Iterator[str]:
     if (found := shard.record()) != record:
         yield (
-            f"{shard.path} is {found}, but the snapshot recorded {record}; it was changed "
+            f"{shard.name} is {found}, but the snapshot recorded {record}; it was changed "
             "afterwards, build again without it"
         )
     if shard.spec != feature.spec:
         yield (
-            f"{shard.path} holds {shard.spec}, but the snapshot says {feature.spec}; build "
+            f"{shard.name} holds {shard.spec}, but the snapshot says {feature.spec}; build "
             "again without this file"
         )
     shard.check_offsets()
     ids = [entry.clip_id for entry in shard.entries]
     if len(set(ids)) != len(ids):
-        yield f"{shard.path} holds a clip twice; build again without this file"
+        yield f"{shard.name} holds a clip twice; build again without this file"
     if bad := _count_bad_values(shard):
         yield (
-            f"{shard.path} has {bad} valid rows that are not finite; build again without this file"
+            f"{shard.name} has {bad} valid rows that are not finite; build again without this file"
         )
     if not np.isfinite(shard.seconds).all():
-        yield f"{shard.path} has rows whose seconds are not finite; build again without this file"
+        yield f"{shard.name} has rows whose seconds are not finite; build again without this file"
 
 
 def _count_bad_values(shard: Shard) -> int:
@@ -259,7 +250,10 @@ def _count_bad_values(shard: Shard) -> int:
 
 
 def _check_index(
-    snapshot: Snapshot, tables: dict[str, list[Any]], entries: dict[str, Entries], report: Report
+    snapshot: Snapshot,
+    tables: dict[str, list[Any]],
+    entries: dict[str, Entries],
+    report: Verification,
 ) -> None:
     clips = {clip.clip_id for clip in tables["clips"]}
     rows: dict[str, list[IndexRow]] = {name: [] for name in snapshot.features}
@@ -303,7 +297,7 @@ def _row_problem(row: IndexRow, fingerprint: str, entries: Entries) -> str | Non
     )
 
 
-def _check_sum(name: str, states: dict[str, State], clips: set[str], report: Report) -> None:
+def _check_sum(name: str, states: dict[str, State], clips: set[str], report: Verification) -> None:
     if missing := sorted(clips - states.keys()):
         report.problems.append(
             f"{len(missing)} clips are neither stored nor quarantined for {name}, such as "
@@ -316,7 +310,7 @@ def _check_sum(name: str, states: dict[str, State], clips: set[str], report: Rep
         )
 
 
-def _check_references(tables: dict[str, list[Any]], report: Report) -> None:
+def _check_references(tables: dict[str, list[Any]], report: Verification) -> None:
     clips = {clip.clip_id for clip in tables["clips"]}
     for name in ("labels", "folds"):
         if extra := sorted({row.clip_id for row in tables[name]} - clips):

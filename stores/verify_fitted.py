@@ -3,20 +3,20 @@ its fold?"""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from stores.fitted_state import WrongState, read_state
-from stores.records import FoldState, StoredFeature, StoredFitted, WrongRecord, inside, sha256_of
-from stores.training_clips import Trainings
+from stores.location import Location
+from stores.records import FoldState, StoredFeature, StoredFitted, WrongRecord, sha256_of
+from stores.training_clips import TrainingClips
 
 
 def state_problems(
-    root: Path, entry: StoredFitted, state: FoldState, trainings: Trainings
+    location: Location, entry: StoredFitted, state: FoldState, trainings: TrainingClips
 ) -> Iterator[str]:
     """One sentence for each thing that is wrong with a state, but for the shards of its tracks."""
     what = f"{entry.spec.name} of fold {state.fold} of {state.scheme}"
-    yield from _file_problems(root, entry, state, what)
-    again = f"run `affectstore fit {root} {state.scheme}`"
+    yield from _file_problems(location, entry, state, what)
+    again = f"run `affectstore fit {location} {state.scheme}`"
     if trainings.of(entry.spec.name, state.scheme, state.fold).sha256 != state.training_sha256:
         yield (
             f"{what} was fitted on other clips than "
@@ -38,15 +38,17 @@ def state_problems(
             )
 
 
-def _file_problems(root: Path, entry: StoredFitted, state: FoldState, what: str) -> Iterator[str]:
+def _file_problems(
+    location: Location, entry: StoredFitted, state: FoldState, what: str
+) -> Iterator[str]:
     try:
-        path = inside(root, state.file)
+        name, path = location.display(state.file), location.path(state.file)
         if (size := path.stat().st_size, found := sha256_of(path)) != (state.bytes, state.sha256):
             yield (
-                f"{path} has {size} bytes, sha256 {found}, but the snapshot recorded "
+                f"{name} has {size} bytes, sha256 {found}, but the snapshot recorded "
                 f"{state.bytes}, {state.sha256}; fit again without it"
             )
-        held = read_state(root, state.file)
+        held = read_state(location, state.file)
     except (WrongState, WrongRecord, OSError) as error:
         yield str(error)
         return
@@ -59,7 +61,7 @@ def _file_problems(root: Path, entry: StoredFitted, state: FoldState, what: str)
     )
     if (held.name, held.fingerprint, held.scheme, held.fold, held.training_sha256) != wanted:
         yield (
-            f"{path} holds {held.name} of fold {held.fold} of {held.scheme}, or of other clips, "
+            f"{name} holds {held.name} of fold {held.fold} of {held.scheme}, or of other clips, "
             f"where the snapshot recorded {what}"
         )
 
@@ -75,7 +77,11 @@ def encoded(entry: StoredFitted, state: FoldState) -> dict[int, StoredFeature]:
 
 
 def track_problems(
-    entry: StoredFitted, state: FoldState, variant: int, clip_ids: set[str], trainings: Trainings
+    entry: StoredFitted,
+    state: FoldState,
+    variant: int,
+    clip_ids: set[str],
+    trainings: TrainingClips,
 ) -> Iterator[str]:
     """`clip_ids`: those that the shards of a state hold in a variant, where 0 is the clips as they
     are."""

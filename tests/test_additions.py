@@ -15,7 +15,7 @@ import pytest
 import manifests
 import manifests.label_spaces
 import manifests.schemes.catalog
-from flows.building.plan import write_folds
+from flows.splitting.run import run_split
 from manifests.audit import RULES, Listing, audit, match_foreign, read_foreign
 from manifests.audit.fold_view import FoldView
 from manifests.audit.observations import Judgement, Observation, Rule
@@ -179,7 +179,7 @@ def test_a_scheme_of_one_function_and_one_line_splits_a_store(
     about = "The last subject is tested; no validation."
     monkeypatch.setitem(SCHEMES, "last_subject", Scheme("last_subject", last_tested, about))
     store = Path(shutil.copytree(built, tmp_path / "store"))
-    snapshot = write_folds(store, "last_subject", None, 0)
+    snapshot = run_split(store, "last_subject")
     assert snapshot.schemes["last_subject"]["disjoint"] is True
     folds = FeatureStore(store).folds()
     tested = folds.loc[(folds["scheme"] == "last_subject") & (folds["role"] == "test"), "group_id"]

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from extractors.base import FromTracks, Waveform
 from extractors.logmel import LogMel
-from extractors.mel import MelFeature
+from extractors.mel import Mel, MelFeature, mel_edges
 from extractors.mfcc import Mfcc
-from extractors.stft import Stft, power_spectrum
+from extractors.stft import _PLAIN_WINDOWS, Stft, frame_window, power_spectrum
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -60,7 +60,7 @@ def needs(rate_hz: float | None = 16000) -> Mapping[str, FeatureSpec]:
     }
 
 
-def voice(samples: int, rate_hz: int = 16000) -> NDArray[np.float32]:
+def speech(samples: int, rate_hz: int = 16000) -> NDArray[np.float32]:
     """Pulses that glide from 110 to 220 Hz through two formants, with pauses and a noise floor:
     shaped like speech, the same each time."""
     time = np.arange(samples) / rate_hz
@@ -115,13 +115,13 @@ def librosa_logmel(samples: NDArray[np.float32], kind: LogMel) -> NDArray[np.flo
 
 
 SIGNALS = {
-    "voice": voice(59201),
+    "speech": speech(59201),
     "sweep": scipy.signal.chirp(np.arange(40007) / 16000, 50, 2.5, 7900, "logarithmic"),
     "noise": noise(32000),
     "loud noise": 20 * noise(16001),
     "silence": np.zeros(24000),
     "silence, then a click": np.eye(1, 20000, 15000)[0],
-    "0.1 s": voice(1600),
+    "0.1 s": speech(1600),
     "shorter than the window": noise(311),
     "one sample": np.array([0.5]),
 }
@@ -161,7 +161,7 @@ VARIATIONS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("samples", [24000, 16057])
 def test_every_parameter_means_what_librosa_means(parameters: dict[str, Any], samples: int) -> None:
     mfcc, logmel = Mfcc(**parameters), LogMel(**parameters)
-    spoken = voice(samples, mfcc.rate_hz)
+    spoken = speech(samples, mfcc.rate_hz)
     inputs = sound(spoken, mfcc.rate_hz)
     np.testing.assert_allclose(
         mfcc.extract(CLIP, inputs).values, librosa_mfcc(spoken, mfcc), rtol=0, atol=CLOSE
@@ -169,6 +169,21 @@ def test_every_parameter_means_what_librosa_means(parameters: dict[str, Any], sa
     np.testing.assert_allclose(
         logmel.extract(CLIP, inputs).values, librosa_logmel(spoken, logmel), rtol=0, atol=CLOSE
     )
+
+
+@pytest.mark.parametrize("bands", [1, 40, 64, 128])
+@pytest.mark.parametrize("hz", [(0.0, 8000.0), (20.0, 4000.0), (1000.0, 22050.0), (300.0, 999.0)])
+def test_the_edges_of_the_bands_are_those_of_librosa_to_the_last_bit(
+    bands: int, hz: tuple[float, float]
+) -> None:
+    mel = Mel(Stft(rate_hz=48000), bands, *hz)
+    wanted = librosa.mel_frequencies(bands + 2, fmin=hz[0], fmax=hz[1])
+    np.testing.assert_array_equal(mel_edges(mel), wanted)
+
+
+@pytest.mark.parametrize("window", sorted(_PLAIN_WINDOWS))
+def test_a_window_that_is_known_without_asking_scipy_is_one_of_scipys(window: str) -> None:
+    assert frame_window(Stft(window=window)).shape == (512,)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +199,7 @@ def test_every_parameter_means_what_librosa_means(parameters: dict[str, Any], sa
 )
 def test_the_derivatives_are_those_of_librosa(parameters: dict[str, Any]) -> None:
     kind = Mfcc(**parameters)
-    spoken = voice(20000)
+    spoken = speech(20000)
     values = kind.extract(CLIP, sound(spoken)).values
     assert values.shape == (126, kind.n_mfcc * (kind.deltas + 1))
     np.testing.assert_allclose(values, librosa_mfcc(spoken, kind), rtol=0, atol=CLOSE)
@@ -194,7 +209,7 @@ def test_the_derivatives_are_those_of_librosa(parameters: dict[str, Any]) -> Non
 @pytest.mark.filterwarnings("ignore:n_fft=512 is too large")
 def test_a_clip_shorter_than_the_derivative_is_wide_repeats_its_ends(samples: int) -> None:
     kind = Mfcc()
-    spoken = voice(samples)
+    spoken = speech(samples)
     values = kind.extract(CLIP, sound(spoken)).values
     assert np.isfinite(values).all()
     np.testing.assert_allclose(values, librosa_mfcc(spoken, kind), rtol=0, atol=CLOSE)
@@ -271,19 +286,19 @@ def test_features_with_the_same_bands_share_one_transform_and_one_spectrogram() 
 
 
 def test_sharing_changes_no_number() -> None:
-    together = sound(voice(16000))
+    together = sound(speech(16000))
     kinds = [Mfcc(), LogMel(n_mels=128), Mfcc(), LogMel(n_mels=128, hop_s=0.02)]
     for kind in kinds:
-        alone = kind.extract(CLIP, sound(voice(16000))).values
+        alone = kind.extract(CLIP, sound(speech(16000))).values
         np.testing.assert_array_equal(kind.extract(CLIP, together).values, alone)
 
 
 def test_a_long_clip_is_transformed_in_blocks_without_a_seam() -> None:
     samples = noise(16000 * 12)
-    whole = power_spectrum(samples, Stft())
+    spectrum = power_spectrum(samples, Stft())
     reference = np.abs(librosa.stft(samples, n_fft=512, win_length=400, hop_length=160)).T ** 2
-    assert whole.shape == (1201, 257)
-    np.testing.assert_allclose(whole, reference, rtol=1e-3, atol=1e-6)
+    assert spectrum.shape == (1201, 257)
+    np.testing.assert_allclose(spectrum, reference, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize(

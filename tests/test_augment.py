@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from extractors.audio import Audio
-from extractors.augment_audio import AugmentAudio, resung, shifted
+from extractors.augment_audio import AugmentAudio, shifted, with_pitch_and_tempo
 from extractors.augment_pictures import AugmentPictures, PictureChange, changed, table_of_levels
 from extractors.augmentation import Augmentation, Draws
 from extractors.crops import Crops
@@ -46,7 +46,7 @@ def sound(values: NDArray[np.float32], start_s: float = 0.0, rate_hz: int = RATE
     )
 
 
-def voice(seconds: float = 2.0) -> NDArray[np.float32]:
+def speech(seconds: float = 2.0) -> NDArray[np.float32]:
     """Noise that comes and goes, so that it is like itself at no other moment."""
     rng = np.random.default_rng(0)
     loud = np.interp(
@@ -113,9 +113,9 @@ def test_draws_fill_their_range_evenly() -> None:
 def test_augmented_sound_is_the_same_to_the_byte_and_other_for_another_clip_seed_or_variant(
     noise: str,
 ) -> None:
-    track = sound(voice(), start_s=0.5)
+    track = sound(speech(), start_s=0.5)
     first = sha256(augmented(AugmentAudio(noise=noise, **ALL_SOUND), track))  # type: ignore[arg-type]
-    again = sha256(augmented(AugmentAudio(noise=noise, **ALL_SOUND), sound(voice(), start_s=0.5)))  # type: ignore[arg-type]
+    again = sha256(augmented(AugmentAudio(noise=noise, **ALL_SOUND), sound(speech(), start_s=0.5)))  # type: ignore[arg-type]
     others = {
         sha256(augmented(AugmentAudio(noise=noise, **ALL_SOUND), track, "b")),  # type: ignore[arg-type]
         sha256(augmented(AugmentAudio(noise=noise, seed=1, **ALL_SOUND), track)),  # type: ignore[arg-type]
@@ -152,7 +152,7 @@ def test_one_change_does_not_move_the_draws_of_another() -> None:
 @pytest.mark.parametrize("noise", ["white", "pink"])
 @pytest.mark.parametrize("snr", [20.0, 5.0, 0.0, -5.0])
 def test_noise_has_exactly_the_power_that_was_asked_for(noise: str, snr: float) -> None:
-    clean = voice()
+    clean = speech()
     noisy = augmented(AugmentAudio(noise_snr_db=snr, noise=noise), sound(clean))
     assert snr_db(clean, noisy.values) == pytest.approx(snr, abs=0.01)
 
@@ -162,8 +162,10 @@ def test_pink_noise_loses_three_decibels_an_octave_and_white_noise_none() -> Non
         power = (
             np.abs(
                 np.fft.rfft(
-                    augmented(AugmentAudio(noise_snr_db=0.0, noise=noise), sound(voice(8.0))).values
-                    - voice(8.0)
+                    augmented(
+                        AugmentAudio(noise_snr_db=0.0, noise=noise), sound(speech(8.0))
+                    ).values
+                    - speech(8.0)
                 )
             )
             ** 2
@@ -192,7 +194,7 @@ def test_silence_stays_silent() -> None:
 
 
 def test_a_shift_moves_the_sound_by_as_much_as_was_drawn_and_at_most_the_limit() -> None:
-    kind, clean = AugmentAudio(shift_s=0.05), voice(1.0)
+    kind, clean = AugmentAudio(shift_s=0.05), speech(1.0)
     measured = []
     for number in range(40):
         moved = augmented(kind, sound(clean), str(number))
@@ -218,7 +220,7 @@ def test_what_a_shift_brings_in_is_zero_and_what_it_pushes_out_is_gone() -> None
 @pytest.mark.parametrize("semitones", [-1.0, -0.3, 1.0, 4.0])
 def test_a_pitch_moves_by_as_many_semitones_and_the_length_stays(semitones: float) -> None:
     tone = np.asarray(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE), np.float32)
-    higher = resung(tone, RATE, semitones, 1.0)
+    higher = with_pitch_and_tempo(tone, RATE, semitones, 1.0)
     assert len(higher) == len(tone)
     assert 12 * np.log2(pitch_hz(higher) / 440) == pytest.approx(semitones, abs=0.02)
     assert np.std(higher[RATE // 2 : -RATE // 2]) == pytest.approx(np.std(tone), rel=0.1)
@@ -228,7 +230,7 @@ def test_a_pitch_moves_by_as_many_semitones_and_the_length_stays(semitones: floa
 @pytest.mark.parametrize("semitones", [0.0, 1.0])
 def test_a_tempo_changes_the_length_and_not_the_pitch(tempo: float, semitones: float) -> None:
     tone = np.asarray(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE), np.float32)
-    faster = resung(tone, RATE, semitones, tempo)
+    faster = with_pitch_and_tempo(tone, RATE, semitones, tempo)
     assert len(faster) == round(2 * RATE / tempo)
     assert 12 * np.log2(pitch_hz(faster) / 440) == pytest.approx(semitones, abs=0.02)
 
@@ -265,7 +267,7 @@ def test_stretched_sound_stays_on_the_clips_clock(name: str) -> None:
 
 
 def test_what_is_measured_on_plain_sound_keeps_its_times_to_the_bit() -> None:
-    track = sound(voice(1.0), start_s=3600.1)
+    track = sound(speech(1.0), start_s=3600.1)
     assert np.array_equal(
         LogMel().extract(clip(), One(audio=track)).seconds, 3600.1 + np.arange(101) * 160 / RATE
     )
@@ -273,14 +275,14 @@ def test_what_is_measured_on_plain_sound_keeps_its_times_to_the_bit() -> None:
 
 @pytest.mark.parametrize("samples", [1, 2, 100, 1023])
 def test_the_shortest_sound_is_augmented_too(samples: int) -> None:
-    track = augmented(AugmentAudio(**ALL_SOUND), sound(voice()[:samples]))  # type: ignore[arg-type]
+    track = augmented(AugmentAudio(**ALL_SOUND), sound(speech()[:samples]))  # type: ignore[arg-type]
     assert len(track) >= 1
     assert np.isfinite(track.values).all()
     assert track.values.dtype == np.float32
 
 
 def test_notes_of_the_sound_are_kept() -> None:
-    assert augmented(AugmentAudio(shift_s=0.01), sound(voice(0.1))).notes == ("silent",)
+    assert augmented(AugmentAudio(shift_s=0.01), sound(speech(0.1))).notes == ("silent",)
 
 
 # Pictures

@@ -18,7 +18,7 @@ from extractors.base import Pcm
 from extractors.fitted import conv_autoencoder
 from extractors.fitted.autoencoder import Autoencoder, _Best
 from extractors.fitted.base import Examples
-from extractors.fitted.segments import Source, moments, spans, starts
+from extractors.fitted.segments import SegmentSampler, moments, spans, starts
 from extractors.logmel import LogMel
 from flows.sample.speech import RATE_HZ, speak
 from manifests.clips import Clip
@@ -61,8 +61,8 @@ def examples_of(tracks: Sequence[Track], groups: Sequence[str] | None = None) ->
     )
 
 
-def voices(actors: range) -> list[Track]:
-    """Log-mels of the sample corpus's voices."""
+def log_mels(actors: range) -> list[Track]:
+    """Log-mels of the sample corpus's speech."""
     clip = Clip("made/a", "made", None, None, "a", None, "a.wav", "0" * 64, 1)
     found = []
     for actor in actors:
@@ -71,13 +71,13 @@ def voices(actors: range) -> list[Track]:
             samples = speak(spoken, crc32(spoken.stem.encode()))
             found.append(
                 LogMel(n_mels=32).extract(
-                    clip, Heard(Audio().convert(clip, Pcm(samples[:, None], RATE_HZ, 0.0)))
+                    clip, Inputs(Audio().convert(clip, Pcm(samples[:, None], RATE_HZ, 0.0)))
                 )
             )
     return found
 
 
-class Heard:
+class Inputs:
     def __init__(self, track: Track) -> None:
         self._track = track
 
@@ -100,22 +100,29 @@ def error_of(fitter: Autoencoder, state: dict[str, np.ndarray], tracks: list[Tra
 # Training
 
 
-def test_the_error_on_voices_never_heard_falls_below_that_of_pca_of_equal_size() -> None:
+def test_the_error_on_speakers_outside_the_training_falls_below_that_of_pca_of_equal_size() -> None:
     fitter = Autoencoder(input="logmel", dim=6, segment=16, steps=300)
-    heard, unheard = voices(range(1, 7)), voices(range(7, 9))
-    state = fitter.fit(examples_of(heard, [f"actor{i // 4}" for i in range(len(heard))]))
-    source = Source(heard, state["mean"], state["scale"], fitter.segment)
+    trained_tracks, judged_tracks = log_mels(range(1, 7)), log_mels(range(7, 9))
+    state = fitter.fit(
+        examples_of(trained_tracks, [f"actor{i // 4}" for i in range(len(trained_tracks))])
+    )
+    source = SegmentSampler(trained_tracks, state["mean"], state["scale"], fitter.segment)
     known = np.concatenate(
-        [source._cut(track, starts(track.valid, 16)[::2]).reshape(-1, 16 * 32) for track in heard]
+        [
+            source._cut(track, starts(track.valid, 16)[::2]).reshape(-1, 16 * 32)
+            for track in trained_tracks
+        ]
     )
     mean = known.mean(axis=0)
     basis = np.linalg.svd(known - mean, full_matrices=False)[2][: fitter.dim]
     judged = (
-        np.concatenate([fitter.segments(state, track).reshape(-1, 16 * 32) for track in unheard])
+        np.concatenate(
+            [fitter.segments(state, track).reshape(-1, 16 * 32) for track in judged_tracks]
+        )
         - mean
     )
     by_pca = float(((judged - judged @ basis.T @ basis) ** 2).mean())
-    assert error_of(fitter, state, unheard) < by_pca < 1.0
+    assert error_of(fitter, state, judged_tracks) < by_pca < 1.0
 
 
 def test_the_same_clips_give_the_same_bytes_whatever_torch_did_before() -> None:
@@ -147,14 +154,14 @@ def test_training_stops_when_clips_held_out_are_reconstructed_no_better(
     rng = np.random.default_rng(0)
     noise = examples_of([track_of(rng.standard_normal((40, 24))) for _ in range(8)])
     taken = []
-    batches = Source.batches
+    batches = SegmentSampler.batches
 
     def counted(*args):  # type: ignore[no-untyped-def]
         for batch in batches(*args):
             taken.append(len(batch))
             yield batch
 
-    monkeypatch.setattr(Source, "batches", counted)
+    monkeypatch.setattr(SegmentSampler, "batches", counted)
     replace(SMALL, steps=2000, patience=3, learning_rate=0.01).fit(noise)
     assert len(taken) < 400
     assert set(taken) == {16}
@@ -164,38 +171,38 @@ def test_the_weights_kept_are_the_best_ones_and_not_the_last() -> None:
     network = conv_autoencoder.build(16, 8, 2)
     shapes = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
     silence, best = np.zeros((3, 16, 8), np.float32), _Best(patience=2)
-    heard = []
+    answers = []
     for offset in (3.0, 1.0, 2.0, 1.0):
         conv_autoencoder.fill(
             network, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         )
         network.get_parameter("decoder.2.bias").data[:] = offset
-        heard.append(best.is_enough(network, silence))
-    assert heard == [False, False, False, True]
+        answers.append(best.is_enough(network, silence))
+    assert answers == [False, False, False, True]
     assert best.weights["decoder.2.bias"].tolist() == [1.0]
 
 
 def test_clips_held_out_to_judge_by_are_of_groups_not_trained_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen: dict[str, set[int]] = {}
-    usable = Source._usable
+    used: dict[str, set[int]] = {}
+    usable = SegmentSampler._usable
 
-    def watched(self: Source, clips: np.ndarray, which: str) -> np.ndarray:
-        seen[which] = set(clips.tolist())
+    def watched(self: SegmentSampler, clips: np.ndarray, which: str) -> np.ndarray:
+        used[which] = set(clips.tolist())
         return usable(self, clips, which)
 
-    monkeypatch.setattr(Source, "_usable", watched)
+    monkeypatch.setattr(SegmentSampler, "_usable", watched)
     examples = examples_of(chirps(12))
     SMALL.fit(examples)
-    assert seen["held-out"] | seen["other"] == set(range(12))
-    assert not {examples.groups[i] for i in seen["held-out"]} & {
-        examples.groups[i] for i in seen["other"]
+    assert used["held-out"] | used["other"] == set(range(12))
+    assert not {examples.groups[i] for i in used["held-out"]} & {
+        examples.groups[i] for i in used["other"]
     }
-    assert len(seen["held-out"]) == 3
+    assert len(used["held-out"]) == 3
 
 
-def test_few_tracks_are_held_at_a_time() -> None:
+def test_few_tracks_are_in_memory_at_a_time() -> None:
     tracks = chirps(12)
 
     class Lazy(Sequence[Track]):
@@ -307,7 +314,7 @@ def test_a_clip_shorter_than_a_segment_is_filled_with_the_training_mean() -> Non
 
 
 @pytest.mark.parametrize("bands", [13, 24])
-def test_any_number_of_bands_is_reconstructed_whole(bands: int) -> None:
+def test_any_number_of_bands_is_reconstructed(bands: int) -> None:
     tracks = chirps(8, bands=bands)
     state = SMALL.fit(examples_of(tracks))
     codes = SMALL.encode(state, {"input": tracks[0]}).values

@@ -44,10 +44,10 @@ def through(kind: FromTracks, values: Samples) -> Samples:
 
 
 def syllables(seconds: float = 3.0) -> Samples:
-    """A voice of ten harmonics that speaks for 0.3 s and is silent for 0.2 s."""
+    """Speech of ten harmonics that speaks for 0.3 s and is silent for 0.2 s."""
     t = np.arange(round(seconds * RATE)) / RATE
-    voice = sum(np.sin(2 * np.pi * 150 * n * t) / n for n in range(1, 11))
-    return np.asarray(0.2 * voice * (t % 0.5 < 0.3), np.float32)
+    speech = sum(np.sin(2 * np.pi * 150 * n * t) / n for n in range(1, 11))
+    return np.asarray(0.2 * speech * (t % 0.5 < 0.3), np.float32)
 
 
 def noise_for(clean: Samples, snr: float) -> Samples:
@@ -118,17 +118,17 @@ def test_the_shortest_sound_keeps_its_length(samples: int) -> None:
     assert np.isfinite(through(Denoise(), syllables()[:samples])).all()
 
 
-def test_a_real_clip_is_cleaned_fast_and_keeps_its_voice(real_clips: Path) -> None:
+def test_a_real_clip_is_cleaned_fast_and_keeps_its_speech(real_clips: Path) -> None:
     path = real_clips / "sadtalker_WDA_AOC_000.mp4"
     pcm = decode(a_clip(path), path, audio=True, grids={}, limits=Limits()).pcm
     assert pcm is not None
-    voice = Audio().convert(a_clip(path), pcm).values
-    through(Denoise(), voice)
+    speech = Audio().convert(a_clip(path), pcm).values
+    through(Denoise(), speech)
     start = time.perf_counter()
-    assert snr_db(voice, through(Denoise(), voice)) > 30
+    assert snr_db(speech, through(Denoise(), speech)) > 30
     assert time.perf_counter() - start < 1.0
-    noisy = voice + noise_for(voice, 5.0)
-    assert snr_db(voice, through(Denoise(), noisy)) > 5.0 + 4.0
+    noisy = speech + noise_for(speech, 5.0)
+    assert snr_db(speech, through(Denoise(), noisy)) > 5.0 + 4.0
 
 
 # Normalise

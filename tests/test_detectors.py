@@ -12,7 +12,7 @@ from matplotlib.cbook import get_sample_data
 
 from extractors import detectors
 from extractors.base import Rgb
-from extractors.detectors import DETECTORS, SHORT_RANGE, Box, Model, iou
+from extractors.detectors import DETECTORS, SHORT_RANGE, Box, ModelFile, iou
 
 PORTRAIT: Rgb = cv2.imread(get_sample_data("grace_hopper.jpg", asfileobj=False))[:, :, ::-1].copy()
 FACE = Box(163, 128, 368, 330, 1.0)
@@ -31,10 +31,10 @@ def background(height: int, width: int) -> Rgb:
 def paste(rgb: Rgb, left: int, top: int, scale: float) -> tuple[Rgb, Box]:
     """The frame with the portrait in it, and where its face is then."""
     small = cv2.resize(PORTRAIT, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    whole = rgb.copy()
-    whole[top : top + small.shape[0], left : left + small.shape[1]] = small
+    frame = rgb.copy()
+    frame[top : top + small.shape[0], left : left + small.shape[1]] = small
     corners = np.array(FACE) * [scale, scale, scale, scale, 1] + [left, top, left, top, 0]
-    return whole, Box(*corners.tolist())
+    return frame, Box(*corners.tolist())
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -103,12 +103,12 @@ def test_tiles_cover_the_frame_and_overlap_by_half(height: int, width: int, coun
 
 
 def test_a_face_cut_by_a_tile_is_not_counted_twice() -> None:
-    whole, part, other = (
+    frame, part, other = (
         Box(10, 10, 50, 50, 0.9),
         Box(30, 10, 50, 50, 0.7),
         Box(80, 10, 120, 50, 0.8),
     )
-    assert detectors._distinct([part, other, whole]) == [whole, other]
+    assert detectors._distinct([part, other, frame]) == [frame, other]
 
 
 def test_overlapping_boxes_are_averaged_by_score() -> None:
@@ -124,9 +124,9 @@ def test_a_changed_or_missing_model_file_is_one_sentence(tmp_path: Path) -> None
     with pytest.raises(
         ValueError, match=r"has sha256 .*, expected sha256 bbff11ce.*; install the package again"
     ):
-        Model(changed, SHORT_RANGE.sha256).read()
+        ModelFile(changed, SHORT_RANGE.sha256).read()
     with pytest.raises(ValueError, match="is missing or empty, expected"):
-        Model(tmp_path / "none.tflite", SHORT_RANGE.sha256).read()
+        ModelFile(tmp_path / "none.tflite", SHORT_RANGE.sha256).read()
 
 
 def test_a_process_that_has_detected_faces_ends_quietly() -> None:

@@ -6,7 +6,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -48,7 +48,7 @@ def lacks(function: Any, owner: type | None) -> list[str]:
     """The sections that the docstring of a function lacks."""
     text, signature = function.__doc__ or "", inspect.signature(function)
     names = [name for name in signature.parameters if name not in {"self", "cls"}]
-    gives = signature.return_annotation not in (None, "None", "NoReturn", inspect.Signature.empty)
+    gives = signature.return_annotation not in (None, NoReturn, inspect.Signature.empty)
     wanted = {"Args": bool(names), "Returns|Yields": bool(names) and gives}
     return [
         section.partition("|")[0]

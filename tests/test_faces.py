@@ -1,5 +1,5 @@
-"""Following faces and cropping them: the rules with a detector that reads boxes off a plan, the
-whole with real detectors."""
+"""Following faces and cropping them: the rules with a detector that reads boxes off a plan, and
+all of it with real detectors."""
 
 import itertools
 import json
@@ -126,7 +126,8 @@ def test_a_face_that_flashes_does_not_count() -> None:
     sink, _ = follow(lambda k: [box(100)] if k in {9, 10, 18} else [], 31)
     with pytest.raises(
         BadClip,
-        match=r"looked at \d+ of 31 frames and had hits in 2 \(best score 0.90\), none of which lasted 0.5 s",
+        match=r"looked at \d+ of 31 frames and had hits in 2 \(best score 0.90\), "
+        r"none of which lasted 0.5 s",
     ) as bad:
         sink.finish()
     assert bad.value.reason is Reason.NO_FACE
@@ -183,7 +184,7 @@ def test_a_second_face_in_a_tenth_of_the_frames_is_not_yet_many() -> None:
     def plan(k: int) -> list[Box]:
         return [box(30), box(100, side=10)] if k < 30 else [box(30)]
 
-    # The second face is last looked at in frame 27, so it is seen in 28 rows.
+    # The second face is last looked at in frame 27, so it is found in 28 rows.
     assert follow(plan, 94, faces=faces)[0].finish().notes == ()
     assert follow(plan, 93, faces=faces)[0].finish().notes == ("many_faces",)
 
@@ -207,18 +208,18 @@ def test_after_a_long_absence_the_next_face_has_the_rows() -> None:
 
 
 def test_faces_that_cross_the_scene_keep_their_numbers() -> None:
-    seen: list[set[int]] = []
+    shown: list[set[int]] = []
     detector = Planned(
         lambda k: [box(10 + k), box(120 - k)] if k % 2 else [box(120 - k), box(10 + k)]
     )
     sink = FaceSink(CLIP, Faces(), detector)
     sink.listen(
-        lambda rgb, seconds, found: seen.append({n for n, b in found.items() if b.left < 65})
+        lambda rgb, seconds, found: shown.append({n for n, b in found.items() if b.left < 65})
     )
     for k in range(30):
         sink.push(k / 10, frame(k))
     sink.finish()
-    assert len({frozenset(numbers) for numbers in seen}) == 1
+    assert len({frozenset(numbers) for numbers in shown}) == 1
 
 
 def test_boxes_are_linked_to_the_nearest_and_each_once() -> None:
@@ -233,29 +234,29 @@ def test_a_frame_that_stays_on_screen_is_looked_at_once() -> None:
     sink = FaceSink(CLIP, Faces(), detector)
     for seconds in [0.0, 0.1, 0.2, *[0.3] * 20, 2.4]:
         sink.push(seconds, GREY)
-        assert len(sink._held) <= 2
+        assert len(sink._buffered) <= 2
     track = sink.finish()
     assert len(detector.asked) == 3
     assert track.valid.all()
 
 
-def test_no_more_frames_are_held_than_one_interval_has() -> None:
+def test_no_more_frames_wait_than_one_interval_has() -> None:
     sink = FaceSink(CLIP, Faces(), Planned(lambda k: [box(30)] if k % 40 < 25 else []))
     most = 0
     for k in range(240):
         sink.push(k / 30, frame(k, level=90 + 100 * (k // 50 % 2)))
-        most = max(most, len(sink._held))
+        most = max(most, len(sink._buffered))
     assert most == 8
 
 
 def test_listeners_get_every_frame_once_in_order_with_its_own_pixels() -> None:
-    heard: list[tuple[int, float]] = []
+    received: list[tuple[int, float]] = []
     sink = FaceSink(CLIP, Faces(), Planned(lambda k: [box(30)] if k % 7 else []))
-    sink.listen(lambda rgb, seconds, found: heard.append((int(rgb[0, 0, 0]), seconds)))
+    sink.listen(lambda rgb, seconds, found: received.append((int(rgb[0, 0, 0]), seconds)))
     for k in range(29):
         sink.push(k / 10, frame(k, level=90 + 100 * (k // 10 % 2)))
     sink.finish()
-    assert heard == [(k, k / 10) for k in range(29)]
+    assert received == [(k, k / 10) for k in range(29)]
 
 
 # --- parameters
@@ -430,7 +431,7 @@ def test_interpolated_boxes_are_as_good_as_a_look_at_every_frame(name: str) -> N
         )
         > 0.9
     )
-    assert sparse._looks < dense._looks / 2
+    assert sparse._detections < dense._detections / 2
 
 
 def real_frames(name: str) -> list[tuple[float, Rgb]]:

@@ -86,7 +86,7 @@ def separation(rows: np.ndarray) -> float:
 # Training
 
 
-def test_tuning_tells_the_labels_of_clips_never_seen_further_apart() -> None:
+def test_tuning_parts_the_labels_of_clips_outside_the_training() -> None:
     fitter = replace(SMALL, epochs=6, train_from="layer3")
     state, unseen = fitter.fit(striped(16)), striped(10, seed=9)
     assert separation(means(fitter, state, unseen)) > 2 * separation(means(fitter, {}, unseen))
@@ -149,9 +149,9 @@ def test_an_epoch_takes_some_rows_of_every_clip_and_none_that_is_not_valid() -> 
         )
     )
     assert [len(images) for images, _ in batches] == [4, 4, 1]
-    seen = sorted(int(image[0, 0, 0]) for images, _ in batches for image in images)
-    assert [value // 10 for value in seen] == [0, 0, 1, 1, 2, 3, 3, 4, 4]
-    assert 21 in seen
+    used = sorted(int(image[0, 0, 0]) for images, _ in batches for image in images)
+    assert [value // 10 for value in used] == [0, 0, 1, 1, 2, 3, 3, 4, 4]
+    assert 21 in used
 
 
 def test_jpegs_are_decoded_and_only_those_that_are_drawn() -> None:

@@ -110,11 +110,11 @@ def test_pca_takes_the_least_directions_that_hold_a_share_of_the_variance(
     share: float, width: int
 ) -> None:
     rows = RNG.normal(size=(4000, 5)) * [10, 4, 1, 0.5, 0.1]
-    whole = (rows - rows.mean(axis=0)).var(axis=0).sum()
+    total = (rows - rows.mean(axis=0)).var(axis=0).sum()
     state = Pca(input="x", variance=share).fit(examples(track(rows)))
     assert len(state["basis"]) == width
-    assert state["variance"].sum() >= share * whole * (1 - 1e-9)
-    assert state["variance"][:-1].sum() < share * whole
+    assert state["variance"].sum() >= share * total * (1 - 1e-9)
+    assert state["variance"][:-1].sum() < share * total
 
 
 @pytest.mark.parametrize(("percentile", "length"), [(100.0, 30), (80.0, 17), (60.0, 4), (1.0, 1)])

@@ -157,7 +157,7 @@ def test_a_position_means_its_greatest_coordinates_and_the_first_of_equal_ones()
 
 
 def speakers_and_labels() -> tuple[Examples, np.ndarray, np.ndarray]:
-    """Each speaker bears one label. Columns 0 to 39 tell the speaker and nothing of the label,
+    """Each speaker bears one label. Columns 0 to 39 name the speaker and nothing of the label,
     columns 40 to 47 the label alone."""
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(8), 20)
@@ -227,7 +227,7 @@ def test_inner_folds_keep_each_group_on_one_side_and_are_even() -> None:
         group_folds(["a", "a"], 5)
 
 
-def test_groups_are_held_out_whole_and_one_stays() -> None:
+def test_groups_are_held_out_as_one_and_one_stays() -> None:
     groups = ["a", "b", "c", "d", "e"] * 4
     for seed in range(5):
         aside = held_out(groups, 0.3, seed)
@@ -250,10 +250,10 @@ def test_the_reader_s_transform_gives_the_chosen_columns() -> None:
 
 def test_invalid_rows_count_for_nothing_and_clips_without_a_valid_row_are_passed_over() -> None:
     examples, _, _ = planted(0)
-    whole = [examples.tracks["input"][number].values for number in range(len(examples))]
+    rows_of_clips = [examples.tracks["input"][number].values for number in range(len(examples))]
     spoilt = [
         track_of(np.concatenate([values, np.full((1, 80), np.nan)]), [True, True, False])
-        for values in whole
+        for values in rows_of_clips
     ]
     nothing = track_of(np.full((2, 80), np.nan), [False, False])
     worse = examples_of([*spoilt, nothing], [*examples.groups, "g0"], [*examples.labels, "l9"])

@@ -63,7 +63,7 @@ def test_only_the_flows_themselves_and_their_engine_import_prefect() -> None:
 
 def test_openvino_is_imported_only_where_its_telemetry_is_cut_off() -> None:
     assert {path.name for path, name in imports_of("extractors") if name == "openvino"} == {
-        "vino.py",
+        "openvino_import.py",
         "engines.py",
     }
 

@@ -14,7 +14,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from extractors import container, media, pyav_decoder
+from extractors import clip_decoder, container, pyav_decoder
 from extractors.limits import Deadline
 from extractors.media import DECODERS, Decoded, Limits, decode, probe
 from manifests.quarantine import BadClip, Reason
@@ -121,12 +121,12 @@ def test_every_container_shows_what_a_plain_decode_shows(write_media: Writer, su
 
 def test_a_span_gives_its_own_frames_and_exactly_its_samples(write_media: Writer) -> None:
     path = write_media("long.mkv", frames=60, fps=30, audio_s=2.0, audio_codec="pcm_s16le")
-    whole = run(path, 30.0)[1].pcm
+    complete = run(path, 30.0)[1].pcm
     part = run(path, 30.0, start_s=0.5, end_s=1.25)[1].pcm
-    assert whole is not None
+    assert complete is not None
     assert part is not None
     assert (part.start_s, len(part.samples)) == (0.5, 36000)
-    assert np.array_equal(part.samples, whole.samples[24000:60000])
+    assert np.array_equal(part.samples, complete.samples[24000:60000])
     assert [n for _, n in numbers(path, 10.0, start_s=0.5, end_s=1.25)] == [
         15,
         18,
@@ -140,7 +140,7 @@ def test_a_span_gives_its_own_frames_and_exactly_its_samples(write_media: Writer
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libvpx-vp9", "libx265"])
-def test_a_span_has_the_same_pixels_as_the_whole(write_media: Writer, codec: str) -> None:
+def test_a_span_has_the_same_pixels_as_all_of_it(write_media: Writer, codec: str) -> None:
     path = write_media(
         "long.mkv",
         frames=48,
@@ -148,9 +148,9 @@ def test_a_span_has_the_same_pixels_as_the_whole(write_media: Writer, codec: str
         video_codec=codec,
         video_options={"bf": "2"} if "x26" in codec else {},
     )
-    (whole,), _ = run(path, 24.0)
+    (rows,), _ = run(path, 24.0)
     (part,), _ = run(path, 24.0, start_s=1.0, end_s=1.5)
-    assert part == [row for row in whole if 1.0 <= row[0] < 1.5]
+    assert part == [row for row in rows if 1.0 <= row[0] < 1.5]
     assert len(part) == 12
 
 
@@ -249,7 +249,7 @@ def test_skipping_unwanted_frames_changes_no_bit(
     with_skipping, _ = run(path, rate)
     assert "NONREF" in sent
     sent.clear()
-    monkeypatch.setattr(media, "can_plan", lambda packets: False)
+    monkeypatch.setattr(clip_decoder, "can_plan", lambda packets: False)
     without, _ = run(path, rate)
     assert "NONREF" not in sent
     assert with_skipping == without
@@ -260,14 +260,14 @@ def test_an_open_first_group_falls_back_to_a_plain_decode(
 ) -> None:
     """A recording that begins with leading frames whose references are missing shows fewer frames
     than its packets announce."""
-    whole = write_media(
+    complete = write_media(
         "whole.mkv",
         frames=60,
         video_codec="libx265",
         video_options={"x265-params": "log-level=none:bframes=3:keyint=12:open-gop=1"},
     )
     path = tmp_path / "cut.mkv"
-    with av.open(str(whole)) as source, av.open(str(path), "w") as sink:
+    with av.open(str(complete)) as source, av.open(str(path), "w") as sink:
         stream = sink.add_stream_from_template(source.streams.video[0])
         packets = [p for p in source.demux(video=0) if p.size]
         second = [i for i, p in enumerate(packets) if p.is_keyframe][1]
@@ -510,7 +510,7 @@ def same_without_pictures(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert probe(a_clip(path), path, Limits()) == facts
 
 
-def test_frames_unevenly_spaced_are_told(write_media: Writer) -> None:
+def test_frames_unevenly_spaced_are_noted(write_media: Writer) -> None:
     path = write_media(
         "v.mkv", frames=4, stamps=[0, 100, 600, 700], time_base=Fraction(1, 1000), fps=10
     )
@@ -634,8 +634,8 @@ def test_a_file_cut_short_is_named_truncated(write_media: Writer, name: str, sha
         channels=2,
         options=options,
     )
-    whole = probe(a_clip(path), path, Limits())
-    assert whole.duration_s == pytest.approx(1.0, abs=0.1)
+    complete = probe(a_clip(path), path, Limits())
+    assert complete.duration_s == pytest.approx(1.0, abs=0.1)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     found, detail = reason(path)
@@ -644,7 +644,7 @@ def test_a_file_cut_short_is_named_truncated(write_media: Writer, name: str, sha
 
 
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
-def test_real_clips_cut_in_half_are_truncated_and_whole_ones_are_not(
+def test_real_clips_cut_in_half_are_truncated_and_complete_ones_are_not(
     path: Path, tmp_path: Path
 ) -> None:
     assert probe(a_clip(path), path, Limits()).has_video
@@ -653,7 +653,7 @@ def test_real_clips_cut_in_half_are_truncated_and_whole_ones_are_not(
     assert reason(half)[0] == Reason.TRUNCATED
 
 
-def test_an_flv_cut_between_two_tags_is_told_by_its_duration(write_media: Writer) -> None:
+def test_an_flv_cut_between_two_tags_is_found_by_its_duration(write_media: Writer) -> None:
     path = write_media("a.flv", frames=60, audio_s=2.0)
     data = path.read_bytes()
     at = 13

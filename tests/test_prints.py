@@ -1,5 +1,5 @@
 """Fingerprints and digests as extractors: what their rows say, and what they do where there is
-nothing to tell."""
+nothing to compare."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -63,12 +63,12 @@ def soundprint(samples: Samples, rate_hz: int = 16000) -> Track:
     return SoundPrint(rate_hz=rate_hz).extract(a_clip(Path("a.wav")), Sound(samples, rate_hz))
 
 
-def voice() -> Samples:
+def speech() -> Samples:
     return np.asarray(speak(SampleClip(1, "neutral", 1, 1, 1), 0)[::3], np.float32)
 
 
 def test_each_bit_is_the_sign_of_the_formula() -> None:
-    samples = voice()
+    samples = speech()
     track = soundprint(samples)
     found = np.unpackbits(track.values, axis=1)
     for row in (40, 90):
@@ -93,18 +93,18 @@ def _energy_signs(samples: Samples, row: int) -> NDArray[np.bool_]:
 
 
 def test_rows_lie_at_the_centres_of_their_windows_and_notes_travel() -> None:
-    track = soundprint(voice())
+    track = soundprint(speech())
     assert track.values.dtype == np.uint8
     assert track.seconds[0] == pytest.approx(0.5 + 0.0125 + 0.185)
     assert np.diff(track.seconds) == pytest.approx(0.0125)
-    assert len(track) == (len(voice()) - 5920) // 200
+    assert len(track) == (len(speech()) - 5920) // 200
     assert track.notes == ("noted",)
 
 
 def test_loudness_turns_no_bit_and_sampling_at_another_rate_few() -> None:
     import soxr
 
-    samples = voice()
+    samples = speech()
     plain, quiet = soundprint(samples), soundprint(samples * np.float32(0.25))
     assert (plain.values == quiet.values).all()
     other = soundprint(soxr.resample(samples, 16000, 22050, quality="HQ"), 22050)
@@ -118,15 +118,15 @@ def test_loudness_turns_no_bit_and_sampling_at_another_rate_few() -> None:
 def test_pauses_and_silence_are_not_valid() -> None:
     quiet = np.zeros(16000, np.float32)
     assert not soundprint(quiet).valid.any()
-    track = soundprint(np.concatenate([voice(), quiet, quiet]))
+    track = soundprint(np.concatenate([speech(), quiet, quiet]))
     assert track.valid[60:80].all()
     assert not track.valid[-80:].any()
 
 
 def test_a_clip_too_short_for_two_windows_has_one_row_that_is_not_valid() -> None:
-    track = soundprint(voice()[:6119])
+    track = soundprint(speech()[:6119])
     assert (len(track), track.valid.any()) == (1, False)
-    assert len(soundprint(voice()[:6120])) == 1
+    assert len(soundprint(speech()[:6120])) == 1
 
 
 def test_another_rate_than_the_sounds_is_refused() -> None:

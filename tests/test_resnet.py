@@ -348,24 +348,24 @@ def test_the_network_computes_what_a_plain_torch_resnet_does() -> None:
 @pytest.mark.parametrize("runtime", ON_CPU, ids=lambda runtime: runtime.engine)
 def test_a_row_has_the_same_bits_in_any_batch_and_any_company(runtime: Runtime) -> None:
     images = pictures(11)
-    whole = SMALL.encode(images, runtime)
+    expected = SMALL.encode(images, runtime)
     for batch in (1, 8, 16, 32):
         again = [SMALL.encode(images[i : i + batch], runtime) for i in range(0, len(images), batch)]
-        assert np.array_equal(np.concatenate(again), whole), f"batch of {batch}"
-    assert np.array_equal(SMALL.encode(images, replace(runtime, batch=1)), whole)
+        assert np.array_equal(np.concatenate(again), expected), f"batch of {batch}"
+    assert np.array_equal(SMALL.encode(images, replace(runtime, batch=1)), expected)
     order = np.random.default_rng(1).permutation(11)
-    assert np.array_equal(SMALL.encode(images[order], runtime), whole[order])
+    assert np.array_equal(SMALL.encode(images[order], runtime), expected[order])
 
 
 def test_openvino_gives_the_same_bits_also_after_its_batch_was_halved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images = pictures(9)
-    whole = SMALL.encode(images, ON_CPU[0])
+    expected = SMALL.encode(images, ON_CPU[0])
     for batch in (1, 4, 16, 32):
         monkeypatch.setattr(engines, "_CPU_BATCH", batch)
         assert np.array_equal(
-            SMALL.encode(images, Runtime("openvino", threads=1, batch=100 + batch)), whole
+            SMALL.encode(images, Runtime("openvino", threads=1, batch=100 + batch)), expected
         ), f"batch of {batch}"
 
 
@@ -484,7 +484,7 @@ used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (600 << 20), resource.RLIM_INFINITY))
 runtime = Runtime("torch", batch=512)
 found = encoder.encode(images[:16], runtime)
-batch = engines.load(encoder._model(), runtime).batch
+batch = engines.load(encoder._network(), runtime).batch
 print(16 <= batch < 512, bool(np.array_equal(found[:4], few)))
 """
     assert run(script) == "True True"
@@ -526,13 +526,15 @@ def test_every_clip_gets_its_own_rows_whatever_the_batch(batch: int | None) -> N
 
 def test_results_do_not_depend_on_where_clips_end() -> None:
     images = pictures(20, seed=9)
-    whole = dict(encode_stream(SMALL, [("whole", track_of(images))], ON_CPU[0]))["whole"].values
+    expected = dict(encode_stream(SMALL, [("expected", track_of(images))], ON_CPU[0]))[
+        "expected"
+    ].values
     for cuts in ([1], [7, 8], [3, 3, 11, 19]):
         parts = [(str(i), track_of(part)) for i, part in enumerate(np.split(images, cuts))]
         again = np.concatenate(
             [track.values for _, track in encode_stream(SMALL, parts, ON_CPU[0])]
         )
-        assert np.array_equal(again, whole)
+        assert np.array_equal(again, expected)
 
 
 def test_a_clip_is_given_back_as_soon_as_its_last_row_is_encoded() -> None:
@@ -553,17 +555,17 @@ def test_a_clip_is_given_back_as_soon_as_its_last_row_is_encoded() -> None:
 
 
 def test_the_network_sees_full_batches() -> None:
-    seen = []
+    sizes = []
 
     class Watched(ResNet):
         def encode(self, images: np.ndarray, runtime: Runtime) -> np.ndarray:
-            seen.append(len(images))
+            sizes.append(len(images))
             return super().encode(images, runtime)
 
     encoder = Watched(depth=18, weights="random", seed=3, size=64)
     tracks = [(str(i), track_of(pictures(3))) for i in range(5)]
     assert len(list(encode_stream(encoder, tracks, Runtime("openvino", threads=1, batch=4)))) == 5
-    assert seen == [4, 4, 4, 3]
+    assert sizes == [4, 4, 4, 3]
 
 
 # A GPU
@@ -603,7 +605,7 @@ def test_a_full_gpu_makes_the_batch_smaller() -> None:
     )
     try:
         assert np.isfinite(encoder.encode(pictures(3, 224), runtime)).all()
-        assert engines.load(encoder._model(), runtime).batch < 512
+        assert engines.load(encoder._network(), runtime).batch < 512
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 

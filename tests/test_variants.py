@@ -55,10 +55,10 @@ PICTURES = {"extractor": "augment_pictures", "flip": 0.5, "rotation_deg": 5.0}
 
 def new(variants: dict[str, Any], features: dict[str, Any] = FEATURES) -> dict[str, Any]:
     """What the variants add."""
-    whole = expand(features, variants)
-    assert list(whole)[: len(features)] == list(features)
-    assert {name: whole[name] for name in features} == features
-    return {name: table for name, table in whole.items() if name not in features}
+    expanded = expand(features, variants)
+    assert list(expanded)[: len(features)] == list(features)
+    assert {name: expanded[name] for name in features} == features
+    return {name: table for name, table in expanded.items() if name not in features}
 
 
 def refused(variants: dict[str, Any], features: dict[str, Any] = FEATURES) -> str:
@@ -99,7 +99,7 @@ def test_nothing_is_written_to_and_no_variant_is_no_change() -> None:
     assert expand(FEATURES, {}) == FEATURES
 
 
-def test_the_expanded_features_are_a_recipe_whose_variants_are_told_by_their_specs() -> None:
+def test_the_expanded_features_are_a_recipe_whose_variants_are_named_by_their_specs() -> None:
     recipe = parse(
         {
             "name": "mine",
@@ -206,7 +206,7 @@ def test_a_name_that_a_variant_needs_must_be_free() -> None:
     )
 
 
-def test_an_augmentation_of_the_wrong_kind_is_told_when_the_recipe_is_parsed() -> None:
+def test_an_augmentation_of_the_wrong_kind_is_refused_when_the_recipe_is_parsed() -> None:
     for variants, sentence in (
         ({"1": {"crops": SOUND}}, "augment_audio works on sound"),
         ({"1": {"audio": PICTURES}}, "augment_pictures works on pictures"),
@@ -225,10 +225,10 @@ def test_an_augmentation_of_the_wrong_kind_is_told_when_the_recipe_is_parsed() -
     ],
 )
 def test_a_broken_feature_is_left_to_the_parser(broken: dict[str, Any]) -> None:
-    whole = expand({**FEATURES, **broken}, {"1": {"audio": SOUND}})
-    assert whole["mfcc"] == broken["mfcc"]
+    expanded = expand({**FEATURES, **broken}, {"1": {"audio": SOUND}})
+    assert expanded["mfcc"] == broken["mfcc"]
     with pytest.raises(ValueError, match="mfcc"):
-        parse({"name": "mine", "features": whole}, "mine")
+        parse({"name": "mine", "features": expanded}, "mine")
 
 
 # From a clip to a shard

@@ -126,7 +126,8 @@ def test_the_hash_is_checked_also_when_the_file_was_cached(official: Path, cache
     path.write_bytes(data)
     with pytest.raises(
         WeightsError,
-        match=r"is damaged or is not the official file: its sha256 begins with \w{8}, expected .*delete it",
+        match=r"is damaged or is not the official file: its sha256 begins with \w{8}, "
+        r"expected .*delete it",
     ):
         load_state(18, V1, None)
 
@@ -225,7 +226,8 @@ def test_weights_of_another_network_are_named(tmp_path: Path) -> None:
     path = save(random_state(18, 0), tmp_path)
     with pytest.raises(
         WeightsError,
-        match=r"is not a ResNet-34: it lacks layer1\.2\.conv1\.weight, .* and \d+ more; give the depth",
+        match=r"is not a ResNet-34: it lacks layer1\.2\.conv1\.weight, .* and \d+ more; "
+        r"give the depth",
     ):
         load_state(34, str(path), None)
 

@@ -1,2 +1,1 @@
-"""Features that are learned: fitted on the training clips of one fold, and used for that fold
-alone."""
+"""Features that are learned on the training clips of one fold, and used for that fold alone."""

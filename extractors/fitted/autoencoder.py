@@ -1,5 +1,7 @@
-"""Features from the bottleneck of an autoencoder of sound. Imports torch only where a network is
-built."""
+"""Features from the bottleneck of an autoencoder of sound.
+
+Torch is imported only where a network is built.
+"""
 
 import functools
 import itertools
@@ -10,11 +12,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.base import Layout
+from extractors.base import Layout, form_of
 from extractors.fitted.base import Examples, Model, State
 from extractors.fitted.inner import held_out
 from extractors.fitted.learning import Same, first_weights, one_thread
-from extractors.fitted.segments import PER_CLIP, Segments, Source, moments, spans, standardised
+from extractors.fitted.segments import (
+    PER_CLIP,
+    Segments,
+    SegmentSampler,
+    moments,
+    spans,
+    standardised,
+)
+from extractors.resnet import segment_rows
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
@@ -31,11 +41,11 @@ _CHECK_STEPS = 100
 class Autoencoder(Model):
     """What a convolutional autoencoder keeps of each segment.
 
-    values: (time, dim) float32; row i is the bottleneck of segment i and `seconds` the segment's
-        centre. Segments have `segment` rows of
-    the input and follow one another without a gap; where rows are left, one more ends with the last
-    row. A clip shorter than a segment
-    is one segment, filled with the training mean. A segment is valid where all of its rows are.
+    values: (time, dim) float32; row i is the bottleneck of segment i.
+    seconds: The segments' centres. Segments have `segment` rows of the input and follow one another
+        without a gap; where rows are left, one more ends with the last row. A clip shorter than a
+        segment is one segment, filled with the training mean.
+    valid: True for a segment whose rows are all valid.
 
     Kirar et al. (2024), section 3.2.1: audio goes through an autoencoder, "deep features being
     extracted from the bottleneck layer"; section 2.2: an undercomplete one, trained by the mean
@@ -49,10 +59,12 @@ class Autoencoder(Model):
 
     name: ClassVar[str] = "autoencoder"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str
     """Name of a feature whose rows are vectors at an even hop."""
     dim: int = 32
+    """Numbers in one row: the width of the bottleneck."""
     segment: int = 32
     """Rows of one segment, a multiple of 8."""
     steps: int = 3000
@@ -60,37 +72,26 @@ class Autoencoder(Model):
     batch: int = 32
     """Segments of one batch, a multiple of 4."""
     learning_rate: float = 1e-3
+    """Adam's."""
     patience: int = 5
+    """Measurements without a better one, after which training ends."""
     seed: int = 0
+    """Seed of the first weights, the held-out groups and the order of the batches."""
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("dim", 1),
-            ("segment", 8),
-            ("steps", 1),
-            ("batch", PER_CLIP),
-            ("patience", 1),
-            ("seed", 0),
-        ):
-            if (value := getattr(self, name)) < least:
-                raise ValueError(f"{name} = {value}, expected at least {least}")
+        self.check_least(dim=1, segment=8, steps=1, batch=PER_CLIP, patience=1, seed=0)
         for name, step in (("segment", 8), ("batch", PER_CLIP)):
             if (value := getattr(self, name)) % step:
                 raise ValueError(f"{name} = {value}, expected a multiple of {step}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate = {self.learning_rate}, expected more than 0")
 
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
-
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
         if len(source.shape) != 1 or not source.dtype.startswith("float") or source.hop_s is None:
             raise ValueError(
-                f"{source.name} holds rows of shape {source.shape} {source.dtype}, hop "
-                f"{source.hop_s} s, but the autoencoder takes "
-                "vectors of float numbers at an even hop; name a feature such as logmel or mfcc"
+                f"{form_of(source)}, hop {source.hop_s} s, but the autoencoder takes vectors of "
+                "float numbers at an even hop; name a feature such as logmel or mfcc"
             )
         return Layout(
             "float32",
@@ -101,18 +102,24 @@ class Autoencoder(Model):
         )
 
     def fit(self, examples: Examples) -> State:
-        """`mean` and `scale` (bands,), and the network's weights by name. Reads a few tracks at a
-        time.
+        """Trains the network, reading a few tracks at a time.
 
-        ValueError where the clips are of one group, or have no valid segment on one of the two
-        sides.
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            `mean` and `scale` (bands,), and the network's weights by name.
+
+        Raises:
+            ValueError: The clips are of one group, or have no valid segment on one of the two
+                sides.
         """
         tracks = examples.tracks["input"]
         mean, scale = moments(tracks, len(examples))
         aside = held_out(examples.groups, _HELD_OUT, self.seed)
-        source = Source(tracks, mean, scale, self.segment)
-        judged = source.judged(np.flatnonzero(aside))
-        batches = source.batches(
+        sampler = SegmentSampler(tracks, mean, scale, self.segment)
+        judged = sampler.judged(np.flatnonzero(aside))
+        batches = sampler.batches(
             np.flatnonzero(~aside), self.batch, np.random.default_rng(self.seed)
         )
         return {"mean": mean, "scale": scale, **self._train(batches, judged)}
@@ -122,21 +129,24 @@ class Autoencoder(Model):
 
         track = tracks["input"]
         found = spans(len(track), self.segment)
-        valid = np.array([track.valid[first:end].all() for first, end in found], np.bool_)
-        centres = [(track.seconds[first] + track.seconds[end - 1]) / 2 for first, end in found]
+        seconds, valid = segment_rows(track, found)
         values = np.full((len(found), self.dim), np.nan, np.float32)
         if valid.any():
+            segments = torch.from_numpy(self.segments(state, track)[valid])
             with one_thread(), torch.inference_mode():
-                values[valid] = (
-                    self._network(state)
-                    .encode(torch.from_numpy(self.segments(state, track)[valid]))
-                    .numpy()
-                )
-        return Track(values, np.array(centres, np.float64), valid, track.notes)
+                values[valid] = self._network(state).encode(segments).numpy()
+        return Track(values, seconds, valid, track.notes)
 
     def segments(self, state: State, track: Track) -> Segments:
-        """What `encode` gives the network, (time, rows, bands): the clip's segments in units of the
-        training clips' deviation."""
+        """Cuts a clip as `encode` does before the network.
+
+        Args:
+            state: What `fit` gave.
+            track: The clip's input.
+
+        Returns:
+            (time, rows, bands): its segments in units of the training clips' deviation.
+        """
         cuts = [track.values[first:end] for first, end in spans(len(track), self.segment)]
         parts = [
             standardised(values, self.segment, state["mean"], state["scale"]) for values in cuts
@@ -144,8 +154,15 @@ class Autoencoder(Model):
         return np.array(parts, np.float32).reshape(len(parts), self.segment, len(state["mean"]))
 
     def decode(self, state: State, codes: NDArray[np.float32]) -> Segments:
-        """(n, dim) -> the segments that the network makes of the codes, in the units of
-        `segments`."""
+        """Runs the second half of the network.
+
+        Args:
+            state: What `fit` gave.
+            codes: (n, dim).
+
+        Returns:
+            The segments that the network makes of the codes, in the units of `segments`.
+        """
         import torch
 
         with one_thread(), torch.inference_mode():
@@ -190,8 +207,10 @@ class _Best:
         self.weights: dict[str, NDArray[Any]] = {}
 
     def is_enough(self, network: "ConvAutoencoder", judged: Segments) -> bool:
-        """Measures; True when `patience` measurements in a row were no better. The first one is
-        always kept."""
+        """Measures; True when `patience` measurements in a row were no better.
+
+        The first measurement is always kept.
+        """
         import torch
 
         with torch.inference_mode():

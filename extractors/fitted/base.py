@@ -5,10 +5,11 @@ into training. Here it is an extractor of its own kind: its parameters are fixed
 *state* is learned from the training clips of one fold of one scheme, and is stored under both with
 the hash of these clips.
 
-    Statistic   state + track -> track, by a transform of plain NumPy that readers apply       zscore, pca, pad, iza
-    Model       state + tracks -> track, by a network; its tracks are stored, for each fold     autoencoder, finetuned
+    Statistic    state + track -> track, by plain NumPy that readers apply: zscore, pca, pad, iza
+    Model        state + tracks -> track, by a network; its tracks are stored for each fold:
+                 autoencoder, finetuned, pooled
 
-Learned is always from the clips as they are. Where an input has augmented variants, the same state
+A fit always works on the clips as they are. Where an input has augmented variants, the same state
 gives the fitted feature of each: what a model makes of a variant is stored of the fold's training
 clips, and of no clip of another role.
 """
@@ -27,23 +28,26 @@ State = Mapping[str, NDArray[Any]]
 """All that was learned, as named arrays of bool, integer or float numbers."""
 
 
-class Tracks(Protocol):
+class TrackSequence(Protocol):
     """Tracks of one input, read when they are asked for."""
 
-    def __getitem__(self, number: int) -> Track: ...
+    def __getitem__(self, number: int) -> Track:
+        """Reads the track of the clip with this number."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The training clips of one fold that have every input, in the order of their ids; nothing of
-    any other clip. At least one."""
+    """The training clips of one fold that have every input, in the order of their ids.
+
+    There is at least one, and nothing of any other clip.
+    """
 
     clip_ids: tuple[str, ...]
     groups: tuple[str, ...]
-    """Of each clip: what an inner validation must keep on one side."""
+    """Group of each clip: what an inner validation must keep on one side."""
     labels: tuple[str, ...]
-    """Of each clip, in the scheme that the fitter names; empty where it names none."""
-    tracks: Mapping[str, Tracks]
+    """Label of each clip, in the scheme that the fitter names; empty where it names none."""
+    tracks: Mapping[str, TrackSequence]
     """Role of an input -> the clips' tracks, by number."""
 
     def __len__(self) -> int:
@@ -51,8 +55,11 @@ class Examples:
 
 
 class Fitter(Extractor):
-    """Common to both kinds. A frozen dataclass of JSON values; `needs` may name stored features and
-    other fitted ones of the recipe."""
+    """What the two kinds of fitted feature share: a fit on the training clips of one fold.
+
+    Subclasses are frozen dataclasses of JSON values; `needs` may name stored features and other
+    fitted ones of the recipe.
+    """
 
     sees_all: ClassVar[bool] = False
     """True for a fit that LEAKS, as a paper describes it: its examples are the fold's clips of
@@ -60,20 +67,42 @@ class Fitter(Extractor):
 
     @property
     def label_scheme(self) -> str | None:
-        """The labels that the fit looks at; None for a fit without labels."""
-        return None
+        """Name of the labels that the fit uses, its field `labels`; None for a fit without."""
+        return getattr(self, "labels", None)
+
+    def check_least(self, **least: int) -> None:
+        """Refuses parameters that are too small.
+
+        Args:
+            **least: The least value of each parameter, by the name of its field.
+
+        Raises:
+            ValueError: A parameter is below its least value.
+        """
+        for name, limit in least.items():
+            if (value := getattr(self, name)) < limit:
+                raise ValueError(f"{name} = {value}, expected at least {limit}")
 
     @abstractmethod
     def fit(self, examples: Examples) -> State:
-        """Learn from the training clips. The same clips give the same bytes. ValueError, in one
-        sentence, where they are too few."""
+        """Learns from the training clips; the same clips give the same bytes.
+
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            What was learned, as named arrays.
+
+        Raises:
+            ValueError: The clips are too few; one sentence.
+        """
 
 
 class Statistic(Fitter):
-    """Needs one input, under the role `input`; what a reader does with the state is `transform`.
-    Stored images come decoded.
+    """A fitted feature that a reader computes itself, by the transform that is named here.
 
-    Where the state decides the sizes of a row, `layout` gives the greatest that are possible.
+    It needs one input, under the role `input`; stored images come decoded. Where the state decides
+    the sizes of a row, `layout` gives the greatest that are possible.
     """
 
     transform: ClassVar[str]
@@ -81,12 +110,23 @@ class Statistic(Fitter):
 
 
 class Model(Fitter):
-    """Stored images come as they are stored, as `bytes`: see `Layout.codec`."""
+    """A fitted feature that a network computes, and that is stored.
+
+    Stored images come as they are stored, as `bytes`: see `Layout.codec`.
+    """
 
     @abstractmethod
     def encode(self, state: State, tracks: Mapping[str, Track]) -> Track:
-        """One clip's tracks by role -> its track. Does not depend on other clips. BadClip where
-        there is nothing to encode.
+        """Computes the track of one clip; it does not depend on other clips.
 
-        `state` is one object for all clips of a fold, so that a network may be kept for it.
+        Args:
+            state: What `fit` gave: one object for all clips of a fold, so that a network may be
+                kept for it.
+            tracks: The clip's tracks by role.
+
+        Returns:
+            The clip's track.
+
+        Raises:
+            BadClip: There is nothing to encode.
         """

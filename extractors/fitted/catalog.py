@@ -12,3 +12,4 @@ from extractors.fitted.zscore import ZScore
 FITTERS: dict[str, type[Fitter]] = {
     kind.name: kind for kind in (ZScore, Pca, Pad, Autoencoder, Finetuned, Iza, IzaLeaking, Pooled)
 }
+"""Name of a fitter in a recipe -> its class."""

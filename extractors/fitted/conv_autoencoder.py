@@ -10,6 +10,7 @@ from torch import Tensor, nn
 CHANNELS = (16, 32, 64)
 """Channels after each convolution; each halves time and bands."""
 SHRINKS = 2 ** len(CHANNELS)
+"""Factor by which all convolutions together shrink time and bands."""
 
 
 class ConvAutoencoder(nn.Module):
@@ -36,6 +37,14 @@ class ConvAutoencoder(nn.Module):
         )
 
     def encode(self, segments: Tensor) -> Tensor:
+        """Runs the encoder.
+
+        Args:
+            segments: (n, rows, bands).
+
+        Returns:
+            (n, dim) the codes.
+        """
         x = nn.functional.pad(segments, (0, self.fill))[:, None]
         for layer in self.encoder:
             x = nn.functional.elu(layer(x))
@@ -43,23 +52,56 @@ class ConvAutoencoder(nn.Module):
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
+        """Runs the decoder.
+
+        Args:
+            codes: (n, dim).
+
+        Returns:
+            (n, rows, bands).
+        """
         x: Tensor = self.up(codes).unflatten(1, self.inner)
         for layer in self.decoder:
             x = layer(nn.functional.elu(x))
         return x[:, 0, :, : self.bands]
 
     def forward(self, segments: Tensor) -> Tensor:
+        """Encodes and decodes.
+
+        Args:
+            segments: (n, rows, bands).
+
+        Returns:
+            (n, rows, bands) what the codes keep of them.
+        """
         return self.decode(self.encode(segments))
 
 
 def build(rows: int, bands: int, dim: int) -> ConvAutoencoder:
-    """The network without numbers, and without touching torch's random ones."""
+    """Builds the network without numbers, and without touching torch's random ones.
+
+    Args:
+        rows: Rows of a segment, a multiple of 8.
+        bands: Bands of a row.
+        dim: Width of the bottleneck.
+
+    Returns:
+        The network on torch's meta device.
+    """
     with torch.device("meta"):
         return ConvAutoencoder(rows, bands, dim)
 
 
 def fill(network: ConvAutoencoder, weights: Mapping[str, NDArray[Any]]) -> ConvAutoencoder:
-    """The network with these weights, of which it makes copies."""
+    """Loads weights into the network, which makes copies of them.
+
+    Args:
+        network: What `build` gave.
+        weights: Name in the network's state dict -> array.
+
+    Returns:
+        The same network.
+    """
     network.load_state_dict(
         {name: torch.tensor(weights[name]) for name in network.state_dict()}, assign=True
     )

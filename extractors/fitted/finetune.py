@@ -16,24 +16,22 @@ from extractors.fitted.base import Examples, Model, State
 from extractors.fitted.inner import class_numbers
 from extractors.fitted.learning import Same, first_weights, one_thread
 from extractors.resnet import ResNet
-from extractors.weights import RANDOM, load_state, public_name
-from extractors.weights import State as Weights
+from extractors.weights import RANDOM, Weights, load_state, public_name
 from manifests.features import FeatureSpec, Json
 from manifests.tracks import Track
 
 STAGES = ("conv1", "layer1", "layer2", "layer3", "layer4")
-"""Parts of a ResNet from the picture to the embedding; a convolution's batch normalisation is of
-its part."""
+"""Parts of a ResNet from the picture to the embedding; a convolution's batch normalisation belongs
+to the part of the convolution."""
 
 
 @dataclass(frozen=True)
 class Finetuned(Model):
-    """Output of the global average pool of a ResNet that was trained further, on the labels of the
-    fold's training clips.
+    """Embeddings of a ResNet that was trained further, on the labels of the fold's training clips.
 
-    values: as `extractors.resnet.ResNet` gives them for the same input, depth, size and segments:
-        (time, 512) float32 at depth 18 and
-    34, (time, 2048) at depth 50; NaN where the input's row is not valid.
+    values: As `extractors.resnet.ResNet` gives them for the same input, depth, size and segments,
+        the output of the global average pool: (time, 512) float32 at depth 18 and 34, (time, 2048)
+        at depth 50; NaN where the input's row is not valid.
 
     Donatus et al. (2026) fine-tune a ResNet-50 with ImageNet's weights so (Adam, 1e-4, batches of
     32, 200 epochs), and print neither what is trained of it nor with what head. Here: one linear
@@ -50,32 +48,37 @@ class Finetuned(Model):
 
     name: ClassVar[str] = "finetuned"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str
     """Name of a feature of pictures, or of MFCC with derivatives."""
     labels: str
     """Name of the labels that it is tuned to."""
     depth: int = 50
+    """18, 34 or 50."""
     weights: str = "IMAGENET1K_V1"
     """Where training begins; see `extractors.resnet.ResNet`."""
     size: int = 224
+    """Height and width of what the network takes, in pixels."""
     segment_s: float | None = None
+    """Length of one image of MFCC; None for an input of pictures."""
     segment_hop_s: float | None = None
+    """From one segment to the next."""
     train_from: str = "layer4"
     """The first part that is trained; `conv1`: all of them."""
     epochs: int = 10
+    """Passes over the training clips."""
     rows: int = 4
     """Pictures or segments of one clip in one epoch, or all of them where the clip has fewer."""
     batch: int = 32
     """Pictures or segments of one step."""
     learning_rate: float = 1e-4
+    """Adam's."""
     seed: int = 0
-    """Of the order of training, and of `random` weights."""
+    """Seed of the order of training, of the head, and of `random` weights."""
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("rows", 1), ("batch", 1), ("seed", 0)):
-            if (value := getattr(self, name)) < least:
-                raise ValueError(f"{name} = {value}, expected at least {least}")
+        self.check_least(epochs=1, rows=1, batch=1, seed=0)
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate = {self.learning_rate}, expected more than 0")
         if self.train_from not in STAGES:
@@ -87,8 +90,11 @@ class Finetuned(Model):
 
     @property
     def start(self) -> ResNet:
-        """The encoder as it is before tuning. ValueError where the parameters do not go
-        together."""
+        """The encoder as it is before tuning.
+
+        Raises:
+            ValueError: The parameters do not go together.
+        """
         seed = self.seed if self.weights == RANDOM else None
         return ResNet(
             self.input,
@@ -99,14 +105,6 @@ class Finetuned(Model):
             segment_s=self.segment_s,
             segment_hop_s=self.segment_hop_s,
         )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
-
-    @property
-    def label_scheme(self) -> str:
-        return self.labels
 
     @property
     def weights_sha256(self) -> str | None:
@@ -121,26 +119,31 @@ class Finetuned(Model):
         return replace(layout, about=about)
 
     def fit(self, examples: Examples) -> State:
-        """The weights that training changed, in torchvision's names. Reads one clip at a time.
+        """Trains the network, reading one clip at a time.
 
-        ValueError where no clip has a valid row, or all that have one bear the same label.
-        WeightsError as `ResNet` raises it.
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            The weights that training changed, in torchvision's names.
+
+        Raises:
+            ValueError: No clip has a valid row, or all that have one bear the same label.
+            WeightsError: The weights that training begins from cannot be had, as in `ResNet`.
         """
         tracks = examples.tracks["input"]
-        usable = np.array(
-            [number for number in range(len(examples)) if self._seen(tracks[number]).valid.any()],
-            np.int64,
-        )
-        if not len(usable):
+        numbers = range(len(examples))
+        found = [number for number in numbers if self._candidates(tracks[number]).valid.any()]
+        usable = np.array(found, np.int64)
+        if not found:
             raise ValueError(
                 f"none of the {len(examples)} training clips has a valid row or segment of "
                 f"{self.input}; look at the index"
             )
         classes = class_numbers([examples.labels[number] for number in usable])
         count = int(classes.max()) + 1
-        head = first_weights(
-            {"fc.weight": (count, embedding_dim(self.depth)), "fc.bias": (count,)}, self.seed
-        )
+        shapes = {"fc.weight": (count, embedding_dim(self.depth)), "fc.bias": (count,)}
+        head = first_weights(shapes, self.seed)
         begin = {**load_state(self.depth, self.weights, self.start.seed), **head}
         return self._train(begin, examples, usable, classes)
 
@@ -189,8 +192,10 @@ class Finetuned(Model):
     def _batches(
         self, examples: Examples, usable: NDArray[np.int64], classes: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-        """Images (n, size, size, 3) and their classes (n,), epoch after epoch; n is `batch`, but
-        for the last of an epoch."""
+        """Images (n, size, size, 3) and their classes (n,), epoch after epoch.
+
+        n is `batch`, but for the last batch of an epoch.
+        """
         rng = np.random.default_rng(self.seed)
         for _ in range(self.epochs):
             waiting: list[tuple[NDArray[np.uint8], np.int64]] = []
@@ -204,33 +209,36 @@ class Finetuned(Model):
                 yield _stacked(waiting)
 
     def _drawn(self, track: Track, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """`rows` images of one clip at most. Of pictures, only those drawn are decoded; segments
-        are made before they are drawn."""
-        seen = self._seen(track)
-        rows = np.sort(rng.permutation(np.flatnonzero(seen.valid))[: self.rows])
-        drawn = Track(seen.values[rows], seen.seconds[rows], seen.valid[rows])
-        images: NDArray[np.uint8] = (
-            self.start.images(drawn) if self.segment_s is None else drawn
-        ).values
-        return images
+        """At most `rows` images of one clip, drawn at random.
 
-    def _seen(self, track: Track) -> Track:
-        """Pictures as they are stored, or the images of the segments: a row for each that can be
-        drawn."""
+        Of pictures, only those drawn are decoded; segments are made before they are drawn.
+        """
+        candidates = self._candidates(track)
+        rows = np.sort(rng.permutation(np.flatnonzero(candidates.valid))[: self.rows])
+        drawn = Track(candidates.values[rows], candidates.seconds[rows], candidates.valid[rows])
+        images = self.start.images(drawn) if self.segment_s is None else drawn
+        return np.asarray(images.values, np.uint8)
+
+    def _candidates(self, track: Track) -> Track:
+        """A row for each picture or segment that can be drawn.
+
+        Pictures are as they are stored; of segments, these are the images.
+        """
         return track if self.segment_s is None else self.start.images(track)
 
 
 def _stacked(
     pairs: list[tuple[NDArray[np.uint8], np.int64]],
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    return np.stack([image for image, _ in pairs]), np.array(
-        [label for _, label in pairs], np.int64
-    )
+    images, labels = zip(*pairs, strict=True)
+    return np.stack(images), np.array(labels, np.int64)
 
 
 def _exact(device: str) -> AbstractContextManager[Any]:
-    """As deterministic as the device can be; on CUDA without TF32, which would keep ten bits of
-    float32's 23."""
+    """A context in which the device computes as deterministically as it can.
+
+    On CUDA that is without TF32, which would keep ten bits of float32's 23.
+    """
     import torch
 
     if device == "cpu":
@@ -242,11 +250,13 @@ def _exact(device: str) -> AbstractContextManager[Any]:
 
 @functools.lru_cache(maxsize=1)
 def _engine(model: Finetuned, state: Same) -> engines.Engine:
-    """The tuned network, kept until another one is asked for: the weights it began with, and what
-    training made of them."""
+    """The tuned network, kept until another one is asked for.
 
-    def whole() -> Weights:
+    Its weights are those it began with, and what training made of them.
+    """
+
+    def all_weights() -> Weights:
         tuned = {name: np.array(array) for name, array in state.value.items()}
         return {**load_state(model.depth, model.weights, model.start.seed), **tuned}
 
-    return engines.torch_engine(model.depth, whole, Runtime("torch"))
+    return engines.torch_engine(model.depth, all_weights, Runtime("torch"))

@@ -1,5 +1,4 @@
-"""What fits share: one mean row per clip, and inner splits of the training clips that keep a group
-on one side."""
+"""What fits share: one mean row per clip, and inner splits that keep a group on one side."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,12 +18,22 @@ class ClipRows:
     values: NDArray[np.float64]
     """(clips, width): the mean of a clip's valid rows."""
     numbers: NDArray[np.int64]
-    """(clips,) the clip's number among the examples."""
+    """(clips,) number of the clip among the examples."""
 
 
 def clip_means(examples: Examples, role: str) -> ClipRows:
-    """Reads the tracks one by one and keeps one row of each. ValueError where no clip has a valid
-    row."""
+    """Averages the valid rows of each clip, reading the tracks one by one.
+
+    Args:
+        examples: The clips.
+        role: The input that is averaged.
+
+    Returns:
+        One row for each clip that has a valid one.
+
+    Raises:
+        ValueError: No clip has a valid row.
+    """
     tracks = examples.tracks[role]
     found = [
         (number, mean)
@@ -36,13 +45,19 @@ def clip_means(examples: Examples, role: str) -> ClipRows:
             f"none of the {len(examples)} training clips has a valid row of {role}; look at the "
             "index for what became of them"
         )
-    return ClipRows(
-        np.stack([mean for _, mean in found]), np.array([number for number, _ in found], np.int64)
-    )
+    numbers, means = zip(*found, strict=True)
+    return ClipRows(np.stack(means), np.array(numbers, np.int64))
 
 
 def mean_row(track: Track) -> NDArray[np.float64] | None:
-    """(width,) mean of the valid rows; None where there is none."""
+    """Averages the valid rows of a track.
+
+    Args:
+        track: Rows that are vectors.
+
+    Returns:
+        (width,) float64, or None where no row is valid.
+    """
     if not track.valid.any():
         return None
     mean: NDArray[np.float64] = track.values[track.valid].mean(axis=0, dtype=np.float64)
@@ -50,10 +65,18 @@ def mean_row(track: Track) -> NDArray[np.float64] | None:
 
 
 def held_out(groups: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
-    """(clips,) True for whole groups, drawn by seed, that hold at least `share` of the clips
-    together; one group stays at least.
+    """Draws groups that are held out of the fit to judge it.
 
-    ValueError where all clips are of one group.
+    Args:
+        groups: Group of each clip.
+        share: Least share of the clips that is held out.
+        seed: Seed of the draw.
+
+    Returns:
+        (clips,) True for the clips of these groups; at least one group stays.
+
+    Raises:
+        ValueError: All clips are of one group.
     """
     sizes = Counter(groups)
     names = sorted(sizes)
@@ -68,10 +91,17 @@ def held_out(groups: Sequence[str], share: float, seed: int) -> NDArray[np.bool_
 
 
 def group_folds(groups: Sequence[str], folds: int) -> NDArray[np.int64]:
-    """(clips,) number of each clip's inner fold: groups from large to small, each into the smallest
-    fold so far.
+    """Assigns groups to inner folds: from large to small, each to the smallest fold so far.
 
-    There are at most as many folds as groups. ValueError where all clips are of one group.
+    Args:
+        groups: Group of each clip.
+        folds: Number of folds; there are at most as many as groups.
+
+    Returns:
+        (clips,) number of each clip's inner fold.
+
+    Raises:
+        ValueError: All clips are of one group.
     """
     sizes = Counter(groups)
     if len(sizes) < 2:
@@ -85,8 +115,19 @@ def group_folds(groups: Sequence[str], folds: int) -> NDArray[np.int64]:
 
 
 def random_folds(clips: int, folds: int, seed: int) -> NDArray[np.int64]:
-    """(clips,) number of each clip's inner fold, drawn by seed with no regard to groups. ValueError
-    for fewer than two clips."""
+    """Assigns clips to inner folds at random, with no regard to groups.
+
+    Args:
+        clips: Number of clips.
+        folds: Number of folds; there are at most as many as clips.
+        seed: Seed of the draw.
+
+    Returns:
+        (clips,) number of each clip's inner fold.
+
+    Raises:
+        ValueError: There are fewer than two clips.
+    """
     if clips < 2:
         raise ValueError(f"inner folds need at least two clips, got {clips}")
     numbers: NDArray[np.int64] = np.random.default_rng(seed).permutation(clips) % min(folds, clips)
@@ -94,8 +135,18 @@ def random_folds(clips: int, folds: int, seed: int) -> NDArray[np.int64]:
 
 
 def class_numbers(labels: Sequence[str], least: int = 2) -> NDArray[np.int64]:
-    """(clips,) place of each label among all labels, sorted. ValueError where there are fewer than
-    `least` different ones."""
+    """Numbers the labels.
+
+    Args:
+        labels: Label of each clip.
+        least: Least number of different labels.
+
+    Returns:
+        (clips,) place of each clip's label among all labels, sorted.
+
+    Raises:
+        ValueError: There are fewer different labels.
+    """
     names = sorted(set(labels))
     if len(names) < least:
         raise ValueError(

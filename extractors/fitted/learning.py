@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on one CPU thread and by deterministic algorithms alone, so that bits depend on no
-    number of cores; then as it was before."""
+    """Puts torch on one CPU thread and deterministic algorithms, and back afterwards.
+
+    So bits depend on no number of cores.
+    """
     import torch
 
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
@@ -28,11 +30,18 @@ def one_thread() -> Iterator[None]:
 def first_weights(
     shapes: Mapping[str, tuple[int, ...]], seed: int
 ) -> dict[str, NDArray[np.float32]]:
-    """Weights to begin with, by seed and without torch's random numbers: uniform within 1 /
-    sqrt(fan-in), and zeros for biases.
+    """Draws weights to begin with, by seed and without torch's random numbers.
 
-    That is the size which torch's own layers begin with. Wider ones, which He et al. (2015) derive
-    for rectifiers, took three times as many steps to the same error of the autoencoder.
+    They are uniform within 1 / sqrt(fan-in), and zeros for biases. That is the size which torch's
+    own layers begin with. Wider ones, which He et al. (2015) derive for rectifiers, took three
+    times as many steps to the same error of the autoencoder.
+
+    Args:
+        shapes: Name -> shape of each parameter.
+        seed: Seed of the draw.
+
+    Returns:
+        Name -> float32 array.
     """
     weights: dict[str, NDArray[np.float32]] = {}
     for index, (name, shape) in enumerate(shapes.items()):
@@ -45,8 +54,10 @@ def first_weights(
 
 @dataclass(frozen=True, eq=False)
 class Same:
-    """A key that equals only the very same object: what a cache keeps a network under, whose
-    weights no one wants to hash."""
+    """A key that equals only the very same object.
+
+    A cache keeps a network under it, whose weights no one wants to hash.
+    """
 
     value: Any
 

@@ -1,5 +1,7 @@
-"""Mean and spread of rows that come clip by clip: one pass, flat memory, and no loss where the mean
-is large against the spread."""
+"""Mean and spread of rows that come clip by clip.
+
+It takes one pass and flat memory, and loses nothing where the mean is large against the spread.
+"""
 
 from typing import Any
 
@@ -29,7 +31,11 @@ class Moments:
         return np.asarray((deviations**2).sum(axis=0))
 
     def add(self, rows: NDArray[Any]) -> None:
-        """(time, ...) rows of one clip; none are allowed."""
+        """Adds the rows of one clip.
+
+        Args:
+            rows: (time, ...), of which there may be none.
+        """
         if not len(rows):
             return
         values = rows.astype(np.float64)
@@ -43,7 +49,7 @@ class Moments:
 
 
 class CrossMoments(Moments):
-    """The same with the products of all pairs of columns: `squares` is (d, d)."""
+    """Moments with the products of all pairs of columns: `squares` is (d, d)."""
 
     def _no_squares(self) -> NDArray[np.float64]:
         return np.zeros((*self.mean.shape, *self.mean.shape))
@@ -53,7 +59,18 @@ class CrossMoments(Moments):
 
 
 def of_input(examples: Examples, kind: type[Moments] = Moments) -> Moments:
-    """Over the valid rows of all training clips. ValueError where there is none."""
+    """Measures the valid rows of all training clips.
+
+    Args:
+        examples: The clips; their input has the role `input`.
+        kind: `Moments`, or `CrossMoments` for products of columns.
+
+    Returns:
+        The moments of all these rows.
+
+    Raises:
+        ValueError: No row is valid.
+    """
     tracks = examples.tracks["input"]
     moments: Moments | None = None
     for number in range(len(examples)):

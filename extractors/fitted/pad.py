@@ -1,7 +1,7 @@
 """A length for all clips."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,18 +13,20 @@ from manifests.features import FeatureSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Pad(Statistic):
-    """Every clip cut or padded at its end to one number of rows: that of the longest training clip,
-    or a percentile of theirs.
+    """Every clip cut or padded at its end to one number of rows.
 
-    values: as the input's; (length, ...) for every clip. Rows that are added are zeros and not
-        valid; see `stores.transforms.pad`.
+    values: As the input's; (length, ...) for every clip. The length is that of the longest training
+        clip, or a percentile of theirs. Rows that are added are zeros and not valid; see
+        `stores.transforms.pad`.
     """
 
     name: ClassVar[str] = "pad"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     transform: ClassVar[str] = "pad"
 
     input: str
+    """Name of the feature that is padded."""
     percentile: float = 100.0
     """Share of the training clips, in percent, that are not cut: the length is the least that is
     enough for them."""
@@ -35,19 +37,22 @@ class Pad(Statistic):
                 f"percentile = {self.percentile}, but a number above 0 and up to 100 is needed"
             )
 
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
-
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
-        source = needs["input"]
-        return Layout(
-            source.dtype, source.dims, source.shape, source.units, source.hop_s, about=source.about
-        )
+        return replace(Layout.of(needs["input"]), codec="raw")
 
     def fit(self, examples: Examples) -> State:
-        """State: length () int64 in rows; hop_s () float64, the median step from row to row, 0
-        where no clip has two rows."""
+        """Measures the lengths of the clips.
+
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            length () int64 in rows; hop_s () float64, the median step from row to row, 0 where no
+            clip has two rows.
+
+        Raises:
+            ValueError: No clip has a row.
+        """
         lengths, steps = [], []
         for number in range(len(examples)):
             track = examples.tracks["input"][number]

@@ -18,23 +18,26 @@ _WIDEST = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class Pca(Statistic):
-    """Projections on the directions in which the valid rows of the training clips vary most
-    (Hotelling, 1933), greatest first.
+    """Projections on the directions in which the training clips vary most, greatest first.
 
-    values: (time, component) float32, in the input's unit. By the covariance of the rows, so that
-        memory does not grow with the clips.
-    Of the two signs of a direction the one is taken that makes its largest number positive.
+    values: (time, component) float32, in the input's unit.
+
+    Hotelling, 1933. The directions are those of the valid rows, by their covariance, so that memory
+    does not grow with the clips. Of the two signs of a direction the one is taken that makes its
+    largest number positive.
     """
 
     name: ClassVar[str] = "pca"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     transform: ClassVar[str] = "project"
 
     input: str
+    """Name of a feature whose rows are vectors."""
     n_components: int | None = None
     """Number of directions; None: as many as `variance` needs."""
     variance: float | None = None
-    """The least number of directions that hold this share of the variance, so that the width
+    """Take the least number of directions that hold this share of the variance, so that the width
     depends on the fold."""
 
     def __post_init__(self) -> None:
@@ -49,10 +52,6 @@ class Pca(Statistic):
             raise ValueError(
                 f"variance = {self.variance}, but a share above 0 and up to 1 is needed"
             )
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
@@ -77,10 +76,17 @@ class Pca(Statistic):
         )
 
     def fit(self, examples: Examples) -> State:
-        """State: mean (d,), basis (k, d) with rows of length 1, and variance (k,) along each of
-        them; float64.
+        """Finds the directions.
 
-        ValueError where the rows are no more than the directions, so that some would be made up.
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            mean (d,), basis (k, d) with rows of length 1, and variance (k,) along each of them;
+            float64.
+
+        Raises:
+            ValueError: The rows are no more than the directions, so that some would be made up.
         """
         moments = of_input(examples, CrossMoments)
         if self.n_components is not None and moments.count <= self.n_components:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from extractors.base import Layout
+from extractors.base import Layout, form_of
 from extractors.fitted.base import Examples, Model, State
 from extractors.fitted.inner import mean_row
 from manifests.features import FeatureSpec
@@ -15,14 +15,13 @@ from manifests.tracks import Track
 
 @dataclass(frozen=True)
 class Pooled(Model):
-    """The mean over time of each input, joined in the order of `inputs`: the joint feature vector
-    of Kirar et al., section 3.2.2.
+    """The mean over time of each input, joined in the order of `inputs`.
 
     values: (1, sum of the inputs' widths) float32. The row is at the middle of the span that the
-        inputs' valid rows cover, and is not
-    valid (NaN) where one of the inputs has no valid row.
+        inputs' valid rows cover, and is not valid (NaN) where one of the inputs has no valid row.
 
-    Learns nothing of the clips but each input's width; it is fitted because its inputs may be.
+    This is the joint feature vector of Kirar et al., section 3.2.2. It learns nothing of the clips
+    but each input's width; it is fitted because its inputs may be.
     """
 
     name: ClassVar[str] = "pooled"
@@ -47,10 +46,7 @@ class Pooled(Model):
         specs = [needs[role] for role in self.needs]
         for spec in specs:
             if len(spec.shape) != 1 or not spec.dtype.startswith("float"):
-                raise ValueError(
-                    f"{spec.name} holds rows of shape {spec.shape} {spec.dtype}, but a join takes "
-                    "vectors of float numbers"
-                )
+                raise ValueError(f"{form_of(spec)}, but a join takes vectors of float numbers")
         units = "means over time: " + ", then ".join(
             f"{spec.shape[0]} of {spec.name}" for spec in specs
         )
@@ -59,8 +55,18 @@ class Pooled(Model):
         )
 
     def fit(self, examples: Examples) -> State:
-        """`starts` (inputs + 1,) int64: the first column of each input, and the number of all
-        columns."""
+        """Reads the widths of the inputs.
+
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            `starts` (inputs + 1,) int64: the first column of each input, and the number of all
+            columns.
+
+        Raises:
+            ValueError: There is no clip that has every input.
+        """
         if not len(examples):
             raise ValueError(
                 "there is no training clip that has every input; look at the index for what "
@@ -70,7 +76,18 @@ class Pooled(Model):
         return {"starts": np.cumsum([0, *widths], dtype=np.int64)}
 
     def encode(self, state: State, tracks: Mapping[str, Track]) -> Track:
-        """ValueError where an input has another width than it had in the fit."""
+        """Joins the means of one clip.
+
+        Args:
+            state: What `fit` gave.
+            tracks: The clip's tracks by role.
+
+        Returns:
+            One row.
+
+        Raises:
+            ValueError: An input has another width than it had in the fit.
+        """
         parts = [tracks[role] for role in self.needs]
         starts = np.cumsum([0, *(part.values.shape[1] for part in parts)])
         if not np.array_equal(starts, state["starts"]):

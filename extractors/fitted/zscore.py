@@ -1,7 +1,7 @@
 """Per-band z-normalisation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,37 +17,40 @@ _CONSTANT = 1e-10
 
 @dataclass(frozen=True, kw_only=True)
 class ZScore(Statistic):
-    """(values - mean) / standard deviation, each over all valid rows of all training clips, for
-    every number of a row by itself.
+    """Rows in units of each number's standard deviation from its mean, over the training clips.
 
-    values: as the input's rows, float32, without a unit. The deviation divides by the number of
-        rows. A band that does not vary in
-    training is only centred.
+    values: (values - mean) / standard deviation, of the shape of the input's rows, float32, without
+        a unit.
+
+    Both are measured over all valid rows of all training clips, for every number of a row by
+    itself. The deviation divides by the number of rows. A band that does not vary in training is
+    only centred.
     """
 
     name: ClassVar[str] = "zscore"
     version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("input",)
     transform: ClassVar[str] = "scale"
 
     input: str
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"input": self.input}
+    """Name of the feature that is standardised."""
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
-        source = needs["input"]
-        return Layout(
-            "float32",
-            source.dims,
-            source.shape,
-            "standard deviations from the training mean",
-            source.hop_s,
-            about=source.about,
-        )
+        units = "standard deviations from the training mean"
+        return replace(Layout.of(needs["input"]), dtype="float32", units=units, codec="raw")
 
     def fit(self, examples: Examples) -> State:
-        """State: mean and scale, float64, of the shape of a row."""
+        """Measures mean and deviation.
+
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            mean and scale, float64, of the shape of a row.
+
+        Raises:
+            ValueError: No row is valid.
+        """
         moments = of_input(examples)
         deviation = np.sqrt(moments.squares / moments.count)
         constant = deviation <= _CONSTANT * np.abs(moments.mean)

@@ -1,12 +1,12 @@
 """What the features of a store tell of copies among its clips, in the form that an audit reads."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
 from manifests.audit import CopyEvidence
 from manifests.tracks import Track
+from stores.location import Location
 from stores.near_duplicates import Near, digests, near_faces, near_sounds
 from stores.reader import open_tracks
 from stores.records import StoredFeature
@@ -19,41 +19,38 @@ _FINGERPRINTS: dict[str, tuple[str, Callable[[Mapping[str, Track]], list[Near]]]
 }
 
 
-def measured(root: Path, features: Mapping[str, StoredFeature], index: pa.Table) -> CopyEvidence:
-    """Digests and near-duplicates of all clips, from the store's own features. `index`: their rows,
-    be they published or not."""
-    found = {
-        kind: _tracks(root, features, index, extractor) for kind, extractor in _DIGESTS.items()
-    }
-    prints = {
-        kind: _tracks(root, features, index, extractor)
-        for kind, (extractor, _) in _FINGERPRINTS.items()
-    }
+def measured(
+    location: Location, features: Mapping[str, StoredFeature], index: pa.Table
+) -> CopyEvidence:
+    """Finds copies among the clips of a store by its own features.
+
+    Args:
+        location: Where the store lies.
+        features: The features whose shards are there, by name.
+        index: INDEX, published or not.
+
+    Returns:
+        Digests and near-duplicates of all clips, and what the store does not measure.
+    """
+    finders = {kind: find for kind, (_, find) in _FINGERPRINTS.items()}
     extractors = _DIGESTS | {kind: extractor for kind, (extractor, _) in _FINGERPRINTS.items()}
+    found: dict[str, Mapping[str, Track]] = {}
+    for kind, extractor in extractors.items():
+        if feature := _feature_of(extractor, features):
+            found[kind] = open_tracks(location, feature, index)
     return CopyEvidence(
-        digests={kind: digests(tracks) for kind, tracks in found.items() if tracks is not None},
-        near={
-            kind: _pairs(_FINGERPRINTS[kind][1](tracks))
-            for kind, tracks in prints.items()
-            if tracks is not None
-        },
-        compared={kind: len(tracks) for kind, tracks in prints.items() if tracks is not None},
-        unmeasured={
-            kind: _advice(extractors[kind])
-            for kind, tracks in {**found, **prints}.items()
-            if tracks is None
-        },
+        digests={kind: digests(found[kind]) for kind in _DIGESTS if kind in found},
+        near={kind: _pairs(find(found[kind])) for kind, find in finders.items() if kind in found},
+        compared={kind: len(found[kind]) for kind in finders if kind in found},
+        unmeasured={kind: _advice(extractors[kind]) for kind in extractors if kind not in found},
     )
 
 
-def _tracks(
-    root: Path, features: Mapping[str, StoredFeature], index: pa.Table, extractor: str
-) -> Mapping[str, Track] | None:
-    """The tracks of the first feature, by name, that the extractor made of the clips as they
-    are."""
+def _feature_of(extractor: str, features: Mapping[str, StoredFeature]) -> StoredFeature | None:
+    """The first feature, by name, that the extractor made of the clips as they are."""
     for _, feature in sorted(features.items()):
         if feature.spec.extractor == extractor and not feature.spec.variant:
-            return open_tracks(root, feature, index)
+            return feature
     return None
 
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from flows.workers.progress import ProgressBar
 from manifests.corpora.published_files import (
     LONGEST_POINTER,
     Published,
     check_media,
     parse_pointer,
+    read_manifest,
 )
 
 
@@ -22,6 +24,8 @@ class NothingToCheck(ValueError):
 
 
 class Verdict(StrEnum):
+    """What a downloaded file is, against what was published."""
+
     SOUND = "sound"
     """As published."""
     STUB = "stub"
@@ -31,7 +35,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedFiles:
     """What was found in a folder."""
 
     sound: int
@@ -49,9 +53,39 @@ class Checked:
         return bool(self.stubs or self.wrong)
 
 
+def run_check(folder: Path, hashes: Path) -> CheckedFiles:
+    """Checks a folder against a manifest, and shows the progress.
+
+    Args:
+        folder: With the files as downloaded.
+        hashes: A CSV with path, sha256 and bytes; or a folder with git-lfs pointers.
+
+    Returns:
+        What was found.
+
+    Raises:
+        NothingToCheck: No file in the folder is named.
+        WrongPublishedTable: The manifest cannot be read.
+    """
+    manifest = read_manifest(hashes)
+    files, unlisted = list_files(folder, manifest)
+    with ProgressBar("checking files", len(files), "files") as progress:
+        return check_files(folder, files, unlisted, manifest, progress.advance)
+
+
 def list_files(folder: Path, manifest: Mapping[str, Published]) -> tuple[list[Path], int]:
-    """Files below `folder` whose names the manifest has, in order, and the number of all others.
-    NothingToCheck without any."""
+    """Lists the files of a folder that a manifest names.
+
+    Args:
+        folder: With the files as downloaded.
+        manifest: File name -> what was published.
+
+    Returns:
+        The files, sorted; and the number of all others.
+
+    Raises:
+        NothingToCheck: There is no folder, or no such file.
+    """
     if not folder.is_dir():
         raise NothingToCheck(
             f"{folder} is no folder; give the folder that the corpus was downloaded to"
@@ -77,9 +111,19 @@ def check_files(
     unlisted: int,
     manifest: Mapping[str, Published],
     on_file: Callable[[int], None] = lambda files: None,
-) -> Checked:
-    """Look at each file; its bytes are hashed only where their number is right. on_file: called
-    with 1 as each is done."""
+) -> CheckedFiles:
+    """Compares files with a manifest; one is hashed only where its size is right.
+
+    Args:
+        folder: That the files lie below.
+        files: The files that the manifest names.
+        unlisted: How many others there are.
+        manifest: File name -> what was published.
+        on_file: Called with 1 as each file is done.
+
+    Returns:
+        What was found.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing lets go of the interpreter
         looked = threads.map(
             lambda path: _look(path, path.relative_to(folder).as_posix(), manifest, on_file), files
@@ -87,7 +131,7 @@ def check_files(
         verdicts = list(looked)
     there = {path.name for path in files}
     kinds = {path.suffix.lower() for path in files}
-    return Checked(
+    return CheckedFiles(
         sound=sum(verdict == Verdict.SOUND for verdict, _ in verdicts),
         stubs=tuple(said for verdict, said in verdicts if verdict == Verdict.STUB),
         wrong=tuple(said for verdict, said in verdicts if verdict == Verdict.WRONG),

@@ -6,23 +6,15 @@ the clips of each class shuffled: as many folds, as many clips and as many of ea
 training and test: all that differs is who speaks where. Nothing is stored. Each clip is the mean
 and the standard deviation of its valid rows, standardised by the training clips of the fold, and
 goes into a logistic regression. Validation clips take no part, for nothing is chosen.
-
-Clips of one subject are alike, so the intervals count subjects (groups, where subjects share them)
-and not clips: an accuracy is a ratio of two totals over clusters, its variance the linearised one,
-its quantile Student's with one less degree of freedom than there are clusters (Cochran, Sampling
-Techniques, 1977; Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", Journal
-of Human Resources 50, 2015). For fewer than about twenty clusters these cover better than
-percentiles of a bootstrap over subjects. The inflation is a paired difference: the same clips,
-tested twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from flows.auditing.intervals import Comparison, Floats, Ints, compare_shares
+from flows.workers.progress import ProgressBar
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.catalog import CORPORA
 from manifests.features import FeatureSpec
@@ -32,18 +24,14 @@ from manifests.labels import LABELS
 from manifests.schemes.catalog import EVERYTHING, SCHEMES, SplitError, group_clips
 from manifests.tracks import Track
 from stores.dataset import FeatureDataset
+from stores.location import Place, locate
 from stores.reader import FeatureStore
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _PREFERRED = ("mfcc", "logmel", "resnet")
 """Extractors whose features a probe reads if none is named, the first that the store holds."""
 _WIDEST = 4096
 """Numbers a row; pictures have more, and means of pixels tell little."""
 _FOLDS = 5
-_CONFIDENCE = 0.95
 _TRAIN, _TEST = 1, 2
 
 
@@ -52,26 +40,7 @@ class NothingToProbe(ValueError):
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A share of the clips, or a difference of two, with its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One measure under both schemes."""
-
-    leaking: Measured
-    disjoint: Measured
-    inflation: Measured
-    """Leaking less disjoint: how much better the classifier looks than it is."""
-
-
-@dataclass(frozen=True)
-class Plan:
+class ProbePlan:
     """What is to be trained and tested."""
 
     features: tuple[str, ...]
@@ -102,33 +71,70 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Probe:
+class LeakProbe:
     """What came out."""
 
-    plan: Plan
-    accuracy: Compared
-    balanced_accuracy: Compared
+    plan: ProbePlan
+    accuracy: Comparison
+    balanced_accuracy: Comparison
     """Mean of the classes' recalls."""
 
 
+def run_leak_probe(
+    sources: Sequence[Place], scheme: str | None, labels: str | None, features: Sequence[str]
+) -> LeakProbe:
+    """Probes a store, and shows the progress.
+
+    Args:
+        sources: One store.
+        scheme: As for `plan_probe`, like the others.
+        labels: A label scheme or space.
+        features: Names of features.
+
+    Returns:
+        What came out.
+
+    Raises:
+        NothingToProbe: The source is not one store, or the store lacks what a probe needs.
+    """
+    location = locate(sources[0])
+    if len(sources) != 1 or (location.is_local and not location.folder.is_dir()):
+        raise NothingToProbe(
+            f"{location} is no store; a probe trains on cached features, so give the folder of "
+            "a store"
+        )
+    plan = plan_probe(location, scheme, labels, features)
+    with ProgressBar("testing the probe", 2 * plan.clips) as progress:
+        return run_probe(plan, progress.advance)
+
+
 def plan_probe(
-    root: Path,
+    place: Place,
     scheme: str | None = None,
     labels: str | None = None,
     features: Sequence[str] = (),
     seed: int = 0,
-) -> Plan:
-    """Choose folds, labels and features of a store, and read them.
+) -> ProbePlan:
+    """Chooses folds, labels and features of a store, and reads them.
 
-    scheme: disjoint folds of the store that test every clip once; if None, the fewest folds of that
-        kind that the store holds, else
-    `subject_kfold`. labels: a label scheme of the store or a label space; if None, the corpus's
-    main one. features: if none is named,
-    the first made by one of _PREFERRED. Clips that lack a feature or a label take no part.
+    Clips that lack a feature or a label take no part.
 
-    NothingToProbe where these do not go together, NotInStore for an unknown name.
+    Args:
+        place: Folder or URL of the store.
+        scheme: Disjoint folds of the store that test every clip once; if None, the fewest folds of
+            that kind that the store holds, else `subject_kfold`.
+        labels: A label scheme of the store or a label space; if None, the corpus's main one.
+        features: Names of features; if none, the first made by one of _PREFERRED.
+        seed: Of the shuffle, and of folds that are made.
+
+    Returns:
+        What is to be trained and tested.
+
+    Raises:
+        NothingToProbe: These do not go together.
+        NotInStore: A name is unknown.
     """
-    store = FeatureStore(root)
+    store = FeatureStore(place)
     names = tuple(features) or (_default_feature(store.features),)
     _refuse_unfit({name: store[name].spec for name in names})
     scale = labels or _default_labels(store)
@@ -142,7 +148,7 @@ def plan_probe(
     _refuse_few(chosen, sides, truth)
     values = np.stack([table[clip_id][0] for clip_id in ids])
     clusters = _clusters([clips[clip_id] for clip_id in ids])
-    return Plan(
+    return ProbePlan(
         names,
         scale,
         chosen,
@@ -156,19 +162,26 @@ def plan_probe(
     )
 
 
-def run_probe(plan: Plan, on_clips: Callable[[int], None] = lambda clips: None) -> Probe:
-    """Train and test under both schemes; the same plan gives the same numbers.
+def run_probe(plan: ProbePlan, on_clips: Callable[[int], None] = lambda clips: None) -> LeakProbe:
+    """Trains and tests under both schemes; the same plan gives the same numbers.
 
-    on_clips: called with each number of clips tested, 2 x plan.clips in all.
+    Args:
+        plan: What is to be trained and tested.
+        on_clips: Called with each number of clips tested, 2 x plan.clips in all.
+
+    Returns:
+        What came out.
     """
     shuffled = plan.sides[:, _shuffle_within(plan.truth, plan.seed)]
     right = [
         _test(plan.values, plan.truth, sides, on_clips) == plan.truth
         for sides in (shuffled, plan.sides)
     ]
-    whole = np.zeros_like(plan.truth)
-    return Probe(
-        plan, _compare(right, whole, plan.clusters), _compare(right, plan.truth, plan.clusters)
+    one_stratum = np.zeros_like(plan.truth)
+    return LeakProbe(
+        plan,
+        compare_shares(right, one_stratum, plan.clusters),
+        compare_shares(right, plan.truth, plan.clusters),
     )
 
 
@@ -222,7 +235,7 @@ def _default_labels(store: FeatureStore) -> str:
 def _dataset(store: FeatureStore, features: Sequence[str], labels: str) -> FeatureDataset:
     try:
         return FeatureDataset(
-            store.root,
+            store.location,
             features=features,
             labels=labels,
             missing="drop",
@@ -356,31 +369,3 @@ def _clusters(clips: Sequence[Clip]) -> Ints:
     members = group_clips(clips, EVERYTHING).values()
     number = {clip.clip_id: cluster for cluster, held in enumerate(members) for clip in held}
     return np.array([number[clip.clip_id] for clip in clips], np.int64)
-
-
-def _compare(right: Sequence[Bools], strata: Ints, clusters: Ints) -> Compared:
-    """Accuracy as the mean over `strata` of the share that is right: one stratum for all, or one
-    for each class."""
-    (leaking, a), (disjoint, b) = (_influence(each, strata, clusters) for each in right)
-    return Compared(
-        _interval(leaking, a), _interval(disjoint, b), _interval(leaking - disjoint, a - b)
-    )
-
-
-def _influence(right: Bools, strata: Ints, clusters: Ints) -> tuple[float, Floats]:
-    """The mean over strata of the share of clips that are right, and (cluster,) how far each
-    cluster moves it."""
-    sizes = np.bincount(strata)
-    shares = np.bincount(strata, weights=right) / sizes
-    moves = (right - shares[strata]) / (sizes[strata] * len(sizes))
-    return float(shares.mean()), np.bincount(clusters, weights=moves).astype(np.float64)
-
-
-def _interval(value: float, influence: Floats) -> Measured:
-    """95 % cluster-robust interval; see the head of this module."""
-    from scipy.stats import t
-
-    count = len(influence)
-    deviation = float(np.sqrt(count / (count - 1) * (influence**2).sum()))
-    reach = float(t.ppf((1 + _CONFIDENCE) / 2, count - 1)) * deviation
-    return Measured(value, value - reach, value + reach)

@@ -19,8 +19,17 @@ def shipped() -> dict[str, Path]:
 
 
 def load_paper(path: Path) -> Paper:
-    """A paper's numbers. WrongPaper for what is no TOML, an unknown key, or a value of the wrong
-    type."""
+    """Reads a paper's numbers.
+
+    Args:
+        path: A TOML file.
+
+    Returns:
+        The paper with its claims.
+
+    Raises:
+        WrongPaper: The file is no TOML, has an unknown key, or a value of the wrong type.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,38 +1,30 @@
-"""The step `audit`, as a plain function: a store, a table of anyone's, or a paper's printed numbers
--> findings."""
+"""An audit of a store, of a table that anyone made, or of a paper's printed numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from flows.auditing.copies import measured
-from flows.auditing.fitted_states import fits
+from flows.auditing.printed_counts import load_paper, shipped
+from flows.auditing.store import committed_listing
 from manifests.audit import (
     SUFFIXES,
-    Listing,
     NothingToAudit,
     audit,
     audit_paper,
     has_errors,
-    list_store,
     match_foreign,
     read_foreign,
 )
 from manifests.audits import AUDITS, Finding, Severity
-from manifests.clips import CLIPS
 from manifests.corpora.catalog import CORPORA
-from manifests.features import INDEX
-from manifests.folds import FOLDS
-from manifests.labels import LABELS
-from stores.mirror import shown
-from stores.records import StoredFeature, StoredFitted
+from stores.atomic import write_bytes
+from stores.location import Place, locate
+
+_ORDER = [severity.value for severity in Severity]
 
 
 @dataclass(frozen=True)
-class Report:
+class AuditReport:
     """What an audit found, and of what."""
 
     source: str
@@ -45,150 +37,77 @@ class Report:
 
     @property
     def failed(self) -> bool:
+        """Whether there is an error among the findings."""
         return has_errors(self.findings)
 
 
-_ORDER = [severity.value for severity in Severity]
-
-
 def run_audit(
-    sources: Sequence[Path], corpus: str | None = None, scheme: str | None = None
-) -> Report:
-    """Audit a store, a table or several tables of one split (one for each side), or a paper's
-    numbers (a file, or a shipped name).
+    sources: Sequence[Place], corpus: str | None = None, scheme: str | None = None
+) -> AuditReport:
+    """Audits; reads only. Whatever a user can cause is one sentence.
 
-    corpus: whose clips a table lists, where its ids do not tell; scheme: only this one. Reads only.
-        Whatever a user can cause is one
-    sentence: WrongForeignTable, WrongPaper, NothingToAudit, or the store's own errors.
+    Args:
+        sources: A store; a table, or the tables of one split's sides; or a paper's numbers, as a
+            TOML file or the name of a shipped one.
+        corpus: Whose clips a table lists, where its ids do not say; guessed if None.
+        scheme: The one split scheme to audit; None: all.
+
+    Returns:
+        The report.
+
+    Raises:
+        NothingToAudit: A source is none of these, or the options do not go with it.
+        WrongForeignTable: A table cannot be understood.
+        WrongPaper: A paper's numbers cannot be understood.
     """
-    first = sources[0]
-    if first.suffix == ".toml" or (not first.exists() and _is_shipped(first)):
+    first, papers = locate(sources[0]), shipped()
+    path = Path(first.name)
+    is_there = not first.is_local or first.folder.exists()
+    if path.suffix == ".toml" or (first.name in papers and not is_there):
         if len(sources) > 1 or corpus or scheme:
             raise NothingToAudit(
                 f"{first} is a paper's numbers; give it alone, without --corpus and --scheme"
             )
-        return _of_paper(first)
-    if first.is_dir():
+        return _audit_paper(papers.get(first.name, path))
+    if not first.is_local or first.folder.is_dir():
         if len(sources) > 1 or corpus:
             raise NothingToAudit(
                 f"{first} is a store, which knows its corpora; give it alone, without --corpus"
             )
-        return _of_listing(_of_store(first, scheme))
-    if not first.exists() and first.suffix.lower() not in SUFFIXES:
+        listing = committed_listing(first, scheme)
+    elif not is_there and path.suffix.lower() not in SUFFIXES:
         raise NothingToAudit(
-            f"{first} does not exist; expected the folder of a store, a table "
-            f"({', '.join(SUFFIXES)}) or a paper's TOML file"
+            f"{first} does not exist; expected the folder of a store, "
+            f"a table ({', '.join(SUFFIXES)}) or a paper's TOML file"
         )
-    return _of_listing(
-        match_foreign([read_foreign(path) for path in sources], CORPORA, corpus, scheme)
+    else:
+        tables = [read_foreign(Path(locate(source).name)) for source in sources]
+        listing = match_foreign(tables, CORPORA, corpus, scheme)
+    findings = _ordered(audit(listing))
+    return AuditReport(
+        listing.source, listing.corpora, len(listing.folds), listing.read_as, findings
     )
 
 
-def audit_tables(
-    root: Path,
-    tables: Mapping[str, pa.Table],
-    features: Mapping[str, StoredFeature],
-    fitted: Mapping[str, StoredFitted],
-    scheme: str | None = None,
-) -> list[Finding]:
-    """The findings on the tables of a store (clips, labels, folds, index) and its features; none
-    where there are no folds.
-
-    The tables may be published or not yet; the shards of the features and the fitted states are
-    there.
-    """
-    return (
-        audit(_listing_of(root, tables, features, fitted, scheme))
-        if tables["folds"].num_rows
-        else []
-    )
-
-
-def audit_again(
-    root: Path,
-    tables: Mapping[str, pa.Table],
-    features: Mapping[str, StoredFeature],
-    fitted: Mapping[str, StoredFitted],
-    scheme: str,
-) -> pa.Table:
-    """The table AUDITS of a store with what is found in one scheme found anew."""
-    folds = tables["folds"].filter(pc.equal(tables["folds"].column("scheme"), scheme))
-    found = audit_tables(root, {**tables, "folds": folds}, features, fitted, scheme)
-    known = [finding for finding in AUDITS.rows(tables["audits"]) if finding.scheme != scheme]
-    return AUDITS.build([*known, *found])
-
-
-def _is_shipped(path: Path) -> bool:
-    from flows.auditing.printed_counts import shipped
-
-    return str(path) in shipped()
-
-
-def _of_paper(path: Path) -> Report:
-    from flows.auditing.printed_counts import load_paper, shipped
-
-    paper = load_paper(shipped().get(str(path), path))
+def _audit_paper(path: Path) -> AuditReport:
+    paper = load_paper(path)
     corpora = tuple(sorted({claim.corpus for claim in paper.claims}))
-    return Report(paper.title or paper.name, corpora, 0, (), _ordered(audit_paper(paper)))
-
-
-def _of_store(root: Path, scheme: str | None) -> Listing:
-    from stores.snapshot import load_snapshot, read_table
-
-    snapshot = load_snapshot(root)
-    tables = {
-        table.name: read_table(root, snapshot, table) for table in (CLIPS, LABELS, FOLDS, INDEX)
-    }
-    return _listing_of(root, tables, snapshot.features, snapshot.fitted, scheme)
-
-
-def _listing_of(
-    root: Path,
-    tables: Mapping[str, pa.Table],
-    features: Mapping[str, StoredFeature],
-    fitted: Mapping[str, StoredFitted],
-    scheme: str | None,
-) -> Listing:
-    clips, labels, folds, index = (tables[table.name] for table in (CLIPS, LABELS, FOLDS, INDEX))
-    corpora = [
-        CORPORA[name] for name in clips.column("corpus").unique().to_pylist() if name in CORPORA
-    ]
-    return list_store(
-        shown(root),
-        clips,
-        labels,
-        folds,
-        index,
-        corpora,
-        scheme,
-        measured(root, features, index),
-        fits(root, tables, fitted),
-    )
-
-
-def _of_listing(whole: Listing) -> Report:
-    return Report(
-        whole.source, whole.corpora, len(whole.folds), whole.read_as, _ordered(audit(whole))
-    )
+    findings = _ordered(audit_paper(paper))
+    return AuditReport(paper.title or paper.name, corpora, 0, (), findings)
 
 
 def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    return tuple(
-        sorted(
-            findings,
-            key=lambda one: (
-                _ORDER.index(one.severity),
-                int(one.rule[1:]),
-                one.scheme,
-                one.fold,
-                one.what,
-            ),
-        )
-    )
+    def key(one: Finding) -> tuple[int, int, str, int, str]:
+        return _ORDER.index(one.severity), int(one.rule[1:]), one.scheme, one.fold, one.what
+
+    return tuple(sorted(findings, key=key))
 
 
-def write_findings(report: Report, path: Path) -> None:
-    """The findings as a Parquet table, rows as AUDITS has them."""
-    from stores.atomic import write_bytes
+def write_findings(report: AuditReport, path: Path) -> None:
+    """Writes the findings of an audit as a Parquet table.
 
+    Args:
+        report: The audit.
+        path: The file; its rows are those of AUDITS.
+    """
     write_bytes(path, AUDITS.to_bytes(AUDITS.build(report.findings)))

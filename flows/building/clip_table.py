@@ -1,22 +1,46 @@
-"""What the corpora hold now, as tables: a scan of millions of clips is never a list of as many
-objects."""
+"""What the corpora hold now, as tables: a scan of millions of clips is never a list of objects."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
+from flows.errors import BuildError
 from manifests.clips import CLIPS, Clip
-from manifests.corpora.base import Found
+from manifests.corpora.catalog import CORPORA, Found
+from manifests.corpora.known_issues import apply_known_issues
 from manifests.labels import LABELS
 from manifests.quarantine import BadClip
+from manifests.suggestions import did_you_mean
 
 _STEP = 1 << 14
 
 
+def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()) -> list[Found]:
+    """Lists every clip of every corpus by its file name alone.
+
+    Args:
+        corpora: Name of a corpus -> its folder.
+        ignored_issues: Corpora or clips whose files are taken though they are known to be bad.
+
+    Returns:
+        The clips in the order of ids; files that are known to be bad are refused.
+
+    Raises:
+        BuildError: There is no such corpus.
+    """
+    found: list[Found] = []
+    for name, root in sorted(corpora.items()):
+        if name not in CORPORA:
+            hint = did_you_mean(name, CORPORA)
+            raise BuildError(f"there is no corpus {name!r}; {hint}there are {', '.join(CORPORA)}")
+        found += CORPORA[name].scan(root)
+    return apply_known_issues(sorted(found, key=lambda one: one.clip.clip_id), ignored_issues)
+
+
 @dataclass(frozen=True)
-class Scan:
+class ClipTable:
     """Every clip of the corpora, hashed and probed, and its labels."""
 
     roots: Mapping[str, Path]
@@ -26,25 +50,33 @@ class Scan:
     labels: pa.Table
     """LABELS"""
     bad: Mapping[str, BadClip]
-    """Clips that are refused before any decoding."""
+    """Clips that are refused before any decoding, by id."""
 
-    @classmethod
-    def of(cls, roots: Mapping[str, Path], found: Iterable[Found]) -> "Scan":
-        gathering = Gathering()
-        gathering.add(found)
-        return gathering.end(roots)
+    def sharing(self, committed: pa.Table) -> "ClipTable":
+        """Avoids holding the same table of clips twice.
 
-    def sharing(self, held: pa.Table) -> "Scan":
-        """The same; where a table of clips holds the same ones, with that table, so that they are
-        there once."""
-        return replace(self, clips=held) if self.clips.equals(held) else self
+        Args:
+            committed: The clips of the newest snapshot.
+
+        Returns:
+            This table, with `committed` for its clips where they are the same.
+        """
+        return replace(self, clips=committed) if self.clips.equals(committed) else self
 
     def path(self, clip: Clip) -> Path:
+        """The file of a clip.
+
+        Args:
+            clip: One of the table.
+
+        Returns:
+            Its path below the folder of its corpus.
+        """
         return self.roots[clip.corpus] / clip.path
 
 
-class Gathering:
-    """Clips as they are found, in any order and number, on their way into a Scan."""
+class ClipTableBuilder:
+    """Takes clips in any order and number, and makes a ClipTable of them."""
 
     def __init__(self) -> None:
         self._waiting: list[Found] = []
@@ -53,23 +85,36 @@ class Gathering:
         self._bad: dict[str, BadClip] = {}
 
     def add(self, found: Iterable[Found]) -> None:
+        """Adds clips.
+
+        Args:
+            found: Clips with their labels.
+        """
         for one in found:
             self._waiting.append(one)
             if one.bad is not None:
                 self._bad[one.clip.clip_id] = one.bad
             if len(self._waiting) == _STEP:
-                self._put_away()
+                self._flush()
 
-    def end(self, roots: Mapping[str, Path]) -> Scan:
-        """WrongTable when two clips have one id."""
-        self._put_away()
-        clips, labels = (
-            CLIPS.arrange(pa.concat_tables(self._clips)),
-            LABELS.arrange(pa.concat_tables(self._labels)),
-        )
-        return Scan(dict(roots), clips, labels, self._bad)
+    def build(self, roots: Mapping[str, Path]) -> ClipTable:
+        """Makes the table of all clips that were added.
 
-    def _put_away(self) -> None:
+        Args:
+            roots: Corpus -> its folder.
+
+        Returns:
+            The table, in the order of ids.
+
+        Raises:
+            WrongTable: Two clips have one id.
+        """
+        self._flush()
+        clips = CLIPS.arrange(pa.concat_tables(self._clips))
+        labels = LABELS.arrange(pa.concat_tables(self._labels))
+        return ClipTable(dict(roots), clips, labels, self._bad)
+
+    def _flush(self) -> None:
         self._clips.append(CLIPS.unsorted(one.clip for one in self._waiting))
         self._labels.append(LABELS.unsorted(label for one in self._waiting for label in one.labels))
         self._waiting.clear()

@@ -1,34 +1,38 @@
 """The last step of a build: from finished shards to one published snapshot."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import pyarrow as pa
 
-from flows.auditing.run import audit_tables
-from flows.building.clip_table import Scan
-from flows.building.index_builder import Ledger, damaged, stored_features
-from flows.building.pending import Held
-from flows.building.plan import BuildError, Plan
+from flows.auditing.store import StoreContent, audit_store
+from flows.building.clip_table import ClipTable
+from flows.building.committed import Committed
+from flows.building.index_builder import IndexBuilder, damaged_clips, stored_features
+from flows.building.plan import BuildPlan
+from flows.building.shard_task import Records
+from flows.errors import BuildError
 from flows.fitting.plan import declared
 from flows.recipe import Recipe
 from manifests.audits import AUDITS
 from manifests.columns import positions
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
-from stores.records import ShardRecord, StoredFeature, StoredFitted
-from stores.snapshot import Snapshot, publish, read_compact, read_table
+from manifests.variant_names import plain_name
+from stores.location import Location
+from stores.publish import publish
+from stores.records import StoredFeature, StoredFitted
+from stores.snapshot import Snapshot, read_compact, read_table
 from stores.training_clips import carry
 
-Records = Sequence[Mapping[str, ShardRecord]]
-"""For each task: feature -> its new shard."""
+_ASSIGNED_BY = ["clip_id", "group_id"]
+"""Columns of the table of clips that folds depend on."""
 
 
 @dataclass(frozen=True)
-class Result:
+class BuildResult:
     """What a build left behind."""
 
     snapshot: Snapshot
@@ -36,144 +40,151 @@ class Result:
     shards_written: int
     folds_dropped: bool
     """The clips have changed, so the folds of the snapshot before no longer fit."""
+    clips_computed: int
+    seconds: float
 
 
-def commit(
-    root: Path, recipe: Recipe, scan: Scan, held: Held, plan: Plan, records: Records, engine: str
-) -> Result:
-    """Publish one snapshot from the rows that stay and the shards that are new; nothing when
-    nothing changed."""
-    specs, old = recipe.graph.specs, held.snapshot
-    ledger = Ledger(specs, held, plan, scan.clips.column("clip_id"))
-    ledger.refuse(scan.bad)
-    for record in records:
-        for name, shard in record.items():
-            ledger.read_back(root, name, shard)
-    lost = ledger.quarantine()
-    _check_budget(recipe, scan.clips.num_rows, lost)
-    folds, dropped = _carry_folds(root, held, scan)
-    tables = {"clips": scan.clips, "labels": scan.labels, "folds": folds, "quarantine": lost}
-    same = _unchanged(root, held, tables, ledger, dropped)
-    if old is not None and same == {*tables, "index"} and not recipe.fitted:
-        index, features = (
-            held.marks,
-            {name: StoredFeature(specs[name], old.features[name].shards) for name in recipe.stored},
+@dataclass(frozen=True)
+class Commit:
+    """Everything that a snapshot of a build is made of."""
+
+    location: Location
+    recipe: Recipe
+    table: ClipTable
+    committed: Committed
+    plan: BuildPlan
+    records: Sequence[Records]
+    """Of the new shards, for each task."""
+    engine: str
+    """What networks ran on."""
+
+    def publish(self) -> tuple[Snapshot, bool]:
+        """Publishes one snapshot from the rows that stay and the shards that are new.
+
+        Returns:
+            The snapshot, that of before where nothing changed; and whether folds were dropped.
+
+        Raises:
+            BuildError: More clips are damaged than the recipe allows.
+        """
+        recipe, before = self.recipe, self.committed.snapshot
+        builder = self._index_builder()
+        quarantine = builder.quarantine()
+        _check_budget(recipe, self.table.clips.num_rows, quarantine)
+        folds, dropped = self._folds()
+        tables = {
+            "clips": self.table.clips,
+            "labels": self.table.labels,
+            "folds": folds,
+            "quarantine": quarantine,
+        }
+        same = self._unchanged_tables(tables, builder, dropped)
+        if before and same == {*tables, "index"} and not recipe.fitted:
+            tables["index"] = self.committed.states
+            specs = recipe.graph.specs
+            features = {
+                name: StoredFeature(specs[name], before.features[name].shards)
+                for name in recipe.stored
+            }
+        else:
+            tables["index"] = builder.index()
+            features = self._features(tables["index"])
+        fitted = self._fitted(tables)
+        content = StoreContent(self.location, tables, features, fitted)
+        made_with = {"engine": self.engine, **versions()}
+        snapshot = publish(
+            self.location,
+            parent=before,
+            recipe=recipe.resolved(),
+            tables={**tables, "audits": self._audits(content, same)},
+            features=features,
+            fitted=fitted,
+            versions=made_with if self.records or before is None else before.versions,
+            schemes={} if dropped or before is None else before.schemes,
+            same=same,
         )
-    else:
-        new = {shard.file: shard for record in records for shard in record.values()}
-        index = ledger.index()
-        features = stored_features(specs, recipe.stored, index, {**new, **held.shards})
-    tables["index"] = index
-    fitted = _carry_fitted(recipe, old, tables)
-    audits = _carry_audits(root, old, tables, features, fitted, same)
-    snapshot = publish(
-        root,
-        parent=old,
-        recipe=recipe.resolved(),
-        tables={**tables, "audits": audits},
-        features=features,
-        fitted=fitted,
-        versions={"engine": engine, **versions()} if records or old is None else old.versions,
-        schemes={} if dropped or old is None else old.schemes,
-        same=same,
-    )
-    return Result(
-        snapshot, old is None or snapshot.number != old.number, sum(map(len, records)), dropped
-    )
+        return snapshot, dropped
+
+    def _index_builder(self) -> IndexBuilder:
+        clip_ids = self.table.clips.column("clip_id")
+        builder = IndexBuilder(self.recipe.graph.specs, self.committed, self.plan, clip_ids)
+        builder.refuse(self.table.bad)
+        for record in self.records:
+            for name, shard in record.items():
+                builder.add_shard(self.location, name, shard)
+        return builder
+
+    def _features(self, index: pa.Table) -> dict[str, StoredFeature]:
+        new = {shard.file: shard for record in self.records for shard in record.values()}
+        known = {**new, **self.committed.shards}
+        return stored_features(self.recipe.graph.specs, self.recipe.stored, index, known)
+
+    def _folds(self) -> tuple[pa.Table, bool]:
+        """The folds of the parent, if they are folds of the same clips and groups; else none."""
+        snapshot = self.committed.snapshot
+        if snapshot is None:
+            return FOLDS.build([]), False
+        folds = read_compact(self.location, snapshot, FOLDS)
+        before, now = (
+            table.select(_ASSIGNED_BY) for table in (self.committed.clip_table, self.table.clips)
+        )
+        if folds.num_rows == 0 or before.equals(now):
+            return folds, False
+        return FOLDS.build([]), True
+
+    def _unchanged_tables(
+        self, tables: Mapping[str, pa.Table], builder: IndexBuilder, folds_dropped: bool
+    ) -> set[str]:
+        """The tables that are those of the parent, the index among them."""
+        committed = self.committed
+        if committed.snapshot is None:
+            return set()
+        before = {
+            "clips": committed.clip_table,
+            "labels": read_table(self.location, committed.snapshot, LABELS),
+            "quarantine": committed.quarantine,
+        }
+        same = {name for name, table in before.items() if tables[name].equals(table)}
+        known = {"folds": not folds_dropped, "index": builder.is_unchanged}
+        return same | {name for name, is_same in known.items() if is_same}
+
+    def _audits(self, content: StoreContent, same: set[str]) -> pa.Table:
+        """The findings of the parent, if they are of the same content; else they are made anew."""
+        before = self.committed.snapshot
+        is_same = {"clips", "labels", "folds", "index"} <= same
+        if before and is_same and before.fitted == content.fitted:
+            return read_table(self.location, before, AUDITS)
+        return AUDITS.build(audit_store(content))
+
+    def _fitted(self, tables: Mapping[str, pa.Table]) -> dict[str, StoredFitted]:
+        """What the recipe fits, with the states of the parent that a fit would find again."""
+        recipe, before = self.recipe, self.committed.snapshot
+        specs = recipe.graph.specs
+        entries = declared(recipe.fitted, {name: specs[name] for name in recipe.stored})
+        if not entries:
+            return {}
+        needs = {need for entry in entries.values() for need in entry.inputs.values()}
+        inputs = [name for name in recipe.stored if needs & {name, plain_name(name)}]
+        index = tables["index"]
+        is_input = positions(index.column("feature"), pa.array(sorted(inputs), pa.string())) >= 0
+        read = {**tables, "index": index.filter(pa.array(is_input))}
+        states = before.fitted if before else {}
+        return carry(entries, states, lambda table: table.rows(read[table.name]))
 
 
-def _check_budget(recipe: Recipe, clips: int, lost: pa.Table) -> None:
-    bad = damaged(lost)
+def _check_budget(recipe: Recipe, clips: int, quarantine: pa.Table) -> None:
+    bad = damaged_clips(quarantine)
     allowed = recipe.max_bad_fraction * clips
     if len(bad) <= allowed:
         return
-    counts = ", ".join(
-        f"{count} {reason}"
-        for reason, count in Counter(row.reason for row in bad.values()).most_common(3)
-    )
+    reasons = Counter(row.reason for row in bad.values()).most_common(3)
+    counts = ", ".join(f"{count} {reason}" for reason, count in reasons)
     first = bad[min(bad)]
     raise BuildError(
         f"{len(bad)} of {clips} clips are damaged ({counts}), the recipe allows {allowed:.0f}; "
-        "nothing was published. "
-        f"First: {first.clip_id}: {first.detail}. Repair the files, or allow more with --set "
-        "max_bad_fraction=1.0"
+        f"nothing was published. First: {first.clip_id}: {first.detail}. "
+        "Repair the files, or allow more with --set max_bad_fraction=1.0"
     )
-
-
-def _carry_folds(root: Path, held: Held, scan: Scan) -> tuple[pa.Table, bool]:
-    """The folds of the parent, as long as they are folds of the same clips and groups; else none,
-    and True."""
-    if held.snapshot is None:
-        return FOLDS.build([]), False
-    folds = read_compact(root, held.snapshot, FOLDS)
-    if folds.num_rows == 0 or held.clip_table.select(_DEALT_BY).equals(
-        scan.clips.select(_DEALT_BY)
-    ):
-        return folds, False
-    return FOLDS.build([]), True
-
-
-_DEALT_BY = ["clip_id", "group_id"]
-
-
-def _unchanged(
-    root: Path, held: Held, tables: Mapping[str, pa.Table], ledger: Ledger, folds_dropped: bool
-) -> set[str]:
-    """The tables that are those of the parent, the index among them."""
-    if held.snapshot is None:
-        return set()
-    before = {
-        "clips": held.clip_table,
-        "labels": read_table(root, held.snapshot, LABELS),
-        "quarantine": held.quarantine,
-    }
-    told = {"folds": not folds_dropped, "index": ledger.is_as_held}
-    return {name for name, table in before.items() if tables[name].equals(table)} | {
-        name for name, is_same in told.items() if is_same
-    }
-
-
-def _carry_audits(
-    root: Path,
-    old: Snapshot | None,
-    tables: Mapping[str, pa.Table],
-    features: Mapping[str, StoredFeature],
-    fitted: Mapping[str, StoredFitted],
-    same: Collection[str],
-) -> pa.Table:
-    """The findings of the parent, as long as they are of the same tables and states; else the folds
-    that were carried are audited again."""
-    if (
-        old is not None
-        and old.fitted == fitted
-        and {"clips", "labels", "folds", "index"} <= set(same)
-    ):
-        return read_table(root, old, AUDITS)
-    return AUDITS.build(audit_tables(root, tables, features, fitted))
-
-
-def _carry_fitted(
-    recipe: Recipe, old: Snapshot | None, tables: Mapping[str, pa.Table]
-) -> dict[str, StoredFitted]:
-    """What the recipe fits, with those states of the parent that a fit on these tables would find
-    again."""
-    entries = declared(recipe.fitted, {name: recipe.graph.specs[name] for name in recipe.stored})
-    needs = {need for entry in entries.values() for need in entry.inputs.values()}
-    if not entries:
-        return {}
-    inputs = pa.array(
-        sorted(
-            name for name in recipe.stored if not needs.isdisjoint({name, name.partition("~")[0]})
-        ),
-        pa.string(),
-    )
-    seen = {
-        **tables,
-        "index": tables["index"].filter(
-            pa.array(positions(tables["index"].column("feature"), inputs) >= 0)
-        ),
-    }
-    return carry(entries, old.fitted if old else {}, lambda table: table.rows(seen[table.name]))
 
 
 _LIBRARIES = (
@@ -192,6 +203,9 @@ _LIBRARIES = (
 
 
 def versions() -> dict[str, str]:
-    """What numbers are made with: recorded, not keyed, and the same wherever a part of a build is
-    done."""
+    """The libraries that numbers are made with: recorded, not keyed, and the same on all workers.
+
+    Returns:
+        Library -> version.
+    """
     return {name: version(name) for name in _LIBRARIES}

@@ -1,17 +1,17 @@
-"""Which files need not be read again: those that look as they did when their bytes were last
-hashed.
+"""Which files need not be read again: those whose stats are those of when they were last hashed.
 
-    <store>/.seen.parquet      one row a file: size, times, inode and sha256; true of one machine, and so no part of a snapshot
+    <store>/.seen.parquet      one row a file: size, times, inode and sha256; true of one machine,
+                               and so no part of a snapshot
 
 A file that is written to, replaced or restored gets another time of change, which no program can
-set. What was changed within the last two seconds before it was looked at is not recorded, since a
-second change might leave the same time; nor is what the file system gives no such time for. A build
-with `rehash` reads every file.
+set. A file that was changed within the last two seconds before its stats were taken is not
+recorded, since a second change might leave the same time; nor is one whose file system gives no
+such time. A build with `rehash` reads every file.
 """
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,19 +20,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from flows.building.pending import Held
-from flows.building.probing import as_known
+from flows.building.committed import Committed
+from flows.building.probing import with_known_facts
 from manifests.columns import positions
 from manifests.corpora.base import Found
 from manifests.table import Table, WrongTable
 from stores.atomic import write_bytes
+from stores.location import Location
 
 _FILE = ".seen.parquet"
 _SETTLED_NS = 2_000_000_000
+_CLIPS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
-class SeenFile:
+class FileStat:
     """A file whose bytes were hashed."""
 
     file: str
@@ -45,88 +47,111 @@ class SeenFile:
     sha256: str
 
 
-SEEN = Table("seen", SeenFile, key=("file",))
-_LOOKS = ["bytes", "mtime_ns", "ctime_ns", "inode"]
+FILE_STATS = Table("seen", FileStat, key=("file",))
+_COLUMNS = ["bytes", "mtime_ns", "ctime_ns", "inode"]
 _ABSENT = (-1, -1, -1, -1)
 
 
-class Looks:
-    """How the files of a listing look now, and which of them look as they did."""
+class FileStats:
+    """The stats of the files of a listing, and which of them are as recorded."""
 
     def __init__(
-        self, store: Path, corpora: Mapping[str, Path], listed: Sequence[Found], rehash: bool
+        self,
+        location: Location,
+        corpora: Mapping[str, Path],
+        listed: Sequence[Found],
+        rehash: bool,
     ) -> None:
-        self._store, self._listed = store, listed
+        """Takes the stats of all files.
+
+        Args:
+            location: Where the store lies, with the record of the last build.
+            corpora: Corpus -> its folder.
+            listed: All clips.
+            rehash: Take every file for changed.
+        """
+        self._location, self._listed = location, listed
         self._now_ns = time.time_ns()
-        self._files = pa.chunked_array(
-            [[f"{f.clip.corpus}/{f.clip.path}" for f in listed]], pa.string()
-        )
-        looks = [
-            _ABSENT if f.bad else _look(f"{corpora[f.clip.corpus]}/{f.clip.path}") for f in listed
+        files = [f"{found.clip.corpus}/{found.clip.path}" for found in listed]
+        self._files = pa.chunked_array([files], pa.string())
+        stats = [
+            _ABSENT if found.bad else _stat(f"{corpora[found.clip.corpus]}/{found.clip.path}")
+            for found in listed
         ]
-        self._looks: NDArray[np.int64] = np.array(looks, np.int64).reshape(-1, len(_LOOKS))
-        self._seen = _read(store)
-        self._sha256 = pa.nulls(len(listed), pa.string()) if rehash else self._recall()
+        self._stats: NDArray[np.int64] = np.array(stats, np.int64).reshape(-1, len(_COLUMNS))
+        self._recorded = _read(location)
+        self._sha256 = pa.nulls(len(listed), pa.string()) if rehash else self._known_hashes()
 
-    def settle(self, held: Held, start: int, stop: int) -> tuple[list[Found], list[Found]]:
-        """The clips start:stop of the listing: those that are held and look as they did, with all
-        that is known; and the others."""
-        part, hashes = self._listed[start:stop], self._sha256[start:stop].to_pylist()
-        known = held.known(f.clip.clip_id for f, sha256 in zip(part, hashes, strict=True) if sha256)
-        settled: list[Found] = []
-        rest: list[Found] = []
-        for found, sha256 in zip(part, hashes, strict=True):
-            whole = (
-                as_known(found, known[found.clip.clip_id], sha256)
-                if found.clip.clip_id in known
-                else None
-            )
-            (rest if whole is None else settled).append(whole or found)
-        return settled, rest
+    def split(self, committed: Committed) -> Iterator[tuple[list[Found], list[Found]]]:
+        """Tells the clips that need not be read from the others.
 
-    def keep(self, clips: pa.Table) -> None:
-        """Record how the files looked whose hashes are in a table of clips. How they looked was
-        found out before they were read."""
+        Args:
+            committed: What the store holds.
+
+        Yields:
+            Of some clips at a time: those that are committed and whose file is unchanged, with all
+            that is known of them; and those whose file is to be read.
+        """
+        for start in range(0, len(self._listed), _CLIPS_AT_ONCE):
+            part = self._listed[start : start + _CLIPS_AT_ONCE]
+            hashes = self._sha256[start : start + _CLIPS_AT_ONCE].to_pylist()
+            pairs = list(zip(part, hashes, strict=True))
+            known = committed.clips(found.clip.clip_id for found, sha256 in pairs if sha256)
+            unchanged: list[Found] = []
+            changed: list[Found] = []
+            for found, sha256 in pairs:
+                clip = known.get(found.clip.clip_id)
+                complete = with_known_facts(found, clip, sha256) if clip else None
+                (changed if complete is None else unchanged).append(complete or found)
+            yield unchanged, changed
+
+    def record(self, clips: pa.Table) -> None:
+        """Records the stats of the files whose hashes are known now.
+
+        Args:
+            clips: The table of all clips. The stats were taken before the files were read.
+        """
         files = pc.binary_join_element_wise(clips.column("corpus"), clips.column("path"), "/")
-        sha256 = clips.column("sha256").take(
-            pa.array(np.maximum(row := positions(self._files, files), 0))
-        )
-        settled = (self._looks[:, 2] > 0) & (self._looks[:, 2] < self._now_ns - _SETTLED_NS)
+        row = positions(self._files, files)
+        sha256 = clips.column("sha256").take(pa.array(np.maximum(row, 0)))
+        changed_ns = self._stats[:, 2]
+        settled = (changed_ns > 0) & (changed_ns < self._now_ns - _SETTLED_NS)
         good = np.flatnonzero(settled & (row >= 0) & pc.not_equal(sha256, "").to_numpy())
-        _, once = np.unique(
-            positions(self._files.take(pa.array(good)), self._files), return_index=True
-        )  # clips may share a file
-        rows = good[once]
+        # Clips may share a file.
+        first = positions(self._files.take(pa.array(good)), self._files)
+        rows = good[np.unique(first, return_index=True)[1]]
         columns = [
             self._files.take(pa.array(rows)),
-            *(pa.array(column) for column in self._looks[rows].T),
+            *(pa.array(column) for column in self._stats[rows].T),
             sha256.take(pa.array(rows)),
         ]
-        table = SEEN.arrange(pa.table(columns, schema=SEEN.schema))
-        if not table.equals(self._seen):
-            write_bytes(self._store / _FILE, SEEN.to_bytes(table))
+        table = FILE_STATS.arrange(pa.table(columns, schema=FILE_STATS.schema))
+        if not table.equals(self._recorded):
+            write_bytes(self._location.path(_FILE), FILE_STATS.to_bytes(table))
 
-    def _recall(self) -> pa.Array:
-        """For each clip the sha256 of its file, or none where the file looks otherwise."""
-        row = positions(self._files, self._seen.column("file"))
-        if self._seen.num_rows == 0:
+    def _known_hashes(self) -> pa.Array:
+        """For each clip the sha256 of its file, or none where the file has other stats."""
+        row = positions(self._files, self._recorded.column("file"))
+        if self._recorded.num_rows == 0:
             return pa.nulls(len(row), pa.string())
-        then = np.stack([self._seen.column(name).to_numpy() for name in _LOOKS], axis=1)[row]
-        other = (row < 0) | (then != self._looks).any(axis=1)
-        return self._seen.column("sha256").take(pa.array(row, mask=other)).combine_chunks()
+        columns = [self._recorded.column(name).to_numpy() for name in _COLUMNS]
+        recorded = np.stack(columns, axis=1)[row]
+        differs = (row < 0) | (recorded != self._stats).any(axis=1)
+        hashes = self._recorded.column("sha256")
+        return hashes.take(pa.array(row, mask=differs)).combine_chunks()
 
 
-def _look(path: str) -> tuple[int, int, int, int]:
+def _stat(path: str) -> tuple[int, int, int, int]:
     try:
-        found = os.stat(path)  # noqa: PTH116  (a Path for each of a million files takes longer than looking at them)
+        found = os.stat(path)  # noqa: PTH116  (a Path for each of a million files takes longer)
     except OSError:
         return _ABSENT
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & (2**63 - 1)
 
 
-def _read(store: Path) -> pa.Table:
-    """Nothing where there is no record, or one that cannot be read: then every file is."""
+def _read(location: Location) -> pa.Table:
+    """The record; empty where there is none, or none that can be read: then every file is read."""
     try:
-        return SEEN.read(store / _FILE)
+        return FILE_STATS.read(location.path(_FILE))
     except (FileNotFoundError, WrongTable):
-        return SEEN.build([])
+        return FILE_STATS.build([])

@@ -1,4 +1,4 @@
-"""Work in worker processes that survives a clip which ends its process."""
+"""Isolation of clips that crash: work goes on when a clip ends the process that decodes it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,107 +9,131 @@ from typing import TypeVar
 from extractors.base import Runtime
 from extractors.media import Limits
 from flows.building.pieces import join_shards, pieces_of
-from flows.building.probing import inspect_clips
+from flows.building.probing import probe_clips
 from flows.building.shard_task import (
     CRASHED,
+    Records,
     ShardTask,
     build_shards,
     can_be_split,
-    decoding,
+    decoding_part,
     encode_shards,
     measure_alone,
 )
-from flows.workers.pool import AnyCrew, WorkerDied
+from flows.workers.executor import Pools, WorkerPool
+from flows.workers.pool import WorkerDied
 from manifests.clips import Clip
 from manifests.corpora.catalog import Found
 from manifests.quarantine import BadClip, Reason
-from stores.records import ShardRecord
 
 T = TypeVar("T")
 
 
-def inspect_guarded(
-    crew: AnyCrew,
+def probe_isolated(
+    pool: WorkerPool,
     found: Sequence[Found],
     paths: Sequence[Path],
     known: Mapping[str, Clip],
     limits: Limits,
 ) -> list[Found]:
-    """Hash and probe some clips; one that kills the worker is refused, the others are not."""
+    """Hashes and probes some clips; one that ends the worker is refused, the others are not.
+
+    Args:
+        pool: Whose workers do it.
+        found: The clips.
+        paths: Their files, one each.
+        known: Those of the clips that the store holds, by id.
+        limits: What is refused.
+
+    Returns:
+        The clips, in their order, with what was learnt of them.
+    """
     try:
-        return crew.call(inspect_clips, found, paths, known, limits)
+        return pool.call(probe_clips, found, paths, known, limits)
     except WorkerDied:
         if len(found) == 1:
-            return [replace(found[0], bad=BadClip(found[0].clip.clip_id, Reason.CRASHED, CRASHED))]
+            bad = BadClip(found[0].clip.clip_id, Reason.CRASHED, CRASHED)
+            return [replace(found[0], bad=bad)]
         return [
-            inspect_guarded(crew, [f], [path], known, limits)[0]
-            for f, path in zip(found, paths, strict=True)
+            probe_isolated(pool, [one], [path], known, limits)[0]
+            for one, path in zip(found, paths, strict=True)
         ]
 
 
-def build_guarded(
-    crew: AnyCrew, task: ShardTask, runtime: Runtime, gpu: AnyCrew | None = None, hands: int = 1
-) -> dict[str, ShardRecord]:
-    """Build the shards of a task; when its worker dies, find the clips that end it and build
-    without them.
+def build_isolated(pools: Pools, task: ShardTask, runtime: Runtime, workers: int = 1) -> Records:
+    """Builds the shards of a task; where its worker dies, without the clips that end it.
 
-    With `gpu`, networks run there: it encodes a task while `crew` decodes the next ones. A task
-    that cannot be split is all done there. `hands`: how many workers of `crew` the task may occupy
-    at once.
+    With a pool for the GPU, networks run there: it encodes a task while the main pool decodes the
+    next ones. A task that cannot be split is done there as one.
+
+    Args:
+        pools: Whose workers do it.
+        task: The task.
+        runtime: How networks run.
+        workers: How many workers of the main pool the task may occupy at once.
+
+    Returns:
+        The records of all its shards.
+
+    Raises:
+        WorkerDied: Workers are ended from outside, most often because memory ran out.
     """
+    gpu = pools.gpu
     if gpu is None or not task.graph.encoders(task.features):
-        return _build(crew, task, runtime, hands)
+        return _build(pools.main, task, runtime, workers)
     if not can_be_split(task):
-        return _guarded(
-            task, lambda safe: gpu.call(build_shards, safe, runtime), lambda: _fatal(crew, task)
+        return _without_crashing(
+            task,
+            lambda safe: gpu.call(build_shards, safe, runtime),
+            lambda: _crashing(pools.main, task),
         )
-    _build(crew, decoding(task), runtime, hands)
-    return _guarded(task, lambda safe: gpu.call(encode_shards, safe, runtime), frozenset)
+    _build(pools.main, decoding_part(task), runtime, workers)
+    return _without_crashing(task, lambda safe: gpu.call(encode_shards, safe, runtime), frozenset)
 
 
-def _build(crew: AnyCrew, task: ShardTask, runtime: Runtime, hands: int) -> dict[str, ShardRecord]:
-    def build(part: ShardTask) -> dict[str, ShardRecord]:
-        return _guarded(
-            part, lambda safe: crew.call(build_shards, safe, runtime), lambda: _fatal(crew, part)
+def _build(pool: WorkerPool, task: ShardTask, runtime: Runtime, workers: int) -> Records:
+    def build(part: ShardTask) -> Records:
+        return _without_crashing(
+            part,
+            lambda safe: pool.call(build_shards, safe, runtime),
+            lambda: _crashing(pool, part),
         )
 
-    pieces = pieces_of(task) if hands > 1 else []
+    pieces = pieces_of(task) if workers > 1 else []
     if not pieces:
         return build(task)
-    with ThreadPoolExecutor(min(hands, len(pieces)), thread_name_prefix="pieces") as threads:
+    with ThreadPoolExecutor(min(workers, len(pieces)), thread_name_prefix="pieces") as threads:
         list(threads.map(build, pieces))  # where one fails, no other is begun
-    return crew.call(join_shards, task, pieces)
+    return pool.call(join_shards, task, pieces)
 
 
-def _guarded(
-    task: ShardTask, work: Callable[[ShardTask], T], fatal: Callable[[], frozenset[str]]
+def _without_crashing(
+    task: ShardTask, work: Callable[[ShardTask], T], crashing: Callable[[], frozenset[str]]
 ) -> T:
-    """work(task), and once more where a worker died: without the clips that end it, if there are
-    such."""
+    """work(task), and once more where a worker died: without the clips that end it, if any do."""
     try:
         return work(task)
     except WorkerDied:
-        safe = replace(task, crashed=fatal())
+        safe = replace(task, crashed=crashing())
     try:
         return work(safe)
     except WorkerDied as died:
         raise WorkerDied(
             f"a worker process was ended from outside, twice, while it built {task.title}, most "
-            "often because memory ran out; "
-            f"run the same command again with fewer workers, finished shards are kept ({died})"
+            "often because memory ran out; run the same command again with fewer workers, "
+            f"finished shards are kept ({died})"
         ) from died
 
 
-def _fatal(crew: AnyCrew, task: ShardTask) -> frozenset[str]:
+def _crashing(pool: WorkerPool, task: ShardTask) -> frozenset[str]:
     """Those clips of a task that end the process which measures them."""
-    return frozenset(
-        clip.clip_id for number, clip in enumerate(task.clips) if _dies(crew, task, number)
-    )
+    ids = (clip.clip_id for clip in task.clips)
+    return frozenset(id_ for number, id_ in enumerate(ids) if _crashes(pool, task, number))
 
 
-def _dies(crew: AnyCrew, task: ShardTask, number: int) -> bool:
+def _crashes(pool: WorkerPool, task: ShardTask, number: int) -> bool:
     try:
-        crew.call(measure_alone, task, number)
+        pool.call(measure_alone, task, number)
     except WorkerDied:
         return True
     return False

@@ -5,136 +5,101 @@ Clips and features are rows and columns of arrays here, since a store of a milli
 million rows in its index.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from manifests.clips import CLIPS, Clip
-from manifests.columns import Lookup, Positions, agree, codes, flags, pick, positions, texts
-from manifests.features import INDEX, FeatureSpec, State
-from manifests.quarantine import QUARANTINE, BadClip, Quarantined
-from stores.records import ShardRecord
-from stores.snapshot import Snapshot
+from flows.building.committed import Committed
+from manifests.columns import Lookup, Positions, agree, codes, flags, positions, texts
+from manifests.features import FeatureSpec, State
+from manifests.quarantine import BadClip
 
 
-@dataclass(frozen=True)
-class Held:
-    """What a committed snapshot holds."""
-
-    snapshot: Snapshot | None
-    clip_table: pa.Table
-    marks: pa.Table
-    """The columns MARKS of the index, compact."""
-    quarantine: pa.Table
-    """Compact."""
-    read_index: Callable[[], pa.Table]
-    """All columns of the index, compact: three times the size of `marks`, and seldom needed."""
-
-    @cached_property
-    def index(self) -> pa.Table:
-        return self.read_index()
-
-    def known(self, clip_ids: Iterable[str]) -> dict[str, Clip]:
-        """Those of the clips that are held, by id."""
-        ids = self.clip_table.column("clip_id")
-        rows = [
-            row
-            for clip_id in clip_ids
-            if (row := _first(ids, clip_id)) < len(ids) and ids[row].as_py() == clip_id
-        ]
-        return {
-            clip.clip_id: clip
-            for clip in CLIPS.rows(pick(self.clip_table, np.array(rows, np.int64)))
-        }
-
-    @cached_property
-    def shards(self) -> Mapping[str, ShardRecord]:
-        """By file."""
-        features = self.snapshot.features.values() if self.snapshot else ()
-        return {shard.file: shard for feature in features for shard in feature.shards}
-
-    def lost(self, clip_id: str, feature: str) -> Quarantined:
-        """Why a clip has no value for a feature. KeyError where quarantine does not say."""
-        ids = self.quarantine.column("clip_id")
-        first = _first(ids, clip_id)
-        for row in QUARANTINE.rows(
-            self.quarantine.slice(first, _first(ids, clip_id, after=True) - first)
-        ):
-            if row.feature == feature:
-                return row
-        raise KeyError((clip_id, feature))
-
-
-MARKS = ["clip_id", "feature", "fingerprint", "state"]
-_NO_INDEX, _NO_REASONS = INDEX.compact(INDEX.build([])), QUARANTINE.compact(QUARANTINE.build([]))
-NOTHING_HELD = Held(None, CLIPS.build([]), _NO_INDEX.select(MARKS), _NO_REASONS, lambda: _NO_INDEX)
-
-
-def _first(ids: pa.ChunkedArray, clip_id: str, after: bool = False) -> int:
-    """The first row of sorted ids that is not less; or, with `after`, that is greater."""
-    if after:
-        return bisect_left(range(len(ids)), True, key=lambda at: ids[at].as_py() > clip_id)
-    return bisect_left(range(len(ids)), clip_id, key=lambda at: ids[at].as_py())
-
-
-def still_good(
-    held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec], same_media: bool
+def unchanged_rows(
+    committed: Committed, clips: pa.Table, specs: Mapping[str, FeatureSpec], same_media: bool
 ) -> Positions:
-    """(clip, feature) -> the row of the held index that stays, or -1: same bytes of the clip, same
-    span, same fingerprint of the feature.
+    """Finds what stays as it is: same bytes of the clip, same span, same fingerprint.
 
-    Clips in the order of their table, features in that of their names. A quarantined row stays only
-    while `same_media`: another decoder or other limits may save the clip.
+    Args:
+        committed: What the store holds.
+        clips: The table of all clips, in the order of ids.
+        specs: Features to be stored, by name.
+        same_media: Clips are decoded as before. Where another decoder or other limits may save a
+            clip, a quarantined row does not stay.
+
+    Returns:
+        (clip, feature) the row of the committed index that stays, or -1; features in the order of
+        their names.
     """
-    return _held_rows(held, specs, same_media)[_same_clips(held.clip_table, clips)]
+    same = _same_clips(committed.clip_table, clips)
+    return _wanted_rows(committed, specs, same_media)[same]
 
 
-def still_refused(
-    held: Held, clips: pa.Table, specs: Mapping[str, FeatureSpec], bad: Mapping[str, BadClip]
+def unchanged_refusals(
+    committed: Committed,
+    clips: pa.Table,
+    specs: Mapping[str, FeatureSpec],
+    bad: Mapping[str, BadClip],
 ) -> Positions:
-    """The same for clips that are refused before any decoding: the rows that say so, if quarantine
-    has the very same reason."""
+    """Finds which clips, refused before any decoding, are in quarantine for the very same reason.
+
+    Args:
+        committed: What the store holds.
+        clips: The table of all clips, in the order of ids.
+        specs: Features to be stored, by name.
+        bad: Clips that are refused, by id.
+
+    Returns:
+        (clip, feature) the row of the committed index that stays, or -1, as `unchanged_rows`.
+    """
     rows = np.full((clips.num_rows, len(specs)), -1, np.int32)
-    lost = held.quarantine
-    number = positions(lost.column("clip_id"), pa.array(bad, pa.string()))
-    known = np.flatnonzero(number >= 0)
+    quarantine = committed.quarantine
+    which_bad = positions(quarantine.column("clip_id"), pa.array(bad, pa.string()))
+    known = np.flatnonzero(which_bad >= 0)
     if len(known) == 0:
         return rows
-    lost, now = lost.take(pa.array(known)), [list(bad.values())[which] for which in number[known]]
-    same = agree(lost.column("reason"), pa.chunked_array([[str(one.reason) for one in now]]))
-    same &= agree(lost.column("detail"), pa.chunked_array([[one.detail for one in now]]))
-    places = [(clips, "clip_id"), (held.clip_table, "clip_id")]
-    mine, whose = (positions(lost.column(name), table.column(name)) for table, name in places)
-    which = positions(lost.column("feature"), pa.array(sorted(specs)))
-    good = same & (mine >= 0) & (whose >= 0) & (which >= 0)
-    rows[mine[good], which[good]] = _held_rows(held, specs, same_media=True)[
-        whose[good], which[good]
-    ]
+    quarantine = quarantine.take(pa.array(known))
+    refusals = list(bad.values())
+    now = [refusals[which] for which in which_bad[known]]
+    reasons = pa.chunked_array([[str(one.reason) for one in now]])
+    details = pa.chunked_array([[one.detail for one in now]])
+    same = agree(quarantine.column("reason"), reasons) & agree(quarantine.column("detail"), details)
+    ids = quarantine.column("clip_id")
+    row_now = positions(ids, clips.column("clip_id"))
+    row_before = positions(ids, committed.clip_table.column("clip_id"))
+    feature = positions(quarantine.column("feature"), pa.array(sorted(specs)))
+    good = same & (row_now >= 0) & (row_before >= 0) & (feature >= 0)
+    wanted = _wanted_rows(committed, specs, same_media=True)
+    rows[row_now[good], feature[good]] = wanted[row_before[good], feature[good]]
     return rows
 
 
-def _held_rows(held: Held, specs: Mapping[str, FeatureSpec], same_media: bool) -> Positions:
-    """(held clip, feature) -> the row of the held index that is still wanted, or -1; and such a row
-    of -1 at the end."""
-    rows = np.full((held.clip_table.num_rows + 1, len(specs)), -1, np.int32)
-    clips = Lookup(held.marks.column("clip_id"), held.clip_table.column("clip_id"))
-    features = Lookup(held.marks.column("feature"), pa.array(sorted(specs)))
-    for at in range(0, held.marks.num_rows, _STEP):
-        part = held.marks.slice(at, _STEP)
-        whose, which = clips.of(part.column("clip_id")), features.of(part.column("feature"))
-        stays = np.flatnonzero(_is_wanted(part, which, specs, same_media) & (whose >= 0))
-        rows[whose[stays], which[stays]] = at + stays
+def _wanted_rows(
+    committed: Committed, specs: Mapping[str, FeatureSpec], same_media: bool
+) -> Positions:
+    """(committed clip, feature) the row of the index that is still wanted, or -1.
+
+    A row of -1 follows at the end, for clips that were not there.
+    """
+    rows = np.full((committed.clip_table.num_rows + 1, len(specs)), -1, np.int32)
+    states = committed.states
+    clips = Lookup(states.column("clip_id"), committed.clip_table.column("clip_id"))
+    features = Lookup(states.column("feature"), pa.array(sorted(specs)))
+    for at in range(0, states.num_rows, _STEP):
+        part = states.slice(at, _STEP)
+        clip, feature = clips.of(part.column("clip_id")), features.of(part.column("feature"))
+        is_wanted = _is_wanted(part, feature, specs, same_media) & (clip >= 0)
+        stays = np.flatnonzero(is_wanted)
+        rows[clip[stays], feature[stays]] = at + stays
     return rows
 
 
 _STEP = 1 << 20
-"""Rows of the index at a time, so that what is found out of each is never there for all."""
+"""Rows of the index at a time, so that memory stays flat."""
 
 
 def _same_clips(held: pa.Table, clips: pa.Table) -> Positions:
@@ -151,30 +116,28 @@ _SAME = ["sha256", "start_s", "end_s", "region"]
 
 
 def _is_wanted(
-    index: pa.Table, which: Positions, specs: Mapping[str, FeatureSpec], same_media: bool
+    states: pa.Table, feature: Positions, specs: Mapping[str, FeatureSpec], same_media: bool
 ) -> NDArray[np.bool_]:
-    """Whether a row is of a wanted feature (`which`, by number), its fingerprint still that of the
-    feature, and its state to be kept."""
-    known = texts(index.column("fingerprint")).to_pylist()
-    place = {fingerprint: code for code, fingerprint in enumerate(known)}
-    expected = np.array(
-        [*(place.get(specs[name].fingerprint, -2) for name in sorted(specs)), -2], np.int32
-    )
-    wanted: NDArray[np.bool_] = codes(index.column("fingerprint")) == expected[which]
-    return (
-        wanted
-        if same_media
-        else wanted & flags(pc.equal(index.column("state"), State.STORED.value))
-    )
+    """Whether a row is of a wanted feature, with its present fingerprint, and in a state to keep.
+
+    `feature` is the number of each row's feature, -1 for one that is not wanted.
+    """
+    known = texts(states.column("fingerprint")).to_pylist()
+    code_of = {fingerprint: code for code, fingerprint in enumerate(known)}
+    codes_wanted = [code_of.get(specs[name].fingerprint, -2) for name in sorted(specs)]
+    expected = np.array([*codes_wanted, -2], np.int32)  # the last one is for a feature of -1
+    wanted: NDArray[np.bool_] = codes(states.column("fingerprint")) == expected[feature]
+    if same_media:
+        return wanted
+    return wanted & flags(pc.equal(states.column("state"), State.STORED.value))
 
 
 @dataclass(frozen=True)
 class Chunks:
-    """Which clips share a shard, and what features they lack: the same whatever order the clips
-    come in, and cut when asked for.
+    """Which clips share a shard and what features they lack, cut one by one when asked for.
 
-    Clips that lack the same features share shards, in the order of ids; so a killed build cuts the
-    same chunks again.
+    Clips that lack the same features share shards, in the order of ids, whatever order the clips
+    come in; so a killed build cuts the same chunks again.
     """
 
     groups: Sequence[tuple[frozenset[str], Positions]]
@@ -185,21 +148,40 @@ class Chunks:
         return sum(-(-len(rows) // self.clips_per_shard) for _, rows in self.groups)
 
     def __iter__(self) -> Iterator[tuple[Positions, frozenset[str]]]:
-        """Rows of clips, features."""
+        """Gives the rows of some clips, and the features that they lack."""
         for features, rows in self.groups:
             for at in range(0, len(rows), self.clips_per_shard):
                 yield rows[at : at + self.clips_per_shard], features
 
+    @property
+    def features(self) -> frozenset[str]:
+        """All features that some clip lacks."""
+        return frozenset(name for features, _ in self.groups for name in features)
+
+    @property
+    def clips(self) -> int:
+        """How many clips lack something."""
+        return sum(len(rows) for _, rows in self.groups)
+
 
 def chunks(missing: NDArray[np.bool_], features: Sequence[str], clips_per_shard: int) -> Chunks:
-    """(clip, feature) -> what is missing, clips in the order of ids and `features` of names."""
+    """Groups clips that lack the same features.
+
+    Args:
+        missing: (clip, feature) what is to be made; clips in the order of ids.
+        features: Names of the features, in their order.
+        clips_per_shard: How many clips share a shard at most.
+
+    Returns:
+        The groups, in the order of their features.
+    """
     groups = []
-    kinds, of_clip = _kinds(missing)
-    for kind, row in enumerate(kinds):
-        if lacking := frozenset(
-            features[column] for column in np.flatnonzero(missing[row]).tolist()
-        ):
-            groups.append((lacking, np.flatnonzero(of_clip == kind).astype(np.int32)))
+    examples, kind_of = _kinds(missing)
+    for kind, example in enumerate(examples):
+        columns = np.flatnonzero(missing[example]).tolist()
+        if columns:
+            rows = np.flatnonzero(kind_of == kind).astype(np.int32)
+            groups.append((frozenset(features[column] for column in columns), rows))
     return Chunks(sorted(groups, key=lambda group: sorted(group[0])), clips_per_shard)
 
 
@@ -207,11 +189,10 @@ _BITS = 32
 
 
 def _kinds(missing: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows that differ, each by the first that is like it; and for each row, which of them it is
-    like."""
-    of_clip = np.zeros(len(missing), np.int64)
+    """The first of each kind of equal rows; and the kind of each row."""
+    kind_of = np.zeros(len(missing), np.int64)
     for at in range(0, missing.shape[1], _BITS):
         part = missing[:, at : at + _BITS]
         bits = part @ (np.int64(1) << np.arange(part.shape[1]))
-        of_clip = np.unique(of_clip << _BITS | bits, return_inverse=True)[1]
-    return np.unique(of_clip, return_index=True)[1], of_clip
+        kind_of = np.unique(kind_of << _BITS | bits, return_inverse=True)[1]
+    return np.unique(kind_of, return_index=True)[1], kind_of

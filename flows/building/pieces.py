@@ -1,24 +1,21 @@
-"""A build task in pieces, for the end of a build, when fewer tasks are left than there are workers.
+"""A build task in pieces, for the end of a build, when fewer tasks are left than workers.
 
-    <store>/.pieces/shards/<feature>/<fingerprint>/<key>.h5      some clips of a task, until its pieces are joined
+    <store>/.pieces/shards/<feature>/<fingerprint>/<key>.h5      some clips of a task
 
 Any worker makes a piece, as it would make a task of so few clips, and one of them joins the pieces.
-A shard holds its clips in the order of their ids, and no row depends on the clips beside it: so
-what is joined has the bytes of a shard that was made in one go. What a killed build leaves is found
-by the next one, whose end removes the folder.
+A shard holds its clips in the order of their ids, and no row depends on the clips beside it: so a
+shard that was joined has the bytes of one that was made at once. The pieces of a killed build are
+found by the next one, whose end removes the folder.
 """
 
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from flows.building.shard_task import PIECES, ShardTask, records, unfinished
-from manifests.quarantine import BadClip, Reason
-from stores.mirror import mirror_of
-from stores.records import ShardRecord
-from stores.shard import open_shard
-from stores.shard_writer import ShardWriter
+from flows.building.shard_task import PIECES, Records, ShardTask, records, unfinished
+from manifests.quarantine import BadClip
+from stores.location import Location
+from stores.shard import Shard
 
 _CLIPS = 2
 """Of a piece: few, so that the last ones end at about the same time; more than one, since each
@@ -26,39 +23,52 @@ piece is a file for each feature."""
 
 
 def pieces_of(task: ShardTask) -> list[ShardTask]:
-    """What is left of a task, as tasks of a few clips; none where it cannot be cut: in a store
-    behind a URL workers may share no folder."""
-    if len(task.clips) <= _CLIPS or mirror_of(task.root):
+    """Cuts what is left of a task.
+
+    Args:
+        task: The task.
+
+    Returns:
+        Tasks of a few clips; none where it cannot be cut: in a store behind a URL workers may share
+        no folder.
+    """
+    if len(task.clips) <= _CLIPS or not task.location.is_local:
         return []
     features = unfinished(task)
-    held = {
-        name: {clip.clip_id: task.file(name) for clip in task.clips}
-        for name in task.features
-        if name not in features
-    }
-    whole = replace(task, features=tuple(features), held={**task.held, **held}, aside=True)
+    done = [name for name in task.features if name not in features]
+    stored = {name: {clip.clip_id: task.file(name) for clip in task.clips} for name in done}
+    left = replace(task, features=tuple(features), stored={**task.stored, **stored}, is_piece=True)
     cuts = [slice(at, at + _CLIPS) for at in range(0, len(task.clips), _CLIPS)] if features else []
-    return [replace(whole, clips=task.clips[cut], paths=task.paths[cut]) for cut in cuts]
+    return [replace(left, clips=task.clips[cut], paths=task.paths[cut]) for cut in cuts]
 
 
-def join_shards(task: ShardTask, pieces: Sequence[ShardTask]) -> dict[str, ShardRecord]:
-    """What is left of a task from its pieces, once all of them are made; feature -> record of its
-    shard, as `build_shards`."""
+def join_shards(task: ShardTask, pieces: Sequence[ShardTask]) -> Records:
+    """Makes what is left of a task from its pieces, all of which are made.
+
+    Args:
+        task: The task.
+        pieces: As `pieces_of` cut them.
+
+    Returns:
+        The records of all shards of the task.
+    """
     for name in unfinished(task):
-        with ShardWriter(task.root, task.file(name), task.graph.specs[name]) as shard:
+        with task.writer(name) as shard:
             for piece in pieces:
-                _copy(piece, name, shard)
+                part = Shard(piece.location, piece.file(name))
+                for clip in piece.clips:
+                    outcome = part.outcome(clip.clip_id)
+                    if isinstance(outcome, BadClip):
+                        shard.refuse(outcome)
+                    else:
+                        shard.add(clip.clip_id, outcome)
     return records(task)
 
 
-def _copy(piece: ShardTask, feature: str, shard: ShardWriter) -> None:
-    part = open_shard(piece.root, piece.file(feature))
-    for clip_id, reason, detail in part.refused:
-        shard.refuse(BadClip(clip_id, Reason(reason), detail))
-    for entry in part.entries:
-        shard.add(entry.clip_id, part.track(entry.clip_id, decode=False))
+def remove_pieces(location: Location) -> None:
+    """Removes all pieces at the end of a build, when they are joined.
 
-
-def remove_pieces(root: Path) -> None:
-    """At the end of a build, when all of them are joined."""
-    shutil.rmtree(root / PIECES, ignore_errors=True)
+    Args:
+        location: Where the store lies.
+    """
+    shutil.rmtree(location.folder / PIECES, ignore_errors=True)

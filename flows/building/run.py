@@ -1,81 +1,238 @@
-"""The flows as the command runs them: checked while the local engine, if there is to be one, comes
-up; then run on it."""
+"""A build: corpora in, one committed snapshot out."""
 
-import contextvars
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-from flows.local_server import engine
+from extractors.base import Runtime
+from extractors.engines import resolve
+from flows.building.clip_table import ClipTable, ClipTableBuilder, list_clips
+from flows.building.commit import BuildResult, Commit, versions
+from flows.building.committed import Committed, load_committed
+from flows.building.file_stats import FileStats
+from flows.building.isolation import build_isolated, probe_isolated
+from flows.building.pieces import remove_pieces
+from flows.building.plan import BuildPlan, check_corpora, make_plan
+from flows.building.shard_task import Records, ShardTask
+from flows.recipe import Recipe, load
+from flows.workers.executor import Executor, Pools, Step, Wrap, run_in_order, unwrapped
+from flows.workers.local_executor import LocalExecutor
+from flows.workers.pool import cores
+from flows.workers.progress import ProgressBar
+from manifests.clips import Clip
+from manifests.corpora.catalog import Found
+from stores.atomic import sweep
+from stores.location import Location, Place, locate
+from stores.pointer import newest
 
-if TYPE_CHECKING:
-    from flows.building.commit import Result
-    from flows.fit import FitResult
-    from stores.snapshot import Snapshot
-
-T = TypeVar("T")
-
-
-def run_build(
-    store: Path,
-    corpora: dict[str, Path],
-    recipe: str,
-    changes: tuple[str, ...],
-    workers: int | None,
-    dask: str | None = None,
-    rehash: bool = False,
-) -> "Result":
-    with engine(meanwhile=lambda: check_build(store, corpora, recipe, changes, dask)):
-        from flows.build import build
-
-        return _aside(lambda: build(store, corpora, recipe, changes, workers, dask, rehash))
+_CLIPS_PER_PROBING = 32
+_log = logging.getLogger("affectstore")
 
 
 def check_build(
-    store: Path, corpora: dict[str, Path], recipe: str, changes: tuple[str, ...], dask: str | None
+    store: Place,
+    corpora: Mapping[str, Path],
+    recipe: str,
+    changes: Sequence[str] = (),
+    dask: str | None = None,
 ) -> None:
-    """One sentence for whatever is wrong with what a build is given, as far as that can be seen
-    within seconds."""
-    from flows.building.plan import list_clips
-    from flows.recipe import load
-    from stores.snapshot import reach as reach_store
+    """Checks what a build is given, as far as that can be seen within seconds.
 
-    list_clips(corpora, load(recipe, changes).ignore_known_issues)
-    reach_store(store)
+    Args:
+        store: Folder or URL of the store.
+        corpora: Name of a corpus -> its folder.
+        recipe: A shipped recipe by name, or a TOML file.
+        changes: Changes to the recipe, each key.path=value.
+        dask: Address of a Dask scheduler, or local:N.
+
+    Raises:
+        ValueError: Whatever is wrong, in one sentence.
+    """
+    list_clips(corpora, load(recipe, tuple(changes)).ignore_known_issues)
+    newest(locate(store))
     if dask:
         from flows.workers.dask_executor import reach
 
         reach(dask)
 
 
-def run_split(
-    store: Path,
-    scheme: str,
-    folds: int | None,
-    seed: int,
-    test: tuple[str, ...] = (),
-    valid: tuple[str, ...] = (),
-) -> "Snapshot":
-    from stores.snapshot import load_snapshot
+def run_build(
+    store: Place,
+    corpora: Mapping[str, Path],
+    recipe: str = "default",
+    changes: Sequence[str] = (),
+    workers: int | None = None,
+    dask: str | None = None,
+    rehash: bool = False,
+    wrap: Wrap = unwrapped,
+) -> BuildResult:
+    """Brings a store up to date with its corpora.
 
-    with engine(meanwhile=lambda: load_snapshot(store)):
-        from flows.split import split
+    Args:
+        store: Folder of the store, made if it is missing; or a URL such as s3://bucket/store.
+        corpora: Name of a corpus -> its folder.
+        recipe: A shipped recipe by name, or a TOML file.
+        changes: Changes to the recipe, each key.path=value.
+        workers: Worker processes of this machine; one for each core if None.
+        dask: Address of a Dask scheduler, or local:N; its workers then do the work.
+        rehash: Read every file, also those whose stats are those of when they were last read.
+        wrap: Makes the executor of another one.
 
-        return _aside(lambda: split(store, scheme, folds, seed, test, valid))
+    Returns:
+        What was published; nothing is, where nothing changed.
+
+    Raises:
+        BuildError: The build cannot start, or must not publish.
+        StoreBusy: Another process is writing to the store.
+    """
+    begun = time.monotonic()
+    location = locate(store)
+    folders = {name: folder.absolute() for name, folder in corpora.items()}  # for every worker
+    checked = load(recipe, tuple(changes))
+    newest(location)  # a store that cannot be reached is named before any work
+    listed = list_clips(folders, checked.ignore_known_issues)
+    with location.lock():
+        sweep(location.folder)
+        committed = load_committed(location)
+        check_corpora(location, committed, folders)
+        with _executor(location, folders, listed, workers, dask) as executor:
+            build = _Build(location, folders, checked, committed, wrap(executor))
+            table = build.read_headers(listed, rehash).sharing(committed.clip_table)
+            del listed  # of a million clips, a gigabyte
+            plan = make_plan(location, checked, table, committed)
+            networks = build.place_networks(plan)
+            records = build.make_shards(plan, networks)
+        commit = Commit(location, checked, table, committed, plan, records, networks.engine)
+        snapshot, folds_dropped = commit.publish()
+    return BuildResult(
+        snapshot,
+        is_new=snapshot is not committed.snapshot,
+        shards_written=sum(map(len, records)),
+        folds_dropped=folds_dropped,
+        clips_computed=plan.tasks.chunks.clips,
+        seconds=time.monotonic() - begun,
+    )
 
 
-def run_fit(store: Path, scheme: str, workers: int | None) -> "FitResult":
-    from flows.fitting.plan import Fits
+def _executor(
+    location: Location,
+    corpora: Mapping[str, Path],
+    listed: Sequence[Found],
+    workers: int | None,
+    dask: str | None,
+) -> AbstractContextManager[Executor]:
+    if dask is None:
+        return LocalExecutor(workers or cores())
+    from flows.workers.dask_executor import dask_executor
 
-    with engine(meanwhile=lambda: Fits(store, scheme)):
-        from flows.fit import fit
+    one_of_each = {
+        found.clip.corpus: corpora[found.clip.corpus] / found.clip.path for found in listed
+    }
+    return dask_executor(dask, location, list(one_of_each.values()), versions())
 
-        return _aside(lambda: fit(store, scheme, workers))
+
+@dataclass(frozen=True)
+class _Networks:
+    """Where the networks of a build run."""
+
+    engine: str
+    """`torch`, `openvino`, or `none` where no network is to run."""
+    on_gpu: bool
 
 
-def _aside(flow: Callable[[], T]) -> T:
-    """The flow, in a thread of its own: in the main one Prefect takes over the signals, and an
-    interrupt would wait for every task."""
-    with ThreadPoolExecutor(1, thread_name_prefix="flow") as thread:
-        return thread.submit(contextvars.copy_context().run, flow).result()
+@dataclass(frozen=True)
+class _Build:
+    """The stages of a build that worker processes have a part in."""
+
+    location: Location
+    corpora: Mapping[str, Path]
+    recipe: Recipe
+    committed: Committed
+    executor: Executor
+
+    def read_headers(self, listed: Sequence[Found], rehash: bool) -> ClipTable:
+        """Hashes and probes the files that are new or changed."""
+        stats = FileStats(self.location, self.corpora, listed, rehash)
+        builder = ClipTableBuilder()
+        left: list[Found] = []
+        for unchanged, changed in stats.split(self.committed):
+            builder.add(unchanged)
+            left += changed
+        _log.info("%d clips listed, %d of them to be read", len(listed), len(left))
+        with (
+            ProgressBar("reading headers", len(left)) as progress,
+            self.executor.pools(progress.advance) as pools,
+        ):
+            for found in run_in_order(self.executor, self._probing_steps(left, pools)):
+                builder.add(found)
+        table = builder.build(self.corpora)
+        stats.record(table.clips)
+        return table
+
+    def _probing_steps(self, left: Sequence[Found], pools: Pools) -> Iterator[Step[list[Found]]]:
+        limits = self.recipe.decoding.limits
+        for at in range(0, len(left), _CLIPS_PER_PROBING):
+            some = left[at : at + _CLIPS_PER_PROBING]
+            paths = [self.corpora[found.clip.corpus] / found.clip.path for found in some]
+            known = self.committed.clips(found.clip.clip_id for found in some)
+
+            def probe(
+                some: Sequence[Found] = some,
+                paths: Sequence[Path] = paths,
+                known: Mapping[str, Clip] = known,
+            ) -> list[Found]:
+                return probe_isolated(pools.main, some, paths, known, limits)
+
+            yield Step("probe-clips", f"clips from {at}", probe)
+
+    def place_networks(self, plan: BuildPlan) -> _Networks:
+        """Decides where networks run. Weights that are missing end the build here."""
+        encoders = self.recipe.graph.encoders(plan.tasks.chunks.features)
+        for encoder in encoders.values():
+            encoder.ensure_weights()
+        if not encoders:
+            return _Networks("none", on_gpu=False)
+        wanted = self.recipe.encode.engine
+        on_gpu = wanted != "openvino" and self.executor.has_gpu(finds_cuda)
+        if wanted == "auto":
+            return _Networks("torch" if on_gpu else "openvino", on_gpu)
+        return _Networks(wanted, on_gpu)
+
+    def make_shards(self, plan: BuildPlan, networks: _Networks) -> list[Records]:
+        """Makes the shards of all tasks."""
+        if not plan.tasks:
+            return []
+        clips = plan.tasks.chunks.clips
+        _log.info("%d clips to be computed in %d tasks", clips, len(plan.tasks))
+        with (
+            ProgressBar("building features", clips) as progress,
+            self.executor.pools(progress.advance, networks.on_gpu) as pools,
+        ):
+            steps = self._shard_steps(plan, networks, pools)
+            records = list(run_in_order(self.executor, steps))
+        remove_pieces(self.location)
+        return records
+
+    def _shard_steps(
+        self, plan: BuildPlan, networks: _Networks, pools: Pools
+    ) -> Iterator[Step[Records]]:
+        runtime = Runtime(networks.engine, threads=1, batch=self.recipe.encode.batch)
+        for number, task in enumerate(plan.tasks):
+            workers = self.executor.workers
+            # The last tasks are shared by all workers, so that none waits for another.
+            share = workers if number >= len(plan.tasks) - workers else 1
+
+            def build(task: ShardTask = task, share: int = share) -> Records:
+                return build_isolated(pools, task, runtime, share)
+
+            features = ", ".join(task.features)
+            name = f"shards-{number:05d}: {len(task.clips)} clips, {features}"
+            yield Step("build-shards", name, build)
+
+
+def finds_cuda() -> bool:
+    """Whether torch finds a CUDA device in this process; imports torch."""
+    return resolve("auto") == "torch"

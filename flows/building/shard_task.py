@@ -1,9 +1,8 @@
-"""One build task: some clips, the features that they lack, and the shards that hold them
-afterwards.
+"""One build task: some clips, the features that they lack, and the shards that are to hold them.
 
 Runs in a worker process. Paths and ids come in, small records go out; arrays stay here. A task is
-done in one go, or in two, where the networks run in another process than the decoders: what is
-`decoding` of it, then `encode_shards`, with the same bytes in the same files.
+run at once, or in two parts, where the networks run in another process than the decoders: first
+`decoding_part`, then `encode_shards`, with the same bytes in the same files.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,24 +13,26 @@ from pathlib import Path
 from extractors.base import Encoder, Runtime
 from extractors.batching import encode_stream
 from extractors.plan import Graph, Media, Outcome, measure
-from flows.workers.pool import advance
+from flows.workers.pool import report_progress
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
-from stores.mirror import ensure, mirror_of, sent, there
+from stores.location import Location
 from stores.records import ShardRecord
-from stores.shard import Shard, open_shard, shard_key
+from stores.shard import Shard, shard_key
 from stores.shard_writer import ShardWriter
 
 PIECES = ".pieces"
-"""Folder of a store for what is to be joined; see `flows.building.pieces`."""
+"""Folder of a store for shards that are to be joined; see `flows.building.pieces`."""
 CRASHED = "reading this file ends the process that does so; it is damaged or hostile"
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    root: Path
-    """The store."""
+    """What is to be made of some clips, for a worker process."""
+
+    location: Location
+    """Where the store lies."""
     graph: Graph
     media: Media
     clips: tuple[Clip, ...]
@@ -39,209 +40,283 @@ class ShardTask:
     """The clips' files, one each."""
     features: tuple[str, ...]
     """What these clips lack, every input before what needs it."""
-    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    stored: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Inputs of encoders that the store already has: feature -> clip id -> shard."""
     records: Mapping[str, ShardRecord] = field(default_factory=dict)
-    """Of these shards."""
-    lost: Mapping[tuple[str, str], BadClip] = field(default_factory=dict)
-    """Inputs of encoders that the store already has in quarantine: (clip id, feature) -> why."""
+    """Of the shards in `stored`, by file."""
+    quarantined: Mapping[tuple[str, str], BadClip] = field(default_factory=dict)
+    """Inputs of encoders that the store has in quarantine: (clip id, feature) -> why."""
     crashed: frozenset[str] = frozenset()
     """Clips that ended the process which decoded them."""
-    aside: bool = False
-    """The shards are pieces of others; see `flows.building.pieces`."""
+    is_piece: bool = False
+    """The shards are pieces of others."""
     share: float = 1.0
-    """What a clip counts for in the progress: less than one where networks of another process have
-    yet to see it."""
+    """What a clip counts for in the progress: less than one where the networks of another process
+    have yet to encode it."""
 
     @property
     def title(self) -> str:
-        return f"{self.clips[0].clip_id} and {len(self.clips) - 1} more: {', '.join(self.features)}"
+        """The task as messages name it."""
+        others = len(self.clips) - 1
+        return f"{self.clips[0].clip_id} and {others} more: {', '.join(self.features)}"
 
     def file(self, feature: str) -> str:
-        """The shard of a feature, relative to the store; its name is a function of what it will
-        hold."""
+        """Where the shard of a feature lies; its name is a function of what it is to hold.
+
+        Args:
+            feature: Name of the feature.
+
+        Returns:
+            Path below the root of the store.
+        """
         spec = self.graph.specs[feature]
         key = shard_key(spec.fingerprint, [(clip.clip_id, clip.sha256) for clip in self.clips])
         file = f"shards/{feature}/{spec.fingerprint}/{key}.h5"
-        return f"{PIECES}/{file}" if self.aside else file
+        return f"{PIECES}/{file}" if self.is_piece else file
+
+    def writer(self, feature: str) -> ShardWriter:
+        """A writer for the shard of a feature.
+
+        Args:
+            feature: Name of the feature.
+
+        Returns:
+            The writer, not yet open.
+        """
+        return ShardWriter(self.location, self.file(feature), self.graph.specs[feature])
 
 
-def build_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
-    """Make the shards that are not there yet; feature -> record of its shard, for all features of
-    the task."""
+Records = Mapping[str, ShardRecord]
+"""Feature -> record of its shard."""
+
+
+def build_shards(task: ShardTask, runtime: Runtime) -> Records:
+    """Makes the shards of a task that are not there yet.
+
+    Args:
+        task: The task.
+        runtime: How networks run.
+
+    Returns:
+        The records of all its shards; none for a piece.
+    """
     encoders, share = _encoders_left(task)
-    share *= task.share
-    kept = _measure_clips(task, _media_left(task), encoders, lambda: advance(share))
+
+    def advance() -> None:
+        report_progress(share * task.share)
+
+    kept = _measure_clips(task, _media_features_left(task), encoders, advance)
     for name, encoder in encoders.items():
-        _encode_clips(task, name, encoder, kept, runtime, lambda: advance(share))
-    return {} if task.aside else records(task)
+        _encode_clips(task, name, encoder, kept, runtime, advance)
+    return {} if task.is_piece else records(task)
 
 
-def decoding(task: ShardTask) -> ShardTask:
-    """The part of a task without networks: what comes from media, and what networks are to see,
-    even where the store does not keep it."""
+def decoding_part(task: ShardTask) -> ShardTask:
+    """The part of a task without networks.
+
+    Args:
+        task: The task.
+
+    Returns:
+        A task for what comes from media, and for the inputs of networks, even where the store does
+        not keep them.
+    """
     encoders, share = _encoders_left(task)
-    whole = _with_inputs(task, encoders)
-    networks = task.graph.encoders(whole.features)
-    return replace(
-        whole, features=tuple(name for name in whole.features if name not in networks), share=share
-    )
+    complete = _with_inputs(task, encoders)
+    networks = task.graph.encoders(complete.features)
+    features = tuple(name for name in complete.features if name not in networks)
+    return replace(complete, features=features, share=share)
 
 
 def can_be_split(task: ShardTask) -> bool:
-    """Whether `encode_shards` finds all that it needs: in a store behind a URL, only what it
-    keeps."""
-    return (
-        mirror_of(task.root) is None
-        or _with_inputs(task, task.graph.encoders(task.features)).features == task.features
-    )
+    """Whether `encode_shards` would find the inputs of its networks.
+
+    Args:
+        task: The task.
+
+    Returns:
+        False where the store lies behind a URL and does not keep them.
+    """
+    if task.location.is_local:
+        return True
+    return _with_inputs(task, task.graph.encoders(task.features)).features == task.features
 
 
-def encode_shards(task: ShardTask, runtime: Runtime) -> dict[str, ShardRecord]:
-    """The second part: the networks, on what the first left in shards; those that the store does
-    not keep are removed."""
+def encode_shards(task: ShardTask, runtime: Runtime) -> Records:
+    """Runs the networks on what the decoding part has left in shards.
+
+    Shards that the store does not keep are removed.
+
+    Args:
+        task: The task, whose decoding part is done.
+        runtime: How networks run.
+
+    Returns:
+        The records of all its shards.
+    """
     encoders, share = _encoders_left(task)
-    whole = _with_inputs(task, task.graph.encoders(task.features))
+    complete = _with_inputs(task, task.graph.encoders(task.features))
     for name, encoder in encoders.items():
-        _encode_clips(whole, name, encoder, {}, runtime, lambda: advance(share))
-    for name in set(whole.features) - set(task.features):
-        (task.root / task.file(name)).unlink(missing_ok=True)
+        _encode_clips(complete, name, encoder, {}, runtime, lambda: report_progress(share))
+    for name in set(complete.features) - set(task.features):
+        task.location.remove(task.file(name))
     return records(task)
 
 
 def unfinished(task: ShardTask) -> list[str]:
-    """The features of a task that have no shard yet."""
-    return [name for name in task.features if not there(task.root, task.file(name))]
+    """The features of a task that have no shard yet.
+
+    Args:
+        task: The task.
+
+    Returns:
+        Their names, every input before what needs it.
+    """
+    return [name for name in task.features if not task.location.exists(task.file(name))]
 
 
-def _media_left(task: ShardTask) -> list[str]:
-    """Features without a shard that come from media."""
+def _media_features_left(task: ShardTask) -> list[str]:
     left = unfinished(task)
-    return [name for name in left if name not in task.graph.encoders(left)]
+    networks = task.graph.encoders(left)
+    return [name for name in left if name not in networks]
 
 
 def _encoders_left(task: ShardTask) -> tuple[dict[str, Encoder], float]:
-    """Encoders without a shard; and what one stage of one clip counts for, where decoding is a
-    stage and each encoder is one."""
+    """Encoders without a shard; and what one stage of one clip counts for in the progress.
+
+    Decoding is a stage, and each encoder is one.
+    """
     encoders = task.graph.encoders(unfinished(task))
     return encoders, 1 / (1 + len(encoders))
 
 
 def _with_inputs(task: ShardTask, encoders: Mapping[str, Encoder]) -> ShardTask:
-    """The task with the inputs of the encoders among its features, but for those that older shards
-    hold."""
-    inputs = {encoder.needs["input"] for encoder in encoders.values()} - set(task.held)
-    return replace(
-        task,
-        features=tuple(
-            name for name in task.graph.order if name in inputs or name in task.features
-        ),
-    )
+    """The task with the inputs of encoders among its features, but for those that are stored."""
+    inputs = {encoder.needs["input"] for encoder in encoders.values()} - set(task.stored)
+    wanted = inputs | set(task.features)
+    return replace(task, features=tuple(name for name in task.graph.order if name in wanted))
 
 
-def records(task: ShardTask) -> dict[str, ShardRecord]:
-    """Of the shards of a task, all of them finished."""
-    return {name: shard_record(task.root, task.file(name)) for name in task.features}
+def records(task: ShardTask) -> Records:
+    """The records of the shards of a task, all of them finished.
+
+    Args:
+        task: The task.
+
+    Returns:
+        Feature -> record.
+    """
+    return {name: finished_record(task.location, task.file(name)) for name in task.features}
 
 
-def shard_record(root: Path, file: str) -> ShardRecord:
-    """Of a shard that the store holds afterwards, also where its root is a URL."""
-    record = open_shard(root, file).record()
-    return record if sent(root, record) else open_shard(root, file).record()
+def finished_record(location: Location, file: str) -> ShardRecord:
+    """Has the store hold a finished shard.
+
+    Args:
+        location: Where the store lies.
+        file: Path of the shard below its root; the file lies on this machine.
+
+    Returns:
+        Its record; that of another machine's shard where that one was uploaded first.
+    """
+    record = Shard(location, file).record()
+    return record if location.upload(record) else Shard(location, file).record()
+
+
+Kept = Mapping[str, list[tuple[str, Outcome]]]
+"""Tracks that encoders need and no shard holds: feature -> (clip id, track or refusal)."""
 
 
 def _measure_clips(
-    task: ShardTask, features: list[str], encoders: Mapping[str, Encoder], done: Callable[[], None]
-) -> dict[str, list[tuple[str, Outcome]]]:
-    """Decode each clip once and write its features; give back the tracks that encoders need but no
-    shard holds."""
-    inputs = sorted({encoder.needs["input"] for encoder in encoders.values()})
+    task: ShardTask,
+    features: list[str],
+    encoders: Mapping[str, Encoder],
+    advance: Callable[[], None],
+) -> Kept:
+    """Decodes each clip once and writes its features."""
+    inputs = {encoder.needs["input"] for encoder in encoders.values()}
     kept: dict[str, list[tuple[str, Outcome]]] = {
-        name: [] for name in inputs if name not in task.features and name not in task.held
+        name: [] for name in sorted(inputs - set(task.features) - set(task.stored))
     }
     if not features and not kept:
         for _ in task.clips:
-            done()
+            advance()
         return kept
     with ExitStack() as stack:
-        shards = {
-            name: stack.enter_context(
-                ShardWriter(task.root, task.file(name), task.graph.specs[name])
-            )
-            for name in features
-        }
+        shards = {name: stack.enter_context(task.writer(name)) for name in features}
         for clip, path in zip(task.clips, task.paths, strict=True):
-            outcomes = _measure_one(task, {*features, *kept}, clip, path)
+            outcomes = _measure_clip(task, {*features, *kept}, clip, path)
             for name, shard in shards.items():
                 _write(shard, clip.clip_id, outcomes[name])
             for name, tracks in kept.items():
                 tracks.append((clip.clip_id, outcomes[name]))
-            done()
+            advance()
     return kept
 
 
-def _measure_one(task: ShardTask, wanted: set[str], clip: Clip, path: Path) -> dict[str, Outcome]:
+def _measure_clip(
+    task: ShardTask, wanted: set[str], clip: Clip, path: Path
+) -> Mapping[str, Outcome]:
     if clip.clip_id in task.crashed:
         return dict.fromkeys(wanted, BadClip(clip.clip_id, Reason.CRASHED, CRASHED))
     return measure(task.graph, wanted, clip, path, task.media)
 
 
 def measure_alone(task: ShardTask, number: int) -> None:
-    """Measure one clip of a task and keep nothing: tells whether it is this clip that ends the
-    process."""
-    media_features = [
-        name for name in task.features if not isinstance(task.graph.extractors[name], Encoder)
-    ]
-    measure(task.graph, media_features, task.clips[number], task.paths[number], task.media)
+    """Measures one clip of a task and keeps nothing: shows whether it is what ends the process.
+
+    Args:
+        task: The task.
+        number: Which of its clips.
+    """
+    extractors = task.graph.extractors
+    wanted = [name for name in task.features if not isinstance(extractors[name], Encoder)]
+    measure(task.graph, wanted, task.clips[number], task.paths[number], task.media)
 
 
 def _encode_clips(
     task: ShardTask,
     name: str,
     encoder: Encoder,
-    kept: Mapping[str, list[tuple[str, Outcome]]],
+    kept: Kept,
     runtime: Runtime,
-    done: Callable[[], None],
+    advance: Callable[[], None],
 ) -> None:
     source = encoder.needs["input"]
-    outcomes = iter(kept[source]) if source in kept else _stored(task, source)
-    with ShardWriter(task.root, task.file(name), task.graph.specs[name]) as shard:
-        for clip_id, track in encode_stream(encoder, _sound(outcomes, shard, done), runtime):
+    outcomes = iter(kept[source]) if source in kept else _stored_outcomes(task, source)
+    with task.writer(name) as shard:
+        tracks = _usable(outcomes, shard, advance)
+        for clip_id, track in encode_stream(encoder, tracks, runtime):
             shard.add(clip_id, track)
 
 
-def _sound(
-    outcomes: Iterator[tuple[str, Outcome]], shard: ShardWriter, done: Callable[[], None]
+def _usable(
+    outcomes: Iterator[tuple[str, Outcome]], shard: ShardWriter, advance: Callable[[], None]
 ) -> Iterator[tuple[str, Track]]:
-    """The tracks among the outcomes; the others are refused for the same reason as the input
-    was."""
+    """The tracks; clips without one are refused for the same reason as the input was."""
     for clip_id, outcome in outcomes:
-        done()
+        advance()
         if isinstance(outcome, BadClip):
             shard.refuse(outcome)
         else:
             yield clip_id, outcome
 
 
-def _stored(task: ShardTask, feature: str) -> Iterator[tuple[str, Outcome]]:
+def _stored_outcomes(task: ShardTask, feature: str) -> Iterator[tuple[str, Outcome]]:
     """The clips' tracks of a feature that lies in shards: those of this task, or older ones."""
     opened: dict[str, Shard] = {}
     for clip in task.clips:
-        if bad := task.lost.get((clip.clip_id, feature)):
-            yield clip.clip_id, bad
+        clip_id = clip.clip_id
+        if bad := task.quarantined.get((clip_id, feature)):
+            yield clip_id, bad
             continue
-        file = task.file(feature) if feature in task.features else task.held[feature][clip.clip_id]
+        is_own = feature in task.features
+        file = task.file(feature) if is_own else task.stored[feature][clip_id]
         if file not in opened:
             if file in task.records:
-                ensure(task.root, task.records[file])
-            opened[file] = open_shard(task.root, file)
-        shard = opened[file]
-        refused = {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}
-        if clip.clip_id in refused:
-            reason, detail = refused[clip.clip_id]
-            yield clip.clip_id, BadClip(clip.clip_id, Reason(reason), detail)
-        else:
-            yield clip.clip_id, shard.track(clip.clip_id, decode=False)
+                task.location.fetch(task.records[file])
+            opened[file] = Shard(task.location, file)
+        yield clip_id, opened[file].outcome(clip_id)
 
 
 def _write(shard: ShardWriter, clip_id: str, outcome: Outcome) -> None:

@@ -1,49 +1,60 @@
-"""The whole product on a corpus that anyone may have: sample clips -> store -> folds -> audit -> a
-batch."""
+"""The whole product on a corpus that anyone may have: clips -> store -> folds -> audit -> batch."""
 
 from pathlib import Path
 
 from flows.auditing.run import run_audit
-from flows.building.run import run_build, run_split
-from flows.local_server import engine
+from flows.building.run import run_build
+from flows.recording import recorded
 from flows.sample.pictures import write_sample
+from flows.splitting.run import run_split
 from flows.view.audit import print_report
 from flows.view.store import print_clips, print_folds, print_result
-from flows.workers.progress import Meter
+from flows.workers.progress import ProgressBar
 from manifests.corpora.sample import sample_clips
 from stores import FeatureDataset
+from stores.location import locate
+from stores.summary import summarise
 
 _SCHEME, _FOLDS, _BATCH = "subject_kfold", 3, 4
 
 
-def run(out: Path, workers: int | None) -> None:
-    """Make everything below `out`, and print what was made and where."""
+def run_demo(out: Path, workers: int | None) -> None:
+    """Makes everything below a folder, and prints what was made and where.
+
+    Args:
+        out: The folder.
+        workers: Worker processes; one for each core if None.
+    """
     clips, store = out / "clips", out / "store"
     make_sample(clips)
-    with engine():
-        result = run_build(store, {"sample": clips}, "demo", (), workers)
-        print_clips(store, result.snapshot)
-        print_result(store, result)
-        run_split(store, _SCHEME, _FOLDS, 0)
-    print_folds(store, _SCHEME)
+    result = recorded("build", run_build)(store, {"sample": clips}, "demo", (), workers)
+    summary = summarise(locate(store))
+    print_clips(summary)
+    print_result(str(store), result, summary.quarantine)
+    recorded("split", run_split)(store, _SCHEME, _FOLDS)
+    print_folds(summarise(locate(store)).schemes[0])
     print_report(run_audit([store]))
     _print_a_batch(store)
     print(
-        f"\nThe clips are in {clips}, the store is in {store}. Next:\n  affectstore show "
-        f"{store}\n  affectstore verify {store}"
+        f"\nThe clips are in {clips}, the store is in {store}. Next:\n"
+        f"  affectstore show {store}\n  affectstore verify {store}"
     )
 
 
 def make_sample(folder: Path) -> None:
-    """Draw the sample clips; those that are there already are drawn again, to the same bytes."""
+    """Draws the sample clips; those that are there already are drawn again, to the same bytes.
+
+    Args:
+        folder: Absent, empty, or with a sample corpus.
+    """
     clips = sample_clips()
-    with Meter("making sample clips", len(clips)) as meter:
-        write_sample(folder, on_clip=lambda _: meter.advance(1))
+    with ProgressBar("making sample clips", len(clips)) as progress:
+        write_sample(folder, on_clip=lambda _: progress.advance(1))
     print(f"{len(clips)} synthetic clips in {folder}, three of them bad on purpose")
 
 
 def _print_a_batch(store: Path) -> None:
-    """What a trainer sees: padded arrays with masks."""
+    """What a trainer is given: padded arrays with masks."""
     dataset = FeatureDataset(
         store,
         features=["mfcc", "resnet18"],
@@ -55,14 +66,12 @@ def _print_a_batch(store: Path) -> None:
     )
     batch = dataset.collate([dataset[i] for i in range(_BATCH)])
     print(
-        f"\nFeatureDataset(..., scheme={_SCHEME!r}, fold=0, role='train', missing='drop') has "
-        f"{len(dataset)} clips; a batch of {_BATCH}:"
+        f"\nFeatureDataset(..., scheme={_SCHEME!r}, fold=0, role='train', missing='drop') "
+        f"has {len(dataset)} clips; a batch of {_BATCH}:"
     )
     print(f"  clip_ids         {', '.join(batch['clip_ids'])}")
     print(f"  targets          {batch['targets']} of {', '.join(dataset.classes)}")
     for name, values in batch["values"].items():
-        mask = batch["mask"][name]
-        print(
-            f"  values[{name!r}] {values.shape} {values.dtype}, mask {mask.shape}, rows of each "
-            f"clip {batch['lengths'][name]}"
-        )
+        mask, lengths = batch["mask"][name], batch["lengths"][name]
+        shapes = f"{values.shape} {values.dtype}, mask {mask.shape}"
+        print(f"  values[{name!r}] {shapes}, rows of each clip {lengths}")

@@ -3,9 +3,9 @@
 What is real: one photograph, the official portrait of Grace Hopper (in the public domain;
 matplotlib ships it). What is made: everything else. All "actors" are this one portrait, cut out,
 mirrored or not, scaled, placed, lit and tinted differently, before a plain background; it moves as
-a whole and its face does not change. The voices are synthetic (see `flows.sample.speech`). The corpus
-exercises the machinery; nothing about emotions can be learnt from it, and no accuracy measured on
-it means anything.
+one picture and its face does not change. The speech is synthetic (see `flows.sample.speech`). The
+corpus exercises the machinery; nothing about emotions can be learnt from it, and no accuracy
+measured on it means anything.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -58,12 +58,22 @@ def write_sample(
     takes: int = 2,
     on_clip: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Draw the sample corpus into `folder`; `on_clip` hears each path, relative to it, in their
-    order, when the file is whole.
+    """Draws the sample corpus.
 
-    The clips are those of `manifests.corpora.sample.sample_clips` (ValueError for numbers that
-    RAVDESS names do not allow). The folder must be absent, empty, or hold a sample of the same
-    size, else NotASampleFolder: RAVDESS's own files have the same names.
+    Args:
+        folder: Absent, empty, or with a sample corpus of the same size.
+        actors: How many actors, as for `manifests.corpora.sample.sample_clips`.
+        emotions: How many emotions.
+        takes: How many takes of each.
+        on_clip: Called with each path, relative to the folder, in their order, when its file is
+            complete.
+
+    Returns:
+        The files.
+
+    Raises:
+        NotASampleFolder: The folder holds something else: RAVDESS's own files have the same names.
+        ValueError: Names of RAVDESS do not allow such numbers.
     """
     clips = sample_clips(actors, emotions, takes)
     _claim(folder, f"actors={actors} emotions={emotions} takes={takes}")
@@ -77,13 +87,13 @@ def write_sample(
 
 
 def _claim(folder: Path, size: str) -> None:
-    """Make the folder and say in it, before anything else, what it is."""
+    """Makes the folder, and says in a note, before anything else, what it is."""
     if folder.exists() and not folder.is_dir():
         raise NotASampleFolder(f"{folder} is a file; name a folder for the sample corpus")
     text = f"The affectstore sample corpus ({size}).\n{__doc__}"
     note = folder / NOTE
     if note.is_file():
-        if note.read_text("utf-8") != text:
+        if note.read_text("utf-8").partition("\n")[0] != text.partition("\n")[0]:
             raise NotASampleFolder(
                 f"{folder} holds another sample corpus (see {NOTE} in it); delete it, or name an "
                 "empty folder"
@@ -111,12 +121,21 @@ def _draw(clip: SampleClip, path: Path) -> None:
 def write_clip(
     path: Path, frames: Iterable[Rgb], fps: int, samples: Samples | None, rate_hz: int
 ) -> None:
-    """Write an mp4: H.264 frames (height, width, 3), both sides even, and AAC sound (time,) where
-    there are samples.
+    """Writes an mp4 with H.264 video, and with AAC audio where there are samples.
 
     The header stands before the media, so that a file that was cut still opens. One thread and no
-    dates or versions: the same input gives the same bytes on one machine. The file appears whole or
-    not at all.
+    dates or versions: the same input gives the same bytes on one machine. The file appears complete
+    or not at all.
+
+    Args:
+        path: The file.
+        frames: Each (height, width, 3) uint8 RGB, both sides even.
+        fps: Frames per second.
+        samples: (time,) float32, full scale 1.0; None: no audio.
+        rate_hz: Of the samples.
+
+    Raises:
+        ValueError: There is no frame.
     """
     part = path.with_name(f".{path.name}.part")
     try:

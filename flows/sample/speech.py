@@ -99,8 +99,15 @@ def _speaker(actor: int) -> _Speaker:
 
 
 def speak(clip: SampleClip, seed: int) -> Samples:
-    """The clip's voice with its pauses: (time,) at RATE_HZ, full scale 1.0. The same clip and seed
-    give the same samples."""
+    """Synthesises the speech of a clip, with its pauses.
+
+    Args:
+        clip: Who speaks, what, and with which emotion.
+        seed: The same clip and seed give the same samples.
+
+    Returns:
+        (time,) float32 at RATE_HZ, full scale 1.0.
+    """
     rng = np.random.default_rng(seed)
     manner, speaker = MANNERS[clip.emotion], _speaker(clip.actor)
     vowels = _STATEMENTS[clip.statement]

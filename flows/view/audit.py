@@ -1,90 +1,80 @@
-"""What an audit prints: a table in the terminal, JSON for programs, Markdown for Prefect."""
+"""What an audit found: a table in the terminal, JSON for programs, one line below folds."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table as Grid
 
-from flows.auditing.run import Report
+from flows.view.console import CONSOLE, grid
 from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.features import Json
 
-_TERMINAL = Console()
-_out = _TERMINAL if _TERMINAL.is_terminal else Console(width=160)
+if TYPE_CHECKING:
+    from flows.auditing.run import AuditReport
+
 _FOLDS_SHOWN = 3
 _COLOUR = {Severity.ERROR: "red", Severity.WARN: "yellow", Severity.INFO: "cyan"}
 
 
-def print_report(report: Report) -> None:
-    """Findings as a table; below it what held and what could not be judged."""
-    _out.print(
-        f"[bold]{escape(report.source)}[/bold]  {', '.join(report.corpora)}, {_folds(report)}"
-    )
+def print_report(report: "AuditReport") -> None:
+    """Prints findings as a table; below it what held and what could not be judged.
+
+    Args:
+        report: What an audit found.
+    """
+    corpora = ", ".join(report.corpora)
+    CONSOLE.print(f"[bold]{escape(report.source)}[/bold]  {corpora}, {count_folds(report)}")
     if report.read_as:
-        _out.print(
-            escape(
-                "read: " + ", ".join(f"{column} as {meaning}" for column, meaning in report.read_as)
-            )
-        )
-    grid = Grid(
-        "rule",
-        "severity",
-        "fold",
-        "count",
-        "what was found",
-        "such as",
-        show_edge=False,
-        pad_edge=False,
-        header_style="bold",
-    )
-    told = [one for one in report.findings if one.severity in _COLOUR]
-    for one, more in _shortened(told):
+        columns = ", ".join(f"{column} as {meaning}" for column, meaning in report.read_as)
+        CONSOLE.print(escape(f"read: {columns}"))
+    faults = [one for one in report.findings if one.severity in _COLOUR]
+    rows = grid("rule", "severity", "fold", "count", "what was found", "such as")
+    for one, more in _shortened(faults):
         severity = f"[{_COLOUR[Severity(one.severity)]}]{one.severity}[/]"
-        detail = (
-            one.detail if one.fold != ALL_FOLDS or report.folds else f"{one.what}: {one.detail}"
-        )
-        grid.add_row(
-            one.rule,
-            severity,
-            _fold(one),
-            str(one.count),
-            escape(detail),
-            escape("\n".join(one.examples[:3])),
-        )
+        is_of_a_split = one.fold != ALL_FOLDS or report.folds
+        detail = one.detail if is_of_a_split else f"{one.what}: {one.detail}"
+        examples = escape("\n".join(one.examples[:3]))
+        rows.add_row(one.rule, severity, fold_text(one), str(one.count), escape(detail), examples)
         if more:
-            grid.add_row("", "", "...", "", f"and the like in {more} more folds")
-    if told:
-        _out.print(grid)
-    for one in report.findings:
-        if one.severity == Severity.HELD:
-            _out.print(
-                f"[green]held[/]        {one.rule:4} {escape(f'{one.scheme}: {one.detail}')}"
-            )
-    for one in report.findings:
-        if one.severity == Severity.NOT_JUDGED:
-            _out.print(
-                f"not judged  {one.rule:4} "
-                f"{escape(f'{one.scheme}: ' + one.detail.removeprefix('not judged: '))}"
-            )
-    _out.print(_sum(report.findings))
+            rows.add_row("", "", "...", "", f"and the like in {more} more folds")
+    if faults:
+        CONSOLE.print(rows)
+    for one in _of(report, Severity.HELD):
+        detail = escape(f"{one.scheme}: {one.detail}")
+        CONSOLE.print(f"[green]held[/]        {one.rule:4} {detail}")
+    for one in _of(report, Severity.NOT_JUDGED):
+        detail = escape(f"{one.scheme}: " + one.detail.removeprefix("not judged: "))
+        CONSOLE.print(f"not judged  {one.rule:4} {detail}")
+    CONSOLE.print(summary(report.findings))
+
+
+def _of(report: "AuditReport", severity: Severity) -> list[Finding]:
+    return [one for one in report.findings if one.severity == severity]
 
 
 def _shortened(findings: Iterable[Finding]) -> Iterator[tuple[Finding, int]]:
-    """The first folds of each kind of finding; with the last of them, how many more folds there
-    are."""
+    """The first folds of each kind of finding; with the last of them, how many more there are."""
     kinds: dict[tuple[str, ...], list[Finding]] = {}
     for one in findings:
         kinds.setdefault((one.severity, one.rule, one.scheme, one.what), []).append(one)
     for alike in kinds.values():
         shown = alike[:_FOLDS_SHOWN]
-        yield from ((one, len(alike) - len(shown) if one is shown[-1] else 0) for one in shown)
+        yield from ((one, 0) for one in shown[:-1])
+        yield shown[-1], len(alike) - len(shown)
 
 
-def to_json(report: Report, **more: Json) -> str:
-    """One object: source, corpora, folds, failed, findings, and what more is given."""
+def to_json(report: "AuditReport", **more: Json) -> str:
+    """The report for programs.
+
+    Args:
+        report: What an audit found.
+        **more: Further keys and their values.
+
+    Returns:
+        One JSON object: source, corpora, folds, failed, findings, and the further keys.
+    """
     findings = [
         {
             "rule": one.rule,
@@ -98,7 +88,7 @@ def to_json(report: Report, **more: Json) -> str:
         }
         for one in report.findings
     ]
-    whole = {
+    document = {
         "source": report.source,
         "corpora": report.corpora,
         "folds": report.folds,
@@ -106,39 +96,22 @@ def to_json(report: Report, **more: Json) -> str:
         "findings": findings,
         **more,
     }
-    return json.dumps(whole, indent=1, ensure_ascii=False)
-
-
-def markdown(report: Report) -> str:
-    """The report as Markdown, one row a finding."""
-    lines = [
-        f"# Audit of {_cell(report.source)}",
-        "",
-        f"{', '.join(report.corpora)}, {_folds(report)}. {_sum(report.findings)}.",
-        "",
-    ]
-    lines += [
-        "| rule | severity | scheme | fold | count | what was found | such as |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for one in report.findings:
-        cells = (
-            one.rule,
-            one.severity,
-            one.scheme,
-            _fold(one),
-            str(one.count),
-            one.detail,
-            ", ".join(one.examples),
-        )
-        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    return "\n".join(lines) + "\n"
+    return json.dumps(document, indent=1, ensure_ascii=False)
 
 
 def in_one_line(findings: Iterable[Finding]) -> str:
-    """Which rules found what: for a line below a scheme's folds."""
-    findings = list(findings)
-    if not findings:
+    """Which rules found what, for a line below the folds of a scheme.
+
+    Args:
+        findings: Of one scheme.
+
+    Returns:
+        A line.
+    """
+    rules: dict[str, set[str]] = {}
+    for one in findings:
+        rules.setdefault(one.severity, set()).add(one.rule)
+    if not rules:
         return "not audited"
     words = {
         Severity.ERROR: "errors",
@@ -146,47 +119,58 @@ def in_one_line(findings: Iterable[Finding]) -> str:
         Severity.INFO: "notes",
         Severity.NOT_JUDGED: "not judged",
     }
-    rules = {
-        severity: sorted({one.rule for one in findings if one.severity == severity}, key=_number)
-        for severity in Severity
-    }
-    told = [
-        f"{word} {', '.join(rules[severity])}"
+    parts = [
+        f"{word} {', '.join(sorted(rules[severity], key=_number))}"
         for severity, word in words.items()
-        if rules[severity]
+        if severity in rules
     ]
-    return f"audit: {'; '.join([*told, f'{len(rules[Severity.HELD])} rules held'])}"
+    return f"audit: {'; '.join([*parts, f'{len(rules.get(Severity.HELD, ()))} rules held'])}"
 
 
 def _number(rule: str) -> int:
     return int(rule[1:])
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def count_folds(report: "AuditReport") -> str:
+    """How many folds were audited.
+
+    Args:
+        report: What an audit found.
+
+    Returns:
+        Such as "5 folds".
+    """
+    if not report.folds:
+        return "printed numbers"
+    return "1 fold" if report.folds == 1 else f"{report.folds} folds"
 
 
-def _folds(report: Report) -> str:
-    return (
-        "printed numbers"
-        if not report.folds
-        else "1 fold"
-        if report.folds == 1
-        else f"{report.folds} folds"
-    )
+def fold_text(finding: Finding) -> str:
+    """The fold that a finding is about.
 
+    Args:
+        finding: A finding.
 
-def _fold(finding: Finding) -> str:
+    Returns:
+        Its number, or "all".
+    """
     return "all" if finding.fold == ALL_FOLDS else str(finding.fold)
 
 
-def _sum(findings: Iterable[Finding]) -> str:
+def summary(findings: Iterable[Finding]) -> str:
+    """How many findings there are of each severity.
+
+    Args:
+        findings: Of one audit.
+
+    Returns:
+        A line.
+    """
     counts = Counter(one.severity for one in findings)
     words = {Severity.ERROR: "error", Severity.WARN: "warning", Severity.INFO: "note"}
-    told = [
+    parts = [
         f"{counts[severity]} {word}{'' if counts[severity] == 1 else 's'}"
         for severity, word in words.items()
     ]
-    return ", ".join(
-        [*told, f"{counts[Severity.HELD]} held", f"{counts[Severity.NOT_JUDGED]} not judged"]
-    )
+    held, not_judged = counts[Severity.HELD], counts[Severity.NOT_JUDGED]
+    return ", ".join([*parts, f"{held} held", f"{not_judged} not judged"])

@@ -15,7 +15,7 @@ from extractors.base import Rgb
 from extractors.frames import decode_jpeg
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from stores.reader import FeatureStore
+from stores.reader import StoredTracks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,16 +34,26 @@ class DrawError(ValueError):
     """The feature cannot be drawn; the message says why."""
 
 
-def draw(root: Path, feature: str, out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
-    """Draw a feature of the given clips, or of all that have it, each as `out`/CLIP ID.png; the
-    files.
+def draw(tracks: StoredTracks, out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
+    """Draws a feature, one PNG file a clip: `out`/CLIP ID.png.
 
     Rows of numbers become a heat map over seconds (coefficients, or Hz for mel bands), with a panel
     for each order of derivative, or lines where the columns have names; pictures become a sheet of
-    them, with their times. Rows that are not valid are left blank. NotInStore, a KeyError, for a
-    feature or clip that the store does not hold; DrawError for a feature of another form.
+    them, with their times. Rows that are not valid are left blank.
+
+    Args:
+        tracks: The tracks of the feature by clip id.
+        out: Folder for the files, made if it is missing.
+        clip_ids: The clips to draw; none: all that have the feature.
+
+    Returns:
+        The files.
+
+    Raises:
+        NotInStore: The store does not hold one of the clips.
+        DrawError: The feature has neither rows of numbers nor pictures, or no row at all.
     """
-    tracks = FeatureStore(root)[feature]
+    feature = tracks.spec.name
     if len(tracks.spec.shape) != 1 and not is_pictures(tracks.spec):
         found = ", ".join(["time", *map(str, tracks.spec.shape)])
         raise DrawError(
@@ -67,13 +77,27 @@ def draw(root: Path, feature: str, out: Path, clip_ids: Sequence[str] = ()) -> l
 
 
 def file_name(clip_id: str) -> Path:
-    """`corpus/stem` -> corpus/stem.png, whatever characters the id has: no id leads out of the
-    folder, and no two give one name."""
+    """The file of a clip, whatever characters its id has.
+
+    Args:
+        clip_id: `corpus/stem`.
+
+    Returns:
+        corpus/stem.png: no id leads out of a folder, and no two give one name.
+    """
     parts = [re.sub(r"^\.", "%2E", quote(part, safe=" ")) or "%" for part in clip_id.split("/")]
     return Path(*parts[:-1], f"{parts[-1]}.png")
 
 
 def is_pictures(spec: FeatureSpec) -> bool:
+    """Whether the rows of a feature are RGB pictures.
+
+    Args:
+        spec: The feature.
+
+    Returns:
+        True for uint8 of shape (height, width, 3).
+    """
     return spec.dtype == "uint8" and len(spec.shape) == 3 and spec.shape[2] == 3
 
 
@@ -81,8 +105,15 @@ def is_pictures(spec: FeatureSpec) -> bool:
 
 
 def contact_sheet(track: Track) -> Rgb:
-    """(height, width, 3) uint8: the pictures from left to right, each above its time; grey where a
-    row is not valid."""
+    """Lays the pictures of a track out on one sheet.
+
+    Args:
+        track: Its rows are RGB pictures, as arrays or as JPEG.
+
+    Returns:
+        (height, width, 3) uint8: the pictures from left to right, each above its time; grey where
+        a row is not valid.
+    """
     chosen = np.unique(
         np.linspace(0, len(track) - 1, min(len(track), _MOST_PICTURES)).round().astype(int)
     )
@@ -131,7 +162,16 @@ def _write_sheet(path: Path, rgb: Rgb) -> None:
 
 
 def figure(clip_id: str, spec: FeatureSpec, track: Track) -> "Figure":
-    """One panel over another, all over the same seconds."""
+    """Draws the numbers of a track: one panel over another, all over the same seconds.
+
+    Args:
+        clip_id: For the title.
+        spec: The feature.
+        track: Its values are (time, d).
+
+    Returns:
+        A figure of matplotlib.
+    """
     from matplotlib.figure import Figure
 
     values = np.where(track.valid[:, None], np.asarray(track.values, np.float64), np.nan)
@@ -155,7 +195,14 @@ def figure(clip_id: str, spec: FeatureSpec, track: Track) -> "Figure":
 
 
 def orders(spec: FeatureSpec) -> int:
-    """How many blocks of equal width a row has: MFCC and each order of their derivatives."""
+    """How many blocks of equal width a row has: MFCC and each order of their derivatives.
+
+    Args:
+        spec: The feature.
+
+    Returns:
+        1 for every other feature.
+    """
     deltas = _params(spec).get("deltas") if spec.extractor == "mfcc" else 0
     return (
         deltas + 1
@@ -169,11 +216,17 @@ def orders(spec: FeatureSpec) -> int:
 def heat_map(
     axis: "Axes", spec: FeatureSpec, seconds: NDArray[np.float64], values: NDArray[np.float64]
 ) -> None:
-    """(time, d) as colours; the scale covers all but the outermost hundredths, so that one outlier
-    does not hide the rest.
+    """Draws values as colours.
 
+    The scale covers all but the outermost hundredths, so that one outlier does not hide the rest.
     Nor does the first MFCC, the level, whose numbers are tenfold those of the others: it may lie
     beyond the scale.
+
+    Args:
+        axis: Where to draw.
+        spec: The feature.
+        seconds: (time,)
+        values: (time, d), NaN where nothing was measured.
     """
     scaled = values[:, 1:] if spec.extractor == "mfcc" and values.shape[1] > 1 else values
     known = scaled[np.isfinite(scaled)]
@@ -191,8 +244,14 @@ def heat_map(
 
 
 def band_centres_hz(spec: FeatureSpec) -> NDArray[np.float64] | None:
-    """(n_mels,) where the filters of a log-mel feature have their peaks; None for another feature,
-    or one that does not say."""
+    """Where the filters of a log-mel feature have their peaks.
+
+    Args:
+        spec: The feature.
+
+    Returns:
+        (n_mels,) in Hz; None for another feature, or one that does not say.
+    """
     from librosa import mel_frequencies
 
     params = _params(spec)
@@ -212,7 +271,15 @@ def _params(spec: FeatureSpec) -> dict[str, Any]:
 
 
 def edges(seconds: NDArray[np.float64], hop_s: float | None) -> NDArray[np.float64]:
-    """(time + 1,) where each row's colour begins and ends: half-way to its neighbours."""
+    """Where each row's colour begins and ends: half-way to its neighbours.
+
+    Args:
+        seconds: (time,) of the rows.
+        hop_s: From one row to the next, for a track of a single row.
+
+    Returns:
+        (time + 1,) in seconds.
+    """
     if len(seconds) < 2:
         half = (hop_s or 0.1) / 2
         return np.array([seconds[0] - half, seconds[0] + half])

@@ -1,99 +1,64 @@
-"""What a fit prints, and what `show` and `recipes` say of fitted features."""
+"""What a fit did, and the fitted features of a store, as tables for the terminal."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table as Grid
-
-from stores.mirror import shown
+from flows.view.console import CONSOLE, grid
 from stores.records import StoredFitted
 from stores.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from flows.fit import FitResult
-    from flows.recipe import Recipe
-
-_TERMINAL = Console()
-_out = _TERMINAL if _TERMINAL.is_terminal else Console(width=160)
+    from flows.fitting.run import FitResult
 
 
-def print_fit(root: Path, scheme: str, result: "FitResult") -> None:
-    """What a fit did."""
-    if not result.fitted:
-        _out.print(
-            f"nothing new: all {result.held} states of {scheme} are fitted, snapshot "
-            f"{result.snapshot.number} of {shown(root)}"
-        )
+def print_fit(store: str, scheme: str, result: "FitResult") -> None:
+    """Prints what a fit did.
+
+    Args:
+        store: The name of the store.
+        scheme: The split scheme.
+        result: What the fit left behind.
+    """
+    number = result.snapshot.number
+    if result.fitted:
+        new = f"{result.fitted} new states of {scheme}, {result.already_fitted} were there"
+        CONSOLE.print(f"[bold]{store}[/bold]  snapshot {number} published, {new}")
     else:
-        new = f"{result.fitted} new states of {scheme}, {result.held} were there"
-        _out.print(
-            f"[bold]{shown(root)}[/bold]  snapshot {result.snapshot.number} published, {new}"
-        )
+        states = f"all {result.already_fitted} states of {scheme} are fitted"
+        CONSOLE.print(f"nothing new: {states}, snapshot {number} of {store}")
     print_fitted(result.snapshot)
 
 
-def print_fitted(snapshot: Snapshot) -> None:
-    """The fitted features of a store, and the folds that each is fitted for."""
+def print_fitted(snapshot: "Snapshot") -> None:
+    """Prints the fitted features of a store, and the folds that each is fitted for.
+
+    Args:
+        snapshot: What the store holds.
+    """
     if not snapshot.fitted:
         return
-    columns = (
-        "fitted feature",
-        "made from",
-        "by",
-        "rows of a clip",
-        "variants",
-        "fitted for",
-        "MB",
-    )
-    grid = Grid(*columns, show_edge=False, pad_edge=False, header_style="bold")
+    heads = ("made from", "by", "rows of a clip", "variants", "fitted for", "MB")
+    rows = grid("fitted feature", *heads)
     for name, entry in snapshot.fitted.items():
-        sizes = [
-            state.bytes + sum(shard.bytes for shard in state.all_shards) for state in entry.states
-        ]
-        grid.add_row(
+        leaks = " [yellow](sees test clips)[/yellow]" if entry.sees_all else ""
+        rows.add_row(
             name,
             ", ".join(entry.inputs.values()),
-            entry.spec.extractor
-            + (" [yellow](sees test clips)[/yellow]" if entry.sees_all else ""),
+            entry.spec.extractor + leaks,
             " or ".join(_shapes(entry)),
             ", ".join(str(spec.variant) for spec in entry.variants) or "none",
-            ", ".join(f"{scheme} ({folds})" for scheme, folds in _folds(entry).items())
-            or "nothing yet: affectstore fit STORE SCHEME",
-            f"{sum(sizes) / 1e6:.1f}",
+            _folds(entry),
+            f"{sum(state.bytes_with_tracks for state in entry.states) / 1e6:.1f}",
         )
-    _out.print(grid)
+    CONSOLE.print(rows)
 
 
 def _shapes(entry: StoredFitted) -> list[str]:
     shapes = dict.fromkeys(state.shape for state in entry.states) or {entry.spec.shape: None}
-    return ["(" + ", ".join([entry.spec.dims[0], *map(str, shape)]) + ")" for shape in shapes]
+    return ["(" + ", ".join([entry.spec.dims[0], *map(str, sizes)]) + ")" for sizes in shapes]
 
 
-def _folds(entry: StoredFitted) -> Mapping[str, str]:
-    """Scheme -> how many of its folds."""
-    counts: dict[str, int] = {}
-    for state in entry.states:
-        counts[state.scheme] = counts.get(state.scheme, 0) + 1
-    return {
-        scheme: "1 fold" if count == 1 else f"{count} folds" for scheme, count in counts.items()
-    }
-
-
-def print_fitters(recipe: "Recipe") -> None:
-    """The [fitted.NAME] tables of a recipe, every default written out."""
-    specs = recipe.fitted_graph.specs
-    for name in recipe.fitted_graph.order:
-        if (fitter := recipe.fitted.get(name)) is None:
-            continue
-        spec = specs[name]
-        made = f"{fitter.name} version {spec.version}, fitted for each fold" + (
-            f" to {fitter.label_scheme}" if fitter.label_scheme else ""
-        )
-        rows = "(" + ", ".join([spec.dims[0], *map(str, spec.shape)]) + ")"
-        _out.print(f"\n[bold]{name}[/bold]  {made}, {rows} {spec.dtype}, {spec.units}")
-        for key, value in fitter.params().items():
-            _out.print(f"  {key} = {value!r}", highlight=False)
-        if spec.about:
-            _out.print(f"  [yellow]{spec.about}[/yellow]")
+def _folds(entry: StoredFitted) -> str:
+    counts = Counter(state.scheme for state in entry.states)
+    folds = [f"{scheme} ({n} fold{'' if n == 1 else 's'})" for scheme, n in counts.items()]
+    return ", ".join(folds) or "nothing yet: affectstore fit STORE SCHEME"

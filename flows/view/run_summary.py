@@ -1,156 +1,288 @@
-"""What a build tells in Prefect: one sentence as the state of its run, a page of Markdown as its
-artifact."""
+"""What a run shows in Prefect: a sentence as its state, a page of Markdown as its artifact."""
 
+import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+from flows.view.audit import count_folds, fold_text, in_one_line, summary
+from flows.view.markdown import escape, link, table
+from flows.view.split import claims
+from manifests.audits import Finding, Severity
 
-from flows.building.commit import Result
-from flows.view.audit import in_one_line
-from manifests.audits import ALL_FOLDS, Finding, Severity
+if TYPE_CHECKING:
+    from flows.auditing.run import AuditReport
+    from flows.building.commit import BuildResult
+    from flows.fitting.run import FitResult
+    from manifests.quarantine import Quarantined
+    from stores.location import Location
+    from stores.snapshot import Snapshot
 
-_FINDINGS_SHOWN = 30
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a run has computed, and how long it took."""
-
-    clips: int
-    seconds: float
-
-    @property
-    def rate(self) -> str:
-        return f"{self.clips / max(1e-9, self.seconds):.1f} clips/s"
+_MOST_FINDINGS = 30
+_MOST_CLIPS = 50
+_HEADS = ("rule", "severity", "scheme", "fold", "count", "what was found")
 
 
-def outcome(store: str, result: Result, work: Work) -> str:
-    """What a run came to, in one sentence."""
+def artifact_key(kind: str, location: "Location") -> str:
+    """The key under which Prefect keeps the artifacts of a store.
+
+    Args:
+        kind: Of the run, such as build.
+        location: Where the store lies.
+
+    Returns:
+        Lower-case letters, digits and dashes; four digits at the end tell apart stores whose
+        folders have one name.
+    """
+    return f"{kind}-{store_slug(location)}"
+
+
+def store_slug(location: "Location", *more: str) -> str:
+    """A name of a store for Prefect.
+
+    Args:
+        location: Where the store lies.
+        *more: What else is to be in the name.
+
+    Returns:
+        Lower-case letters, digits and dashes, unlike that of any other store.
+    """
+    place = location_text(location)
+    digits = hashlib.sha256(place.encode()).hexdigest()[:4]
+    return "-".join([*map(slug, (place.rstrip("/").rpartition("/")[2], *more)), digits])
+
+
+def slug(text: str) -> str:
+    """A text as Prefect takes it for a name.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Lower-case letters, digits and dashes.
+    """
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "store"
+
+
+def location_text(location: "Location") -> str:
+    """A store as every process of this machine can find it.
+
+    Args:
+        location: Where the store lies.
+
+    Returns:
+        An absolute path or a URL.
+    """
+    return str(location.folder if location.is_local else location)
+
+
+def build_sentence(location: "Location", result: "BuildResult") -> str:
+    """What a build came to.
+
+    Args:
+        location: Where the store lies.
+        result: What the build left behind.
+
+    Returns:
+        A sentence.
+    """
+    number = result.snapshot.number
     if not result.is_new:
-        return f"nothing new: {store} is up to date, snapshot {result.snapshot.number}"
-    shards = "1 new shard" if result.shards_written == 1 else f"{result.shards_written} new shards"
-    clips = "1 clip" if work.clips == 1 else f"{work.clips} clips"
+        return f"nothing new: {location} is up to date, snapshot {number}"
+    work = f"{_many(result.clips_computed, 'clip')} computed in {result.seconds:.0f} s"
     dropped = (
         "; its folds no longer fit and were left out, split it again"
         if result.folds_dropped
         else ""
     )
-    return (
-        f"snapshot {result.snapshot.number} of {store}: {clips} computed in {work.seconds:.0f} "
-        f"s, {shards}{dropped}"
-    )
+    shards = _many(result.shards_written, "new shard")
+    return f"snapshot {number} of {location}: {work}, {shards}{dropped}"
 
 
-def page(
-    store: str, result: Result, work: Work, quarantine: pa.Table, findings: Sequence[Finding]
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def build_page(
+    location: "Location",
+    result: "BuildResult",
+    quarantine: Sequence["Quarantined"],
+    findings: Sequence[Finding],
 ) -> str:
-    """The snapshot and where it lies, what the run has added, what is in quarantine, what the audit
-    finds in the folds."""
-    snapshot = result.snapshot
-    counts = snapshot.counts
-    file = f"{store}/snapshots/{snapshot.number:06d}.json"
-    told = _cell(outcome(store, result, work))
-    lines = [
-        f"# {_cell(store)}, snapshot {snapshot.number}",
-        "",
-        f"{told[0].upper()}{told[1:]}.",
-        "",
-        f"Snapshot: [{_cell(file)}]({_link(file)}), recipe {snapshot.recipe['name']}.",
-        "",
-        *_grid("of this run", ""),
-        _row("clips computed", work.clips),
-        _row("new shards", result.shards_written),
-        _row("seconds", f"{work.seconds:.1f}"),
-        _row("throughput", work.rate if work.clips else "nothing to compute"),
-        "",
-        *_grid("of the store", ""),
-        _row("clips", counts["clips"]),
-        _row("features", ", ".join(snapshot.features)),
-        _row("stored (clips x features)", counts["stored"]),
-        _row("in quarantine (clips x features)", counts["quarantined"]),
-        _row("shards", counts["shards"]),
-        _row("MB", f"{counts['shard_bytes'] / 1e6:.1f}"),
-        "",
+    """The page of a build: what it added, what the store holds, bad clips, leaks of its folds.
+
+    Args:
+        location: Where the store lies.
+        result: What the build left behind.
+        quarantine: The rows of the table QUARANTINE.
+        findings: The rows of the table AUDITS.
+
+    Returns:
+        Markdown.
+    """
+    snapshot, counts = result.snapshot, result.snapshot.counts
+    file = f"{location_text(location)}/snapshots/{snapshot.number:06d}.json"
+    sentence = escape(build_sentence(location, result))
+    rate = f"{result.clips_computed / max(1e-9, result.seconds):.1f} clips/s"
+    of_the_run = [
+        ("clips computed", result.clips_computed),
+        ("new shards", result.shards_written),
+        ("seconds", f"{result.seconds:.1f}"),
+        ("throughput", rate if result.clips_computed else "nothing to compute"),
+    ]
+    of_the_store = [
+        ("clips", counts["clips"]),
+        ("features", ", ".join(snapshot.features)),
+        ("stored (clips x features)", counts["stored"]),
+        ("in quarantine (clips x features)", counts["quarantined"]),
+        ("shards", counts["shards"]),
+        ("MB", f"{counts['shard_bytes'] / 1e6:.1f}"),
+    ]
+    return _page(
+        f"# {escape(str(location))}, snapshot {snapshot.number}",
+        f"{sentence[0].upper()}{sentence[1:]}.",
+        f"Snapshot: {link(file, file)}, recipe {snapshot.recipe['name']}.",
+        *_block(table(("of this run", ""), of_the_run)),
+        *_block(table(("of the store", ""), of_the_store)),
         *_quarantine(quarantine),
-        "",
         *_audit(findings, result.folds_dropped),
-    ]
-    return "\n".join(lines) + "\n"
+    )
 
 
-def slug(text: str) -> str:
-    """A text as Prefect takes it for the key of an artifact: lower-case letters, digits and
-    dashes."""
-    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "store"
+def _page(*blocks: str) -> str:
+    return "\n\n".join(blocks) + "\n"
 
 
-def _quarantine(quarantine: pa.Table) -> list[str]:
-    if quarantine.num_rows == 0:
+def _block(lines: Iterable[str]) -> list[str]:
+    return ["\n".join(lines)]
+
+
+def _quarantine(rows: Sequence["Quarantined"]) -> list[str]:
+    if not rows:
         return ["Nothing is in quarantine."]
-    by_reason = quarantine.group_by("reason").aggregate(
-        [("clip_id", "count_distinct"), ("feature", "distinct")]
-    )
-    rows = sorted(
-        by_reason.to_pylist(), key=lambda row: (-row["clip_id_count_distinct"], row["reason"])
-    )
-    lines = [
-        _row(
-            row["reason"], row["clip_id_count_distinct"], ", ".join(sorted(row["feature_distinct"]))
-        )
-        for row in rows
+    clips: dict[str, dict[str, Quarantined]] = {}
+    features: dict[str, set[str]] = {}
+    for row in rows:
+        clips.setdefault(row.reason, {}).setdefault(row.clip_id, row)
+        features.setdefault(row.reason, set()).add(row.feature)
+    reasons = sorted(clips, key=lambda reason: (-len(clips[reason]), reason))
+    by_reason = [(each, len(clips[each]), ", ".join(sorted(features[each]))) for each in reasons]
+    bad = [(id_, reason, row.detail) for reason in reasons for id_, row in clips[reason].items()]
+    more = len(bad) - _MOST_CLIPS
+    blocks = [
+        *_block(table(("in quarantine", "clips", "features that miss them"), by_reason)),
+        *_block(table(("clip", "reason", "what was found"), bad[:_MOST_CLIPS])),
     ]
-    return [*_grid("in quarantine", "clips", "features that miss them"), *lines]
+    if more > 0:
+        blocks += [f"... and {more} more; the table `quarantine` has them all."]
+    return blocks
 
 
 def _audit(findings: Sequence[Finding], folds_dropped: bool) -> list[str]:
     if not findings:
-        return [
-            "The folds no longer fit the clips and were left out; split again."
-            if folds_dropped
-            else "There are no folds to audit."
-        ]
+        if folds_dropped:
+            return ["The folds no longer fit the clips and were left out; split again."]
+        return ["There are no folds to audit."]
     schemes = sorted({one.scheme for one in findings})
     lines = [
-        f"- {_cell(scheme)}: {in_one_line(one for one in findings if one.scheme == scheme)}"
+        f"- {escape(scheme)}: {in_one_line(one for one in findings if one.scheme == scheme)}"
         for scheme in schemes
     ]
-    graver = [
-        one for one in findings if one.severity in {Severity.ERROR, Severity.WARN, Severity.INFO}
+    graver = {Severity.ERROR, Severity.WARN, Severity.INFO}
+    faults = [one for one in findings if one.severity in graver]
+    blocks = _block(lines)
+    if faults:
+        blocks += _block(table(_HEADS, map(_finding, faults[:_MOST_FINDINGS])))
+    if (more := len(faults) - _MOST_FINDINGS) > 0:
+        blocks += [f"... and {more} more; `affectstore audit` of the store has them all."]
+    return blocks
+
+
+def _finding(one: Finding) -> tuple[object, ...]:
+    return one.rule, one.severity, one.scheme, fold_text(one), one.count, one.detail
+
+
+def split_sentence(location: "Location", snapshot: "Snapshot", scheme: str) -> str:
+    """What a split came to.
+
+    Args:
+        location: Where the store lies.
+        snapshot: That it published.
+        scheme: The split scheme.
+
+    Returns:
+        A sentence.
+    """
+    return f"snapshot {snapshot.number} of {location} has folds of {scheme}"
+
+
+def split_page(location: "Location", snapshot: "Snapshot", scheme: str) -> str:
+    """The page of a split: what it claims and how even it is.
+
+    Args:
+        location: Where the store lies.
+        snapshot: That it published.
+        scheme: The split scheme.
+
+    Returns:
+        Markdown.
+    """
+    sentences = claims(scheme, snapshot.schemes[scheme])
+    return _page(f"# {escape(scheme)} of {escape(str(location))}", *map(escape, sentences))
+
+
+def fit_sentence(location: "Location", result: "FitResult", scheme: str) -> str:
+    """What a fit came to.
+
+    Args:
+        location: Where the store lies.
+        result: What the fit left behind.
+        scheme: The split scheme.
+
+    Returns:
+        A sentence.
+    """
+    new = f"{result.fitted} new states of {scheme}, {result.already_fitted} were there"
+    return f"snapshot {result.snapshot.number} of {location}: {new}"
+
+
+def fit_page(result: "FitResult", scheme: str) -> str:
+    """The page of a fit.
+
+    Args:
+        result: What the fit left behind.
+        scheme: The split scheme.
+
+    Returns:
+        Markdown.
+    """
+    states = [
+        (name, one.fold, one.clips, one.shape, f"{one.bytes_with_tracks / 1e6:.2f}")
+        for name, entry in result.snapshot.fitted.items()
+        for one in entry.states
+        if one.scheme == scheme
     ]
-    if graver:
-        lines += ["", *_grid("rule", "severity", "scheme", "fold", "count", "what was found")]
-        lines += [
-            _row(one.rule, one.severity, one.scheme, _fold(one), one.count, one.detail)
-            for one in graver[:_FINDINGS_SHOWN]
-        ]
-    if len(graver) > _FINDINGS_SHOWN:
-        lines += [
-            "",
-            f"... and {len(graver) - _FINDINGS_SHOWN} more; `affectstore audit` of the store has "
-            "them all.",
-        ]
-    return lines
+    heads = ("feature", "fold", "training clips", "rows of a clip", "MB")
+    return _page(
+        f"# Fitted for {scheme}",
+        f"{result.fitted} states are new, {result.already_fitted} were there.",
+        *_block(table(heads, states)),
+    )
 
 
-def _fold(finding: Finding) -> str:
-    return "all" if finding.fold == ALL_FOLDS else str(finding.fold)
+def audit_page(report: "AuditReport") -> str:
+    """The page of an audit, one row a finding.
 
+    Args:
+        report: What the audit found.
 
-def _grid(*heads: str) -> list[str]:
-    return [_row(*heads), _row(*("---" for _ in heads))]
-
-
-def _row(*cells: object) -> str:
-    return "| " + " | ".join(_cell(str(cell)) for cell in cells) + " |"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _link(file: str) -> str:
-    """A file of this machine as a URL; an object's URL as it is."""
-    where = file if "://" in file else f"file://{file}"
-    return where.replace(" ", "%20").replace("(", "%28").replace(")", "%29")
+    Returns:
+        Markdown.
+    """
+    rows = [(*_finding(one), ", ".join(one.examples)) for one in report.findings]
+    corpora, counts = ", ".join(report.corpora), summary(report.findings)
+    return _page(
+        f"# Audit of {escape(report.source)}",
+        f"{corpora}, {count_folds(report)}. {counts}.",
+        *_block(table((*_HEADS, "such as"), rows)),
+    )

@@ -3,19 +3,31 @@
 from typing import Any
 
 from manifests.schemes.catalog import SCHEMES
-from stores.snapshot import Snapshot
 
 _SENTENCES = 5
 
 
-def print_claims(snapshot: Snapshot, scheme: str) -> None:
-    for sentence in claims(scheme, snapshot.schemes[scheme]):
+def print_claims(scheme: str, facts: Any) -> None:
+    """Prints what a split claims.
+
+    Args:
+        scheme: The split scheme.
+        facts: What the snapshot says of its folds.
+    """
+    for sentence in claims(scheme, facts):
         print(sentence)
 
 
 def claims(scheme: str, facts: Any) -> list[str]:
-    """What the snapshot says of a scheme's folds: where it is from, what it leaks, how even it is,
-    and which tests lack a class."""
+    """Where a scheme is from, what it leaks, how even it is, and which tests lack a class.
+
+    Args:
+        scheme: The split scheme.
+        facts: What the snapshot says of its folds.
+
+    Returns:
+        Sentences.
+    """
     sentences = [SCHEMES[scheme].about]
     if not facts["disjoint"]:
         kept = ", ".join(name.removesuffix("_id") for name in facts["keeps"]) or "nothing"

@@ -1,1 +1,1 @@
-"""Processes that do the work, on this machine or on a cluster; nothing here knows what the work is."""
+"""Processes that do the work, here or on a cluster; nothing here knows what the work is."""

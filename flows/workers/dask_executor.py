@@ -1,7 +1,7 @@
-"""A build on a Dask cluster: `--dask ADDRESS`, or `--dask local:N` for one on this machine.
+"""Steps on a Dask cluster: `--dask ADDRESS`, or `--dask local:N` for one on this machine.
 
-Calls go to the workers as bytes and small records come back; how a worker does them is told in
-`flows.workers.dask_worker`. Only the client writes the snapshot. A GPU is used on workers that declare one
+Calls go to the workers as bytes and small records come back; `dask_worker` runs them there. Only
+the client writes the snapshot. A GPU is used on workers that declare one
 (`dask worker --resources GPU=1`), and on no others.
 """
 
@@ -22,25 +22,35 @@ import dask.config
 from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster
 from distributed.client import FutureCancelledError
 
-from flows.workers.dask_worker import TOPIC, Terms, Unfit, greet, perform
-from flows.workers.executor import Advance, Crews, Networks, finds_cuda
-from flows.workers.pool import WorkerDied
-from stores.mirror import mirror_of
+from flows.workers.dask_worker import (
+    TOPIC,
+    Requirements,
+    UnfitWorker,
+    Workspace,
+    check_worker,
+    run_call,
+)
+from flows.workers.executor import Executor, Pools
+from flows.workers.local_executor import StepThreads
+from flows.workers.pool import Advance, WorkerDied
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
-"""A function, its arguments and its keywords."""
+"""A function, its arguments and its keyword arguments."""
 
 _CONNECT_S = 5.0
 _WORKERLESS_S = 60.0
 """How long a build waits for the first worker, or for another one when the last has left."""
-_LOOK_S = 5.0
+_POLL_S = 5.0
 _GPU = {"GPU": 1}
 _LOOPBACK = "127.0.0.1"
-_UNWATCHED = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
-"""Dask samples every thread and times every loop for pages that nobody opens here, at some
-hundredths of a processor for each process."""
+# Dask samples every thread and times every loop for pages that nobody opens here, at some
+# hundredths of a processor for each process.
+_UNWATCHED = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+}
 
 
 class ClusterError(RuntimeError):
@@ -49,8 +59,18 @@ class ClusterError(RuntimeError):
 
 @contextmanager
 def connect(where: str) -> Iterator[Client]:
-    """A client of the scheduler at an address; or, for `local:N`, of a new cluster with N workers
-    that ends with the block."""
+    """Connects to a cluster.
+
+    Args:
+        where: The address of a scheduler; or `local:N` for a new cluster with N workers, which
+            ends with the block.
+
+    Yields:
+        A client.
+
+    Raises:
+        ClusterError: Nothing answers there.
+    """
     workers = local_workers(where)
     with _quiet(), ExitStack() as stack:
         if workers is None:
@@ -63,13 +83,9 @@ def connect(where: str) -> Iterator[Client]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what distributed logs off the terminal: lost workers and connections are errors of ours
-    where they matter."""
-    loggers = [
-        logging.getLogger(name)
-        for name in logging.root.manager.loggerDict
-        if name.partition(".")[0] == "distributed"
-    ]
+    """Keeps what distributed logs off the terminal: what matters becomes an error of ours."""
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
@@ -81,15 +97,31 @@ def _quiet() -> Iterator[None]:
 
 
 def reach(where: str) -> None:
-    """ClusterError, within some seconds, where there is no such scheduler; a cluster of this
-    machine is not started for that."""
+    """Checks within some seconds that a scheduler answers; a local cluster is not started for that.
+
+    Args:
+        where: As for `connect`.
+
+    Raises:
+        ClusterError: Nothing answers there.
+    """
     if local_workers(where) is None:
         with _quiet():
             _client(where).close()
 
 
 def local_workers(where: str) -> int | None:
-    """N of `local:N`, None for an address. ClusterError for anything else."""
+    """Reads what is given for --dask.
+
+    Args:
+        where: `local:N` or an address.
+
+    Returns:
+        N; None for an address.
+
+    Raises:
+        ClusterError: It is neither.
+    """
     kind, _, number = where.partition(":")
     if kind != "local":
         if not where.rpartition(":")[2].isdecimal():
@@ -100,8 +132,8 @@ def local_workers(where: str) -> int | None:
         return None
     if not number.isdecimal() or int(number) == 0:
         raise ClusterError(
-            f"--dask {where} does not say how many workers to start; expected local:N, such as "
-            "local:4"
+            f"--dask {where} does not say how many workers to start; "
+            "expected local:N, such as local:4"
         )
     return int(number)
 
@@ -117,40 +149,59 @@ def _client(address: str) -> Client:
 
 
 def _local_cluster(workers: int) -> SpecCluster:
-    """Workers of one thread that listen on loopback alone, without a dashboard; the first one
-    declares a GPU, should there be one."""
+    """Workers of one thread that listen on loopback alone, without a dashboard.
+
+    The first one declares a GPU, should there be one.
+    """
     common = {"host": _LOOPBACK, "dashboard": False}
-    scheduler = {"cls": Scheduler, "options": {**common, "dashboard_address": f"{_LOOPBACK}:0"}}
-    # What takes memory is done in processes that Dask does not look at, though it would look ten
-    # times a second.
+    options = {**common, "dashboard_address": f"{_LOOPBACK}:0"}
+    # What takes memory runs in processes that Dask does not watch, though it would look ten times
+    # a second.
     worker = {**common, "nthreads": 1, "memory_limit": None, "silence_logs": logging.CRITICAL}
     spec = {
-        number: {"cls": Nanny, "options": {**worker, "resources": _GPU if number == 0 else {}}}
+        number: {"cls": Nanny, "options": {**worker, "resources": {} if number else _GPU}}
         for number in range(workers)
     }
+    scheduler = {"cls": Scheduler, "options": options}
     return SpecCluster(spec, scheduler, silence_logs=logging.CRITICAL)
 
 
 @contextmanager
-def hire(
-    where: str, store: Path, clips: Sequence[Path], versions: Mapping[str, str]
-) -> Iterator["Cluster"]:
-    """The workers of a cluster, all of them found fit to build `store`. `clips`: one of each
-    corpus."""
+def dask_executor(
+    where: str, store: Workspace, clips: Sequence[Path], versions: Mapping[str, str]
+) -> Iterator["DaskExecutor"]:
+    """Connects to a cluster, and checks that every worker of it is fit for a build.
+
+    Args:
+        where: As for `connect`.
+        store: Where the results lie.
+        clips: Files that are to be read, one of each place that they lie in.
+        versions: Libraries whose version may change the numbers.
+
+    Yields:
+        An executor, for as long as the block runs.
+
+    Raises:
+        ClusterError: The cluster cannot be used.
+        UnfitWorker: A worker cannot take part.
+    """
     build = secrets.token_hex(8)
-    with connect(where) as client, _probe(store, build) as probe:
-        mirror = mirror_of(store)
-        terms = Terms(build, versions, store, mirror.url if mirror else None, probe, tuple(clips))
-        cluster = Cluster(client, terms, is_local=local_workers(where) is not None)
-        cluster.check()
-        yield cluster
+    with connect(where) as client, _probe(store.folder, build) as probe:
+        required = Requirements(build, versions, store, probe, tuple(clips))
+        executor = DaskExecutor(client, required, is_local=local_workers(where) is not None)
+        executor.check()
+        try:
+            yield executor
+        except BaseException:
+            executor.close(wait_for_work=False)
+            raise
+        executor.close(wait_for_work=True)
 
 
 @contextmanager
-def _probe(store: Path, text: str) -> Iterator[Path]:
-    """A file in the store that workers must see; `sweep` would remove it if this process were
-    killed."""
-    probe = store / f".probe.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+def _probe(folder: Path, text: str) -> Iterator[Path]:
+    """A file that workers must see; it is named so that a later build removes it after a kill."""
+    probe = folder / f".probe.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
         probe.write_text(text, encoding="utf-8")
         yield probe
@@ -158,45 +209,33 @@ def _probe(store: Path, text: str) -> Iterator[Path]:
         probe.unlink(missing_ok=True)
 
 
-class Cluster:
-    """A `Staff` of Dask workers."""
+class DaskExecutor(StepThreads, Executor):
+    """An executor whose pools are the workers of a Dask cluster."""
 
-    def __init__(self, client: Client, terms: Terms, is_local: bool) -> None:
-        self._client, self._terms, self._is_local = client, terms, is_local
-        self._seen = time.monotonic()
-        """When there was a worker for the last time."""
+    def __init__(self, client: Client, required: Requirements, is_local: bool) -> None:
+        """Prepares the executor; `check` looks at the workers.
+
+        Args:
+            client: Connected to the scheduler.
+            required: What must hold on every worker.
+            is_local: The cluster was started for this build.
+        """
+        super().__init__()
+        self._client, self._required, self._is_local = client, required, is_local
+        self._had_worker_at = time.monotonic()
 
     @property
-    def hands(self) -> int:
+    def workers(self) -> int:
+        """How many calls are worked on at once; workers may join and leave."""
         return int(self._client.scheduler_info(n_workers=0)["total_threads"])
 
-    def networks(self, wanted: str) -> Networks:
-        """torch on the workers that declare a GPU, where there are such; the engine of the client's
-        machine is not asked."""
-        on_gpu = wanted != "openvino" and self._has_gpu()
-        return Networks(("torch" if on_gpu else "openvino") if wanted == "auto" else wanted, on_gpu)
-
-    @contextmanager
-    def crews(self, advance: Advance, on_gpu: bool = False) -> Iterator[Crews]:
-        def hear(event: tuple[float, tuple[str, float]]) -> None:
-            build, clips = event[1]
-            if build == self._terms.build:
-                advance(clips)
-
-        self._client.subscribe_topic(TOPIC, hear)
-        try:
-            yield Crews(DaskCrew(self), DaskCrew(self, gpu=True) if on_gpu else None)
-        finally:
-            self._client.unsubscribe_topic(TOPIC)
-
-    def _has_gpu(self) -> bool:
-        """Whether workers declare a GPU; ClusterError when one of them finds none."""
+    def has_gpu(self, check: Callable[[], bool]) -> bool:
         workers = self._client.scheduler_info()["workers"]
         declared = [
             address for address, worker in workers.items() if worker["resources"].get("GPU", 0) >= 1
         ]
         asked = [
-            (address, self.submit((finds_cuda, (), {}), gpu=True, only=address))
+            (address, self.submit_call((check, (), {}), gpu=True, only=address))
             for address in declared
         ]
         without = [address for address, future in asked if not self.wait_for(future)]
@@ -207,13 +246,32 @@ class Cluster:
             )
         return bool(declared) and not without
 
+    @contextmanager
+    def pools(self, advance: Advance, on_gpu: bool = False) -> Iterator[Pools]:
+        def count(event: tuple[float, tuple[str, float]]) -> None:
+            build, amount = event[1]
+            if build == self._required.build:
+                advance(amount)
+
+        self._client.subscribe_topic(TOPIC, count)
+        try:
+            yield Pools(DaskPool(self), DaskPool(self, gpu=True) if on_gpu else None)
+        finally:
+            self._client.unsubscribe_topic(TOPIC)
+
     def check(self) -> None:
-        """Wait for the first worker, and look that each is fit."""
-        while not self.hands:
+        """Waits for the first worker, and checks that each is fit.
+
+        Raises:
+            ClusterError: There is no worker, or one cannot run affectstore.
+            UnfitWorker: A worker cannot take part.
+        """
+        while not self.workers:
             self._refuse_without_workers()
             time.sleep(0.2)
-        for address, error in self._client.run(greet, self._terms, on_error="return").items():
-            if isinstance(error, Unfit):
+        answers = self._client.run(check_worker, self._required, on_error="return")
+        for address, error in answers.items():
+            if isinstance(error, UnfitWorker):
                 raise error
             if isinstance(error, BaseException):
                 raise ClusterError(
@@ -221,68 +279,107 @@ class Cluster:
                     f"{error}; install the same version there"
                 ) from error
 
-    def submit(self, call: Call, gpu: bool = False, only: str | None = None) -> "Future[bytes]":
-        """Have a call done by any worker, by one with a GPU, or by the one at an address."""
+    def submit_call(
+        self, call: Call, gpu: bool = False, only: str | None = None
+    ) -> "Future[bytes]":
+        """Has a call run by a worker.
+
+        Args:
+            call: Function, arguments and keyword arguments, all of which can be pickled.
+            gpu: Run it on a worker that declares a GPU.
+            only: The address of the one worker that may run it; None: any.
+
+        Returns:
+            The pickled result to come, for `wait_for`.
+        """
         key = f"{call[0].__name__}-{secrets.token_hex(8)}"
-        # Networks first: what they are to see lies on the disk already.
+        # Networks first: their input lies on the disk already.
         options: dict[str, Any] = {"resources": _GPU, "priority": 1} if gpu else {}
-        places = [only] if only else None
         return self._client.submit(
-            perform,
-            self._terms,
+            run_call,
+            self._required,
             gpu,
             pickle.dumps(call),
             key=key,
             pure=False,
-            workers=places,
+            workers=[only] if only else None,
             **options,
         )
 
     def wait_for(self, future: "Future[bytes]") -> Any:
-        """The result of a submitted call. WorkerDied when the process that does it ends,
-        ClusterError when the cluster is lost."""
+        """Waits for a call.
+
+        Args:
+            future: As `submit_call` gave it.
+
+        Returns:
+            What the function returned.
+
+        Raises:
+            WorkerDied: The processes that worked on it ended.
+            ClusterError: The cluster was lost.
+        """
         try:
             while not _is_done(future):
                 self._refuse_without_workers()
-            return pickle.loads(future.result())  # noqa: S301  (from a worker, which runs what this process sends)
+            # From a worker, which runs what this process sends.
+            return pickle.loads(future.result())  # noqa: S301
         except KilledWorker as error:
             raise WorkerDied(
                 f"{error.allowed_failures + 1} Dask workers ended in the middle of the same work"
             ) from error
         except FutureCancelledError as error:
             raise ClusterError(
-                "the connection to the Dask scheduler was lost; run the same command again: what "
-                "was finished is kept"
+                "the connection to the Dask scheduler was lost; "
+                "run the same command again: what was finished is kept"
             ) from error
         finally:
             future.release()
 
     def _refuse_without_workers(self) -> None:
-        if self.hands:
-            self._seen = time.monotonic()
-        elif time.monotonic() - self._seen > _WORKERLESS_S:
+        if self.workers:
+            self._had_worker_at = time.monotonic()
+        elif time.monotonic() - self._had_worker_at > _WORKERLESS_S:
             raise ClusterError(
                 f"the scheduler has had no worker for {_WORKERLESS_S:.0f} s; start some with "
-                "`dask worker ADDRESS`, "
-                "and run the same command again: what was finished is kept"
+                "`dask worker ADDRESS`, and run the same command again: what was finished is kept"
             )
 
 
-class DaskCrew:
-    """An `AnyCrew`: a call runs on whichever Dask worker is free, or on one with a GPU."""
+class DaskPool:
+    """The workers of a cluster as a pool: all of them, or those with a GPU."""
 
-    def __init__(self, cluster: Cluster, gpu: bool = False) -> None:
-        self._cluster, self._gpu = cluster, gpu
+    def __init__(self, executor: DaskExecutor, gpu: bool = False) -> None:
+        """Prepares the pool.
+
+        Args:
+            executor: Whose cluster it is.
+            gpu: Use only workers that declare a GPU.
+        """
+        self._executor, self._gpu = executor, gpu
 
     def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """work(*args) on a worker. WorkerDied when the process that does it ends, ClusterError when
-        the cluster is lost."""
-        result: T = self._cluster.wait_for(self._cluster.submit((work, args, kwargs), self._gpu))
+        """Calls a function on a worker and waits for it.
+
+        Args:
+            work: A function that can be pickled.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            WorkerDied: The process ended before it answered.
+            ClusterError: The cluster was lost.
+        """
+        future = self._executor.submit_call((work, args, kwargs), self._gpu)
+        result: T = self._executor.wait_for(future)
         return result
 
 
 def _is_done(future: "Future[bytes]") -> bool:
-    """Whether it is done, after some seconds of waiting at most."""
+    """Waits some seconds at most, and says whether the call has ended."""
     with suppress(TimeoutError):
-        future.exception(timeout=_LOOK_S)
+        future.exception(timeout=_POLL_S)
     return bool(future.done())

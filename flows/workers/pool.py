@@ -1,7 +1,7 @@
-"""Worker processes of one machine.
+"""A pool of worker processes of this machine.
 
-Each worker is a pool of one process, so that a clip which kills its process takes no other work
-with it.
+Each worker is an executor of one process, so that a call which ends its process takes no other
+call with it.
 """
 
 import atexit
@@ -15,107 +15,90 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.connection import wait
-from types import TracebackType
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Advance = Callable[[float], None]
+"""Takes how many units of work, such as clips, are done since the last call."""
+
 
 class WorkerDied(RuntimeError):
-    """A worker process ended in the middle of a call: killed, out of memory, or a crash in native
-    code."""
+    """A worker process ended during a call: killed, out of memory, or a crash in native code."""
 
 
-class Dismissed(RuntimeError):
-    """The work that a call belongs to has ended, most often because another part of it failed."""
-
-
-class AnyCrew(Protocol):
-    """Worker processes, wherever they are."""
-
-    def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """work(*args) in a worker process. WorkerDied when that process ends before it answers."""
-        ...
+class PoolClosed(RuntimeError):
+    """A call was waiting for a worker when the pool was closed, most often because of an error."""
 
 
 def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Worker:
-    """One process and two pipes from it, its progress and its stderr: pipes, since a killed writer
-    would keep a shared queue's lock."""
+    """One process, and two pipes from it: for its progress and for its stderr.
 
-    def __init__(self, advance: Callable[[float], None], hide_gpus: bool) -> None:
+    Pipes rather than a shared queue, since a killed writer would keep the queue's lock.
+    """
+
+    def __init__(self, advance: Advance, hide_gpus: bool) -> None:
         context = multiprocessing.get_context("spawn")
-        self._progress, self._tell = context.Pipe(duplex=False)
-        self._stderr, self._say = context.Pipe(duplex=False)
-        self._words = b""
-        self.pool = ProcessPoolExecutor(1, context, _begin, (self._tell, self._say, hide_gpus))
-        self._listener = threading.Thread(
-            target=self._listen, args=(advance,), name="progress", daemon=True
-        )
+        self._progress, self._progress_end = context.Pipe(duplex=False)
+        self._stderr, self._stderr_end = context.Pipe(duplex=False)
+        self._text = b""
+        pipes = (self._progress_end, self._stderr_end)
+        self.executor = ProcessPoolExecutor(1, context, _initialise, (*pipes, hide_gpus))
+        self._listener = threading.Thread(target=self._listen, args=(advance,), daemon=True)
         self._listener.start()
 
-    def _listen(self, advance: Callable[[float], None]) -> None:
+    def _listen(self, advance: Advance) -> None:
         while True:
-            if self._stderr in wait(
-                [self._progress, self._stderr]
-            ):  # all of it, before the end of the progress is heard
-                self._words = (self._words + os.read(self._stderr.fileno(), 4096))[-4096:]
-            elif (clips := self._progress.recv()) is None:
+            # All of stderr comes before the end of the progress is acted on.
+            if self._stderr in wait([self._progress, self._stderr]):
+                self._text = (self._text + os.read(self._stderr.fileno(), 4096))[-4096:]
+            elif (amount := self._progress.recv()) is None:
                 return
             else:
-                advance(clips)
+                advance(amount)
 
-    def last_words(self) -> str:
-        """The last line that the process wrote to stderr, from Python or from native code; complete
-        once the worker is closed."""
-        lines = [
-            line.strip()
-            for line in self._words.decode(errors="replace").splitlines()
-            if line.strip()
-        ]
-        return lines[-1] if lines else "nothing"
+    def last_line(self) -> str:
+        """The last line of the process's stderr, native code's too; complete once it is closed."""
+        lines = [line.strip() for line in self._text.decode(errors="replace").splitlines()]
+        return next((line for line in reversed(lines) if line), "nothing")
 
-    def close(self, patiently: bool) -> None:
-        self.pool.shutdown(wait=patiently, cancel_futures=True)
-        self._tell.send(None)
+    def close(self, wait_for_work: bool) -> None:
+        self.executor.shutdown(wait=wait_for_work, cancel_futures=True)
+        self._progress_end.send(None)
         self._listener.join()
 
 
-class Crew:
-    """`workers` processes; `call` runs a function in whichever is free, and may be called from
-    several threads."""
+class ProcessPool:
+    """Some processes; a call runs in one that is free, and calls may come from several threads."""
 
-    def __init__(
-        self, workers: int, advance: Callable[[float], None], hide_gpus: bool = False
-    ) -> None:
-        """`advance` hears of the clips that are done. With `hide_gpus`, the processes find no CUDA
-        device."""
+    def __init__(self, workers: int, advance: Advance, hide_gpus: bool = False) -> None:
+        """Opens a pool; a process is started when there is a call for it.
+
+        Args:
+            workers: How many processes at most.
+            advance: Called with the progress that the workers report.
+            hide_gpus: The processes find no CUDA device.
+        """
         self._advance, self._hide_gpus, self._closed = advance, hide_gpus, False
-        # The last to come back is the first to go out, so that no more processes are started than
-        # are at work at once.
+        # Last in, first out, so that no more processes are started than are at work at once.
         self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(workers):
-            self._free.put(None)  # a process is started when there is work for it
+            self._free.put(None)
 
-    def __enter__(self) -> "Crew":
-        return self
+    def close(self, wait_for_work: bool = True) -> None:
+        """Ends the processes that are free now, and the others as soon as they are.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close(patiently=kind is None)
-
-    def close(self, patiently: bool = True) -> None:
-        """End the processes that are free now, and the others as soon as they are; a call that
-        waits for one is Dismissed."""
+        Args:
+            wait_for_work: Wait until the free processes have ended.
+        """
         self._closed = True
         free = []
         with suppress(queue.Empty):
@@ -123,64 +106,76 @@ class Crew:
                 free.append(self._free.get_nowait())
         for worker in free:
             if worker:
-                worker.close(patiently)
+                worker.close(wait_for_work)
             self._free.put(None)
 
     def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """work(*args) in a worker process. WorkerDied when that process ends before it answers."""
-        worker, alive = self._take(), True
+        """Calls a function in a worker process and waits for it.
+
+        Args:
+            work: A function that can be pickled.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            WorkerDied: The process ended before it answered.
+            PoolClosed: The pool was closed before there was a free process.
+        """
+        worker, is_alive = self._take(), True
         try:
-            return worker.pool.submit(work, *args, **kwargs).result()
+            return worker.executor.submit(work, *args, **kwargs).result()
         except BrokenProcessPool as error:
-            alive = False
-            worker.close(patiently=False)
-            words = worker.last_words()
+            is_alive = False
+            worker.close(wait_for_work=False)
             raise WorkerDied(
-                f"a worker process ended in the middle of its work; the last it wrote was: {words}"
+                "a worker process ended in the middle of its work; "
+                f"the last it wrote was: {worker.last_line()}"
             ) from error
         finally:
-            self._give_back(worker if alive else None)
+            self._give_back(worker if is_alive else None)
 
     def _take(self) -> _Worker:
         worker = self._free.get()
         if self._closed:
             self._give_back(worker)
-            raise Dismissed("the build has ended before this part of it was begun")
+            raise PoolClosed("the build has ended before this part of it was begun")
         return worker or _Worker(self._advance, self._hide_gpus)
 
     def _give_back(self, worker: _Worker | None) -> None:
         self._free.put(worker)
         if self._closed:
-            self.close(patiently=False)
+            self.close(wait_for_work=False)
 
 
-_report: Any = None
+_progress: Any = None
 
 
-def advance(clips: float) -> None:
-    """Tell the parent of this worker that some clips, or a share of one, are done."""
-    if _report is not None:
-        _report.send(clips)
+def report_progress(amount: float) -> None:
+    """Reports from a worker process to its pool; outside of one it does nothing.
 
-
-def _begin(tell: Any, say: Any, hide_gpus: bool) -> None:
-    """First words of a worker: leave with the parent, leave interrupts to it, keep native chatter
-    off the terminal, use one processor.
-
-    One thread a worker, because the last bits of a network's output may depend on the number of
-    threads.
+    Args:
+        amount: Units of work that are done since the last report.
     """
-    global _report  # noqa: PLW0603  (one worker process has one parent to report to)
-    _report = tell
+    if _progress is not None:
+        _progress.send(amount)
+
+
+def _initialise(progress: Any, stderr: Any, hide_gpus: bool) -> None:
+    """Prepares a worker process.
+
+    It ends with its parent, leaves interrupts to it, keeps what native code prints off the
+    terminal, and uses one thread: the last bits of a network's output may depend on their number.
+    """
+    global _progress  # noqa: PLW0603  (one worker process has one parent to report to)
+    _progress = progress
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, name="leave-with-parent", daemon=True).start()
-    os.dup2(say.fileno(), 2)
-    atexit.register(
-        os._exit,
-        0,
-        # native libraries may take seconds to take themselves down, and nothing of theirs is wanted any
-        # more
-    )
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.dup2(stderr.fileno(), 2)
+    # Native libraries may take seconds to shut down, and nothing of theirs is needed any more.
+    atexit.register(os._exit, 0)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"
     if hide_gpus:
@@ -190,8 +185,8 @@ def _begin(tell: Any, say: Any, hide_gpus: bool) -> None:
     cv2.setNumThreads(1)
 
 
-def _leave_with_parent() -> None:
-    """A pool's process waits for ever on a parent that was killed; end it instead."""
+def _end_with_parent() -> None:
+    """Ends this process when its parent has ended: a pool's process would wait for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

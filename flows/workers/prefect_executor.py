@@ -1,110 +1,61 @@
-"""What all flows, and all of their tasks, have in common."""
+"""Steps as Prefect tasks: an executor that wraps another one, for use inside a Prefect flow."""
 
-import errno
-import logging
 from collections.abc import Callable
-from functools import wraps
-from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
+from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
-from prefect.runtime import deployment, flow_run
-from prefect.states import Cancelled, Failed
-from prefect.utilities.annotations import opaque
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectFuture
+from prefect.tasks import Task
 
-from flows.building.plan import StoreBusy
-from flows.errors import sentence
-from stores.mirror import shown
+from flows.workers.executor import Executor, Pools, Step
+from flows.workers.pool import Advance
+from flows.workers.retries import DELAY_S, RETRIES, may_pass
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _may_pass(task: Any, run: Any, state: Any) -> bool:
-    """Only trouble of a disk or network that waiting can mend is worth another try; a full disk is
-    not."""
+class PrefectExecutor(Executor):
+    """Runs each step as a task run of the flow that it is used in; the pools are the other's."""
+
+    def __init__(self, executor: Executor) -> None:
+        """Wraps an executor.
+
+        Args:
+            executor: Whose worker pools the steps call.
+        """
+        self._executor = executor
+
+    @property
+    def workers(self) -> int:
+        return self._executor.workers
+
+    def has_gpu(self, check: Callable[[], bool]) -> bool:
+        return self._executor.has_gpu(check)
+
+    def pools(self, advance: Advance, on_gpu: bool = False) -> AbstractContextManager[Pools]:
+        return self._executor.pools(advance, on_gpu)
+
+    def submit(self, step: Step[T]) -> PrefectFuture[T]:
+        # A task without parameters: Prefect would look through all of them for futures. The store
+        # is the cache: a step skips what is there.
+        def run() -> T:
+            return step.run()
+
+        named = task(
+            name=step.kind,
+            task_run_name=lambda: step.name,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=RETRIES,
+            retry_delay_seconds=DELAY_S,
+            retry_condition_fn=_may_pass,
+        )
+        return named(run).submit()
+
+
+def _may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     error = state.result(raise_on_failure=False)
-    return isinstance(error, OSError) and error.errno in {
-        errno.EIO,
-        errno.ESTALE,
-        errno.ETIMEDOUT,
-        errno.EAGAIN,
-        errno.EBUSY,
-    }
-
-
-OPTIONS: dict[str, Any] = {
-    "cache_policy": NO_CACHE,
-    "persist_result": False,
-    "retries": 2,
-    "retry_delay_seconds": 5,
-    "retry_condition_fn": _may_pass,
-}
-"""The store is the cache: a task skips what is there. Arrays never pass through Prefect."""
-
-
-def whole(value: T) -> T:
-    """The value as it is: Prefect looks for futures inside every argument, and there are none in
-    these."""
-    return cast(T, opaque(value))
-
-
-def run_name(*parameters: str) -> Callable[[], str]:
-    """Names a run of a flow by some of its parameters and its time: what tells one run from another
-    in a list."""
-
-    def name() -> str:
-        given, when = flow_run.get_parameters(), flow_run.get_scheduled_start_time()
-        return ", ".join(
-            [
-                *(_short(given[parameter]) for parameter in parameters),
-                f"{when.astimezone():%Y-%m-%d %H:%M}",
-            ]
-        )
-
-    return name
-
-
-def _short(value: Any) -> str:
-    """A store by the name of its folder, a recipe by that of its file."""
-    values = value if isinstance(value, list) else [value]
-    return ", ".join(Path(shown(one)).name.removesuffix(".toml") for one in values)
-
-
-def mendable(work: Callable[P, T]) -> Callable[P, T]:
-    """What a flow does, with an error that its user can mend as the state of its run: a sentence
-    and no traceback."""
-
-    @wraps(work)
-    def done(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return work(*args, **kwargs)
-        except Exception as error:
-            return cast(T, _refusal(error))
-
-    return done
-
-
-def _refusal(error: Exception) -> State[Any]:
-    words = sentence(error)
-    if words is None:
-        raise error
-    if deployment.get_id():
-        _log_no_more_of(error)
-    # Nothing has failed where another run has the store: the next one finds whatever this one would
-    # have done.
-    return (
-        Cancelled(message=words, data=error)
-        if isinstance(error, StoreBusy)
-        else Failed(message=words, data=error)
-    )
-
-
-def _log_no_more_of(error: Exception) -> None:
-    """Prefect would log the traceback of an error that the state of the run has told already, as
-    the last words of its process."""
-    for name in ("prefect.flow_runs", "prefect.engine"):
-        logging.getLogger(name).addFilter(
-            lambda record: not (record.exc_info and record.exc_info[1] is error)
-        )
+    return isinstance(error, BaseException) and may_pass(error)

@@ -1,10 +1,10 @@
-"""Progress for people: a bar with a rate and the time left on a terminal, a line now and then
-elsewhere."""
+"""Progress for people: a bar with a rate and the time left on a terminal, elsewhere some lines."""
 
 import sys
 import threading
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -19,18 +19,26 @@ from rich.progress import (
 _SECONDS_BETWEEN_LINES = 15.0
 
 
-class Meter:
-    """Counts clips up to `total`; safe to advance from any thread."""
+class ProgressBar:
+    """Counts units of work up to a total; it may be advanced from any thread."""
 
-    def __init__(self, title: str, total: float) -> None:
-        self._title, self._total = title, total
-        self._done, self._start, self._last_line = 0.0, time.monotonic(), time.monotonic()
+    def __init__(self, title: str, total: float, unit: str = "clips") -> None:
+        """Prepares the bar; it is shown while its block runs.
+
+        Args:
+            title: What is being done.
+            total: How many units there are to do.
+            unit: What they are, in the plural.
+        """
+        self._title, self._total, self._unit = title, total, unit
+        self._done, self._start = 0.0, time.monotonic()
+        self._last_line = self._start
         self._lock = threading.Lock()
         console = Console(stderr=True)
         self._bar = _bar(console) if console.is_terminal else None
         self._task = self._bar.add_task(title, total=total, rate="") if self._bar else None
 
-    def __enter__(self) -> "Meter":
+    def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
         return self
@@ -42,36 +50,30 @@ class Meter:
         trace: TracebackType | None,
     ) -> None:
         if self._bar and self._task is not None:
-            if kind is None:
-                self._bar.update(
-                    self._task, completed=self._total
-                )  # the last word of a worker may come too late to be counted
+            if kind is None:  # the last report of a worker may come too late to be counted
+                self._bar.update(self._task, completed=self._total)
             self._bar.stop()
 
-    def advance(self, clips: float) -> None:
+    def advance(self, amount: float) -> None:
+        """Counts work that is done.
+
+        Args:
+            amount: Units since the last call; work that was lost with a worker is counted twice.
+        """
         with self._lock:
-            self._done = min(
-                self._total, self._done + clips
-            )  # work that was lost with a worker is done, and counted, twice
+            self._done = min(self._total, self._done + amount)
+            rate = self._done / max(1e-9, time.monotonic() - self._start)
             if self._bar and self._task is not None:
-                self._bar.update(self._task, completed=self._done, rate=f"{self.rate:.1f} clips/s")
+                text = f"{rate:.1f} {self._unit}/s"
+                self._bar.update(self._task, completed=self._done, rate=text)
             elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
                 self._last_line = time.monotonic()
-                left = (
-                    f"{(self._total - self._done) / self.rate:.0f} s left"
-                    if self._done
-                    else "time left unknown"
-                )
-                print(
-                    f"{self._title}: {self._done:.0f}/{self._total:.0f} clips, {self.rate:.1f} "
-                    f"clips/s, {left}",
-                    file=sys.stderr,
-                )
+                self._print_line(rate)
 
-    @property
-    def rate(self) -> float:
-        """Clips a second since the start."""
-        return self._done / max(1e-9, time.monotonic() - self._start)
+    def _print_line(self, rate: float) -> None:
+        left = f"{(self._total - self._done) / rate:.0f} s left" if rate else "time left unknown"
+        counts = f"{self._done:.0f}/{self._total:.0f} {self._unit}, {rate:.1f} {self._unit}/s"
+        print(f"{self._title}: {counts}, {left}", file=sys.stderr)
 
 
 def _bar(console: Console) -> Progress:

@@ -60,7 +60,7 @@ def planted(root: Path, signature: float, signal: float, stored: tuple[str, ...]
                 labels.append(Label(clip_id, "folder", "corpus", emotion))
                 tracks[clip_id] = _track(own + shared[emotion], rng)
     mfcc = StoredFeature(MFCC, tuple(write_shards(root, MFCC, tracks, 40)))
-    index, lost = index_of(root, [mfcc])
+    index, quarantined = index_of(root, [mfcc])
     options = {"holdout": {"test": ("00", "01")}}
     folds = [
         fold for name in stored for fold in SCHEMES[name](clips, labels, **options.get(name, {}))
@@ -70,7 +70,7 @@ def planted(root: Path, signature: float, signal: float, stored: tuple[str, ...]
         "labels": LABELS.build(labels),
         "folds": FOLDS.build(folds),
         "index": INDEX.build(index),
-        "quarantine": QUARANTINE.build(lost),
+        "quarantine": QUARANTINE.build(quarantined),
         "audits": AUDITS.build([]),
     }
     commit(root, {"mfcc": mfcc}, tables)
@@ -85,7 +85,7 @@ def _track(centre: Floats, rng: np.random.Generator) -> Track:
 
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Who speaks is plain to hear, what is felt is not."""
+    """Who speaks is plain in the sound, what is felt is not."""
     return planted(
         tmp_path_factory.mktemp("marked"), signature=1.0, signal=0.0, stored=SCHEMES_STORED
     )
@@ -331,10 +331,10 @@ def test_the_command_prints_the_probe_and_leaves_the_exit_code_to_the_audit(mark
         "audit", marked, "--probe", "--json", "--feature", "mfcc", "--labels", "folder"
     )
     assert done.returncode == 1, done.stderr
-    whole = json.loads(done.stdout)
-    assert whole["failed"] is True
-    assert whole["probe"]["accuracy"]["inflation_points"]["low"] > 20
-    assert whole["probe"]["scheme"] == "subject_kfold"
+    report = json.loads(done.stdout)
+    assert report["failed"] is True
+    assert report["probe"]["accuracy"]["inflation_points"]["low"] > 20
+    assert report["probe"]["scheme"] == "subject_kfold"
 
 
 def test_the_probe_of_a_table_and_its_options_alone_are_bad_usage(

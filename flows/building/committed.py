@@ -1,0 +1,124 @@
+"""What a store holds before a build: its newest committed snapshot, as tables."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+import pyarrow as pa
+
+from manifests.clips import CLIPS, Clip
+from manifests.columns import pick
+from manifests.features import INDEX
+from manifests.quarantine import QUARANTINE, Quarantined
+from stores.location import Location
+from stores.pointer import NotCommitted
+from stores.records import ShardRecord
+from stores.snapshot import Snapshot, load_snapshot, read_compact, read_table
+
+STATE_COLUMNS = ["clip_id", "feature", "fingerprint", "state"]
+"""Of the index: what a plan needs of it."""
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The content of the newest snapshot."""
+
+    snapshot: Snapshot | None
+    """None where the store is new; all tables are empty then."""
+    clip_table: pa.Table
+    states: pa.Table
+    """STATE_COLUMNS of the index, compact."""
+    quarantine: pa.Table
+    """Compact."""
+    read_index: Callable[[], pa.Table]
+    """Reads all columns of the index, compact: three times the size of `states`."""
+
+    @cached_property
+    def index(self) -> pa.Table:
+        """All columns of the index, compact; read when it is first needed."""
+        return self.read_index()
+
+    def clips(self, clip_ids: Iterable[str]) -> dict[str, Clip]:
+        """Looks clips up.
+
+        Args:
+            clip_ids: Any ids.
+
+        Returns:
+            Those of the clips that the snapshot has, by id.
+        """
+        ids = self.clip_table.column("clip_id")
+        rows = [
+            row
+            for clip_id in clip_ids
+            if (row := _first(ids, clip_id)) < len(ids) and ids[row].as_py() == clip_id
+        ]
+        found = CLIPS.rows(pick(self.clip_table, np.array(rows, np.int32)))
+        return {clip.clip_id: clip for clip in found}
+
+    @cached_property
+    def shards(self) -> Mapping[str, ShardRecord]:
+        """Every shard of the snapshot, by file."""
+        features = self.snapshot.features.values() if self.snapshot else ()
+        return {shard.file: shard for feature in features for shard in feature.shards}
+
+    def quarantined(self, clip_id: str, feature: str) -> Quarantined:
+        """Why a clip has no value for a feature.
+
+        Args:
+            clip_id: A clip that is in quarantine for the feature.
+            feature: Name of the feature.
+
+        Returns:
+            Its row of the table QUARANTINE.
+
+        Raises:
+            KeyError: There is no such row.
+        """
+        ids = self.quarantine.column("clip_id")
+        start, stop = _first(ids, clip_id), _first(ids, clip_id, after=True)
+        for row in QUARANTINE.rows(self.quarantine.slice(start, stop - start)):
+            if row.feature == feature:
+                return row
+        raise KeyError((clip_id, feature))
+
+
+_NO_INDEX = INDEX.compact(INDEX.build([]))
+_NO_QUARANTINE = QUARANTINE.compact(QUARANTINE.build([]))
+NOTHING_COMMITTED = Committed(
+    None, CLIPS.build([]), _NO_INDEX.select(STATE_COLUMNS), _NO_QUARANTINE, lambda: _NO_INDEX
+)
+
+
+def load_committed(location: Location) -> Committed:
+    """Reads what a store holds.
+
+    Args:
+        location: Where the store lies.
+
+    Returns:
+        NOTHING_COMMITTED when there is no store yet.
+    """
+    try:
+        snapshot = load_snapshot(location)
+    except NotCommitted:
+        return NOTHING_COMMITTED
+    states = read_compact(location, snapshot, INDEX, STATE_COLUMNS)
+    # Reading takes as much memory again as is kept, which the tables to come may have.
+    pa.default_memory_pool().release_unused()
+    return Committed(
+        snapshot=snapshot,
+        clip_table=read_table(location, snapshot, CLIPS),
+        states=states,
+        quarantine=read_compact(location, snapshot, QUARANTINE),
+        read_index=partial(read_compact, location, snapshot, INDEX),
+    )
+
+
+def _first(ids: pa.ChunkedArray, clip_id: str, after: bool = False) -> int:
+    """The first row of sorted ids that is not less; or, with `after`, that is greater."""
+    if after:
+        return bisect_left(range(len(ids)), True, key=lambda at: ids[at].as_py() > clip_id)
+    return bisect_left(range(len(ids)), clip_id, key=lambda at: ids[at].as_py())

@@ -1,0 +1,110 @@
+"""A fit: what is learned from the training clips of each fold, published as a new snapshot."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from flows.auditing.store import publish_audited
+from flows.fitting.plan import FitPlan
+from flows.fitting.task import FitTask, fit_fold
+from flows.workers.executor import Executor, Step, WorkerPool, Wrap, run_in_order, unwrapped
+from flows.workers.local_executor import LocalExecutor
+from flows.workers.pool import WorkerDied, cores
+from flows.workers.progress import ProgressBar
+from stores.atomic import sweep
+from stores.location import Place, locate
+from stores.records import FoldState
+from stores.snapshot import Snapshot, load_snapshot, read_tables
+
+_LIBRARIES = ("affectstore", "numpy", "torch")
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit left behind."""
+
+    snapshot: Snapshot
+    fitted: int
+    """States that are new in the snapshot."""
+    already_fitted: int
+    """States of the scheme that the store had before."""
+
+
+def run_fit(
+    store: Place, scheme: str, workers: int | None = None, wrap: Wrap = unwrapped
+) -> FitResult:
+    """Fits what the store's recipe has under [fitted.NAME], for each fold of a scheme.
+
+    Args:
+        store: Folder or URL of the store.
+        scheme: A split scheme that the store has folds of.
+        workers: Worker processes of this machine; one for each core if None.
+        wrap: Makes the executor of another one.
+
+    Returns:
+        What was published; nothing is, where no state was missing.
+
+    Raises:
+        FitError: There is nothing to fit, or too little to learn from.
+        StoreBusy: Another process is writing to the store.
+    """
+    location = locate(store)
+    load_snapshot(location)  # no folder is made where there is no store
+    with location.lock():
+        sweep(location.folder)
+        plan = FitPlan(location, scheme)
+        pending = len(plan.pending)
+        if not pending:
+            return FitResult(plan.snapshot, 0, plan.already_fitted)
+        with LocalExecutor(min(workers or cores(), pending)) as executor:
+            _fit_all(plan, wrap(executor))
+        used = {f"{name} of the last fit": version(name) for name in _LIBRARIES}
+        snapshot = publish_audited(
+            location,
+            plan.snapshot,
+            scheme,
+            tables=read_tables(location, plan.snapshot),
+            fitted=plan.fitted,
+            versions={**plan.snapshot.versions, **used},
+        )
+        return FitResult(snapshot, pending, plan.already_fitted)
+
+
+def _fit_all(plan: FitPlan, executor: Executor) -> None:
+    total = len(plan.pending) * plan.snapshot.counts["clips"]
+    with (
+        ProgressBar("fitting", total) as progress,
+        executor.pools(progress.advance) as pools,
+    ):
+        for tasks in plan.rounds():
+            states = run_in_order(executor, _steps(tasks, pools.main))
+            for task, state in zip(tasks, states, strict=True):
+                plan.add(task.name, state)
+
+
+def _steps(tasks: list[FitTask], pool: WorkerPool) -> Iterator[Step[FoldState]]:
+    for task in tasks:
+        yield Step("fit-fold", task.title, lambda task=task: fit_isolated(pool, task))  # type: ignore[misc]
+
+
+def fit_isolated(pool: WorkerPool, task: FitTask) -> FoldState:
+    """Fits one state in a worker process.
+
+    Args:
+        pool: Whose worker does it.
+        task: The task.
+
+    Returns:
+        The record of the state.
+
+    Raises:
+        WorkerDied: The worker was ended.
+    """
+    try:
+        return pool.call(fit_fold, task)
+    except WorkerDied as died:
+        raise WorkerDied(
+            f"a worker process was ended while it fitted {task.title}, most often because memory "
+            f"ran out ({died}); run the same command again with fewer workers, "
+            "finished states are kept"
+        ) from died

@@ -1,0 +1,1 @@
+"""Folds of the clips of a store."""

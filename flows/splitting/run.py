@@ -1,0 +1,104 @@
+"""A split: the clips of a store assigned to folds, and published with what an audit finds."""
+
+from collections.abc import Mapping, Sequence
+
+from flows.auditing.store import publish_audited
+from manifests.clips import CLIPS, Clip
+from manifests.features import INDEX, Json, State
+from manifests.folds import FOLDS, Fold
+from manifests.labels import LABELS, Label
+from manifests.schemes.catalog import (
+    SCHEMES,
+    Scheme,
+    SplitError,
+    empty_classes,
+    refuse_leaks,
+    weigh,
+)
+from manifests.suggestions import did_you_mean
+from stores.location import Place, locate
+from stores.snapshot import Snapshot, load_snapshot, read_tables
+from stores.training_clips import carry
+
+
+def run_split(
+    store: Place,
+    scheme: str,
+    folds: int | None = None,
+    seed: int = 0,
+    test: Sequence[str] = (),
+    valid: Sequence[str] = (),
+) -> Snapshot:
+    """Assigns the clips that have at least one stored feature to folds.
+
+    Folds of the same scheme are replaced, those of others stay. What the scheme claims to keep on
+    one side is checked before anything is stored.
+
+    Args:
+        store: Folder or URL of the store.
+        scheme: Name of a split scheme.
+        folds: Number of folds, where the scheme leaves it open.
+        seed: Another seed assigns the groups in another way.
+        test: Subjects to test on, for the scheme holdout.
+        valid: Subjects to validate on, for the scheme holdout.
+
+    Returns:
+        The new snapshot.
+
+    Raises:
+        SplitError: There is no such scheme, or the clips do not allow it.
+        LeakingSplit: The scheme does not keep what it claims to keep.
+        StoreBusy: Another process is writing to the store.
+    """
+    if scheme not in SCHEMES:
+        hint = did_you_mean(scheme, SCHEMES)
+        raise SplitError(
+            f"there is no split scheme {scheme!r}; {hint}there are {', '.join(SCHEMES)}"
+        )
+    location = locate(store)
+    snapshot = load_snapshot(location)
+    with location.lock():
+        snapshot = load_snapshot(location)
+        tables = read_tables(location, snapshot)
+        index = INDEX.rows(tables["index"])
+        stored = {row.clip_id for row in index if row.state == State.STORED}
+        clips = [clip for clip in CLIPS.rows(tables["clips"]) if clip.clip_id in stored]
+        labels = LABELS.rows(tables["labels"])
+        assigned = SCHEMES[scheme](clips, labels, folds, seed, tuple(test), tuple(valid))
+        facts = _facts(SCHEMES[scheme], assigned, clips, labels)
+        others = [row for row in FOLDS.rows(tables["folds"]) if row.scheme != scheme]
+        tables |= {"folds": FOLDS.build([*others, *assigned])}
+        fitted = carry(
+            snapshot.fitted, snapshot.fitted, lambda table: table.rows(tables[table.name])
+        )
+        made_with: Mapping[str, Json] = {
+            "folds": folds,
+            "seed": seed,
+            "test": list(test),
+            "valid": list(valid),
+            **facts,
+        }
+        return publish_audited(
+            location,
+            snapshot,
+            scheme,
+            tables=tables,
+            fitted=fitted,
+            schemes={**snapshot.schemes, scheme: dict(made_with)},
+        )
+
+
+def _facts(
+    scheme: Scheme, assigned: Sequence[Fold], clips: Sequence[Clip], labels: Sequence[Label]
+) -> dict[str, Json]:
+    """What the snapshot says of the folds of a scheme, once its claim has been checked."""
+    its_clips = scheme.of(clips)
+    refuse_leaks(assigned, its_clips, scheme.keeps)
+    balance = weigh(assigned, its_clips, labels) if scheme.disjoint else None
+    return {
+        "disjoint": scheme.disjoint,
+        "keeps": list(scheme.keeps),
+        "imbalance": balance.imbalance if balance else None,
+        "least_imbalance": balance.bound if balance else None,
+        "empty_classes": list(empty_classes(assigned, its_clips, labels)),
+    }

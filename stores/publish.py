@@ -1,0 +1,216 @@
+"""The commit of a store: tables, then the snapshot, then the pointer, in this order."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.features import Json, State
+from manifests.label_spaces import SPACES
+from manifests.table import Table, WrongTable
+from stores.atomic import write_bytes
+from stores.location import Location
+from stores.pointer import POINTER, WrongSnapshot, json_text, newest, pointer_to
+from stores.records import (
+    StoredFeature,
+    StoredFitted,
+    TableRecord,
+    all_inside,
+    check_fitted,
+    check_spec,
+    sha256_of,
+    to_json,
+)
+from stores.snapshot import TABLES, Snapshot, shards_of, snapshot_file
+
+
+def publish(
+    location: Location,
+    *,
+    parent: Snapshot | None,
+    recipe: Mapping[str, Json],
+    tables: Mapping[str, pa.Table],
+    features: Mapping[str, StoredFeature],
+    fitted: Mapping[str, StoredFitted],
+    versions: Mapping[str, str],
+    schemes: Mapping[str, Json],
+    same: Collection[str] = (),
+) -> Snapshot:
+    """Commits a snapshot. The caller holds the store's lock; shards and states are there already.
+
+    Behind a URL the lock holds for one machine alone, and the store itself sees to it that of two
+    rivals one publishes.
+
+    Args:
+        location: Where the store lies.
+        parent: The newest snapshot; None where there is none.
+        recipe: As resolved, every default written out.
+        tables: All of TABLES by name.
+        features: Stored features by name.
+        fitted: Fitted features by name.
+        versions: Library -> version that made the newest numbers.
+        schemes: Split scheme -> what its folds were made with.
+        same: Tables that the caller has read from the parent and found equal: their files are not
+            read or hashed again, and of the index no more than the column `state` need be given.
+
+    Returns:
+        The new snapshot; the parent where all but `versions` equals it, and nothing is written.
+
+    Raises:
+        WrongTable: A table is not one of its kind.
+        WrongSnapshot: `parent` is not the newest snapshot, or a shard is not there.
+    """
+    version = location.version(POINTER)  # before the pointer is read: no rival passes unseen
+    _check_parent(location, parent)
+    _check_files(location, features, fitted)
+    if set(tables) != set(TABLES):
+        raise WrongSnapshot(
+            f"a snapshot has the tables {', '.join(TABLES)}, got {', '.join(tables)}"
+        )
+    prepared = {
+        name: (parent.tables[name], None)
+        if parent and name in same
+        else _prepare(location, TABLES[name], tables[name])
+        for name in sorted(tables)
+    }
+    new = Snapshot(
+        number=parent.number + 1 if parent else 1,
+        parent=parent.number if parent else None,
+        recipe=dict(recipe),
+        tables={name: record for name, (record, _) in prepared.items()},
+        features={name: _sorted(features[name]) for name in sorted(features)},
+        versions=dict(versions),
+        counts=_counts(tables, features),
+        schemes=dict(schemes),
+        fitted={name: fitted[name] for name in sorted(fitted)},
+        spaces=_spaces(tables["labels"]),
+    )
+    if parent and _holds_the_same(new, parent):
+        return parent
+    for record, data in prepared.values():
+        if data is not None:
+            write_bytes(location.path(record.file), data)
+    overtaken = WrongSnapshot(
+        f"another build has published into {location} meanwhile; "
+        "nothing was published, run this one again"
+    )
+    if not all(location.upload(record) for record in new.tables.values()):
+        raise overtaken
+    # A snapshot behind a URL is never written over: where a build was killed before its pointer,
+    # and this one holds something else, a number is left out.
+    while not location.create(snapshot_file(new.number), _text(new)):
+        new = replace(new, number=new.number + 1)
+    if not location.replace(POINTER, pointer_to(new.number), version):
+        raise overtaken
+    return new
+
+
+def _check_parent(location: Location, parent: Snapshot | None) -> None:
+    current, given = newest(location), parent.number if parent else None
+    if current != given:
+        raise WrongSnapshot(
+            f"the newest snapshot of {location} is {current}, not {given}: "
+            "another build has published meanwhile; run this one again"
+        )
+
+
+def _check_files(
+    location: Location, features: Mapping[str, StoredFeature], fitted: Mapping[str, StoredFitted]
+) -> None:
+    for feature in features.values():
+        check_spec(feature.spec)
+    check_fitted(fitted, features)
+    states = [state for entry in fitted.values() for state in entry.states]
+    expected = [
+        *((shard.file, shard.bytes) for shard in shards_of(features, fitted)),
+        *((state.file, state.bytes) for state in states),
+    ]
+    files = [file for file, _ in expected]
+    inside = all_inside(location.folder, files)
+    for (file, size), found, _ in zip(expected, location.sizes(files), inside, strict=True):
+        if found != size:
+            raise WrongSnapshot(
+                f"{location.display(file)} is missing or does not have its {size} bytes; "
+                "nothing was published, build again"
+            )
+
+
+def _prepare(
+    location: Location, table: Table[Any], content: pa.Table
+) -> tuple[TableRecord, bytes | None]:
+    """The record of a table and its bytes; None for a file that holds the same rows already.
+
+    Parquet bytes may change with the library's version, rows do not: an older snapshot's file is
+    never written over.
+    """
+    digest = table.digest(content)
+    file = f"tables/{table.file_name(digest)}"
+    path = location.path(file)
+    if location.exists(file) and _has_digest(path, table, digest):
+        return TableRecord(file, content.num_rows, path.stat().st_size, sha256_of(path)), None
+    data = table.to_bytes(content)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return TableRecord(file, content.num_rows, len(data), sha256), data
+
+
+def _has_digest(path: Path, table: Table[Any], digest: str) -> bool:
+    try:
+        return table.digest_of(path) == digest
+    except (FileNotFoundError, WrongTable):
+        return False
+
+
+def _holds_the_same(new: Snapshot, old: Snapshot) -> bool:
+    """Whether both say the same, versions aside.
+
+    The text of the shards, which may be very many, is written only where they are the same ones.
+    """
+    alike = replace(new, number=old.number, parent=old.parent, versions=old.versions)
+    shards = (
+        [feature.shards for feature in snapshot.features.values()] for snapshot in (alike, old)
+    )
+    is_same = next(shards) == next(shards)
+    return is_same and _text(_without_shards(alike)) == _text(_without_shards(old))
+
+
+def _without_shards(snapshot: Snapshot) -> Snapshot:
+    features = {name: replace(entry, shards=()) for name, entry in snapshot.features.items()}
+    return replace(snapshot, features=features)
+
+
+def _sorted(feature: StoredFeature) -> StoredFeature:
+    return replace(feature, shards=tuple(sorted(feature.shards, key=lambda shard: shard.file)))
+
+
+def _counts(
+    tables: Mapping[str, pa.Table], features: Mapping[str, StoredFeature]
+) -> dict[str, int]:
+    shards = [shard for feature in features.values() for shard in feature.shards]
+    by_state = pc.value_counts(tables["index"].column("state")).to_pylist()
+    states = {row["values"]: row["counts"] for row in by_state}
+    return {
+        **{name: tables[name].num_rows for name in sorted(tables)},
+        "stored": states.get(State.STORED, 0),
+        "quarantined": states.get(State.QUARANTINED, 0),
+        "shards": len(shards),
+        "shard_rows": sum(shard.rows for shard in shards),
+        "shard_bytes": sum(shard.bytes for shard in shards),
+    }
+
+
+def _spaces(labels: pa.Table) -> dict[str, str]:
+    """Label spaces that read one of the schemes -> their hashes.
+
+    Labels mapped by another version of a space may mean something else.
+    """
+    schemes = set(labels.column("scheme").unique().to_pylist())
+    used = {name: space for name, space in SPACES.items() if schemes & space.sources.keys()}
+    return {name: space.sha256 for name, space in sorted(used.items())}
+
+
+def _text(snapshot: Snapshot) -> bytes:
+    return json_text(to_json(snapshot))
