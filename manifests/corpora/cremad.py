@@ -50,6 +50,8 @@ from manifests.corpora.published_csv import WrongPublishedTable, read_lines, wro
 from manifests.label_maps import own_space
 from manifests.labels import Label
 from manifests.quarantine import Reason
+from manifests.schemes.assignment import Scheme
+from manifests.schemes.holdouts import of_shape
 
 ACTORS = range(1001, 1092)
 SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
@@ -67,6 +69,7 @@ _VOTES = {
     "cremad6_face": "FaceVote",
     "cremad6_multimodal": "MultiModalVote",
 }
+_PEOPLE = ("cremad_age", "cremad_race", "cremad_ethnicity")
 _LETTERS = {code[0]: word for code, word in EMOTIONS.items()}
 _PUBLISHED_FOLDERS = ("VideoFlash", "AudioMP3", "AudioWAV")
 _PUBLISHED_SUFFIXES = (".flv", ".mp3", ".wav")
@@ -370,17 +373,25 @@ CREMAD = Cremad(
     name="cremad",
     licence="ODbL 1.0 and DbCL 1.0: name the source and the authors; a derived database is "
     "shared alike.",
-    label_schemes=(
-        "cremad6",
-        "cremad_level",
-        "cremad_sentence",
-        *_VOTES,
-        "cremad_age",
-        "cremad_race",
-        "cremad_ethnicity",
-    ),
+    label_schemes=("cremad6", "cremad_level", "cremad_sentence", *_VOTES, *_PEOPLE),
     shared_words={word: word for word in EMOTIONS.values()},
     label_spaces=(own_space("cremad6", "cremad6", " ".join(EMOTIONS.values())),),
     population=_population(),
     severities={"L7": Severity.INFO},  # twelve sentences: every split shares them
+    schemes=(
+        Scheme(
+            "cremad_56_18_17",
+            of_shape(56, 18, 17),
+            "Drawn by seed in the numbers of speakers of audEERING's CREMA-D split (56 / 18 / 17); "
+            "not their list of speakers.",
+            corpus="cremad",
+        ),
+        Scheme(
+            "cremad_63_9_19",
+            of_shape(63, 9, 19),
+            "Drawn by seed in the numbers of speakers that TFDS crema_d must have for its 5,144 / "
+            "738 / 1,556 clips; not its list of speakers.",
+            corpus="cremad",
+        ),
+    ),
 )

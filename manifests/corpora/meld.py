@@ -38,8 +38,9 @@ from manifests.corpora.published_csv import WrongPublishedTable
 from manifests.folds import Role
 from manifests.label_maps import own_space
 from manifests.quarantine import BadClip, Reason
-from manifests.schemes.assignment import Assignment, Scheme, SplitRequest
+from manifests.schemes.assignment import LEAKING, Assignment, Scheme, SplitRequest
 from manifests.schemes.groups import SplitError
+from manifests.schemes.holdouts import at_random
 
 _SPLIT_OF = {folder: split for split, folder in FOLDERS.items()} | {
     split: split for split in SPLITS
@@ -267,6 +268,14 @@ MELD = Meld(
             keeps=(),
             corpus="meld",
             published=True,
+        ),
+        Scheme(
+            f"kirar2024_random_80_20{LEAKING}",
+            at_random(0.2),
+            "Kirar 2024: 80 / 20, after features were selected on all clips, which leaks once "
+            "more. No validation.",
+            keeps=(),
+            corpus="meld",
         ),
     ),
 )

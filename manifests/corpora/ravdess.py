@@ -42,7 +42,8 @@ from manifests.corpora.population import CorpusPart, Population, UnknownFilter
 from manifests.label_maps import own_space
 from manifests.labels import Label
 from manifests.quarantine import Reason
-from manifests.schemes.assignment import Scheme
+from manifests.schemes.assignment import LEAKING, Scheme
+from manifests.schemes.holdouts import at_random, of_shape
 from manifests.schemes.listed import listed
 
 MODALITIES = ("full-AV", "video-only", "audio-only")
@@ -333,6 +334,13 @@ RAVDESS = Ravdess(
     population=replace(_count(CorpusPart(MODALITIES[:1])), cells=None, renderings=len(MODALITIES)),
     schemes=(
         Scheme(
+            "tcs2026_15_5_4",
+            of_shape(15, 5, 4),
+            "15 / 5 / 4 actors as the text of TCS 2026 says, drawn by seed since none are named; "
+            "its printed test counts fit no 4 actors.",
+            corpus="ravdess",
+        ),
+        Scheme(
             "luna_jimenez_5fold",
             listed(
                 "02 05 14 15 16",
@@ -361,6 +369,13 @@ RAVDESS = Ravdess(
             "Fold 2 tests women only.",
             corpus="ravdess",
             published=True,
+        ),
+        Scheme(
+            f"satvik_audio_85_15{LEAKING}",
+            at_random(0.15),
+            "Satvik: audio clips 85 / 15, actors on both sides. No validation.",
+            keeps=(),
+            corpus="ravdess",
         ),
     ),
 )
