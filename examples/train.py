@@ -23,9 +23,10 @@ from examples import loop
 from examples.metrics import Scores, table
 from examples.plan import Paper, Predictions, Trial
 from manifests.clips import CLIPS
-from manifests.folds import FOLDS, SCHEMES
+from manifests.folds import FOLDS
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
+from manifests.schemes.catalog import SCHEMES
 from stores import FeatureDataset, FeatureStore
 
 RECIPES = ("donatus2026", "tucker2025", "tcs2026", "kirar2024", "satvik2025")

@@ -391,6 +391,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
         "again to go on\n"
     )
     os.write(sys.stderr.fileno(), words.encode())
+    if runs := sys.modules.get("flows.prefect_runs"):  # imported where a server is configured
+        runs.cancel_begun()
     os._exit(128 + number)
 
 

@@ -93,7 +93,8 @@ def local_server() -> Iterator[str]:
         **os.environ,
         "PREFECT_UI_API_URL": url,
         # Runs of schedules that nobody serves any more, many of them at once, are marked as late
-        # by an update that locks an SQLite database for everybody else.
+        # by an update that locks an SQLite database for everybody else:
+        # https://github.com/PrefectHQ/prefect/issues/18934
         "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
         "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
     }

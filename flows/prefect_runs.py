@@ -1,11 +1,14 @@
 """What all runs of the Prefect flows have in common: their names, and how they end."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
+from threading import Thread
 from typing import Any, ParamSpec
+from uuid import UUID
 
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Failed
@@ -14,6 +17,10 @@ from flows.errors import sentence
 from stores.location import StoreBusy
 
 P = ParamSpec("P")
+
+_TELLING_S = 3.0
+_begun: set[UUID] = set()
+"""Flow runs that this process has begun and not ended."""
 
 
 def run_name(*parameters: str) -> Callable[[], str]:
@@ -52,12 +59,32 @@ def with_sentence(flow: Callable[P, State[Any]]) -> Callable[P, State[Any]]:
 
     @wraps(flow)
     def run(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
+        run_id = UUID(flow_run.get_id())
+        _begun.add(run_id)
         try:
             return flow(*args, **kwargs)
         except Exception as error:
             return _refusal(error)
+        finally:
+            _begun.discard(run_id)
 
     return run
+
+
+def cancel_begun() -> None:
+    """Tells the server that the runs of this process are cancelled: an interrupt ends it now."""
+    telling = Thread(target=_set_cancelled, args=[tuple(_begun)], daemon=True)
+    telling.start()
+    telling.join(_TELLING_S)
+
+
+def _set_cancelled(runs: Iterable[UUID]) -> None:
+    state: State[Any] = Cancelled(
+        message="interrupted; what was finished is kept, the next run goes on"
+    )
+    with get_client(sync_client=True) as client:
+        for run_id in runs:
+            client.set_flow_run_state(run_id, state, force=True)
 
 
 def _refusal(error: Exception) -> State[Any]:

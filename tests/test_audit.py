@@ -11,14 +11,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flows.auditing.run import NothingToAudit, Report, run_audit, write_findings
+from flows.auditing.run import Report, run_audit, write_findings
 from flows.view.audit import markdown, print_report, to_json
-from manifests.audits import ALL_FOLDS, AUDITS, CHECKS, Finding, Severity
+from manifests.audit import RULES, NothingToAudit
+from manifests.audits import ALL_FOLDS, AUDITS, Finding, Severity
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, IndexRow, State
+from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE
-from manifests.schemes.dealing import FOLDS, Fold, Role
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
 
@@ -164,7 +165,7 @@ CASES: dict[str, tuple[Rows, Rows, str | None]] = {
 
 
 @pytest.mark.parametrize(
-    "rule", [rule for rule in CHECKS if rule != "L5"]
+    "rule", [rule for rule in RULES if rule != "L5"]
 )  # L5 needs a store: tests/test_nearness.py
 def test_each_rule_finds_its_fault_and_is_silent_without_it(rule: str, tmp_path: Path) -> None:
     wrong, right, corpus = CASES[rule]
@@ -175,7 +176,7 @@ def test_each_rule_finds_its_fault_and_is_silent_without_it(rule: str, tmp_path:
 
 
 @pytest.mark.parametrize("rule", ["L3", "L8", "L9", "L12"])
-def test_what_ties_the_rows_of_one_clip_is_told_by_one_rule(rule: str, tmp_path: Path) -> None:
+def test_what_ties_the_rows_of_one_clip_is_one_rules_finding(rule: str, tmp_path: Path) -> None:
     report = audited(tmp_path, CASES[rule][0], None)
     assert {one.rule for one in report.findings if one.severity == Severity.ERROR} == {"L1", rule}
 
@@ -256,7 +257,7 @@ def test_one_subject_is_of_one_sex_by_nature(tmp_path: Path) -> None:
     assert [one.severity for one in faults(report, "L16")] == [Severity.INFO]
 
 
-def test_a_proxy_must_tell_labels_far_above_chance(tmp_path: Path) -> None:
+def test_a_proxy_must_predict_labels_far_above_chance(tmp_path: Path) -> None:
     folders = [f"camera{number % 3}/clip{number}" for number in range(60)]
     rows = [
         {"clip": name, "label": "ab"[number % 3 > 0], "split": "test" if number > 40 else "train"}
@@ -332,8 +333,8 @@ def test_luna_jimenez_on_ravdess_passes(metadata: Path, tmp_path: Path) -> None:
     report = run_audit([table(tmp_path / "luna.csv", rows)])
     assert not report.failed
     assert report.folds == 5
-    held = {one.rule for one in report.findings if one.severity == Severity.HELD}
-    assert {"L1", "L3", "L8", "L9", "L12", "L15", "L16"} <= held
+    without_fault = {one.rule for one in report.findings if one.severity == Severity.HELD}
+    assert {"L1", "L3", "L8", "L9", "L12", "L15", "L16"} <= without_fault
     assert {
         one.rule for one in report.findings if one.severity in (Severity.WARN, Severity.INFO)
     } == {"L7", "L11"}
@@ -497,10 +498,10 @@ def test_the_report_prints_and_is_json_markdown_and_parquet(
 ) -> None:
     report = audited(tmp_path, clips("ttee", speaker=["a", "b|b", "b|b", "c"]))
     print_report(report)
-    whole = json.loads(to_json(report))
-    assert whole["failed"] is True
-    assert {one["rule"] for one in whole["findings"]} == set(CHECKS)
-    assert next(one for one in whole["findings"] if one["rule"] == "L1")["example_ids"] == [
+    printed = json.loads(to_json(report))
+    assert printed["failed"] is True
+    assert {one["rule"] for one in printed["findings"]} == set(RULES)
+    assert next(one for one in printed["findings"] if one["rule"] == "L1")["example_ids"] == [
         "folder/b|b"
     ]
     assert "| L1 | error | split | 0 | 1 |" in markdown(report)

@@ -1,4 +1,4 @@
-"""Downloaded files against published hashes: what is sound, a stub, changed or missing is told
+"""Downloaded files against published hashes: what is sound, a stub, changed or missing is said
 apart, by the command too."""
 
 import csv
@@ -10,7 +10,7 @@ import pytest
 
 from flows.auditing.downloads import Checked, NothingToCheck, check_files, list_files
 from flows.view.downloads import checked, print_checked
-from manifests.media_check import read_manifest
+from manifests.corpora.published_files import read_manifest
 from tests.test_command import affectstore, refusal
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
@@ -58,7 +58,7 @@ def test_files_as_published_are_sound(folder: Path, hashes: Path) -> None:
     assert not found.failed
 
 
-def test_stubs_changed_cut_and_unreadable_files_are_told_apart(
+def test_stubs_changed_cut_and_unreadable_files_are_distinguished(
     folder: Path, hashes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wav = folder / "AudioWAV"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import manifests.audit
+
 ROOT = Path(__file__).parents[1]
 ROOMS = ("manifests", "extractors", "stores", "flows")
 MAY_IMPORT = {
@@ -69,6 +71,31 @@ def test_openvino_is_imported_only_where_its_telemetry_is_cut_off() -> None:
 def test_manifests_reach_no_media_library() -> None:
     assert [
         (str(path), name) for path, name in imports_of("manifests") if name in NOT_IN_MANIFESTS
+    ] == []
+
+
+def test_the_audit_is_entered_by_its_public_door_alone() -> None:
+    audit = ROOT / "manifests" / "audit"
+    others = [
+        path
+        for folder in (*ROOMS, "examples", "benchmarks")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not path.is_relative_to(audit)
+    ]
+    imports = [
+        (str(path), node)
+        for path in others
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("manifests.audit")
+    ]
+    assert [
+        (path, node.module)
+        for path, node in imports
+        if node.module != "manifests.audits"
+        and not (
+            node.module == "manifests.audit"
+            and {alias.name for alias in node.names} <= set(manifests.audit.__all__)
+        )
     ] == []
 
 

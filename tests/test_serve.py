@@ -36,7 +36,7 @@ from flows.serve import ServeError, Service, deployment, local_zone, next_times,
 from flows.split import split
 from flows.view.run_summary import Work, outcome, page, slug
 from manifests.audits import ALL_FOLDS, Finding, Severity
-from manifests.corpora.base import CorpusNotFound
+from manifests.corpora.catalog import CorpusNotFound
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores import FeatureStore
 from stores.snapshot import Snapshot, load_snapshot
