@@ -191,7 +191,7 @@ def test_a_copy_of_an_older_store_is_never_read_for_one_that_took_its_place(
     build(url)
     assert len(FeatureStore(location)["mfcc"]["made/00"]) == 3
     remove_objects(url, *objects(url))
-    # The same names, rows and sizes, and other values: as another version of a library may give.
+    # Equal names, rows and sizes, and other values, as another version of a library may give.
     rival = elsewhere(url)
     tracks = {
         clip_id: track_of(len(track), SPEC, 77) for clip_id, track in tracks_for(SPEC, 3).items()
