@@ -13,10 +13,11 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import fsspec
+import boto3
 
 from benchmarks.read import SHAPES, Read, _taken, clip_ids, compare, write_store
 from stores import FeatureStore
+from stores.atomic import files_below
 from tests.object_store import s3_server, settings
 
 
@@ -46,10 +47,17 @@ def main() -> None:
         if args.url is None:
             port = stack.enter_context(s3_server(args.folder))
             os.environ |= settings(f"http://127.0.0.1:{port}", args.folder / "cache")
-            fsspec.filesystem("s3").mkdir("benchmark")
+            boto3.client("s3").create_bucket(Bucket="benchmark")
         url = args.url or f"s3://benchmark/{secrets.token_hex(4)}"
-        fsspec.filesystem("s3").put(str(args.folder / "store"), url, recursive=True)
+        upload(args.folder / "store", url)
         run(args.folder / "store", url, ids, args.rounds)
+
+
+def upload(folder: Path, url: str) -> None:
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    client = boto3.client("s3")
+    for path in files_below(folder):
+        client.upload_file(path, bucket, f"{prefix}/{path.relative_to(folder).as_posix()}")
 
 
 def run(folder: Path, url: str, ids: list[str], rounds: int) -> None:

@@ -278,6 +278,24 @@ def test_a_refusal_names_what_the_store_calls_it(
         FeatureStore(url)
 
 
+def test_the_answer_to_a_large_upload_is_waited_for_longer(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a megabyte in three seconds or less, no answer is given up before the file is there."""
+    waited = []
+    connect = stores.object_store._connect
+    monkeypatch.setattr(
+        stores.object_store,
+        "_connect",
+        lambda place, process, minutes: waited.append(minutes) or connect(place, process, minutes),
+    )
+    for mebibytes in (1, 15, 100):
+        objects = stores.object_store.Objects(url)
+        assert objects.create(f"{mebibytes}", bytes(mebibytes << 20))
+        assert waited[-1] * 60 >= 3 * mebibytes
+    assert waited[0] == 1
+
+
 @pytest.mark.parametrize("part", ["tables/labels", "snapshots/", "dataset.json"])
 def test_a_put_that_fails_publishes_nothing_and_the_next_try_does(
     url: str, elsewhere: Elsewhere, proxy: Proxy, part: str
