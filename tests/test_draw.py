@@ -25,7 +25,7 @@ from flows.view.draw import (
 )
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from stores.reader import NotInStore
+from stores import NotInStore
 from tests.conftest import picture
 from tests.stores_made import CROPS, make_store
 

@@ -19,7 +19,7 @@ from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE
 from manifests.schemes.catalog import SCHEMES
 from manifests.tracks import Track
-from stores.reader import FeatureStore, NotInStore
+from stores import FeatureStore, NotInStore
 from stores.records import StoredFeature
 from stores.snapshot import load_snapshot
 from tests.stores_made import commit, index_of, spec_of, tables_in, write_shards
