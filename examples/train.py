@@ -202,8 +202,8 @@ def protocols(paper: Paper, store: FeatureStore, schemes: Sequence[str]) -> list
     if missing or not wanted:
         ways = " or ".join(missing or (*paper.own, DISJOINT))
         raise NotReady(
-            f"{store.location} has no folds of {ways}; make them: affectstore split {store.location} "
-            f"{(missing or paper.own)[0]}"
+            f"{store.location} has no folds of {ways}; make them: "
+            f"affectstore split {store.location} {(missing or paper.own)[0]}"
         )
     return [_protocol(scheme, scheme in paper.own, store) for scheme in wanted]
 

@@ -62,7 +62,7 @@ def _answers(url: str) -> bool:
 
 
 def use_own_home(name: str) -> None:
-    """Gives the server of one schedule a home of its own, unless PREFECT_HOME names one.
+    """Gives the server of one schedule a home of its own, unless PREFECT_HOME names one; makes it.
 
     Another version of Prefect may have changed the database of ~/.prefect so that this one cannot
     read it, and two servers would lock each other out of one SQLite database. To be called before
@@ -73,7 +73,8 @@ def use_own_home(name: str) -> None:
     """
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     home = Path(base).expanduser().absolute() / "affectstore" / "prefect" / name
-    os.environ.setdefault("PREFECT_HOME", str(home))
+    os.environ["PREFECT_HOME"] = os.environ.get("PREFECT_HOME") or str(home)
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -126,7 +127,6 @@ def _starting_alone() -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     home = Path(os.environ["PREFECT_HOME"])
-    home.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(home / ".affectstore.lock", timeout=0):
             yield

@@ -81,7 +81,7 @@ def _may_name_a_server(path: Path) -> bool:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    return "prefect" in text.lower() and bool(_SERVER.search(text))
+    return "prefect" in (path.name + text).lower() and bool(_SERVER.search(text))
 
 
 def _flow_on_server(url: str, flow: str) -> object:

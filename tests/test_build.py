@@ -1,68 +1,34 @@
 """The build: what is new is computed, the rest stays, and the bytes depend on nothing but the
 input."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from flows.build import build
-from flows.building.clip_table import Scan
-from flows.building.commit import Result
-from flows.building.plan import BuildError, StoreBusy, list_clips, load_held, locked, make_plan
-from flows.building.probing import inspect_clips
+from flows.building.clip_table import ClipTableBuilder, list_clips
+from flows.building.commit import BuildResult
+from flows.building.committed import load_committed
+from flows.building.plan import make_plan
+from flows.building.probing import probe_clips
+from flows.building.run import run_build
+from flows.errors import BuildError
 from flows.recipe import load
 from manifests.quarantine import Reason
 from stores import FeatureStore
+from stores.location import StoreBusy, locate
 from stores.verify import verify
-from tests.conftest import QUICK
+from tests.commands import QUICK
+from tests.store_files import contents, new_shards
 
 OF_SOUND = {"mfcc", "logmel64", "logmel128", "mfcc_resnet18", "soundprint", "sound_digest"}
 OF_FACES = {"faces", "crops", "resnet18", "faceprint"}
 ALL = {*OF_SOUND, *OF_FACES, "frames_digest"}
 
 
-def run(store: Path, folder: Path, *changes: str, workers: int = 1) -> Result:
-    return build(store, {"sample": folder}, "demo", (*QUICK, *changes), workers)
-
-
-def contents(store: Path) -> dict[str, str]:
-    """Every file of a store by the hash of its bytes, but for the hidden ones, which are of this
-    machine."""
-    files = (
-        path
-        for path in sorted(store.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
-    )
-    return {
-        path.relative_to(store).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
-
-
-def new_shards(before: dict[str, str], after: dict[str, str]) -> dict[str, int]:
-    """Number of new shards by feature; every old shard must be as it was."""
-    assert all(
-        after[file] == digest for file, digest in before.items() if file.startswith("shards/")
-    )
-    made = [
-        file.split("/")[1] for file in after.keys() - before.keys() if file.startswith("shards/")
-    ]
-    return {feature: made.count(feature) for feature in set(made)}
-
-
-@pytest.fixture
-def folder(sample: Path, tmp_path: Path) -> Path:
-    """A copy of the sample corpus that the test may change."""
-    return Path(shutil.copytree(sample, tmp_path / "clips"))
-
-
-@pytest.fixture
-def store(built: Path, tmp_path: Path) -> Path:
-    """A copy of the built store that the test may change."""
-    return Path(shutil.copytree(built, tmp_path / "store"))
+def build(store: Path, folder: Path, *changes: str, workers: int = 1) -> BuildResult:
+    return run_build(store, {"sample": folder}, "demo", (*QUICK, *changes), workers)
 
 
 def a_sound_clip(folder: Path) -> Path:
@@ -81,19 +47,21 @@ def test_every_clip_is_stored_or_has_a_reason_for_every_feature(built: Path) -> 
 def test_the_bad_clips_of_the_sample_have_their_reasons_and_keep_their_other_features(
     built: Path,
 ) -> None:
-    lost = FeatureStore(built).quarantine()
-    by_reason = {reason: set(rows["feature"]) for reason, rows in lost.groupby("reason")}
+    quarantined = FeatureStore(built).quarantine()
+    by_reason = {reason: set(rows["feature"]) for reason, rows in quarantined.groupby("reason")}
     assert by_reason == {
         Reason.NO_FACE: OF_FACES,
         Reason.NO_AUDIO: OF_SOUND,
         Reason.TRUNCATED: ALL,
     }
-    assert lost.groupby("reason")["clip_id"].nunique().to_dict() == dict.fromkeys(by_reason, 1)
+    assert quarantined.groupby("reason")["clip_id"].nunique().to_dict() == dict.fromkeys(
+        by_reason, 1
+    )
 
 
 def test_the_same_build_again_writes_nothing(store: Path, sample: Path) -> None:
     before = contents(store)
-    result = run(store, sample)
+    result = build(store, sample)
     assert not result.is_new
     assert contents(store) == before
 
@@ -104,7 +72,7 @@ def test_one_more_clip_makes_its_own_shards_and_moves_no_other(store: Path, fold
     fields[4] = "02"
     shutil.copy(old, old.with_name("-".join(fields) + ".mp4"))
     before = contents(store)
-    assert run(store, folder).is_new
+    assert build(store, folder).is_new
     assert new_shards(before, contents(store)) == dict.fromkeys(ALL, 1)
     index = FeatureStore(store).index()
     added = index[index["clip_id"].str.endswith("-".join(fields))]
@@ -117,7 +85,7 @@ def test_a_changed_parameter_rebuilds_its_feature_and_what_needs_it_alone(
     store: Path, sample: Path
 ) -> None:
     before = contents(store)
-    run(store, sample, "features.mfcc.n_mfcc=20")
+    build(store, sample, "features.mfcc.n_mfcc=20")
     assert set(new_shards(before, contents(store))) == {"mfcc", "mfcc_resnet18"}
     assert FeatureStore(store).features["mfcc"].shape == (60,)
     assert verify(store).problems == []
@@ -125,12 +93,13 @@ def test_a_changed_parameter_rebuilds_its_feature_and_what_needs_it_alone(
 
 def test_changed_bytes_of_one_clip_rebuild_its_rows_alone(store: Path, folder: Path) -> None:
     first, *_, last = sorted(folder.rglob("01-01-03-*.mp4"))
+    first.unlink()
     shutil.copy(last, first)
     before, rows_before = (
         contents(store),
         FeatureStore(store).index().set_index(["clip_id", "feature"]),
     )
-    run(store, folder)
+    build(store, folder)
     assert new_shards(before, contents(store)) == dict.fromkeys(ALL, 1)
     rows = FeatureStore(store).index().set_index(["clip_id", "feature"])
     changed = rows[rows["shard"].fillna("") != rows_before["shard"].fillna("")]
@@ -144,33 +113,28 @@ def test_a_clip_that_is_gone_leaves_the_snapshot_and_the_old_one_stays_readable(
     gone = a_sound_clip(folder)
     gone.unlink()
     before = contents(store)
-    result = run(store, folder)
+    result = build(store, folder)
     assert new_shards(before, contents(store)) == {}
     assert result.snapshot.number == 2
     assert f"sample/{gone.stem}" not in FeatureStore(store)["mfcc"]
     assert f"sample/{gone.stem}" in FeatureStore(store, snapshot=1)["mfcc"]
 
 
-def test_two_workers_give_the_bytes_of_one(built: Path, sample: Path, tmp_path: Path) -> None:
-    run(tmp_path / "two", sample, workers=2)
-    assert contents(tmp_path / "two") == contents(built)
-
-
-def test_the_order_of_the_files_on_disk_changes_no_byte(
+def test_neither_the_number_of_workers_nor_the_order_of_files_on_disk_changes_a_byte(
     built: Path, sample: Path, tmp_path: Path
 ) -> None:
     for path in sorted(sample.rglob("*.mp4"), reverse=True):
         target = tmp_path / "clips" / path.relative_to(sample)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    run(tmp_path / "store", tmp_path / "clips", workers=2)
+    build(tmp_path / "store", tmp_path / "clips", workers=2)
     assert contents(tmp_path / "store") == contents(built)
 
 
 def test_pixels_that_are_not_stored_give_the_same_embeddings(
     built: Path, sample: Path, tmp_path: Path
 ) -> None:
-    run(tmp_path / "store", sample, "features.crops.store=false")
+    build(tmp_path / "store", sample, "features.crops.store=false")
     with_pixels, without = FeatureStore(built), FeatureStore(tmp_path / "store")
     assert "crops" not in without.features
     assert not (tmp_path / "store" / "shards" / "crops").exists()
@@ -185,31 +149,38 @@ def test_pixels_that_are_not_stored_give_the_same_embeddings(
 def test_another_network_is_planned_from_stored_crops_without_decoding(
     built: Path, sample: Path
 ) -> None:
-    recipe, held = load("demo", (*QUICK, "features.resnet18.seed=1")), load_held(built)
-    listed = list_clips({"sample": sample})
+    recipe = load("demo", (*QUICK, "features.resnet18.seed=1"))
+    location, corpora = locate(built), {"sample": sample}
+    committed = load_committed(location)
+    listed = list_clips(corpora)
     paths = [sample / found.clip.path for found in listed]
-    known = held.known(found.clip.clip_id for found in listed)
-    scan = Scan.of({"sample": sample}, inspect_clips(listed, paths, known, recipe.decoding.limits))
-    plan = make_plan(built, recipe, scan, held)
+    known = committed.clips(found.clip.clip_id for found in listed)
+    builder = ClipTableBuilder()
+    builder.add(probe_clips(listed, paths, known, recipe.decoding.limits))
+    plan = make_plan(location, recipe, builder.build(corpora), committed)
     assert {task.features for task in plan.tasks} == {("resnet18",)}
-    assert sum(len(task.held["crops"]) for task in plan.tasks) == 7
-    assert sum(len(task.lost) for task in plan.tasks) == 1
+    assert sum(len(task.stored["crops"]) for task in plan.tasks) == 7
+    assert sum(len(task.quarantined) for task in plan.tasks) == 1
 
 
 def test_a_second_writer_is_refused_while_the_first_holds_the_store(
     store: Path, sample: Path
 ) -> None:
     before = contents(store)
-    with locked(store), pytest.raises(StoreBusy, match="another build or split"):
-        run(store, sample, "features.mfcc.n_mfcc=20")
+    with locate(store).lock(), pytest.raises(StoreBusy, match="another build or split"):
+        build(store, sample, "features.mfcc.n_mfcc=20")
     assert contents(store) == before
 
 
 def test_more_bad_clips_than_the_recipe_allows_publish_nothing(
     sample: Path, tmp_path: Path
 ) -> None:
+    recipe = tmp_path / "sound.toml"
+    recipe.write_text('[features.audio]\nextractor="audio"\n[features.mfcc]\nextractor="mfcc"\n')
     with pytest.raises(BuildError, match="1 of 9 clips are damaged"):
-        run(tmp_path / "store", sample, "max_bad_fraction=0.01")
+        run_build(
+            tmp_path / "store", {"sample": sample}, str(recipe), ("max_bad_fraction=0.01",), 1
+        )
     assert not (tmp_path / "store" / "dataset.json").exists()
 
 
@@ -217,7 +188,7 @@ def test_a_corpus_that_the_store_holds_is_not_dropped_by_leaving_it_out(
     store: Path, sample: Path
 ) -> None:
     with pytest.raises(BuildError, match="--corpus sample=FOLDER"):
-        build(store, {"folder": sample}, "demo", QUICK, 1)
+        run_build(store, {"folder": sample}, "demo", QUICK, 1)
 
 
 def test_the_snapshot_says_what_it_was_made_with(built: Path) -> None:

@@ -7,11 +7,19 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from flows.auditing.downloads import Checked, NothingToCheck, check_files, list_files
-from flows.view.downloads import checked, print_checked
+from flows.__main__ import app
+from flows.auditing.downloads import (
+    CheckedFiles,
+    NothingToCheck,
+    check_files,
+    list_files,
+    run_check,
+)
+from flows.view.downloads import print_checked
 from manifests.corpora.published_files import read_manifest
-from tests.test_command import affectstore, refusal
+from tests.commands import refusal
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
 CONTENT = {f"clip{number}.wav": b"sound" * (300 + number) for number in range(5)}
@@ -47,14 +55,14 @@ def folder(tmp_path: Path) -> Path:
     return folder.parent
 
 
-def run(folder: Path, hashes: Path) -> Checked:
+def run(folder: Path, hashes: Path) -> CheckedFiles:
     manifest = read_manifest(hashes)
     return check_files(folder, *list_files(folder, manifest), manifest)
 
 
 def test_files_as_published_are_sound(folder: Path, hashes: Path) -> None:
     found = run(folder, hashes)
-    assert found == Checked(sound=5, stubs=(), wrong=(), missing=(), unlisted=0)
+    assert found == CheckedFiles(sound=5, stubs=(), wrong=(), missing=(), unlisted=0)
     assert not found.failed
 
 
@@ -124,20 +132,19 @@ def test_nothing_to_check_is_one_sentence(place: str, hashes: Path, tmp_path: Pa
 
 
 def test_the_command_exits_as_promised(folder: Path, hashes: Path, tmp_path: Path) -> None:
-    done = affectstore("check", folder, "--hashes", hashes)
-    assert (
-        done.returncode,
-        "5 files are as published, 0 are not, 0 are git-lfs stubs" in done.stdout,
-    ) == (0, True), done.stderr
+    done = CliRunner().invoke(app, ["check", str(folder), "--hashes", str(hashes)])
+    assert "5 files are as published, 0 are not, 0 are git-lfs stubs" in done.stdout
+    assert done.exit_code == 0
     (folder / "AudioWAV" / "clip0.wav").write_bytes(pointer("clip0.wav"))
-    done = affectstore("check", folder, "--hashes", hashes)
-    assert (done.returncode, "clip0.wav is a git-lfs stub" in done.stdout) == (1, True), done.stderr
+    done = CliRunner().invoke(app, ["check", str(folder), "--hashes", str(hashes)])
+    assert "clip0.wav is a git-lfs stub" in done.stdout
+    assert done.exit_code == 1
     assert "no folder" in refusal("check", tmp_path / "nowhere", "--hashes", hashes)
     assert "cannot be read" in refusal("check", folder, "--hashes", tmp_path / "nowhere.csv")
 
 
 def test_many_faults_are_shortened(capsys: pytest.CaptureFixture[str]) -> None:
-    print_checked(Checked(1, (), tuple(f"clip{n}.wav is [wrong]" for n in range(30)), (), 0))
+    print_checked(CheckedFiles(1, (), tuple(f"clip{n}.wav is [wrong]" for n in range(30)), (), 0))
     said = capsys.readouterr().out
     assert "clip19.wav is [wrong]" in said
     assert "clip20.wav" not in said
@@ -158,5 +165,5 @@ def test_the_published_hashes_of_cremad_name_its_files(tmp_path: Path) -> None:
         f"version https://git-lfs.github.com/spec/v1\noid sha256:{first['sha256']}\nsize "
         f"{first['bytes']}\n"
     )
-    found = checked(tmp_path / "corpus", hashes)
+    found = run_check(tmp_path / "corpus", hashes)
     assert (found.sound, len(found.stubs), len(found.wrong), len(found.missing)) == (0, 1, 0, 7441)

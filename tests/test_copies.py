@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from benchmarks.clips import remux
 from benchmarks.near import pictures_of_whole, write_pictures, write_sound
-from flows.auditing.run import Report, run_audit
-from flows.build import build
-from flows.building.plan import write_folds
+from flows.auditing.run import AuditReport, run_audit
+from flows.building.run import run_build
 from flows.sample.pictures import write_sample
+from flows.splitting.run import run_split
 from manifests.audits import Finding, Severity
 from stores import FeatureStore
 
@@ -29,7 +29,7 @@ def recipe(folder: Path, names: tuple[str, ...] = NAMES) -> str:
 
 
 @pytest.fixture(scope="module")
-def planted(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def planted(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of four subjects; of clips of `ann` there are copies under the names of `bob`, who is
     tested: the sound of the first as mp3, quieter and cut; the pictures of the second in half the
     size, encoded anew; and all of the second in a file of other bytes."""
@@ -54,8 +54,8 @@ def planted(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_pictures(hers / "seen.mp4", pictures_of_whole(happy), crf=28, scale=0.5, trim_s=0.09)
     remux(happy, hers / "packed.mp4", "packed again")
-    build(work / "store", {"folder": clips}, recipe(work), (), workers=1)
-    write_folds(work / "store", "holdout", None, 0, ("bob",), ("cat",))
+    run_build(work / "store", {"folder": clips}, recipe(work), (), workers=1)
+    run_split(work / "store", "holdout", None, 0, ("bob",), ("cat",))
     return work / "store"
 
 
@@ -66,7 +66,7 @@ def sound_of(path: Path) -> NDArray[np.float32]:
         )
 
 
-def found(report: Report, rule: str) -> list[Finding]:
+def found(report: AuditReport, rule: str) -> list[Finding]:
     return [one for one in report.findings if one.rule == rule]
 
 
@@ -102,44 +102,39 @@ def test_the_split_publishes_these_findings(planted: Path) -> None:
 
 def test_copies_on_one_side_are_no_fault(planted: Path, tmp_path: Path) -> None:
     store = Path(shutil.copytree(planted, tmp_path / "store"))
-    write_folds(store, "holdout", None, 0, ("cat",), ("dan",))
+    run_split(store, "holdout", None, 0, ("cat",), ("dan",))
     assert [one.severity for rule in ("L4", "L5") for one in found(run_audit([store]), rule)] == [
         Severity.HELD
     ] * 2
 
 
-def test_subject_disjoint_folds_of_the_sample_hold(
-    engine: None, built: Path, tmp_path: Path
-) -> None:
-    store = Path(shutil.copytree(built, tmp_path / "store"))
-    write_folds(store, "subject_kfold", 3, 0)
+def test_subject_disjoint_folds_of_the_sample_hold(store: Path) -> None:
+    run_split(store, "subject_kfold", 3, 0)
     for rule in ("L4", "L5"):
         (one,) = found(run_audit([store]), rule)
         assert one.severity == Severity.HELD
         assert "not judged" not in one.detail
 
 
-def test_a_store_without_fingerprints_says_what_to_add(
-    engine: None, planted: Path, tmp_path: Path
-) -> None:
+def test_a_store_without_fingerprints_says_what_to_add(planted: Path, tmp_path: Path) -> None:
     clips = planted.parent / "clips"
-    build(
+    run_build(
         tmp_path / "store",
         {"folder": clips},
         recipe(tmp_path, ("audio", "soundprint")),
         (),
         workers=1,
     )
-    write_folds(tmp_path / "store", "holdout", None, 0, ("bob",), ("cat",))
+    run_split(tmp_path / "store", "holdout", None, 0, ("bob",), ("cat",))
     report = run_audit([tmp_path / "store"])
     assert [one.severity for one in found(report, "L5")] == [Severity.ERROR]
     (exact,) = found(report, "L4")
     assert exact.severity == Severity.HELD
     assert "the recipe has no sound_digest feature; add [features.sound_digest]" in exact.detail
-    build(
+    run_build(
         tmp_path / "bare", {"folder": clips}, recipe(tmp_path, ("audio", "logmel")), (), workers=1
     )
-    write_folds(tmp_path / "bare", "holdout", None, 0, ("bob",), ("cat",))
+    run_split(tmp_path / "bare", "holdout", None, 0, ("bob",), ("cat",))
     (near,) = found(run_audit([tmp_path / "bare"]), "L5")
     assert near.severity == Severity.NOT_JUDGED
     assert "no soundprint feature" in near.detail

@@ -1,8 +1,7 @@
 """Pictures of stored features: one file a clip, with the numbers where the axes say they are."""
 
 import dataclasses
-import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from extractors.frames import encode_jpeg
 from extractors.logmel import LogMel
 from extractors.mfcc import Mfcc
+from flows.__main__ import run
 from flows.view.draw import (
     DrawError,
     band_centres_hz,
@@ -25,8 +25,9 @@ from flows.view.draw import (
 )
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from stores import NotInStore
-from tests.conftest import picture
+from stores import FeatureStore, NotInStore
+from tests.commands import refusal
+from tests.media_made import picture
 from tests.stores_made import CROPS, make_store
 
 AUDIO = FeatureSpec(
@@ -53,6 +54,10 @@ def read(path: Path) -> NDArray[np.uint8]:
 # A store's features
 
 
+def draw_from(store: Path, feature: str, out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
+    return draw(FeatureStore(store)[feature], out, clip_ids)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("drawn") / "store"
@@ -62,40 +67,41 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_kind_of_feature_is_drawn_one_file_a_clip(store: Path, tmp_path: Path) -> None:
     for feature in ("mfcc", "logmel", "faces", "crops"):
-        files = draw(store, feature, tmp_path / feature, ["made/02", "made/00"])
+        files = draw_from(store, feature, tmp_path / feature, ["made/02", "made/00"])
         assert files == [tmp_path / feature / "made" / f"{number}.png" for number in ("02", "00")]
         assert all(read(file).std() > 5 for file in files)
 
 
 def test_without_a_clip_all_that_have_the_feature_are_drawn(store: Path, tmp_path: Path) -> None:
-    files = draw(store, "crops", tmp_path)
+    files = draw_from(store, "crops", tmp_path)
     assert [path.stem for path in files] == ["00", "02", "03", "04", "05", "06"]
     assert sorted(tmp_path.rglob("*.png")) == files
 
 
 def test_the_same_numbers_give_the_same_file(store: Path, tmp_path: Path) -> None:
-    (one,), (two,) = (draw(store, "mfcc", tmp_path / name, ["made/03"]) for name in "ab")
+    (one,), (two,) = (draw_from(store, "mfcc", tmp_path / name, ["made/03"]) for name in "ab")
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_what_is_not_there_is_told_in_a_sentence(store: Path, tmp_path: Path) -> None:
+def test_what_is_not_there_is_named_in_a_sentence(store: Path, tmp_path: Path) -> None:
     with pytest.raises(NotInStore, match="no feature named 'mfc'"):
-        draw(store, "mfc", tmp_path)
+        draw_from(store, "mfc", tmp_path)
     with pytest.raises(NotInStore, match="no clip of mfcc named"):
-        draw(store, "mfcc", tmp_path, ["made/nobody"])
+        draw_from(store, "mfcc", tmp_path, ["made/nobody"])
     with pytest.raises(NotInStore, match="quarantined: no_face"):
-        draw(store, "crops", tmp_path, ["made/01"])
+        draw_from(store, "crops", tmp_path, ["made/01"])
     assert not list(tmp_path.rglob("*.png"))
 
 
-def test_the_command_says_what_it_drew(store: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "flows", "draw", store, "crops", tmp_path, "--clip", "made/03"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == str(tmp_path / "made" / "03.png")
-    wrong = subprocess.run([*command[:-1], "nobody"], check=False, capture_output=True, text=True)
-    assert wrong.returncode == 2
-    assert wrong.stderr.startswith("affectstore: the store has no clip of crops named 'nobody'")
-    assert wrong.stderr.count("\n") == 1
+def test_the_command_says_what_it_drew(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(["draw", str(store), "crops", str(tmp_path), "--clip", "made/03"])
+    assert not ended.value.code
+    assert capsys.readouterr().out.strip() == str(tmp_path / "made" / "03.png")
+    wrong = refusal("draw", store, "crops", tmp_path, "--clip", "nobody")
+    assert wrong.startswith("affectstore: the store has no clip of crops named 'nobody'")
 
 
 # Numbers
@@ -226,7 +232,7 @@ def test_features_of_another_form_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DrawError, match=r"cube is \(time, 2, 3\), expected rows of numbers or of pictures"
     ):
-        draw(tmp_path / "store", "cube", tmp_path)
+        draw_from(tmp_path / "store", "cube", tmp_path)
 
 
 @pytest.mark.parametrize("spec", [MFCC, LOGMEL], ids=["mfcc", "logmel"])

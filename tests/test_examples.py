@@ -1,8 +1,6 @@
 """The reference trainers: shapes at every stage as the papers state them, the loop, and one command
 from clips to scores."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import flows.building.run
+import flows.fitting.run
 from examples import donatus2026, kirar2024, loop, prepare, satvik2025, tcs2026, tucker2025
 from examples.metrics import Scores
 from examples.parts import Attention, Net, Recurrent, Stages, Tensors, mean_over_time, real
 from examples.plan import Fitting, Paper, Predictions, Trial
 from examples.train import RECIPES, NotReady, main, run, summary
 from stores import FeatureDataset, Track, collate
+from tests.commands import Python
+from tests.store_files import linked
 from tests.stores_made import make_store
 
 CLASSES = ("angry", "calm", "happy")
@@ -365,8 +367,8 @@ def test_schemes_and_models_of_equal_scores_have_a_line_each(made: Path) -> None
         replace(one, protocol=halves),
         replace(one, protocol=halves, model="other"),
     ]
-    told = [line.split()[0] for line in summary("made", results).splitlines()[2:]]
-    assert told == ["thirds", "small", "other", "halves", "small", "other"]
+    first = [line.split()[0] for line in summary("made", results).splitlines()[2:]]
+    assert first == ["thirds", "small", "other", "halves", "small", "other"]
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(made: Path) -> None:
@@ -460,20 +462,9 @@ def test_any_trainer_scikit_learn(made: Path) -> None:
     assert [score.confusion.shape for score in scores] == [(3, 3)] * 3
 
 
-def test_any_trainer_jax(made: Path) -> None:
+def test_any_trainer_jax(made: Path, python: Python) -> None:
     # In a process of its own: JAX's threads outlive it, and tests that fork come after.
-    command = [
-        sys.executable,
-        "-m",
-        "examples.any_trainer_jax",
-        str(made),
-        "mfcc",
-        "made3",
-        "thirds",
-    ]
-    printed = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
-    ).stdout
+    printed = python("-m", "examples.any_trainer_jax", made, "mfcc", "made3", "thirds").stdout
     assert [line.split(":")[0] for line in printed.splitlines()] == ["fold 0", "fold 1", "fold 2"]
 
 
@@ -495,17 +486,24 @@ BRIEF = {
 """Further changes to the small recipe: here the way counts, not the scores."""
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_one_command_goes_from_clips_to_scores_under_both_protocols(
-    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    recipe: str,
+    sample: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(prepare, "SIZES", {recipe: TINY.get(recipe, (3, 2, 1))})
+    if recipe not in TINY:
+        linked(sample, tmp_path / "store-clips")  # which are found and not drawn
     # Of so few clips, the one that is cut off on purpose is a large part.
     monkeypatch.setitem(
         prepare.SMALL, recipe, (*prepare.SMALL[recipe], *BRIEF[recipe], "max_bad_fraction=0.2")
     )
+    # A worker has torch to import: two would take longer than one.
+    for module in (flows.building.run, flows.fitting.run):
+        monkeypatch.setattr(module, "cores", lambda: 1)
     threads = torch.get_num_threads()
     try:
         main([recipe, str(tmp_path / "store"), "--sample", "--small", "--folds", "1"])

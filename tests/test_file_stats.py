@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 import flows.building.file_stats
-from flows.building.clip_table import Scan
-from flows.building.file_stats import SEEN, Looks
-from flows.building.pending import NOTHING_HELD, Held
+from flows.building.clip_table import ClipTable, ClipTableBuilder
+from flows.building.committed import NOTHING_COMMITTED, Committed
+from flows.building.file_stats import FILE_STATS, FileStats
 from manifests.clips import Clip
 from manifests.corpora.base import Found
 from manifests.quarantine import BadClip, Reason
+from stores.location import locate
 
 
 @pytest.fixture(autouse=True)
@@ -71,79 +72,87 @@ def read(folder: Path, found: Sequence[Found]) -> list[Found]:
     ]
 
 
+def table_of(folder: Path, found: Sequence[Found]) -> ClipTable:
+    builder = ClipTableBuilder()
+    builder.add(found)
+    return builder.build({"made": folder})
+
+
 def build(
-    store: Path, folder: Path, held: Held = NOTHING_HELD, rehash: bool = False
-) -> tuple[set[str], Held]:
+    store: Path, folder: Path, committed: Committed = NOTHING_COMMITTED, rehash: bool = False
+) -> tuple[set[str], Committed]:
     """The clips whose files were read, and what the store holds afterwards."""
     store.mkdir(exist_ok=True)
     listed = listing(folder)
-    looks = Looks(store, {"made": folder}, listed, rehash)
-    settled, rest = looks.settle(held, 0, len(listed))
-    scan = Scan.of({"made": folder}, [*settled, *read(folder, rest)])
-    looks.keep(scan.clips)
-    assert scan.clips.equals(
-        Scan.of({"made": folder}, read(folder, listed)).clips
-    )  # whatever was read, the result is that of reading all
-    return {one.clip.clip_id for one in rest}, replace(held, clip_table=scan.clips)
+    stats = FileStats(locate(store), {"made": folder}, listed, rehash)
+    unchanged: list[Found] = []
+    changed: list[Found] = []
+    for some_unchanged, some_changed in stats.split(committed):
+        unchanged += some_unchanged
+        changed += some_changed
+    clips = table_of(folder, [*unchanged, *read(folder, changed)]).clips
+    stats.record(clips)
+    # Whatever was read, the result is that of reading all.
+    assert clips.equals(table_of(folder, read(folder, listed)).clips)
+    return {one.clip.clip_id for one in changed}, replace(committed, clip_table=clips)
 
 
 ALL = {"made/a", "made/a-1", "made/b", "made/c"}
 
 
 def test_files_that_look_as_they_did_are_not_read_again(folder: Path, tmp_path: Path) -> None:
-    was_read, held = build(tmp_path / "store", folder)
+    was_read, committed = build(tmp_path / "store", folder)
     assert was_read == ALL
     record = (tmp_path / "store" / ".seen.parquet").stat()
-    assert build(tmp_path / "store", folder, held)[0] == set()
+    assert build(tmp_path / "store", folder, committed)[0] == set()
     assert (tmp_path / "store" / ".seen.parquet").stat() == record
-    assert build(tmp_path / "store", folder, held, rehash=True)[0] == ALL
+    assert build(tmp_path / "store", folder, committed, rehash=True)[0] == ALL
 
 
 def test_other_bytes_of_the_same_size_and_time_are_read(folder: Path, tmp_path: Path) -> None:
-    _, held = build(tmp_path / "store", folder)
+    _, committed = build(tmp_path / "store", folder)
     before = (folder / "b.wav").stat()
     time.sleep(0.05)  # clocks of file systems tick every few milliseconds
     (folder / "b.wav").write_bytes(b"x" * 100)
     os.utime(folder / "b.wav", ns=(before.st_atime_ns, before.st_mtime_ns))
     assert (folder / "b.wav").stat().st_mtime_ns == before.st_mtime_ns
-    was_read, held = build(tmp_path / "store", folder, held)
+    was_read, committed = build(tmp_path / "store", folder, committed)
     assert was_read == {"made/b"}
-    assert build(tmp_path / "store", folder, held)[0] == set()
+    assert build(tmp_path / "store", folder, committed)[0] == set()
 
 
 def test_a_file_that_another_takes_the_place_of_is_read(folder: Path, tmp_path: Path) -> None:
-    _, held = build(tmp_path / "store", folder)
+    _, committed = build(tmp_path / "store", folder)
     (folder / "c.wav").replace(folder / "b.wav")
-    assert build(tmp_path / "store", folder, held)[0] == {"made/b"}
+    assert build(tmp_path / "store", folder, committed)[0] == {"made/b"}
 
 
 def test_a_file_that_was_just_changed_is_read_again_the_next_time(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flows.building.file_stats, "_SETTLED_NS", 3600 * 10**9)
-    _, held = build(tmp_path / "store", folder)
-    assert build(tmp_path / "store", folder, held)[0] == ALL
+    _, committed = build(tmp_path / "store", folder)
+    assert build(tmp_path / "store", folder, committed)[0] == ALL
 
 
 def test_a_file_is_read_for_a_clip_that_the_store_does_not_hold_as_it_is(
     folder: Path, tmp_path: Path
 ) -> None:
-    _, held = build(tmp_path / "store", folder)
+    _, committed = build(tmp_path / "store", folder)
     assert build(tmp_path / "store", folder)[0] == ALL
-    other = Scan.of(
-        {}, [Found(replace(clip, duration_s=None), ()) for clip in held.known(["made/b"]).values()]
-    )
-    assert build(tmp_path / "store", folder, replace(held, clip_table=other.clips))[0] == ALL
+    clips = committed.clips(["made/b"]).values()
+    other = table_of(folder, [Found(replace(clip, duration_s=None), ()) for clip in clips]).clips
+    assert build(tmp_path / "store", folder, replace(committed, clip_table=other))[0] == ALL
 
 
 @pytest.mark.parametrize("data", [b"", b"no Parquet"])
 def test_a_record_that_cannot_be_read_is_as_good_as_none(
     folder: Path, tmp_path: Path, data: bytes
 ) -> None:
-    _, held = build(tmp_path / "store", folder)
+    _, committed = build(tmp_path / "store", folder)
     (tmp_path / "store" / ".seen.parquet").write_bytes(data)
-    assert build(tmp_path / "store", folder, held)[0] == ALL
-    assert build(tmp_path / "store", folder, held)[0] == set()
+    assert build(tmp_path / "store", folder, committed)[0] == ALL
+    assert build(tmp_path / "store", folder, committed)[0] == set()
 
 
 def test_a_clip_that_is_refused_by_its_name_and_a_file_that_is_gone_are_left_to_the_reader(
@@ -153,9 +162,9 @@ def test_a_clip_that_is_refused_by_its_name_and_a_file_that_is_gone_are_left_to_
     listed[2] = replace(listed[2], bad=BadClip("made/b", Reason.KNOWN_BAD, "x"))
     (folder / "c.wav").unlink()
     (tmp_path / "store").mkdir()
-    looks = Looks(tmp_path / "store", {"made": folder}, listed, rehash=False)
-    assert looks.settle(NOTHING_HELD, 0, 4) == ([], listed)
-    looks.keep(Scan.of({}, [*read(folder, listed[:3]), listed[3]]).clips)
-    assert [row.file for row in SEEN.rows(SEEN.read(tmp_path / "store" / ".seen.parquet"))] == [
-        "made/a.wav"
-    ]
+    store = locate(tmp_path / "store")
+    stats = FileStats(store, {"made": folder}, listed, rehash=False)
+    assert list(stats.split(NOTHING_COMMITTED)) == [([], listed)]
+    stats.record(table_of(folder, [*read(folder, listed[:3]), listed[3]]).clips)
+    rows = FILE_STATS.rows(FILE_STATS.read(store.path(".seen.parquet")))
+    assert [row.file for row in rows] == ["made/a.wav"]

@@ -2,8 +2,6 @@
 keep, and errors in one sentence."""
 
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,13 @@ from typing import Any
 import pytest
 
 from flows.auditing.run import run_audit
-from flows.fitting.plan import FitError, declared
+from flows.building.run import run_build
+from flows.fitting.plan import declared
+from flows.fitting.run import run_fit
+from flows.fitting.task import FitError
 from flows.recipe import RecipeError, load, parse
+from flows.splitting.run import run_split
+from flows.view.recipes import print_recipe
 from manifests.audits import Severity
 from manifests.features import INDEX, State
 from manifests.folds import FOLDS, Role
@@ -20,11 +23,13 @@ from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores import FeatureStore, NotInStore
 from stores.fitted_state import read_state
+from stores.location import locate
 from stores.reader import NotFitted
 from stores.snapshot import load_snapshot
 from stores.training_clips import carry
 from stores.transforms import TRANSFORMS
 from stores.verify import verify
+from tests.commands import Command, refusal
 from tests.fitted_made import (
     IDS,
     NOWHERE,
@@ -38,7 +43,7 @@ from tests.fitted_made import (
     training,
     with_fitted,
 )
-from tests.stores_made import ROOT, same
+from tests.stores_made import same
 
 
 @pytest.fixture
@@ -96,12 +101,12 @@ def test_an_input_that_no_training_clip_has_is_one_sentence_with_the_reasons(
         replace(row, **NOWHERE) if row.clip_id in training(1) else row
         for row in FeatureStore(tmp_path).rows(INDEX)
     ]
-    lost = [
+    quarantined = [
         Quarantined(row.clip_id, row.feature, "no_audio", "silent")
         for row in index
         if row.state == State.QUARANTINED
     ]
-    refold(tmp_path, quarters(), index=INDEX.build(index), quarantine=QUARANTINE.build(lost))
+    refold(tmp_path, quarters(), index=INDEX.build(index), quarantine=QUARANTINE.build(quarantined))
     sentence = fails(tmp_path)
     assert (
         "z has nothing to learn from in fold 1 of quarters: none of its 6 training clips has "
@@ -142,7 +147,9 @@ def test_a_variant_of_the_input_passes_through_the_state_of_the_clean_training_c
     reader = FeatureStore(tmp_path)
     even = reader.fitted("even~1", "quarters", 0)
     state = {
-        name: read_state(tmp_path, load_snapshot(tmp_path).fitted[name].states[0].file).state
+        name: read_state(
+            locate(tmp_path), load_snapshot(locate(tmp_path)).fitted[name].states[0].file
+        ).state
         for name in ("z", "parts", "even")
     }
     expected = reader["logmel~1"]["made/04"]
@@ -171,8 +178,8 @@ def test_a_fit_that_says_that_it_leaks_sees_all_clips_and_the_audit_names_it(
     }
     make(tmp_path, {**RECIPE, "fitted": {"z": RECIPE["fitted"]["z"], "best_leaking": leaking}})
     fit(tmp_path)
-    state = load_snapshot(tmp_path).fitted["best_leaking"].states[0]
-    assert [clip_id for clip_id, _ in read_state(tmp_path, state.file).clips] == [
+    state = load_snapshot(locate(tmp_path)).fitted["best_leaking"].states[0]
+    assert [clip_id for clip_id, _ in read_state(locate(tmp_path), state.file).clips] == [
         c for c in IDS if c != SILENT
     ]
     assert len(FeatureStore(tmp_path).fitted("best_leaking", "quarters", 0)) == 11
@@ -191,43 +198,27 @@ def test_a_fit_that_says_that_it_leaks_sees_all_clips_and_the_audit_names_it(
     assert len(kept[(kept["rule"] == "L10") & (kept["severity"] == "error")]) == len(errors)
 
 
-def command(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "flows", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def test_the_flow_gives_the_same_bytes_with_any_number_of_workers(
-    engine: None, store: Path, tmp_path: Path
+def test_a_fit_gives_the_same_bytes_with_any_number_of_workers(
+    processes: None, store: Path, tmp_path: Path
 ) -> None:
-    from flows.fit import fit as flow
-
     shutil.copytree(store, tmp_path / "two")
     fit(store)
-    result = flow(tmp_path / "two", "quarters", workers=2)
-    assert (result.fitted, result.held, result.snapshot.number) == (12, 0, 2)
+    result = run_fit(tmp_path / "two", "quarters", workers=2)
+    assert (result.fitted, result.already_fitted, result.snapshot.number) == (12, 0, 2)
     assert states(tmp_path / "two") == states(store)
-    again = flow(tmp_path / "two", "quarters", workers=1)
-    assert (again.fitted, again.held, again.snapshot) == (0, 12, result.snapshot)
+    again = run_fit(tmp_path / "two", "quarters", workers=1)
+    assert (again.fitted, again.already_fitted, again.snapshot) == (0, 12, result.snapshot)
     assert verify(tmp_path / "two").problems == []
 
 
-@pytest.mark.slow
 def test_the_command_fits_prints_what_it_made_and_says_what_is_wrong(
-    engine: None, store: Path
+    command: Command, store: Path
 ) -> None:
     done = command("fit", store, "quarters", "--workers", "1")
     assert done.returncode == 0, done.stderr
     assert "12 new states of quarters" in done.stdout
     assert "quarters (4 folds)" in done.stdout
-    wrong = command("fit", store, "halves")
-    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
-    assert "no folds of the scheme 'halves'" in wrong.stderr
+    assert "no folds of the scheme 'halves'" in refusal("fit", store, "halves")
 
 
 AUDIO = """
@@ -248,50 +239,45 @@ input = "z"
 """
 
 
-@pytest.mark.slow
 def test_a_build_keeps_what_still_holds_and_a_split_drops_what_does_not(
-    engine: None, sample: Path, tmp_path: Path
+    sample: Path, tmp_path: Path
 ) -> None:
-    from flows.build import build
-    from flows.fit import fit as flow
-    from flows.split import split
-
     (tmp_path / "audio.toml").write_text(AUDIO)
     store, clips, recipe = (
         tmp_path / "store",
         Path(shutil.copytree(sample, tmp_path / "clips")),
         str(tmp_path / "audio.toml"),
     )
-    build(store, {"sample": clips}, recipe, workers=1)
-    assert {name: entry.states for name, entry in load_snapshot(store).fitted.items()} == {
+    run_build(store, {"sample": clips}, recipe, workers=1)
+    assert {name: entry.states for name, entry in load_snapshot(locate(store)).fitted.items()} == {
         "even": (),
         "z": (),
     }
-    split(store, "subject_kfold", 3)
-    flow(store, "subject_kfold", workers=1)
-    fitted = load_snapshot(store).fitted
+    run_split(store, "subject_kfold", 3)
+    run_fit(store, "subject_kfold", workers=1)
+    fitted = load_snapshot(locate(store)).fitted
     assert [len(entry.states) for entry in fitted.values()] == [3, 3]
-    assert not build(store, {"sample": clips}, recipe, workers=1).is_new
+    assert not run_build(store, {"sample": clips}, recipe, workers=1).is_new
     assert (
-        split(store, "subject_kfold", 3).fitted
+        run_split(store, "subject_kfold", 3).fitted
         == fitted
-        == split(store, "leave_one_subject_out").fitted
+        == run_split(store, "leave_one_subject_out").fitted
     )
 
-    changed = build(
+    changed = run_build(
         store, {"sample": clips}, recipe, ("fitted.even.percentile=50.0",), workers=1
     ).snapshot
     assert [len(changed.fitted[name].states) for name in ("even", "z")] == [0, 3]
-    split(store, "holdout", test=("01",))
-    assert len(flow(store, "holdout", workers=1).snapshot.fitted["z"].states) == 4
-    left = split(store, "holdout", test=("02",)).fitted["z"].states
+    run_split(store, "holdout", test=("01",))
+    assert len(run_fit(store, "holdout", workers=1).snapshot.fitted["z"].states) == 4
+    left = run_split(store, "holdout", test=("02",)).fitted["z"].states
     assert [(state.scheme, state.fold) for state in left] == [
         ("subject_kfold", fold) for fold in range(3)
     ]
     with pytest.raises(NotFitted, match="z is not fitted for fold 0 of holdout"):
         FeatureStore(store).fitted("z", "holdout", 0)
-    assert split(store, "holdout", test=("01",)).fitted["z"].states == left
-    assert flow(store, "holdout", workers=1).fitted == 2
+    assert run_split(store, "holdout", test=("01",)).fitted["z"].states == left
+    assert run_fit(store, "holdout", workers=1).fitted == 2
     assert verify(store).problems == []
 
 
@@ -304,31 +290,26 @@ audio = { extractor = "augment_audio", seed = 0, pitch_semitones = 1.0 }
 """
 
 
-@pytest.mark.slow
 def test_a_build_keeps_what_was_made_of_a_variant_until_the_augmentation_changes(
-    engine: None, sample: Path, tmp_path: Path
+    sample: Path, tmp_path: Path
 ) -> None:
-    from flows.build import build
-    from flows.fit import fit as flow
-    from flows.split import split
-
     (tmp_path / "audio.toml").write_text(AUDIO + AUGMENTED)
     store, recipe = tmp_path / "store", str(tmp_path / "audio.toml")
-    build(store, {"sample": sample}, recipe, workers=1)
-    split(store, "subject_kfold", 3)
-    fitted = flow(store, "subject_kfold", workers=2).snapshot.fitted
+    run_build(store, {"sample": sample}, recipe, workers=1)
+    run_split(store, "subject_kfold", 3)
+    fitted = run_fit(store, "subject_kfold", workers=2).snapshot.fitted
     assert [(spec.name, spec.variant) for spec in fitted["mean"].variants] == [("mean~1", 1)]
-    assert not build(store, {"sample": sample}, recipe, workers=1).is_new
+    assert not run_build(store, {"sample": sample}, recipe, workers=1).is_new
     reader = FeatureStore(store)
     train = {row.clip_id for row in reader.rows(FOLDS) if (row.fold, row.role) == (0, Role.TRAIN)}
     assert set(reader.fitted("mean~1", "subject_kfold", 0)) == train & set(reader["logmel~1"])
     assert set(reader.fitted("mean", "subject_kfold", 0)) == set(reader["logmel"])
 
-    changed = build(
+    changed = run_build(
         store, {"sample": sample}, recipe, ("variants.1.audio.pitch_semitones=2.0",), workers=1
     ).snapshot
     assert [len(changed.fitted[name].states) for name in ("even", "mean", "z")] == [3, 0, 3]
-    again = flow(store, "subject_kfold", workers=1)
+    again = run_fit(store, "subject_kfold", workers=1)
     assert [state.shards for state in again.snapshot.fitted["mean"].states] == [
         state.shards for state in fitted["mean"].states
     ]
@@ -338,7 +319,7 @@ def test_a_build_keeps_what_was_made_of_a_variant_until_the_augmentation_changes
 
 def test_what_is_fitted_on_a_changed_feature_is_fitted_again_and_nothing_else(store: Path) -> None:
     fit(store)
-    snapshot, rows = load_snapshot(store), FeatureStore(store).rows
+    snapshot, rows = load_snapshot(locate(store)), FeatureStore(store).rows
     assert carry(snapshot.fitted, snapshot.fitted, rows) == snapshot.fitted
     other = parse(
         with_fitted(
@@ -376,7 +357,7 @@ def test_other_labels_or_groups_of_the_same_clips_make_another_state(
     }
     make(tmp_path / "labels", with_fitted(best=best, scaled={"fitter": "zscore", "input": "best"}))
     fit(tmp_path / "labels")
-    snapshot, reader = load_snapshot(tmp_path / "labels"), FeatureStore(tmp_path / "labels")
+    snapshot, reader = load_snapshot(locate(tmp_path / "labels")), FeatureStore(tmp_path / "labels")
     relabelled = [
         replace(label, value="calm") if label.clip_id == "made/02" else label
         for label in reader.rows(LABELS)
@@ -385,7 +366,7 @@ def test_other_labels_or_groups_of_the_same_clips_make_another_state(
     fit(tmp_path / "labels")
     files = {
         name: [state.file for state in entry.states]
-        for name, entry in load_snapshot(tmp_path / "labels").fitted.items()
+        for name, entry in load_snapshot(locate(tmp_path / "labels")).fitted.items()
     }
     for name, entry in snapshot.fitted.items():
         same_file = [
@@ -483,9 +464,7 @@ def test_a_recipe_with_fitted_features_survives_its_resolved_form() -> None:
 
 
 def test_recipes_print_what_is_fitted(capsys: pytest.CaptureFixture[str]) -> None:
-    from flows.view.fit import print_fitters
-
-    print_fitters(parse(RECIPE, "mine"))
+    print_recipe(parse(RECIPE, "mine"))
     printed = capsys.readouterr().out
     assert "parts  pca version 1, fitted for each fold, (time, 6) float32" in printed
     assert "percentile = 75.0" in printed

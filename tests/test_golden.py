@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 import pytest
-from matplotlib.cbook import get_sample_data
 from numpy.typing import NDArray
 
 from extractors.audio import Audio
@@ -36,6 +35,7 @@ from extractors.soundprint import SoundPrint
 from extractors.summary import Summary
 from manifests.clips import Clip
 from manifests.tracks import Track
+from tests.media_made import portrait_in_motion
 
 T = TypeVar("T")
 Numbers = dict[str, list[float]]
@@ -50,24 +50,6 @@ def waveform(rate_hz: int, seconds: float = 1.0) -> NDArray[np.float32]:
     return np.asarray(
         0.3 * tone + 0.02 * (np.random.default_rng(0).random(len(time)) - 0.5), np.float32
     )
-
-
-def portrait_in_motion() -> list[tuple[float, NDArray[np.uint8]]]:
-    """12 frames of 320 x 240, 10 a second: matplotlib's portrait moves to the right before a grey
-    gradient."""
-    portrait = cv2.imread(
-        get_sample_data("grace_hopper.jpg", asfileobj=False), cv2.IMREAD_COLOR_RGB
-    )
-    assert portrait is not None
-    small = cv2.resize(portrait, (180, 212), interpolation=cv2.INTER_AREA)
-    frames = []
-    for number in range(12):
-        frame = np.repeat(
-            np.linspace(40, 200, 320).astype(np.uint8)[None, :, None], 240, axis=0
-        ).repeat(3, axis=2)
-        frame[14:226, 20 + 8 * number : 200 + 8 * number] = small
-        frames.append((number / 10, frame))
-    return frames
 
 
 @dataclass

@@ -1,16 +1,17 @@
-"""Bad input becomes rows with reasons, all in one build, and nothing that is sound is lost beside
-it."""
+"""Bad input becomes rows with reasons, all in one build, and what is sound is stored beside it."""
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
-from flows.build import build
+from flows.building.run import run_build
 from manifests.quarantine import Reason
 from stores import FeatureStore
 from stores.verify import verify
-from tests.conftest import QUICK, write
+from tests.commands import QUICK
+from tests.media_made import write
 
 FACES = {"faces", "crops", "resnet18", "faceprint"}
 PICTURES = FACES | {"frames_digest"}
@@ -24,7 +25,7 @@ def halve(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def store(engine: None, tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
+def store(processes: None, tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
     """A store built from one folder of bad and odd files."""
     folder = tmp_path_factory.mktemp("hostile") / "clips"
     folder.mkdir()
@@ -47,7 +48,7 @@ def store(engine: None, tmp_path_factory: pytest.TempPathFactory) -> FeatureStor
     write(folder / "silence.wav", frames=0, samples=np.zeros((16000, 1), np.float32), rate_hz=16000)
     write(folder / "short_sound.mp4", frames=60, audio_s=0.5)
     root = tmp_path_factory.mktemp("hostile") / "store"
-    build(root, {"folder": folder}, "demo", QUICK, workers=1)
+    run_build(root, {"folder": folder}, "demo", QUICK, workers=1)
     return FeatureStore(root)
 
 
@@ -68,8 +69,8 @@ def store(engine: None, tmp_path_factory: pytest.TempPathFactory) -> FeatureStor
 def test_a_damaged_or_hostile_file_is_in_quarantine_for_every_feature(
     store: FeatureStore, clip: str, reason: Reason
 ) -> None:
-    lost = store.quarantine()
-    rows = lost[lost["clip_id"] == f"folder/{clip}"]
+    quarantined = store.quarantine()
+    rows = quarantined[quarantined["clip_id"] == f"folder/{clip}"]
     assert set(rows["reason"]) == {reason}
     assert set(rows["feature"]) == ALL
     assert rows["detail"].str.len().min() > 20
@@ -86,17 +87,17 @@ def test_a_damaged_or_hostile_file_is_in_quarantine_for_every_feature(
 def test_a_sound_file_keeps_all_that_it_has(
     store: FeatureStore, clip: str, missing: set[str]
 ) -> None:
-    lost = store.quarantine()
-    assert set(lost.loc[lost["clip_id"] == f"folder/{clip}", "feature"]) == missing
+    quarantined = store.quarantine()
+    assert set(quarantined.loc[quarantined["clip_id"] == f"folder/{clip}", "feature"]) == missing
     for feature in ALL - missing:
         assert len(store[feature][f"folder/{clip}"]) > 0
 
 
 def test_what_is_missing_has_its_own_reason(store: FeatureStore) -> None:
-    lost = store.quarantine().set_index(["clip_id", "feature"])["reason"]
-    assert lost["folder/sound_alone", "faces"] == Reason.NO_VIDEO
-    assert lost["folder/picture_alone", "mfcc"] == Reason.NO_AUDIO
-    assert lost["folder/picture_alone", "faces"] == Reason.NO_FACE
+    reasons = store.quarantine().set_index(["clip_id", "feature"])["reason"]
+    assert reasons["folder/sound_alone", "faces"] == Reason.NO_VIDEO
+    assert reasons["folder/picture_alone", "mfcc"] == Reason.NO_AUDIO
+    assert reasons["folder/picture_alone", "faces"] == Reason.NO_FACE
 
 
 def test_silence_and_short_sound_are_noted_in_the_index(store: FeatureStore) -> None:
@@ -106,50 +107,41 @@ def test_silence_and_short_sound_are_noted_in_the_index(store: FeatureStore) -> 
     assert notes["folder/sound_alone", "mfcc"] == ""
 
 
-def test_nothing_is_lost_beside_the_bad_files(store: FeatureStore) -> None:
+def test_nothing_is_missing_beside_the_bad_files(store: FeatureStore) -> None:
     assert len(store.clips()) == 15
-    assert verify(store.root).problems == []
+    assert verify(store.location).problems == []
+
+
+@pytest.fixture(scope="module")
+def real(
+    processes: None, real_clips: Path, tmp_path_factory: pytest.TempPathFactory
+) -> FeatureStore:
+    """A store of the five real clips."""
+    root = tmp_path_factory.mktemp("real") / "store"
+    run_build(root, {"folder": real_clips}, "demo", QUICK, workers=2)
+    return FeatureStore(root)
 
 
 def test_real_clips_build_and_the_one_without_a_face_lacks_its_face_features_alone(
-    engine: None, real_clips: Path, tmp_path: Path
+    real: FeatureStore,
 ) -> None:
-    build(tmp_path / "store", {"folder": real_clips}, "demo", QUICK, workers=2)
-    store = FeatureStore(tmp_path / "store")
-    lost = store.quarantine()
-    assert len(store.clips()) == 5
-    assert set(lost["clip_id"]) == {"folder/pyfeat_no_face"}
-    assert set(lost["feature"]) == FACES
-    assert verify(tmp_path / "store").problems == []
-    for clip_id in store["crops"]:
-        track = store["crops"][clip_id]
+    quarantined = real.quarantine()
+    assert len(real.clips()) == 5
+    assert set(quarantined["clip_id"]) == {"folder/pyfeat_no_face"}
+    assert set(quarantined["feature"]) == FACES
+    assert verify(real.location).problems == []
+    for clip_id in real["crops"]:
+        track = real["crops"][clip_id]
         assert track.values.shape == (len(track), 224, 224, 3)
         assert track.valid.mean() > 0.5
 
 
-def test_time_stamps_of_a_real_clip_are_the_decoders(
-    engine: None, real_clips: Path, tmp_path: Path
-) -> None:
-    import av
-
-    (tmp_path / "clips").mkdir()
-    (tmp_path / "clips" / "clip.mp4").write_bytes(
-        (real_clips / "short_hamilton_clip.mp4").read_bytes()
-    )
-    build(
-        tmp_path / "store",
-        {"folder": tmp_path / "clips"},
-        "demo",
-        (*QUICK, "features.crops.store=false"),
-        workers=1,
-    )
+def test_time_stamps_of_a_real_clip_are_the_decoders(real: FeatureStore, real_clips: Path) -> None:
     with av.open(str(real_clips / "short_hamilton_clip.mp4")) as container:
-        shown = np.array(
-            [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
-        )
+        frames = container.decode(video=0)
+        shown = np.array([float(frame.pts * frame.time_base) for frame in frames])
     grid = shown[0] + np.arange(1000) / 10
     last = shown[-1] + np.median(np.diff(shown))
     expected = shown[np.searchsorted(shown, grid[grid < last - 1e-6] + 1e-9, side="right") - 1]
-    np.testing.assert_array_equal(
-        FeatureStore(tmp_path / "store")["faces"]["folder/clip"].seconds, expected
-    )
+    found = real["faces"]["folder/short_hamilton_clip"].seconds
+    np.testing.assert_array_equal(found, expected)

@@ -1,83 +1,82 @@
 """A clip that ends the process which reads it is a row in quarantine, and its neighbours are
 measured all the same."""
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
-import numpy as np
 import pytest
 
-from extractors.audio import Audio
-from extractors.base import FromTracks, Inputs, Layout, Runtime
-from extractors.media import Limits, probe
-from extractors.plan import Graph, Media
-from flows.building.isolation import build_guarded
-from flows.building.shard_task import ShardTask
-from flows.workers.pool import Crew, WorkerDied
-from manifests.clips import Clip
-from manifests.features import FeatureSpec
+from extractors.base import Runtime
+from extractors.media import Limits
+from flows.building.isolation import build_isolated, probe_isolated
+from flows.building.probing import probe_clips
+from flows.workers.executor import Pools
+from flows.workers.pool import ProcessPool, WorkerDied
+from manifests.corpora.base import Found
 from manifests.quarantine import Reason
-from manifests.tracks import Track
-from stores.shard import open_shard
-from tests.conftest import a_clip, write
+from stores.location import locate
+from stores.shard import Shard
+from tests.crashing import crashing_task
+from tests.media_made import a_clip, write
 
 
-@dataclass(frozen=True)
-class Fatal(FromTracks):
-    """Ends its process for clips whose sound is longer than a limit, as a crash in native code
-    would."""
-
-    name: ClassVar[str] = "fatal"
-    version: ClassVar[int] = 1
-    longest_s: float = 0.4
-
-    @property
-    def needs(self) -> Mapping[str, str]:
-        return {"audio": "audio"}
-
-    def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
-        return Layout("float32", ("time",), (), "full scale = 1", None)
-
-    def extract(self, clip: Clip, inputs: Inputs) -> Track:
-        audio = inputs["audio"]
-        if len(audio) > self.longest_s * 16000:
-            crash()
-        return Track(np.float32(audio.values[:5]), audio.seconds[:5], audio.valid[:5])
-
-
-def task(tmp_path: Path, lengths_s: list[float]) -> ShardTask:
-    paths = [
-        write(tmp_path / f"{number}.wav", frames=0, audio_s=length, rate_hz=16000)
-        for number, length in enumerate(lengths_s)
-    ]
-    clips = tuple(probe(a_clip(path), path, Limits()) for path in paths)
-    graph = Graph({"audio": Audio(), "fatal": Fatal()})
-    return ShardTask(tmp_path / "store", graph, Media(), clips, tuple(paths), ("fatal",))
+@pytest.fixture
+def pools(processes: None) -> Iterator[Pools]:
+    with closing(ProcessPool(1, lambda _: None)) as pool:
+        yield Pools(pool, None)
 
 
 def test_the_clip_that_ends_the_process_is_refused_and_the_others_are_stored(
-    tmp_path: Path,
+    pools: Pools, tmp_path: Path
 ) -> None:
-    with Crew(1, lambda _: None) as crew:
-        records = build_guarded(crew, task(tmp_path, [0.2, 0.6, 0.3]), Runtime())
-    shard = open_shard(tmp_path / "store", records["fatal"].file)
+    task = crashing_task(tmp_path, tmp_path / "store", [0.2, 0.6, 0.3])
+    records = build_isolated(pools, task, Runtime())
+    shard = Shard(locate(tmp_path / "store"), records["fatal"].file)
     assert [entry.clip_id for entry in shard.entries] == ["made/0", "made/2"]
     assert [(refusal.clip_id, refusal.reason) for refusal in shard.refused] == [
         ("made/1", Reason.CRASHED)
     ]
 
 
-def test_what_a_dying_worker_wrote_last_is_told(tmp_path: Path) -> None:
-    with (
-        Crew(1, lambda _: None) as crew,
-        pytest.raises(WorkerDied, match="the last it wrote was: native code: out of luck"),
-    ):
-        crew.call(crash)
+@dataclass
+class Dying:
+    """A pool whose worker dies over every call that some paths are part of."""
+
+    fatal: frozenset[str]
+    calls: list[int] = field(default_factory=list)
+
+    def call(self, work: Any, *given: Any, **named: Any) -> Any:
+        _, paths, *_ = given
+        self.calls.append(len(paths))
+        if any(path.name in self.fatal for path in paths):
+            raise WorkerDied("a worker process ended in the middle of its work")
+        return work(*given, **named)
 
 
-def crash() -> None:
-    os.write(2, b"native code: out of luck\n")
-    os._exit(1)
+def test_a_header_that_ends_the_process_is_refused_and_the_others_are_probed(
+    tmp_path: Path,
+) -> None:
+    paths = [
+        write(tmp_path / f"{number}.wav", frames=0, audio_s=0.1, rate_hz=16000)
+        for number in range(3)
+    ]
+    found, pool = [Found(a_clip(path), ()) for path in paths], Dying(frozenset({"1.wav"}))
+    probed = probe_isolated(pool, found, paths, {}, Limits())
+    assert [one.bad and one.bad.reason for one in probed] == [None, Reason.CRASHED, None]
+    assert probed[::2] == probe_clips(found[::2], paths[::2], {}, Limits())
+    assert pool.calls == [3, 1, 1, 1]
+
+
+def test_a_worker_that_is_ended_twice_from_outside_is_one_sentence(tmp_path: Path) -> None:
+    class Killed:
+        def call(self, work: Any, *given: Any) -> Any:
+            if work.__name__ == "measure_alone":
+                return None
+            raise WorkerDied("the last it wrote was: nothing")
+
+    task = crashing_task(tmp_path, tmp_path / "store", [0.2])
+    with pytest.raises(WorkerDied, match="ended from outside, twice, while it built made/0 and 0"):
+        build_isolated(Pools(Killed(), None), task, Runtime())

@@ -2,35 +2,36 @@
 beside it."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from flows.build import build
-from flows.building.plan import write_folds
+from flows.building.run import run_build
+from flows.splitting.run import run_split
 from flows.view.store import print_folds, print_store, print_verification
 from manifests.audits import AUDITS, Finding, Severity
 from manifests.label_spaces import SPACES
 from stores import FeatureStore
-from stores.snapshot import TABLES, load_snapshot, publish, read_rows, read_table
+from stores.location import locate
+from stores.snapshot import load_snapshot, read_rows
+from stores.summary import summarise, summarise_scheme
 from stores.verify import verify
-from tests.conftest import QUICK
+from tests.commands import QUICK
+from tests.stores_made import commit, tables_in
 
 LEAKING = "random_80_20_leaking"
 
 
 @pytest.fixture
-def split(engine: None, built: Path, tmp_path: Path) -> Path:
+def split(store: Path) -> Path:
     """A copy of the built store, with disjoint folds and with leaking ones."""
-    root = Path(shutil.copytree(built, tmp_path / "store"))
-    write_folds(root, "subject_kfold", 3, 0)
-    write_folds(root, LEAKING, None, 0)
-    return root
+    run_split(store, "subject_kfold", 3, 0)
+    run_split(store, LEAKING, None, 0)
+    return store
 
 
 def findings(root: Path) -> list[Finding]:
-    return read_rows(root, load_snapshot(root), AUDITS)
+    return read_rows(locate(root), load_snapshot(locate(root)), AUDITS)
 
 
 def errors(root: Path, scheme: str) -> set[str]:
@@ -52,7 +53,7 @@ def test_a_split_publishes_what_the_audit_finds_in_it(split: Path) -> None:
 
 def test_a_split_made_again_replaces_its_own_findings_alone(split: Path) -> None:
     before = findings(split)
-    write_folds(split, LEAKING, None, 5)
+    run_split(split, LEAKING, None, 5)
     after = findings(split)
     assert [one for one in after if one.scheme != LEAKING] == [
         one for one in before if one.scheme != LEAKING
@@ -65,9 +66,9 @@ def test_a_split_made_again_replaces_its_own_findings_alone(split: Path) -> None
 def test_a_build_without_news_keeps_the_findings_and_writes_nothing(
     split: Path, sample: Path
 ) -> None:
-    before = load_snapshot(split)
-    assert not build(split, {"sample": sample}, "demo", QUICK, workers=1).is_new
-    assert load_snapshot(split) == before
+    before = load_snapshot(locate(split))
+    assert not run_build(split, {"sample": sample}, "demo", QUICK, workers=1).is_new
+    assert load_snapshot(locate(split)) == before
 
 
 def test_a_build_that_carries_the_folds_audits_them_again_where_a_feature_changed(
@@ -75,74 +76,71 @@ def test_a_build_that_carries_the_folds_audits_them_again_where_a_feature_change
 ) -> None:
     before = findings(split)
     _publish_without_findings(split)
-    build(split, {"sample": sample}, "demo", QUICK, workers=1)
+    run_build(split, {"sample": sample}, "demo", QUICK, workers=1)
     assert findings(split) == []
-    assert not build(
+    assert not run_build(
         split, {"sample": sample}, "demo", (*QUICK, "features.mfcc.n_mfcc=20"), workers=1
     ).folds_dropped
     assert findings(split) == before
 
 
 def _publish_without_findings(root: Path) -> None:
-    old = load_snapshot(root)
-    tables = {name: read_table(root, old, table) for name, table in TABLES.items()} | {
-        "audits": AUDITS.build([])
-    }
-    publish(
+    old = load_snapshot(locate(root))
+    tables = tables_in(root, old) | {"audits": AUDITS.build([])}
+    commit(
         root,
-        parent=old,
+        old.features,
+        tables,
         recipe=old.recipe,
-        tables=tables,
-        features=old.features,
         fitted=old.fitted,
         versions=old.versions,
         schemes=old.schemes,
     )
 
 
-def test_a_build_that_drops_the_folds_drops_the_findings(
-    split: Path, sample: Path, tmp_path: Path
-) -> None:
-    folder = Path(shutil.copytree(sample, tmp_path / "clips"))
+def test_a_build_that_drops_the_folds_drops_the_findings(split: Path, folder: Path) -> None:
     next(folder.rglob("01-01-03-*.mp4")).unlink()
-    assert build(split, {"sample": folder}, "demo", QUICK, workers=1).folds_dropped
+    assert run_build(split, {"sample": folder}, "demo", QUICK, workers=1).folds_dropped
     assert FeatureStore(split).audits().empty
 
 
 def test_show_says_in_a_line_what_the_audit_found(
     split: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_folds(split, LEAKING)
-    leaking = capsys.readouterr().out
-    print_folds(split, "subject_kfold")
-    sound = capsys.readouterr().out
-    assert "audit: errors L1" in leaking
-    assert "errors" not in sound
-    assert "rules held" in sound
-    print_store(split)
+    location = locate(split)
+    printed = {}
+    for scheme in (LEAKING, "subject_kfold"):
+        print_folds(summarise_scheme(location, load_snapshot(location), scheme))
+        printed[scheme] = capsys.readouterr().out
+    assert "audit: errors L1" in printed[LEAKING]
+    assert "errors" not in printed["subject_kfold"]
+    assert "rules held" in printed["subject_kfold"]
+    print_store(summarise(location))
     assert capsys.readouterr().out.count("audit: ") == 2
 
 
 def test_the_label_spaces_that_read_the_labels_are_recorded_by_hash(built: Path) -> None:
-    spaces = load_snapshot(built).spaces
+    spaces = load_snapshot(locate(built)).spaces
     assert spaces.keys() >= {"common4", "common7", "ravdess7", "ravdess8"}
     assert not spaces.keys() & {"cremad6", "iemocap4", "meld7"}
     assert all(digest == SPACES[name].sha256 for name, digest in spaces.items())
 
 
 def test_verify_names_a_label_space_that_maps_otherwise_now(
-    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fragile: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = Path(shutil.copytree(built, tmp_path / "store"))
+    root = fragile
     assert verify(root).remarks == []
-    path = root / "snapshots" / f"{load_snapshot(root).number:06d}.json"
+    path = root / "snapshots" / f"{load_snapshot(locate(root)).number:06d}.json"
     value = json.loads(path.read_text())
     value["spaces"] |= {"common4": "0" * 64, "common5": "1" * 64}
     path.write_text(json.dumps(value))
-    remarks = verify(root).remarks
+    found = verify(root)
+    remarks = found.remarks
     assert [
         "common4 has sha256" in remarks[0],
         "common5, which the store was published with" in remarks[1],
     ] == [True, True]
-    assert print_verification(root)
+    assert found.problems == []
+    print_verification(found)
     assert "common4" in capsys.readouterr().out

@@ -4,7 +4,6 @@ bytes."""
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,39 +11,16 @@ import pytest
 
 from stores.atomic import files_below
 from stores.verify import verify
-from tests.conftest import QUICK
-from tests.test_build import contents
-
-
-def start(store: Path, sample: Path) -> "subprocess.Popen[bytes]":
-    changes = [part for change in QUICK for part in ("--set", change)]
-    command = [
-        sys.executable,
-        "-m",
-        "flows",
-        "build",
-        str(store),
-        "--corpus",
-        f"sample={sample}",
-        "--recipe",
-        "demo",
-        "--workers",
-        "2",
-    ]
-    return subprocess.Popen(
-        [*command, *changes],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+from tests.commands import Command, build_arguments
+from tests.store_files import contents
 
 
 def files_in(store: Path) -> int:
-    """Files of any kind: temporary ones, shards, tables, snapshots."""
+    """Files of any kind: temporary ones, pieces, shards, tables, snapshots."""
     return sum(1 for _ in files_below(store))
 
 
-def kill_when(process: "subprocess.Popen[bytes]", store: Path, files: int, after_s: float) -> bool:
+def kill_when(process: "subprocess.Popen[str]", store: Path, files: int, after_s: float) -> bool:
     """SIGKILL to the process and its workers some time after the store has so many files; False
     when it ended before that."""
     while process.poll() is None:
@@ -57,22 +33,28 @@ def kill_when(process: "subprocess.Popen[bytes]", store: Path, files: int, after
     return False
 
 
-@pytest.mark.slow
-def test_a_build_killed_at_many_points_ends_with_the_bytes_of_an_undisturbed_one(
-    built: Path, sample: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("more", "least_kills"),
+    [
+        pytest.param(25, 2, id="at some points"),
+        pytest.param(10, 5, id="at many points", marks=pytest.mark.long),
+    ],
+)
+def test_a_killed_build_ends_with_the_bytes_of_an_undisturbed_one(
+    built: Path, sample: Path, tmp_path: Path, command: Command, more: int, least_kills: int
 ) -> None:
-    store = tmp_path / "store"
-    whole, kills = len(contents(built)), 0
-    for number in range(whole):
-        process = start(store, sample)
-        # Each round waits for ten files more than are there, pieces among them, and then for
+    store, kills = tmp_path / "store", 0
+    arguments = [*build_arguments(store, sample, corpus="sample"), "--workers", 2]
+    for number in range(len(contents(built))):
+        process = command.start(*arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # Each round waits for so many files more than are there, pieces among them, and then for
         # another moment inside the next write.
-        if not kill_when(process, store, files_in(store) + 10, after_s=0.01 * (number % 5)):
+        if not kill_when(process, store, files_in(store) + more, after_s=0.01 * (number % 5)):
             break
         kills += 1
         dataset = store / "dataset.json"
         assert not dataset.exists() or verify(store).problems == []
     assert process.wait() == 0
-    assert kills >= 5
+    assert kills >= least_kills
     assert verify(store).problems == []
     assert contents(store) == contents(built)

@@ -8,8 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner, Result
 
-from flows.auditing.leak_probe import Measured, NothingToProbe, Plan, plan_probe, run_probe
+from flows.__main__ import app
+from flows.auditing.intervals import Estimate, _influence, _interval, compare_shares
+from flows.auditing.leak_probe import (
+    NothingToProbe,
+    ProbePlan,
+    plan_probe,
+    run_probe,
+)
 from flows.view.leak_probe import as_json, print_probe
 from manifests.audits import AUDITS
 from manifests.clips import CLIPS, Clip
@@ -20,10 +28,11 @@ from manifests.quarantine import QUARANTINE
 from manifests.schemes.catalog import SCHEMES
 from manifests.tracks import Track
 from stores import FeatureStore, NotInStore
+from stores.location import locate
 from stores.records import StoredFeature
 from stores.snapshot import load_snapshot
+from tests.commands import refusal
 from tests.stores_made import commit, index_of, spec_of, tables_in, write_shards
-from tests.test_command import affectstore
 
 SUBJECTS, TAKES, WIDTH = 16, 8, 60
 EMOTIONS = ("angry", "calm")
@@ -182,8 +191,6 @@ def test_the_interval_of_a_single_measure_per_subject_is_student_s() -> None:
     textbook."""
     from scipy.stats import t
 
-    from flows.auditing.leak_probe import _influence, _interval
-
     right = np.array([True, True, False, True, False, True, True, True, False, True])
     found = _interval(*_influence(right, np.zeros(10, np.int64), np.arange(10)))
     reach = t.ppf(0.975, 9) * right.std(ddof=1) / np.sqrt(10)
@@ -191,8 +198,6 @@ def test_the_interval_of_a_single_measure_per_subject_is_student_s() -> None:
 
 
 def test_clips_that_copy_each_other_within_a_subject_narrow_no_interval() -> None:
-    from flows.auditing.leak_probe import _influence, _interval
-
     right, clusters = np.arange(10) % 3 > 0, np.arange(10)
     once = _interval(*_influence(right, np.zeros(10, np.int64), clusters))
     five = _interval(
@@ -202,8 +207,6 @@ def test_clips_that_copy_each_other_within_a_subject_narrow_no_interval() -> Non
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    from flows.auditing.leak_probe import _influence, _interval
-
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(400):
@@ -216,19 +219,17 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
 
 
 def test_balanced_accuracy_weighs_classes_alike() -> None:
-    from flows.auditing.leak_probe import _compare
-
     truth, right = np.array([0] * 9 + [1]), np.array([True] * 9 + [False])
-    found = _compare((right, right), truth, np.arange(10))
+    found = compare_shares((right, right), truth, np.arange(10))
     assert found.leaking.value == 0.5
-    assert found.inflation == Measured(0.0, 0.0, 0.0)
+    assert found.inflation == Estimate(0.0, 0.0, 0.0)
 
 
 def test_features_and_labels_of_no_common_clip_are_one_sentence(
     marked: Path, tmp_path: Path
 ) -> None:
     root = Path(shutil.copytree(marked, tmp_path / "store"))
-    first = load_snapshot(root)
+    first = load_snapshot(locate(root))
     elsewhere = Label(FeatureStore(root).rows(CLIPS)[0].clip_id, "other", "corpus", "angry")
     labels = {"labels": LABELS.build([elsewhere])}
     commit(root, {"mfcc": first.features["mfcc"]}, tables_in(root, first) | labels)
@@ -242,7 +243,7 @@ def test_features_and_labels_of_no_common_clip_are_one_sentence(
     commit(
         root,
         {"mfcc": replace(first.features["mfcc"], shards=())},
-        tables_in(root, load_snapshot(root)) | {"index": index},
+        tables_in(root, load_snapshot(locate(root))) | {"index": index},
     )
     with pytest.raises(
         NothingToProbe, match=r"mfcc with other: .* clips lack a feature or a label"
@@ -306,10 +307,10 @@ def test_pictures_waveforms_and_variants_are_not_read_by_default() -> None:
 
 
 def test_a_plan_of_the_built_sample_measures(
-    engine: None, built: Path, capsys: pytest.CaptureFixture[str]
+    built: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = plan_probe(built)
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ProbePlan)
     assert (plan.features, plan.labels, plan.is_stored) == (("mfcc",), "ravdess8", False)
     probe = run_probe(plan)
     print_probe(probe)
@@ -323,17 +324,19 @@ def test_a_plan_of_the_built_sample_measures(
 
 
 def test_the_command_prints_the_probe_and_leaves_the_exit_code_to_the_audit(marked: Path) -> None:
-    done = affectstore("audit", marked, "--scheme", "subject_kfold", "--probe")
-    assert done.returncode == 0, done.stderr
+    done = invoke("audit", marked, "--scheme", "subject_kfold", "--probe")
+    assert done.exit_code == 0, done.output
     assert "random by clip" in done.stdout
-    done = affectstore(
-        "audit", marked, "--probe", "--json", "--feature", "mfcc", "--labels", "folder"
-    )
-    assert done.returncode == 1, done.stderr
+    done = invoke("audit", marked, "--probe", "--json", "--feature", "mfcc", "--labels", "folder")
+    assert done.exit_code == 1, done.output
     report = json.loads(done.stdout)
     assert report["failed"] is True
     assert report["probe"]["accuracy"]["inflation_points"]["low"] > 20
     assert report["probe"]["scheme"] == "subject_kfold"
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_the_probe_of_a_table_and_its_options_alone_are_bad_usage(
@@ -341,7 +344,6 @@ def test_the_probe_of_a_table_and_its_options_alone_are_bad_usage(
 ) -> None:
     table = tmp_path / "split.csv"
     table.write_text("clip,split\na,train\nb,test\n")
-    done = affectstore("audit", table, "--corpus", "folder", "--probe")
-    assert (done.returncode, "is no store" in done.stderr) == (2, True)
-    done = affectstore("audit", marked, "--feature", "mfcc")
-    assert (done.returncode, "add --probe" in done.stderr) == (2, True)
+    assert "is no store" in refusal("audit", table, "--corpus", "folder", "--probe")
+    done = invoke("audit", marked, "--feature", "mfcc")
+    assert (done.exit_code, "add --probe" in done.stderr) == (2, True)

@@ -1,27 +1,21 @@
 """An extractor is one file, one line of the catalog and one golden entry: all else finds it."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from extractors.base import FromTracks, Inputs, Layout
 from extractors.catalog import EXTRACTORS
 from extractors.plan import Media, measure
 from flows.recipe import RecipeError, parse
 from flows.variants import expand
 from manifests.clips import Clip
-from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from tests.conftest import Writer, a_clip
+from tests.commands import Python
+from tests.loudness import Loudness
+from tests.media_made import Writer, a_clip
 
-ROOT = Path(__file__).parents[1]
 FEATURES = {
     "audio": {"extractor": "audio"},
     "loud": {"extractor": "loudness", "row_s": 0.25},
@@ -29,32 +23,6 @@ FEATURES = {
 }
 GOLDEN = [-6.0206, -20.0, -100.0, -100.0]
 """What version 1 gives for a second of sound: half of full scale, a tenth, then silence."""
-
-
-@dataclass(frozen=True)
-class Loudness(FromTracks):
-    """Mean power of sound.
-
-    values: (time,) float32, dB re full scale, at least -100; row i begins at i * row_s.
-    """
-
-    name: ClassVar[str] = "loudness"
-    version: ClassVar[int] = 1
-    roles: ClassVar[tuple[str, ...]] = ("audio",)
-
-    audio: str = "audio"
-    row_s: float = 0.1
-
-    def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
-        return Layout("float32", ("time",), (), "dB re full scale", self.row_s)
-
-    def extract(self, clip: Clip, inputs: Inputs) -> Track:
-        sound = inputs["audio"]
-        length = round(self.row_s * 16000)
-        rows = sound.values[: len(sound) // length * length].reshape(-1, length)
-        power = (rows.astype(np.float64) ** 2).mean(axis=1)
-        values = (10 * np.log10(np.maximum(power, 1e-10))).astype(np.float32)
-        return Track(values, sound.seconds[: rows.size : length], np.ones(len(rows), np.bool_))
 
 
 @pytest.fixture
@@ -111,22 +79,21 @@ def test_a_build_measures_it_beside_the_others_and_variants_inherit(write_media:
     assert {"loud~1", "wild~1"} <= set(expand(FEATURES, {"1": {"audio": louder}}))
 
 
-def test_the_shared_suites_collect_it_and_ask_for_its_golden_entry(tmp_path: Path) -> None:
+def test_the_shared_suites_collect_it_and_ask_for_its_golden_entry(
+    python: Python, tmp_path: Path
+) -> None:
     """The suites run in a process whose catalog has one line more."""
     (tmp_path / "one_more.py").write_text(
         "from extractors.catalog import EXTRACTORS\n"
-        "from tests.test_one_extractor import Loudness\n"
+        "from tests.loudness import Loudness\n"
         "EXTRACTORS[Loudness.name] = Loudness\n",
         encoding="utf-8",
     )
     suites = ["tests/test_variants.py", "tests/test_golden.py"]
     chosen = "loudness or every_extractor_has_golden_numbers"
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "one_more", "-n0", "-vv", *suites, "-k", chosen],
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    done = python(
+        *("-m", "pytest", "-p", "one_more", "-n0", "-vv", *suites, "-k", chosen),
+        environment={"PYTHONPATH": str(tmp_path)},
         check=False,
     )
     assert "called_as_their_roles[loudness] PASSED" in done.stdout, done.stdout

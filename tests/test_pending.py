@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flows.building.pending import MARKS, Held, chunks, still_good, still_refused
+from flows.building.committed import STATE_COLUMNS, Committed
+from flows.building.pending import chunks, unchanged_refusals, unchanged_rows
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
 from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
@@ -20,29 +21,29 @@ ROW = IndexRow("a/1", "mfcc", "f1", State.STORED, "shards/x.h5", 0, 5, 5, "")
 Key = tuple[str, str]
 
 
-def held(
-    index: Sequence[IndexRow], clips: Sequence[Clip], lost: Sequence[Quarantined] = ()
-) -> Held:
-    whole = INDEX.compact(INDEX.build(index))
-    return Held(
+def committed(
+    index: Sequence[IndexRow], clips: Sequence[Clip], quarantine: Sequence[Quarantined] = ()
+) -> Committed:
+    rows = INDEX.compact(INDEX.build(index))
+    return Committed(
         None,
         CLIPS.build(clips),
-        whole.select(MARKS),
-        QUARANTINE.compact(QUARANTINE.build(lost)),
-        lambda: whole,
+        rows.select(STATE_COLUMNS),
+        QUARANTINE.compact(QUARANTINE.build(quarantine)),
+        lambda: rows,
     )
 
 
 def kept(
-    held: Held, clips: Sequence[Clip], specs: Mapping[str, FeatureSpec], same_media: bool
+    before: Committed, clips: Sequence[Clip], specs: Mapping[str, FeatureSpec], same_media: bool
 ) -> dict[Key, IndexRow]:
     """What stays, row by row."""
-    rows, table = INDEX.rows(held.index), CLIPS.build(clips)
-    good = still_good(held, table, specs, same_media)
+    rows, table = INDEX.rows(before.index), CLIPS.build(clips)
+    unchanged = unchanged_rows(before, table, specs, same_media)
     ids, names = table.column("clip_id").to_pylist(), sorted(specs)
     return {
-        (ids[clip], names[feature]): rows[good[clip, feature]]
-        for clip, feature in np.argwhere(good >= 0)
+        (ids[clip], names[feature]): rows[unchanged[clip, feature]]
+        for clip, feature in np.argwhere(unchanged >= 0)
     }
 
 
@@ -54,11 +55,11 @@ def plain_rule(
     same_media: bool,
 ) -> dict[Key, IndexRow]:
     """The rule as one would say it: the reference for the columns."""
-    old, held_rows = (
+    old, old_rows = (
         {clip.clip_id: clip for clip in before},
         {(row.clip_id, row.feature): row for row in index},
     )
-    good = {}
+    unchanged = {}
     for clip in clips:
         was = old.get(clip.clip_id)
         if was is None or (was.sha256, was.start_s, was.end_s, was.region) != (
@@ -69,14 +70,14 @@ def plain_rule(
         ):
             continue
         for name, spec in specs.items():
-            row = held_rows.get((clip.clip_id, name))
+            row = old_rows.get((clip.clip_id, name))
             if (
                 row
                 and row.fingerprint == spec.fingerprint
                 and (row.state == State.STORED or same_media)
             ):
-                good[clip.clip_id, name] = row
-    return good
+                unchanged[clip.clip_id, name] = row
+    return unchanged
 
 
 def plain_chunks(
@@ -95,7 +96,7 @@ def plain_chunks(
 
 
 def test_a_stored_row_of_the_same_bytes_and_fingerprint_stays() -> None:
-    assert kept(held([ROW], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {
+    assert kept(committed([ROW], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {
         ("a/1", "mfcc"): ROW
     }
 
@@ -112,15 +113,15 @@ def test_a_stored_row_of_the_same_bytes_and_fingerprint_stays() -> None:
     ids=["other bytes", "other region", "other span", "new clip", "other fingerprint"],
 )
 def test_anything_else_is_pending(clip: Clip, spec: FeatureSpec) -> None:
-    assert kept(held([ROW], [CLIP]), [clip], {"mfcc": spec}, same_media=True) == {}
+    assert kept(committed([ROW], [CLIP]), [clip], {"mfcc": spec}, same_media=True) == {}
 
 
 def test_a_quarantined_row_is_judged_again_when_the_decoding_has_changed() -> None:
     bad = replace(ROW, state=State.QUARANTINED, shard=None, start=None, rows=None, valid_rows=None)
-    assert kept(held([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=True) == {
+    assert kept(committed([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=True) == {
         ("a/1", "mfcc"): bad
     }
-    assert kept(held([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {}
+    assert kept(committed([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {}
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -177,16 +178,14 @@ def test_whole_columns_keep_what_the_rule_for_one_clip_and_feature_keeps(seed: i
         if chance.random() < 0.8
     ] or some_clips()
     for same_media in (True, False):
-        assert kept(held(index, before), now, specs, same_media) == plain_rule(
+        assert kept(committed(index, before), now, specs, same_media) == plain_rule(
             before, index, now, specs, same_media
         )
 
 
-def test_a_clip_that_is_refused_for_the_same_reason_keeps_its_rows_and_for_another_reason_does_not() -> (
-    None
-):
+def test_a_clip_that_is_refused_for_the_same_reason_keeps_its_rows_and_for_another_not() -> None:
     ids = ["a/1", "a/2", "a/3", "a/4"]
-    lost = [Quarantined(clip_id, "mfcc", Reason.TRUNCATED, "cut") for clip_id in ids]
+    quarantine = [Quarantined(clip_id, "mfcc", Reason.TRUNCATED, "cut") for clip_id in ids]
     index = [
         replace(
             ROW,
@@ -199,7 +198,7 @@ def test_a_clip_that_is_refused_for_the_same_reason_keeps_its_rows_and_for_anoth
         )
         for clip_id in ids
     ]
-    store = held(index, [replace(CLIP, clip_id=clip_id) for clip_id in ids], lost)
+    store = committed(index, [replace(CLIP, clip_id=clip_id) for clip_id in ids], quarantine)
     now = CLIPS.build(replace(CLIP, clip_id=clip_id, sha256="other") for clip_id in ["a/0", *ids])
     bad = {
         "a/0": BadClip("a/0", Reason.TRUNCATED, "cut"),
@@ -207,9 +206,17 @@ def test_a_clip_that_is_refused_for_the_same_reason_keeps_its_rows_and_for_anoth
         "a/2": BadClip("a/2", Reason.TRUNCATED, "cut elsewhere"),
         "a/4": BadClip("a/4", Reason.CORRUPT, "cut"),
     }
-    assert still_refused(store, now, {"mfcc": SPEC}, bad).tolist() == [[-1], [0], [-1], [-1], [-1]]
-    assert still_refused(store, now, {"mfcc": replace(SPEC, fingerprint="f2")}, bad).max() == -1
-    assert still_refused(store, now, {"mfcc": SPEC}, {}).max() == -1
+    assert unchanged_refusals(store, now, {"mfcc": SPEC}, bad).tolist() == [
+        [-1],
+        [0],
+        [-1],
+        [-1],
+        [-1],
+    ]
+    assert (
+        unchanged_refusals(store, now, {"mfcc": replace(SPEC, fingerprint="f2")}, bad).max() == -1
+    )
+    assert unchanged_refusals(store, now, {"mfcc": SPEC}, {}).max() == -1
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -228,18 +235,20 @@ def test_chunks_are_cut_as_the_plain_rule_cuts_them(seed: int) -> None:
         pending, 16
     )
     assert len(made) == len(list(made))
+    assert made.features == frozenset().union(*pending.values())
+    assert made.clips == sum(map(bool, pending.values()))
 
 
-def test_held_clips_and_reasons_are_found_by_id_and_others_are_not() -> None:
+def test_committed_clips_and_reasons_are_found_by_id_and_others_are_not() -> None:
     clips = [replace(CLIP, clip_id=f"a/{number}") for number in (1, 2, 3, 5)]
-    lost = [
+    quarantine = [
         Quarantined("a/2", "faces", "no_face", "none"),
         Quarantined("a/2", "mfcc", "no_audio", "x"),
         Quarantined("a/5", "faces", "no_face", "y"),
     ]
-    store = held([], clips, lost)
-    assert store.known(["a/0", "a/2", "a/4", "a/5", "a/6"]) == {"a/2": clips[1], "a/5": clips[3]}
-    assert [store.lost(row.clip_id, row.feature) for row in lost] == lost
+    store = committed([], clips, quarantine)
+    assert store.clips(["a/0", "a/2", "a/4", "a/5", "a/6"]) == {"a/2": clips[1], "a/5": clips[3]}
+    assert [store.quarantined(row.clip_id, row.feature) for row in quarantine] == quarantine
     for absent in (("a/1", "faces"), ("a/5", "mfcc"), ("a/6", "faces")):
         with pytest.raises(KeyError):
-            store.lost(*absent)
+            store.quarantined(*absent)

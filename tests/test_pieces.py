@@ -2,88 +2,84 @@
 twice."""
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from extractors.audio import Audio
 from extractors.base import Runtime
-from extractors.logmel import LogMel
-from extractors.media import Limits, probe
-from extractors.plan import Graph, Media
-from flows.build import build
-from flows.building.isolation import build_guarded
+from flows.building.isolation import build_isolated
 from flows.building.pieces import pieces_of, remove_pieces
-from flows.building.shard_task import PIECES, ShardTask, build_shards, unfinished
-from flows.workers.pool import Crew, _Worker
+from flows.building.run import run_build
+from flows.building.shard_task import PIECES, build_shards, unfinished
+from flows.workers.executor import Pools
+from flows.workers.pool import ProcessPool, _Worker
 from manifests.quarantine import Reason
-from stores.mirror import home
-from stores.shard import open_shard
-from tests.conftest import QUICK, a_clip, write
-from tests.test_build import contents
-from tests.test_guard import Fatal
+from stores.location import locate
+from stores.shard import Shard
+from tests.commands import QUICK
+from tests.crashing import crashing_task
+from tests.store_files import contents
 
 LENGTHS_S = [0.2, 0.6, 0.3, 0.2, 0.3]
 """Of five clips, the second of which ends the process that measures it."""
 
 
-def task(folder: Path, store: Path) -> ShardTask:
-    paths = [
-        write(folder / f"{number}.wav", frames=0, audio_s=length, rate_hz=16000)
-        for number, length in enumerate(LENGTHS_S)
-    ]
-    clips = tuple(probe(a_clip(path), path, Limits()) for path in paths)
-    graph = Graph({"audio": Audio(), "fatal": Fatal(), "logmel": LogMel(n_mels=20)})
-    return ShardTask(store, graph, Media(), clips, tuple(paths), ("logmel", "fatal"))
+@pytest.fixture
+def pools(processes: None) -> Iterator[Pools]:
+    with closing(ProcessPool(2, lambda _: None)) as pool:
+        yield Pools(pool, None)
 
 
 def test_pieces_are_joined_to_the_bytes_of_a_task_in_one_go_also_where_a_clip_ends_its_process(
-    tmp_path: Path,
+    pools: Pools, tmp_path: Path
 ) -> None:
-    with Crew(2, lambda _: None) as crew:
-        in_one_go = build_guarded(crew, task(tmp_path, tmp_path / "one"), Runtime())
-        in_pieces = build_guarded(crew, task(tmp_path, tmp_path / "many"), Runtime(), hands=2)
+    one, many = (
+        crashing_task(tmp_path, tmp_path / name, LENGTHS_S, "logmel") for name in ("one", "many")
+    )
+    in_one_go = build_isolated(pools, one, Runtime())
+    in_pieces = build_isolated(pools, many, Runtime(), workers=2)
     assert in_pieces == in_one_go
-    refused = open_shard(tmp_path / "many", in_pieces["fatal"].file).refused
+    location = locate(tmp_path / "many")
+    refused = Shard(location, in_pieces["fatal"].file).refused
     assert [(refusal.clip_id, refusal.reason) for refusal in refused] == [
         ("made/1", Reason.CRASHED)
     ]
     assert len(list((tmp_path / "many" / PIECES).rglob("*.h5"))) == 3 * 2
-    remove_pieces(tmp_path / "many")
+    remove_pieces(location)
     assert contents(tmp_path / "many") == contents(tmp_path / "one")
 
 
-def test_pieces_that_a_killed_build_has_left_are_joined_and_not_made_again(tmp_path: Path) -> None:
-    cut = task(tmp_path, tmp_path / "store")
-    for piece in pieces_of(cut)[1:]:  # the first one holds the fatal clip
+def test_pieces_that_a_killed_build_has_left_are_joined_and_not_made_again(
+    pools: Pools, tmp_path: Path
+) -> None:
+    cut = crashing_task(tmp_path, tmp_path / "store", LENGTHS_S, "logmel")
+    for piece in pieces_of(cut)[1:]:  # the first one has the fatal clip
         build_shards(piece, Runtime())
     for path in cut.paths[2:]:
         path.unlink()
-    with Crew(2, lambda _: None) as crew:
-        records = build_guarded(crew, cut, Runtime(), hands=2)
+    records = build_isolated(pools, cut, Runtime(), workers=2)
     assert {name: record.clips for name, record in records.items()} == {"logmel": 4, "fatal": 4}
 
 
 def test_a_feature_that_is_finished_is_not_in_the_pieces(tmp_path: Path) -> None:
-    whole = task(tmp_path, tmp_path / "store")
-    build_shards(
-        ShardTask(whole.root, whole.graph, whole.media, whole.clips, whole.paths, ("logmel",)),
-        Runtime(),
-    )
-    assert unfinished(whole) == ["fatal"]
-    assert {piece.features for piece in pieces_of(whole)} == {("fatal",)}
+    task = crashing_task(tmp_path, tmp_path / "store", LENGTHS_S, "logmel")
+    build_shards(replace(task, features=("logmel",)), Runtime())
+    assert unfinished(task) == ["fatal"]
+    assert {piece.features for piece in pieces_of(task)} == {("fatal",)}
 
 
-def test_a_task_of_a_store_behind_a_url_stays_whole(
+def test_a_task_of_a_store_behind_a_url_is_not_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AFFECTSTORE_CACHE", str(tmp_path / "cache"))
-    assert pieces_of(task(tmp_path, home("s3://bucket/store"))) == []
+    assert pieces_of(crashing_task(tmp_path, "s3://bucket/store", LENGTHS_S, "logmel")) == []
 
 
 class Failing:
-    """A crew on which every call fails, after a while."""
+    """A pool on which every call fails, after a while."""
 
     calls = 0
 
@@ -94,12 +90,11 @@ class Failing:
 
 
 def test_where_a_piece_fails_no_other_is_begun(tmp_path: Path) -> None:
-    cut, crew = task(tmp_path, tmp_path / "store"), Failing()
+    cut, pool = crashing_task(tmp_path, tmp_path / "store", LENGTHS_S, "logmel"), Failing()
+    long = replace(cut, clips=cut.clips * 20, paths=cut.paths * 20)
     with pytest.raises(ZeroDivisionError):
-        build_guarded(
-            crew, replace(cut, clips=cut.clips * 20, paths=cut.paths * 20), Runtime(), hands=2
-        )
-    assert crew.calls < 10
+        build_isolated(Pools(pool, None), long, Runtime(), workers=2)  # type: ignore[arg-type]
+    assert pool.calls < 10
 
 
 def test_two_workers_share_a_build_of_one_task(
@@ -113,7 +108,8 @@ def test_two_workers_share_a_build_of_one_task(
         start(worker, *given)
 
     monkeypatch.setattr(_Worker, "__init__", counted)
-    build(tmp_path / "store", {"sample": sample}, "demo", (*QUICK, "clips_per_shard=32"), workers=2)
+    changes = (*QUICK, "clips_per_shard=32")
+    run_build(tmp_path / "store", {"sample": sample}, "demo", changes, workers=2)
     assert len(started) == 2
     assert not (tmp_path / "store" / PIECES).exists()
     assert len(contents(tmp_path / "store")) < len(contents(built))

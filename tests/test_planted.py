@@ -3,7 +3,6 @@ command; and exit codes hold."""
 
 import csv
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,32 +12,35 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.__main__ import app
-from flows.building.plan import write_folds
+from flows.building.run import run_build
+from flows.splitting.run import run_split
 from manifests.clips import CLIPS, Clip
 from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import LABELS, Label
 from stores import FeatureStore
-from stores.snapshot import TABLES, load_snapshot, publish, read_rows, read_table
-from tests.conftest import QUICK
-from tests.test_command import refusal
+from stores.location import locate
+from stores.snapshot import load_snapshot, read_rows
+from tests.commands import QUICK, build_arguments, refusal
+from tests.store_files import linked
+from tests.stores_made import commit, tables_in
 
 FAULTS = ("error", "warn", "info")
 Rows = list[dict[str, object]]
 
 
 @pytest.fixture(scope="module")
-def dealt(engine: None, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def split(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built sample with three folds that share no subject: in each, one actor is trained on,
     one validated on, one tested."""
-    root = Path(shutil.copytree(built, tmp_path_factory.mktemp("dealt") / "store"))
-    write_folds(root, "subject_kfold", 3, 0)
+    root = linked(built, tmp_path_factory.mktemp("split") / "store")
+    run_split(root, "subject_kfold", 3, 0)
     return root
 
 
 @pytest.fixture
-def store(dealt: Path, tmp_path: Path) -> Path:
-    """A copy that the test may change."""
-    return Path(shutil.copytree(dealt, tmp_path / "store"))
+def store(split: Path, tmp_path: Path) -> Path:
+    """A copy that the test may publish to."""
+    return linked(split, tmp_path / "store")
 
 
 def audit(*arguments: object) -> tuple[int, list[dict[str, Any]]]:
@@ -89,13 +91,12 @@ class Sides:
 def _publish(root: Path, **tables: Any) -> None:
     """The store with some tables replaced, whatever they hold: as if written by a program that asks
     no question."""
-    old = load_snapshot(root)
-    publish(
+    old = load_snapshot(locate(root))
+    commit(
         root,
-        parent=old,
+        old.features,
+        tables_in(root, old) | tables,
         recipe=old.recipe,
-        tables={name: read_table(root, old, table) for name, table in TABLES.items()} | tables,
-        features=old.features,
         fitted=old.fitted,
         versions=old.versions,
         schemes=old.schemes,
@@ -124,9 +125,9 @@ Planted = tuple[list[object], str]
 
 def a_subject_on_two_sides(sides: Sides, tmp: Path) -> Planted:
     moved = sides.first(Role.TEST)
-    folds = [
-        _moved(fold, moved) for fold in read_rows(sides.root, load_snapshot(sides.root), FOLDS)
-    ]
+    location = locate(sides.root)
+    rows = read_rows(location, load_snapshot(location), FOLDS)
+    folds = [_moved(fold, moved) for fold in rows]
     _publish(sides.root, folds=FOLDS.build(folds))
     return [sides.root], str(moved.subject_id)
 
@@ -166,8 +167,8 @@ def overlapping_spans_on_two_sides(sides: Sides, tmp: Path) -> Planted:
 
 
 def a_text_on_two_sides(sides: Sides, tmp: Path) -> Planted:
-    """The sample says its few sentences on every side, which is told as a note; for a corpus of
-    free speech it is a warning."""
+    """The sample says its few sentences on every side, which is a note; for a corpus of free speech
+    it is a warning."""
     rows = [
         {**row, "clip": str(row["clip"]).removeprefix("sample/"), "text": f"words of {row['clip']}"}
         for row in sides.rows()
@@ -221,8 +222,8 @@ def other_labels_for_the_same_bytes(sides: Sides, tmp: Path) -> Planted:
     return _with_clips(sides, replace(other, sha256=one.sha256)), one.clip_id
 
 
-def a_rate_that_tells_the_label(sides: Sides, tmp: Path) -> Planted:
-    """Windows, for a few clips tell nothing."""
+def a_rate_that_gives_the_label_away(sides: Sides, tmp: Path) -> Planted:
+    """Windows, for a few clips show nothing."""
     rows = [
         {**row, "window": number}
         for row in sides.rows()
@@ -264,7 +265,7 @@ CASES = {
     "L10": Case(a_scaling_that_saw_the_test, "error"),
     "L12": Case(training_clips_in_the_test, "error", frozenset({"L1"})),
     "L13": Case(other_labels_for_the_same_bytes, "warn"),
-    "L14": Case(a_rate_that_tells_the_label, "warn"),
+    "L14": Case(a_rate_that_gives_the_label_away, "warn"),
     "L16": Case(a_class_without_training, "warn"),
 }
 
@@ -284,15 +285,15 @@ def test_a_planted_leak_is_found_and_named(rule: str, store: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("how", ["store", "table", "windows"])
 def test_without_a_plant_no_rule_finds_more_than_it_must(
-    how: str, dealt: Path, tmp_path: Path
+    how: str, split: Path, tmp_path: Path
 ) -> None:
-    sides = Sides(dealt)
+    sides = Sides(split)
     rows = (
         sides.rows(fitted="no")
         if how == "table"
         else [{**row, "window": n} for row in sides.rows() for n in range(3)]
     )
-    code, findings = audit(dealt if how == "store" else _table(tmp_path / "split.csv", rows))
+    code, findings = audit(split if how == "store" else _table(tmp_path / "split.csv", rows))
     assert code == 0
     # All say the same sentence, and of the sadness there is one clip, which cannot be on every
     # side: so it is with any sample this small.
@@ -305,15 +306,13 @@ def test_without_a_plant_no_rule_finds_more_than_it_must(
     assert {tuple(one["example_ids"]) for one in faults if one["severity"] == "warn"} == {("sad",)}
 
 
-@pytest.mark.slow
 def test_build_split_and_audit_in_sequence_exit_as_promised(
-    engine: None, built: Path, sample: Path, tmp_path: Path
+    built: Path, sample: Path, tmp_path: Path
 ) -> None:
-    store = Path(shutil.copytree(built, tmp_path / "store"))
-    options = [part for change in QUICK for part in ("--set", change)]
+    store = linked(built, tmp_path / "store")
     assert "no folds to audit" in refusal("audit", store)
     for command, code in (
-        (["build", store, "--corpus", f"sample={sample}", "--recipe", "demo", *options], 0),
+        (build_arguments(store, sample, corpus="sample"), 0),
         (["split", store, "subject_kfold", "--folds", 3], 0),
         (["audit", store], 0),
         (["split", store, "random_80_20_leaking"], 0),
@@ -328,18 +327,16 @@ def test_build_split_and_audit_in_sequence_exit_as_promised(
 
 
 def test_a_git_lfs_stub_met_in_a_build_is_a_row_that_says_what_it_is(
-    built: Path, engine: None, sample: Path, tmp_path: Path
+    built: Path, folder: Path, tmp_path: Path
 ) -> None:
-    from flows.build import build
-
-    folder = Path(shutil.copytree(sample, tmp_path / "clips"))
     stub = folder / "Actor_01" / "01-01-06-01-01-01-01.mp4"
     stub.write_text(
         f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
     )
-    store = Path(shutil.copytree(built, tmp_path / "store"))
-    build(store, {"sample": folder}, "demo", QUICK, workers=1)
-    lost = FeatureStore(store).quarantine().query("clip_id == 'sample/01-01-06-01-01-01-01'")
-    assert len(lost) == len(FeatureStore(store).features)
-    assert set(lost["reason"]) == {"unreadable"}
-    assert lost["detail"].str.contains("git-lfs pointer").all()
+    store = linked(built, tmp_path / "store")
+    run_build(store, {"sample": folder}, "demo", QUICK, workers=1)
+    quarantined = FeatureStore(store).quarantine()
+    rows = quarantined.query("clip_id == 'sample/01-01-06-01-01-01-01'")
+    assert len(rows) == len(FeatureStore(store).features)
+    assert set(rows["reason"]) == {"unreadable"}
+    assert rows["detail"].str.contains("git-lfs pointer").all()

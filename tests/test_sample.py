@@ -247,7 +247,7 @@ def test_the_truncated_clip_opens_and_declares_more_than_it_holds(root: Path) ->
 def test_no_half_written_file_is_left_and_the_note_tells_what_is_synthetic(root: Path) -> None:
     files = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     assert files == {NOTE, *(clip.path for clip in sample_clips(ACTORS, 1, 1))}
-    assert re.search("voices are\\s+synthetic", (root / NOTE).read_text("utf-8"))
+    assert re.search("speech is\\s+synthetic", (root / NOTE).read_text("utf-8"))
 
 
 def test_a_folder_with_anything_else_in_it_is_not_touched(tmp_path: Path) -> None:

@@ -13,14 +13,16 @@ from extractors.base import FromTracks
 from extractors.catalog import EXTRACTORS
 from extractors.plan import Media, measure
 from flows.recipe import parse
-from flows.variants import VariantError, expand, is_stored, variant_name
+from flows.variants import VariantError, expand, is_stored
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
+from manifests.variant_names import variant_name
+from stores.location import locate
 from stores.parsing import WrongRecord
 from stores.records import check_spec
-from stores.shard import open_shard
+from stores.shard import Shard
 from stores.shard_writer import ShardWriter
-from tests.conftest import Writer, a_clip
+from tests.media_made import Writer, a_clip
 
 FEATURES: dict[str, dict[str, Any]] = {
     "audio": {"extractor": "audio"},
@@ -257,9 +259,9 @@ def test_a_variant_is_measured_from_the_same_decode_and_stored_under_its_name(
         track = tracks[name]
         assert isinstance(track, Track)
         file = f"shards/{name}/{graph.specs[name].fingerprint}/a.h5"
-        with ShardWriter(tmp_path, file, graph.specs[name]) as shard:
+        with ShardWriter(locate(tmp_path), file, graph.specs[name]) as shard:
             shard.add("made/clip", track)
-        assert open_shard(tmp_path, file).spec == graph.specs[name]
+        assert Shard(locate(tmp_path), file).spec == graph.specs[name]
     plain, variant = tracks["mfcc"], tracks["mfcc~1"]
     assert isinstance(plain, Track)
     assert isinstance(variant, Track)

@@ -1,71 +1,158 @@
-"""Worker processes: progress comes home, a death stays with its own call, and nobody outlives the
-parent."""
+"""Executors and worker processes: progress comes home, a death stays with its own call, steps keep
+their order, and nobody outlives the parent."""
 
+import errno
 import os
-import subprocess
-import sys
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
-from flows.workers.pool import Crew, WorkerDied, advance
+import flows.workers.retries
+from flows.workers.executor import Step, run_in_order
+from flows.workers.local_executor import LocalExecutor
+from flows.workers.pool import PoolClosed, ProcessPool, WorkerDied, report_progress
+from tests.commands import Python, is_alive, wait_for
+from tests.crashing import crash
 
 
-def test_progress_of_every_worker_is_counted() -> None:
+def ignore(amount: float) -> None:
+    """Of progress nobody wants to know."""
+
+
+@pytest.fixture
+def one_worker(processes: None) -> Iterator[ProcessPool]:
+    with closing(ProcessPool(1, ignore)) as pool:
+        yield pool
+
+
+def test_progress_of_every_worker_is_counted(processes: None) -> None:
     counted: list[float] = []
-    with Crew(2, counted.append) as crew, ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda share: crew.call(advance, share), [0.5, 0.5, 1, 1]))
+    with closing(ProcessPool(2, counted.append)) as pool, ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda share: pool.call(report_progress, share), [0.5, 0.5, 1, 1]))
     assert sum(counted) == 3.0
 
 
-def test_a_worker_that_dies_fails_its_own_call_and_the_next_gets_a_new_one() -> None:
-    with Crew(1, lambda _: None) as crew:
-        first = crew.call(os.getpid)
-        with pytest.raises(WorkerDied):
-            crew.call(os._exit, 9)
-        assert crew.call(os.getpid) not in {first, os.getpid()}
+def test_a_worker_that_dies_fails_its_own_call_and_the_next_gets_a_new_one(
+    one_worker: ProcessPool,
+) -> None:
+    first = one_worker.call(os.getpid)
+    with pytest.raises(WorkerDied, match="the last it wrote was: native code: out of luck"):
+        one_worker.call(crash)
+    assert one_worker.call(os.getpid) not in {first, os.getpid()}
 
 
-def test_an_error_in_a_worker_is_the_callers_and_the_worker_lives_on() -> None:
-    with Crew(1, lambda _: None) as crew:
-        first = crew.call(os.getpid)
-        with pytest.raises(ZeroDivisionError):
-            crew.call(divmod, 1, 0)
-        assert crew.call(os.getpid) == first
+def test_an_error_in_a_worker_is_the_callers_and_the_worker_lives_on(
+    one_worker: ProcessPool,
+) -> None:
+    first = one_worker.call(os.getpid)
+    with pytest.raises(ZeroDivisionError):
+        one_worker.call(divmod, 1, 0)
+    assert one_worker.call(os.getpid) == first
 
 
-def test_workers_end_with_a_parent_that_is_killed() -> None:
+def test_a_call_that_waits_for_a_worker_when_the_pool_is_closed_is_refused(
+    processes: None,
+) -> None:
+    pool = ProcessPool(1, ignore)
+    with ThreadPoolExecutor(2) as threads:
+        running = threads.submit(pool.call, time.sleep, 1.0)
+        wait_for(running.running, 5)
+        time.sleep(0.1)
+        waiting = threads.submit(pool.call, os.getpid)
+        pool.close()
+        assert running.result() is None
+        with pytest.raises(PoolClosed, match="ended before this part"):
+            waiting.result()
+
+
+def test_workers_end_with_a_parent_that_is_killed(python: Python) -> None:
     code = (
-        "import os, time\nfrom flows.workers.pool import Crew\n"
+        "import os, subprocess, time\nfrom flows.workers.pool import ProcessPool\n"
         "if __name__ == '__main__':\n"
-        "    crew = Crew(1, lambda _: None)\n"
-        "    print(crew.call(os.getpid), flush=True)\n"
-        "    crew.call(time.sleep, 60)\n"
+        "    pool = ProcessPool(1, lambda _: None)\n"
+        "    print(pool.call(os.getpid), flush=True)\n"
+        "    pool.call(time.sleep, 60)\n"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[1],
-    )
+    parent = python.start("-c", code, stdout=-1)
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
     parent.kill()
     parent.wait()
-    parent.stdout.close()
-    for _ in range(100):
-        if not _alive(worker):
-            return
-        time.sleep(0.1)
-    os.kill(worker, 9)
-    pytest.fail("the worker outlived its parent by ten seconds")
+    wait_for(lambda: not is_alive(worker), 10)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+def test_workers_are_the_same_for_all_stages_of_a_flow(processes: None) -> None:
+    counted: list[float] = []
+    with LocalExecutor(1) as executor:
+        with executor.pools(counted.append) as pools:
+            first = pools.main.call(os.getpid)
+            pools.main.call(report_progress, 1)
+        with executor.pools(ignore, on_gpu=True) as pools:
+            assert pools.main.call(os.getpid) == first
+            assert pools.gpu is not None
+            assert pools.gpu.call(os.getpid) != first
+    assert sum(counted) == 1
+    wait_for(lambda: not is_alive(first), 10)
+
+
+# Steps
+
+
+def steps(run_one: object, count: int) -> Iterator[Step[int]]:
+    for number in range(count):
+        yield Step("work", str(number), lambda number=number: run_one(number))  # type: ignore[misc, operator]
+
+
+def test_no_more_steps_are_begun_than_keep_the_workers_busy_and_results_keep_their_order() -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def work(number: int) -> int:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.001 * (number % 7))
+        with lock:
+            running -= 1
+        return number
+
+    with LocalExecutor(3) as executor:
+        assert list(run_in_order(executor, steps(work, 200))) == list(range(200))
+    assert 4 <= most <= 7
+
+
+def test_a_step_that_fails_ends_the_others_before_they_begin() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> float:
+        begun.append(number)
+        return 1 / (number - 5)
+
+    with pytest.raises(ZeroDivisionError), LocalExecutor(2) as executor:
+        list(run_in_order(executor, steps(work, 1000)))
+    assert len(begun) < 30
+
+
+def test_a_step_is_tried_again_where_waiting_may_help_and_not_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flows.workers.retries, "DELAY_S", 0.0)
+    tries = {errno.ETIMEDOUT: 0, errno.ENOSPC: 0}
+
+    def work(number: int) -> int:
+        tries[number] += 1
+        if tries[number] < 3:
+            raise OSError(number, os.strerror(number))
+        return number
+
+    with LocalExecutor(1) as executor:
+        passing = executor.submit(Step("work", "passing", lambda: work(errno.ETIMEDOUT)))
+        assert passing.result() == errno.ETIMEDOUT
+        full = executor.submit(Step("work", "full", lambda: work(errno.ENOSPC)))
+        with pytest.raises(OSError, match="No space left"):
+            full.result()
+    assert tries == {errno.ETIMEDOUT: 3, errno.ENOSPC: 1}

@@ -53,6 +53,10 @@ def check_build(
     """
     list_clips(corpora, load(recipe, tuple(changes)).ignore_known_issues)
     newest(locate(store))
+    _reach(dask)
+
+
+def _reach(dask: str | None) -> None:
     if dask:
         from flows.workers.dask_executor import reach
 
@@ -92,7 +96,8 @@ def run_build(
     location = locate(store)
     folders = {name: folder.absolute() for name, folder in corpora.items()}  # for every worker
     checked = load(recipe, tuple(changes))
-    newest(location)  # a store that cannot be reached is named before any work
+    newest(location)  # a store that cannot be reached is named before any work,
+    _reach(dask)  # as is a cluster
     listed = list_clips(folders, checked.ignore_known_issues)
     with location.lock():
         sweep(location.folder)

@@ -21,6 +21,7 @@ from stores.location import Location
 from stores.records import ShardRecord
 from stores.shard import Shard, shard_key
 from stores.shard_writer import ShardWriter
+from stores.uploads import finished_record
 
 PIECES = ".pieces"
 """Folder of a store for shards that are to be joined; see `flows.building.pieces`."""
@@ -207,20 +208,6 @@ def records(task: ShardTask) -> Records:
         Feature -> record.
     """
     return {name: finished_record(task.location, task.file(name)) for name in task.features}
-
-
-def finished_record(location: Location, file: str) -> ShardRecord:
-    """Has the store hold a finished shard.
-
-    Args:
-        location: Where the store lies.
-        file: Path of the shard below its root; the file lies on this machine.
-
-    Returns:
-        Its record; that of another machine's shard where that one was uploaded first.
-    """
-    record = Shard(location, file).record()
-    return record if location.upload(record) else Shard(location, file).record()
 
 
 Kept = Mapping[str, list[tuple[str, Outcome]]]

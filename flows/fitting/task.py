@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from extractors.fitted.base import Examples, Fitter, Model, State, Statistic
-from flows.building.shard_task import finished_record
 from flows.workers.pool import report_progress
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -24,6 +23,7 @@ from stores.shard import Shard, shard_key
 from stores.shard_writer import ShardWriter
 from stores.training_clips import Training
 from stores.transforms import TRANSFORMS
+from stores.uploads import finished_record
 
 
 class FitError(ValueError):

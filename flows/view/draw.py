@@ -15,11 +15,12 @@ from extractors.base import Rgb
 from extractors.frames import decode_jpeg
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from stores.clip_tracks import StoredTracks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from stores.clip_tracks import StoredTracks
 
 _MOST_PICTURES = 60
 """On one sheet; of a longer clip, so many evenly spread."""
@@ -34,7 +35,7 @@ class DrawError(ValueError):
     """The feature cannot be drawn; the message says why."""
 
 
-def draw(tracks: StoredTracks, out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
+def draw(tracks: "StoredTracks", out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
     """Draws a feature, one PNG file a clip: `out`/CLIP ID.png.
 
     Rows of numbers become a heat map over seconds (coefficients, or Hz for mel bands), with a panel

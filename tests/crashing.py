@@ -1,0 +1,62 @@
+"""A feature whose measuring ends its process, and tasks that ask for it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from extractors.audio import Audio
+from extractors.base import FromTracks, Inputs, Layout
+from extractors.logmel import LogMel
+from extractors.media import Limits, probe
+from extractors.plan import Graph, Media
+from flows.building.shard_task import ShardTask
+from manifests.clips import Clip
+from manifests.features import FeatureSpec
+from manifests.tracks import Track
+from stores.location import Place, locate
+from tests.media_made import a_clip, write
+
+
+@dataclass(frozen=True)
+class Fatal(FromTracks):
+    """Ends its process for clips whose sound is longer than a limit, as a crash in native code
+    would."""
+
+    name: ClassVar[str] = "fatal"
+    version: ClassVar[int] = 1
+    roles: ClassVar[tuple[str, ...]] = ("audio",)
+
+    audio: str = "audio"
+    longest_s: float = 0.4
+
+    def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
+        return Layout("float32", ("time",), (), "full scale = 1", None)
+
+    def extract(self, clip: Clip, inputs: Inputs) -> Track:
+        audio = inputs["audio"]
+        if len(audio) > self.longest_s * 16000:
+            crash()
+        return Track(np.float32(audio.values[:5]), audio.seconds[:5], audio.valid[:5])
+
+
+def crash() -> None:
+    """Ends this process with a line on stderr, as native code may."""
+    os.write(2, b"native code: out of luck\n")
+    os._exit(1)
+
+
+def crashing_task(
+    folder: Path, store: Place, lengths_s: Sequence[float], *features: str
+) -> ShardTask:
+    """A task of clips with sound of these lengths; `features` beside the fatal one."""
+    paths = [
+        write(folder / f"{number}.wav", frames=0, audio_s=length, rate_hz=16000)
+        for number, length in enumerate(lengths_s)
+    ]
+    clips = tuple(probe(a_clip(path), path, Limits()) for path in paths)
+    graph = Graph({"audio": Audio(), "fatal": Fatal(), "logmel": LogMel(n_mels=20)})
+    return ShardTask(locate(store), graph, Media(), clips, tuple(paths), (*features, "fatal"))

@@ -1,0 +1,112 @@
+"""Which lane a test is in: a plugin for pytest.
+
+    make check    tests without a server, a process of their own or a built store
+    make test     those and all others that hold a promise
+    make long     the marks `long`: fuzzing, rounds of kills, dry runs of benchmarks
+
+A test is marked by the fixtures that it uses, and by nothing else. One without such a mark that
+starts a process fails.
+"""
+
+import _posixsubprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MARK_OF_FIXTURE = {
+    "prefect_server": "server",
+    "server": "server",
+    "dask_address": "server",
+    "built": "built",
+    "sample": "built",
+    "processes": "process",
+    "python": "process",
+}
+STARTED_BY_LIBRARIES = ("uname", "file", "lscpu", "ldconfig", "gcc", "collect2", "ld", "objdump")
+"""What is asked about the machine when a library is imported."""
+
+_WEIGHTS = {"server": 100, "built": 10, "process": 10}
+_EVENTS = {
+    "subprocess.Popen",
+    "os.fork",
+    "os.forkpty",
+    "os.posix_spawn",
+    "os.exec",
+    "os.system",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks tests, and puts files first that take long: of several processes, none is left with a
+    long one at the end."""
+    weight: Counter[Path] = Counter()
+    for item in items:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        for mark in {MARK_OF_FIXTURE[name] for name in fixtures if name in MARK_OF_FIXTURE}:
+            item.add_marker(mark)
+            weight[item.path] += _WEIGHTS[mark]
+    items.sort(key=lambda item: -weight[item.path])
+
+
+class _Watch:
+    """Refuses processes while a test runs that may start none."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.refused: list[str] = []
+
+    def look(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.is_on or event not in _EVENTS:
+            return
+        program = str(arguments[0] if arguments else "").rpartition("/")[2]
+        if program not in STARTED_BY_LIBRARIES:
+            self.refuse(f"{event} {program}")
+
+    def refuse(self, what: str) -> None:
+        self.refused.append(what)
+        raise RuntimeError(
+            f"a test of the quick lane starts a process ({what}); start it by one of the fixtures "
+            f"{', '.join(MARK_OF_FIXTURE)}, which move the test to the other lane"
+        )
+
+
+_watch = _Watch()
+_fork_exec = _posixsubprocess.fork_exec
+
+
+def _watched_fork_exec(*arguments: Any) -> int:
+    """multiprocessing starts its processes by this one, of which no audit hook hears."""
+    if _watch.is_on:
+        _watch.refuse("multiprocessing")
+    pid: int = _fork_exec(*arguments)
+    return pid
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    sys.addaudithook(_watch.look)
+    _posixsubprocess.fork_exec = _watched_fork_exec
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    marks = {*MARK_OF_FIXTURE.values(), "long"}
+    _watch.refused.clear()
+    _watch.is_on = not any(item.get_closest_marker(mark) for mark in marks)
+    try:
+        return (yield)
+    finally:
+        _watch.is_on = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fails a test whose process was refused, though the refusal was swallowed."""
+    result = yield
+    if _watch.refused:
+        pytest.fail(f"{item.name} started processes: {', '.join(_watch.refused)}")
+    return result
