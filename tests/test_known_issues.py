@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.building.plan import list_clips
+from flows.building.clip_table import list_clips
 from flows.recipe import load
 from manifests.corpora import meld
 from manifests.corpora.base import Found
