@@ -17,8 +17,9 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from manifests.clips import Clip
-from manifests.folds import Role, subject_kfold, weigh
+from manifests.folds import Role
 from manifests.labels import Label
+from manifests.schemes.catalog import SCHEMES, weigh
 
 CLASSES = {"anger": 14, "disgust": 14, "fear": 14, "happy": 14, "neutral": 12, "sad": 14}
 Corpus = tuple[list[Clip], list[Label]]
@@ -47,7 +48,7 @@ def make_corpus(seed: int) -> Corpus:
 
 
 def ours(corpus: Corpus, parts: int, seed: int) -> Parts:
-    rows = subject_kfold(*corpus, parts, seed)
+    rows = SCHEMES["subject_kfold"](*corpus, parts, seed)
     return [
         [row.clip_id for row in rows if row.fold == fold and row.role == Role.TEST]
         for fold in range(parts)
@@ -154,7 +155,7 @@ def main() -> None:
             print(
                 f"    worst {key}: ours is less in {better} of {len(pairs)} seeds, equal in {equal}"
             )
-        rows = subject_kfold(*make_corpus(0), parts, 0)
+        rows = SCHEMES["subject_kfold"](*make_corpus(0), parts, 0)
         balance = weigh(rows, *make_corpus(0))
         if balance is not None:
             print(

@@ -2,8 +2,8 @@
 FOLDER`.
 
 The store of `benchmarks.read` lies in a folder and on an S3 server, a process of this machine
-unless `--url` names another. It prints the time to open it and to fetch all of it with a cold
-cache, and then, in turns, what a random clip takes: both ways map a local file.
+unless `--url` names another. Told are the time to open it and to fetch all of it with a cold cache,
+and then, in turns, what a random clip takes: both ways map a local file.
 """
 
 import argparse
@@ -17,8 +17,7 @@ import boto3
 
 from benchmarks.read import SHAPES, Read, _taken, clip_ids, compare, write_store
 from stores import FeatureStore
-from stores.object_store import connect
-from stores.paths import sha256_of
+from stores.atomic import files_below
 from tests.object_store import s3_server, settings
 
 
@@ -50,15 +49,15 @@ def main() -> None:
             os.environ |= settings(f"http://127.0.0.1:{port}", args.folder / "cache")
             boto3.client("s3").create_bucket(Bucket="benchmark")
         url = args.url or f"s3://benchmark/{secrets.token_hex(4)}"
-        copy(args.folder / "store", url)
+        upload(args.folder / "store", url)
         run(args.folder / "store", url, ids, args.rounds)
 
 
-def copy(folder: Path, url: str) -> None:
-    """A store from a folder to a URL."""
-    objects = connect(url)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        objects.create(path.relative_to(folder).as_posix(), path, sha256_of(path))
+def upload(folder: Path, url: str) -> None:
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    client = boto3.client("s3")
+    for path in files_below(folder):
+        client.upload_file(path, bucket, f"{prefix}/{path.relative_to(folder).as_posix()}")
 
 
 def run(folder: Path, url: str, ids: list[str], rounds: int) -> None:

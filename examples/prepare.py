@@ -13,7 +13,7 @@ from flows.fitting.run import run_fit
 from flows.sample.pictures import write_sample
 from flows.splitting.run import run_split
 from manifests.corpora.sample import sample_clips
-from manifests.folds import SCHEMES, SplitError
+from manifests.schemes.catalog import SCHEMES, SplitError
 
 DISJOINT = "subject_kfold"
 FOLDS = 3

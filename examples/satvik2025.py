@@ -13,7 +13,7 @@ from torch import nn
 from examples import loop
 from examples.parts import Net, Stages, Tensors, mean_over_time, real
 from examples.plan import Fitting, Opener, Paper, Predictions, Trial
-from manifests.schemes.holdouts import frames_at_random
+from manifests.schemes.catalog import frames_at_random
 
 FRAMES, AUDIO = "frames64", "mfcc_padded"
 

@@ -23,9 +23,10 @@ from examples import loop
 from examples.metrics import Scores, table
 from examples.plan import Paper, Predictions, Trial
 from manifests.clips import CLIPS
-from manifests.folds import FOLDS, SCHEMES
+from manifests.folds import FOLDS
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
+from manifests.schemes.catalog import SCHEMES
 from stores import FeatureDataset, FeatureStore
 
 RECIPES = ("donatus2026", "tucker2025", "tcs2026", "kirar2024", "satvik2025")
@@ -201,8 +202,8 @@ def protocols(paper: Paper, store: FeatureStore, schemes: Sequence[str]) -> list
     if missing or not wanted:
         ways = " or ".join(missing or (*paper.own, DISJOINT))
         raise NotReady(
-            f"{store.location} has no folds of {ways}; make them: affectstore split {store.location} "
-            f"{(missing or paper.own)[0]}"
+            f"{store.location} has no folds of {ways}; make them: "
+            f"affectstore split {store.location} {(missing or paper.own)[0]}"
         )
     return [_protocol(scheme, scheme in paper.own, store) for scheme in wanted]
 

@@ -1,4 +1,4 @@
-"""Clips: what can be measured. One row is one clip, a whole media file or a span of one."""
+"""Clips: what can be measured. One row is one clip, a media file or a span of one."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,10 @@ from manifests.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip as its corpus names it; the stream facts at the end are None until the file has been
-    probed."""
+    """A clip as its corpus names it.
+
+    The stream facts at the end are None until the file has been probed.
+    """
 
     clip_id: str
     """`corpus/stem`, made once by the corpus module and never parsed again."""

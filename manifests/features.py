@@ -1,5 +1,4 @@
-"""Features: what a stored array means, the fingerprint that keys it, and the index of who has which
-rows."""
+"""Features: what a stored array means, the fingerprint that keys it, and the index of its rows."""
 
 import hashlib
 import json
@@ -47,6 +46,14 @@ class FeatureSpec:
 
 
 def canonical_json(value: Json) -> str:
+    """Writes a value as JSON in the one form that is hashed and compared.
+
+    Args:
+        value: The value; numbers are finite.
+
+    Returns:
+        The text: keys sorted, no blanks, no escapes of what UTF-8 can hold.
+    """
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -59,27 +66,41 @@ def fingerprint(
     needs: Mapping[str, str],
     weights_sha256: str | None = None,
 ) -> str:
-    """Key of a feature: 32 hex digits over name, version, every parameter, weights and the inputs'
-    fingerprints."""
-    whole: Json = {
+    """Makes the key of a feature.
+
+    Args:
+        extractor: Name of the extractor.
+        version: Its version.
+        params: Every parameter, defaults included.
+        needs: Name of an input -> its fingerprint.
+        weights_sha256: Hash of the weights; None for an extractor without any.
+
+    Returns:
+        32 hex digits over all of these.
+    """
+    content: Json = {
         "extractor": extractor,
         "version": version,
         "params": dict(params),
         "needs": dict(needs),
         "weights_sha256": weights_sha256,
     }
-    return hashlib.sha256(canonical_json(whole).encode()).hexdigest()[:32]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
 
 
 class State(StrEnum):
+    """What became of a feature of a clip."""
+
     STORED = "stored"
     QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True)
 class IndexRow:
-    """Where the rows of one clip's feature lie. Every clip has exactly one row for every
-    feature."""
+    """Where the rows of one clip's feature lie.
+
+    Every clip has exactly one row for every feature.
+    """
 
     clip_id: str
     feature: str

@@ -1,193 +1,30 @@
-"""Folds: who is trained on and who is tested on, one row for each clip of each fold; and the table
-of schemes that make them.
+"""Folds: who is trained on and who is tested on, one row for each clip of each fold."""
 
-A scheme keeps together what shares a subject, a group or a take, chained as far as it goes: such a
-set of clips is a *group* here. A scheme that keeps less says so in its `keeps`.
-"""
-
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-import numpy as np
-
-from manifests.clips import Clip
-from manifests.labels import Label
-from manifests.schemes.balance import count, imbalance, least_imbalance, of_classes
-from manifests.schemes.dealing import FOLDS, Fold, Role, Scheme
-from manifests.schemes.groups import EVERYTHING, SplitError, group_clips
-from manifests.schemes.holdouts import HOLDOUTS, RANDOM
-from manifests.schemes.kfolds import leave_one_session_out, leave_one_subject_out, subject_kfold
-from manifests.schemes.published import PUBLISHED
-
-__all__ = [
-    "FOLDS",
-    "SCHEMES",
-    "Balance",
-    "Fold",
-    "LeakingSplit",
-    "Role",
-    "Scheme",
-    "SplitError",
-    "empty_classes",
-    "leave_one_session_out",
-    "leave_one_subject_out",
-    "refuse_leaks",
-    "subject_kfold",
-    "weigh",
-]
+from manifests.table import Table
 
 
-class LeakingSplit(SplitError):
-    """A split has one group on two sides, or does not put every clip on exactly one side of every
-    fold."""
+class Role(StrEnum):
+    """The side of a fold that a clip lies on."""
 
-
-SCHEMES: dict[str, Scheme] = {
-    scheme.name: scheme
-    for scheme in (
-        subject_kfold,
-        leave_one_subject_out,
-        leave_one_session_out,
-        *HOLDOUTS,
-        *PUBLISHED,
-        *RANDOM,
-    )
-}
-
-
-def refuse_leaks(
-    folds: Iterable[Fold], clips: Iterable[Clip], keeps: Sequence[str] = EVERYTHING
-) -> None:
-    """LeakingSplit unless every fold of every scheme puts each clip on exactly one side, and each
-    subject, group and take on one side.
-
-    Trusts no `group_id` of `folds`: what belongs together is read from the columns `keeps` of
-    `clips`.
-    """
-    group_of = {
-        clip.clip_id: group
-        for group, members in group_clips(clips, keeps).items()
-        for clip in members
-    }
-    by_fold: dict[tuple[str, int], list[Fold]] = {}
-    for row in folds:
-        by_fold.setdefault((row.scheme, row.fold), []).append(row)
-    for (scheme, fold), rows in sorted(by_fold.items()):
-        _refuse_uneven(f"fold {fold} of {scheme}", rows, group_of)
-        _refuse_shared(f"fold {fold} of {scheme}", rows, group_of)
-
-
-def _refuse_uneven(where: str, rows: Sequence[Fold], group_of: Mapping[str, str]) -> None:
-    times = Counter(row.clip_id for row in rows)
-    twice = sorted(clip_id for clip_id, count in times.items() if count > 1)
-    if twice:
-        raise LeakingSplit(
-            f"{where} names the clip {twice[0]} {times[twice[0]]} times; each clip needs one "
-            "role, so make the split again"
-        )
-    unknown, missing = (
-        sorted(times.keys() - group_of.keys()),
-        sorted(group_of.keys() - times.keys()),
-    )
-    if unknown:
-        raise LeakingSplit(
-            f"{where} names {len(unknown)} clips that are not among the clips, such as "
-            f"{unknown[0]}; make the split again"
-        )
-    if missing:
-        raise LeakingSplit(
-            f"{where} leaves out {len(missing)} clips, such as {missing[0]}; each needs a role, "
-            "so make the split again"
-        )
-
-
-def _refuse_shared(where: str, rows: Sequence[Fold], group_of: Mapping[str, str]) -> None:
-    first: dict[str, Fold] = {}
-    for row in sorted(rows, key=lambda row: row.clip_id):
-        other = first.setdefault(group_of[row.clip_id], row)
-        if other.role != row.role:
-            raise LeakingSplit(
-                f"{where} has the group {group_of[row.clip_id]} on two sides: {other.clip_id} in "
-                f"{other.role}, "
-                f"{row.clip_id} in {row.role}; put the whole group on one side"
-            )
+    TRAIN = "train"
+    VALID = "valid"
+    TEST = "test"
 
 
 @dataclass(frozen=True)
-class Balance:
-    """How even the tested parts of a k-fold are."""
+class Fold:
+    """Where one clip lies in one fold of one scheme."""
 
-    imbalance: float
-    """Root mean square deviation from an even share, over parts and over clips, sexes and classes;
-    0.1 is ten in a hundred."""
-    bound: float
-    """No deal of these groups to as many parts has less; proven, and not always reached."""
-
-    @property
-    def gap(self) -> float:
-        """How far above the bound, as a share of it; 0 where the deal is proven best, infinite
-        where the bound is 0."""
-        over = self.imbalance - self.bound
-        if over < 1e-6:
-            return 0.0
-        return over / self.bound if self.bound else float("inf")
+    scheme: str
+    fold: int
+    clip_id: str
+    group_id: str
+    """The group that the scheme kept together: the clip's own, or the first of those that a shared
+    subject or take ties to it."""
+    role: Role
 
 
-def weigh(folds: Iterable[Fold], clips: Iterable[Clip], labels: Iterable[Label]) -> Balance | None:
-    """The balance of one scheme's tested parts; None where they do not test each group once, so
-    that there is nothing to be even."""
-    folds, clips = list(folds), list(clips)
-    members = group_clips(clips, EVERYTHING)
-    numbers = sorted({row.fold for row in folds})
-    tested = {(row.clip_id, numbers.index(row.fold)) for row in folds if row.role == Role.TEST}
-    part_of = dict(tested)
-    parts = [{part_of.get(clip.clip_id) for clip in held} for held in members.values()]
-    if (
-        len(numbers) < 2
-        or len(tested) != len(part_of)
-        or any(len(part) > 1 or None in part for part in parts)
-    ):
-        return None
-    counts = count(
-        members,
-        sorted(
-            labels, key=lambda label: (label.clip_id, label.scheme, label.annotator, label.value)
-        ),
-    )
-    places = np.array([part.pop() for part in parts], np.int64)
-    return Balance(imbalance(counts, places, len(numbers)), least_imbalance(counts, len(numbers)))
-
-
-def empty_classes(
-    folds: Iterable[Fold], clips: Iterable[Clip], labels: Iterable[Label]
-) -> list[str]:
-    """One sentence for each class and each sex that the tests of some folds of a scheme lack."""
-    folds = list(folds)
-    group_of = {row.clip_id: row.group_id for row in folds}
-    marks = {
-        (label.clip_id, f"the class {label.value} of {label.scheme}")
-        for label in of_classes(labels)
-        if label.weight > 0
-    }
-    marks |= {(clip.clip_id, f"the sex {clip.sex}") for clip in clips if clip.sex}
-    holders: dict[str, set[str]] = {}
-    for clip_id, mark in sorted(marks):
-        if clip_id in group_of:
-            holders.setdefault(mark, set()).add(clip_id)
-    numbers = sorted({row.fold for row in folds})
-    tests = {
-        number: {row.clip_id for row in folds if row.fold == number and row.role == Role.TEST}
-        for number in numbers
-    }
-    sentences = []
-    for mark, held in holders.items():
-        lacking = [number for number in numbers if not tests[number] & held]
-        if lacking:
-            groups = len({group_of[clip_id] for clip_id in held})
-            where = ", ".join(map(str, lacking[:5])) + (" ..." if len(lacking) > 5 else "")
-            sentences.append(
-                f"{len(lacking)} of {len(numbers)} folds test nothing of {mark}, which {groups} "
-                f"groups hold: fold {where}"
-            )
-    return sentences
+FOLDS = Table("folds", Fold, key=("scheme", "fold", "clip_id"))

@@ -1,5 +1,7 @@
-"""Labels: what was felt, acted or voted. Intended, voted and acted labels are different schemes,
-never one column."""
+"""Labels: what was felt, acted or voted.
+
+Intended, voted and acted labels are different schemes, never one column.
+"""
 
 from dataclasses import dataclass
 
@@ -8,6 +10,8 @@ from manifests.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Label:
+    """One label of one clip."""
+
     clip_id: str
     scheme: str
     """The label space and where it comes from, such as `ravdess8`."""

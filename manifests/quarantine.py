@@ -1,5 +1,7 @@
-"""Quarantine: what could not be measured, and why. A bad clip is a row here, never a crash and
-never a silent gap."""
+"""Quarantine: what could not be measured, and why.
+
+A bad clip is a row here, never a crash and never a silent gap.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,8 +50,10 @@ class Reason(StrEnum):
 
     @property
     def is_fault(self) -> bool:
-        """The file is damaged or refused, rather than sound with nothing in it to measure or listed
-        as bad; counts against the budget."""
+        """The file is damaged or refused; counts against the budget.
+
+        False for a file that is sound with nothing in it to measure, or that is listed as bad.
+        """
         return self not in _EXPECTED
 
 
@@ -64,12 +68,16 @@ _EXPECTED = {
 
 
 class BadClip(Exception):
-    """The clip is at fault: work goes on without it and the reason becomes a row.
-
-    `detail` is one sentence: what was found and what was expected.
-    """
+    """The clip is at fault: work goes on without it and the reason becomes a row."""
 
     def __init__(self, clip_id: str, reason: Reason, detail: str) -> None:
+        """Says what is wrong with a clip.
+
+        Args:
+            clip_id: The clip.
+            reason: Why it has no value.
+            detail: One sentence: what was found and what was expected.
+        """
         super().__init__(f"{clip_id}: {reason}: {detail}")
         self.clip_id, self.reason, self.detail = clip_id, reason, detail
 

@@ -14,11 +14,9 @@ then makes a Python object of a row, or holds all of its text at once.
 """
 
 import dataclasses
-import hashlib
 import io
-import types
 import typing
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,40 +30,67 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from manifests.table_parts import (
+    HashedText,
+    arrow_field,
+    decoded,
+    plain_type,
+    row_groups,
+    slices,
+)
+
 _HASH_KEY = b"affectstore.content_sha256"
 _TABLE_KEY = b"affectstore.table"
-_STEP = 1 << 20
-"""Rows at a time; also those of a row group in a file."""
 
 
 Row = TypeVar("Row")
 
 
 class WrongTable(ValueError):
-    """A table does not have the schema, key, order or content that it claims; the message says
-    which and where."""
+    """A table does not have the schema, key, order or content that it claims.
+
+    The message says which and where.
+    """
 
 
 @dataclass(frozen=True)
 class Table(Generic[Row]):
-    """One kind of table. `key` columns are unique together and the rows are sorted by them."""
+    """One kind of table."""
 
     name: str
     row: type[Row]
     key: tuple[str, ...]
+    """Columns that are unique together; the rows are sorted by them."""
 
     @cached_property
     def schema(self) -> pa.Schema:
+        """The Arrow schema, derived from the row type."""
         hints = typing.get_type_hints(self.row)
-        return pa.schema([_field(f.name, hints[f.name]) for f in dataclasses.fields(self.row)])  # type: ignore[arg-type]
+        return pa.schema([arrow_field(f.name, hints[f.name]) for f in dataclasses.fields(self.row)])  # type: ignore[arg-type]
 
     def build(self, rows: Iterable[Row]) -> pa.Table:
-        """Rows in any order -> a sorted, checked Arrow table."""
+        """Makes a table of rows.
+
+        Args:
+            rows: Rows in any order.
+
+        Returns:
+            The table, sorted and checked.
+
+        Raises:
+            WrongTable: A row lacks a value, or two rows have the same key.
+        """
         return self.arrange(self.unsorted(rows))
 
     def unsorted(self, rows: Iterable[Row]) -> pa.Table:
-        """Rows as an Arrow table in the order that they come in, unchecked: a part of one that
-        `arrange` is to make."""
+        """Makes an unchecked table of rows: a part of one that `arrange` is to make.
+
+        Args:
+            rows: Rows in any order.
+
+        Returns:
+            The table, its rows in the order that they come in.
+        """
         known = list(rows)
         columns = [
             pa.array([*map(attrgetter(field.name), known)], field.type) for field in self.schema
@@ -73,18 +98,34 @@ class Table(Generic[Row]):
         return pa.table(columns, schema=self.schema)
 
     def arrange(self, table: pa.Table) -> pa.Table:
-        """Columns of the schema with rows in any order, plain or compact -> sorted and checked."""
+        """Sorts and checks a table.
+
+        Args:
+            table: Columns of the schema with rows in any order, plain or compact.
+
+        Returns:
+            The table, sorted and checked.
+
+        Raises:
+            WrongTable: The schema is another, a value is missing, or two rows have the same key.
+        """
         self._check_schema(table.schema)
         self._check_nulls(table)
         if not self._is_sorted(table):
-            keys = pa.table({column: _decoded(table.column(column)) for column in self.key})
-            table = table.take(
-                pc.sort_indices(keys, [(column, "ascending") for column in self.key])
-            )
+            keys = pa.table({column: decoded(table.column(column)) for column in self.key})
+            order = [(column, "ascending") for column in self.key]
+            table = table.take(pc.sort_indices(keys, order))
         return self.check(table)
 
     def compact(self, table: pa.Table) -> pa.Table:
-        """The same rows with their texts as dictionaries."""
+        """Makes a table compact: its texts become dictionaries.
+
+        Args:
+            table: A plain table.
+
+        Returns:
+            The same rows.
+        """
         for at, field in enumerate(table.schema):
             if field.type == pa.string():
                 texts = table.column(at).dictionary_encode()
@@ -92,13 +133,34 @@ class Table(Generic[Row]):
         return table.unify_dictionaries()
 
     def check(self, table: pa.Table) -> pa.Table:
-        """The table itself, when schema, nulls, key and order are right; else WrongTable."""
+        """Checks schema, nulls, key and order of a table.
+
+        Args:
+            table: Any table, plain or compact.
+
+        Returns:
+            The table itself.
+
+        Raises:
+            WrongTable: Something is wrong; the message says what and where.
+        """
         self._check_schema(table.schema)
         self._check_nulls(table)
         self._check_keys(table)
         return table
 
     def rows(self, table: pa.Table) -> list[Row]:
+        """The rows of a table as objects.
+
+        Args:
+            table: A table of this kind, plain or compact.
+
+        Returns:
+            The rows, in their order.
+
+        Raises:
+            ValueError: A column has a word that is not of its fixed set.
+        """
         columns = [table.column(name).to_pylist() for name in self.schema.names]
         for name, word in self._words.items():
             at = self.schema.get_field_index(name)
@@ -118,40 +180,73 @@ class Table(Generic[Row]):
     def _check_words(self, table: pa.Table) -> None:
         for name in self._words.keys() & set(table.column_names):
             word = self._words[name]
-            if strange := set(table.column(name).unique().to_pylist()) - {
-                str(each) for each in word
-            }:
+            if unknown := set(table.column(name).unique().to_pylist()) - {*map(str, word)}:
                 raise WrongTable(
-                    f"{min(strange)!r} is not a valid {word.__name__} in the column {name} of "
+                    f"{min(unknown)!r} is not a valid {word.__name__} in the column {name} of "
                     f"{self.name}"
                 )
 
     def digest(self, table: pa.Table) -> str:
-        """sha256 of schema and rows. Taken over CSV text, so that neither chunking nor the writer's
-        version changes it."""
-        sink = _HashedText(str(self.schema).encode() + b"\n")
+        """Hashes schema and rows.
+
+        Taken over CSV text, so that neither chunking nor the writer's version changes it.
+
+        Args:
+            table: A table of this kind, plain or compact.
+
+        Returns:
+            The sha256 in hex digits.
+        """
+        sink = HashedText(str(self.schema).encode() + b"\n")
         pacsv.write_csv(table.replace_schema_metadata(None), pa.PythonFile(sink, "w"))
         return sink.hexdigest()
 
     def file_name(self, digest: str) -> str:
-        """Of the table with this content hash."""
+        """The name that a table's file bears.
+
+        Args:
+            digest: Content hash of the table.
+
+        Returns:
+            Name of the file, without folders.
+        """
         return f"{self.name}-{digest[:16]}.parquet"
 
     def to_bytes(self, table: pa.Table) -> bytes:
-        """The table as Parquet, its content hash in the metadata."""
+        """Writes a table as Parquet, its content hash in the metadata.
+
+        Args:
+            table: A table of this kind, plain or compact.
+
+        Returns:
+            The file's bytes; the same for the same rows.
+
+        Raises:
+            WrongTable: The table fails `check`.
+        """
         self.check(table)
         stamped = self.schema.with_metadata(
             {_TABLE_KEY: self.name.encode(), _HASH_KEY: self.digest(table).encode()}
         )
         sink = io.BytesIO()
         with pq.ParquetWriter(sink, stamped, compression="zstd") as writer:
-            for part in _parts(table):
+            for part in slices(table):
                 writer.write_table(part.cast(self.schema).replace_schema_metadata(stamped.metadata))
         return sink.getvalue()
 
     def read(self, path: Path) -> pa.Table:
-        """Read a table written by `to_bytes`; WrongTable when it is another table or its content
-        has changed."""
+        """Reads a table that `to_bytes` wrote.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The table.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            WrongTable: It is another table, or its content has changed.
+        """
         with _sentences(path):
             table = pq.read_table(path)
             metadata = table.schema.metadata or {}
@@ -160,19 +255,41 @@ class Table(Generic[Row]):
         return table
 
     def read_compact(self, path: Path, columns: Collection[str] | None = None) -> pa.Table:
-        """The rows of a file that is known to have the bytes which `to_bytes` gave: compact, and
-        with some columns alone.
+        """Reads a file whose bytes are known, by their hash, to be what `to_bytes` gave.
 
-        Whoever has hashed the file need not hash its rows, nor read all of its columns. All else is
-        checked, part by part: WrongTable as `read`, and for a word that a column cannot hold.
+        Its rows are not hashed again, and not all of its columns need be read.
+
+        All else is checked, part by part.
+
+        Args:
+            path: The file.
+            columns: Those that are wanted; None for all.
+
+        Returns:
+            The rows, compact, with these columns alone.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            WrongTable: As `read`, and for a word that a column cannot hold.
         """
         kept = [name for name in self.schema.names if columns is None or name in columns]
         parts = [part.select(kept) for part in self._read_parts(path, {*kept, *self.key})]
         return pa.concat_tables(parts).unify_dictionaries()
 
     def digest_of(self, path: Path) -> str:
-        """The content hash of a file, found anew; WrongTable as `read`."""
-        text = _HashedText(str(self.schema).encode() + b"\n")
+        """Finds the content hash of a file anew.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The sha256 in hex digits.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            WrongTable: As `read`.
+        """
+        text = HashedText(str(self.schema).encode() + b"\n")
         for number, part in enumerate(self._read_parts(path, self.schema.names)):
             pacsv.write_csv(
                 part, pa.PythonFile(text, "w"), pacsv.WriteOptions(include_header=number == 0)
@@ -181,15 +298,14 @@ class Table(Generic[Row]):
         return text.hexdigest()
 
     def _read_parts(self, path: Path, columns: Collection[str]) -> Iterator[pa.Table]:
-        """Some columns of a file, the key's among them, by its row groups: compact, and checked
-        across them."""
+        """Some columns of a file and its key's, by row groups: compact, checked across them."""
         last = None
         with _sentences(path):
             found = pq.read_schema(path)
             self._check_schema(found)
             texts = [field.name for field in self.schema if field.type == pa.string()]
             with pq.ParquetFile(path, read_dictionary=texts) as file:
-                for part in _row_groups(
+                for part in row_groups(
                     file, [name for name in self.schema.names if name in columns]
                 ):
                     self._check_nulls(part)
@@ -207,28 +323,23 @@ class Table(Generic[Row]):
             )
 
     def _check_schema(self, found: pa.Schema) -> None:
-        plain = pa.schema([field.with_type(_plain(field.type)) for field in found])
+        plain = pa.schema([field.with_type(plain_type(field.type)) for field in found])
         if plain.equals(self.schema):
             return
-        missing = [n for n in self.schema.names if n not in plain.names]
-        extra = [n for n in plain.names if n not in self.schema.names]
-        wrong = [
-            f"{n} is {plain.field(n).type}, expected {self.schema.field(n).type}"
-            for n in self.schema.names
-            if plain.names.count(n) == 1 and not plain.field(n).equals(self.schema.field(n))
+        faults = {
+            "twice": sorted({name for name in plain.names if plain.names.count(name) > 1}),
+            "missing": [name for name in self.schema.names if name not in plain.names],
+            "unknown": [name for name in plain.names if name not in self.schema.names],
+        }
+        what = [f"{fault} {', '.join(names)}" for fault, names in faults.items() if names]
+        what += [
+            f"{name} is {plain.field(name).type}, expected {self.schema.field(name).type}"
+            for name in self.schema.names
+            if plain.names.count(name) == 1
+            and not plain.field(name).equals(self.schema.field(name))
         ]
-        twice = sorted({n for n in plain.names if plain.names.count(n) > 1})
-        parts = [
-            f"twice {', '.join(twice)}" if twice else "",
-            f"missing {', '.join(missing)}" if missing else "",
-            f"unknown {', '.join(extra)}" if extra else "",
-            "; ".join(wrong),
-        ]
-        what = (
-            "; ".join(p for p in parts if p)
-            or f"columns in another order, expected {', '.join(self.schema.names)}"
-        )
-        raise WrongTable(f"this is not a table of {self.name}: {what}")
+        order = f"columns in another order, expected {', '.join(self.schema.names)}"
+        raise WrongTable(f"this is not a table of {self.name}: {'; '.join(what) or order}")
 
     def _check_nulls(self, table: pa.Table) -> None:
         for name in table.column_names:
@@ -258,12 +369,11 @@ class Table(Generic[Row]):
         )
 
     def _neighbours(self, table: pa.Table) -> Iterator[tuple[pa.Table, Any, Any]]:
-        """Key columns of a part, and of each row but its last: whether the next one's key is
-        greater, and whether it is equal."""
+        """Key columns of a part; of each row but its last: is the next key greater, and equal."""
         if table.num_rows < 2:
             return
-        for part in _parts(table.select(self.key), overlap=1):
-            plain = [_decoded(part.column(c)) for c in self.key]
+        for part in slices(table.select(self.key), overlap=1):
+            plain = [decoded(part.column(c)) for c in self.key]
             before, after = (
                 [column.slice(start, part.num_rows - 1) for column in plain] for start in (0, 1)
             )
@@ -279,7 +389,7 @@ class Table(Generic[Row]):
 
 @contextmanager
 def _sentences(path: Path) -> Iterator[None]:
-    """What Parquet says of a file that it cannot read, as a WrongTable."""
+    """Turns what Parquet says of a file that it cannot read into a WrongTable."""
     try:
         yield
     except FileNotFoundError:
@@ -288,56 +398,3 @@ def _sentences(path: Path) -> Iterator[None]:
         raise WrongTable(
             f"{path} is not a readable Parquet file ({error}); build the store again"
         ) from error
-
-
-def _row_groups(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The parts of a file, without metadata; at least one."""
-    for number in range(file.num_row_groups):
-        yield file.read_row_group(number, columns).replace_schema_metadata(None)
-    if file.num_row_groups == 0:
-        yield file.read(columns).replace_schema_metadata(None)
-
-
-class _HashedText(io.RawIOBase):
-    """A file that keeps nothing but the sha256 of what is written to it."""
-
-    def __init__(self, begun: bytes) -> None:
-        self._hash = hashlib.sha256(begun)
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._hash.update(data)
-        return len(data)
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-
-def _parts(table: pa.Table, overlap: int = 0) -> Iterator[pa.Table]:
-    """The table in parts of _STEP rows, each with the first `overlap` rows of the next; at least
-    one part."""
-    for at in range(0, max(1, table.num_rows - overlap), _STEP):
-        yield table.slice(at, _STEP + overlap)
-
-
-def _decoded(column: pa.ChunkedArray) -> pa.Array:
-    return column.cast(_plain(column.type)).combine_chunks()
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type of the values themselves, where a column holds them as a dictionary."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-
-
-def _field(name: str, hint: Any) -> pa.Field:
-    nullable = isinstance(hint, types.UnionType)
-    if nullable:
-        (hint,) = [a for a in typing.get_args(hint) if a is not type(None)]
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        hint = str
-    return pa.field(name, _ARROW[hint], nullable=nullable)

@@ -1,5 +1,7 @@
-"""A track: measured values with their own time axis. What extractors give and what stores give
-back."""
+"""A track: measured values with their own time axis.
+
+Tracks are what extractors give and what stores give back.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """Values of one feature of one clip. Time is the first dimension of all three arrays."""
+    """Values of one feature of one clip. Time is the first dimension of all three arrays.
+
+    Raises:
+        ValueError: The arrays differ in their number of rows.
+    """
 
     values: NDArray[Any]
     """(time, ...), or (time,) encoded JPEG images as `bytes` before they are stored.

@@ -16,9 +16,9 @@ NO_TARGET = -100
 
 
 class Batch(TypedDict):
-    """Clips padded at the end to the longest. Each feature has its own length, for each has its own
-    hop, unless an alignment made them one.
+    """Clips, padded at the end to the longest.
 
+    Each feature has its own length, for each has its own hop, unless an alignment made them one.
     After `align.Windows` a row is a window of rows: values are (batch, window, length, ...) and the
     mask is (batch, window, length).
     """
@@ -88,14 +88,15 @@ def number(labels: Sequence[str | None], classes: Sequence[str]) -> NDArray[np.i
 def _pad(padded: Batch, name: str, tracks: list[Track]) -> None:
     lengths = np.array([len(track) for track in tracks], np.int64)
     longest = int(lengths.max())
-    values = np.zeros((len(tracks), longest, *tracks[0].values.shape[1:]), tracks[0].values.dtype)
     seconds = np.full((len(tracks), longest), np.nan)
-    mask = np.zeros((len(tracks), longest, *tracks[0].valid.shape[1:]), np.bool_)
-    for i, track in enumerate(tracks):
-        values[i, : len(track)] = track.values
-        seconds[i, : len(track)] = track.seconds
-        mask[i, : len(track)] = track.valid
+    values, mask = (
+        np.zeros((*seconds.shape, *rows.shape[1:]), rows.dtype)
+        for rows in (tracks[0].values, tracks[0].valid)
+    )
+    for number, track in enumerate(tracks):
+        at = (number, slice(len(track)))
+        values[at], seconds[at], mask[at] = track.values, track.seconds, track.valid
         if not track.valid.all():
-            values[i, : len(track)][~track.valid] = 0
+            values[at][~track.valid] = 0
     padded["values"][name], padded["seconds"][name] = values, seconds
     padded["mask"][name], padded["lengths"][name] = mask, lengths

@@ -6,13 +6,13 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from manifests.features import INDEX, FeatureSpec, IndexRow, State
+from manifests.features import FeatureSpec
 from manifests.suggestions import closest
 from manifests.tracks import Track
 from stores import transforms
 from stores.location import Location
 from stores.records import ShardRecord, StoredFeature
-from stores.row_places import RowPlaces
+from stores.row_places import RowPlace, RowPlaces
 from stores.shard import Shard
 from stores.shard_layout import ShardLayout, WrongShard
 
@@ -95,24 +95,20 @@ class StoredTracks(ClipTracks):
     def __init__(
         self,
         feature: StoredFeature,
-        index: pa.Table,
+        places: Mapping[str, RowPlace],
         reasons: Callable[[], Reasons],
         maps: "ShardMaps",
     ) -> None:
-        """Finds where the rows lie; no shard is opened yet.
+        """Describes the tracks; no shard is opened yet.
 
         Args:
             feature: The feature and its shards.
-            index: Rows of the table INDEX, those of the feature among them.
+            places: Where the rows of each clip lie in them.
             reasons: Gives the clips in quarantine, when they are needed.
             maps: Where the shards are mapped.
-
-        Raises:
-            WrongShard: A row of the index is not in the shard that it names.
         """
-        self._places = RowPlaces(feature, index)
-        super().__init__(feature.spec, self._places.row_of)
-        self._reasons, self._maps = reasons, maps
+        super().__init__(feature.spec, places)
+        self._places, self._reasons, self._maps = places, reasons, maps
         maps.expect(feature)
 
     @cached_property
@@ -136,10 +132,10 @@ class StoredTracks(ClipTracks):
             NotInStore: It has none; a KeyError that says why.
             WrongShard: The file is damaged.
         """
-        place = self._places.get(clip_id)
-        if place is None:
-            raise NotInStore(self._why_not(clip_id))
-        file, start, stop, notes = place
+        try:
+            file, start, stop, notes = self._places[clip_id]
+        except KeyError:
+            raise NotInStore(self._why_not(clip_id)) from None
         return self._maps[file].slice(start, stop, notes, decode)
 
     def _why_not(self, clip_id: str) -> str:
@@ -173,7 +169,7 @@ class ShardMaps(dict[str, Shard]):
         Args:
             feature: A feature and its shards.
         """
-        self._expected.update({shard.file: (feature.spec, shard) for shard in feature.shards})
+        self._expected |= {shard.file: (feature.spec, shard) for shard in feature.shards}
 
     def __missing__(self, file: str) -> Shard:
         spec, record = self._expected[file]
@@ -203,7 +199,7 @@ def open_tracks(location: Location, feature: StoredFeature, index: pa.Table) -> 
     Returns:
         The tracks.
     """
-    return StoredTracks(feature, index, dict, ShardMaps(location))
+    return StoredTracks(feature, RowPlaces(feature, index), dict, ShardMaps(location))
 
 
 def network_tracks(location: Location, feature: StoredFeature, maps: ShardMaps) -> StoredTracks:
@@ -219,18 +215,15 @@ def network_tracks(location: Location, feature: StoredFeature, maps: ShardMaps) 
     Returns:
         The tracks.
     """
-    name, fingerprint = feature.spec.name, feature.spec.fingerprint
-    rows: list[IndexRow] = []
+    places: dict[str, RowPlace] = {}
     quarantined: dict[str, tuple[str, str]] = {}
     for record in feature.shards:
         location.fetch(record)
         shard = Shard(location, record.file)
-        for clip_id, start, count, valid, notes in shard.entries:
-            place = (record.file, start, count, valid, ",".join(notes))
-            rows.append(IndexRow(clip_id, name, fingerprint, State.STORED, *place))
+        for clip_id, start, rows, _, notes in shard.entries:
+            places[clip_id] = RowPlace(record.file, start, start + rows, notes)
         quarantined |= {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}
-    rows.sort(key=lambda row: row.clip_id)
-    return StoredTracks(feature, INDEX.unsorted(rows), lambda: quarantined, maps)
+    return StoredTracks(feature, dict(sorted(places.items())), lambda: quarantined, maps)
 
 
 def unknown(what: str, name: str, known: Collection[str]) -> str:

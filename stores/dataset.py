@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.clips import CLIPS
-from manifests.features import FeatureSpec
-from manifests.folds import FOLDS, Fold, Role
+from manifests.folds import FOLDS, Role
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
 from manifests.tracks import Track
@@ -88,7 +87,7 @@ class FeatureDataset:
             features: Stored ones, and fitted ones, whose state is that of the fold.
             labels: A label scheme of the store; else a label space such as `common4`, to which the
                 store's labels are mapped; None: no labels.
-            scheme: A split scheme; None: the clips of the whole store.
+            scheme: A split scheme; None: all clips of the store.
             fold: Number of the fold.
             role: train, valid or test.
             missing: What becomes of a clip that lacks a feature or a label. `drop`: it is left out,
@@ -223,7 +222,8 @@ class FeatureDataset:
 
     def _track(self, source: ClipTracks, clip_id: str) -> Track:
         if self._missing == "mask" and clip_id not in source:
-            return _no_rows(source.spec)
+            values = np.empty((0, *source.spec.shape), source.spec.dtype)
+            return Track(values, np.empty(0), np.empty(0, np.bool_))
         return source[clip_id]
 
     def _refuse_leaks(self, role: str | None) -> None:
@@ -271,12 +271,6 @@ def _check_given(features: Sequence[str], variants: Sequence[int], missing: str)
         )
 
 
-def _no_rows(spec: FeatureSpec) -> Track:
-    return Track(
-        np.empty((0, *spec.shape), spec.dtype), np.empty(0, np.float64), np.empty(0, np.bool_)
-    )
-
-
 def _labels(store: FeatureStore, name: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
     """Clip id -> its one label, without the clips whose best values tie; and the classes."""
     if name is None:
@@ -288,11 +282,8 @@ def _labels(store: FeatureStore, name: str | None) -> tuple[dict[str, str], tupl
         return chosen, tuple(sorted(set(chosen.values())))
     space = SPACES.get(name)
     if space is None or not schemes & space.sources.keys():
-        reads = (
-            ""
-            if space is None
-            else f", nor labels that the space {name} reads ({', '.join(space.sources)})"
-        )
+        sources = ", ".join(space.sources if space else ())
+        reads = f", nor labels that the space {name} reads ({sources})" if space else ""
         raise _absent("labels", name, schemes, reads)
     if (recorded := store.snapshot.spaces.get(name)) != space.sha256:
         raise ValueError(
@@ -307,8 +298,7 @@ def _labels(store: FeatureStore, name: str | None) -> tuple[dict[str, str], tupl
 def _groups(
     store: FeatureStore, scheme: str | None, fold: int | None, role: str | None
 ) -> dict[str, str]:
-    """Clip id -> group, of the clips of one role of one fold, or of all clips; in the order of
-    ids."""
+    """Clip id -> group, of the clips of one role of one fold, or of all; in the order of ids."""
     if scheme is None:
         if fold is not None or role is not None:
             raise ValueError(
@@ -321,19 +311,16 @@ def _groups(
             f"scheme {scheme!r} needs a fold and a role, got fold={fold!r} and role={role!r}"
         )
     rows = store.rows(FOLDS)
-    rows = _rows_with(rows, "scheme", scheme, "split scheme")
-    rows = _rows_with(rows, "fold", fold, f"fold of {scheme}")
-    return {
-        row.clip_id: row.group_id
-        for row in _rows_with(rows, "role", role, f"role in fold {fold} of {scheme}")
-    }
-
-
-def _rows_with(rows: list[Fold], column: str, value: object, what: str) -> list[Fold]:
-    found = [row for row in rows if getattr(row, column) == value]
-    if not found:
-        raise _absent(what, value, {getattr(row, column) for row in rows})
-    return found
+    for column, value, what in (
+        ("scheme", scheme, "split scheme"),
+        ("fold", fold, f"fold of {scheme}"),
+        ("role", role, f"role in fold {fold} of {scheme}"),
+    ):
+        known = {getattr(row, column) for row in rows}
+        if value not in known:
+            raise _absent(what, value, known)
+        rows = [row for row in rows if getattr(row, column) == value]
+    return {row.clip_id: row.group_id for row in rows}
 
 
 def _absent(what: str, given: object, known: Collection[Any], more: str = "") -> NotInStore:

@@ -111,7 +111,7 @@ def write_state(location: Location, file: str, content: StateFile) -> None:
         _IDS,
     )
     with publishing(location.path(file)) as hidden, hidden.open("wb") as out:
-        write_layout(out, made, lambda name: [arrays[name].tobytes()])
+        write_layout(out, made, {name: [array] for name, array in arrays.items()})
 
 
 def _plain(content: StateFile, name: str, array: NDArray[Any]) -> NDArray[Any]:
@@ -148,17 +148,17 @@ def read_state(location: Location, file: str) -> StateFile:
         WrongState: It is not a state.
         FileNotFoundError: It is not there.
     """
-    path, shown = location.path(file), location.display(file)
-    with open_hdf5(path, shown, "a fitted state", WrongState) as (hdf5, size):
+    path, where = location.path(file), location.display(file)
+    with open_hdf5(path, where, "a fitted state", WrongState) as (hdf5, size):
         name, fingerprint, scheme, fold, said = _attributes(hdf5)
         layouts = {each: _array_of(hdf5, each, size) for each in _names(hdf5)}
-    arrays = map_arrays(path, shown, layouts, size, WrongState)
+    arrays = map_arrays(path, where, layouts, size, WrongState)
     try:
         columns = ([text.decode() for text in arrays.pop(column).tolist()] for column in _IDS)
         clips = tuple(zip(*columns, strict=True))
     except ValueError as error:
         raise WrongState(
-            f"{shown} does not list its clips: {error}; run `affectstore fit` again without this "
+            f"{where} does not list its clips: {error}; run `affectstore fit` again without this "
             "file"
         ) from error
     found = StateFile(
@@ -171,7 +171,7 @@ def read_state(location: Location, file: str) -> StateFile:
     )
     if found.training_sha256 != said:
         raise WrongState(
-            f"{shown} says that it was fitted on clips of sha256 {said}, but lists others; run "
+            f"{where} says that it was fitted on clips of sha256 {said}, but lists others; run "
             f"`affectstore verify {location}`"
         )
     return found

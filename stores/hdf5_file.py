@@ -11,7 +11,7 @@ import dataclasses
 import io
 import math
 import mmap
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,25 +93,24 @@ def lay_out(
     return FileLayout(sink.pieces, placed, sink.end)
 
 
-def write_layout(
-    out: IO[bytes], made: FileLayout, blocks: Callable[[str], Iterable[bytes]]
-) -> None:
+def write_layout(out: IO[bytes], made: FileLayout, blocks: Mapping[str, Iterable[Any]]) -> None:
     """Writes a file by its layout.
 
     Args:
         out: The new file.
         made: Its layout.
-        blocks: Name of a dataset -> its bytes, little-endian and in order, in pieces.
+        blocks: Name of a dataset -> what it holds, in order: bytes, or contiguous arrays. All
+            numbers are little-endian.
     """
     for offset, piece in made.pieces:
         _write_at(out, offset, [piece])
     out.truncate(made.size)
     for name, layout in made.arrays.items():
         if layout.nbytes:
-            _write_at(out, layout.offset, blocks(name))
+            _write_at(out, layout.offset, blocks[name])
 
 
-def _write_at(out: IO[bytes], offset: int, blocks: Iterable[bytes]) -> None:
+def _write_at(out: IO[bytes], offset: int, blocks: Iterable[Any]) -> None:
     out.seek(offset)
     out.writelines(blocks)
 
@@ -213,7 +212,7 @@ def attribute(file: Any, name: str) -> Json:
         name: Of the attribute.
 
     Returns:
-        Text, a whole number or a float; None where it is left out.
+        Text, an integer or a float; None where it is left out.
 
     Raises:
         WrongFile: It is of another type, or too large, and is not read.

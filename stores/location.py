@@ -92,18 +92,15 @@ class Location:
         from filelock import FileLock, Timeout
 
         make_folder(self.folder)
-        lock = FileLock(self.folder / ".lock")
         try:
-            lock.acquire(timeout=0)
+            acquired = FileLock(self.folder / ".lock").acquire(timeout=0)
         except Timeout as error:
             raise StoreBusy(
                 f"another build or split is writing to {self}; "
                 "wait until it ends, then run the same command again"
             ) from error
-        try:
+        with acquired:
             yield
-        finally:
-            lock.release()
 
     def exists(self, file: str) -> bool:
         """Whether the store has a file, or this machine has finished it.

@@ -1,19 +1,16 @@
-"""Near-duplicates: clips of one store that hold the same recording, found by their fingerprints,
-with NumPy alone.
+"""Near-duplicates: clips of one store that hold the same recording, found by their fingerprints.
 
-Sound (`soundprint`) is compared as Haitsma and Kalker do ("A highly robust audio fingerprinting
-system", ISMIR 2002): rows that two clips
-have in common exactly, found in an index of all rows, propose how the clips lie to each other;
-there, the share of bits that differ
-decides. Pictures (`faceprint`) are compared in two steps as well: clips whose face looks alike on
-average are proposed, and the
-correlation of the deviations from that average, which is the motion, decides.
+NumPy alone. Sound (`soundprint`) is compared as Haitsma and Kalker do ("A highly robust audio
+fingerprinting system", ISMIR 2002): rows that two clips have in common exactly, found in an index
+of all rows, propose how the clips lie to each other; there, the share of bits that differ decides.
+Pictures (`faceprint`) are compared in two steps as well: clips whose face looks alike on average
+are proposed, and the correlation of the deviations from that average, which is the motion, decides.
 
-Tracks are read when they are needed. What is held grows by 24 bytes a row of sound (7 MB an hour)
-and, for faces, by some 600 bytes a clip.
+Tracks are read when they are needed. Memory grows by 24 bytes a row of sound (7 MB an hour) and,
+for faces, by some 600 bytes a clip.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,7 +39,7 @@ cut off); missed are mostly those in which the detector chose another of two fac
 less than a second. False alarms: none in 105 pairs of real pieces, 34 of them of one person in one
 shot (whose motion correlates by 0.63 at most), and none between two speakers of the sample. But 17
 of 24 pairs of takes of the sample are found: they show one photograph that is moved in one way.
-What hardly moves has little to be told by.
+What hardly moves has little that marks it.
 """
 
 _SHARE = 0.6
@@ -54,7 +51,7 @@ _VOTES = 3
 _EVERY = 4
 """One row of so many is looked up; neighbouring rows share 97 % of their window."""
 _COMMON = 1000
-"""Bits that so many rows have tell nothing, and are not looked up."""
+"""Bits that so many rows have mark none of them, and are not looked up."""
 _PAIRS = 1 << 22
 """Pairs of rows that are counted at a time."""
 
@@ -68,16 +65,16 @@ _NEIGHBOURS = 50
 """Clips that each clip is compared with at most, the most alike first."""
 _BLOCK = 512
 
-Bits = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, order=True)
 class Near:
-    """Two clips that hold the same recording, wholly or in part."""
+    """Two clips that hold the same recording, or a part of it."""
 
     first: str
+    """Clip id."""
     second: str
     """The greater of the two ids."""
     similarity: float
@@ -85,39 +82,50 @@ class Near:
 
 
 def near_sounds(tracks: Mapping[str, Track]) -> list[Near]:
-    """All pairs of clips whose sound is nearly the same, sorted. `tracks`: those of one
-    `soundprint` feature, by clip id.
+    """Finds the pairs of clips whose sound is nearly the same.
 
     Clips with less than half a second of valid rows are in no pair, nor are clips that share less
     than 0.6 of the shorter one. A pair is proposed by three equal rows at one offset, so one whose
     bits all differ a little may be missed.
+
+    Args:
+        tracks: Those of one `soundprint` feature, by clip id.
+
+    Returns:
+        The pairs, sorted.
     """
     ids = sorted(tracks)
     index = _index(ids, tracks)
 
     @lru_cache(maxsize=4096)
-    def read(number: int) -> tuple[Bits, NDArray[np.bool_]]:
-        track = tracks[ids[number]]
-        return np.asarray(track.values), np.asarray(track.valid)
+    def read(number: int) -> Track:
+        return tracks[ids[number]]
 
-    found = []
-    for a, b, offset in _proposed(index):
-        likeness = max(_equal_bits(read(a), read(b), offset + shift) for shift in (-1, 0, 1))
-        if likeness >= SOUND_LEAST:
-            found.append(Near(ids[a], ids[b], likeness))
-    return sorted(found)
+    pairs = (
+        (a, b, max(_equal_bits(read(a), read(b), offset + shift) for shift in (-1, 0, 1)))
+        for a, b, offset in _proposed(index)
+    )
+    return _alike(ids, pairs, SOUND_LEAST)
+
+
+def _alike(ids: list[str], pairs: Iterable[tuple[int, int, float]], least: float) -> list[Near]:
+    return sorted(Near(ids[a], ids[b], likeness) for a, b, likeness in pairs if likeness >= least)
 
 
 @dataclass(frozen=True)
 class _Index:
-    """All valid rows of all clips, in the order of clips and time, and the same in the order of
-    their bits."""
+    """All valid rows of all clips."""
 
     bits: NDArray[np.uint32]
+    """In the order of clips and time."""
     clip: NDArray[np.int32]
+    """Number of the clip of each row."""
     row: NDArray[np.int32]
+    """Number of each row in its clip."""
     order: Ints
+    """The rows in the order of their bits."""
     sorted_bits: NDArray[np.uint32]
+    """In that order."""
 
 
 def _index(ids: list[str], tracks: Mapping[str, Track]) -> _Index:
@@ -133,10 +141,9 @@ def _index(ids: list[str], tracks: Mapping[str, Track]) -> _Index:
 
 
 def _proposed(index: _Index) -> Iterator[tuple[int, int, int]]:
-    """(clip, later clip, offset): the pairs with enough equal rows, each with the offset that most
-    of them have.
+    """(clip, later clip, offset) of the pairs with enough equal rows at one offset.
 
-    Row r of the later clip lies beside row r + offset of the first.
+    Row r of the later clip lies beside row r + offset of the first; most equal rows lie so.
     """
     asked = np.arange(0, len(index.bits), _EVERY)
     low = np.searchsorted(index.sorted_bits, index.bits[asked], "left")
@@ -152,8 +159,7 @@ def _proposed(index: _Index) -> Iterator[tuple[int, int, int]]:
 
 
 def _end_of_clip(clips: NDArray[np.int32], at: int) -> int:
-    """The first place from `at` on where another clip begins: the votes of a clip are counted
-    together."""
+    """The first place from `at` on where another clip begins: a clip's votes count together."""
     return at if at >= len(clips) else int(np.searchsorted(clips, clips[at - 1], "right"))
 
 
@@ -176,32 +182,36 @@ def _voted(index: _Index, asked: Ints, low: Ints, counts: Ints) -> Iterator[tupl
         yield *divmod(pair, clips), code % (2 * base) - base
 
 
-def _equal_bits(
-    one: tuple[Bits, NDArray[np.bool_]], other: tuple[Bits, NDArray[np.bool_]], offset: int
-) -> float:
-    """Share of equal bits where row r of the other lies beside row r + offset of the one; 0 where
-    too little does."""
-    start, stop = max(0, offset), min(len(one[0]), len(other[0]) + offset)
-    need = max(_SOUND_ROWS, _SHARE * min(int(one[1].sum()), int(other[1].sum())))
+def _equal_bits(one: Track, other: Track, offset: int) -> float:
+    """Share of equal bits where row r of the other lies beside row r + offset of the one.
+
+    It is 0 where too few rows lie so.
+    """
+    start, stop = max(0, offset), min(len(one), len(other) + offset)
+    need = max(_SOUND_ROWS, _SHARE * min(int(one.valid.sum()), int(other.valid.sum())))
     if stop - start < need:
         return 0.0
-    both = one[1][start:stop] & other[1][start - offset : stop - offset]
+    here, there = slice(start, stop), slice(start - offset, stop - offset)
+    both = one.valid[here] & other.valid[there]
     rows = int(both.sum())
     if rows < need:
         return 0.0
-    unlike = np.bitwise_count(one[0][start:stop] ^ other[0][start - offset : stop - offset])[
-        both
-    ].sum()
+    unlike = np.bitwise_count(one.values[here] ^ other.values[there])[both].sum()
     return 1.0 - float(unlike) / (32 * rows)
 
 
 def near_faces(tracks: Mapping[str, Track]) -> list[Near]:
-    """All pairs of clips whose face moves in nearly the same way, sorted. `tracks`: those of one
-    `faceprint` feature, by clip id.
+    """Finds the pairs of clips whose face moves in nearly the same way.
 
     Clips with less than a second of face are in no pair, nor are pairs that share less than 0.6 of
     the shorter clip, nor faces that do not move at all. Each clip is compared with the 50 that look
     most like it.
+
+    Args:
+        tracks: Those of one `faceprint` feature, by clip id.
+
+    Returns:
+        The pairs, sorted.
     """
     ids = [clip_id for clip_id in sorted(tracks) if _lasts(tracks[clip_id])]
     means = (
@@ -215,9 +225,7 @@ def near_faces(tracks: Mapping[str, Track]) -> list[Near]:
         return _steady(tracks[ids[number]])
 
     pairs = ((a, b, _motion_likeness(read(a), read(b))) for a, b in _look_alikes(means))
-    return sorted(
-        Near(ids[a], ids[b], likeness) for a, b, likeness in pairs if likeness >= FACE_LEAST
-    )
+    return _alike(ids, pairs, FACE_LEAST)
 
 
 def _lasts(track: Track) -> bool:
@@ -241,8 +249,10 @@ def _look_alikes(means: Floats) -> Iterator[tuple[int, int]]:
 
 
 def _nearest(means: Floats, start: int, most: int) -> Ints:
-    """The pairs of a block of clips with the `most` nearest of all, as smaller number * clips +
-    greater number."""
+    """Pairs of a block of clips with the `most` nearest of all.
+
+    Each is one number: the smaller of the two * clips + the greater.
+    """
     cosines = means[start : start + _BLOCK] @ means.T
     here = np.arange(len(cosines))
     cosines[here, start + here] = -1  # a clip is no neighbour of itself
@@ -253,21 +263,18 @@ def _nearest(means: Floats, start: int, most: int) -> Ints:
 
 
 def _steady(track: Track) -> Floats:
-    """(step, number): the valid rows on a clock of 0.05 s from the first to the last, by linear
-    interpolation."""
+    """(step, number) the valid rows on a clock of 0.05 s, by linear interpolation."""
     times, rows = track.seconds[track.valid], track.values[track.valid]
     clock = np.arange(times[0], times[-1] + 1e-9, _STEP_S)
     after = np.clip(np.searchsorted(times, clock, "right"), 1, len(times) - 1)
     span = times[after] - times[after - 1]
-    share = np.clip((clock - times[after - 1]) / np.where(span > 0, span, 1.0), 0, 1)[
-        :, None
-    ].astype(np.float32)
-    return np.asarray(rows[after - 1] * (1 - share) + rows[after] * share, np.float32)
+    share = np.clip((clock - times[after - 1]) / np.where(span > 0, span, 1.0), 0, 1)
+    weight = share[:, None].astype(np.float32)
+    return np.asarray(rows[after - 1] * (1 - weight) + rows[after] * weight, np.float32)
 
 
 def _motion_likeness(one: Floats, other: Floats) -> float:
-    """Greatest correlation of the deviations from the mean, over all ways in which enough of the
-    clips lies beside each other."""
+    """Greatest correlation of the deviations from the mean, over offsets with enough overlap."""
     need = max(round(_FACE_S / _STEP_S), int(np.ceil(_SHARE * min(len(one), len(other)))))
     offsets = np.arange(need - len(other), len(one) - need + 1)
     if not len(offsets):
@@ -304,8 +311,14 @@ def _diagonals(products: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def digests(tracks: Mapping[str, Track]) -> dict[str, str]:
-    """Clip id -> hash as hex digits, for the clips whose digest tells them from others. `tracks`:
-    those of one digest feature."""
+    """Lists the digests of clips.
+
+    Args:
+        tracks: Those of one digest feature, by clip id.
+
+    Returns:
+        Clip id -> hash as hex digits; a clip whose digest is not valid is left out.
+    """
     return {
         clip_id: np.asarray(track.values[0]).tobytes().hex()
         for clip_id, track in tracks.items()

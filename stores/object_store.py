@@ -1,7 +1,7 @@
 """The objects of a store behind a URL, through obstore: the one module that imports it.
 
 Connections go to the store's endpoint, and to where the credentials come from (on a cloud machine
-without keys: its metadata address). An object appears whole or not at all, and is created or
+without keys: its metadata address). An object appears complete or not at all, and is created or
 replaced on a condition in one step; S3, Google Cloud Storage and Azure promise both.
 """
 
@@ -24,11 +24,10 @@ _BLOCK = 1 << 22
 _DOWNLOAD_ATTEMPTS = 3
 """Of a download that ends in the middle; a request without an answer is sent again by obstore."""
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
-_CONNECT_S = 4
 _UNANSWERED = re.compile(r"retries|HTTP error|error sending request|timed out")
 """In the text of an error that waiting may mend: no answer, half of one, or a server's fault."""
 _DENIED = {"PermissionDeniedError", "UnauthenticatedError", "ExpiredToken", "InvalidToken"}
-"""Errors of obstore, and what S3 calls those that obstore does not tell apart."""
+"""Errors of obstore, and what S3 calls those that obstore has no name for."""
 _UNCONDITIONAL = {"NotImplemented", "501 Not Implemented"}
 
 Version = dict[str, str] | None
@@ -50,12 +49,7 @@ class RemoteError(OSError):
 class Unreachable(RemoteError):
     """The object store did not answer, or not completely; waiting may mend it."""
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.errno = errno.ETIMEDOUT
-
-    def __str__(self) -> str:
-        return str(self.args[0])
+    errno = errno.ETIMEDOUT
 
 
 _users: list[int] = []
@@ -250,8 +244,10 @@ class Objects:
 
     @contextmanager
     def _client(self, file: str = "", upload_bytes: int = 0) -> Iterator["ObjectStore"]:
-        """The client for one request. What it raises is one sentence; FileNotFoundError, and
-        trouble of the local disk, stay what they are."""
+        """The client for one request, whose errors become one sentence each.
+
+        FileNotFoundError, and trouble of the local disk, stay what they are.
+        """
         client = _connect(self.url, os.getpid(), _patience_min(upload_bytes))
         from obstore.exceptions import BaseError
 
@@ -318,9 +314,9 @@ def _connect(url: str, process: int, patience_min: int) -> "ObjectStore":
             f"{url} needs a package that is not installed: pip install 'affectstore[s3]'"
         ) from error
     client: Any = {
-        "connect_timeout": f"{_CONNECT_S}s",
+        "connect_timeout": "4s",
         "read_timeout": f"{patience_min}min",
-        "timeout": "1day",  # for the whole of a request, however large its object is
+        "timeout": "1day",  # for all of a request, however large its object is
         "allow_http": options.get("endpoint", "").startswith("http:"),
     }
     try:

@@ -3,9 +3,10 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
+from manifests.features import Json, canonical_json
 from stores.parsing import WrongRecord
 
 _PART = r"(?!\.\.?(?:/|\Z))[^/\\:\0]+"
@@ -40,15 +41,12 @@ def inside(root: Path, file: str) -> Path:
     return path
 
 
-def all_inside(root: Path, files: Iterable[str]) -> Iterator[str]:
-    """Finds the paths of very many files, faster than `inside`: each folder is looked at once.
+def check_inside(root: Path, files: Iterable[str]) -> None:
+    """Checks the paths of very many files, faster than `inside`: each folder is looked at once.
 
     Args:
         root: Folder of the store.
         files: Paths below it.
-
-    Yields:
-        The path of each file, in their order.
 
     Raises:
         WrongRecord: A path leads out of the store.
@@ -56,14 +54,25 @@ def all_inside(root: Path, files: Iterable[str]) -> Iterator[str]:
     own = os.path.realpath(root)
     folders: dict[str, bool] = {}
     for file in files:
-        folder = f"{own}/{file}".rpartition("/")[0]
-        if folder not in folders:
-            folders[folder] = bool(_BELOW.fullmatch(file)) and os.path.realpath(folder) == folder
-        path = f"{own}/{file}"
+        path, is_plain = f"{own}/{file}", _BELOW.fullmatch(file) is not None
+        folder = path.rpartition("/")[0]
+        if is_plain and folder not in folders:
+            folders[folder] = os.path.realpath(folder) == folder
         # A Path for each of a million files takes longer.
-        if not folders[folder] or not _BELOW.fullmatch(file) or os.path.islink(path):  # noqa: PTH114
-            path = str(inside(root, file))
-        yield path
+        if not is_plain or not folders[folder] or os.path.islink(path):  # noqa: PTH114
+            inside(root, file)
+
+
+def key_of(content: Json) -> str:
+    """Makes the name of a file that is a function of its content.
+
+    Args:
+        content: What decides on the content.
+
+    Returns:
+        32 hex digits.
+    """
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
 
 
 def sha256_of(path: Path) -> str:

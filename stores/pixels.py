@@ -32,7 +32,13 @@ def unit(values: NDArray[Any]) -> NDArray[np.float32]:
     Raises:
         ValueError: The values are of another type.
     """
-    return np.divide(_bytes(values), np.float32(255), dtype=np.float32)
+    if values.dtype != np.uint8:
+        raise ValueError(
+            f"pixels are stored as uint8, got {values.dtype}; this view was applied already, or "
+            "the feature holds no pictures"
+        )
+    divided: NDArray[np.float32] = np.divide(values, np.float32(255), dtype=np.float32)
+    return divided
 
 
 def imagenet(values: NDArray[Any]) -> NDArray[np.float32]:
@@ -56,12 +62,3 @@ def imagenet(values: NDArray[Any]) -> NDArray[np.float32]:
     scaled -= np.array(IMAGENET_MEAN, np.float32)
     scaled /= np.array(IMAGENET_STD, np.float32)
     return scaled
-
-
-def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
-    if values.dtype != np.uint8:
-        raise ValueError(
-            f"pixels are stored as uint8, got {values.dtype}; this view was applied already, or "
-            "the feature holds no pictures"
-        )
-    return values

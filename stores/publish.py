@@ -14,7 +14,8 @@ from manifests.label_spaces import SPACES
 from manifests.table import Table, WrongTable
 from stores.atomic import write_bytes
 from stores.location import Location
-from stores.paths import all_inside, sha256_of
+from stores.object_store import Version
+from stores.paths import check_inside, sha256_of
 from stores.pointer import POINTER, WrongSnapshot, json_text, newest, pointer_to
 from stores.records import StoredFeature, StoredFitted, TableRecord
 from stores.snapshot import TABLES, Snapshot, files_of, snapshot_file
@@ -78,7 +79,7 @@ def publish(
         versions=dict(versions),
         counts=_counts(tables, features),
         schemes=dict(schemes),
-        fitted={name: fitted[name] for name in sorted(fitted)},
+        fitted=dict(sorted(fitted.items())),
         spaces=_spaces(tables["labels"]),
     )
     if parent and _holds_the_same(new, parent):
@@ -86,6 +87,10 @@ def publish(
     for record, data in prepared.values():
         if data is not None:
             write_bytes(location.path(record.file), data)
+    return _commit(location, new, version)
+
+
+def _commit(location: Location, new: Snapshot, version: Version) -> Snapshot:
     overtaken = WrongSnapshot(
         f"another build has published into {location} meanwhile; "
         "nothing was published, run this one again"
@@ -115,8 +120,8 @@ def _check_files(
 ) -> None:
     expected = files_of(features, fitted)
     files = [record.file for record in expected]
-    inside = all_inside(location.folder, files)
-    for record, size, _ in zip(expected, location.sizes(files), inside, strict=True):
+    check_inside(location.folder, files)
+    for record, size in zip(expected, location.sizes(files), strict=True):
         if size != record.bytes:
             raise WrongSnapshot(
                 f"{location.display(record.file)} is missing or does not have its {record.bytes} "

@@ -30,6 +30,7 @@ from stores.clip_tracks import (
 from stores.fitted_state import WrongState, read_state
 from stores.location import Location, Place, locate
 from stores.records import FoldState, ShardRecord, StoredFeature, StoredFitted
+from stores.row_places import RowPlaces
 from stores.snapshot import Snapshot, load_snapshot, read_compact, read_rows, read_table
 from stores.training_clips import TrainingClips
 from stores.transforms import ARRAYS, TRANSFORMS
@@ -142,7 +143,7 @@ class FeatureStore:
             return self.fitted(name, scheme, fold)
         return self[name]
 
-    def holding(self, fitted: Mapping[str, StoredFitted]) -> "FeatureStore":
+    def with_states(self, fitted: Mapping[str, StoredFitted]) -> "FeatureStore":
         """The same snapshot with states that have been written and not been published yet.
 
         Args:
@@ -204,8 +205,9 @@ class FeatureStore:
         return frame
 
     def _open_stored(self, name: str) -> StoredTracks:
-        reasons = partial(self._reasons, name)
-        return StoredTracks(self.snapshot.features[name], self._compact(INDEX), reasons, self._maps)
+        feature = self.snapshot.features[name]
+        places = RowPlaces(feature, self._compact(INDEX))
+        return StoredTracks(feature, places, partial(self._reasons, name), self._maps)
 
     def _reasons(self, feature: str) -> Reasons:
         rows = self._compact(QUARANTINE)
@@ -242,7 +244,7 @@ class FeatureStore:
     ) -> tuple[ShardRecord, ...]:
         fold = (entry.spec.name, state.scheme, state.fold)
         made = state.in_variant(spec.variant)
-        if made is None or made.encoded_sha256 != self._clips.able_sha256(*fold, spec.variant):
+        if made is None or made.encoded_sha256 != self._clips.inputs_sha256(*fold, spec.variant):
             raise self._not_fitted(
                 f"{spec.name} was made of clips that are no longer the training clips of "
                 f"fold {state.fold} of {state.scheme}",

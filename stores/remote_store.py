@@ -48,14 +48,8 @@ class RemoteStore(Location):
 
     def fetch(self, record: FileRecord) -> Path:
         path = self.path(record.file)
-        if path.is_file():
-            is_noted = self._noted(record.file) == record.sha256
-            if is_noted and path.stat().st_size == record.bytes:
-                return path
-            if sha256_of(path) == record.sha256:
-                self._note(record.file, record.sha256)
-                return path
-        self._download(record.file, record.sha256)
+        if not self._has_copy(record.file, record.sha256, record.bytes):
+            self._download(record.file, record.sha256)
         return path
 
     def check(self, record: FileRecord) -> None:
@@ -84,8 +78,8 @@ class RemoteStore(Location):
     def version(self, file: str) -> Version:
         return self._objects.version(file)
 
-    # Where an answer of the store was lost and the request sent again, the second one fails though
-    # the first one was carried out: so what the store holds then is compared.
+    # Where an answer did not arrive and the request was sent again, the second one fails though the
+    # first was carried out: so what the store holds then is compared.
 
     def create(self, file: str, data: bytes) -> bool:
         self.path(file)  # that it leads nowhere else
@@ -113,13 +107,22 @@ class RemoteStore(Location):
 
         Returns its sha256; None where the store has no such file.
         """
-        path, noted = self.path(file), self._objects.noted_sha256(file)
-        if noted is None:
-            return None
-        if noted and path.is_file() and noted in (self._noted(file), sha256_of(path)):
-            self._note(file, noted)
+        self.path(file)
+        noted = self._objects.noted_sha256(file)
+        if noted is None or (noted and self._has_copy(file, noted)):
             return noted
         return self._download(file, noted)
+
+    def _has_copy(self, file: str, sha256: str, size: int | None = None) -> bool:
+        """Whether the file that lies here is the one with this hash."""
+        path = self.path(file)
+        if not path.is_file():
+            return False
+        is_noted = self._noted(file) == sha256 and size in (None, path.stat().st_size)
+        if not is_noted and sha256_of(path) != sha256:
+            return False
+        self._note(file, sha256)
+        return True
 
     def _download(self, file: str, sha256: str) -> str:
         """Fetches a file, checks it where its sha256 is known, and gives it its name."""

@@ -4,6 +4,7 @@ Columns, since an object for each of a million clips takes seconds and half a gi
 """
 
 from array import array
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +27,8 @@ class RowPlace(NamedTuple):
     notes: tuple[str, ...]
 
 
-class RowPlaces:
-    """The place of each clip's rows."""
-
-    row_of: dict[str, int]
-    """Clip -> its row in the columns, in the order of the index."""
+class RowPlaces(Mapping[str, RowPlace]):
+    """Clip -> the place of its rows, in the order of the index."""
 
     def __init__(self, feature: StoredFeature, index: pa.Table) -> None:
         """Reads the places from the index.
@@ -50,47 +48,37 @@ class RowPlaces:
         start, count = (
             pc.fill_null(rows.column(name), -1).to_numpy() for name in ("start", "rows")
         )
-        _check(feature, rows, self._files, files, start, count)
+        recorded = {shard.file: shard.rows for shard in feature.shards}
+        sizes = np.array([*(recorded.get(file, -1) for file in self._files), -1])[files]
+        wrong = np.flatnonzero((start < 0) | (count < 0) | (sizes < 0) | (count > sizes - start))
+        if len(wrong):
+            row = INDEX.rows(rows.slice(wrong[0], 1))[0]
+            raise WrongShard(
+                f"the index places {row.feature} of {row.clip_id} at {row.shard}, row {row.start}, "
+                "which the snapshot does not hold; build again"
+            )
         clip_ids = rows.column("clip_id").cast(pa.string()).to_pylist()
-        self.row_of = {clip_id: row for row, clip_id in enumerate(clip_ids)}
+        self._row = {clip_id: row for row, clip_id in enumerate(clip_ids)}
         self._file, self._start, self._stop = _packed(files), _packed(start), _packed(start + count)
         self._notes, self._note = [split_notes(text) for text in notes], _packed(noted)
 
-    def get(self, clip_id: str) -> RowPlace | None:
-        """Finds the rows of a clip.
+    def __contains__(self, clip_id: object) -> bool:
+        return clip_id in self._row
 
-        Args:
-            clip_id: The clip.
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row)
 
-        Returns:
-            Their place; None where the feature has none of the clip.
-        """
-        row = self.row_of.get(clip_id)
-        if row is None:
-            return None
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __getitem__(self, clip_id: str) -> RowPlace:
+        row = self._row[clip_id]
         return RowPlace(
             self._files[self._file[row]],
             self._start[row],
             self._stop[row],
             self._notes[self._note[row]],
         )
-
-
-def _check(
-    feature: StoredFeature,
-    rows: pa.Table,
-    names: list[str],
-    files: NDArray[np.int64],
-    start: NDArray[np.int64],
-    count: NDArray[np.int64],
-) -> None:
-    recorded = {shard.file: shard.rows for shard in feature.shards}
-    sizes = np.array([*(recorded.get(name, -1) for name in names), -1])[files]
-    wrong = np.flatnonzero((start < 0) | (count < 0) | (sizes < 0) | (count > sizes - start))
-    if len(wrong):
-        row = INDEX.rows(rows.slice(wrong[0], 1))[0]
-        what = f"{row.feature} of {row.clip_id} at {row.shard}, row {row.start}"
-        raise WrongShard(f"the index places {what}, which the snapshot does not hold; build again")
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[list[str], NDArray[np.int64]]:

@@ -3,7 +3,6 @@
 No HDF5 handle stays open, so processes may fork as they like.
 """
 
-import hashlib
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.features import FeatureSpec, Json, canonical_json
+from manifests.features import FeatureSpec, Json
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.hdf5_file import map_arrays
 from stores.location import Location
-from stores.paths import sha256_of
+from stores.paths import key_of, sha256_of
 from stores.records import ShardRecord
 from stores.shard_layout import ShardLayout, WrongShard, read_layout
 
@@ -82,12 +81,9 @@ class Shard:
             offsets[:-1].tolist(),
             np.diff(offsets).tolist(),
             valid.tolist(),
-            self._texts("notes"),
+            map(split_notes, self._texts("notes")),
         )
-        return [
-            Entry(c, start, rows, valid, split_notes(notes))
-            for c, start, rows, valid, notes in zip(*columns, strict=True)
-        ]
+        return [Entry(*row) for row in zip(*columns, strict=True)]
 
     @cached_property
     def refused(self) -> list[Refusal]:
@@ -219,7 +215,7 @@ def shard_key(fingerprint: str, clips: Iterable[tuple[str, str]]) -> str:
         32 hex digits.
     """
     content: Json = {"fingerprint": fingerprint, "clips": [list(clip) for clip in sorted(clips)]}
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
+    return key_of(content)
 
 
 def split_notes(notes: str) -> tuple[str, ...]:

@@ -163,16 +163,14 @@ def _arrays_of(file: Any, spec: FeatureSpec, size: int) -> dict[str, ArrayLayout
         ["row_offsets"] if spec.codec == "jpeg" else []
     )
     arrays = {name: array_layout(file, name, size) for name in expected}
+    lengths = []
     for name in ("seconds", "offsets", "refused_clip_id", "values"):
         if not arrays[name].shape:
             raise WrongFile(f"{name} is a single value")
-    counts = (
-        arrays["seconds"].shape[0],
-        arrays["offsets"].shape[0] - 1,
-        arrays["refused_clip_id"].shape[0],
-    )
+        lengths.append(arrays[name].shape[0])
+    rows, bounds, refused, image_bytes = lengths
     widths = {name: arrays[name].dtype.itemsize for name in TEXTS}
-    right = shard_arrays(spec, *counts, image_bytes=arrays["values"].shape[0], widths=widths)
+    right = shard_arrays(spec, rows, bounds - 1, refused, image_bytes, widths)
     for name, layout in right.items():
         if (arrays[name].dtype, arrays[name].shape) != (layout.dtype, layout.shape):
             found = f"{arrays[name].dtype} {arrays[name].shape}"

@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
 from typing import IO, Any, NoReturn, Self
 
 import numpy as np
@@ -21,7 +20,6 @@ from stores.records import ShardRecord, check_spec
 from stores.shard import Refusal
 from stores.shard_layout import TEXTS, lay_out_shard, shard_arrays
 
-_BLOCK = 1 << 22
 _SPOOLED = ("values", "seconds", "valid")
 
 
@@ -34,8 +32,8 @@ class _SpooledClip:
     rows: int
     spans: dict[str, range]
     """Spool -> which of its bytes are the clip's."""
-    image_bytes: NDArray[np.int64]
-    """(time,) length of each JPEG image; empty for raw values."""
+    image_bytes: list[int]
+    """Length of the JPEG image of each row; empty for raw values."""
 
 
 class ShardWriter:
@@ -81,12 +79,7 @@ class ShardWriter:
             )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         try:
             if kind is None:
                 self._publish()
@@ -113,7 +106,7 @@ class ShardWriter:
         """
         self._check_new(clip_id)
         self._check_axes(clip_id, track)
-        lengths = np.empty(0, np.int64)
+        lengths: list[int] = []
         if self.spec.codec == "jpeg":
             lengths = self._image_bytes(clip_id, track)
             values: NDArray[Any] = np.frombuffer(b"".join(track.values), np.uint8)
@@ -191,15 +184,15 @@ class ShardWriter:
             )
         return values.astype(self._dtype.newbyteorder("<"), copy=False)
 
-    def _image_bytes(self, clip_id: str, track: Track) -> NDArray[np.int64]:
+    def _image_bytes(self, clip_id: str, track: Track) -> list[int]:
         images = track.values
         if images.ndim != 1 or not all(isinstance(image, bytes) for image in images):
             raise ValueError(
                 f"{self.spec.name} is stored as JPEG: expected (time,) objects of bytes, got "
                 f"{images.dtype} {images.shape} for {clip_id}"
             )
-        lengths = np.fromiter((len(image) for image in images), np.int64, len(images))
-        if ((lengths > 0) != track.valid).any():
+        lengths = [len(image) for image in images]
+        if [length > 0 for length in lengths] != track.valid.tolist():
             raise ValueError(
                 f"{self.spec.name} of {clip_id} must hold an image where valid is True, and none "
                 "where it is False"
@@ -216,21 +209,16 @@ class ShardWriter:
         parts = [self._parts[clip_id] for clip_id in sorted(self._parts)]
         small = self._small_columns(parts)
         widths = {name: small[name].dtype.itemsize for name in TEXTS}
-        image_bytes = sum(int(part.image_bytes.sum()) for part in parts)
-        rows = sum(part.rows for part in parts)
+        rows, image_bytes = (int(small[name][-1]) for name in ("offsets", "row_offsets"))
         plan = lay_out_shard(
             self.spec,
             shard_arrays(self.spec, rows, len(parts), len(self._refused), image_bytes, widths),
         )
+        spooled = {name: self._blocks(name, parts) for name in _SPOOLED}
+        blocks = {**{name: [column] for name, column in small.items()}, **spooled}
         with publishing(self.path) as hidden:
             with hidden.open("wb") as out:
-                write_layout(
-                    out,
-                    plan,
-                    lambda name: (
-                        [small[name].tobytes()] if name in small else self._blocks(name, parts)
-                    ),
-                )
+                write_layout(out, plan, blocks)
             record = ShardRecord(self.file, len(parts), rows, plan.size, sha256_of(hidden))
         self.record = record
 
@@ -239,16 +227,13 @@ class ShardWriter:
         for part in parts:
             span = part.spans[name]
             spool.seek(span.start)
-            for at in range(span.start, span.stop, _BLOCK):
-                yield spool.read(min(_BLOCK, span.stop - at))
+            yield spool.read(len(span))
 
     def _small_columns(self, parts: list[_SpooledClip]) -> dict[str, NDArray[Any]]:
         refused = [self._refused[clip_id] for clip_id in sorted(self._refused)]
         columns = {
             "offsets": _running([part.rows for part in parts]),
-            "row_offsets": _running(
-                np.concatenate([np.empty(0, np.int64), *(part.image_bytes for part in parts)])
-            ),
+            "row_offsets": _running([size for part in parts for size in part.image_bytes]),
             "clip_id": text_column(part.clip_id for part in parts),
             "notes": text_column(part.notes for part in parts),
         }
@@ -273,7 +258,7 @@ def count_not_finite(values: NDArray[Any], valid: NDArray[np.bool_]) -> int:
     return int((~finite & valid).sum())
 
 
-def _running(lengths: NDArray[np.int64] | list[int]) -> NDArray[np.int64]:
+def _running(lengths: list[int]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype("<i8")
 
 

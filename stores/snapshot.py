@@ -27,7 +27,7 @@ from manifests.quarantine import QUARANTINE
 from manifests.table import Table, WrongTable
 from stores.location import Location
 from stores.parsing import WrongRecord, from_json
-from stores.paths import all_inside, sha256_of
+from stores.paths import check_inside, sha256_of
 from stores.pointer import NotCommitted, WrongSnapshot, newest, read_json
 from stores.records import (
     FoldState,
@@ -124,7 +124,7 @@ def load_snapshot(location: Location, number: int | None = None) -> Snapshot:
             f"{location} has no committed snapshot {wanted}; "
             f"expected 1 to {current}, or None for the newest"
         )
-    return _read_snapshot(location, wanted)
+    return read_snapshot(location, wanted)
 
 
 def _is_published(location: Location, wanted: int, last: int) -> bool:
@@ -136,25 +136,8 @@ def _is_published(location: Location, wanted: int, last: int) -> bool:
         return True
     number: int | None = last
     while number is not None and number > wanted:
-        number = _read_snapshot(location, number).parent
+        number = read_snapshot(location, number).parent
     return number == wanted
-
-
-def load_parent(location: Location, snapshot: Snapshot) -> Snapshot:
-    """Reads the snapshot before one that has a parent.
-
-    Args:
-        location: Where the store lies.
-        snapshot: One whose `parent` is not None.
-
-    Returns:
-        The parent.
-
-    Raises:
-        NotCommitted: Its file is missing.
-        WrongSnapshot: Its file is damaged.
-    """
-    return _read_snapshot(location, snapshot.parent or 0)
 
 
 def read_table(location: Location, snapshot: Snapshot, table: Table[Any]) -> pa.Table:
@@ -272,7 +255,20 @@ def snapshot_file(number: int) -> str:
     return f"snapshots/{number:06d}.json"
 
 
-def _read_snapshot(location: Location, number: int) -> Snapshot:
+def read_snapshot(location: Location, number: int) -> Snapshot:
+    """Reads a snapshot, whether it is published or not.
+
+    Args:
+        location: Where the store lies.
+        number: Of the snapshot.
+
+    Returns:
+        The snapshot.
+
+    Raises:
+        NotCommitted: Its file is missing.
+        WrongSnapshot: Its file is damaged.
+    """
     file = snapshot_file(number)
     path, name = location.refresh(file), location.display(file)
     if not path.is_file():
@@ -300,6 +296,7 @@ def _check(folder: Path, snapshot: Snapshot, number: int) -> None:
             f"it lists the tables {', '.join(snapshot.tables)}, expected {', '.join(TABLES)}"
         )
     files = [*snapshot.tables.values(), *files_of(snapshot.features, snapshot.fitted)]
-    for record, _ in zip(files, all_inside(folder, (each.file for each in files)), strict=True):
+    check_inside(folder, (record.file for record in files))
+    for record in files:
         if min(record.bytes, getattr(record, "rows", 0)) < 0:
             raise WrongRecord(f"{record.file} has a negative size")

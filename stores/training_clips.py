@@ -10,16 +10,17 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from manifests.clips import CLIPS
-from manifests.features import INDEX, Json, State, canonical_json
+from manifests.features import INDEX, Json, State
 from manifests.folds import FOLDS, Fold, Role
 from manifests.label_spaces import SPACES, map_labels
 from manifests.labels import LABELS, Label
 from manifests.table import Table
 from manifests.variant_names import variant_name
+from stores.paths import key_of
 from stores.records import FoldState, StoredFitted, in_order
 
 Rows = Callable[[Table[Any]], list[Any]]
@@ -67,7 +68,7 @@ class TrainingClips:
             fitted: The fitted features by name; they may gain states while this is in use.
         """
         self._rows, self._fitted = rows, fitted
-        self._labels: dict[str, dict[str, str]] = {}
+        self._labels = cache(lambda scheme: one_label_each(self._rows(LABELS), scheme))
 
     def of(self, name: str, scheme: str, fold: int) -> Training:
         """Finds what the fit of a feature sees.
@@ -83,8 +84,8 @@ class TrainingClips:
         entry = self._fitted[name]
         group_of = self.clip_ids(name, scheme, fold)
         label_of = self.labels(entry.labels) if entry.labels is not None else None
-        able = self.able(name, scheme, fold) & group_of.keys()
-        ids = sorted(able if label_of is None else able & label_of.keys())
+        complete = self.with_inputs(name, scheme, fold) & group_of.keys()
+        ids = sorted(complete if label_of is None else complete & label_of.keys())
         return Training(
             tuple(ids),
             tuple(self._sha256[clip_id] for clip_id in ids),
@@ -121,7 +122,7 @@ class TrainingClips:
         rows = self._folds.get((scheme, fold), ())
         return {row.clip_id: row.group_id for row in rows if every_role or row.role == Role.TRAIN}
 
-    def able(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
+    def with_inputs(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
         """Finds the clips that have every input of a fitted feature.
 
         Args:
@@ -135,11 +136,11 @@ class TrainingClips:
         """
         entry = self._fitted[name]
         found = frozenset[str].intersection(
-            *(self.holding(each, scheme, fold, variant) for each in entry.inputs.values())
+            *(self.with_feature(each, scheme, fold, variant) for each in entry.inputs.values())
         )
         return found & self.trained(scheme, fold) if variant or entry.spec.variant else found
 
-    def holding(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
+    def with_feature(self, name: str, scheme: str, fold: int, variant: int = 0) -> frozenset[str]:
         """Finds the clips that have a feature.
 
         Args:
@@ -157,12 +158,12 @@ class TrainingClips:
             )
         entry = self._fitted[name]
         state = entry.state(scheme, fold)
-        if not variant or variant not in entry.by_variant:
-            return self.able(name, scheme, fold) - set(state.lost if state else ())
-        made = state.in_variant(variant) if state else None
-        return self.able(name, scheme, fold, variant) - set(made.lost if made else ())
+        if variant not in entry.by_variant:
+            variant = 0
+        made = state.in_variant(variant) if state and variant else state
+        return self.with_inputs(name, scheme, fold, variant) - set(made.lost if made else ())
 
-    def able_sha256(self, name: str, scheme: str, fold: int, variant: int = 0) -> str:
+    def inputs_sha256(self, name: str, scheme: str, fold: int, variant: int = 0) -> str:
         """Hashes the clips that have every input of a fitted feature.
 
         Args:
@@ -175,7 +176,8 @@ class TrainingClips:
             See `clips_sha256`.
         """
         return clips_sha256(
-            (clip_id, self._sha256[clip_id]) for clip_id in self.able(name, scheme, fold, variant)
+            (clip_id, self._sha256[clip_id])
+            for clip_id in self.with_inputs(name, scheme, fold, variant)
         )
 
     @property
@@ -209,8 +211,7 @@ class TrainingClips:
             "labels": list(training.labels),
             "inputs": inputs,
         }
-        key = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
-        return f"fitted/{name}/{entry.spec.fingerprint}/{scheme}-{fold}-{key}.h5"
+        return f"fitted/{name}/{entry.spec.fingerprint}/{scheme}-{fold}-{key_of(content)}.h5"
 
     def labels(self, scheme: str) -> dict[str, str]:
         """Finds the one label of each clip.
@@ -221,9 +222,7 @@ class TrainingClips:
         Returns:
             Clip -> value; clips whose best values tie are left out.
         """
-        if scheme not in self._labels:
-            self._labels[scheme] = one_label_each(self._rows(LABELS), scheme)
-        return self._labels[scheme]
+        return self._labels(scheme)
 
     def folds(self, scheme: str) -> list[int]:
         """Lists the folds of a split scheme.
@@ -300,20 +299,18 @@ def carry(
         The declared features with these states, and no other.
     """
     kept = {name: replace(entry, states=()) for name, entry in declared.items()}
-    trainings = TrainingClips(rows, kept)
+    clips = TrainingClips(rows, kept)
     for name in in_order(declared):
         old = before.get(name)
         if old is not None and old.spec.fingerprint == declared[name].spec.fingerprint:
-            good = tuple(
-                state for state in old.states if _still_good(trainings, declared[name], state)
-            )
+            good = tuple(state for state in old.states if _still_good(clips, declared[name], state))
             kept[name] = replace(kept[name], states=good)
     return kept
 
 
-def _still_good(trainings: TrainingClips, entry: StoredFitted, state: FoldState) -> bool:
+def _still_good(clips: TrainingClips, entry: StoredFitted, state: FoldState) -> bool:
     name, scheme, fold = entry.spec.name, state.scheme, state.fold
-    if trainings.file(name, scheme, fold) != state.file:
+    if clips.file(name, scheme, fold) != state.file:
         return False
     if entry.transform is not None:
         return True
@@ -321,6 +318,6 @@ def _still_good(trainings: TrainingClips, entry: StoredFitted, state: FoldState)
     found |= {one.variant: (one.fingerprint, one.encoded_sha256) for one in state.variants}
     wanted = entry.by_variant.items()
     return found == {
-        variant: (spec.fingerprint, trainings.able_sha256(name, scheme, fold, variant))
+        variant: (spec.fingerprint, clips.inputs_sha256(name, scheme, fold, variant))
         for variant, spec in wanted
     }

@@ -19,7 +19,7 @@ from stores.records import FileRecord, ShardRecord, StoredFeature
 from stores.shard import Entry, Shard
 from stores.shard_layout import WrongShard
 from stores.shard_writer import count_not_finite
-from stores.snapshot import TABLES, Snapshot, files_of, load_parent, load_snapshot, read_rows
+from stores.snapshot import TABLES, Snapshot, files_of, load_snapshot, read_rows, read_snapshot
 from stores.training_clips import TrainingClips
 from stores.verify_fitted import encoded, state_problems, track_problems
 
@@ -55,7 +55,7 @@ class Verification:
     unfinished: int = 0
     """Hidden files of killed writers. No error."""
     problems: list[str] = field(default_factory=list)
-    """One sentence each; none: the store is whole."""
+    """One sentence each; none: nothing is wrong."""
     remarks: list[str] = field(default_factory=list)
     """One sentence each, of what is no damage and yet good to know."""
 
@@ -114,10 +114,8 @@ class _Check:
             self._problems += _reference_problems(rows)
             self._check_fitted(rows)
         listed = {record.file for one in snapshots for record in files_of(one.features, one.fitted)}
-        found = (file for file in location.list() if file.startswith(("shards/", "fitted/")))
-        self.report.unreferenced = sum(
-            file.endswith(".h5") and file not in listed for file in found
-        )
+        found = {file for file in location.list() if file.startswith(("shards/", "fitted/"))}
+        self.report.unreferenced = sum(file.endswith(".h5") for file in found - listed)
         self.report.unfinished = len(leftovers(location.folder))
         self.report.remarks += _changed_spaces(snapshot)
 
@@ -140,8 +138,8 @@ class _Check:
         """The newest snapshot and those before it, as far as they can be read."""
         found = [self._snapshot]
         try:
-            while found[-1].parent is not None:
-                found.append(load_parent(self._location, found[-1]))
+            while (parent := found[-1].parent) is not None:
+                found.append(read_snapshot(self._location, parent))
         except (NotCommitted, WrongSnapshot) as error:
             self._problems.append(str(error))
         self.report.snapshots = len(found)

@@ -34,10 +34,10 @@ def state_problems(
             f"{what} was fitted on other clips than "
             f"{'the clips' if entry.sees_all else 'the training clips'} of that fold; {again}"
         )
-    elif state.encoded_sha256 not in (None, clips.able_sha256(*fold)):
+    elif state.encoded_sha256 not in (None, clips.inputs_sha256(*fold)):
         yield f"{what} has tracks of other clips than those that have its inputs; {again}"
     for one in state.variants:
-        if one.encoded_sha256 != clips.able_sha256(*fold, one.variant):
+        if one.encoded_sha256 != clips.inputs_sha256(*fold, one.variant):
             whose = f"{entry.by_variant[one.variant].name} of fold {state.fold} of {state.scheme}"
             yield (
                 f"{whose} has tracks of other clips than the training clips that have its "
@@ -111,10 +111,10 @@ def track_problems(
             "remove its shards and fit again"
         )
     one = state.in_variant(variant)
-    able = clips.able(entry.spec.name, state.scheme, state.fold, variant)
-    wanted = able - set(one.lost if one else state.lost)
+    complete = clips.with_inputs(entry.spec.name, state.scheme, state.fold, variant)
+    wanted = complete - set(one.lost if one else state.lost)
     if state.encoded_sha256 is not None and clip_ids != wanted:
-        missing, extra = len(wanted - clip_ids), len(clip_ids - able)
+        missing, extra = len(wanted - clip_ids), len(clip_ids - complete)
         yield (
             f"{what} lacks the tracks of {missing} clips, and has those of {extra} that it "
             "should not have; fit again"

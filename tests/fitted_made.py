@@ -52,8 +52,7 @@ def subject(clip_id: str) -> str:
 
 
 def quarters(shift: int = 0) -> list[Fold]:
-    """Four folds: fold k tests subject k + shift, validates on the next and trains on the other
-    two."""
+    """Four folds: fold k tests subject k + shift, validates the next, trains on the other two."""
     roles = [Role.TEST, Role.VALID, Role.TRAIN, Role.TRAIN]
     return [
         Fold("quarters", fold, c, subject(c), roles[(int(c[5:]) - fold - shift) % 4])
@@ -88,8 +87,7 @@ def make(
     per_shard: int = 5,
     labelled: bool = True,
 ) -> Snapshot:
-    """A store of the recipe's stored features. `planted`: a number added to every value of some
-    clips."""
+    """A store of the recipe's stored features; `planted` is added to every value of some clips."""
     parsed, features = parse(recipe, "made"), {}
     for name in parsed.stored:
         spec = parsed.graph.specs[name]
@@ -179,8 +177,10 @@ NOWHERE: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Centre(Model):
-    """The difference of a clip's mean from the training mean: a model that is quick to fit. Refuses
-    clips of fewer than 8 rows."""
+    """The difference of a clip's mean from the training mean: a model that is quick to fit.
+
+    It refuses clips of fewer than 8 rows.
+    """
 
     name: ClassVar[str] = "centre"
     version: ClassVar[int] = 1

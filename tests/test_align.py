@@ -1,5 +1,4 @@
-"""Alignment: on media whose sound and pictures start apart, against a plain reference in whole
-milliseconds, and rule by rule."""
+"""Alignment: on media whose sound and pictures start apart, and against a plain reference."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -179,7 +178,7 @@ def test_a_real_clip_whose_pictures_start_late_is_on_one_clock(real_clips: Path)
     )
 
 
-# Against a plain reference, in whole milliseconds.
+# Against a plain reference, in milliseconds without fractions.
 
 
 def random_track(rng: np.random.Generator) -> tuple[list[int], Track]:
@@ -348,13 +347,13 @@ def test_a_feature_slower_than_the_clock_is_interpolated_between_its_rows() -> N
 def test_pictures_are_never_mixed() -> None:
     pictures = made(np.arange(20) / 30, (4, 4, 3), "uint8", invalid=(8,))
     for align in (Clock(0.1), Steps(11), Like("grid")):
-        seen = align({"pictures": pictures, "grid": made(np.arange(60) / 100)})["pictures"]
-        assert seen.values.dtype == np.uint8
-        assert len(seen) == len(seen.valid) > 5
-        for row in seen.values[seen.valid]:
+        found = align({"pictures": pictures, "grid": made(np.arange(60) / 100)})["pictures"]
+        assert found.values.dtype == np.uint8
+        assert len(found) == len(found.valid) > 5
+        for row in found.values[found.valid]:
             assert (row == row.flat[0]).all()
             assert row.flat[0] in range(20)
-        assert (seen.values[~seen.valid] == 0).all()
+        assert (found.values[~found.valid] == 0).all()
     assert firsts(Clock(0.1)({"x": made(np.arange(6) / 30, (), "uint8")})["x"]) == [1, 4]
     with pytest.raises(
         ValueError, match="takes the mean of pictures, which is uint8; take the nearest row"
@@ -515,8 +514,8 @@ def test_windows_hold_every_row_and_are_padded_at_the_end(
     assert shape(windows) == ((len(starts), length, 2), (len(starts), length))
     assert windows.seconds.tolist() == track.seconds[starts].tolist()
     for window, start in enumerate(starts):
-        held = track.values[start : start + length]
-        np.testing.assert_array_equal(windows.values[window, : len(held)], held)
+        expected = track.values[start : start + length]
+        np.testing.assert_array_equal(windows.values[window, : len(expected)], expected)
         assert windows.valid[window].tolist() == [
             start + i < rows and start + i != 1 for i in range(length)
         ]
@@ -555,8 +554,8 @@ def test_a_batch_takes_windows_and_masks_their_rows() -> None:
     assert batch["mask"]["x"][1].tolist() == [[True, True, False, False]] + [[False] * 4] * 3
     assert np.isfinite(batch["values"]["x"]).all()
     assert (batch["values"]["x"][~batch["mask"]["x"]] == 0).all()
-    seen = batch["values"]["x"].reshape(-1, 4, 3)[batch["mask"]["x"].reshape(-1, 4).any(-1)]
-    assert len(seen) == 5
+    found = batch["values"]["x"].reshape(-1, 4, 3)[batch["mask"]["x"].reshape(-1, 4).any(-1)]
+    assert len(found) == 5
 
 
 def test_what_is_stored_stays_as_it_is_and_what_is_made_may_be_written_to() -> None:

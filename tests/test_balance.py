@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 
 from manifests.clips import Clip
-from manifests.folds import Role, empty_classes, subject_kfold, weigh
+from manifests.folds import Role
 from manifests.labels import Label
-from manifests.schemes.balance import count, deal, deal_sizes, imbalance, least_imbalance
+from manifests.schemes.balance import assign_evenly, assign_sizes
+from manifests.schemes.bound import least_imbalance
+from manifests.schemes.catalog import SCHEMES, empty_classes, weigh
+from manifests.schemes.counts import count_groups, imbalance
+
+subject_kfold = SCHEMES["subject_kfold"]
 
 Corpus = tuple[dict[str, list[Clip]], list[Label]]
 
@@ -33,33 +38,33 @@ def corpus(seed: int, groups: int, most: int = 9) -> Corpus:
 
 
 def clips_of(members: dict[str, list[Clip]]) -> list[Clip]:
-    return [clip for held in members.values() for clip in held]
+    return [clip for own in members.values() for clip in own]
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_of_few_groups_the_bound_is_the_best_of_all_deals_and_the_search_finds_it(
+def test_of_few_groups_the_bound_is_the_best_of_all_assignments_and_the_search_finds_it(
     seed: int,
 ) -> None:
     members, labels = corpus(seed, 8)
-    counts = count(members, labels)
-    deals = [
+    counts = count_groups(members, labels)
+    assignments = [
         np.array((0, *rest))
         for rest in itertools.product(range(3), repeat=7)
         if {0, *rest} == {0, 1, 2}
     ]
     holding = [
         (np.array([(counts.present[one == part]).sum(axis=0) for part in range(3)]) == 0).sum()
-        for one in deals
+        for one in assignments
     ]
     best = min(
         imbalance(counts, one, 3)
-        for one, empty in zip(deals, holding, strict=True)
+        for one, empty in zip(assignments, holding, strict=True)
         if empty == min(holding)
     )
     assert least_imbalance(counts, 3) == pytest.approx(
-        min(imbalance(counts, one, 3) for one in deals), abs=1e-9
+        min(imbalance(counts, one, 3) for one in assignments), abs=1e-9
     )
-    assert imbalance(counts, deal(counts, 3, seed), 3) == pytest.approx(best)
+    assert imbalance(counts, assign_evenly(counts, 3, seed), 3) == pytest.approx(best)
 
 
 @pytest.mark.parametrize(("groups", "parts"), [(10, 5), (24, 5), (24, 6), (25, 4)])
@@ -87,14 +92,14 @@ def test_the_bound_is_reached_where_subjects_differ_in_sex_alone(groups: int, pa
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_of_many_unlike_groups_no_deal_is_under_the_bound(seed: int) -> None:
+def test_of_many_unlike_groups_no_assignment_is_under_the_bound(seed: int) -> None:
     members, labels = corpus(seed, 40, most=2)
-    counts = count(members, labels)
+    counts = count_groups(members, labels)
     bound = least_imbalance(counts, 6)
-    assert 0 < bound <= imbalance(counts, deal(counts, 6, seed), 6)
+    assert 0 < bound <= imbalance(counts, assign_evenly(counts, 6, seed), 6)
 
 
-def test_a_worse_deal_has_a_gap() -> None:
+def test_a_worse_assignment_has_a_gap() -> None:
     members, labels = corpus(0, 12)
     rows = subject_kfold(clips_of(members), labels, 3)
     first = {row.group_id for row in rows if row.fold == 0 and row.role == Role.TEST}
@@ -154,15 +159,15 @@ def test_a_rare_class_and_each_sex_are_in_every_test_where_enough_subjects_have_
     assert empty_classes(rows, clips, labels) == []
     for role in Role:
         for fold in range(5):
-            held = {row.clip_id for row in rows if row.fold == fold and row.role == role}
-            assert {label.value for label in labels if label.clip_id in held} == {
+            tested = {row.clip_id for row in rows if row.fold == fold and row.role == role}
+            assert {label.value for label in labels if label.clip_id in tested} == {
                 "disgust",
                 "neutral",
             }
-            assert {clip.sex for clip in clips if clip.clip_id in held} == {"female", "male"}
+            assert {clip.sex for clip in clips if clip.clip_id in tested} == {"female", "male"}
 
 
-def test_a_class_of_too_few_subjects_is_spread_as_far_as_it_goes_and_told_in_one_sentence() -> None:
+def test_a_class_of_too_few_subjects_is_spread_as_far_as_it_goes_and_said_in_one_sentence() -> None:
     members, labels = corpus(3, 15)
     clips = clips_of(members)
     labels = [
@@ -193,12 +198,12 @@ def test_numbers_on_a_scale_are_no_classes() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_parts_of_given_sizes_have_them_and_are_mixed_alike(seed: int) -> None:
     members, labels = corpus(seed, 60)
-    part_of = deal_sizes(count(members, labels), (40, 12, 8), seed)
+    part_of = assign_sizes(count_groups(members, labels), (40, 12, 8), seed)
     assert Counter(part_of.tolist()) == {0: 40, 1: 12, 2: 8}
     mood = {label.clip_id: label.value for label in labels}
     shares = []
     for part in range(3):
-        held = [
+        tested = [
             clip
             for place, clips in zip(part_of, members.values(), strict=True)
             if place == part
@@ -206,9 +211,9 @@ def test_parts_of_given_sizes_have_them_and_are_mixed_alike(seed: int) -> None:
         ]
         shares.append(
             (
-                sum(mood[clip.clip_id] == "sad" for clip in held) / len(held),
-                sum(clip.sex == "male" for clip in held) / len(held),
+                sum(mood[clip.clip_id] == "sad" for clip in tested) / len(tested),
+                sum(clip.sex == "male" for clip in tested) / len(tested),
             )
         )
     assert np.ptp(shares, axis=0).max() < 0.08
-    assert (deal_sizes(count(members, labels), (40, 12, 8), seed) == part_of).all()
+    assert (assign_sizes(count_groups(members, labels), (40, 12, 8), seed) == part_of).all()

@@ -1,4 +1,4 @@
-"""Downloaded files against published hashes: what is sound, a stub, changed or missing is told
+"""Downloaded files against published hashes: what is sound, a stub, changed or missing is said
 apart, by the command too."""
 
 import csv
@@ -18,7 +18,7 @@ from flows.auditing.downloads import (
     run_check,
 )
 from flows.view.downloads import print_checked
-from manifests.media_check import read_manifest
+from manifests.corpora.published_files import read_manifest
 from tests.commands import refusal
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
@@ -66,7 +66,7 @@ def test_files_as_published_are_sound(folder: Path, hashes: Path) -> None:
     assert not found.failed
 
 
-def test_stubs_changed_cut_and_unreadable_files_are_told_apart(
+def test_stubs_changed_cut_and_unreadable_files_are_distinguished(
     folder: Path, hashes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wav = folder / "AudioWAV"

@@ -1,4 +1,4 @@
-"""Every corpus of the catalog keeps the same promises: unique sorted ids, nothing lost, nothing
+"""Every corpus of the catalog keeps the same promises: unique sorted ids, nothing left out, nothing
 outside touched."""
 
 import errno
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from manifests.clips import CLIPS
-from manifests.corpora.base import MEDIA_SUFFIXES
 from manifests.corpora.catalog import (
     CORPORA,
     Corpus,
@@ -19,6 +18,7 @@ from manifests.corpora.catalog import (
     EmptyCorpus,
     Found,
 )
+from manifests.corpora.media_files import MEDIA_SUFFIXES
 from manifests.labels import LABELS
 from manifests.quarantine import Reason
 
@@ -48,7 +48,7 @@ def test_the_catalog_names_each_corpus_as_it_names_itself() -> None:
     assert {"ravdess", "cremad", "folder", "sample"} <= CORPORA.keys()
 
 
-def test_a_corpus_tells_its_terms_in_a_sentence(corpus: Corpus) -> None:
+def test_a_corpus_states_its_terms_in_a_sentence(corpus: Corpus) -> None:
     assert re.fullmatch(r"[A-Z].{20,}\.", corpus.licence)
 
 
@@ -262,7 +262,7 @@ def test_a_scan_opens_no_media_file(corpus: Corpus, tmp_path: Path) -> None:
     touch(tmp_path, f"{GOOD}.mp4", f"copy/{GOOD}.mp4", "other.wav")
     opened: list[str] = []
     watching = True
-    # A hook cannot be taken away again, so it is told when to stop.
+    # A hook cannot be taken away again, so a flag says when to stop.
     sys.addaudithook(
         lambda event, args: opened.append(str(args[0])) if watching and event == "open" else None
     )

@@ -303,7 +303,7 @@ def test_a_second_file_of_one_clip_is_refused_and_the_published_one_kept(tmp_pat
         ("cremad-1001-DFA-ANG-XX", "cremad/1001_DFA_ANG_XX"),
     ],
 )
-def test_a_stranger_s_name_is_identified(name: str, clip_id: str) -> None:
+def test_a_foreign_name_is_identified(name: str, clip_id: str) -> None:
     assert CREMAD.identify(name) == Identity(
         clip_id,
         "cremad/1001",
@@ -434,7 +434,7 @@ def test_every_published_name_is_identified_as_its_clip(corpus: list[Found]) -> 
 
 
 @needs_metadata
-def test_the_published_list_of_the_study_is_parsed_whole() -> None:
+def test_the_published_list_of_the_study_is_parsed_without_a_gap() -> None:
     stems = [row["Filename"] for row in rows("SentenceFilenames.csv")]
     assert len(set(stems)) == 7_442
     assert all(parse(stem).stem == stem for stem in stems)

@@ -1,5 +1,4 @@
-"""The dataset: what a trainer gets, with and without torch, and what becomes of clips that lack
-something."""
+"""The dataset: what a trainer gets, with and without torch, and what incomplete clips do."""
 
 import multiprocessing
 import pickle

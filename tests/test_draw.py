@@ -25,8 +25,7 @@ from flows.view.draw import (
 )
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
-from stores import FeatureStore
-from stores.reader import NotInStore
+from stores import FeatureStore, NotInStore
 from tests.commands import refusal
 from tests.media_made import picture
 from tests.stores_made import CROPS, make_store

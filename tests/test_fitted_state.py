@@ -1,5 +1,4 @@
-"""The file of a fitted state: the same bytes every time, read with suspicion, and damage to it
-named."""
+"""The file of a fitted state: the same bytes every time; a hostile or damaged one is refused."""
 
 import json
 import re

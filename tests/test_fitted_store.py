@@ -1,5 +1,4 @@
-"""Fitted states in a store: learned from training clips alone, used for their own fold alone, found
-again after a kill."""
+"""Fitted states in a store: of training clips and their own fold alone; found after a kill."""
 
 import os
 import shutil
@@ -135,7 +134,7 @@ def test_a_fitted_feature_of_a_fitted_feature_stays_within_the_fold(fitted: Path
         assert {len(one) for one in even.values()} == {lengths[-(-3 * len(lengths) // 4) - 1]}
 
 
-def test_what_a_clip_lacks_is_told_by_the_input(fitted: Path) -> None:
+def test_what_a_clip_lacks_is_what_the_input_says(fitted: Path) -> None:
     even = FeatureStore(fitted).fitted("even", "quarters", 0)
     assert SILENT not in even
     with pytest.raises(NotInStore, match="made/05 has no logmel, it is quarantined: no_audio"):
@@ -243,7 +242,7 @@ def test_a_clip_with_other_bytes_makes_the_states_that_saw_it_stale_and_no_other
     assert load_snapshot(locate(store)).fitted["z"].states != old.fitted["z"].states
 
 
-def test_a_sound_fit_is_whole_held_by_the_audit_and_not_done_again(
+def test_a_sound_fit_has_no_problem_passes_the_audit_and_is_not_done_again(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = verify(store)

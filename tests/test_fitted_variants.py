@@ -1,5 +1,4 @@
-"""Augmented variants of what a network makes for one fold: of the fold's training clips alone, by
-the state of the clips as they are."""
+"""Augmented variants of what a network makes for one fold: of its training clips alone."""
 
 import shutil
 from collections.abc import Callable
@@ -50,7 +49,7 @@ SHORT = ("made/00", "made/01")
 
 @dataclass(frozen=True, kw_only=True)
 class CentreLeaking(Centre):
-    """The same, learned from the clips of every role."""
+    """`Centre`, learned from the clips of every role."""
 
     name: ClassVar[str] = "centre_leaking"
     sees_all: ClassVar[bool] = True
@@ -85,7 +84,7 @@ def code(root: Path, fold: int = 0) -> FoldState:
 
 
 def in_shards(root: Path, state: FoldState) -> list[str]:
-    """The clips that the shards of a state's variants name, be it to refuse them."""
+    """The clips that the shards of a state's variants name, those that they refuse among them."""
     shards = [shard_at(root, record.file) for one in state.variants for record in one.shards]
     return sorted(each.clip_id for shard in shards for each in (*shard.entries, *shard.refused))
 
@@ -380,8 +379,8 @@ def lose(root: Path, clip_id: str, feature: str) -> tuple[Any, Any]:
         replace(row, **NOWHERE) if (row.clip_id, row.feature) == (clip_id, feature) else row
         for row in reader.rows(INDEX)
     ]
-    lost = [*reader.rows(QUARANTINE), Quarantined(clip_id, feature, "no_audio", "silent")]
-    return INDEX.build(index), QUARANTINE.build(lost)
+    quarantine = [*reader.rows(QUARANTINE), Quarantined(clip_id, feature, "no_audio", "silent")]
+    return INDEX.build(index), QUARANTINE.build(quarantine)
 
 
 def test_a_training_clip_that_loses_its_variant_is_left_out_and_the_clips_as_they_are_stay(

@@ -134,7 +134,7 @@ def test_a_name_matches_whichever_way_its_accents_are_stored(tmp_path: Path) -> 
     }
 
 
-def test_a_whole_path_wins_over_the_same_words_as_a_name(tmp_path: Path) -> None:
+def test_a_full_path_wins_over_the_same_words_as_a_name(tmp_path: Path) -> None:
     found = scan_with(tmp_path, "clip,label\none.mp4,x\na/one.mp4,y\n", "one.mp4", "a/one.mp4")
     assert found == {"one.mp4": (None, "x"), "a/one.mp4": (None, "y")}
 

@@ -9,18 +9,13 @@ import pytest
 
 from manifests.clips import Clip
 from manifests.corpora.sample import SAMPLE, sample_clips
-from manifests.folds import (
-    FOLDS,
-    Fold,
-    LeakingSplit,
-    Role,
-    SplitError,
-    leave_one_session_out,
-    leave_one_subject_out,
-    refuse_leaks,
-    subject_kfold,
-)
+from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import Label
+from manifests.schemes.catalog import SCHEMES, LeakingSplit, SplitError, refuse_leaks
+
+subject_kfold = SCHEMES["subject_kfold"]
+leave_one_subject_out = SCHEMES["leave_one_subject_out"]
+leave_one_session_out = SCHEMES["leave_one_session_out"]
 
 Split = Callable[[Sequence[Clip], Sequence[Label]], list[Fold]]
 Count = Callable[[list[str]], int]
@@ -64,7 +59,7 @@ def corpus(seed: int) -> tuple[list[Clip], list[Label]]:
 
 
 def sample(actors: int = 6) -> tuple[list[Clip], list[Label]]:
-    from manifests.corpora.base import MediaFile
+    from manifests.corpora.media_files import MediaFile
     from manifests.corpora.ravdess import parse
 
     found = [
@@ -82,7 +77,7 @@ def sides(folds: Sequence[Fold], fold: int) -> dict[Role, set[str]]:
 
 @pytest.fixture(params=[subject_kfold, leave_one_session_out], ids=lambda scheme: scheme.name)
 def split(request: pytest.FixtureRequest) -> Split:
-    """The schemes that deal any clips of several sessions and test each once."""
+    """The schemes that split any clips of several sessions and test each once."""
     scheme: Split = request.param
     return scheme
 
@@ -139,11 +134,11 @@ def test_the_next_part_is_the_validation() -> None:
             assert sides(folds, fold)[Role.VALID] == sides(folds, (fold + 1) % count)[Role.TEST]
 
 
-def test_a_seed_chooses_among_deals_and_gives_the_same_deal_again() -> None:
+def test_a_seed_chooses_among_assignments_and_gives_the_same_again() -> None:
     clips, labels = sample(24)
-    deals = [subject_kfold(clips, labels, seed=seed) for seed in (0, 0, 1, 2, 3)]
-    assert deals[0] == deals[1]
-    assert len({tuple(deal) for deal in deals}) == 4
+    splits = [subject_kfold(clips, labels, seed=seed) for seed in (0, 0, 1, 2, 3)]
+    assert splits[0] == splits[1]
+    assert len({tuple(split) for split in splits}) == 4
 
 
 @pytest.mark.parametrize(("actors", "folds"), [(6, 3), (24, 3), (24, 4), (24, 6), (24, 12)])
@@ -192,7 +187,7 @@ def test_parts_of_unlike_subjects_are_alike_in_clips_and_classes(seed: int) -> N
         assert max(counts) - min(counts) <= 0.08 * sum(counts) / 5 + 2
 
 
-def test_a_corpus_of_many_subjects_is_dealt_in_seconds() -> None:
+def test_a_corpus_of_many_subjects_is_split_in_seconds() -> None:
     rng = random.Random(0)
     clips = [
         clip(f"{s:04d}-{n}", f"c/{s:04d}", sex=rng.choice(["female", "male"]))
@@ -250,7 +245,8 @@ def test_clips_without_subject_are_refused_with_what_to_do(split: Split) -> None
     clips, labels = sample()
     with pytest.raises(
         SplitError,
-        match=r"2 of 51 clips have no subject and no group, such as \S+; say who speaks \(.*labels\.csv",
+        match=r"2 of 51 clips have no subject and no group, such as \S+; "
+        r"say who speaks \(.*labels\.csv",
     ):
         split(
             [*clips[2:], *(replace(one, subject_id=None, group_id=None) for one in clips[:2])],
@@ -294,7 +290,8 @@ def test_subjects_of_one_session_are_left_out_together_and_under_that_name_only(
     }
     with pytest.raises(
         SplitError,
-        match=r"c/session0 is of 2 subjects who cannot be parted \(c/0, c/1\); use leave_one_session_out",
+        match=r"c/session0 is of 2 subjects who cannot be parted \(c/0, c/1\); "
+        r"use leave_one_session_out",
     ):
         leave_one_subject_out(dyads, [])
     with pytest.raises(

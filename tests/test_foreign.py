@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.audit.foreign import COLUMNS, WrongForeignTable, read, recognise, seconds
-from manifests.audit.lines import ROLE_OF
-from manifests.audit.listing import TEST, TRAIN, VALID, Listing
-from manifests.audit.matching import match
+from manifests.audit import Listing, WrongForeignTable, match_foreign, read_foreign
+from manifests.audit.foreign_columns import COLUMNS, recognise
+from manifests.audit.foreign_lines import ROLE_OF
+from manifests.audit.foreign_table import seconds
+from manifests.audit.listing import TEST, TRAIN, VALID
 from manifests.corpora.catalog import CORPORA
 
 _A, _B, _C = "01-01-03-02-01-01-01", "01-01-04-02-01-01-02", "01-01-05-02-01-01-03"
@@ -25,7 +26,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def listed(*paths: Path, corpus: str | None = None, scheme: str | None = None) -> Listing:
-    return match([read(path) for path in paths], CORPORA, corpus, scheme)
+    return match_foreign([read_foreign(path) for path in paths], CORPORA, corpus, scheme)
 
 
 def refusal(*paths: Path, corpus: str | None = None) -> str:
@@ -84,9 +85,9 @@ def test_every_documented_name_of_a_column_is_known(meaning: str) -> None:
 
 
 def test_documented_names_are_in_the_documentation() -> None:
-    import manifests.audit.foreign
+    import manifests.audit.foreign_columns
 
-    text = manifests.audit.foreign.__doc__ or ""
+    text = manifests.audit.foreign_columns.__doc__ or ""
     for meaning in ("name", "role", "subject", "window", "origin", "fitted", "selected"):
         assert all(name in text for name in COLUMNS[meaning]), meaning
 
@@ -122,7 +123,7 @@ def test_files_of_one_side_each_are_one_split(tmp_path: Path) -> None:
     )
 
 
-def test_ids_that_restart_in_each_split_are_told_apart(tmp_path: Path) -> None:
+def test_ids_that_restart_in_each_split_are_distinguished(tmp_path: Path) -> None:
     path = write(
         tmp_path / "t.csv",
         "Dialogue_ID,Utterance_ID,split,Speaker\n0,0,train,Joey\n0,0,dev,Rachel\n0,0,test,Joey\n",
@@ -304,7 +305,8 @@ def test_one_broken_line_in_a_long_table_is_found(tmp_path: Path) -> None:
 
 def test_random_bytes_are_never_a_traceback(tmp_path: Path) -> None:
     draw = random.Random(0)
-    good = f"clip,split,start,end,episode\n{_A},train,0,1,1\n{_B},test,0,1,1\n{_C},valid,3,4,1\n".encode()
+    rows = f"{_A},train,0,1,1\n{_B},test,0,1,1\n{_C},valid,3,4,1\n"
+    good = f"clip,split,start,end,episode\n{rows}".encode()
     for number in range(300):
         data = bytearray(good)
         for _ in range(draw.randint(1, 4)):

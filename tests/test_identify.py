@@ -1,5 +1,5 @@
-"""What a stranger's name says: RAVDESS and the sample by their rule, a folder never, and no name
-belongs to two corpora of films."""
+"""What the name in a foreign table says: RAVDESS and the sample by their rule, a folder never, and
+no name belongs to two corpora of films."""
 
 import csv
 from pathlib import Path
@@ -26,7 +26,7 @@ STEM = "03-02-06-01-02-01-12"
         "ravdess/{}",
     ],
 )
-def test_a_stranger_s_name_of_ravdess_is_identified(form: str) -> None:
+def test_a_foreign_name_of_ravdess_is_identified(form: str) -> None:
     assert RAVDESS.identify(form.format(STEM)) == Identity(
         clip_id=f"ravdess/{STEM}",
         subject_id="ravdess/12",

@@ -11,7 +11,8 @@ import pytest
 from extractors.media import Limits, decode, probe
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.base import Found
-from manifests.corpora.iemocap import IEMOCAP, MissingEvaluation, WrongEvaluation, parse, read_turns
+from manifests.corpora.iemocap import IEMOCAP, MissingEvaluation
+from manifests.corpora.iemocap_turns import WrongEvaluation, parse, read_turns
 from manifests.labels import LABELS
 from manifests.quarantine import Reason
 from tests.media_made import number_of, write
@@ -173,10 +174,10 @@ def test_script_parts_are_texts_that_sessions_share(tmp_path: Path) -> None:
 def test_the_video_of_the_dialogue_comes_before_the_sound_of_the_turn(tmp_path: Path) -> None:
     evaluation(tmp_path, "Ses01F_impro01", turn("Ses01F_impro01_F000"))
     sound = "Session1/dialog/wav/Ses01F_impro01.wav"
-    whole, span = (None, None, None), (0.5, 1.5, None)
+    full, span = (None, None, None), (0.5, 1.5, None)
     for path, cut in (
         (sound, span),
-        (wav("Ses01F_impro01_F000"), whole),
+        (wav("Ses01F_impro01_F000"), full),
         (avi("Ses01F_impro01"), (0.5, 1.5, "left")),
     ):
         (found,) = IEMOCAP.scan(touch(tmp_path, path))
@@ -388,13 +389,13 @@ def test_what_a_scan_says_of_a_turn_is_what_its_name_says(tmp_path: Path) -> Non
 def frames_of(clip: Clip, root: Path) -> list[tuple[float, int, float]]:
     """(time stamp, low five bits of the frame's number, mean of red, which grows from left to
     right) of each frame."""
-    seen: list[tuple[float, int, float]] = []
+    frames: list[tuple[float, int, float]] = []
 
     def push(seconds: float, rgb: np.ndarray) -> None:
         assert rgb.shape == (120, 80, 3)
         blocks = np.zeros((120, 160, 3), np.uint8)
         blocks[:, :80] = rgb
-        seen.append((round(seconds, 3), number_of(blocks), float(rgb[40:, :, 0].mean())))
+        frames.append((round(seconds, 3), number_of(blocks), float(rgb[40:, :, 0].mean())))
 
     decoded = decode(clip, root / clip.path, audio=True, grids={10.0: push}, limits=Limits())
     assert decoded.pcm
@@ -403,7 +404,7 @@ def frames_of(clip: Clip, root: Path) -> list[tuple[float, int, float]]:
     length = clip.end_s - clip.start_s
     assert abs(len(decoded.pcm.samples) - length * decoded.pcm.rate_hz) <= 1
     assert abs(decoded.pcm.start_s - clip.start_s) < 1 / decoded.pcm.rate_hz
-    return seen
+    return frames
 
 
 def test_a_turn_is_the_right_seconds_and_the_right_half_of_its_dialogue(tmp_path: Path) -> None:
@@ -421,19 +422,19 @@ def test_a_turn_is_the_right_seconds_and_the_right_half_of_its_dialogue(tmp_path
         probe(one.clip, tmp_path / one.clip.path, Limits()) for one in IEMOCAP.scan(tmp_path)
     )
     assert (left.duration_s, right.duration_s) == (0.5, 0.75)
-    seen = frames_of(left, tmp_path)
+    decoded = frames_of(left, tmp_path)
     with av.open(str(tmp_path / avi("Ses01F_impro01"))) as file:
         shown = {
             round(frame.time, 3): number_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
             for frame in file.decode(video=0)
         }
-    assert [(seconds, number) for seconds, number, _ in seen] == [
+    assert [(seconds, number) for seconds, number, _ in decoded] == [
         (seconds, shown[seconds]) for seconds in (0.5, 0.6, 0.7, 0.8, 0.9)
     ]
-    assert len({number for _, number, _ in seen}) == 5
+    assert len({number for _, number, _ in decoded}) == 5
     others = frames_of(right, tmp_path)
     assert [seconds for seconds, _, _ in others] == [1.25, 1.35, 1.45, 1.55, 1.65, 1.75, 1.85, 1.95]
-    assert max(red for _, _, red in seen) < 100 < 150 < min(red for _, _, red in others)
+    assert max(red for _, _, red in decoded) < 100 < 150 < min(red for _, _, red in others)
 
 
 def test_many_turns_of_one_dialogue_are_as_many_clips(tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
-"""The registry of known-bad files, duplicates by hash, and downloads against published hashes."""
+"""The registry of known-bad files, and downloads against published hashes."""
 
 import csv
 import gzip
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from flows.building.plan import list_clips
+from flows.building.clip_table import list_clips
 from flows.recipe import load
 from manifests.corpora import meld
 from manifests.corpora.base import Found
@@ -23,8 +24,7 @@ from manifests.corpora.known_issues import (
     registry,
 )
 from manifests.corpora.published_csv import WrongPublishedTable
-from manifests.duplicates import contradicting, same_bytes
-from manifests.media_check import Published, check_media, parse_pointer, read_manifest
+from manifests.corpora.published_files import Published, check_media, parse_pointer, read_manifest
 from manifests.quarantine import BadClip, Reason
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
@@ -43,6 +43,14 @@ def scan(root: Path, *names: str) -> list[Found]:
 def published() -> list[dict[str, str]]:
     with gzip.open(METADATA / "cremad" / "media_sha256_bytes.csv.gz", "rt") as text:
         return list(csv.DictReader(text))
+
+
+def same_bytes(hashes: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """The names that share a hash, each group and all groups sorted."""
+    members: defaultdict[str, set[str]] = defaultdict(set)
+    for name, digest in hashes:
+        members[digest].add(name)
+    return sorted(tuple(sorted(names)) for names in members.values() if len(names) > 1)
 
 
 def reasons(found: list[Found]) -> dict[str, Reason]:
@@ -128,7 +136,10 @@ def test_a_clip_that_is_refused_already_keeps_its_reason(tmp_path: Path) -> None
 
 
 def test_a_file_that_its_corpus_does_not_list_is_known_as_such(tmp_path: Path) -> None:
-    header = "Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+    header = (
+        "Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,"
+        "EndTime"
+    )
     (tmp_path / "dev_sent_emo.csv").write_text(
         f'{header}\nHi,Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"\n'
     )
@@ -221,7 +232,7 @@ def test_the_published_hashes_show_three_contradicting_wav_pairs_and_27_mp3s() -
     hashes = {row["path"].partition("/")[2]: row["sha256"] for row in published()}
     emotions = {name: name[9:12] for name in hashes}
     wavs = same_bytes((name, sha) for name, sha in hashes.items() if name.endswith(".wav"))
-    assert wavs == contradicting(wavs, emotions)
+    assert all(emotions[first] != emotions[second] for first, second in wavs)
     assert wavs == [
         ("1006_TIE_HAP_XX.wav", "1006_TIE_NEU_XX.wav"),
         ("1013_WSI_DIS_XX.wav", "1013_WSI_SAD_XX.wav"),
@@ -239,28 +250,6 @@ def test_the_published_hashes_show_three_contradicting_wav_pairs_and_27_mp3s() -
     assert of_the_pairs < mp3s
     assert len(mp3s - of_the_pairs) == 21
     assert not any(name.endswith(".flv") for group in same_bytes(hashes.items()) for name in group)
-
-
-def test_clips_with_the_same_bytes_are_grouped_in_any_order_and_unread_ones_are_not() -> None:
-    hashes = [
-        ("b", "1"),
-        ("a", "1"),
-        ("c", "2"),
-        ("d", ""),
-        ("e", ""),
-        ("z", "3"),
-        ("y", "3"),
-        ("x", "3"),
-    ]
-    assert same_bytes(hashes) == same_bytes(reversed(hashes)) == [("a", "b"), ("x", "y", "z")]
-    assert same_bytes([("a", "1"), ("a", "1")]) == []
-
-
-def test_only_groups_with_two_labels_contradict() -> None:
-    groups = [("a", "b"), ("c", "d"), ("e", "f")]
-    assert contradicting(
-        groups, {"a": "sad", "b": "happy", "c": "sad", "d": "sad", "e": "sad"}
-    ) == [("a", "b")]
 
 
 def test_a_download_is_checked_by_size_and_hash() -> None:

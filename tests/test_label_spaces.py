@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from manifests.corpora import iemocap, meld
+from manifests.corpora import iemocap_turns as iemocap
+from manifests.corpora import meld_turns as meld
 from manifests.corpora.cremad import EMOTIONS as CREMAD
 from manifests.corpora.ravdess import EMOTIONS as RAVDESS
 from manifests.label_spaces import SPACES, LabelSpace, UnmappedLabel, map_labels

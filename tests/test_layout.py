@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 import affectstore
+import manifests.audit
 import stores
 from tests.commands import ROOT, Python
 
@@ -111,6 +112,31 @@ def test_only_flows_knows_the_engine(room: str) -> None:
 
 def test_manifests_reach_no_media_library() -> None:
     assert [one for one in imports_of("manifests") if one.top in NOT_IN_MANIFESTS] == []
+
+
+def test_the_audit_is_entered_by_its_public_door_alone() -> None:
+    audit = ROOT / "manifests" / "audit"
+    others = [
+        path
+        for folder in (*ROOMS, "examples", "benchmarks")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not path.is_relative_to(audit)
+    ]
+    imports = [
+        (str(path), node)
+        for path in others
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("manifests.audit")
+    ]
+    assert [
+        (path, node.module)
+        for path, node in imports
+        if node.module != "manifests.audits"
+        and not (
+            node.module == "manifests.audit"
+            and {alias.name for alias in node.names} <= set(manifests.audit.__all__)
+        )
+    ] == []
 
 
 def test_stores_need_nothing_but_the_readers_dependencies() -> None:

@@ -22,12 +22,13 @@ from flows.view.leak_probe import as_json, print_probe
 from manifests.audits import AUDITS
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, IndexRow, State
-from manifests.folds import FOLDS, SCHEMES, Fold
+from manifests.folds import FOLDS, Fold
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE
+from manifests.schemes.catalog import SCHEMES
 from manifests.tracks import Track
+from stores import FeatureStore, NotInStore
 from stores.location import locate
-from stores.reader import FeatureStore, NotInStore
 from stores.records import StoredFeature
 from stores.snapshot import load_snapshot
 from tests.commands import refusal

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from manifests.audit.overlaps import TimelineSpan, overlapping
 from manifests.clips import CLIPS
 from manifests.corpora.base import Found
-from manifests.corpora.meld import (
+from manifests.corpora.meld import MELD, MissingMeldTable
+from manifests.corpora.meld_turns import (
     FOLDERS,
-    MELD,
     SPLITS,
-    MissingMeldTable,
-    Turn,
+    MeldTurn,
     decode,
     person,
     read_turns,
@@ -21,16 +21,19 @@ from manifests.corpora.meld import (
 )
 from manifests.corpora.published_csv import WrongPublishedTable
 from manifests.labels import LABELS
-from manifests.overlaps import Span, overlapping
 from manifests.quarantine import Reason
 
 PUBLISHED = Path(__file__).parents[1].parent / "shared" / "metadata" / "meld"
-HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+HEADER = (
+    "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,"
+    "EndTime"
+)
 LINE = '1,"Well, hello.",Ross,joy,positive,0,0,8,21,"00:16:16,059","0:16:21,731"'
 
 
 def line(dialogue: int, utterance: int, speaker: str = "Ross", words: str = "Hello.") -> str:
-    return f'1,"{words}",{speaker},joy,positive,{dialogue},{utterance},8,21,"00:16:16,059","00:16:21,731"'
+    times = '"00:16:16,059","00:16:21,731"'
+    return f'1,"{words}",{speaker},joy,positive,{dialogue},{utterance},8,21,{times}'
 
 
 def write_table(path: Path, *lines: str | bytes) -> Path:
@@ -60,7 +63,7 @@ def reason(found: Found) -> Reason | None:
 
 
 @pytest.fixture(scope="module")
-def published() -> dict[str, list[Turn]]:
+def published() -> dict[str, list[MeldTurn]]:
     if not PUBLISHED.is_dir():
         pytest.skip("the published tables of MELD are not beside this checkout")
     return {split: read_turns(PUBLISHED / f"{split}_sent_emo.csv", split) for split in SPLITS}
@@ -344,7 +347,9 @@ def test_another_name_is_not_of_this_corpus(name: str) -> None:
     assert MELD.identify(name) is None
 
 
-def test_the_published_tables_give_the_published_counts(published: dict[str, list[Turn]]) -> None:
+def test_the_published_tables_give_the_published_counts(
+    published: dict[str, list[MeldTurn]],
+) -> None:
     assert {split: len(turns) for split, turns in published.items()} == {
         "train": 9989,
         "dev": 1109,
@@ -372,8 +377,8 @@ def test_the_published_tables_give_the_published_counts(published: dict[str, lis
     }
 
 
-def test_no_line_of_the_published_tables_is_lost(
-    published: dict[str, list[Turn]], tmp_path: Path
+def test_no_line_of_the_published_tables_is_left_out(
+    published: dict[str, list[MeldTurn]], tmp_path: Path
 ) -> None:
     for split in SPLITS:
         (tmp_path / f"{split}_sent_emo.csv").symlink_to(PUBLISHED / f"{split}_sent_emo.csv")
@@ -388,7 +393,7 @@ def test_no_line_of_the_published_tables_is_lost(
 
 
 def test_the_published_speakers_and_episodes_cross_the_splits(
-    published: dict[str, list[Turn]],
+    published: dict[str, list[MeldTurn]],
 ) -> None:
     clips = {split: [turn.clip() for turn in turns] for split, turns in published.items()}
     speakers = {split: {clip.subject_id for clip in of_split} for split, of_split in clips.items()}
@@ -413,16 +418,16 @@ def test_the_published_speakers_and_episodes_cross_the_splits(
 
 
 def test_331_published_test_turns_are_said_word_for_word_in_training(
-    published: dict[str, list[Turn]],
+    published: dict[str, list[MeldTurn]],
 ) -> None:
     trained = {turn.text_id for turn in published["train"]}
     assert sum(turn.text_id in trained for turn in published["test"]) == 331
 
 
-def test_the_published_spans_overlap_as_listed(published: dict[str, list[Turn]]) -> None:
+def test_the_published_spans_overlap_as_listed(published: dict[str, list[MeldTurn]]) -> None:
     turns = {turn.clip_id: turn for of_split in published.values() for turn in of_split}
     spans = [
-        Span(turn.clip_id, turn.clip().episode_id or "", turn.start_s, turn.end_s)
+        TimelineSpan(turn.clip_id, turn.clip().episode_id or "", turn.start_s, turn.end_s)
         for turn in turns.values()
     ]
     pairs = overlapping(spans)
@@ -448,14 +453,14 @@ def test_the_published_spans_overlap_as_listed(published: dict[str, list[Turn]])
 
 def test_overlaps_are_all_pairs_that_share_more_than_half_of_the_shorter() -> None:
     spans = [
-        Span("long", "e1", 0.0, 100.0),
-        Span("a", "e1", 1.0, 2.0),
-        Span("b", "e1", 1.5, 2.5),
-        Span("c", "e1", 2.4, 3.4),
-        Span("same", "e1", 1.0, 2.0),
-        Span("point", "e1", 1.2, 1.2),
-        Span("after", "e1", 100.0, 101.0),
-        Span("elsewhere", "e2", 1.0, 2.0),
+        TimelineSpan("long", "e1", 0.0, 100.0),
+        TimelineSpan("a", "e1", 1.0, 2.0),
+        TimelineSpan("b", "e1", 1.5, 2.5),
+        TimelineSpan("c", "e1", 2.4, 3.4),
+        TimelineSpan("same", "e1", 1.0, 2.0),
+        TimelineSpan("point", "e1", 1.2, 1.2),
+        TimelineSpan("after", "e1", 100.0, 101.0),
+        TimelineSpan("elsewhere", "e2", 1.0, 2.0),
     ]
     pairs = {(pair.first, pair.second): pair.share for pair in overlapping(reversed(spans))}
     assert pairs == {
@@ -466,12 +471,12 @@ def test_overlaps_are_all_pairs_that_share_more_than_half_of_the_shorter() -> No
         ("a", "b"),
         ("b", "c"),
     ]
-    assert overlapping([Span("x", "e", 0.2, 0.4), Span("y", "e", 0.3, 0.5)]) == []
+    assert overlapping([TimelineSpan("x", "e", 0.2, 0.4), TimelineSpan("y", "e", 0.3, 0.5)]) == []
     assert overlapping([]) == []
 
 
 def test_overlaps_refuse_what_is_no_span_and_no_share() -> None:
     with pytest.raises(ValueError, match="x ends at 1 s, before it starts at 2 s"):
-        overlapping([Span("x", "e", 2.0, 1.0)])
+        overlapping([TimelineSpan("x", "e", 2.0, 1.0)])
     with pytest.raises(ValueError, match="over = 1"):
         overlapping([], over=1.0)

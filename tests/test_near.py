@@ -1,5 +1,4 @@
-"""Near-duplicates by fingerprint: what is a copy is found, whatever was done to it, and what is
-only alike is not."""
+"""Near-duplicates by fingerprint: copies are found, whatever was done to them; others are not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -73,16 +72,16 @@ def test_a_copy_with_some_bits_turned_and_its_start_cut_off_is_found_with_its_si
 def test_what_differs_in_more_bits_than_allowed_or_shares_too_little_is_not_found(
     random: Random,
 ) -> None:
-    whole = sound(random, 300)
+    entire = sound(random, 300)
     other = sound(random, 200)
     half = Track(
-        np.concatenate([whole.values[:100], other.values]),
+        np.concatenate([entire.values[:100], other.values]),
         np.arange(300) / 80,
         np.ones(300, np.bool_),
     )
-    assert near_sounds({"a": whole, "b": turned(random, whole, 1.5 * (1 - SOUND_LEAST))}) == []
-    assert near_sounds({"a": whole, "b": half}) == []
-    assert names(near_sounds({"a": whole, "b": turned(random, whole, 0.02, first=180)})) == [
+    assert near_sounds({"a": entire, "b": turned(random, entire, 1.5 * (1 - SOUND_LEAST))}) == []
+    assert near_sounds({"a": entire, "b": half}) == []
+    assert names(near_sounds({"a": entire, "b": turned(random, entire, 0.02, first=180)})) == [
         ("a", "b")
     ]
 
@@ -143,10 +142,10 @@ def test_rows_are_counted_in_parts_with_the_same_result(
         f"copy{number:02d}": turned(random, tracks[f"clip{number:02d}"], 0.03)
         for number in range(20)
     }
-    whole = near_sounds(tracks)
+    entire = near_sounds(tracks)
     monkeypatch.setattr(near, "_PAIRS", 50)
-    assert near_sounds(tracks) == whole
-    assert len(whole) == 20
+    assert near_sounds(tracks) == entire
+    assert len(entire) == 20
 
 
 def test_bits_that_very_many_rows_have_are_passed_over(random: Random) -> None:
@@ -194,7 +193,7 @@ def test_a_face_that_moves_in_the_same_way_is_found_among_clips_of_the_same_pers
     assert FACE_LEAST < found.similarity < 1
 
 
-def test_a_face_that_looks_otherwise_or_stands_still_or_is_seen_for_a_moment_is_no_copy(
+def test_a_face_that_looks_otherwise_or_stands_still_or_is_there_for_a_moment_is_no_copy(
     random: Random,
 ) -> None:
     one = face(random)
@@ -256,7 +255,7 @@ def test_thousands_of_clips_are_compared_in_seconds(random: Random) -> None:
     assert process_time() - start < 10
 
 
-def test_a_digest_that_tells_nothing_is_left_out() -> None:
+def test_a_digest_that_marks_nothing_is_left_out() -> None:
     def track(valid: bool) -> Track:
         return Track(np.arange(32, dtype=np.uint8)[None], np.zeros(1), np.array([valid]))
 

@@ -14,7 +14,7 @@ from examples.plan import Fitting, Paper
 from examples.prepare import SMALL
 from examples.train import RECIPES, paper_of
 from flows.recipe import Recipe, load, shipped
-from manifests.folds import SCHEMES
+from manifests.schemes.catalog import SCHEMES
 
 ROOT = Path(__file__).parents[1]
 DOCS = (ROOT / "docs" / "papers.md").read_text("utf-8")

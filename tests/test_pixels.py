@@ -14,17 +14,17 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 10, 3), np.uint8)
 
 
 def test_unit_is_every_pixel_over_255_rounded_once() -> None:
-    seen = unit(ALL)
-    assert seen.dtype == np.float32
-    np.testing.assert_array_equal(seen, (np.arange(256) / 255).astype(np.float32))
-    assert (seen.min(), seen.max()) == (0, 1)
+    found = unit(ALL)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, (np.arange(256) / 255).astype(np.float32))
+    assert (found.min(), found.max()) == (0, 1)
 
 
 def test_imagenet_is_the_formula_that_torchvision_states_for_its_weights() -> None:
-    seen = imagenet(PICTURES)
-    assert (seen.dtype, seen.shape) == (np.float32, PICTURES.shape)
+    found = imagenet(PICTURES)
+    assert (found.dtype, found.shape) == (np.float32, PICTURES.shape)
     exact = (PICTURES / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
-    np.testing.assert_allclose(seen, exact, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6)
 
 
 def test_imagenet_agrees_with_torchvisions_own_numbers() -> None:

@@ -147,19 +147,19 @@ def test_every_layout_gives_the_same_clips(tmp_path: Path) -> None:
         "Video_Speech_Actor_{actor}/Actor_{actor}/{name}",
         "a/b/c/d/{name}",
     ]
-    seen = []
+    scans = []
     for number, layout in enumerate(layouts):
         root = touch(
             tmp_path / str(number), *(layout.format(name=name, actor=name[18:20]) for name in names)
         )
-        seen.append(
+        scans.append(
             [
                 (one.clip.clip_id, one.clip.take_id, one.clip.group_id, one.labels, one.bad)
                 for one in RAVDESS.scan(root)
             ]
         )
-    assert all(one == seen[0] for one in seen)
-    assert not any(bad for *_, bad in seen[0])
+    assert all(one == scans[0] for one in scans)
+    assert not any(bad for *_, bad in scans[0])
 
 
 @pytest.mark.skipif(

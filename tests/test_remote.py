@@ -191,7 +191,7 @@ def test_a_copy_of_an_older_store_is_never_read_for_one_that_took_its_place(
     build(url)
     assert len(FeatureStore(location)["mfcc"]["made/00"]) == 3
     remove_objects(url, *objects(url))
-    # The same names, rows and sizes, and other values: as another version of a library may give.
+    # Equal names, rows and sizes, and other values, as another version of a library may give.
     rival = elsewhere(url)
     tracks = {
         clip_id: track_of(len(track), SPEC, 77) for clip_id, track in tracks_for(SPEC, 3).items()
@@ -276,6 +276,24 @@ def test_a_refusal_names_what_the_store_calls_it(
         RemoteError, match=rf"{url}/dataset.json refuses access \({code}\); check the credentials"
     ):
         FeatureStore(url)
+
+
+def test_the_answer_to_a_large_upload_is_waited_for_longer(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a megabyte in three seconds or less, no answer is given up before the file is there."""
+    waited = []
+    connect = stores.object_store._connect
+    monkeypatch.setattr(
+        stores.object_store,
+        "_connect",
+        lambda place, process, minutes: waited.append(minutes) or connect(place, process, minutes),
+    )
+    for mebibytes in (1, 15, 100):
+        objects = stores.object_store.Objects(url)
+        assert objects.create(f"{mebibytes}", bytes(mebibytes << 20))
+        assert waited[-1] * 60 >= 3 * mebibytes
+    assert waited[0] == 1
 
 
 @pytest.mark.parametrize("part", ["tables/labels", "snapshots/", "dataset.json"])

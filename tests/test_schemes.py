@@ -13,10 +13,19 @@ import numpy as np
 import pytest
 
 from manifests.clips import Clip
-from manifests.folds import FOLDS, SCHEMES, Fold, LeakingSplit, Role, SplitError, refuse_leaks
+from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import Label
-from manifests.schemes.dealing import Deck, Scheme
-from manifests.schemes.holdouts import frames_at_random
+from manifests.schemes.catalog import (
+    SCHEMES,
+    LeakingSplit,
+    Scheme,
+    SplitError,
+    SplitRequest,
+    empty_classes,
+    frames_at_random,
+    refuse_leaks,
+    weigh,
+)
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "metadata"
 EMOTIONS = ("anger", "neutral", "sad")
@@ -77,7 +86,7 @@ def meld() -> Corpus:
 MADE = {"ravdess": ravdess, "iemocap": iemocap, "cremad": cremad, "meld": meld}
 
 
-def dealt(name: str) -> tuple[Scheme, Corpus, list[Fold]]:
+def splits(name: str) -> tuple[Scheme, Corpus, list[Fold]]:
     """A scheme, clips that it fits, and its folds."""
     scheme = SCHEMES[name]
     made = MADE[scheme.corpus or ("iemocap" if name == "leave_one_session_out" else "ravdess")]()
@@ -95,7 +104,7 @@ def subjects_in(rows: list[Fold], clips: list[Clip], role: Role = Role.TEST) -> 
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))
 def test_every_scheme_keeps_what_it_claims_to_keep_and_names_every_clip_once(name: str) -> None:
-    scheme, (clips, _), rows = dealt(name)
+    scheme, (clips, _), rows = splits(name)
     refuse_leaks(rows, clips, scheme.keeps)
     assert {row.scheme for row in rows} == {name}
     assert FOLDS.rows(FOLDS.build(rows)) == rows
@@ -106,7 +115,7 @@ def test_every_scheme_keeps_what_it_claims_to_keep_and_names_every_clip_once(nam
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))
 def test_every_scheme_is_the_same_for_any_order_of_clips_and_labels(name: str) -> None:
-    scheme, (clips, labels), rows = dealt(name)
+    scheme, (clips, labels), rows = splits(name)
     random.Random(1).shuffle(clips)
     random.Random(2).shuffle(labels)
     assert scheme(clips, labels, test=("24", "ravdess/03") if name == "holdout" else ()) == rows
@@ -116,7 +125,7 @@ def test_every_scheme_is_the_same_for_any_order_of_clips_and_labels(name: str) -
     "name", sorted(name for name, scheme in SCHEMES.items() if not scheme.disjoint)
 )
 def test_a_scheme_that_is_not_disjoint_is_found_out(name: str) -> None:
-    _, (clips, _), rows = dealt(name)
+    _, (clips, _), rows = splits(name)
     with pytest.raises(LeakingSplit, match="on two sides"):
         refuse_leaks(rows, clips)
 
@@ -130,9 +139,13 @@ def test_a_scheme_that_keeps_nothing_together_must_say_so_in_its_name() -> None:
 
 
 def test_a_scheme_that_claims_to_be_disjoint_and_is_not_is_refused() -> None:
-    def torn(deck: Deck) -> dict[int, dict[str, Role]]:
+    def torn(request: SplitRequest) -> dict[int, dict[str, Role]]:
         return {
-            0: dict(zip(deck.members, [Role.TEST, *[Role.TRAIN] * len(deck.members)], strict=False))
+            0: dict(
+                zip(
+                    request.members, [Role.TEST, *[Role.TRAIN] * len(request.members)], strict=False
+                )
+            )
         }
 
     clips, labels = ravdess()
@@ -159,22 +172,22 @@ def test_the_published_folds_of_ravdess_are_those_of_their_source(
     if not (SHARED / file).exists():
         pytest.skip("the published lists of actors are not beside the checkout")
     published: dict[str, Any] = json.loads((SHARED / file).read_text(encoding="utf-8"))[key]
-    _, (clips, _), rows = dealt(name)
+    _, (clips, _), rows = splits(name)
     assert subjects_in(rows, clips) == {
         int(fold): {f"{actor:02d}" for actor in actors} for fold, actors in published.items()
     }
 
 
 def test_luna_jimenez_folds_are_those_of_the_publication() -> None:
-    _, (clips, _), rows = dealt("luna_jimenez_5fold")
+    _, (clips, _), rows = splits("luna_jimenez_5fold")
     assert subjects_in(rows, clips)[4] == {"01", "04", "09", "22"}
     assert subjects_in(rows, clips, Role.VALID)[4] == subjects_in(rows, clips)[0]
 
 
 def test_iemocap_sessions_and_speakers_are_tested_in_order() -> None:
-    _, (clips, _), rows = dealt("iemocap_session_5fold")
+    _, (clips, _), rows = splits("iemocap_session_5fold")
     assert subjects_in(rows, clips) == {n: {f"Ses0{n}F", f"Ses0{n}M"} for n in range(1, 6)}
-    _, (clips, _), rows = dealt("iemocap_speaker_10fold")
+    _, (clips, _), rows = splits("iemocap_speaker_10fold")
     assert subjects_in(rows, clips)[1] == {"Ses01F"}
     assert subjects_in(rows, clips, Role.VALID)[1] == {"Ses01M"}
     assert subjects_in(rows, clips)[10] == {"Ses05M"}
@@ -185,7 +198,7 @@ def test_iemocap_sessions_and_speakers_are_tested_in_order() -> None:
 
 
 def test_the_official_split_of_meld_is_the_one_in_its_ids() -> None:
-    _, _, rows = dealt("meld_official")
+    _, _, rows = splits("meld_official")
     assert {(row.clip_id.split("/")[1], row.role) for row in rows} == {
         ("train", "train"),
         ("dev", "valid"),
@@ -200,7 +213,8 @@ def test_a_published_split_of_other_subjects_is_refused() -> None:
     few = [clip for clip in clips if clip.subject_id != "ravdess/18"]
     with pytest.raises(
         SplitError,
-        match=r"luna_jimenez_5fold lists 24 subjects, .* 1 are missing, such as ravdess/18; .* use subject_kfold",
+        match=r"luna_jimenez_5fold lists 24 subjects, .* 1 are missing, such as ravdess/18; "
+        r".* use subject_kfold",
     ):
         SCHEMES["luna_jimenez_5fold"](few, labels)
     with pytest.raises(
@@ -210,13 +224,13 @@ def test_a_published_split_of_other_subjects_is_refused() -> None:
         SCHEMES["luna_jimenez_5fold"](*iemocap())
 
 
-def test_a_published_split_deals_the_clips_of_its_corpus_alone() -> None:
+def test_a_published_split_takes_the_clips_of_its_corpus_alone() -> None:
     both = [*ravdess()[0], *iemocap()[0]]
     assert SCHEMES["emobox_6fold"](both, []) == SCHEMES["emobox_6fold"](*ravdess())
 
 
-def test_named_subjects_are_held_out_and_a_validation_is_drawn() -> None:
-    scheme, (clips, labels), rows = dealt("holdout")
+def test_named_subjects_are_tested_and_a_validation_is_drawn() -> None:
+    scheme, (clips, labels), rows = splits("holdout")
     assert subjects_in(rows, clips) == {0: {"03", "24"}}
     assert len(subjects_in(rows, clips, Role.VALID)[0]) == 2
     rows = scheme(clips, labels, test=["23", "24"], valid=["21", "22"])
@@ -241,7 +255,8 @@ def test_names_that_mean_no_subject_or_half_a_session_are_refused() -> None:
     two = [*ravdess()[0], *corpus("other", ["24"])[0]]
     with pytest.raises(
         SplitError,
-        match=r"24 is one of several subjects \(other/24, ravdess/24\)|24 is one of several subjects",
+        match=r"24 is one of several subjects \(other/24, ravdess/24\)"
+        r"|24 is one of several subjects",
     ):
         holdout(two, [], test=["24"])
     with pytest.raises(SplitError, match="24 groups and 24 are held out; leave some"):
@@ -268,11 +283,11 @@ def test_options_that_a_scheme_does_not_heed_are_refused() -> None:
 def test_shapes_have_their_numbers_of_subjects_and_both_sexes_on_each_side(
     name: str, sizes: tuple[int, int, int]
 ) -> None:
-    scheme, (clips, labels), rows = dealt(name)
+    scheme, (clips, labels), rows = splits(name)
     sides = [subjects_in(rows, clips, role)[0] for role in (Role.TRAIN, Role.VALID, Role.TEST)]
     assert tuple(map(len, sides)) == sizes
-    for held in sides:
-        assert abs(sum(int(subject) % 2 for subject in held) / len(held) - 0.5) < 0.12
+    for subjects in sides:
+        assert abs(sum(int(subject) % 2 for subject in subjects) / len(subjects) - 0.5) < 0.12
     assert scheme(clips, labels, seed=1) != rows
     with pytest.raises(SplitError, match=f"{name} deals {sum(sizes)} subjects"):
         scheme(clips[10:], labels)
@@ -287,7 +302,7 @@ def test_the_shapes_of_tfds_come_to_its_counts_of_clips() -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name in SCHEMES if name.endswith("_leaking")))
 def test_a_random_split_has_the_share_that_it_names_and_no_validation(name: str) -> None:
-    scheme, (clips, labels), rows = dealt(name)
+    scheme, (clips, labels), rows = splits(name)
     share = 0.15 if "85_15" in name else 0.2
     assert Counter(row.role for row in rows)[Role.TEST] == round(len(clips) * share)
     assert {row.role for row in rows} == {Role.TRAIN, Role.TEST}
@@ -314,8 +329,6 @@ def test_frames_at_random_put_every_clip_on_both_sides_and_each_class_by_its_sha
 
 
 def test_folds_of_the_real_crema_d_lack_no_class_and_no_sex_and_are_near_the_bound() -> None:
-    from manifests.folds import empty_classes, subject_kfold, weigh
-
     if not SHARED.exists():
         pytest.skip("the tables of CREMA-D are not beside the checkout")
     with (SHARED / "cremad" / "VideoDemographics.csv").open(encoding="utf-8") as file:
@@ -339,13 +352,13 @@ def test_folds_of_the_real_crema_d_lack_no_class_and_no_sex_and_are_near_the_bou
             )
         )
         labels.append(Label(f"cremad/{name}", "cremad6", "intended", emotion))
-    rows = subject_kfold(clips, labels)
+    rows = SCHEMES["subject_kfold"](clips, labels)
     balance = weigh(rows, clips, labels)
     assert len(clips) == 7442
     assert empty_classes(rows, clips, labels) == []
     assert balance is not None
     assert balance.gap < 0.12
-    subjects = [len(held) for held in subjects_in(rows, clips).values()]
+    subjects = [len(tested) for tested in subjects_in(rows, clips).values()]
     assert sorted(subjects) == [18, 18, 18, 18, 19]
 
 
@@ -410,7 +423,7 @@ def test_a_store_refuses_a_scheme_that_claims_to_be_disjoint_and_is_not(
             ]
 
     monkeypatch.setitem(
-        SCHEMES, "liar", Liar("liar", SCHEMES["holdout"].deal, "Claims what it does not keep.")
+        SCHEMES, "liar", Liar("liar", SCHEMES["holdout"].assign, "Claims what it does not keep.")
     )
     with pytest.raises(
         LeakingSplit, match=r"fold 0 of liar has the group sample/[0-9]+ on two sides"

@@ -20,7 +20,7 @@ from flows.errors import BuildError
 from flows.local_server import ServerError, local_server, reach, use_own_home
 from flows.serve import ServeError, Service, deployment, local_zone, next_times, serve
 from flows.view.run_summary import artifact_key
-from manifests.corpora.base import CorpusNotFound
+from manifests.corpora.catalog import CorpusNotFound
 from stores.location import locate
 from stores.snapshot import load_snapshot
 from stores.verify import verify

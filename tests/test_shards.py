@@ -1,5 +1,4 @@
-"""Shards: what is written is read back, the same bytes every time, whole or not at all; a hostile
-file is refused."""
+"""Shards: read back as written, the same bytes every time; a hostile file is refused."""
 
 import hashlib
 import itertools
@@ -149,15 +148,15 @@ def test_a_shard_of_no_clip_and_one_of_no_row_can_be_read(
 
 
 def test_any_order_and_any_moment_of_writing_gives_the_same_bytes(tmp_path: Path) -> None:
-    seen = set()
+    written = set()
     for number, order in enumerate(itertools.permutations(TRACKS)):
         write(
             tmp_path, f"{number}.h5", SPEC, {clip_id: TRACKS[clip_id] for clip_id in order}, (BAD,)
         )
-        seen.add((tmp_path / f"{number}.h5").read_bytes())
+        written.add((tmp_path / f"{number}.h5").read_bytes())
     time.sleep(1.1)  # HDF5's own time stamps count seconds
     write(tmp_path, "later.h5", SPEC, TRACKS, (BAD,))
-    assert seen == {(tmp_path / "later.h5").read_bytes()}
+    assert written == {(tmp_path / "later.h5").read_bytes()}
 
 
 def test_the_key_of_a_shard_depends_on_what_it_holds_and_on_no_order() -> None:
@@ -388,13 +387,15 @@ def test_a_cut_or_foreign_file_is_refused_and_no_byte_of_a_shard_can_crash_the_r
     tmp_path: Path,
 ) -> None:
     write(tmp_path, "a.h5", SPEC, TRACKS, (BAD,))
-    whole = (tmp_path / "a.h5").read_bytes()
-    for size in (0, 7, 100, len(whole) // 2, len(whole) - 1):
-        (tmp_path / "a.h5").write_bytes(whole[:size])
+    complete = (tmp_path / "a.h5").read_bytes()
+    for size in (0, 7, 100, len(complete) // 2, len(complete) - 1):
+        (tmp_path / "a.h5").write_bytes(complete[:size])
         with pytest.raises(WrongShard, match="not a whole HDF5 file"):
             shard_at(tmp_path, "a.h5")
-    for at in range(0, len(whole), 37):
-        (tmp_path / "a.h5").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+    for at in range(0, len(complete), 37):
+        (tmp_path / "a.h5").write_bytes(
+            complete[:at] + bytes([complete[at] ^ 0xFF]) + complete[at + 1 :]
+        )
         try:
             shard = shard_at(tmp_path, "a.h5")
             [shard.track(entry.clip_id) for entry in shard.entries]
@@ -423,10 +424,10 @@ def test_a_stored_image_that_is_none_or_of_another_size_is_refused(tmp_path: Pat
         assert found in str(caught.value)
 
 
-# Files that appear whole or not at all.
+# Files that appear complete or not at all.
 
 
-def test_a_published_file_is_whole_and_a_failed_one_leaves_the_old(tmp_path: Path) -> None:
+def test_a_published_file_is_complete_and_a_failed_one_leaves_the_old(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "a.json"
     write_bytes(path, b"old")
     with suppress(RuntimeError), publishing(path) as hidden:

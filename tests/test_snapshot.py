@@ -1,5 +1,4 @@
-"""Snapshots: one pointer, written last; the same content is no new snapshot; what is read is
-checked."""
+"""Snapshots: one pointer, written last; equal content is no new snapshot; reading checks."""
 
 import json
 import os
@@ -289,12 +288,12 @@ KILLED_COMMIT = textwrap.dedent("""
 def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
     tmp_path: Path,
 ) -> None:
-    make_store(tmp_path / "whole", 2, (SPEC,))
-    first = load_snapshot(locate(tmp_path / "whole"))
+    make_store(tmp_path / "complete", 2, (SPEC,))
+    first = load_snapshot(locate(tmp_path / "complete"))
     commit(
-        tmp_path / "whole",
+        tmp_path / "complete",
         first.features,
-        {**tables_in(tmp_path / "whole", first), "labels": LABELS.build([])},
+        {**tables_in(tmp_path / "complete", first), "labels": LABELS.build([])},
         recipe={"name": "new"},
     )
     numbers = []
@@ -317,7 +316,7 @@ def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
                 {**tables_in(root, first), "labels": LABELS.build([])},
                 recipe={"name": "new"},
             )
-        assert files_of(root) == files_of(tmp_path / "whole")
+        assert files_of(root) == files_of(tmp_path / "complete")
     assert numbers == [1, 1, 1, 1, 1, 2, 2]
 
 

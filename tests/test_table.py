@@ -50,9 +50,9 @@ def test_every_declared_table_gives_back_the_rows_that_went_in() -> None:
 def test_a_word_of_a_fixed_set_comes_back_as_that_word_and_no_other_is_taken() -> None:
     table = FOLDS.build([Fold("s", 0, "c/1", "g", Role.TEST)])
     assert FOLDS.rows(table)[0].role is Role.TEST
-    strange = table.set_column(4, FOLDS.schema.field("role"), pa.array(["tset"]))
+    unknown = table.set_column(4, FOLDS.schema.field("role"), pa.array(["tset"]))
     with pytest.raises(ValueError, match="tset"):
-        FOLDS.rows(strange)
+        FOLDS.rows(unknown)
 
 
 def test_the_schema_has_the_columns_types_and_nulls_of_the_row_type() -> None:
@@ -61,7 +61,7 @@ def test_the_schema_has_the_columns_types_and_nulls_of_the_row_type() -> None:
         word: str
         count: int
         share: float | None
-        told: bool | None
+        known: bool | None
 
     schema = Table("things", Row, key=("word",)).schema
     assert schema.names == [f.name for f in fields(Row)]
@@ -87,12 +87,12 @@ def test_a_folder_named_like_a_partition_adds_no_column(tmp_path: Path) -> None:
 
 
 def test_the_hash_does_not_depend_on_chunks_metadata_or_order_of_rows() -> None:
-    whole = LABELS.build(ROWS)
-    chunked = pa.concat_tables([whole.slice(0, 1), whole.slice(1, 2), whole.slice(3)])
+    full = LABELS.build(ROWS)
+    chunked = pa.concat_tables([full.slice(0, 1), full.slice(1, 2), full.slice(3)])
     assert chunked.column("clip_id").num_chunks == 3
-    assert LABELS.digest(chunked) == LABELS.digest(whole)
-    assert LABELS.digest(whole.replace_schema_metadata({"a": "b"})) == LABELS.digest(whole)
-    assert LABELS.digest(LABELS.build(ROWS[::-1])) == LABELS.digest(whole)
+    assert LABELS.digest(chunked) == LABELS.digest(full)
+    assert LABELS.digest(full.replace_schema_metadata({"a": "b"})) == LABELS.digest(full)
+    assert LABELS.digest(LABELS.build(ROWS[::-1])) == LABELS.digest(full)
 
 
 def test_a_compact_table_has_the_rows_the_hash_and_the_bytes_of_the_plain_one(
@@ -127,16 +127,16 @@ def test_a_table_of_more_rows_than_one_step_is_checked_hashed_and_written_as_one
     count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [Label(f"c/{number:02d}", "mood", "intended", "sad") for number in range(count)]
-    whole = LABELS.build(rows)
+    full = LABELS.build(rows)
     sink = io.BytesIO()
-    metadata = pq.read_schema(pa.BufferReader(LABELS.to_bytes(whole))).metadata
+    metadata = pq.read_schema(pa.BufferReader(LABELS.to_bytes(full))).metadata
     pq.write_table(
-        whole.replace_schema_metadata(metadata), sink, compression="zstd", row_group_size=10
+        full.replace_schema_metadata(metadata), sink, compression="zstd", row_group_size=10
     )
-    monkeypatch.setattr("manifests.table._STEP", 10)
-    path = write(tmp_path / "t.parquet", whole)
+    monkeypatch.setattr("manifests.table_parts.STEP", 10)
+    path = write(tmp_path / "t.parquet", full)
     assert LABELS.rows(LABELS.read_compact(path)) == rows
-    for table in (whole, LABELS.compact(whole)):
+    for table in (full, LABELS.compact(full)):
         assert LABELS.to_bytes(table) == sink.getvalue()
         assert LABELS.arrange(table.take(np.arange(count)[::-1])).equals(table)
         for at in range(count - 1):
@@ -171,8 +171,8 @@ def test_a_file_of_many_parts_is_checked_within_them_and_from_one_to_the_next(
 
 def test_a_word_that_is_none_of_its_set_is_refused_in_a_compact_table(tmp_path: Path) -> None:
     table = FOLDS.build([Fold("s", 0, "c/1", "g", Role.TEST)])
-    strange = table.set_column(4, FOLDS.schema.field("role"), pa.array(["tset"]))
-    (tmp_path / "t.parquet").write_bytes(FOLDS.to_bytes(strange))
+    unknown = table.set_column(4, FOLDS.schema.field("role"), pa.array(["tset"]))
+    (tmp_path / "t.parquet").write_bytes(FOLDS.to_bytes(unknown))
     with pytest.raises(WrongTable, match="'tset' is not a valid Role in the column role of folds"):
         FOLDS.read_compact(tmp_path / "t.parquet")
 

@@ -1,4 +1,4 @@
-"""Verify: a whole store has no problem; every kind of damage is named, and none ends the check."""
+"""Verify: a sound store has no problem; every kind of damage is named, and none ends the check."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +28,7 @@ from tests.stores_made import (
 )
 
 
-def test_a_whole_store_has_no_problem_and_its_sum_is_right(tmp_path: Path) -> None:
+def test_a_sound_store_has_no_problem_and_its_sum_is_right(tmp_path: Path) -> None:
     snapshot = make_store(tmp_path)
     files: list[str] = []
     report = verify(tmp_path, files.append)
@@ -40,7 +40,7 @@ def test_a_whole_store_has_no_problem_and_its_sum_is_right(tmp_path: Path) -> No
     assert snapshot.tables["clips"].file in files
 
 
-def test_an_empty_store_is_whole(tmp_path: Path) -> None:
+def test_an_empty_store_has_no_problem(tmp_path: Path) -> None:
     make_store(tmp_path, 0, ())
     assert verify(tmp_path).problems == []
 
@@ -212,15 +212,15 @@ def test_a_reason_without_a_clip_and_a_label_without_a_clip_are_named(tmp_path: 
     first = make_store(tmp_path)
     tables = tables_in(tmp_path, first)
     extra = replace(QUARANTINE.rows(tables["quarantine"])[0], clip_id="made/00")
-    lost = QUARANTINE.build([*QUARANTINE.rows(tables["quarantine"]), extra])
+    quarantine = QUARANTINE.build([*QUARANTINE.rows(tables["quarantine"]), extra])
     labels = LABELS.build([Label("made/99", "made3", "intended", "sad")])
-    commit(tmp_path, first.features, {**tables, "quarantine": lost, "labels": labels})
+    commit(tmp_path, first.features, {**tables, "quarantine": quarantine, "labels": labels})
     first_problem, second = sorted(verify(tmp_path).problems)
     assert "1 clips in the table of labels are not in the table of clips" in first_problem
     assert "crops of made/00 has a row in quarantine" in second
 
 
-def test_a_clip_that_moved_to_a_new_shard_is_whole(tmp_path: Path) -> None:
+def test_a_clip_that_moved_to_a_new_shard_is_no_problem(tmp_path: Path) -> None:
     """Changed bytes of a clip: its rows in the old shard are no longer the index's."""
     first = make_store(tmp_path, 3, (SPEC,))
     tables = tables_in(tmp_path, first)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
-from manifests.audit.stored import Measured
+from manifests.audit import CopyEvidence
 from manifests.tracks import Track
 from stores.clip_tracks import open_tracks
 from stores.location import Location
@@ -21,7 +21,7 @@ _FINGERPRINTS: dict[str, tuple[str, Callable[[Mapping[str, Track]], list[Near]]]
 
 def measured(
     location: Location, features: Mapping[str, StoredFeature], index: pa.Table
-) -> Measured:
+) -> CopyEvidence:
     """Finds copies among the clips of a store by its own features.
 
     Args:
@@ -38,7 +38,7 @@ def measured(
     for kind, extractor in extractors.items():
         if feature := _feature_of(extractor, features):
             found[kind] = open_tracks(location, feature, index)
-    return Measured(
+    return CopyEvidence(
         digests={kind: digests(found[kind]) for kind in _DIGESTS if kind in found},
         near={kind: _pairs(find(found[kind])) for kind, find in finders.items() if kind in found},
         compared={kind: len(found[kind]) for kind in finders if kind in found},

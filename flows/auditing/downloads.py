@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from flows.workers.progress import ProgressBar
-from manifests.media_check import (
+from manifests.corpora.published_files import (
     LONGEST_POINTER,
     Published,
     check_media,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from manifests.audit.listing import Fit
+from manifests.audit import Fit
 from stores.fitted_state import read_state
 from stores.location import Location
 from stores.records import StoredFitted

@@ -18,10 +18,10 @@ from flows.workers.progress import ProgressBar
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.catalog import CORPORA
 from manifests.features import FeatureSpec
-from manifests.folds import FOLDS, SCHEMES, Fold, Role, SplitError
+from manifests.folds import FOLDS, Fold, Role
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
-from manifests.schemes.groups import EVERYTHING, group_clips
+from manifests.schemes.catalog import EVERYTHING, SCHEMES, SplitError, group_clips
 from manifests.tracks import Track
 from stores.dataset import FeatureDataset
 from stores.location import Place, locate

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from manifests.audit.arithmetic import Claim, Paper, WrongPaper
+from manifests.audit import Claim, Paper, WrongPaper
 
 
 def shipped() -> dict[str, Path]:

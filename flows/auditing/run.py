@@ -6,11 +6,16 @@ from pathlib import Path
 
 from flows.auditing.printed_counts import load_paper, shipped
 from flows.auditing.store import committed_listing
-from manifests.audit.arithmetic import audit_paper
-from manifests.audit.foreign import SUFFIXES, read
-from manifests.audit.matching import match
-from manifests.audit.stored import NothingToAudit
-from manifests.audits import AUDITS, Finding, Severity, audit, has_errors
+from manifests.audit import (
+    SUFFIXES,
+    NothingToAudit,
+    audit,
+    audit_paper,
+    has_errors,
+    match_foreign,
+    read_foreign,
+)
+from manifests.audits import AUDITS, Finding, Severity
 from manifests.corpora.catalog import CORPORA
 from stores.atomic import write_bytes
 from stores.location import Place, locate
@@ -76,8 +81,8 @@ def run_audit(
             f"a table ({', '.join(SUFFIXES)}) or a paper's TOML file"
         )
     else:
-        tables = [read(Path(locate(source).name)) for source in sources]
-        listing = match(tables, CORPORA, corpus, scheme)
+        tables = [read_foreign(Path(locate(source).name)) for source in sources]
+        listing = match_foreign(tables, CORPORA, corpus, scheme)
     findings = _ordered(audit(listing))
     return AuditReport(
         listing.source, listing.corpora, len(listing.folds), listing.read_as, findings

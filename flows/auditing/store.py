@@ -8,9 +8,8 @@ import pyarrow.compute as pc
 
 from flows.auditing.copies import measured
 from flows.auditing.fitted_states import fits
-from manifests.audit.listing import Listing
-from manifests.audit.stored import listing
-from manifests.audits import AUDITS, Finding, audit
+from manifests.audit import Listing, audit, list_store
+from manifests.audits import AUDITS, Finding
 from manifests.corpora.catalog import CORPORA
 from manifests.features import Json
 from stores.location import Location
@@ -46,7 +45,7 @@ def store_listing(content: StoreContent, scheme: str | None) -> Listing:
     """
     tables = content.tables
     names = tables["clips"].column("corpus").unique().to_pylist()
-    return listing(
+    return list_store(
         str(content.location),
         tables["clips"],
         tables["labels"],

@@ -213,7 +213,7 @@ class FitPlan:
         known = {*self._store.features, *fitted_variants}
         needs = self.fitted[name].inputs.items()
         inputs = {role: in_variant(need, variant, known) for role, need in needs}
-        able_sha256 = self._clips.able_sha256(name, self.scheme, fold, variant)
+        able_sha256 = self._clips.inputs_sha256(name, self.scheme, fold, variant)
         return Encoding(spec, variant, inputs, clips, able_sha256)
 
     def _needed(self, name: str, fold: int) -> dict[str, StoredFitted]:

@@ -172,7 +172,7 @@ def _store(location: Location, snapshot: int) -> FeatureStore:
 
 
 def _open(task: FitTask) -> FeatureStore:
-    return _store(task.location, task.snapshot).holding(task.fitted)
+    return _store(task.location, task.snapshot).with_states(task.fitted)
 
 
 @dataclass(frozen=True)

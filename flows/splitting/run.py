@@ -5,17 +5,16 @@ from collections.abc import Mapping, Sequence
 from flows.auditing.store import publish_audited
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, Json, State
-from manifests.folds import (
-    FOLDS,
+from manifests.folds import FOLDS, Fold
+from manifests.labels import LABELS, Label
+from manifests.schemes.catalog import (
     SCHEMES,
-    Fold,
     Scheme,
     SplitError,
     empty_classes,
     refuse_leaks,
     weigh,
 )
-from manifests.labels import LABELS, Label
 from manifests.suggestions import did_you_mean
 from stores.location import Place, locate
 from stores.snapshot import Snapshot, load_snapshot, read_tables

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from manifests.folds import SCHEMES
+from manifests.schemes.catalog import SCHEMES
 
 _SENTENCES = 5
 

@@ -1,1 +1,33 @@
-"""What an audit reads and the rules it judges by. `manifests.audits` is their one table."""
+"""The audit: everything that judges a split, behind one public door.
+
+What other packages use of it is named here; the table of its findings is `manifests.audits`.
+"""
+
+from manifests.audit.arithmetic import audit_paper
+from manifests.audit.catalog import RULES
+from manifests.audit.errors import NothingToAudit, WrongForeignTable, WrongPaper
+from manifests.audit.foreign_match import match_foreign
+from manifests.audit.foreign_table import SUFFIXES, read_foreign
+from manifests.audit.judging import audit, has_errors
+from manifests.audit.listing import Fit, Listing
+from manifests.audit.papers import Claim, Paper
+from manifests.audit.stored import CopyEvidence, list_store
+
+__all__ = [
+    "RULES",
+    "SUFFIXES",
+    "Claim",
+    "CopyEvidence",
+    "Fit",
+    "Listing",
+    "NothingToAudit",
+    "Paper",
+    "WrongForeignTable",
+    "WrongPaper",
+    "audit",
+    "audit_paper",
+    "has_errors",
+    "list_store",
+    "match_foreign",
+    "read_foreign",
+]

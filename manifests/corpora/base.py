@@ -1,18 +1,18 @@
-"""What every corpus is: a name, its terms, and a scan that lists clips by their file names
-alone."""
+"""What every corpus is: its name, its terms, what is particular to it, and a scan of its files."""
 
-import os
-import stat
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
+from manifests.audits import Severity
 from manifests.clips import Clip
+from manifests.corpora.media_files import MediaFile
+from manifests.corpora.population import CorpusPart, Population
+from manifests.label_maps import LabelSpace
 from manifests.labels import Label
 from manifests.quarantine import BadClip, Reason
+from manifests.schemes.assignment import Scheme
 
 INTENDED = "intended"
 """Annotator of what an actor was asked to show."""
@@ -21,31 +21,13 @@ VOTE = "vote"
 BY_CORPUS = "corpus"
 """Annotator of what the corpus states without saying who judged it."""
 
-_VIDEO = "3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpe mpeg mpg mts mxf ogv ts vob webm wmv"
-_AUDIO = "aac ac3 aif aiff amr au caf flac m4a mka mp3 oga ogg opus snd w64 wav wma"
-# These would make a decoder open other files or the network. They are listed all the same, so that
-# probing refuses each by name.
-_PLAYLISTS = "asx concat cue edl f4m ffcat ffconcat ism m3u m3u8 mpd pls ram sdp smil strm wpl xspf"
-AUDIO_SUFFIXES = frozenset(f".{suffix}" for suffix in _AUDIO.split())
-MEDIA_SUFFIXES = frozenset(f".{suffix}" for suffix in f"{_VIDEO} {_AUDIO} {_PLAYLISTS}".split())
-
-
-class CorpusNotFound(FileNotFoundError):
-    """There is no folder where the corpus should be."""
-
-
-class EmptyCorpus(ValueError):
-    """The folder holds no media file."""
-
-
-class CorpusUnreadable(PermissionError):
-    """A folder of the corpus cannot be listed, so nobody knows what is in it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One clip as a scan finds it: `clip.sha256` is "" and `clip.bytes` 0 until the file is
-    read."""
+    """One clip as a scan finds it.
+
+    `clip.sha256` is "" and `clip.bytes` 0 until the file is read.
+    """
 
     clip: Clip
     labels: tuple[Label, ...]
@@ -55,8 +37,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a corpus's naming rule, and its tables where it has them, say of one name, without any
-    file: how tables of others are read."""
+    """What a corpus's naming rule, and its tables, say of one name without any file.
+
+    Tables of others are read by it.
+    """
 
     clip_id: str
     subject_id: str | None
@@ -73,211 +57,137 @@ class Identity:
     """Value in the corpus's main label scheme, where the name holds it."""
 
 
-def clip_of(identity: Identity, corpus: str, path: str) -> Clip:
-    """The clip of that name in the file `path`, as a scan gives it: not yet read, and so without
-    hash and size."""
-    return Clip(
-        clip_id=identity.clip_id,
-        corpus=corpus,
-        subject_id=identity.subject_id,
-        group_id=identity.group_id,
-        take_id=identity.take_id,
-        sex=identity.sex,
-        path=path,
-        sha256="",
-        bytes=0,
-        text_id=identity.text_id,
-        session_id=identity.session_id,
-        dialogue_id=identity.dialogue_id,
-        episode_id=identity.episode_id,
-    )
+@dataclass(frozen=True, eq=False)
+class Corpus(ABC):
+    """One corpus: its names, its labels, and all that is particular to it."""
 
-
-class Corpus(Protocol):
-    @property
-    def name(self) -> str:
-        """First part of every clip_id."""
-
-    @property
-    def licence(self) -> str:
-        """The corpus's terms in a sentence."""
-
-    @property
-    def label_schemes(self) -> tuple[str, ...]:
-        """Every scheme that its labels can bear."""
+    name: str
+    """First part of every clip_id."""
+    licence: str
+    """The corpus's terms in a sentence."""
+    label_schemes: tuple[str, ...]
+    """Every scheme that its labels can bear, the main one first."""
+    has_own_names: bool = True
+    """The naming rule is its own, so that a name alone says that a clip is of this corpus."""
+    shared_words: Mapping[str, str | None] = field(default_factory=dict)
+    """Every value of the main label scheme -> the word that corpora share, or DROPPED; empty: it
+    takes no part in the label spaces that corpora share."""
+    label_spaces: tuple[LabelSpace, ...] = ()
+    """The label spaces of this corpus alone."""
+    population: Population | None = None
+    """How many clips of each class there are; None where nobody has counted."""
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    """Audit rule -> how grave a finding is, where that differs from the rule's own."""
+    schemes: tuple[Scheme, ...] = ()
+    """Splits of this corpus that others published."""
 
     def scan(self, root: Path) -> list[Found]:
-        """All clips below `root`, sorted by clip_id, which is unique. Lists and parses names; opens
-        no media file.
+        """Lists all clips below a folder by their names; opens no media file.
 
-        CorpusNotFound without the folder, EmptyCorpus without media in it, CorpusUnreadable where a
-        folder cannot be listed.
+        Args:
+            root: The corpus's folder.
+
+        Returns:
+            The clips, sorted by clip_id, which is unique.
+
+        Raises:
+            CorpusNotFound: There is no such folder.
+            EmptyCorpus: No media file is below it.
+            CorpusUnreadable: A folder cannot be listed.
+        """
+        return sorted(self.find(root), key=lambda one: one.clip.clip_id)
+
+    @abstractmethod
+    def find(self, root: Path) -> Iterable[Found]:
+        """Finds all clips below a folder, in any order; see `scan`.
+
+        Args:
+            root: The corpus's folder.
+
+        Returns:
+            The clips.
         """
 
+    @abstractmethod
     def identify(self, name: str) -> Identity | None:
-        """What the naming rule says of a file name, a path or an id, with or without folders and
-        suffix; None when it breaks the rule."""
+        """What the naming rule says of a name.
+
+        Args:
+            name: A file name, a path or an id, with or without folders and suffix.
+
+        Returns:
+            What is known of the clip; None where the name breaks the rule.
+        """
+
+    def part(self, part: CorpusPart) -> Population | None:
+        """Counts the clips of a part of the corpus.
+
+        Args:
+            part: The part.
+
+        Returns:
+            The clips, as files; None for a corpus without filters.
+
+        Raises:
+            UnknownFilter: A filter is not among the corpus's own.
+        """
+        return None
+
+    def named_parts(self) -> Mapping[str, CorpusPart]:
+        """Parts of the corpus that papers use, in words -> the part."""
+        return {}
+
+    def with_silent(self, part: CorpusPart) -> CorpusPart | None:
+        """Adds the renderings without sound to a part.
+
+        Args:
+            part: A part of the corpus.
+
+        Returns:
+            The larger part; None where there are no such renderings, or they are in it already.
+        """
+        return None
 
 
-@dataclass(frozen=True, slots=True)
-class MediaFile:
-    """A file with a media suffix, or a linked folder that is not entered."""
+def clip_of(identity: Identity, corpus: str, path: str) -> Clip:
+    """The clip that a file is, as a scan gives it: not yet read, and so without hash and size.
 
-    path: str
-    """Relative to the corpus root, with forward slashes; bytes that are no UTF-8 are shown as
-    `\\xNN`."""
-    fault: tuple[Reason, str] | None
-    """Why it is not to be opened."""
+    Args:
+        identity: What its name says.
+        corpus: Name of the corpus.
+        path: Of the file, below the corpus root.
 
-    @property
-    def stem(self) -> str:
-        return self.path.rpartition("/")[2].rpartition(".")[0]
+    Returns:
+        The clip.
+    """
+    facts = {name: value for name, value in vars(identity).items() if name != "label"}
+    return Clip(**facts, corpus=corpus, path=path, sha256="", bytes=0)
 
-    @property
-    def suffix(self) -> str:
-        """In lower case, with its dot."""
-        return "." + self.path.rpartition(".")[2].lower()
 
-    @property
-    def without_suffix(self) -> str:
-        return self.path.rpartition(".")[0]
+def file_name(name: str) -> str:
+    """The last part of a path.
+
+    Args:
+        name: A path with slashes of either kind.
+
+    Returns:
+        The file's name, with its suffix.
+    """
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def refused(corpus: str, file: MediaFile, reason: Reason, detail: str) -> Found:
-    """A file that is no clip of the corpus. Its id is the whole path, suffix included, so that it
-    meets no clip's id."""
-    clip_id = f"{corpus}/{file.path}"
-    clip = clip_of(
-        Identity(clip_id, subject_id=None, group_id=None, take_id=clip_id), corpus, file.path
-    )
-    return Found(clip, (), BadClip(clip_id, reason, detail))
+    """A file that is no clip of the corpus.
 
+    Args:
+        corpus: Name of the corpus.
+        file: The file.
+        reason: Why it is refused.
+        detail: The same in a sentence.
 
-def list_media(root: Path, corpus: str) -> list[MediaFile]:
-    """Every file with a media suffix (upper or lower case) below `root`, sorted by path.
-
-    Left out: hidden files and folders, and the __MACOSX folders that archives of that system carry.
-    A link that leads out of `root`, to nothing, or to something that is no file is listed with its
-    fault. A linked folder inside `root` is not entered: its files are listed where they lie.
+    Returns:
+        A refused clip. Its id is the full path, suffix included, so that it meets no clip's id.
     """
-    if not root.is_dir():
-        what = "is a file" if root.is_file() else "does not exist"
-        raise CorpusNotFound(
-            f"{root} {what}; expected the folder that holds the clips of {corpus}, so check the "
-            "path"
-        )
-    others: Counter[str] = Counter()
-    media = sorted(_walk(root, others), key=lambda file: file.path)
-    if not media:
-        raise EmptyCorpus(
-            f"{root} holds no media file{_what_else(others)}; expected the clips of {corpus}, "
-            "such as .mp4 or .wav files"
-        )
-    return media
-
-
-def _what_else(others: Counter[str]) -> str:
-    if not others:
-        return " and no other"
-    listed = ", ".join(
-        f"{count} {suffix or 'without suffix'}" for suffix, count in others.most_common(3)
-    )
-    archives = (
-        "; unpack the archives first"
-        if {".zip", ".gz", ".tar", ".7z", ".rar"} & others.keys()
-        else ""
-    )
-    return f" (other files: {listed}{archives})"
-
-
-def _walk(root: Path, others: Counter[str]) -> Iterator[MediaFile]:
-    real_root = os.path.realpath(root)
-    for folder, folders, files in os.walk(root, onerror=_stop):
-        folders[:] = [name for name in folders if not _ignored(name)]
-        below = "" if Path(folder) == root else f"{Path(folder).relative_to(root).as_posix()}/"
-        for name in folders:
-            yield from _linked_folder(Path(folder, name), below + name, real_root)
-        for name in files:
-            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  (a Path for each of a million files takes longer than the listing)
-            if _ignored(name):
-                continue
-            if suffix not in MEDIA_SUFFIXES:
-                others[suffix] += 1
-                continue
-            yield _media_file(below + name, _file_fault(f"{folder}/{name}", real_root))
-
-
-def _stop(error: OSError) -> None:
-    raise CorpusUnreadable(
-        f"the folder {error.filename} cannot be listed ({error.strerror}); give this user the "
-        "right to read it"
-    ) from error
-
-
-def _ignored(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def _media_file(relative: str, fault: tuple[Reason, str] | None) -> MediaFile:
-    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
-    if shown != relative and fault is None:
-        fault = (
-            Reason.UNKNOWN_NAME,
-            "the file's name is not UTF-8, so no table can hold it; rename the file",
-        )
-    return MediaFile(shown, fault)
-
-
-def _linked_folder(path: Path, relative: str, real_root: str) -> Iterator[MediaFile]:
-    if not path.is_symlink():
-        return
-    target = os.path.realpath(path)
-    if not _inside(target, real_root):
-        detail = (
-            f"the folder is a link to {_show(target)}, outside the corpus; copy the folder "
-            "into it or name that folder as the corpus"
-        )
-        yield _media_file(relative, (Reason.FORBIDDEN, detail))
-    elif any(_ignored(part) for part in Path(target).relative_to(real_root).parts):
-        detail = (
-            f"the folder is a link to the hidden folder {_show(target)}; move its clips to a "
-            "folder that is not hidden"
-        )
-        yield _media_file(relative, (Reason.FORBIDDEN, detail))
-
-
-def _file_fault(path: str, real_root: str) -> tuple[Reason, str] | None:
-    """Of a file in a folder that is inside the root and no link."""
-    with suppress(OSError):  # it may be gone by now, which is told below
-        if stat.S_ISREG(os.lstat(path).st_mode):
-            return None
-    target = os.path.realpath(path)
-    if not _inside(target, real_root):
-        return (
-            Reason.FORBIDDEN,
-            f"the file is a link to {_show(target)}, outside the corpus; copy the file into the "
-            "corpus",
-        )
-    try:
-        mode = Path(target).stat().st_mode
-    except OSError as error:
-        return (
-            Reason.UNREADABLE,
-            f"the file leads to {_show(target)}, which cannot be read ({error.strerror}); "
-            "expected a media file",
-        )
-    if not stat.S_ISREG(mode):
-        return (
-            Reason.FORBIDDEN,
-            "this is a pipe, a socket, a device or a linked folder with a media suffix; expected "
-            "a regular file",
-        )
-    return None
-
-
-def _inside(target: str, real_root: str) -> bool:
-    return Path(target).is_relative_to(real_root)
-
-
-def _show(path: str) -> str:
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    clip_id = f"{corpus}/{file.path}"
+    clip = clip_of(Identity(clip_id, None, None, clip_id), corpus, file.path)
+    return Found(clip, (), BadClip(clip_id, reason, detail))

@@ -4,7 +4,8 @@ Cao H. et al. (2014), IEEE Transactions on Affective Computing 5(4): 377-390; fi
 github.com/CheyneyComputerScience/CREMA-D. A file's name says who, what and how:
 
     1001_IEO_ANG_HI.flv
-    |    |   |   level LO, MD, HI; XX where none was asked for. Only IEO has levels, and neutral never has one
+    |    |   |   level LO, MD, HI; XX where none was asked for. Only IEO has levels, and neutral
+    |    |   |     never has one
     |    |   emotion ANG, DIS, FEA, HAP, NEU, SAD, as the actor was asked to show it
     |    sentence, one of 12
     actor 1001 to 1091
@@ -13,7 +14,8 @@ Each take lies there three times, in VideoFlash/*.flv, AudioMP3/*.mp3 and AudioW
 renderings of one take. Beside them lie
 
     VideoDemographics.csv               each actor's age, sex, race and ethnicity
-    processedResults/summaryTable.csv   what raters chose from voice alone, face alone and both, such as A, or A:D for a tie
+    processedResults/summaryTable.csv   what raters chose from voice alone, face alone and both,
+                                        such as A, or A:D for a tie
 
 Names alone are enough for the intended labels. The two tables are looked for in the corpus root,
 summaryTable.csv also in processedResults below it; where the root is one of the three published
@@ -23,26 +25,33 @@ the sex is not known; without summaryTable.csv there are no voted labels.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 
+import numpy as np
+
+from manifests.audits import Severity
 from manifests.corpora.base import (
-    AUDIO_SUFFIXES,
     BY_CORPUS,
     INTENDED,
     VOTE,
+    Corpus,
     Found,
     Identity,
-    MediaFile,
     clip_of,
-    list_media,
+    file_name,
     refused,
 )
+from manifests.corpora.media_files import AUDIO_SUFFIXES, MediaFile, list_media
+from manifests.corpora.population import Population
 from manifests.corpora.published_csv import WrongPublishedTable, read_lines, wrong
+from manifests.label_maps import own_space
 from manifests.labels import Label
 from manifests.quarantine import Reason
+from manifests.schemes.assignment import Scheme
+from manifests.schemes.holdouts import of_shape
 
 ACTORS = range(1001, 1092)
 SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
@@ -60,6 +69,7 @@ _VOTES = {
     "cremad6_face": "FaceVote",
     "cremad6_multimodal": "MultiModalVote",
 }
+_PEOPLE = ("cremad_age", "cremad_race", "cremad_ethnicity")
 _LETTERS = {code[0]: word for code, word in EMOTIONS.items()}
 _PUBLISHED_FOLDERS = ("VideoFlash", "AudioMP3", "AudioWAV")
 _PUBLISHED_SUFFIXES = (".flv", ".mp3", ".wav")
@@ -83,12 +93,22 @@ class CremadName:
 
     @property
     def stem(self) -> str:
+        """The name, as the corpus writes it."""
         return f"{self.actor}_{self.sentence}_{self.emotion}_{self.level}"
 
 
 def parse(stem: str) -> CremadName:
-    """A file's name without its suffix -> its fields; NotACremadName for any name that the
-    published corpus cannot contain."""
+    """Reads a name.
+
+    Args:
+        stem: A file's name without its suffix.
+
+    Returns:
+        Its fields.
+
+    Raises:
+        NotACremadName: The published corpus cannot contain the name.
+    """
     match = _RULE.fullmatch(_MISPRINTS.get(stem, stem))
     if not match:
         raise NotACremadName(
@@ -119,6 +139,8 @@ def parse(stem: str) -> CremadName:
 
 @dataclass(frozen=True)
 class _Actor:
+    """What VideoDemographics.csv says of an actor."""
+
     sex: str | None
     facts: tuple[tuple[str, str], ...]
     """(label scheme, value)"""
@@ -133,68 +155,73 @@ class _Tables:
     """stem -> label scheme -> emotions with the most votes, in words"""
 
 
-@dataclass(frozen=True)
-class Cremad:
+@dataclass(frozen=True, eq=False)
+class Cremad(Corpus):
     """A corpus that follows the CREMA-D naming rule, in the published folders or any others.
 
     - `clip_id` is `cremad/stem` for a video, and `cremad/stem.wav` or `cremad/stem.mp3` (any audio
-      suffix) for sound alone, whatever
-      other files there are. `take_id` is `cremad/stem`, `subject_id` and `group_id` are
-      `cremad/1001` (the actor).
+      suffix) for sound alone, whatever other files there are. `take_id` is `cremad/stem`,
+      `subject_id` and `group_id` are `cremad/1001` (the actor).
     - Labels: `cremad6` and `cremad_level` by annotator `intended`; `cremad_sentence`, `cremad_age`
-      (years), `cremad_race` and
-      `cremad_ethnicity` by annotator `corpus`; `cremad6_voice`, `cremad6_face` and
-      `cremad6_multimodal` by annotator `vote`: a tie is
-      several labels of equal weight, so that the reader chooses what to do with it.
+      (years), `cremad_race` and `cremad_ethnicity` by annotator `corpus`; `cremad6_voice`,
+      `cremad6_face` and `cremad6_multimodal` by annotator `vote`: a tie is several labels of equal
+      weight, so that the reader chooses what to do with it.
     - A name that the corpus cannot contain is a refused clip (unknown_name), with its path as its
       id.
     - Where several files have one id, the clip is the one with a published suffix, then the one in
-      the fewest folders, then the first
-      by path. Each other is a refused clip (duplicate), with its path as its id.
+      the fewest folders, then the first by path. Each other is a refused clip (duplicate), with its
+      path as its id.
     """
 
-    name: str = "cremad"
-    licence: str = (
-        "ODbL 1.0 and DbCL 1.0: name the source and the authors; a derived database is "
-        "shared alike."
-    )
-    label_schemes: tuple[str, ...] = (
-        "cremad6",
-        "cremad_level",
-        "cremad_sentence",
-        *_VOTES,
-        "cremad_age",
-        "cremad_race",
-        "cremad_ethnicity",
-    )
+    def find(self, root: Path) -> Iterator[Found]:
+        """Finds all clips below a folder, in any order; see `scan`.
 
-    def scan(self, root: Path) -> list[Found]:
-        """As `Corpus.scan`; WrongPublishedTable when a table of the corpus cannot be taken as it
-        is."""
+        Args:
+            root: The corpus's folder.
+
+        Yields:
+            The clips.
+
+        Raises:
+            WrongPublishedTable: A table of the corpus cannot be taken as it is.
+        """
         media = list_media(root, self.name)
         demographics = _find(root, "VideoDemographics.csv")
         summary = _find(root, "summaryTable.csv", "processedResults/summaryTable.csv")
         tables = _Tables(
             _actors(demographics) if demographics else {}, _votes(summary) if summary else {}
         )
-        named, found = self._named(media)
-        for clip_id, files in groupby(
-            sorted(named, key=self._rank), key=lambda one: self._clip_id(*one)
-        ):
-            (file, name), *copies = files
-            found.append(self._found(file, name, tables))
+        named: list[tuple[str, MediaFile, CremadName]] = []
+        for file in media:
+            if file.fault:
+                yield refused(self.name, file, *file.fault)
+                continue
+            try:
+                name = parse(file.stem)
+            except NotACremadName as error:
+                yield refused(self.name, file, Reason.UNKNOWN_NAME, str(error))
+            else:
+                named.append((self._identity(name, _rendering(file.path)).clip_id, file, name))
+        named.sort(key=lambda one: (one[0], one[1].rank(*_PUBLISHED_SUFFIXES)))
+        for clip_id, files in groupby(named, key=lambda one: one[0]):
+            (_, file, name), *copies = files
+            yield self._found(file, name, tables)
             sentence = f"a second file of the clip {clip_id}, which is {file.path}"
-            found += [refused(self.name, copy, Reason.DUPLICATE, sentence) for copy, _ in copies]
-        return sorted(found, key=lambda one: one.clip.clip_id)
+            for _, copy, _ in copies:
+                yield refused(self.name, copy, Reason.DUPLICATE, sentence)
 
     def identify(self, name: str) -> Identity | None:
-        """What a file name, a path or an id says, with or without folders and suffix; None when it
-        breaks the naming rule.
+        """What the naming rule says of a name.
 
-        The sex is None: a name does not tell it. `cremad-1001-DFA-ANG-XX`, the form of EmoBox's
-        tables, is read as well.
+        Args:
+            name: A file name, a path or an id, with or without folders and suffix;
+                `cremad-1001-DFA-ANG-XX`, the form of EmoBox's tables, is read as well.
+
+        Returns:
+            What is known of the clip, the sex aside: a name does not say it. None where the name
+            breaks the rule.
         """
-        file = name.replace("\\", "/").rpartition("/")[2]
+        file = file_name(name)
         stem = file.partition(".")[0].removeprefix("cremad-").replace("-", "_")
         try:
             return self._identity(parse(stem), _rendering(file))
@@ -207,33 +234,6 @@ class Cremad:
         return Identity(
             f"{take}{rendering}", actor, actor, take, text_id=text, label=EMOTIONS[name.emotion]
         )
-
-    def _named(
-        self, media: Iterable[MediaFile]
-    ) -> tuple[list[tuple[MediaFile, CremadName]], list[Found]]:
-        """Files with a name of the corpus, and the refused others."""
-        named, others = [], []
-        for file in media:
-            if file.fault:
-                others.append(refused(self.name, file, *file.fault))
-                continue
-            try:
-                named.append((file, parse(file.stem)))
-            except NotACremadName as error:
-                others.append(refused(self.name, file, Reason.UNKNOWN_NAME, str(error)))
-        return named, others
-
-    def _rank(self, one: tuple[MediaFile, CremadName]) -> tuple[str, bool, int, str]:
-        file, name = one
-        return (
-            self._clip_id(file, name),
-            file.suffix not in _PUBLISHED_SUFFIXES,
-            file.path.count("/"),
-            file.path,
-        )
-
-    def _clip_id(self, file: MediaFile, name: CremadName) -> str:
-        return self._identity(name, _rendering(file.path)).clip_id
 
     def _found(self, file: MediaFile, name: CremadName, tables: _Tables) -> Found:
         identity = self._identity(name, _rendering(file.path))
@@ -265,14 +265,13 @@ def _labels(
 
 
 def _find(root: Path, *names: str) -> Path | None:
-    """The first file of these names in the root or, where the root is a published folder, in the
-    folder above; None without any.
+    """The first file of these names in the root; None without any.
+
+    Where the root is a published folder, the folder above is looked at as well.
 
     WrongPublishedTable for a link that leads out of these folders.
     """
-    root = (
-        root.absolute()
-    )  # the name of "." is "", and a linked root keeps the folder it is seen in
+    root = root.absolute()  # the name of "." is "", and a linked root keeps the folder it is in
     top = root.parent if root.name in _PUBLISHED_FOLDERS else root
     for path in (folder / name for folder in dict.fromkeys((root, top)) for name in names):
         if not os.path.lexists(path):
@@ -337,4 +336,62 @@ def _emotions(path: Path, line: int, column: str, cell: str) -> tuple[str, ...]:
     return tuple(_LETTERS[letter] for letter in letters)
 
 
-CREMAD = Cremad()
+def _is_name(stem: str) -> bool:
+    try:
+        return parse(stem).stem == stem
+    except NotACremadName:
+        return False
+
+
+def _population() -> Population:
+    """7,442 takes.
+
+    An actor without a gap has 82, and five have fewer: cells are of the full 82, so bounds from
+    above.
+    """
+    full = [
+        sum(
+            _is_name(f"{ACTORS[0]}_{sentence}_{emotion}_{level}")
+            for sentence, level in product(SENTENCES, LEVELS)
+        )
+        for emotion in EMOTIONS
+    ]
+    aliases = {code.casefold(): word for code, word in EMOTIONS.items()} | {
+        "anger": "angry",
+        "fear": "fearful",
+        "happiness": "happy",
+        "sadness": "sad",
+        "disgusted": "disgust",
+    }
+    # Counted from the published list of files.
+    classes = {word: 1087 if word == "neutral" else 1271 for word in EMOTIONS.values()}
+    cells = np.tile(np.array(full, np.int64), (len(ACTORS), 1))
+    return Population("cremad", classes, cells, 3, aliases, len(ACTORS))
+
+
+CREMAD = Cremad(
+    name="cremad",
+    licence="ODbL 1.0 and DbCL 1.0: name the source and the authors; a derived database is "
+    "shared alike.",
+    label_schemes=("cremad6", "cremad_level", "cremad_sentence", *_VOTES, *_PEOPLE),
+    shared_words={word: word for word in EMOTIONS.values()},
+    label_spaces=(own_space("cremad6", "cremad6", " ".join(EMOTIONS.values())),),
+    population=_population(),
+    severities={"L7": Severity.INFO},  # twelve sentences: every split shares them
+    schemes=(
+        Scheme(
+            "cremad_56_18_17",
+            of_shape(56, 18, 17),
+            "Drawn by seed in the numbers of speakers of audEERING's CREMA-D split (56 / 18 / 17); "
+            "not their list of speakers.",
+            corpus="cremad",
+        ),
+        Scheme(
+            "cremad_63_9_19",
+            of_shape(63, 9, 19),
+            "Drawn by seed in the numbers of speakers that TFDS crema_d must have for its 5,144 / "
+            "738 / 1,556 clips; not its list of speakers.",
+            corpus="cremad",
+        ),
+    ),
+)

@@ -1,5 +1,6 @@
-"""Any folder of clips. Subjects and labels come from `labels.csv` at its root or, without one, from
-the names of its folders.
+"""Any folder of clips, whose subjects and labels come from `labels.csv` or from its folders' names.
+
+`labels.csv` lies at the root of the folder.
 
 Without labels.csv, the folder that a clip lies in is its label, and the folders above that are its
 subject:
@@ -15,29 +16,30 @@ made, whereas the opposite guess would make splits that look subject-disjoint an
 With labels.csv the folders' names mean nothing. It is UTF-8 text, cells separated by commas, one
 header line, one line a clip:
 
-    clip      needed. The path below the root with or without its suffix, or the file's name alone where no other clip has that name
+    clip      needed. The path below the root with or without its suffix, or the file's name alone
+              where no other clip has that name
     subject   who speaks
     label     what was felt, acted or voted
     sex       female or male
     group     what a split must keep together; without it, the subject
-    take      one recorded performance, shared by all its renderings; without it, the clip's path without suffix
+    take      one recorded performance, shared by all its renderings; without it, the clip's path
+              without suffix
 
 Every column but `clip` may be left out, and every cell but those of `clip` may be empty. A clip
 without a line has no subject and no label. What the file cannot mean (an unknown column, an unknown
 clip, two lines for one clip, a broken line) is refused, never skipped.
 """
 
-import csv
-import io
 import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from manifests.clips import Clip
-from manifests.corpora.base import BY_CORPUS, Found, MediaFile, list_media, refused
+from manifests.corpora.base import BY_CORPUS, Corpus, Found, Identity, clip_of, refused
+from manifests.corpora.media_files import MediaFile, list_media
+from manifests.corpora.text_files import csv_lines, read_text
 from manifests.labels import Label
 
 LABELS_FILE = "labels.csv"
@@ -60,8 +62,8 @@ class _Facts:
     take: str | None = None
 
 
-@dataclass(frozen=True)
-class Folder:
+@dataclass(frozen=True, eq=False)
+class Folder(Corpus):
     """Any tree of clips; see the module's text for subjects and labels.
 
     `clip_id` is `folder/` and the path below the root without its suffix. Files that differ in the
@@ -69,49 +71,52 @@ class Folder:
     performance.
     """
 
-    name: str = "folder"
-    licence: str = "Not known: the terms are those of whoever owns the clips."
-    label_schemes: tuple[str, ...] = ("folder",)
+    def find(self, root: Path) -> Iterator[Found]:
+        """Finds all clips below a folder, in any order; see `scan`.
 
-    def scan(self, root: Path) -> list[Found]:
-        """As `Corpus.scan`; WrongLabels when labels.csv cannot be taken as it is."""
+        Args:
+            root: The folder.
+
+        Yields:
+            The clips.
+
+        Raises:
+            WrongLabels: labels.csv cannot be taken as it is.
+        """
         media = list_media(root, self.name)
         sound = [file for file in media if not file.fault]
-        facts = _facts(root, sound)
-        ids = _ids(sound)
-        found = [
-            self._found(file, ids[file.path], facts.get(file.path, _Facts())) for file in sound
-        ]
-        found += [refused(self.name, file, *file.fault) for file in media if file.fault]
-        return sorted(found, key=lambda one: one.clip.clip_id)
+        facts, ids = _facts(root, sound), _ids(sound)
+        for file in media:
+            if file.fault:
+                yield refused(self.name, file, *file.fault)
+            else:
+                yield self._found(file, ids[file.path], facts.get(file.path, _Facts()))
 
     def identify(self, name: str) -> None:
-        """None, whatever the name: a folder has no naming rule."""
+        """None, whatever the name: a folder has no naming rule.
+
+        Args:
+            name: Any name.
+        """
 
     def _found(self, file: MediaFile, plain_id: str, facts: _Facts) -> Found:
-        clip_id = f"{self.name}/{plain_id}"
-        clip = Clip(
-            clip_id=clip_id,
-            corpus=self.name,
+        identity = Identity(
+            f"{self.name}/{plain_id}",
             subject_id=self._id(facts.subject),
             group_id=self._id(facts.group or facts.subject),
             take_id=f"{self.name}/{facts.take or file.without_suffix}",
             sex=facts.sex,
-            path=file.path,
-            sha256="",
-            bytes=0,
         )
-        return Found(
-            clip, (Label(clip_id, "folder", BY_CORPUS, facts.label),) if facts.label else ()
-        )
+        clip = clip_of(identity, self.name, file.path)
+        label = Label(clip.clip_id, "folder", BY_CORPUS, facts.label or "")
+        return Found(clip, (label,) if facts.label else ())
 
     def _id(self, plain: str | None) -> str | None:
         return f"{self.name}/{plain}" if plain else None
 
 
 def _ids(files: Sequence[MediaFile]) -> dict[str, str]:
-    """Path -> id, unique: the path without suffix, or the whole path where another file would have
-    the same id."""
+    """Path -> id, unique: the path without suffix, or with it where others would have the same."""
     paths = {file.path for file in files}
     count = Counter(file.without_suffix for file in files)
     return {
@@ -142,6 +147,8 @@ def _from_folders(path: str) -> _Facts:
 
 @dataclass(frozen=True)
 class _LabelsFile:
+    """A labels.csv, and the files that its lines may name."""
+
     path: Path
     files: Sequence[MediaFile]
     names: dict[str, set[str]] = field(init=False)
@@ -151,7 +158,7 @@ class _LabelsFile:
     def __post_init__(self) -> None:
         names: dict[str, set[str]] = {}
         for file in self.files:
-            for name in (file.path, file.without_suffix, PurePosixPath(file.path).name, file.stem):
+            for name in (file.path, file.without_suffix, file.name, file.stem):
                 names.setdefault(_nfc(name), set()).add(file.path)
         object.__setattr__(self, "names", names)
 
@@ -169,57 +176,22 @@ class _LabelsFile:
         return facts
 
     def _lines(self) -> Iterator[tuple[int, Mapping[str, str]]]:
-        """(line number, column -> cell without blanks around it) of every line that is not
-        empty."""
-        reader = csv.reader(io.StringIO(self._text(), newline=""), strict=True)
-        header: list[str] | None = None
-        try:
-            for row in reader:
-                cells = [cell.strip() for cell in row]
-                if not any(cells):
-                    continue
-                if header is None:
-                    header = self._header(reader.line_num, cells)
-                    continue
-                if len(cells) != len(header):
-                    raise self._wrong(
-                        f"line {reader.line_num} has {len(cells)} cells; expected {len(header)}, "
-                        "one for each column"
-                    )
-                yield reader.line_num, dict(zip(header, cells, strict=True))
-        except csv.Error as error:
-            raise self._wrong(
-                f"line {reader.line_num} is broken ({error}); check the quotes in and before it"
-            ) from error
-        if header is None:
-            raise self._wrong(
-                "the file is empty; expected a header line with the column clip, or remove the file"
-            )
+        """(line number, column -> cell) of every line that is not empty."""
+        return csv_lines(
+            self.path,
+            read_text(self.path, WrongLabels, "a table of the clips"),
+            WrongLabels,
+            self._check_header,
+            "expected a header line with the column clip, or remove the file",
+            "check the quotes in and before it",
+        )
 
-    def _text(self) -> str:
-        try:
-            data = self.path.read_bytes()
-        except OSError as error:
-            raise self._wrong(
-                f"the file cannot be read ({error.strerror}); expected a table of the clips"
-            ) from error
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data[: error.start].count(b"\n") + 1
-            raise self._wrong(
-                f"line {line} is not UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8"
-            ) from error
-
-    def _header(self, line: int, cells: list[str]) -> list[str]:
+    def _check_header(self, line: int, cells: list[str]) -> None:
         known = ", ".join(_COLUMNS)
         for column, count in Counter(cells).items():
             if column not in _COLUMNS:
-                hint = (
-                    " and separate the cells by commas"
-                    if any(mark in column for mark in ";\t")
-                    else ""
-                )
+                commas = " and separate the cells by commas"
+                hint = commas if ";" in column or "\t" in column else ""
                 raise self._wrong(
                     f"line {line} has the unknown column {column!r}; use only {known}{hint}"
                 )
@@ -229,7 +201,6 @@ class _LabelsFile:
                 )
         if "clip" not in cells:
             raise self._wrong(f"line {line} has no column clip; it must name each clip's file")
-        return cells
 
     def _find(self, line: int, name: str) -> str:
         where = f"line {line}, column clip"
@@ -261,13 +232,7 @@ class _LabelsFile:
             raise self._wrong(
                 f"line {line}, column sex: found {sex!r}; expected female, male or nothing"
             )
-        return _Facts(
-            subject=cells.get("subject") or None,
-            label=cells.get("label") or None,
-            sex=sex,
-            group=cells.get("group") or None,
-            take=cells.get("take") or None,
-        )
+        return _Facts(**{column: cells.get(column) or None for column in _COLUMNS[1:]})
 
     def _wrong(self, what: str) -> WrongLabels:
         return WrongLabels(f"{self.path}: {what}")
@@ -277,4 +242,9 @@ def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-FOLDER = Folder()
+FOLDER = Folder(
+    name="folder",
+    licence="Not known: the terms are those of whoever owns the clips.",
+    label_schemes=("folder",),
+    has_own_names=False,
+)

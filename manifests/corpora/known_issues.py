@@ -1,5 +1,6 @@
-"""The registry of files known to be bad: published facts, one line a clip and kind, each with its
-source (known_issues.csv).
+"""The registry of files known to be bad: published facts, one line a clip and kind, with sources.
+
+Its lines stand in the files `*_known_issues.csv` beside this one, each of one corpus.
 
 A registered clip is a refused clip (`known_bad`) where its file cannot hold what its name says;
 other lines are notes for whoever audits a corpus: a sound file whose label is in doubt stays in,
@@ -93,6 +94,7 @@ class KnownIssue:
 
     @property
     def sentence(self) -> str:
+        """What is wrong, with the fact and its source."""
         return f"{_MEANS[self.kind]} ({self.fact}; source: {self.source})"
 
 
@@ -100,20 +102,35 @@ KNOWN_ISSUES = Table("known_issues", KnownIssue, key=("clip_id", "kind"))
 
 
 def known_issues(clip_id: str) -> tuple[KnownIssue, ...]:
-    """Every line on one clip, which is one rendering of a take: `cremad/stem`, `cremad/stem.mp3`
-    and `cremad/stem.wav` are three."""
+    """All that the registry says of one clip.
+
+    Args:
+        clip_id: One rendering of a take: `cremad/stem`, `cremad/stem.mp3` and `cremad/stem.wav` are
+            three.
+
+    Returns:
+        Its lines, in the order of the table.
+    """
     return registry().get(clip_id, ())
 
 
 def apply_known_issues(found: Iterable[Found], ignore: Collection[str] = ()) -> list[Found]:
-    """The same clips in the same order, those that the registry lists as bad refused with
-    Reason.KNOWN_BAD and the source.
+    """Refuses the clips that the registry lists as bad, with Reason.KNOWN_BAD and the source.
 
-    ignore: ids of clips, or names of corpora, that are taken as they are, say because a lab has
-        mended its copy. UnknownIssue for one
-    that the registry does not refuse, so that a misspelt exception is seen. A clip that is refused
-    already keeps its reason, but for a name
-    that the corpus does not know: the registry says more about it.
+    A clip that is refused already keeps its reason, but for a name that the corpus does not know:
+    of that the registry says more.
+
+    Args:
+        found: Clips of a scan.
+        ignore: Ids of clips, or names of corpora, that are taken as they are, say because a lab has
+            mended its copy.
+
+    Returns:
+        The same clips in the same order.
+
+    Raises:
+        UnknownIssue: `ignore` names what the registry does not refuse, so that a misspelt exception
+            is noticed.
     """
     _check(ignore)
     return [_apply(one, ignore) for one in found]
@@ -143,10 +160,11 @@ def _is_settled(found: Found) -> bool:
 
 @cache
 def registry() -> Mapping[str, tuple[KnownIssue, ...]]:
-    """clip_id -> its lines, in the order of the table."""
+    """The registry: clip_id -> its lines, in the order of the table."""
     by_clip: dict[str, tuple[KnownIssue, ...]] = {}
-    text = (files("manifests.corpora") / "known_issues.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
-        issue = KnownIssue(row["clip_id"], Kind(row["kind"]), row["fact"], row["source"])
-        by_clip[issue.clip_id] = (*by_clip.get(issue.clip_id, ()), issue)
+    for file in sorted(files("manifests.corpora").iterdir(), key=lambda file: file.name):
+        if file.name.endswith("_known_issues.csv"):
+            for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
+                issue = KnownIssue(row["clip_id"], Kind(row["kind"]), row["fact"], row["source"])
+                by_clip[issue.clip_id] = (*by_clip.get(issue.clip_id, ()), issue)
     return MappingProxyType(by_clip)

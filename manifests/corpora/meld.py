@@ -13,230 +13,46 @@ are numbered from 0 in EACH split, so the split is a part of every id: `meld/tra
 What the tables do not say, and what must be known before trusting a split of MELD:
 
 - A speaker is a name in a script. `Nurse` of two episodes may be two people, `All` is several at
-  once. `subject_id` is the name as it
-  stands.
+  once. `subject_id` is the name as it stands.
 - The official splits are disjoint in nothing: they share speakers, episodes, lines, and even the
   same seconds of an episode.
 - Every dialogue ties its speakers, and six of them speak 83 % of the turns. A split that kept
-  speakers AND dialogues together would have
-  one part. So `group_id` is the speaker alone (see `person`); dialogue and episode are columns of
-  the clip, for an audit to count.
+  speakers AND dialogues together would have one part. So `group_id` is the speaker alone (see
+  `person`); dialogue and episode are columns of the clip, for an audit to count.
 - Several faces are in most frames, and no table says whose the turn is.
 - Most files have six channels of sound (5.1), where the centre channel holds the speech and the
-  others music and laughter: a recipe should
-  ask for `channels = "centre"`. That quarantines the stereo files; `channels = "mean"` keeps them,
-  and mixes the speech with the rest.
-
-The tables are UTF-8 in the repository's current version; copies of it hold characters of the
-Windows code page 1252, as single bytes or as control characters, for apostrophes, dashes and
-accents. `decode` reads them all as the same text. Transcripts are never stored: `text_id` is a
-hash, equal for turns with the same words (a guessed sentence can be tried against it).
+  others music and laughter: a recipe should ask for `channels = "centre"`. That quarantines the
+  stereo files; `channels = "mean"` keeps them, and mixes the speech with the rest.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifests.clips import Clip
-from manifests.corpora.base import VOTE, Found, Identity, MediaFile, list_media, refused
-from manifests.corpora.published_csv import WrongPublishedTable, read_lines, wrong
-from manifests.labels import Label
+from manifests.corpora.base import Corpus, Found, Identity, refused
+from manifests.corpora.media_files import MediaFile, list_media
+from manifests.corpora.meld_turns import FOLDERS, SPLITS, STEM, MeldTurn, read_turns
+from manifests.corpora.population import Population
+from manifests.corpora.published_csv import WrongPublishedTable
+from manifests.folds import Role
+from manifests.label_maps import own_space
 from manifests.quarantine import BadClip, Reason
+from manifests.schemes.assignment import LEAKING, Assignment, Scheme, SplitRequest
+from manifests.schemes.groups import SplitError
+from manifests.schemes.holdouts import at_random
 
-SPLITS = ("train", "dev", "test")
-EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
-SENTIMENTS = ("negative", "neutral", "positive")
-
-FOLDERS = {
-    "train": "train_splits",
-    "dev": "dev_splits_complete",
-    "test": "output_repeated_splits_test",
-}
 _SPLIT_OF = {folder: split for split, folder in FOLDERS.items()} | {
     split: split for split in SPLITS
 }
-_COLUMNS = (
-    "Utterance",
-    "Speaker",
-    "Emotion",
-    "Sentiment",
-    "Dialogue_ID",
-    "Utterance_ID",
-    "Season",
-    "Episode",
-    "StartTime",
-    "EndTime",
-)
-_STEM = r"dia(0|[1-9][0-9]*)_utt(0|[1-9][0-9]*)"
-_NUMBER = re.compile("0|[1-9][0-9]*")
-_TIME = re.compile("([0-9]{1,2}):([0-5][0-9]):([0-5][0-9]),([0-9]{1,3})")
-_SAME_ACTOR = {"Ursula": "Phoebe", "Dr. Drake Remoray": "Joey", "Dr. Stryker Ramoray": "Joey"}
 
 
 class MissingMeldTable(FileNotFoundError):
     """There are clips of a split whose table is not there, so nobody knows who speaks in them."""
 
 
-def _cp1252(byte: int) -> str:
-    """The code page leaves five bytes without a meaning; they stay the control characters that they
-    are in Unicode."""
-    return bytes([byte]).decode("cp1252", "replace").replace("\N{REPLACEMENT CHARACTER}", chr(byte))
-
-
-_MENDED = {0xDC00 + byte: _cp1252(byte) for byte in range(0x80, 0x100)} | {
-    byte: _cp1252(byte) for byte in range(0x80, 0xA0)
-}
-"""Bytes that are no UTF-8 (as Python's surrogateescape shows them) and control characters -> what
-code page 1252 means by them."""
-
-
-def decode(data: bytes) -> str:
-    """A table's text: UTF-8 with or without a byte order mark, and each byte or control character
-    of code page 1252 in it."""
-    return data.decode("utf-8-sig", "surrogateescape").translate(_MENDED)
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One line of a table. `start_s` and `end_s` are seconds of the episode."""
-
-    split: str
-    dialogue: int
-    utterance: int
-    speaker: str
-    emotion: str
-    sentiment: str
-    season: int
-    episode: int
-    start_s: float
-    end_s: float
-    text_id: str
-
-    @property
-    def stem(self) -> str:
-        return f"dia{self.dialogue}_utt{self.utterance}"
-
-    @property
-    def clip_id(self) -> str:
-        return f"meld/{self.split}/{self.stem}"
-
-    def clip(self, path: str | None = None) -> Clip:
-        """`path`: of its file; without one, where the published corpus has it."""
-        return Clip(
-            clip_id=self.clip_id,
-            corpus="meld",
-            subject_id=f"meld/{self.speaker}",
-            group_id=f"meld/{person(self.speaker)}",
-            take_id=self.clip_id,
-            sex=None,
-            path=path or f"{FOLDERS[self.split]}/{self.stem}.mp4",
-            sha256="",
-            bytes=0,
-            text_id=self.text_id,
-            dialogue_id=f"meld/{self.split}/dia{self.dialogue}",
-            episode_id=f"meld/s{self.season:02d}e{self.episode:02d}",
-            episode_start_s=self.start_s,
-            episode_end_s=self.end_s,
-        )
-
-    def labels(self) -> tuple[Label, ...]:
-        return Label(self.clip_id, "meld7", VOTE, self.emotion), Label(
-            self.clip_id, "meld3", VOTE, self.sentiment
-        )
-
-
-def person(speaker: str) -> str:
-    """Who is on the screen under this name, as far as one group can say it.
-
-    `Joey/Drake` is Joey in a role, `Phoebe Sr.` is also written without the point, and three names
-    are second roles of an actor of another name. `Ross and Rachel` goes with Ross: no single group
-    can also keep it from Rachel's side. `All`, `Both`, `Nurse` and the like stay as they are: the
-    tables do not say who they were.
-    """
-    first = speaker.partition("/")[0].partition(" and ")[0].strip()
-    return _SAME_ACTOR.get(first, first).rstrip(".")
-
-
-def read_turns(path: Path, split: str) -> list[Turn]:
-    """All lines of a split's table, in its order; WrongPublishedTable, with file and line, for one
-    that cannot be understood."""
-    turns = []
-    line_of: dict[tuple[int, int], int] = {}
-    for line, cells in read_lines(path, _COLUMNS, decode):
-        turn = _turn(path, line, cells, split)
-        first = line_of.setdefault((turn.dialogue, turn.utterance), line)
-        if first != line:
-            raise wrong(path, line, f"names {turn.stem}, as line {first} does; keep one of the two")
-        turns.append(turn)
-    return turns
-
-
-def _turn(path: Path, line: int, cells: Mapping[str, str], split: str) -> Turn:
-    def number(column: str) -> int:
-        if not _NUMBER.fullmatch(cells[column]):
-            raise wrong(
-                path, line, f"has {cells[column]!r} in the column {column}; expected a number"
-            )
-        return int(cells[column])
-
-    def word(column: str, known: Sequence[str]) -> str:
-        if cells[column] not in known:
-            raise wrong(
-                path,
-                line,
-                f"has {cells[column]!r} in the column {column}; expected {', '.join(known)}",
-            )
-        return cells[column]
-
-    def seconds(column: str) -> float:
-        match = _TIME.fullmatch(cells[column])
-        if not match:
-            raise wrong(
-                path,
-                line,
-                f"has {cells[column]!r} in the column {column}; expected a time such as "
-                "00:16:16,059",
-            )
-        hours, minutes, whole, millis = (int(part) for part in match.groups())
-        # What follows the comma counts milliseconds: in three lines its leading zeros are lost
-        # (00:06:47,28).
-        return (((hours * 60 + minutes) * 60 + whole) * 1000 + millis) / 1000
-
-    start_s, end_s = seconds("StartTime"), seconds("EndTime")
-    if end_s < start_s:
-        raise wrong(
-            path,
-            line,
-            f"ends at {cells['EndTime']}, before it starts at {cells['StartTime']}; correct the "
-            "times",
-        )
-    if not cells["Speaker"]:
-        raise wrong(path, line, "has nothing in the column Speaker; expected a name")
-    return Turn(
-        split=split,
-        dialogue=number("Dialogue_ID"),
-        utterance=number("Utterance_ID"),
-        speaker=cells["Speaker"],
-        emotion=word("Emotion", EMOTIONS),
-        sentiment=word("Sentiment", SENTIMENTS),
-        season=number("Season"),
-        episode=number("Episode"),
-        start_s=start_s,
-        end_s=end_s,
-        text_id=text_id(cells["Utterance"]),
-    )
-
-
-def text_id(words: str) -> str:
-    """A hash of the words, whatever their case and the blanks between them."""
-    plain = " ".join(words.casefold().split())
-    return f"meld/text-{hashlib.sha256(plain.encode()).hexdigest()[:16]}"
-
-
-@dataclass(frozen=True)
-class Meld:
+@dataclass(frozen=True, eq=False)
+class Meld(Corpus):
     """MELD by its tables; see the module's text for ids and groups.
 
     A line of a table is a clip, also where its file is missing: it is then refused (unreadable). A
@@ -246,56 +62,51 @@ class Meld:
     folders, then the first by path; each other is refused (duplicate).
     """
 
-    name: str = "meld"
-    licence: str = (
-        "GPL-3.0 for the tables; the footage is copyrighted television: pass on "
-        "neither media nor transcripts."
-    )
-    label_schemes: tuple[str, ...] = ("meld7", "meld3")
+    def find(self, root: Path) -> Iterator[Found]:
+        """Finds all clips below a folder, in any order; see `scan`.
 
-    def scan(self, root: Path) -> list[Found]:
-        """As `Corpus.scan`; MissingMeldTable for clips of a split without its table,
-        WrongPublishedTable for a broken one."""
-        found: list[Found] = []
+        Args:
+            root: The corpus's folder.
+
+        Yields:
+            The clips.
+
+        Raises:
+            MissingMeldTable: There are clips of a split without its table.
+            WrongPublishedTable: A table is broken.
+        """
         files: dict[str, dict[str, list[MediaFile]]] = {}
         for file in list_media(root, self.name):
-            why = file.fault or _strange(file)
+            why = file.fault or _name_fault(file)
             if why:
-                found.append(refused(self.name, file, *why))
+                yield refused(self.name, file, *why)
             else:
-                files.setdefault(_split_of(file.path) or "", {}).setdefault(file.stem, []).append(
-                    file
-                )
+                of_split = files.setdefault(_split_of(file.path) or "", {})
+                of_split.setdefault(file.stem, []).append(file)
         for split, by_stem in files.items():
-            found += self._of_split(root, split, by_stem)
-        return sorted(found, key=lambda one: one.clip.clip_id)
+            yield from self._of_split(root, split, by_stem)
 
     def identify(self, name: str) -> Identity | None:
-        """What a file name, a path or an id says, with or without folders and suffix; also
-        `dia0_utt0-train`. None for another name.
+        """What the naming rule says of a name.
 
         A name without its split (`dia0_utt0`) can mean three clips: its clip_id is then
         `meld/dia0_utt0`, which no clip has, and the dialogue is not known. The speaker is in no
         name.
+
+        Args:
+            name: A file name, a path or an id, with or without folders and suffix; also
+                `dia0_utt0-train`.
+
+        Returns:
+            What is known of the clip; None where the name breaks the rule.
         """
         match = _IDENTITY.fullmatch(name.replace("\\", "/"))
         if not match:
             return None
-        folders, stem, dialogue, after = (
-            match["folders"] or "",
-            match["stem"],
-            match[3],
-            match["after"],
-        )
-        split = after or _split_of(folders)
-        clip_id = f"meld/{split}/{stem}" if split else f"meld/{stem}"
-        return Identity(
-            clip_id=clip_id,
-            subject_id=None,
-            group_id=None,
-            take_id=clip_id,
-            dialogue_id=f"meld/{split}/dia{dialogue}" if split else None,
-        )
+        split = match["after"] or _split_of(match["folders"] or "")
+        clip_id = f"meld/{split}/{match['stem']}" if split else f"meld/{match['stem']}"
+        dialogue = f"meld/{split}/dia{match[3]}" if split else None
+        return Identity(clip_id, None, None, take_id=clip_id, dialogue_id=dialogue)
 
     def _of_split(
         self, root: Path, split: str, files: Mapping[str, Sequence[MediaFile]]
@@ -312,10 +123,8 @@ class Meld:
                 refused(self.name, file, Reason.UNKNOWN_NAME, detail) for file in files[stem]
             )
 
-    def _of_turn(self, turn: Turn, files: Iterable[MediaFile]) -> Iterator[Found]:
-        ordered = sorted(
-            files, key=lambda file: (file.suffix != ".mp4", file.path.count("/"), file.path)
-        )
+    def _of_turn(self, turn: MeldTurn, files: Iterable[MediaFile]) -> Iterator[Found]:
+        ordered = sorted(files, key=lambda file: file.rank(".mp4"))
         if not ordered:
             detail = (
                 f"{turn.split}_sent_emo.csv has a line for {turn.stem}, and there is no such "
@@ -336,7 +145,7 @@ class Meld:
 
 
 _IDENTITY = re.compile(
-    rf"(?P<folders>.*/)?(?P<stem>{_STEM})(?:-(?P<after>{'|'.join(SPLITS)}))?(?:\.[A-Za-z0-9.]+)?"
+    rf"(?P<folders>.*/)?(?P<stem>{STEM})(?:-(?P<after>{'|'.join(SPLITS)}))?(?:\.[A-Za-z0-9.]+)?"
 )
 
 
@@ -348,9 +157,9 @@ def _split_of(path: str) -> str | None:
     )
 
 
-def _strange(file: MediaFile) -> tuple[Reason, str] | None:
+def _name_fault(file: MediaFile) -> tuple[Reason, str] | None:
     """Why the file's name is none of the corpus."""
-    if not re.fullmatch(_STEM, file.stem):
+    if not re.fullmatch(STEM, file.stem):
         return (
             Reason.UNKNOWN_NAME,
             f"the name is {file.stem!r}; expected a dialogue and an utterance, such as dia0_utt0",
@@ -388,4 +197,85 @@ def _find_table(root: Path, split: str) -> Path:
     return tables[0]
 
 
-MELD = Meld()
+_ROLES = {"train": Role.TRAIN, "dev": Role.VALID, "test": Role.TEST}
+
+
+def _official(request: SplitRequest) -> Assignment:
+    """The split is part of a clip's id, `meld/train/dia0_utt0`, as dialogue numbers restart."""
+    splits = {clip: clip.split("/")[1] for clip in request.members}
+    unknown = sorted(clip for clip, split in splits.items() if split not in _ROLES)
+    if unknown:
+        raise SplitError(
+            f"the id {unknown[0]} names no split of MELD; expected meld/train/..., meld/dev/... "
+            "or meld/test/..."
+        )
+    missing = sorted(_ROLES.keys() - set(splits.values()))
+    if missing:
+        raise SplitError(
+            "meld_official needs the clips of train, dev and test, and there are none of "
+            f"{', '.join(missing)}; add them"
+        )
+    return {0: {clip: _ROLES[split] for clip, split in splits.items()}}
+
+
+MELD = Meld(
+    name="meld",
+    licence="GPL-3.0 for the tables; the footage is copyrighted television: pass on "
+    "neither media nor transcripts.",
+    label_schemes=("meld7", "meld3"),
+    shared_words={
+        "anger": "angry",
+        "disgust": "disgust",
+        "fear": "fearful",
+        "joy": "happy",
+        "neutral": "neutral",
+        "sadness": "sad",
+        "surprise": "surprised",
+    },
+    label_spaces=(
+        own_space("meld7", "meld7", "anger disgust fear joy neutral sadness surprise"),
+        own_space("meld3", "meld3", "negative neutral positive"),
+    ),
+    # Counted from the three tables.
+    population=Population(
+        "meld",
+        {
+            "neutral": 6436,
+            "joy": 2308,
+            "surprise": 1636,
+            "anger": 1607,
+            "sadness": 1002,
+            "disgust": 361,
+            "fear": 358,
+        },
+        None,
+        aliases={
+            "happy": "joy",
+            "sad": "sadness",
+            "angry": "anger",
+            "surprised": "surprise",
+            "fearful": "fear",
+        },
+        subjects=304,
+        subjects_are_people=False,
+    ),
+    schemes=(
+        Scheme(
+            "meld_official",
+            _official,
+            "MELD as published (Poria et al. 2019): train, dev and test. It leaks: they share "
+            "speakers, episodes and overlapping spans.",
+            keeps=(),
+            corpus="meld",
+            published=True,
+        ),
+        Scheme(
+            f"kirar2024_random_80_20{LEAKING}",
+            at_random(0.2),
+            "Kirar 2024: 80 / 20, after features were selected on all clips, which leaks once "
+            "more. No validation.",
+            keeps=(),
+            corpus="meld",
+        ),
+    ),
+)

@@ -1,8 +1,9 @@
-"""The sample corpus: what it consists of. Names follow RAVDESS, so that every rule of that corpus
-holds; nobody acted them.
+"""The sample corpus: what it consists of.
 
-`flows.sample.pictures` draws the media; here is only the list, and the scan (RAVDESS's own, under another
-name).
+Names follow RAVDESS, so that every rule of that corpus holds; nobody acted them.
+
+`flows.sample.pictures` draws the media; here is only the list, and the scan (RAVDESS's own, under
+another name).
 """
 
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ class Defect(StrEnum):
 
 @dataclass(frozen=True)
 class SampleClip:
+    """One clip of the sample: numbers as RAVDESS's names have them, and the emotion in words."""
+
     actor: int
     emotion: str
     intensity: int
@@ -38,6 +41,7 @@ class SampleClip:
 
     @property
     def stem(self) -> str:
+        """The file's name without its suffix."""
         modality = 2 if self.defect is Defect.NO_SOUND else 1
         emotion = EMOTIONS.index(self.emotion) + 1
         fields = (modality, 1, emotion, self.intensity, self.statement, self.repetition, self.actor)
@@ -45,15 +49,26 @@ class SampleClip:
 
     @property
     def path(self) -> str:
+        """Of the file, below the corpus root."""
         return f"Actor_{self.actor:02d}/{self.stem}.mp4"
 
 
 def sample_clips(actors: int = 6, emotions: int = 4, takes: int = 2) -> list[SampleClip]:
-    """actors x emotions x takes sound clips, then one clip for each defect; ValueError where
-    RAVDESS has no names for so many.
+    """Lists the clips of a sample.
 
     Takes are repetitions 01 and 02 of statement 01, then of statement 02. The clips with a defect
     are further takes (strong intensity).
+
+    Args:
+        actors: Number of actors.
+        emotions: Number of emotions.
+        takes: Clips of each actor and emotion, at most MOST_TAKES.
+
+    Returns:
+        actors x emotions x takes sound clips, then one clip for each defect.
+
+    Raises:
+        ValueError: RAVDESS has no names for so many.
     """
     for what, given, most in (
         ("actors", actors, ACTORS),
@@ -86,4 +101,5 @@ def _defect_clips(actors: int) -> Iterator[SampleClip]:
 SAMPLE = Ravdess(
     name="sample",
     licence="Made by this software from a portrait in the public domain; free for any use.",
+    has_own_names=False,
 )

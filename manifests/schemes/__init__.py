@@ -1,2 +1,5 @@
-"""Fold schemes: how groups are formed, balanced and dealt to folds. `manifests.folds` is their one
-table."""
+"""Split schemes: how groups are formed, balanced and assigned to folds.
+
+What other packages use of them is named in `manifests.schemes.catalog`; the table of folds is
+`manifests.folds`.
+"""

@@ -1,7 +1,9 @@
-"""Which clips belong together: what shares a subject, a group or a take, chained as far as it goes,
-is one *group* of a split."""
+"""Which clips belong together: what shares a subject, a group or a take is one *group* of a split.
 
-from collections.abc import Iterable, Mapping, Sequence
+Clips are chained as far as it goes.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from manifests.clips import Clip
 
@@ -14,43 +16,57 @@ class SplitError(ValueError):
 
 
 def group_clips(clips: Iterable[Clip], keeps: Sequence[str] = EVERYTHING) -> dict[str, list[Clip]]:
-    """Group -> its clips, both in the order of ids. Clips that share a column of `keeps`, by any
-    chain, are one group.
+    """Gathers clips into groups: clips that share a column of `keeps`, by any chain, are one group.
 
-    A group bears the smallest id that its clips have in the first column of `keeps`; where nothing
-    is kept together, each clip is a group under its own id. SplitError for a clip without that id.
+    Args:
+        clips: Any clips, in any order.
+        keeps: Columns of a clip; without any, each clip is a group under its own id.
+
+    Returns:
+        Group -> its clips, both in the order of ids. A group bears the smallest id that its clips
+        have in the first column of `keeps`.
+
+    Raises:
+        SplitError: A clip has no id in that column.
     """
     ordered = sorted(clips, key=lambda clip: clip.clip_id)
     naming = keeps[0] if keeps else "clip_id"
-    _refuse_homeless(ordered, naming)
-    ties = _Ties()
+    _refuse_unnamed(ordered, naming)
+    sets = _DisjointSets()
     for clip in ordered:
-        ties.tie(("clip_id", clip.clip_id), *((column, getattr(clip, column)) for column in keeps))
+        sets.tie(("clip_id", clip.clip_id), *((column, getattr(clip, column)) for column in keeps))
     gathered: dict[_Node, list[Clip]] = {}
     for clip in ordered:
-        gathered.setdefault(ties.root(("clip_id", clip.clip_id)), []).append(clip)
+        gathered.setdefault(sets.root(("clip_id", clip.clip_id)), []).append(clip)
     named = {
         min(getattr(clip, naming) for clip in members): members for members in gathered.values()
     }
     return dict(sorted(named.items()))
 
 
-def sharing(members: Mapping[str, Sequence[Clip]]) -> tuple[str, list[str]] | None:
-    """The first group of more than one subject, and its subjects; None where every group is one
-    subject."""
-    for group, clips in members.items():
-        subjects = sorted({clip.subject_id for clip in clips if clip.subject_id})
-        if len(subjects) > 1:
-            return group, subjects
-    return None
+def group_of_each(clips: Iterable[Clip], keeps: Sequence[str] = EVERYTHING) -> dict[str, str]:
+    """Says which group each clip is in.
+
+    Args:
+        clips: Any clips, in any order.
+        keeps: Columns of a clip that tie clips together.
+
+    Returns:
+        Clip id -> group.
+
+    Raises:
+        SplitError: As `group_clips`.
+    """
+    groups = group_clips(clips, keeps).items()
+    return {clip.clip_id: group for group, members in groups for clip in members}
 
 
-def _refuse_homeless(ordered: Sequence[Clip], naming: str) -> None:
-    homeless = [clip for clip in ordered if getattr(clip, naming) is None]
-    if homeless:
+def _refuse_unnamed(ordered: Sequence[Clip], naming: str) -> None:
+    unnamed = [clip for clip in ordered if getattr(clip, naming) is None]
+    if unnamed:
         raise SplitError(
-            f"{len(homeless)} of {len(ordered)} clips have no subject and no group, such as "
-            f"{homeless[0].clip_id}; "
+            f"{len(unnamed)} of {len(ordered)} clips have no subject and no group, such as "
+            f"{unnamed[0].clip_id}; "
             "say who speaks (for a folder: the column subject of labels.csv, or folders named "
             "subject/label)"
         )
@@ -59,7 +75,7 @@ def _refuse_homeless(ordered: Sequence[Clip], naming: str) -> None:
 _Node = tuple[str, str | None]
 
 
-class _Ties:
+class _DisjointSets:
     """Disjoint sets with path halving (Tarjan and van Leeuwen 1984)."""
 
     def __init__(self) -> None:

@@ -1,66 +1,80 @@
-"""Schemes of one fold: named subjects held out, subjects drawn in the numbers that a paper gives,
-clips drawn whoever speaks in them.
+"""Schemes of one fold: subjects named or drawn in the numbers of a paper, or clips drawn at random.
+
+Clips are drawn regardless of their speakers.
 
 The last kind leaks. It is here because papers report it, so that what the leak is worth can be
 measured; its name says so.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.clips import Clip
-from manifests.schemes.balance import count, deal_sizes
-from manifests.schemes.dealing import LEAKING, Dealt, Deck, Role, Scheme
+from manifests.folds import Role
+from manifests.schemes.assignment import Assignment, SplitRequest
+from manifests.schemes.balance import assign_sizes
+from manifests.schemes.counts import count_groups
 from manifests.schemes.groups import SplitError
 
 
-def _holdout(deck: Deck) -> Dealt:
-    if not deck.test:
+def holdout(request: SplitRequest) -> Assignment:
+    """Tests the subjects that the caller names and validates on others that are named or drawn.
+
+    Args:
+        request: The groups, and the subjects to test and to validate on; without the latter, as
+            many groups as are tested are drawn.
+
+    Returns:
+        One fold.
+
+    Raises:
+        SplitError: No subject is named to test, a name means no subject or several, a group is
+            named twice or in part, or no group is left to train on.
+    """
+    if not request.test:
         raise SplitError(
             "holdout tests the subjects that you name and none is named; add --test with their "
             "ids, such as --test 23,24"
         )
-    roles = dict.fromkeys(_named(deck, deck.test), Role.TEST)
-    for group in _named(deck, deck.valid):
+    roles = dict.fromkeys(_named(request, request.test), Role.TEST)
+    for group in _named(request, request.valid):
         if group in roles:
             raise SplitError(
                 f"the group {group} is named for the test and for the validation; name it once"
             )
         roles[group] = Role.VALID
-    rest = {group: clips for group, clips in deck.members.items() if group not in roles}
-    wanted = 0 if deck.valid else min(len(roles), len(rest) // 2)
-    if len(rest) <= wanted or not (wanted or deck.valid):
+    rest = {group: clips for group, clips in request.members.items() if group not in roles}
+    drawn = 0 if request.valid else min(len(roles), len(rest) // 2)
+    if len(rest) <= drawn or not (drawn or request.valid):
         raise SplitError(
-            f"the clips are of {len(deck.members)} groups and {len(roles)} are held out; leave "
+            f"the clips are of {len(request.members)} groups and {len(roles)} are held out; leave "
             "some for training and validation"
         )
-    drawn = (
-        _drawn(rest, deck, (len(rest) - wanted, wanted), (Role.TRAIN, Role.VALID))
-        if wanted
-        else dict.fromkeys(rest, Role.TRAIN)
-    )
-    return {0: {**roles, **drawn}}
+    if not drawn:
+        return {0: {**roles, **dict.fromkeys(rest, Role.TRAIN)}}
+    sizes = {Role.TRAIN: len(rest) - drawn, Role.VALID: drawn}
+    return {0: {**roles, **_drawn(request, rest, sizes)}}
 
 
-def _named(deck: Deck, names: Sequence[str]) -> list[str]:
-    """The groups of the named subjects: whole ids, or their last part where that is one subject's
-    alone."""
+def _named(request: SplitRequest, names: Sequence[str]) -> list[str]:
+    """The groups of the named subjects.
+
+    A name is an id or, where that is one subject's alone, its last part.
+    """
     groups: dict[str, str] = {
         clip.subject_id: group
-        for group, clips in deck.members.items()
+        for group, clips in request.members.items()
         for clip in clips
         if clip.subject_id
     }
     found: dict[str, str] = {}
     for name in names:
-        meant = (
-            [name]
-            if name in groups
-            else [subject for subject in groups if subject.endswith(f"/{name}")]
-        )
+        meant = [subject for subject in groups if subject.endswith(f"/{name}")]
+        if name in groups:
+            meant = [name]
         if len(meant) != 1:
             what = (
                 f"is one of several subjects ({', '.join(meant)})"
@@ -71,68 +85,95 @@ def _named(deck: Deck, names: Sequence[str]) -> list[str]:
                 f"{name} {what}; name subjects by their ids, such as {', '.join(list(groups)[:3])}"
             )
         found[meant[0]] = groups[meant[0]]
+    first_of = {group: subject for subject, group in reversed(found.items())}
     for subject, group in groups.items():
-        if group in found.values() and subject not in found:
+        if group in first_of and subject not in found:
             raise SplitError(
-                f"{subject} cannot be parted from {_of(found, group)}: they share a session, a "
+                f"{subject} cannot be parted from {first_of[group]}: they share a session, a "
                 "group or a take; name both"
             )
-    return sorted(set(found.values()))
-
-
-def _of(found: Mapping[str, str], group: str) -> str:
-    return next(subject for subject, its in found.items() if its == group)
+    return sorted(first_of)
 
 
 def _drawn(
-    members: Mapping[str, Sequence[Clip]], deck: Deck, sizes: Sequence[int], roles: Sequence[Role]
+    request: SplitRequest, members: Mapping[str, Sequence[Clip]], sizes: Mapping[Role, int]
 ) -> dict[str, Role]:
-    part_of = deal_sizes(count(members, deck.labels), sizes, deck.seed)
+    """A side for each group, each side of its number of groups, balanced, drawn by seed."""
+    part_of = assign_sizes(count_groups(members, request.labels), [*sizes.values()], request.seed)
+    roles = list(sizes)
     return {group: roles[part] for group, part in zip(members, part_of.tolist(), strict=True)}
 
 
-def of_shape(name: str, corpus: str, sizes: tuple[int, int, int], about: str) -> Scheme:
-    """A scheme that draws so many subjects for training, validation and test, balanced, by seed."""
+def of_shape(train: int, valid: int, test: int) -> Callable[[SplitRequest], Assignment]:
+    """Makes the function of a scheme that draws so many subjects for each side, balanced, by seed.
 
-    def dealt(deck: Deck) -> Dealt:
-        if len(deck.members) != sum(sizes):
+    Args:
+        train: Subjects to train on.
+        valid: Subjects to validate on.
+        test: Subjects to test.
+
+    Returns:
+        The function: one fold; SplitError for clips of another number of groups.
+    """
+    sizes = {Role.TRAIN: train, Role.VALID: valid, Role.TEST: test}
+
+    def assign(request: SplitRequest) -> Assignment:
+        scheme, groups = request.scheme, len(request.members)
+        if groups != sum(sizes.values()):
             raise SplitError(
-                f"{name} deals {sum(sizes)} subjects of {corpus} and the clips are of "
-                f"{len(deck.members)}; "
-                "use subject_kfold or holdout, which fit any number"
+                f"{scheme.name} deals {sum(sizes.values())} subjects of {scheme.corpus} and the "
+                f"clips are of {groups}; use subject_kfold or holdout, which fit any number"
             )
-        return {0: _drawn(deck.members, deck, sizes, (Role.TRAIN, Role.VALID, Role.TEST))}
+        return {0: _drawn(request, request.members, sizes)}
 
-    return Scheme(name, dealt, about, corpus=corpus)
+    return assign
 
 
-def at_random(name: str, test: float, about: str, corpus: str | None = None) -> Scheme:
-    """A scheme that draws a share of the clips for the test, whoever speaks in them, and leaves no
-    validation."""
+def at_random(test: float) -> Callable[[SplitRequest], Assignment]:
+    """Makes the function of a scheme that draws clips for the test, regardless of their speakers.
 
-    def dealt(deck: Deck) -> Dealt:
-        clips = list(deck.members)
-        random.Random(deck.seed).shuffle(clips)  # noqa: S311 - a deal, not a secret
+    It leaves no validation.
+
+    Args:
+        test: Share of the clips.
+
+    Returns:
+        The function: one fold; SplitError for too few clips.
+    """
+
+    def assign(request: SplitRequest) -> Assignment:
+        clips = list(request.members)
+        random.Random(request.seed).shuffle(clips)  # noqa: S311 - a split, not a secret
         tested = set(clips[: round(len(clips) * test)])
         if not 0 < len(tested) < len(clips):
             raise SplitError(
-                f"{name} cannot split {len(clips)} clips into training and test; add clips"
+                f"{request.scheme.name} cannot split {len(clips)} clips into training and test; "
+                "add clips"
             )
         return {0: {clip: Role.TEST if clip in tested else Role.TRAIN for clip in clips}}
 
-    return Scheme(name, dealt, about, keeps=(), corpus=corpus)
+    return assign
 
 
 def frames_at_random(
     frames: Mapping[str, int], labels: Mapping[str, str], test: float, seed: int
 ) -> dict[str, NDArray[np.bool_]]:
-    """A split of frames that leaks: which frames of each clip are tested, drawn class by class from
-    the frames of all clips together.
+    """Draws frames for the test, class by class, from the frames of all clips together: it leaks.
 
-    frames: clip -> number of its frames; labels: clip -> class. Returns clip -> (frame,) bool.
-        Frames of one clip land on both sides, so
-    no table of clips can hold it: it is for measuring what such a split is worth. SplitError for a
-    clip without label.
+    Frames of one clip land on both sides, so no table of clips can hold it: it is for measuring
+    what such a split is worth.
+
+    Args:
+        frames: Clip -> number of its frames.
+        labels: Clip -> class.
+        test: Share of the frames.
+        seed: Chooses among draws.
+
+    Returns:
+        Clip -> (frame,) True where the frame is tested.
+
+    Raises:
+        SplitError: A clip has no class.
     """
     unlabelled = sorted(frames.keys() - labels.keys())
     if unlabelled:
@@ -145,69 +186,6 @@ def frames_at_random(
     for label in sorted({labels[clip] for clip in frames}):
         clips = sorted(clip for clip in frames if labels[clip] == label)
         lengths = [frames[clip] for clip in clips]
-        tested = np.arange(sum(lengths)) < round(sum(lengths) * test)
-        drawn.update(
-            zip(
-                clips, np.split(generator.permutation(tested), np.cumsum(lengths)[:-1]), strict=True
-            )
-        )
+        tested = generator.permutation(np.arange(sum(lengths)) < round(sum(lengths) * test))
+        drawn.update(zip(clips, np.split(tested, np.cumsum(lengths)[:-1]), strict=True))
     return drawn
-
-
-HOLDOUTS = (
-    Scheme(
-        "holdout",
-        _holdout,
-        "The subjects of --test are tested and those of --valid validated on; without --valid, as "
-        "many as tested are drawn by seed.",
-        options=frozenset({"test", "valid"}),
-    ),
-    of_shape(
-        "cremad_56_18_17",
-        "cremad",
-        (56, 18, 17),
-        "Drawn by seed in the numbers of speakers of audEERING's CREMA-D split (56 / 18 / 17); "
-        "not their list of speakers.",
-    ),
-    of_shape(
-        "cremad_63_9_19",
-        "cremad",
-        (63, 9, 19),
-        "Drawn by seed in the numbers of speakers that TFDS crema_d must have for its 5,144 / 738 "
-        "/ 1,556 clips; not its list of speakers.",
-    ),
-    of_shape(
-        "tcs2026_15_5_4",
-        "ravdess",
-        (15, 5, 4),
-        "15 / 5 / 4 actors as the text of TCS 2026 says, drawn by seed since none are named; its "
-        "printed test counts fit no 4 actors.",
-    ),
-)
-
-RANDOM = (
-    at_random(
-        f"random_80_20{LEAKING}",
-        0.2,
-        "A fifth of the clips tested, whoever speaks in them; no validation.",
-    ),
-    at_random(
-        f"tucker2025_random_80_20{LEAKING}",
-        0.2,
-        'Tucker 2025, table A1: "Random 80:20 Split" of clips; no group is named, so speakers are '
-        "on both sides. No validation.",
-    ),
-    at_random(
-        f"kirar2024_random_80_20{LEAKING}",
-        0.2,
-        "Kirar 2024: 80 / 20, after features were selected on all clips, which leaks once more. "
-        "No validation.",
-        corpus="meld",
-    ),
-    at_random(
-        f"satvik_audio_85_15{LEAKING}",
-        0.15,
-        "Satvik: audio clips 85 / 15, actors on both sides. No validation.",
-        corpus="ravdess",
-    ),
-)

@@ -24,13 +24,19 @@ class Published:
 
 
 def read_manifest(path: Path) -> dict[str, Published]:
-    """File name (without folders) -> what it should be, from one of two things that a user may
-    have:
+    """Reads what the files of a corpus should be, from one of two things that a user may have:
 
     - a CSV file with the columns path, sha256 and bytes;
     - a folder with the corpus's git-lfs pointers, as `GIT_LFS_SKIP_SMUDGE=1 git clone` leaves them.
 
-    WrongPublishedTable where it is neither, or holds two different files of one name.
+    Args:
+        path: The file or the folder.
+
+    Returns:
+        File name (without folders) -> what it should be.
+
+    Raises:
+        WrongPublishedTable: It is neither, or has two different files of one name.
     """
     manifest = _from_pointers(path) if path.is_dir() else _from_csv(path)
     if not manifest:
@@ -42,10 +48,17 @@ def read_manifest(path: Path) -> dict[str, Published]:
 
 
 def check_media(path: str, sha256: str, size: int, manifest: Mapping[str, Published]) -> str | None:
-    """What is wrong with a downloaded file, in a sentence; None where it is as published, or where
-    the manifest does not name it.
+    """Compares a downloaded file with what it should be.
 
-    path: the file's, with forward slashes; its name alone is looked up. size: in bytes.
+    Args:
+        path: The file's, with forward slashes; its name alone is looked up.
+        sha256: Hash of its bytes.
+        size: Number of its bytes.
+        manifest: File name -> what it should be.
+
+    Returns:
+        What is wrong, in a sentence; None where the file is as published, or where the manifest
+        does not name it.
     """
     published = manifest.get(path.rpartition("/")[2])
     if published is None:
@@ -63,8 +76,14 @@ def check_media(path: str, sha256: str, size: int, manifest: Mapping[str, Publis
 
 
 def parse_pointer(text: str) -> Published | None:
-    """The text of a git-lfs pointer (specification version 1) -> the file that it stands for; None
-    for any other text."""
+    """Reads a git-lfs pointer (specification version 1).
+
+    Args:
+        text: Text of a file.
+
+    Returns:
+        The file that it stands for; None for any other text.
+    """
     match = _POINTER.fullmatch(text)
     return Published(match[1], int(match[2])) if match else None
 

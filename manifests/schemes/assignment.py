@@ -1,68 +1,48 @@
-"""What a split is: roles, the table of folds, and what every scheme has in common."""
+"""What every split scheme has in common: it assigns each group of clips to one side of a fold."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from manifests.clips import Clip
+from manifests.folds import Fold, Role
 from manifests.labels import Label
 from manifests.schemes.groups import EVERYTHING, SplitError, group_clips
-from manifests.table import Table
-
-
-class Role(StrEnum):
-    TRAIN = "train"
-    VALID = "valid"
-    TEST = "test"
-
-
-@dataclass(frozen=True)
-class Fold:
-    scheme: str
-    fold: int
-    clip_id: str
-    group_id: str
-    """The group that the scheme kept together: the clip's own, or the first of those that a shared
-    subject or take ties to it."""
-    role: Role
-
-
-FOLDS = Table("folds", Fold, key=("scheme", "fold", "clip_id"))
 
 LEAKING = "_leaking"
 """How the name of a scheme ends that keeps nothing together."""
 
+Assignment = Mapping[int, Mapping[str, Role]]
+"""Fold -> group -> role."""
+
 
 @dataclass(frozen=True)
-class Deck:
-    """What is dealt, and what the caller asks for."""
+class SplitRequest:
+    """What is to be assigned, and what the caller asks for."""
 
+    scheme: "Scheme"
     members: Mapping[str, Sequence[Clip]]
     """Group -> its clips, both in the order of ids."""
     labels: Sequence[Label]
-    """In the order of their keys."""
     folds: int | None
     seed: int
     test: tuple[str, ...]
     """Subjects that the caller wants in the test."""
     valid: tuple[str, ...]
-
-
-Dealt = Mapping[int, Mapping[str, Role]]
-"""Fold -> group -> role."""
+    """Subjects that the caller wants in the validation."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """Clips and labels -> the rows of all folds, sorted by fold and clip. The order of what is
-    given changes nothing.
+    """A split scheme: clips and labels -> the rows of all folds.
 
-    ValueError for a scheme that keeps nothing together and does not say so: its name ends in
-    `_leaking`, unless it is the name under which others published the split.
+    Raises:
+        ValueError: A scheme keeps nothing together and does not say so: its name ends in
+            `_leaking`, unless it is the name under which others published the split.
     """
 
     name: str
-    deal: Callable[[Deck], Dealt]
+    assign: Callable[[SplitRequest], Assignment]
+    """The side of each group in each fold. SplitError where the groups cannot be split so."""
     about: str
     """What it does, and where it comes from, in a sentence."""
     keeps: tuple[str, ...] = EVERYTHING
@@ -71,7 +51,7 @@ class Scheme:
     options: frozenset[str] = frozenset()
     """Of `folds`, `test` and `valid`, those that it heeds; the others are refused."""
     corpus: str | None = None
-    """The only corpus whose clips it deals; None for those of all."""
+    """The only corpus whose clips it splits; None for those of all."""
     published: bool = False
     """Others published the split under this name."""
 
@@ -88,17 +68,26 @@ class Scheme:
         return set(self.keeps) == set(EVERYTHING)
 
     def of(self, clips: Iterable[Clip]) -> list[Clip]:
-        """The clips that the scheme deals, in the order of ids; SplitError when it is of a corpus
-        that none of them is of."""
+        """Chooses the clips that the scheme splits.
+
+        Args:
+            clips: Any clips.
+
+        Returns:
+            Those of its corpus, in the order of ids.
+
+        Raises:
+            SplitError: The scheme is of a corpus that none of the clips is of.
+        """
         clips = sorted(clips, key=lambda clip: clip.clip_id)
-        mine = [clip for clip in clips if self.corpus in (None, clip.corpus)]
-        if clips and not mine:
+        own = [clip for clip in clips if self.corpus in (None, clip.corpus)]
+        if clips and not own:
             found = ", ".join(sorted({clip.corpus for clip in clips}))
             raise SplitError(
                 f"{self.name} is a split of {self.corpus} and the clips are of {found}; choose "
                 "another scheme"
             )
-        return mine
+        return own
 
     def __call__(
         self,
@@ -109,18 +98,30 @@ class Scheme:
         test: Sequence[str] = (),
         valid: Sequence[str] = (),
     ) -> list[Fold]:
-        """SplitError where these clips cannot be split so, or for an option that the scheme does
-        not heed."""
+        """Assigns clips to folds. The order of what is given changes nothing.
+
+        Args:
+            clips: The clips to split.
+            labels: Their labels, of any schemes.
+            folds: Number of folds; None for the scheme's own.
+            seed: Chooses among assignments that are drawn.
+            test: Subjects to test.
+            valid: Subjects to validate on.
+
+        Returns:
+            The rows of all folds, sorted by fold and clip.
+
+        Raises:
+            SplitError: These clips cannot be split so, or the scheme does not heed an option.
+        """
         self._refuse_options(folds=folds, test=test, valid=valid)
         members = group_clips(self.of(clips), self.keeps)
-        ordered = sorted(
-            labels, key=lambda label: (label.clip_id, label.scheme, label.annotator, label.value)
-        )
-        dealt = self.deal(Deck(members, ordered, folds, seed, tuple(test), tuple(valid)))
-        placed = sorted((clip.clip_id, group) for group, held in members.items() for clip in held)
+        request = SplitRequest(self, members, [*labels], folds, seed, tuple(test), tuple(valid))
+        role_of = self.assign(request)
+        placed = sorted((clip.clip_id, group) for group, own in members.items() for clip in own)
         return [
-            Fold(self.name, fold, clip_id, group, dealt[fold][group])
-            for fold in sorted(dealt)
+            Fold(self.name, fold, clip_id, group, role_of[fold][group])
+            for fold in sorted(role_of)
             for clip_id, group in placed
         ]
 
@@ -139,8 +140,17 @@ class Scheme:
 
 
 def rotate(part_of: Mapping[str, int], parts: int) -> dict[int, dict[str, Role]]:
-    """Fold i: part i is the test, part i + 1 (the first after the last) the validation, the rest
-    the training."""
+    """Makes one fold for each part: fold i tests part i, validates on the next, trains on the rest.
+
+    After the last part comes the first.
+
+    Args:
+        part_of: Group -> its part, from 0.
+        parts: Number of parts.
+
+    Returns:
+        The assignment.
+    """
     roles = {0: Role.TEST, 1: Role.VALID}
     return {
         fold: {

@@ -1,0 +1,291 @@
+"""The lines of one foreign table or several, one after the other, each checked as it is read."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from manifests.audit.errors import WrongForeignTable
+from manifests.audit.foreign_columns import COLUMNS
+from manifests.audit.foreign_table import ForeignTable, seconds
+from manifests.audit.listing import TEST, TRAIN, VALID
+from manifests.audit.name_columns import NameColumn
+
+_WORDS = {
+    TRAIN: "train training trn tr",
+    VALID: "valid validation val dev devel development",
+    TEST: "test testing tst te eval evaluation held_out heldout",
+}
+ROLE_OF = {word: role for role, words in _WORDS.items() for word in words.split()}
+"""Word -> side."""
+_YES, _NO = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n"}
+_FLAGS = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
+
+Value = TypeVar("Value", int, float)
+
+
+class ForeignLines:
+    """All lines of all tables of one split, one after the other."""
+
+    def __init__(self, tables: Sequence[ForeignTable]) -> None:
+        """Reads the names and the sides.
+
+        Args:
+            tables: One table, or one for each side.
+
+        Raises:
+            WrongForeignTable: A table has no line, or a line without a clip or a side.
+        """
+        self.tables = tables
+        self.starts = np.cumsum([0, *(table.size for table in tables)])
+        self.title = " + ".join(str(table.path) for table in tables)
+        for table in tables:
+            _refuse_unfit(table)
+        self.name = _joined([_name_of(table) for table in self.tables])
+        """Clip of each line, as it is written."""
+        self.refuse_gaps(self.name, "name", "the clip's name, path or id")
+        self.role = self._roles()
+        """(line,) side of each line; None where the column `fold` holds parts instead."""
+
+    @property
+    def size(self) -> int:
+        """Number of lines."""
+        return int(self.starts[-1])
+
+    def has(self, meaning: str) -> bool:
+        """Says whether any table has a column.
+
+        Args:
+            meaning: What the column means, a key of COLUMNS.
+
+        Returns:
+            True for at least one table.
+        """
+        return any(meaning in table.columns for table in self.tables)
+
+    def column(self, meaning: str) -> NameColumn:
+        """One column of all tables.
+
+        Args:
+            meaning: What the column means, a key of COLUMNS.
+
+        Returns:
+            The cells; lines of a table without the column have no name.
+        """
+        return _joined([_as_names(table.columns.get(meaning), table.size) for table in self.tables])
+
+    def numbers(self, meaning: str) -> NDArray[np.float64]:
+        """One column of numbers or times.
+
+        Args:
+            meaning: What the column means, a key of COLUMNS.
+
+        Returns:
+            (line,) times in seconds; NaN where the cell is empty.
+
+        Raises:
+            WrongForeignTable: A cell holds something else.
+        """
+        what = "{!r} is no number; expected seconds or h:mm:ss,mmm for times"
+        column = self.column(meaning)
+        parsed = self.parsed(column, meaning, seconds, what)
+        return np.asarray([*parsed, None], dtype=np.float64)[column.codes]
+
+    def flag(self, meaning: str) -> NDArray[np.bool_]:
+        """One column of yes and no.
+
+        Args:
+            meaning: What the column means, a key of COLUMNS.
+
+        Returns:
+            (line,) False where the cell is empty.
+
+        Raises:
+            WrongForeignTable: A cell holds something else.
+        """
+        column = self.column(meaning)
+        what = "{!r} is neither yes nor no"
+        parsed = self.parsed(column, meaning, lambda cell: _FLAGS.get(cell.casefold()), what)
+        return np.asarray([*parsed, False], dtype=np.bool_)[column.codes]
+
+    def parsed(
+        self,
+        column: NameColumn,
+        meaning: str,
+        parse: Callable[[str], Value | None],
+        what: str,
+    ) -> list[Value]:
+        """The values of a column as numbers.
+
+        Args:
+            column: Cells of all lines.
+            meaning: What the column means, a key of COLUMNS.
+            parse: Cell -> number; None for a cell that cannot be understood.
+            what: What is wrong then, with a place for the cell.
+
+        Returns:
+            A number for each value of the column.
+
+        Raises:
+            WrongForeignTable: A value cannot be understood.
+        """
+        found: list[Value] = []
+        for code, cell in enumerate(column.values):
+            value = parse(str(cell))
+            if value is None:
+                raise self.wrong(column.row_of(code), meaning, what.format(str(cell)))
+            found.append(value)
+        return found
+
+    def refuse_gaps(self, column: NameColumn, meaning: str, expected: str) -> None:
+        """Refuses a column with an empty cell.
+
+        Args:
+            column: Cells of all lines.
+            meaning: What the column means, a key of COLUMNS.
+            expected: What each cell should hold, in words.
+
+        Raises:
+            WrongForeignTable: A cell is empty.
+        """
+        lacking = np.flatnonzero(column.codes < 0)
+        if len(lacking):
+            raise self.wrong(int(lacking[0]), meaning, f"it is empty; expected {expected}")
+
+    def wrong(self, line: int, meaning: str, what: str) -> WrongForeignTable:
+        """The error for one cell.
+
+        Args:
+            line: Number of the line among all, from 0.
+            meaning: The cell's column, by what it means.
+            what: What is wrong there, and what was expected.
+
+        Returns:
+            The error, to be raised.
+        """
+        table, row = self._place(line)
+        return table.wrong(row, meaning, what)
+
+    def place(self, line: int) -> str:
+        """A second place in an error.
+
+        Args:
+            line: Number of the line among all, from 0.
+
+        Returns:
+            Such as `line 12`.
+        """
+        table, row = self._place(line)
+        return f"line {table.line_of(row)}"
+
+    def _place(self, line: int) -> tuple[ForeignTable, int]:
+        """The table that a line is in, and its row there."""
+        number = int(np.searchsorted(self.starts, line, side="right")) - 1
+        return self.tables[number], line - int(self.starts[number])
+
+    def _roles(self) -> NDArray[np.int8] | None:
+        for meaning in ("role", "fold"):
+            column = self.column(meaning)
+            named = any(str(value).casefold() in ROLE_OF for value in column.values)
+            if column.known and (meaning == "role" or named):
+                return self._checked_roles(meaning, column)
+        if len(self.tables) > 1:
+            return np.concatenate(
+                [np.full(table.size, _role_of_file(table), np.int8) for table in self.tables]
+            )
+        if self.has("fold"):
+            return None
+        expected = ", ".join((*COLUMNS["role"], "fold"))
+        raise WrongForeignTable(
+            f"{self.tables[0].path}, line 1: no column tells the side of a clip; expected one of "
+            f"{expected}"
+        )
+
+    def _checked_roles(self, meaning: str, column: NameColumn) -> NDArray[np.int8]:
+        expected = "train, valid or test"
+        what = f"{{!r}} is no side; expected {expected}"
+        sides = self.parsed(column, meaning, lambda cell: ROLE_OF.get(cell.casefold()), what)
+        self.refuse_gaps(column, meaning, expected)
+        return np.asarray(sides, dtype=np.int8)[column.codes]
+
+
+def pair(first: NameColumn, second: NameColumn, form: str) -> NameColumn:
+    """Makes one column of two.
+
+    Args:
+        first: A column.
+        second: Another of the same rows.
+        form: The name of a row, with places for its two names.
+
+    Returns:
+        The column; a row that lacks one of the two has no name.
+    """
+    width = max(1, len(second.values))
+    both = np.where(
+        (first.codes >= 0) & (second.codes >= 0),
+        first.codes.astype(np.int64) * width + second.codes,
+        -1,
+    )
+    codes, uniques = pd.factorize(np.where(both < 0, np.nan, both), use_na_sentinel=True)
+    values = [
+        form.format(first.values[int(one) // width], second.values[int(one) % width])
+        for one in uniques
+    ]
+    return NameColumn(codes.astype(np.int32), np.asarray(values, dtype=object))
+
+
+def _refuse_unfit(table: ForeignTable) -> None:
+    if not table.size:
+        raise WrongForeignTable(
+            f"{table.path}: the table has no line below its header; expected one for each clip"
+        )
+    if "name" not in table.columns and not {"dialogue", "utterance"} <= table.columns.keys():
+        expected = ", ".join(COLUMNS["name"])
+        raise WrongForeignTable(
+            f"{table.path}, line 1: no column names the clip; expected one of {expected}"
+        )
+
+
+def _as_names(column: pa.DictionaryArray | None, size: int) -> NameColumn:
+    if column is None:
+        return NameColumn(np.full(size, -1, np.int32), np.zeros(0, object))
+    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    values = np.asarray(column.dictionary.to_pylist(), dtype=object)
+    void = np.flatnonzero(pd.isna(values))  # a null may be a value of the dictionary
+    return NameColumn(np.where(np.isin(codes, void), np.int32(-1), codes), values)
+
+
+def _joined(columns: Sequence[NameColumn]) -> NameColumn:
+    if len(columns) == 1:
+        return columns[0]
+    merged = NameColumn.of([value for column in columns for value in column.values])
+    starts = np.cumsum([0, *(len(column.values) for column in columns)])
+    parts = [
+        np.append(merged.codes[start : start + len(column.values)], np.int32(-1))[column.codes]
+        for start, column in zip(starts, columns, strict=False)
+    ]
+    return NameColumn(np.concatenate(parts).astype(np.int32), merged.values)
+
+
+def _name_of(table: ForeignTable) -> NameColumn:
+    if "name" in table.columns:
+        return _as_names(table.columns["name"], table.size)
+    dialogue, utterance = (
+        _as_names(table.columns[unit], table.size) for unit in ("dialogue", "utterance")
+    )
+    return pair(dialogue, utterance, "dia{}_utt{}")
+
+
+def _role_of_file(table: ForeignTable) -> int:
+    words = re.split(r"[^a-z]+", table.path.stem.casefold())
+    roles = {ROLE_OF[word] for word in words if word in ROLE_OF}
+    if len(roles) != 1:
+        raise WrongForeignTable(
+            f"{table.path}, line 1: no column tells the side of a clip, and neither does the "
+            "file's name; expected a column such as split, or a name such as train.csv"
+        )
+    return roles.pop()

@@ -1,0 +1,80 @@
+"""Columns of names, factorised once.
+
+So every rule is a few counts over whole numbers, however long the table is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class NameColumn:
+    """A column of names: `codes[row]` counts into `values`, -1 where the row has none."""
+
+    codes: NDArray[np.int32]
+    """(row,)"""
+    values: NDArray[np.object_]
+    """(value,) the distinct names, as text."""
+
+    @staticmethod
+    def of(values: Iterable[str | None]) -> "NameColumn":
+        """Factorises the names of all rows.
+
+        Args:
+            values: Name of each row; None for none.
+
+        Returns:
+            The column, its values in the order in which they come first.
+        """
+        codes, uniques = pd.factorize(np.asarray(list(values), dtype=object), use_na_sentinel=True)
+        return NameColumn(codes.astype(np.int32), np.asarray(uniques, dtype=object))
+
+    def take(self, rows: NDArray[np.integer]) -> "NameColumn":
+        """Some rows of the column.
+
+        Args:
+            rows: (n,) row numbers; may repeat.
+
+        Returns:
+            A column of n rows with the same values.
+        """
+        return NameColumn(self.codes[rows], self.values)
+
+    @cached_property
+    def known(self) -> bool:
+        """At least one row has a name."""
+        return bool((self.codes >= 0).any())
+
+    def row_of(self, code: int) -> int:
+        """The first row with a value.
+
+        Args:
+            code: Place of the value in `values`.
+
+        Returns:
+            Number of the row; 0 where no row has the value.
+        """
+        return int(np.argmax(self.codes == code))
+
+    def or_else(self, other: "NameColumn | None") -> "NameColumn":
+        """Fills the gaps of this column from another.
+
+        Args:
+            other: A column of the same rows; None for nothing to fill with.
+
+        Returns:
+            The name of each row here, else its name in the other column.
+        """
+        if other is None or not (self.codes < 0).any():
+            return self
+        merged = NameColumn.of([*self.values, *other.values, None])
+        here, there = (
+            np.append(codes, -1) for codes in np.split(merged.codes[:-1], [len(self.values)])
+        )
+        codes = np.where(self.codes >= 0, here[self.codes], there[other.codes])
+        return NameColumn(codes.astype(np.int32), merged.values)

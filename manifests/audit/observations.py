@@ -1,0 +1,47 @@
+"""What a rule of the audit yields, and what a rule is."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from manifests.audit.fold_view import FoldView
+from manifests.audits import Severity
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a rule counted in one fold; a `count` of 0 says that it looked and found nothing."""
+
+    what: str
+    """Which part of the rule: the unit that is shared, or the sides that share it."""
+    count: int
+    """How many units are at fault."""
+    detail: str
+    """A sentence that can be quoted."""
+    examples: tuple[str, ...] = ()
+    """Up to five ids."""
+    severity: Severity | None = None
+    """None: the rule's own for the corpus."""
+    minor: bool = False
+    """It touches how a model was chosen, not what is reported: at most a warning."""
+
+
+@dataclass(frozen=True)
+class NotJudged:
+    """Why a rule could not judge a fold, or a part of what it looks at."""
+
+    why: str
+
+
+Judgement = Observation | NotJudged
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the audit."""
+
+    title: str
+    """What a finding of this rule is, in words."""
+    check: Callable[[FoldView], Iterator[Judgement]]
+    """Judges one fold."""
+    severity: Severity
+    """Of a finding, unless the finding has its own or the corpus another."""

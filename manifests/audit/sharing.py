@@ -1,0 +1,269 @@
+"""Rules on what lies on two sides of a fold: L1, L2, L3, L4, L7, L8, L9 and L12.
+
+Every rule yields an `Observation` for whatever it judged, with `count` 0 where nothing was found,
+and `NotJudged` with the reason where the listing lacks what it needs. Results are reported on the
+test side, or on the validation side where there is no test; that side is compared with the
+training. Where all three exist, what training and validation, or validation and test, share is a
+warning: it touches how a model was chosen, not what is reported.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from manifests.audit.fold_view import Bools, FoldView, Ints, between
+from manifests.audit.listing import ROLES
+from manifests.audit.name_columns import NameColumn
+from manifests.audit.observations import Judgement, NotJudged, Observation
+from manifests.audits import Severity
+
+HASHES = {"sha256": "file", "pcm": "sound", "frames": "picture"}
+"""Column of hashes -> what it is the hash of."""
+
+
+def shared_subjects(view: FoldView) -> Iterator[Judgement]:
+    """L1: who speaks or is shown in training must not be tested.
+
+    Nor must what else a group ties together, where groups are more than subjects.
+
+    Args:
+        view: One fold.
+
+    Yields:
+        One observation for each pair of sides; its count is the number of subjects they share.
+    """
+    subject, group, session = (view.names(unit) for unit in ("subject", "group", "session"))
+    if subject is not None or group is None:
+        yield from _shared_unit(view, "subject", "spoken by a subject who is", "subjects")
+    # A group that is the subject is judged already, and one that is the session is L2's.
+    if group is not None and not any(
+        _same_parts(other, group) for other in (subject, session) if other is not None
+    ):
+        yield from _shared_unit(view, "group", "of a group that is", "groups")
+
+
+def episodes_and_sessions(view: FoldView) -> Iterator[Judgement]:
+    """L2: what was recorded together sounds and looks alike.
+
+    A shared dialogue is an error, a shared session or episode a warning.
+
+    Args:
+        view: One fold.
+
+    Yields:
+        One observation for each unit that is known and each pair of sides; its count is the number
+        of units that they share.
+    """
+    units = [unit for unit in ("session", "dialogue", "episode") if view.names(unit) is not None]
+    for unit in units:
+        severity = None if unit == "dialogue" else Severity.WARN
+        yield from _shared_unit(view, unit, f"from {_a(unit)} that is", f"{unit}s", severity)
+    if not units:
+        yield _unknown(view, "session, dialogue or episode")
+
+
+def take_twins(view: FoldView) -> Iterator[Judgement]:
+    """L3: renderings of one performance (with sound, silent, audio alone) under several clip ids.
+
+    Args:
+        view: One fold.
+
+    Yields:
+        One observation for each pair of sides; its count is the number of takes they share.
+    """
+    how = "renderings of a take of which another rendering is"
+    yield from _shared_apart(view, "take", how, "takes")
+
+
+def exact_duplicates(view: FoldView) -> Iterator[Judgement]:
+    """L4: the same bytes, samples or frames under several clip ids.
+
+    Args:
+        view: One fold.
+
+    Yields:
+        One observation for each hash that is known and each pair of sides; its count is the number
+        of hashes they share.
+    """
+    units = [unit for unit in HASHES if view.names(unit) is not None]
+    for unit in units:
+        kind = HASHES[unit]
+        how = f"identical, {kind} for {kind}, to a clip that is"
+        yield from _shared_apart(view, unit, how, f"{kind}s")
+    for unit, why in view.listing.unmeasured.items():
+        if unit in HASHES:
+            yield NotJudged(why)
+    if not units:
+        yield NotJudged(
+            "no column holds a hash of the files (sha256), of their sound (pcm_sha256) or of "
+            "their frames (frames_sha256)"
+        )
+
+
+def same_text(view: FoldView) -> Iterator[Judgement]:
+    """L7: a model of words, or of the sentence's melody, has met the test's sentences.
+
+    Args:
+        view: One fold.
+
+    Yields:
+        One observation; its count is the number of judged clips whose text is also in the training,
+        texts compared verbatim.
+    """
+    column = view.names("text")
+    if column is None:
+        yield _unknown(view, "what is said")
+        return
+    sides = view.pairs[0]
+    texts, rows = _shared(view, "text", sides)
+    detail = (
+        f"{view.share_of(rows, view.judged)} say, word for word, a text that is also in train "
+        f"({_many(len(texts), 'text')})"
+    )
+    examples = _clips_with(view, column, texts, view.role == view.judged)
+    yield Observation(between(sides), rows, detail, examples)
+
+
+def windows_across(view: FoldView) -> Iterator[Judgement]:
+    """L8: neighbouring windows or frames are all but copies of each other.
+
+    Args:
+        view: One fold.
+
+    Yields:
+        One observation for each pair of sides; its count is the number of clips that both have
+        windows of.
+    """
+    how = "windows or frames of a clip of which others are"
+    yield from _parts_across(view, "window", how, "its rows are whole clips")
+
+
+def copies_across(view: FoldView) -> Iterator[Judgement]:
+    """L9: a clip changed a little, or drawn twice, is not a new clip.
+
+    Copies within the training alone are no fault.
+
+    Args:
+        view: One fold.
+
+    Yields:
+        One observation for each pair of sides; its count is the number of clips that both have
+        copies of.
+    """
+    how = "copies, or the original, of a clip of which another copy is"
+    yield from _parts_across(view, "copy", how, "no row is said to be a copy")
+
+
+def shared_clips(view: FoldView) -> Iterator[Judgement]:
+    """L12: a clip that was trained on is no test.
+
+    Windows and copies of one clip are judged by L8 and L9.
+
+    Args:
+        view: One fold.
+
+    Yields:
+        One observation for each pair of sides; its count is the number of clips they share.
+    """
+    yield from _clips_across(view, "also", ~view.is_part)
+
+
+def _shared_unit(
+    view: FoldView, unit: str, how: str, many: str, severity: Severity | None = None
+) -> Iterator[Judgement]:
+    """How many of a unit are on two sides, and the clips that they bring to the judged side."""
+    if view.names(unit) is None:
+        yield _unknown(view, f"the {unit} of a clip")
+        return
+    for sides in view.pairs:
+        teaches, measured = sides
+        shared, rows = _shared(view, unit, sides)
+        there = int((view.counts(unit, measured) > 0).sum())
+        detail = (
+            f"{view.share_of(rows, measured)} are {how} also in {ROLES[teaches]} "
+            f"({len(shared)} of {there} {ROLES[measured]} {many})"
+        )
+        yield Observation(
+            f"{many}, {between(sides)}",
+            len(shared),
+            detail,
+            view.shown(unit, shared),
+            severity,
+            minor=sides != view.pairs[0],
+        )
+
+
+def _shared_apart(view: FoldView, unit: str, how: str, many: str) -> Iterator[Judgement]:
+    """How many of a unit that ties unlike clips are on two sides.
+
+    A clip that is itself on both is another rule's.
+    """
+    column = view.names(unit)
+    if column is None:
+        yield _unknown(view, f"the {unit} of a clip")
+        return
+    for sides in view.pairs:
+        teaches, measured = sides
+        apart = ~np.isin(view.clip.codes, view.shared("clip", sides))
+        shared, rows = _shared(view, unit, sides, apart)
+        yield Observation(
+            f"{many}, {between(sides)}",
+            len(shared),
+            f"{view.share_of(rows, measured)} are {how} in {ROLES[teaches]} ({len(shared)} {many})",
+            _clips_with(view, column, shared, apart & (view.role == measured)),
+            minor=sides != view.pairs[0],
+        )
+
+
+def _parts_across(view: FoldView, part: str, how: str, otherwise: str) -> Iterator[Judgement]:
+    """Clips whose parts lie on two sides, `part` being the column that distinguishes them."""
+    marked = view.has(part)
+    if not marked.any():
+        yield Observation("clips", 0, otherwise)
+        return
+    of_marked = np.isin(view.clip.codes, view.clip.codes[marked])
+    yield from _clips_across(view, how, of_marked & (marked | (part == "copy")))
+
+
+def _clips_across(view: FoldView, how: str, mask: Bools) -> Iterator[Judgement]:
+    """Clips on two sides, among some rows."""
+    for sides in view.pairs:
+        teaches, measured = sides
+        shared, rows = _shared(view, "clip", sides, mask)
+        detail = (
+            f"{view.share_of(rows, measured)} are {how} in {ROLES[teaches]} "
+            f"({_many(len(shared), 'clip')})"
+        )
+        examples, minor = view.shown("clip", shared), sides != view.pairs[0]
+        yield Observation(between(sides), len(shared), detail, examples, minor=minor)
+
+
+def _shared(
+    view: FoldView, unit: str, sides: tuple[int, int], mask: Bools | None = None
+) -> tuple[Ints, int]:
+    """Codes of the values on both sides, and how many rows of the measured side have one."""
+    shared = view.shared(unit, sides, mask)
+    return shared, int(view.counts(unit, sides[1], mask)[shared].sum())
+
+
+def _clips_with(view: FoldView, column: NameColumn, codes: Ints, mask: Bools) -> tuple[str, ...]:
+    """Examples of the clips in `mask` that have one of the values."""
+    return view.clips(np.isin(column.codes, codes) & mask)
+
+
+def _same_parts(one: NameColumn, other: NameColumn) -> bool:
+    """Both columns tie the same rows together."""
+    pairs = len(np.unique(one.codes.astype(np.int64) << 32 | (other.codes + 1)))
+    return pairs == len(np.unique(one.codes)) == len(np.unique(other.codes))
+
+
+def _unknown(view: FoldView, what: str) -> NotJudged:
+    return NotJudged(f"neither the table nor the naming rule of {view.corpora} tells {what}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _a(unit: str) -> str:
+    return f"an {unit}" if unit[0] in "aeiou" else f"a {unit}"
