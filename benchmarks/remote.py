@@ -18,7 +18,7 @@ import boto3
 from benchmarks.read import SHAPES, Read, _taken, clip_ids, compare, write_store
 from stores import FeatureStore
 from stores.atomic import files_below
-from tests.object_store import s3_server, settings
+from tests.support.object_store import s3_server, settings
 
 
 def of(root: str | Path) -> Read:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import QUICK, Command, Python
-from tests.media_made import CLIPS, REAL_CLIPS, Writer, write
-from tests.prefect_server import Server
-from tests.shared import made_once, started_once
-from tests.store_files import contents, linked
+from tests.support.commands import QUICK, Command, Python
+from tests.support.media_made import CLIPS, REAL_CLIPS, Writer, write
+from tests.support.prefect_server import Server
+from tests.support.shared import made_once, started_once
+from tests.support.store_files import contents, linked
 
-pytest_plugins = ["tests.lanes", "tests.object_store"]
+pytest_plugins = ["tests.support.lanes", "tests.support.object_store"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

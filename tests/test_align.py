@@ -17,7 +17,7 @@ from extractors.plan import Graph, Media, measure
 from manifests.tracks import Track
 from stores import Clock, Length, Like, Steps, Windows, collate
 from stores.align import Alignment, How
-from tests.media_made import a_clip
+from tests.support.media_made import a_clip
 
 
 def made(

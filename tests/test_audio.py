@@ -10,7 +10,7 @@ from extractors.media import Limits, decode, probe
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
-from tests.media_made import REAL_SILENT, Writer, a_clip, tone
+from tests.support.media_made import REAL_SILENT, Writer, a_clip, tone
 
 
 def convert(

@@ -358,6 +358,7 @@ def test_each_parameter_is_in_the_fingerprint() -> None:
     assert len({kind.spec("x", needs()).fingerprint for kind in changed}) == len(changed)
 
 
+@pytest.mark.usefixtures("processes")
 def test_numba_compiles_nothing() -> None:
     """Its compiler would cost every new worker process seconds."""
     code = """

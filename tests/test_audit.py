@@ -21,9 +21,9 @@ from manifests.features import INDEX, IndexRow, State
 from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE
-from tests.commands import Command
-from tests.store_files import linked
-from tests.stores_made import commit
+from tests.support.commands import Command
+from tests.support.store_files import linked
+from tests.support.stores_made import commit
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
 

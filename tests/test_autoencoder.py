@@ -357,6 +357,7 @@ def test_an_input_that_is_no_even_row_of_vectors_is_refused(source: FeatureSpec)
         SMALL.layout({"input": source})
 
 
+@pytest.mark.usefixtures("processes")
 def test_torch_is_not_imported_before_a_network_is_built() -> None:
     script = (
         "import sys, extractors.fitted.catalog; print('torch' in sys.modules, 'sklearn' in "

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, Python
+from tests.support.commands import ROOT, Python
 
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
 SMALL = ("--kind", "small", "--workers", "1")

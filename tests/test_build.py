@@ -19,8 +19,8 @@ from manifests.quarantine import Reason
 from stores import FeatureStore
 from stores.location import StoreBusy, locate
 from stores.verify import verify
-from tests.commands import QUICK
-from tests.store_files import contents, new_shards
+from tests.support.commands import QUICK
+from tests.support.store_files import contents, new_shards
 
 OF_SOUND = {"mfcc", "logmel64", "logmel128", "mfcc_resnet18", "soundprint", "sound_digest"}
 OF_FACES = {"faces", "crops", "resnet18", "faceprint"}

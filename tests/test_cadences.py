@@ -21,7 +21,7 @@ from extractors.summary import Summary
 from extractors.timegrid import Cadence, EveryNth, PerSecond, Spread, plan
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
-from tests.media_made import CLIPS, VIDEO_CODECS, Writer, a_clip, number_of
+from tests.support.media_made import CLIPS, VIDEO_CODECS, Writer, a_clip, number_of
 
 Shown = list[tuple[float, int]]
 REAL = sorted(CLIPS.glob("*.mp4"))

@@ -19,7 +19,7 @@ from flows.auditing.downloads import (
 )
 from flows.view.downloads import print_checked
 from manifests.corpora.published_files import read_manifest
-from tests.commands import refusal
+from tests.support.commands import refusal
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
 CONTENT = {f"clip{number}.wav": b"sound" * (300 + number) for number in range(5)}

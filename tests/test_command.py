@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.__main__ import app, run
-from tests.commands import (
+from tests.support.commands import (
     Command,
     Python,
     build_arguments,
@@ -19,7 +19,7 @@ from tests.commands import (
     refusal,
     wait_for,
 )
-from tests.media_made import write
+from tests.support.media_made import write
 
 
 def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:

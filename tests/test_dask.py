@@ -38,10 +38,10 @@ from manifests.quarantine import Reason
 from stores.atomic import sweep
 from stores.location import locate
 from stores.shard import Shard
-from tests.commands import QUICK, ROOT, build_arguments, refusal
-from tests.crashing import crashing_task
-from tests.media_made import a_clip
-from tests.store_files import contents
+from tests.support.commands import QUICK, ROOT, build_arguments, refusal
+from tests.support.crashing import crashing_task
+from tests.support.media_made import a_clip
+from tests.support.store_files import contents
 
 
 def start(command: str, *options: object) -> "subprocess.Popen[bytes]":

@@ -32,7 +32,7 @@ from stores.fitted_state import StateFile, write_state
 from stores.location import locate
 from stores.paths import sha256_of
 from stores.records import FoldState, StoredFitted
-from tests.stores_made import (
+from tests.support.stores_made import (
     CROPS,
     LOGMEL,
     SPEC,
@@ -260,6 +260,7 @@ def test_a_label_that_is_no_class_is_refused() -> None:
 
 # In a process of its own, as a trainer's is: this one holds the threads of all tests before, and
 # forking it would copy their locks.
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("method", [None, "fork", "spawn"], ids=["in one process", "fork", "spawn"])
 def test_a_dataloader_gives_the_same_batches_as_a_plain_loop(
     made: Path, method: str | None

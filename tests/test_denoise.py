@@ -17,7 +17,7 @@ from extractors.frames import Frames
 from extractors.media import Limits, decode
 from extractors.normalise import Normalise
 from manifests.tracks import Track
-from tests.media_made import a_clip
+from tests.support.media_made import a_clip
 
 RATE = 16000
 Samples = NDArray[np.float32]

@@ -129,6 +129,7 @@ def test_a_changed_or_missing_model_file_is_one_sentence(tmp_path: Path) -> None
         ModelFile(tmp_path / "none.tflite", SHORT_RANGE.sha256).read()
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_process_that_has_detected_faces_ends_quietly() -> None:
     """A pytest process, because what is alive at its end made the detectors close too late, with a
     traceback."""

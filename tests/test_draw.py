@@ -26,9 +26,9 @@ from flows.view.draw import (
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 from stores import FeatureStore, NotInStore
-from tests.commands import refusal
-from tests.media_made import picture
-from tests.stores_made import CROPS, make_store
+from tests.support.commands import refusal
+from tests.support.media_made import picture
+from tests.support.stores_made import CROPS, make_store
 
 AUDIO = FeatureSpec(
     "audio", "float32", ("time",), (), "full scale = 1", 1 / 16000, "0" * 32, "audio", 1, "{}"

@@ -17,9 +17,9 @@ from examples.parts import Attention, Net, Recurrent, Stages, Tensors, mean_over
 from examples.plan import Fitting, Paper, Predictions, Trial
 from examples.train import RECIPES, NotReady, main, run, summary
 from stores import FeatureDataset, Track, collate
-from tests.commands import Python
-from tests.store_files import linked
-from tests.stores_made import make_store
+from tests.support.commands import Python
+from tests.support.store_files import linked
+from tests.support.stores_made import make_store
 
 CLASSES = ("angry", "calm", "happy")
 

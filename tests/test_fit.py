@@ -29,8 +29,8 @@ from stores.snapshot import load_snapshot
 from stores.training_clips import carry
 from stores.transforms import TRANSFORMS
 from stores.verify import verify
-from tests.commands import Command, refusal
-from tests.fitted_made import (
+from tests.support.commands import Command, refusal
+from tests.support.fitted_made import (
     IDS,
     NOWHERE,
     RECIPE,
@@ -43,7 +43,7 @@ from tests.fitted_made import (
     training,
     with_fitted,
 )
-from tests.stores_made import same
+from tests.support.stores_made import same
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from extractors.fitted.pca import Pca
 from extractors.fitted.zscore import ZScore
 from manifests.tracks import Track
 from stores.transforms import TRANSFORMS
-from tests.stores_made import spec_of
+from tests.support.stores_made import spec_of
 
 RNG = np.random.default_rng(0)
 

@@ -17,7 +17,7 @@ from stores.parsing import WrongRecord
 from stores.pointer import WrongSnapshot
 from stores.snapshot import load_snapshot
 from stores.verify import verify
-from tests.fitted_made import fit, make
+from tests.support.fitted_made import fit, make
 
 CLIPS = (("made/ä", "0" * 64), ("made/b", "1" * 64))
 CONTENT = StateFile(

@@ -25,7 +25,7 @@ from stores.location import locate
 from stores.snapshot import load_snapshot
 from stores.transforms import TRANSFORMS
 from stores.verify import verify
-from tests.fitted_made import (
+from tests.support.fitted_made import (
     IDS,
     SILENT,
     Centre,
@@ -37,7 +37,7 @@ from tests.fitted_made import (
     training,
     with_fitted,
 )
-from tests.stores_made import ROOT, same
+from tests.support.stores_made import ROOT, same
 
 
 @pytest.fixture(scope="module")
@@ -276,6 +276,7 @@ KILLED_FIT = textwrap.dedent("""
 """)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_killed_fit_goes_on_where_it_was_and_ends_with_the_same_bytes(
     fitted: Path, tmp_path: Path
 ) -> None:
@@ -293,11 +294,12 @@ def test_a_killed_fit_goes_on_where_it_was_and_ends_with_the_same_bytes(
     assert verify(tmp_path).problems == []
 
 
+@pytest.mark.usefixtures("processes")
 def test_another_process_with_another_hash_seed_writes_the_same_states(
     fitted: Path, tmp_path: Path
 ) -> None:
     script = (
-        "import sys, pathlib; from tests.fitted_made import fit, make; p = "
+        "import sys, pathlib; from tests.support.fitted_made import fit, make; p = "
         "pathlib.Path(sys.argv[1]); make(p); fit(p)"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo", "OMP_NUM_THREADS": "2"}

@@ -25,7 +25,7 @@ from stores.records import FoldState, check_fitted
 from stores.snapshot import load_snapshot
 from stores.training_clips import carry
 from stores.verify import verify
-from tests.fitted_made import (
+from tests.support.fitted_made import (
     IDS,
     NOWHERE,
     SILENT,
@@ -38,7 +38,7 @@ from tests.fitted_made import (
     training,
     with_fitted,
 )
-from tests.stores_made import same, shard_at, tables_in
+from tests.support.stores_made import same, shard_at, tables_in
 
 SOUND = {"extractor": "augment_audio", "seed": 0, "pitch_semitones": 1.0}
 CODES = {"code": {"fitter": "centre", "input": "z"}, "codes": {"fitter": "zscore", "input": "code"}}

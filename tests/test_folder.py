@@ -7,8 +7,7 @@ import pytest
 
 from manifests.corpora.base import Found
 from manifests.corpora.folder import FOLDER, WrongLabels
-
-CLIPS = Path(__file__).parents[1].parent / "shared" / "clips"
+from tests.support.media_made import REAL_CLIPS
 
 
 def touch(root: Path, *paths: str) -> Path:
@@ -210,7 +209,5 @@ def test_a_table_that_is_a_link_out_of_the_corpus_or_a_folder_is_refused(tmp_pat
         FOLDER.scan(root)
 
 
-@pytest.mark.skipif(not CLIPS.exists(), reason="the real clips are not beside this checkout")
-def test_the_five_real_clips_are_found_without_subject_or_label() -> None:
-    assert scan(CLIPS) == {path.name: (None, None) for path in CLIPS.glob("*.mp4")}
-    assert len(scan(CLIPS)) == 5
+def test_the_five_real_clips_are_found_without_subject_or_label(real_clips: Path) -> None:
+    assert scan(real_clips) == dict.fromkeys(REAL_CLIPS, (None, None))

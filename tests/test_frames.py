@@ -7,7 +7,7 @@ from extractors.frames import Frames, decode_jpeg, encode_jpeg, resize
 from extractors.media import Limits, decode
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
-from tests.media_made import Writer, a_clip, picture
+from tests.support.media_made import Writer, a_clip, picture
 
 
 def measure(frames: Frames, write_media: Writer) -> Track:

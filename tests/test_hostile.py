@@ -10,8 +10,8 @@ from flows.building.run import run_build
 from manifests.quarantine import Reason
 from stores import FeatureStore
 from stores.verify import verify
-from tests.commands import QUICK
-from tests.media_made import write
+from tests.support.commands import QUICK
+from tests.support.media_made import write
 
 FACES = {"faces", "crops", "resnet18", "faceprint"}
 PICTURES = FACES | {"frames_digest"}

@@ -15,7 +15,7 @@ from manifests.corpora.iemocap import IEMOCAP, MissingEvaluation
 from manifests.corpora.iemocap_turns import WrongEvaluation, parse, read_turns
 from manifests.labels import LABELS
 from manifests.quarantine import Reason
-from tests.media_made import number_of, write
+from tests.support.media_made import number_of, write
 
 COMMENT = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
 TURN = "[140.2250 - 145.6000]\tSes01F_impro05_F019\tang\t[1.5000, 4.0000, 4.5000]"

@@ -45,10 +45,12 @@ def imported_by(code: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.usefixtures("processes")
 def test_specs_and_fingerprints_of_a_recipe_need_no_heavy_library() -> None:
     assert imported_by(RECIPES) == []
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(
     "module",
     ["catalog", "fitted.catalog", "plan", "media", "batching", "engines", "frames", "augmentation"],

@@ -24,7 +24,7 @@ from stores.location import locate
 from stores.records import ShardRecord, StoredFeature
 from stores.shard import Shard
 from stores.shard_layout import WrongShard
-from tests.stores_made import spec_of, track_of, write
+from tests.support.stores_made import spec_of, track_of, write
 
 SPECS = {name: spec_of(name, shape=(2,), hop_s=0.02) for name in ("zcr", "logmel", "mfcc")}
 Key = tuple[str, str]

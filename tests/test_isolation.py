@@ -19,8 +19,8 @@ from manifests.corpora.base import Found
 from manifests.quarantine import Reason
 from stores.location import locate
 from stores.shard import Shard
-from tests.crashing import crashing_task
-from tests.media_made import a_clip, write
+from tests.support.crashing import crashing_task
+from tests.support.media_made import a_clip, write
 
 
 @pytest.fixture

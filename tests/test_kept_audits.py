@@ -16,8 +16,8 @@ from stores.location import locate
 from stores.snapshot import load_snapshot, read_rows
 from stores.summary import summarise, summarise_scheme
 from stores.verify import verify
-from tests.commands import QUICK
-from tests.stores_made import commit, tables_in
+from tests.support.commands import QUICK
+from tests.support.stores_made import commit, tables_in
 
 LEAKING = "random_80_20_leaking"
 

@@ -11,8 +11,8 @@ import pytest
 
 from stores.atomic import files_below
 from stores.verify import verify
-from tests.commands import Command, build_arguments
-from tests.store_files import contents
+from tests.support.commands import Command, build_arguments
+from tests.support.store_files import contents
 
 
 def files_in(store: Path) -> int:

@@ -16,7 +16,7 @@ import pytest
 import affectstore
 import manifests.audit
 import stores
-from tests.commands import ROOT, Python
+from tests.support.commands import ROOT, Python
 
 ROOMS = ("manifests", "extractors", "stores", "flows")
 MAY_IMPORT = {

@@ -31,8 +31,8 @@ from stores import FeatureStore, NotInStore
 from stores.location import locate
 from stores.records import StoredFeature
 from stores.snapshot import load_snapshot
-from tests.commands import refusal
-from tests.stores_made import commit, index_of, spec_of, tables_in, write_shards
+from tests.support.commands import refusal
+from tests.support.stores_made import commit, index_of, spec_of, tables_in, write_shards
 
 SUBJECTS, TAKES, WIDTH = 16, 8, 60
 EMOTIONS = ("angry", "calm")

@@ -13,8 +13,8 @@ from stores.object_store import WrongUrl
 from stores.parsing import WrongRecord
 from stores.records import TableRecord
 from stores.remote_store import RemoteStore
-from tests.object_store import Elsewhere, Proxy, objects, put_object
-from tests.stores_made import ROOT
+from tests.support.object_store import Elsewhere, Proxy, objects, put_object
+from tests.support.stores_made import ROOT
 
 FILE = "tables/labels.parquet"
 
@@ -76,6 +76,7 @@ def test_files_are_listed_with_their_sizes(location: Location) -> None:
     assert list(location.sizes(files)) == [6, None, 4, None, 0]
 
 
+@pytest.mark.usefixtures("processes")
 def test_one_writer_holds_the_lock_and_another_process_says_so(
     place: str, location: Location
 ) -> None:

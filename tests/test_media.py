@@ -18,7 +18,7 @@ from extractors import clip_decoder, container, pyav_decoder
 from extractors.limits import Deadline
 from extractors.media import DECODERS, Decoded, Limits, decode, probe
 from manifests.quarantine import BadClip, Reason
-from tests.media_made import (
+from tests.support.media_made import (
     AUDIO_CODECS,
     CLIPS,
     VIDEO_CODECS,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Command, Python, options
-from tests.lanes import STARTED_BY_LIBRARIES
-from tests.watched import refused, watched
+from tests.support.commands import Command, Python, options
+from tests.support.lanes import STARTED_BY_LIBRARIES
+from tests.support.watched import refused, watched
 
 NOT_RECORDED = (
     "no Prefect server is configured, so this run is not recorded "

@@ -12,9 +12,9 @@ from flows.recipe import RecipeError, parse
 from flows.variants import expand
 from manifests.clips import Clip
 from manifests.tracks import Track
-from tests.commands import Python
-from tests.loudness import Loudness
-from tests.media_made import Writer, a_clip
+from tests.support.commands import Python
+from tests.support.loudness import Loudness
+from tests.support.media_made import Writer, a_clip
 
 FEATURES = {
     "audio": {"extractor": "audio"},
@@ -85,7 +85,7 @@ def test_the_shared_suites_collect_it_and_ask_for_its_golden_entry(
     """The suites run in a process whose catalog has one line more."""
     (tmp_path / "one_more.py").write_text(
         "from extractors.catalog import EXTRACTORS\n"
-        "from tests.loudness import Loudness\n"
+        "from tests.support.loudness import Loudness\n"
         "EXTRACTORS[Loudness.name] = Loudness\n",
         encoding="utf-8",
     )

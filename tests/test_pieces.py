@@ -19,9 +19,9 @@ from flows.workers.pool import ProcessPool, _Worker
 from manifests.quarantine import Reason
 from stores.location import locate
 from stores.shard import Shard
-from tests.commands import QUICK
-from tests.crashing import crashing_task
-from tests.store_files import contents
+from tests.support.commands import QUICK
+from tests.support.crashing import crashing_task
+from tests.support.store_files import contents
 
 LENGTHS_S = [0.2, 0.6, 0.3, 0.2, 0.3]
 """Of five clips, the second of which ends the process that measures it."""

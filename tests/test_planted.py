@@ -20,9 +20,9 @@ from manifests.labels import LABELS, Label
 from stores import FeatureStore
 from stores.location import locate
 from stores.snapshot import load_snapshot, read_rows
-from tests.commands import QUICK, build_arguments, refusal
-from tests.store_files import linked
-from tests.stores_made import commit, tables_in
+from tests.support.commands import QUICK, build_arguments, refusal
+from tests.support.store_files import linked
+from tests.support.stores_made import commit, tables_in
 
 FAULTS = ("error", "warn", "info")
 Rows = list[dict[str, object]]

@@ -24,7 +24,7 @@ from manifests.corpora.sample import SampleClip
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.near_duplicates import near_faces
-from tests.media_made import Writer, a_clip, picture, portrait_in_motion
+from tests.support.media_made import Writer, a_clip, picture, portrait_in_motion
 
 T = TypeVar("T")
 Samples = NDArray[np.float32]

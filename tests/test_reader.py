@@ -26,7 +26,7 @@ from stores.atomic import sweep
 from stores.records import StoredFeature
 from stores.shard import decode_images
 from stores.verify import verify
-from tests.stores_made import (
+from tests.support.stores_made import (
     CROPS,
     LOGMEL,
     ROOT,
@@ -164,6 +164,7 @@ def _send_checksum(store: FeatureStore, queue: "multiprocessing.Queue[float]") -
     queue.put(checksum(store))
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_pickled_store_reads_in_another_process(made: Path, method: str) -> None:
     store = FeatureStore(made)
@@ -177,6 +178,7 @@ def test_a_pickled_store_reads_in_another_process(made: Path, method: str) -> No
     assert process.exitcode == 0
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("touched", [False, True], ids=["before the first read", "after it"])
 def test_a_forked_child_reads_and_the_parent_goes_on_reading(made: Path, touched: bool) -> None:
     store, expected = FeatureStore(made), checksum(FeatureStore(made))
@@ -249,6 +251,7 @@ def test_a_folder_without_a_store_is_not_committed(tmp_path: Path) -> None:
         FeatureStore(tmp_path)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_reader_sees_the_old_snapshot_while_a_writer_is_killed_in_mid_shard(
     tmp_path: Path,
 ) -> None:
@@ -264,6 +267,7 @@ def test_a_reader_sees_the_old_snapshot_while_a_writer_is_killed_in_mid_shard(
     assert verify(tmp_path).problems == []
 
 
+@pytest.mark.usefixtures("processes")
 def test_importing_the_reader_loads_only_what_reading_needs() -> None:
     heavy = {"torch", "cv2", "av", "prefect", "pandas", "filelock", "obstore", "botocore", "fsspec"}
     script = f"import sys, affectstore, stores.verify; print(*{heavy} & set(sys.modules))"

@@ -21,10 +21,10 @@ from flows.split import split
 from flows.view.run_summary import artifact_key
 from manifests.quarantine import Reason
 from stores.location import StoreBusy, locate
-from tests import fitted_made
-from tests.commands import Command, build_arguments, living_in_session, wait_for
-from tests.prefect_server import Server
-from tests.store_files import contents, linked
+from tests.support import fitted_made
+from tests.support.commands import Command, build_arguments, living_in_session, wait_for
+from tests.support.prefect_server import Server
+from tests.support.store_files import contents, linked
 
 NOBODY = "http://127.0.0.1:9/api"
 """Where no server answers."""

@@ -23,7 +23,7 @@ from stores.pointer import NotCommitted, WrongSnapshot
 from stores.records import ShardRecord, StoredFeature
 from stores.snapshot import Snapshot, load_snapshot
 from stores.verify import verify
-from tests.object_store import (
+from tests.support.object_store import (
     Elsewhere,
     Proxy,
     free_port,
@@ -33,7 +33,7 @@ from tests.object_store import (
     remove_objects,
     settings,
 )
-from tests.stores_made import (
+from tests.support.stores_made import (
     LOGMEL,
     ROOT,
     SPEC,
@@ -523,6 +523,7 @@ def test_a_file_url_is_the_folder_itself(tmp_path: Path) -> None:
     assert len(store["mfcc"]) == 3
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_local_store_imports_nothing_that_reaches_a_network(tmp_path: Path) -> None:
     make_store(tmp_path, 3, (SPEC,))
     code = (
@@ -565,7 +566,6 @@ def command(url: str, *words: str) -> list[str]:
     return [sys.executable, "-m", "flows", words[0], url, *words[1:]]
 
 
-@pytest.mark.slow
 def test_a_build_that_is_killed_goes_on_from_another_machine(
     url: str, elsewhere: Elsewhere, proxy: Proxy, sample: Path, tmp_path: Path
 ) -> None:
@@ -634,7 +634,6 @@ def run(url: str, *words: str) -> str:
     return done.output
 
 
-@pytest.mark.slow
 def test_a_command_that_cannot_reach_its_store_says_so_before_anything_starts(
     url: str, sample: Path
 ) -> None:

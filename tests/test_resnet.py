@@ -109,6 +109,7 @@ def test_an_unknown_engine_and_a_precision_that_is_not_to_be_had_are_refused() -
         replace(SMALL, precision="bfloat16").encode(images, Runtime("openvino"))
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.skipif(
     not torch.__version__.endswith("+cpu"), reason="this torch may find a CUDA device"
 )
@@ -211,6 +212,7 @@ def test_the_real_mfcc_extractor_fits() -> None:
     assert MFCC_IMAGES.layout({"input": spec}).hop_s == 0.5
 
 
+@pytest.mark.usefixtures("processes")
 def test_looking_at_a_feature_imports_no_network_library() -> None:
     script = f"""
 import sys
@@ -392,6 +394,7 @@ def test_read_only_rows_are_encoded() -> None:
         assert np.isfinite(SMALL.encode(images, runtime)).all()
 
 
+@pytest.mark.usefixtures("processes")
 def test_openvino_looks_nothing_up() -> None:
     script = f"""
 import socket, sys, time
@@ -469,6 +472,7 @@ def test_another_error_is_not_taken_for_a_lack_of_memory() -> None:
     assert device.tried == [4]
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on a process's memory is Linux's")
 def test_a_process_that_really_runs_out_of_memory_goes_on_with_a_smaller_batch() -> None:
     script = f"""

@@ -24,7 +24,7 @@ from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.quarantine import Quarantined
 from stores.location import locate
 from stores.snapshot import Snapshot, load_snapshot
-from tests import fitted_made
+from tests.support import fitted_made
 
 
 def a_snapshot(number: int = 7) -> Snapshot:

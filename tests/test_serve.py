@@ -24,7 +24,7 @@ from manifests.corpora.catalog import CorpusNotFound
 from stores.location import locate
 from stores.snapshot import load_snapshot
 from stores.verify import verify
-from tests.commands import (
+from tests.support.commands import (
     QUICK,
     ROOT,
     Command,
@@ -33,10 +33,10 @@ from tests.commands import (
     refusal,
     wait_for,
 )
-from tests.media_made import write
-from tests.prefect_server import Served, Server, serving, to_serve
-from tests.store_files import contents, linked
-from tests.watched import refused, watched
+from tests.support.media_made import write
+from tests.support.prefect_server import Served, Server, serving, to_serve
+from tests.support.store_files import contents, linked
+from tests.support.watched import refused, watched
 
 SOUND_ALONE = """\
 [features.audio]

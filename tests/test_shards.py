@@ -29,7 +29,7 @@ from stores.paths import inside
 from stores.shard import Shard, shard_key
 from stores.shard_layout import WrongShard
 from stores.shard_writer import ShardWriter
-from tests.stores_made import (
+from tests.support.stores_made import (
     CROPS,
     SPEC,
     run_big,
@@ -454,6 +454,7 @@ def test_sweep_removes_hidden_files_of_writers_and_nothing_else(tmp_path: Path) 
 
 # 20,000 rows are 320,000 bytes of values a clip: the disk is full while rows are spooled, and while
 # the shard is laid down.
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(
     ("limit", "clips"),
     [(700_000, 3), (970_000, 3), (2_000, 1)],
@@ -470,7 +471,7 @@ def test_a_file_that_cannot_grow_is_an_oserror_and_nothing_is_published_or_left(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Any:
+def small_disk(processes: None, tmp_path: Path) -> Any:
     """A disk of 900 KiB: 500,000 bytes fit once, not twice."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -501,6 +502,7 @@ def test_files_are_listed_while_a_writer_removes_their_folders(tmp_path: Path) -
     assert list(files) == []
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_writer_killed_in_mid_shard_leaves_no_shard_and_sweep_cleans_up(tmp_path: Path) -> None:
     process = run_big(tmp_path, 0, 1000)
     assert process.stdout is not None
@@ -512,6 +514,7 @@ def test_a_writer_killed_in_mid_shard_leaves_no_shard_and_sweep_cleans_up(tmp_pa
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_writer_killed_while_it_lays_down_the_shard_leaves_a_hidden_file_only(
     tmp_path: Path,
 ) -> None:

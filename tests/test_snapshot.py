@@ -22,7 +22,16 @@ from stores.location import locate
 from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
 from stores.publish import publish
 from stores.snapshot import load_snapshot, read_compact, read_table
-from tests.stores_made import CROPS, LOGMEL, ROOT, SPEC, commit, files_of, make_store, tables_in
+from tests.support.stores_made import (
+    CROPS,
+    LOGMEL,
+    ROOT,
+    SPEC,
+    commit,
+    files_of,
+    make_store,
+    tables_in,
+)
 
 
 def test_what_was_published_is_loaded_again(tmp_path: Path) -> None:
@@ -262,7 +271,7 @@ KILLED_COMMIT = textwrap.dedent("""
     import stores.atomic
     from stores.location import locate
     from stores.snapshot import load_snapshot
-    from tests.stores_made import commit, tables_in
+    from tests.support.stores_made import commit, tables_in
     from manifests.labels import LABELS
     fsync = os.fsync
     def killed_commit(root, point):
@@ -285,6 +294,7 @@ KILLED_COMMIT = textwrap.dedent("""
 """)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
     tmp_path: Path,
 ) -> None:
@@ -320,10 +330,11 @@ def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
     assert numbers == [1, 1, 1, 1, 1, 2, 2]
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_store_holds_the_same_whatever_the_process_that_wrote_it(tmp_path: Path) -> None:
     make_store(tmp_path / "here", 3, (SPEC,))
     script = (
-        "import sys, pathlib; from tests.stores_made import SPEC, make_store; "
+        "import sys, pathlib; from tests.support.stores_made import SPEC, make_store; "
         "make_store(pathlib.Path(sys.argv[1]), 3, (SPEC,))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo", "LC_ALL": "C"}

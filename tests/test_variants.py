@@ -22,7 +22,7 @@ from stores.parsing import WrongRecord
 from stores.records import check_spec
 from stores.shard import Shard
 from stores.shard_writer import ShardWriter
-from tests.media_made import Writer, a_clip
+from tests.support.media_made import Writer, a_clip
 
 FEATURES: dict[str, dict[str, Any]] = {
     "audio": {"extractor": "audio"},

@@ -16,7 +16,7 @@ from stores.pointer import NotCommitted
 from stores.records import StoredFeature
 from stores.snapshot import Snapshot, load_snapshot
 from stores.verify import verify
-from tests.stores_made import (
+from tests.support.stores_made import (
     CROPS,
     SPEC,
     commit,

@@ -161,6 +161,7 @@ def test_a_missing_page_is_one_sentence(
     assert isinstance(caught.value, FileNotFoundError)
 
 
+@pytest.mark.usefixtures("processes")
 def test_offline_and_not_cached_is_one_sentence_at_once(tmp_path: Path) -> None:
     script = """
 import socket

@@ -15,8 +15,8 @@ import flows.workers.retries
 from flows.workers.executor import Step, run_in_order
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import PoolClosed, ProcessPool, WorkerDied, report_progress
-from tests.commands import Python, is_alive, wait_for
-from tests.crashing import crash
+from tests.support.commands import Python, is_alive, wait_for
+from tests.support.crashing import crash
 
 
 def ignore(amount: float) -> None:

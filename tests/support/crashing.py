@@ -18,7 +18,7 @@ from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 from stores.location import Place, locate
-from tests.media_made import a_clip, write
+from tests.support.media_made import a_clip, write
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 Environment = Mapping[str, str | None]
 """Variables of a process beside those of this one; None: it lacks them."""
 QUICK = ("features.resnet18.size=64", "features.mfcc_resnet18.size=64", "clips_per_shard=4")

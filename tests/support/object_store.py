@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from stores.location import Location, locate
+from tests.support.shared import started_once
 
 Rule = Callable[[str, str, dict[str, str]], str | None]
 """(method, path, headers) -> None, or a fault: 403, 404 and so on; `cut`: half the body; `flip`: a
@@ -224,7 +225,17 @@ def remove_objects(url: str, *files: str) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as port, Proxy(port).running() as proxy:
+    """The one S3 server of the tests, behind a proxy of this process."""
+
+    @contextmanager
+    def start() -> Iterator[str]:
+        with s3_server(tmp_path_factory.mktemp("s3")) as port:
+            yield str(port)
+
+    with (
+        started_once(tmp_path_factory, "s3", start) as port,
+        Proxy(int(port)).running() as proxy,
+    ):
         yield proxy
 
 

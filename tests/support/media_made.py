@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from manifests.clips import Clip
 
-CLIPS = Path(__file__).parents[1].parent / "shared" / "clips"
+CLIPS = Path(__file__).parents[2].parent / "shared" / "clips"
 REAL_SILENT = CLIPS / "pyfeat_WolfgangLanger_Pexels.mp4"
 REAL_CLIPS = (
     "pyfeat_WolfgangLanger_Pexels.mp4",

@@ -26,7 +26,7 @@ from stores.location import Place, locate
 from stores.publish import publish
 from stores.records import StoredFeature
 from stores.snapshot import Snapshot, load_snapshot
-from tests.stores_made import EMOTIONS, index_of, tables_in, write_shards
+from tests.support.stores_made import EMOTIONS, index_of, tables_in, write_shards
 
 IDS = [f"made/{number:02d}" for number in range(12)]
 SILENT = "made/05"

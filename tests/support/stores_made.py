@@ -29,7 +29,7 @@ from stores.shard import Shard, shard_key
 from stores.shard_writer import ShardWriter
 from stores.snapshot import Snapshot, load_snapshot, read_tables
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def spec_of(
@@ -246,7 +246,7 @@ WRITE_BIG = textwrap.dedent("""
     from manifests.tracks import Track
     from stores.shard_writer import ShardWriter
     from stores.location import locate
-    from tests.stores_made import SPEC
+    from tests.support.stores_made import SPEC
     root, limit = Path(sys.argv[1]), int(sys.argv[2])
     if limit:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.commands import Command, living_in_session, options, wait_for
+from tests.support.commands import Command, living_in_session, options, wait_for
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 NEVER = "0 0 1 1 *"

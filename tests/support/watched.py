@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.lanes import STARTED_BY_LIBRARIES
+from tests.support.lanes import STARTED_BY_LIBRARIES
 
 # Python imports this file at the start of every process, so that it holds for workers and servers
 # as well. An audit hook cannot be got round from within Python. The workers of a process pool

@@ -20,6 +20,7 @@ import pytest
 MARK_OF_FIXTURE = {
     "prefect_server": "server",
     "server": "server",
+    "url": "server",
     "dask_address": "server",
     "built": "built",
     "sample": "built",
@@ -28,6 +29,8 @@ MARK_OF_FIXTURE = {
 }
 STARTED_BY_LIBRARIES = ("uname", "file", "lscpu", "ldconfig", "gcc", "collect2", "ld", "objdump")
 """What is asked about the machine when a library is imported."""
+CALLED_AS_A_LIBRARY = "ffmpeg"
+"""Decodes what PyAV cannot, and is waited for: the name of its file begins so."""
 
 _WEIGHTS = {"server": 100, "built": 10, "process": 10}
 _EVENTS = {
@@ -46,11 +49,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     long one at the end."""
     weight: Counter[Path] = Counter()
     for item in items:
-        fixtures: list[str] = getattr(item, "fixturenames", [])
-        for mark in {MARK_OF_FIXTURE[name] for name in fixtures if name in MARK_OF_FIXTURE}:
+        for mark in {MARK_OF_FIXTURE[name] for name in _fixtures(item) & MARK_OF_FIXTURE.keys()}:
             item.add_marker(mark)
             weight[item.path] += _WEIGHTS[mark]
     items.sort(key=lambda item: -weight[item.path])
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    """The fixtures of a test, also one that a parameter names for another one to ask for."""
+    named = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return {*getattr(item, "fixturenames", []), *(name for name in named if isinstance(name, str))}
 
 
 class _Watch:
@@ -64,7 +72,7 @@ class _Watch:
         if not self.is_on or event not in _EVENTS:
             return
         program = str(arguments[0] if arguments else "").rpartition("/")[2]
-        if program not in STARTED_BY_LIBRARIES:
+        if program not in STARTED_BY_LIBRARIES and not program.startswith(CALLED_AS_A_LIBRARY):
             self.refuse(f"{event} {program}")
 
     def refuse(self, what: str) -> None:
