@@ -23,7 +23,6 @@ from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 
 CLIP = Clip("made/one", "made", None, None, "one", None, "one.mp4", "", 1)
-CLIPS = Path(__file__).parents[1].parent / "shared" / "clips"
 GREY: Rgb = np.full((90, 160, 3), 90, np.uint8)
 Plan = Callable[[int], Sequence[Box]]
 
@@ -434,19 +433,17 @@ def test_interpolated_boxes_are_as_good_as_a_look_at_every_frame(name: str) -> N
     assert sparse._detections < dense._detections / 2
 
 
-def real_frames(name: str) -> list[tuple[float, Rgb]]:
+def real_frames(path: Path) -> list[tuple[float, Rgb]]:
     """About ten frames a second of a real clip."""
-    if not CLIPS.exists():
-        pytest.skip("the folder of real clips is not there")
-    with av.open(str(CLIPS / name)) as file:
+    with av.open(str(path)) as file:
         frames = itertools.islice(file.decode(video=0), 0, 120, 3)
         return [(float(f.time or 0), f.to_ndarray(format="rgb24")) for f in frames]
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_a_cartoon_has_no_face(name: str) -> None:
+def test_a_cartoon_has_no_face(real_clips: Path, name: str) -> None:
     sink = Faces(detector=name).sink(CLIP, {})
-    for seconds, rgb in real_frames("pyfeat_no_face.mp4"):
+    for seconds, rgb in real_frames(real_clips / "pyfeat_no_face.mp4"):
         sink.push(seconds, rgb)
     with pytest.raises(BadClip) as bad:
         sink.finish()
@@ -457,8 +454,8 @@ def test_a_cartoon_has_no_face(name: str) -> None:
     "name",
     ["pyfeat_single_face.mp4", "sadtalker_WDA_AOC_000.mp4", "pyfeat_WolfgangLanger_Pexels.mp4"],
 )
-def test_the_detectors_agree_on_real_faces(name: str) -> None:
-    frames = real_frames(name)
+def test_the_detectors_agree_on_real_faces(real_clips: Path, name: str) -> None:
+    frames = real_frames(real_clips / name)
     sinks = [
         Faces(detector=detector).sink(CLIP, {})
         for detector in ("blazeface_short", "blazeface_full")

@@ -88,7 +88,7 @@ def separation(rows: np.ndarray) -> float:
 
 def test_tuning_parts_the_labels_of_clips_outside_the_training() -> None:
     fitter = replace(SMALL, epochs=6, train_from="layer3")
-    state, unseen = fitter.fit(striped(16)), striped(10, seed=9)
+    state, unseen = fitter.fit(striped(12)), striped(6, seed=9)
     assert separation(means(fitter, state, unseen)) > 2 * separation(means(fitter, {}, unseen))
 
 

@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import is_dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class Import(NamedTuple):
 
 
 def imports_in(file: str, text: str) -> Iterator[Import]:
-    tree = ast.parse(text)
+    tree = tree_of(text)
     for_checkers = {
         id(node)
         for block in ast.walk(tree)
@@ -85,15 +86,21 @@ def imports_in(file: str, text: str) -> Iterator[Import]:
             yield Import(file, str(node.module), names, id(node) in for_checkers)
 
 
-def files(*folders: str) -> Iterator[tuple[str, str]]:
+@cache
+def files(*folders: str) -> list[tuple[str, str]]:
     """(path from the root, text) of every Python file in some folders."""
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
 
 
+@cache
 def imports_of(*folders: str) -> list[Import]:
     return [one for file, text in files(*folders) for one in imports_in(file, text)]
+
+
+@cache
+def tree_of(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 # Floors
@@ -287,7 +294,7 @@ def test_a_view_that_read_would_be_found_out(text: str) -> None:
 def test_a_class_name_stands_once() -> None:
     places: dict[str, list[str]] = {}
     for file, text in files(*ROOMS):
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(tree_of(text)):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name.removeprefix("_"), []).append(file)
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
@@ -299,7 +306,7 @@ def test_no_module_and_no_function_is_long() -> None:
     for file, text in files(*ROOMS):
         if (lines := text.count("\n")) > MOST_LINES:
             long.append(f"{file} has {lines} lines")
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(tree_of(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = _lines(node) - (_lines(node.body[0]) if ast.get_docstring(node) else 0)
                 if lines > MOST_LINES_OF_A_FUNCTION:

@@ -304,11 +304,11 @@ def test_mfcc_segments_have_their_centre_as_time_and_are_valid_where_all_rows_ar
 # Engines
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50])
+@pytest.mark.parametrize("depth", [18, pytest.param(34, marks=pytest.mark.long), 50])
 def test_both_engines_agree_and_untrained_weights_tell_pictures_apart(depth: int) -> None:
-    encoder = ResNet(depth=depth, weights="random", seed=5, size=96)
+    encoder = ResNet(depth=depth, weights="random", seed=5, size=64)
     by_openvino, by_torch = (
-        encoder.encode(pictures(6, 96), runtime).astype(np.float64) for runtime in ON_CPU
+        encoder.encode(pictures(6), runtime).astype(np.float64) for runtime in ON_CPU
     )
     assert by_torch.shape == (6, encoder.dim)
     assert np.linalg.norm(by_openvino - by_torch) < 1e-5 * np.linalg.norm(by_torch)
@@ -351,7 +351,7 @@ def test_the_network_computes_what_a_plain_torch_resnet_does() -> None:
 def test_a_row_has_the_same_bits_in_any_batch_and_any_company(runtime: Runtime) -> None:
     images = pictures(11)
     expected = SMALL.encode(images, runtime)
-    for batch in (1, 8, 16, 32):
+    for batch in (1, 8):
         again = [SMALL.encode(images[i : i + batch], runtime) for i in range(0, len(images), batch)]
         assert np.array_equal(np.concatenate(again), expected), f"batch of {batch}"
     assert np.array_equal(SMALL.encode(images, replace(runtime, batch=1)), expected)
@@ -364,7 +364,7 @@ def test_openvino_gives_the_same_bits_also_after_its_batch_was_halved(
 ) -> None:
     images = pictures(9)
     expected = SMALL.encode(images, ON_CPU[0])
-    for batch in (1, 4, 16, 32):
+    for batch in (1, 16):
         monkeypatch.setattr(engines, "_CPU_BATCH", batch)
         assert np.array_equal(
             SMALL.encode(images, Runtime("openvino", threads=1, batch=100 + batch)), expected
@@ -512,7 +512,7 @@ def clips() -> list[tuple[str, Track]]:
     ]
 
 
-@pytest.mark.parametrize("batch", [1, 4, 8, None])
+@pytest.mark.parametrize("batch", [1, 8, None])
 def test_every_clip_gets_its_own_rows_whatever_the_batch(batch: int | None) -> None:
     given = clips()
     runtime = Runtime("openvino", threads=1, batch=batch)

@@ -1,6 +1,6 @@
 """Which lane a test is in: a plugin for pytest.
 
-    make check    tests without a server, a process of their own or a built store
+    make check    tests without a server, a process of their own, a built store or a real clip
     make test     those and all others that hold a promise
     make long     the marks `long`: fuzzing, rounds of kills, dry runs of benchmarks
 
@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.media_made import CLIPS
+
 MARK_OF_FIXTURE = {
     "prefect_server": "server",
     "server": "server",
@@ -26,13 +28,14 @@ MARK_OF_FIXTURE = {
     "sample": "built",
     "processes": "process",
     "python": "process",
+    "real_clips": "real",
 }
 STARTED_BY_LIBRARIES = ("uname", "file", "lscpu", "ldconfig", "gcc", "collect2", "ld", "objdump")
 """What is asked about the machine when a library is imported."""
 CALLED_AS_A_LIBRARY = "ffmpeg"
 """Decodes what PyAV cannot, and is waited for: the name of its file begins so."""
 
-_WEIGHTS = {"server": 100, "built": 10, "process": 10}
+_WEIGHTS = {"server": 100, "built": 10, "process": 10, "real": 1}
 _EVENTS = {
     "subprocess.Popen",
     "os.fork",
@@ -56,9 +59,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _fixtures(item: pytest.Item) -> set[str]:
-    """The fixtures of a test, also one that a parameter names for another one to ask for."""
-    named = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return {*getattr(item, "fixturenames", []), *(name for name in named if isinstance(name, str))}
+    """The fixtures of a test; also one that a parameter names, or whose file it is."""
+    values = [*item.callspec.params.values()] if hasattr(item, "callspec") else []
+    named = {value for value in values if isinstance(value, str)}
+    is_real = any(isinstance(value, Path) and CLIPS in value.parents for value in values)
+    return {*getattr(item, "fixturenames", []), *named, *({"real_clips"} if is_real else ())}
 
 
 class _Watch:
