@@ -16,7 +16,7 @@ demo: .venv/build.stamp
 	$(BIN)/affectstore demo --out demo
 
 check: lint
-	$(PYTEST) -m "not (built or process or real or server or long or network)"
+	$(PYTEST) -m "not (built or heavy or process or real or server or long or network)"
 
 test: lint
 	$(PYTEST) -m "not (long or network)"

@@ -25,6 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.mkdtemp(prefix="affectstore-tests-")
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     os.environ["PREFECT_HOME"] = home
+    # No test cuts the power, and beside others a disk may let a test wait for seconds.
+    os.fsync = lambda descriptor: None
 
 
 # Media
@@ -103,6 +105,11 @@ def fragile(built: Path, tmp_path: Path) -> Path:
 
 
 # Processes and servers
+
+
+@pytest.fixture(scope="session")
+def networks_of_real_size() -> None:
+    """For tests that train or run a ResNet, or train an autoencoder: seconds each."""
 
 
 @pytest.fixture(scope="session")

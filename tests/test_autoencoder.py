@@ -100,6 +100,7 @@ def error_of(fitter: Autoencoder, state: dict[str, np.ndarray], tracks: list[Tra
 # Training
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_the_error_on_speakers_outside_the_training_falls_below_that_of_pca_of_equal_size() -> None:
     fitter = Autoencoder(input="logmel", dim=6, segment=16, steps=250)
     trained_tracks, judged_tracks = log_mels(range(1, 5)), log_mels(range(7, 9))
@@ -125,6 +126,7 @@ def test_the_error_on_speakers_outside_the_training_falls_below_that_of_pca_of_e
     assert error_of(fitter, state, judged_tracks) < by_pca < 1.0
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_the_same_clips_give_the_same_bytes_whatever_torch_did_before() -> None:
     examples = examples_of(chirps(12))
     first = SMALL.fit(examples)
@@ -147,6 +149,7 @@ def test_the_same_clips_give_the_same_bytes_whatever_torch_did_before() -> None:
     )
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_training_stops_when_clips_held_out_are_reconstructed_no_better(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -182,6 +185,7 @@ def test_the_weights_kept_are_the_best_ones_and_not_the_last() -> None:
     assert best.weights["decoder.2.bias"].tolist() == [1.0]
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_clips_held_out_to_judge_by_are_of_groups_not_trained_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -202,6 +206,7 @@ def test_clips_held_out_to_judge_by_are_of_groups_not_trained_on(
     assert len(used["held-out"]) == 3
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_few_tracks_are_in_memory_at_a_time() -> None:
     tracks = chirps(12)
 
@@ -228,6 +233,7 @@ def test_few_tracks_are_in_memory_at_a_time() -> None:
     assert np.array_equal(lazy["down.weight"], SMALL.fit(examples_of(tracks))["down.weight"])
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_clips_that_teach_nothing_are_passed_over_and_none_left_is_one_sentence() -> None:
     tracks = chirps(8)
     spoilt = track_of(
@@ -287,6 +293,7 @@ def test_moments_are_those_of_all_valid_rows_together() -> None:
 # Features
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_each_segment_gets_its_code_its_centre_and_its_validity() -> None:
     state = SMALL.fit(examples_of(chirps(8)))
     valid = np.ones(40, np.bool_)
@@ -303,6 +310,7 @@ def test_each_segment_gets_its_code_its_centre_and_its_validity() -> None:
     assert len(SMALL.encode(state, {"input": track_of(np.zeros((0, 24)))})) == 0
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_a_clip_shorter_than_a_segment_is_filled_with_the_training_mean() -> None:
     state = SMALL.fit(examples_of(chirps(8)))
     short = track_of(np.full((5, 24), -50.0))
@@ -313,6 +321,7 @@ def test_a_clip_shorter_than_a_segment_is_filled_with_the_training_mean() -> Non
     assert SMALL.encode(state, {"input": short}).valid.tolist() == [True]
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 @pytest.mark.parametrize("bands", [13, 24])
 def test_any_number_of_bands_is_reconstructed(bands: int) -> None:
     tracks = chirps(8, bands=bands)
@@ -322,6 +331,7 @@ def test_any_number_of_bands_is_reconstructed(bands: int) -> None:
     assert SMALL.decode(state, codes[:0]).shape == (0, 16, bands)
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_a_code_does_not_change_when_another_state_was_used_between() -> None:
     tracks = chirps(8)
     one, other = SMALL.fit(examples_of(tracks)), replace(SMALL, seed=5).fit(examples_of(tracks))

@@ -14,6 +14,7 @@ from manifests.schemes.balance import assign_evenly, assign_sizes
 from manifests.schemes.bound import least_imbalance
 from manifests.schemes.catalog import SCHEMES, empty_classes, weigh
 from manifests.schemes.counts import count_groups, imbalance
+from tests.support.seeds import seeds
 
 subject_kfold = SCHEMES["subject_kfold"]
 
@@ -41,7 +42,7 @@ def clips_of(members: dict[str, list[Clip]]) -> list[Clip]:
     return [clip for own in members.values() for clip in own]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_of_few_groups_the_bound_is_the_best_of_all_assignments_and_the_search_finds_it(
     seed: int,
 ) -> None:
@@ -91,7 +92,7 @@ def test_the_bound_is_reached_where_subjects_differ_in_sex_alone(groups: int, pa
     assert balance.imbalance == pytest.approx(balance.bound, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_of_many_unlike_groups_no_assignment_is_under_the_bound(seed: int) -> None:
     members, labels = corpus(seed, 40, most=2)
     counts = count_groups(members, labels)
@@ -123,7 +124,7 @@ def test_a_worse_assignment_has_a_gap() -> None:
     assert good.gap == 0 < bad.gap
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_a_rare_class_and_each_sex_are_in_every_test_where_enough_subjects_have_them(
     seed: int,
 ) -> None:
@@ -195,7 +196,7 @@ def test_numbers_on_a_scale_are_no_classes() -> None:
     assert empty_classes(rows, clips, labels + scale) == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(1))
 def test_parts_of_given_sizes_have_them_and_are_mixed_alike(seed: int) -> None:
     members, labels = corpus(seed, 60)
     part_of = assign_sizes(count_groups(members, labels), (40, 12, 8), seed)

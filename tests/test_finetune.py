@@ -30,6 +30,7 @@ SMALL = Finetuned(
     learning_rate=1e-3,
     train_from="layer4",
 )
+pytestmark = pytest.mark.usefixtures("networks_of_real_size")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 

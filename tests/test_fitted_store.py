@@ -37,6 +37,7 @@ from tests.support.fitted_made import (
     training,
     with_fitted,
 )
+from tests.support.seeds import seeds
 from tests.support.stores_made import ROOT, same
 
 
@@ -75,7 +76,7 @@ def test_a_fold_is_fitted_on_its_own_training_clips_that_have_the_input(fitted: 
         assert (content.training_sha256, len(content.clips)) == (state.training_sha256, state.clips)
 
 
-@pytest.mark.parametrize("fold", range(4))
+@pytest.mark.parametrize("fold", seeds(2, 2))
 def test_a_marker_in_the_clips_that_a_fold_does_not_train_on_changes_no_byte_of_its_states(
     fitted: Path, tmp_path: Path, fold: int
 ) -> None:
@@ -314,16 +315,25 @@ def test_another_process_with_another_hash_seed_writes_the_same_states(
 
 
 @pytest.fixture
-def modelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store with the tracks of a model, and what is fitted on them."""
+def modelled(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that the test may change."""
     monkeypatch.setitem(extractors.fitted.catalog.FITTERS, "centre", Centre)
-    make(
-        tmp_path / "store",
-        with_fitted(
-            code={"fitter": "centre", "input": "z"}, codes={"fitter": "zscore", "input": "code"}
-        ),
-    )
-    fit(tmp_path / "store")
+    return Path(shutil.copytree(model, tmp_path / "store"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the tracks of a model, and what is fitted on them."""
+    tmp_path = tmp_path_factory.mktemp("model")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(extractors.fitted.catalog.FITTERS, "centre", Centre)
+        make(
+            tmp_path / "store",
+            with_fitted(
+                code={"fitter": "centre", "input": "z"}, codes={"fitter": "zscore", "input": "code"}
+            ),
+        )
+        fit(tmp_path / "store")
     return tmp_path / "store"
 
 

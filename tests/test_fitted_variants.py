@@ -38,6 +38,7 @@ from tests.support.fitted_made import (
     training,
     with_fitted,
 )
+from tests.support.seeds import seeds
 from tests.support.stores_made import same, shard_at, tables_in
 
 SOUND = {"extractor": "augment_audio", "seed": 0, "pitch_semitones": 1.0}
@@ -130,9 +131,7 @@ def test_a_variant_changes_no_byte_of_the_states_nor_of_the_clips_as_they_are(
         ]
 
 
-@pytest.mark.parametrize(
-    "fold", [1, *(pytest.param(fold, marks=pytest.mark.long) for fold in (0, 2, 3))]
-)
+@pytest.mark.parametrize("fold", seeds(2, 2))
 def test_no_clip_but_those_of_training_is_in_any_shard_of_a_variant(
     fitted: Path, tmp_path: Path, fold: int
 ) -> None:

@@ -13,6 +13,7 @@ from manifests.corpora.sample import SAMPLE, sample_clips
 from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import Label
 from manifests.schemes.catalog import SCHEMES, LeakingSplit, SplitError, refuse_leaks
+from tests.support.seeds import seeds
 
 subject_kfold = SCHEMES["subject_kfold"]
 leave_one_subject_out = SCHEMES["leave_one_subject_out"]
@@ -89,10 +90,7 @@ def folds_of(split: Split, seed: int) -> tuple[list[Clip], list[Fold]]:
     return clips, split(clips, labels)
 
 
-SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12))]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(2))
 def test_each_clip_is_on_one_side_and_no_subject_group_or_take_on_two(
     split: Split, seed: int
 ) -> None:
@@ -108,7 +106,7 @@ def test_each_clip_is_on_one_side_and_no_subject_group_or_take_on_two(
     refuse_leaks(folds, clips)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(2))
 def test_each_clip_is_tested_once_and_validated_on_once(split: Split, seed: int) -> None:
     clips, folds = folds_of(split, seed)
     for role in (Role.TEST, Role.VALID):
@@ -117,7 +115,7 @@ def test_each_clip_is_tested_once_and_validated_on_once(split: Split, seed: int)
         }
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(2))
 def test_the_order_of_clips_and_labels_changes_nothing(split: Split, seed: int) -> None:
     (_, folds), (clips, labels) = folds_of(split, seed), corpus(seed)
     random.Random(7).shuffle(clips)
@@ -149,7 +147,7 @@ def test_a_seed_chooses_among_assignments_and_gives_the_same_again() -> None:
 
 
 @pytest.mark.parametrize(("actors", "folds"), [(6, 3), (24, 3), (24, 4), (24, 6), (24, 12)])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_parts_of_the_sample_have_as_many_women_as_men(actors: int, folds: int, seed: int) -> None:
     clips, labels = sample(actors)
     rows = subject_kfold(clips, labels, folds, seed)
@@ -164,7 +162,7 @@ def test_parts_of_the_sample_have_as_many_women_as_men(actors: int, folds: int, 
         assert sexes == {"female": actors // folds // 2, "male": actors // folds // 2}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_parts_of_unlike_subjects_are_alike_in_clips_and_classes(seed: int) -> None:
     rng = random.Random(seed)
     clips = [

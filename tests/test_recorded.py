@@ -1,5 +1,6 @@
 """Commands as runs of a Prefect server: sentence, page and log of each, and the same bytes."""
 
+import importlib
 import signal
 import subprocess
 import time
@@ -11,13 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import flows.split
 from flows.__main__ import app
-from flows.audit import audit
-from flows.build import build
-from flows.fit import fit
 from flows.recording import server_url
-from flows.split import split
 from flows.view.run_summary import artifact_key
 from manifests.quarantine import Reason
 from stores.location import StoreBusy, locate
@@ -28,6 +24,11 @@ from tests.support.store_files import contents, linked
 
 NOBODY = "http://127.0.0.1:9/api"
 """Where no server answers."""
+
+
+def flow(name: str) -> Any:
+    """A Prefect flow; Prefect is imported by the tests that need it."""
+    return getattr(importlib.import_module(f"flows.{name}"), name)
 
 
 # On the server
@@ -97,9 +98,9 @@ def test_a_run_on_a_store_that_is_being_written_to_is_cancelled_and_raises_for_i
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "a.wav").touch()
     run: Callable[..., Any] = {
-        "build": partial(build, store, {"folder": tmp_path / "clips"}, "demo", (), 1),
-        "split": partial(split, store, "subject_kfold"),
-        "fit": partial(fit, store, "quarters"),
+        "build": partial(flow("build"), store, {"folder": tmp_path / "clips"}, "demo", (), 1),
+        "split": partial(flow("split"), store, "subject_kfold"),
+        "fit": partial(flow("fit"), store, "quarters"),
     }[name]
     with locate(store).lock():
         state = run(return_state=True)
@@ -113,8 +114,8 @@ def test_a_run_that_asks_for_what_is_not_there_fails_with_a_sentence(
     recorded: Server, tmp_path: Path
 ) -> None:
     for state in (
-        split(tmp_path, "subject_kfold", return_state=True),
-        audit([tmp_path], return_state=True),
+        flow("split")(tmp_path, "subject_kfold", return_state=True),
+        flow("audit")([tmp_path], return_state=True),
     ):
         assert state.is_failed()
         assert "holds no committed store" in str(state.message)
@@ -124,7 +125,8 @@ def test_a_run_that_asks_for_what_is_not_there_fails_with_a_sentence(
 def test_an_error_of_our_own_fails_the_run_with_its_traceback(
     recorded: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(flows.split, "run_split", lambda *_: divmod(1, 0))
+    split = flow("split")
+    monkeypatch.setattr("flows.split.run_split", lambda *_: divmod(1, 0))
     state = split(tmp_path, "subject_kfold", return_state=True)
     assert state.is_failed()
     with pytest.raises(ZeroDivisionError):

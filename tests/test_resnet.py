@@ -284,6 +284,7 @@ def test_an_mfcc_image_has_three_scaled_channels_with_time_to_the_right() -> Non
     assert (image[:, :, 2] == 0).all()
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_mfcc_segments_have_their_centre_as_time_and_are_valid_where_all_rows_are() -> None:
     values = np.random.default_rng(0).standard_normal((210, 120)).astype(np.float32)
     valid = np.ones(210, np.bool_)
@@ -304,6 +305,7 @@ def test_mfcc_segments_have_their_centre_as_time_and_are_valid_where_all_rows_ar
 # Engines
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 @pytest.mark.parametrize("depth", [18, pytest.param(34, marks=pytest.mark.long), 50])
 def test_both_engines_agree_and_untrained_weights_tell_pictures_apart(depth: int) -> None:
     encoder = ResNet(depth=depth, weights="random", seed=5, size=64)
@@ -318,6 +320,7 @@ def test_both_engines_agree_and_untrained_weights_tell_pictures_apart(depth: int
     assert (across > 1e-3 * by_torch.std()).mean() > 0.9
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_the_network_computes_what_a_plain_torch_resnet_does() -> None:
     """Not folded, in float64, from the state alone: an oracle for both engines."""
     from extractors.network import build
@@ -347,6 +350,7 @@ def test_the_network_computes_what_a_plain_torch_resnet_does() -> None:
     assert np.allclose(build(18, state)(images).numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 @pytest.mark.parametrize("runtime", ON_CPU, ids=lambda runtime: runtime.engine)
 def test_a_row_has_the_same_bits_in_any_batch_and_any_company(runtime: Runtime) -> None:
     images = pictures(11)
@@ -359,6 +363,7 @@ def test_a_row_has_the_same_bits_in_any_batch_and_any_company(runtime: Runtime) 
     assert np.array_equal(SMALL.encode(images[order], runtime), expected[order])
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_openvino_gives_the_same_bits_also_after_its_batch_was_halved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -371,12 +376,14 @@ def test_openvino_gives_the_same_bits_also_after_its_batch_was_halved(
         ), f"batch of {batch}"
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_openvino_gives_the_same_bits_with_one_thread_and_two() -> None:
     images = pictures(9)
     one, two = (SMALL.encode(images, Runtime("openvino", threads=threads)) for threads in (1, 2))
     assert np.array_equal(one, two)
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_the_network_is_loaded_once_a_process_and_torch_s_random_numbers_are_left_alone() -> None:
     before = torch.random.get_rng_state()
     runtime = Runtime("torch", batch=3)
@@ -387,6 +394,7 @@ def test_the_network_is_loaded_once_a_process_and_torch_s_random_numbers_are_lef
     assert engines.load.cache_info().misses == loaded
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_read_only_rows_are_encoded() -> None:
     images = pictures(8)
     images.flags.writeable = False
@@ -512,6 +520,7 @@ def clips() -> list[tuple[str, Track]]:
     ]
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 @pytest.mark.parametrize("batch", [1, 8, None])
 def test_every_clip_gets_its_own_rows_whatever_the_batch(batch: int | None) -> None:
     given = clips()
@@ -528,6 +537,7 @@ def test_every_clip_gets_its_own_rows_whatever_the_batch(batch: int | None) -> N
         )
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_results_do_not_depend_on_where_clips_end() -> None:
     images = pictures(20, seed=9)
     expected = dict(encode_stream(SMALL, [("expected", track_of(images))], ON_CPU[0]))[
@@ -541,6 +551,7 @@ def test_results_do_not_depend_on_where_clips_end() -> None:
         assert np.array_equal(again, expected)
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_a_clip_is_given_back_as_soon_as_its_last_row_is_encoded() -> None:
     taken = []
 
@@ -558,6 +569,7 @@ def test_a_clip_is_given_back_as_soon_as_its_last_row_is_encoded() -> None:
     assert taken == [0, 1, 2, 3]
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_the_network_sees_full_batches() -> None:
     sizes = []
 
@@ -575,6 +587,7 @@ def test_the_network_sees_full_batches() -> None:
 # A GPU
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 @pytest.mark.gpu
 @needs_gpu
 def test_cuda_in_float32_agrees_with_openvino_and_does_not_depend_on_company() -> None:
@@ -588,6 +601,7 @@ def test_cuda_in_float32_agrees_with_openvino_and_does_not_depend_on_company() -
     assert np.array_equal(SMALL.encode(images[3:4], Runtime("torch", batch=16)), on_gpu[3:4])
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 @pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.05), ("float16", 0.01)])
@@ -599,6 +613,7 @@ def test_autocast_on_cuda_stays_near_float32(precision: str, tolerance: float) -
     assert 0 < np.linalg.norm(rounded - exact) < tolerance * np.linalg.norm(exact)
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 @pytest.mark.gpu
 @needs_gpu
 def test_a_full_gpu_makes_the_batch_smaller() -> None:

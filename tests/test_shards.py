@@ -427,6 +427,20 @@ def test_a_stored_image_that_is_none_or_of_another_size_is_refused(tmp_path: Pat
 # Files that appear complete or not at all.
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_folder_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+
+    def sync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((path.is_dir(), (tmp_path / "file").exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_bytes(tmp_path / "file", b"x")
+    assert synced == [(False, False), (True, True)]
+
+
 def test_a_published_file_is_complete_and_a_failed_one_leaves_the_old(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "a.json"
     write_bytes(path, b"old")

@@ -1,6 +1,7 @@
 """Which lane a test is in: a plugin for pytest.
 
-    make check    tests without a server, a process of their own, a built store or a real clip
+    make check    tests without a server, a process of their own, a built store, a real clip, or a
+                  network of real size that is trained or run
     make test     those and all others that hold a promise
     make long     the marks `long`: fuzzing, rounds of kills, dry runs of benchmarks
 
@@ -29,13 +30,14 @@ MARK_OF_FIXTURE = {
     "processes": "process",
     "python": "process",
     "real_clips": "real",
+    "networks_of_real_size": "heavy",
 }
 STARTED_BY_LIBRARIES = ("uname", "file", "lscpu", "ldconfig", "gcc", "collect2", "ld", "objdump")
 """What is asked about the machine when a library is imported."""
 CALLED_AS_A_LIBRARY = "ffmpeg"
 """Decodes what PyAV cannot, and is waited for: the name of its file begins so."""
 
-_WEIGHTS = {"server": 100, "built": 10, "process": 10, "real": 1}
+_WEIGHTS = {"server": 100, "built": 10, "process": 10, "real": 1, "heavy": 1}
 _EVENTS = {
     "subprocess.Popen",
     "os.fork",
