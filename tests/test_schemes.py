@@ -3,7 +3,6 @@
 import csv
 import json
 import random
-import shutil
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -364,17 +363,12 @@ def test_folds_of_the_real_crema_d_lack_no_class_and_no_sex_and_are_near_the_bou
     assert sorted(subjects) == [18, 18, 18, 18, 19]
 
 
-@pytest.fixture
-def store(built: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(built, tmp_path / "store"))
-
-
 def test_a_store_takes_a_holdout_and_says_what_it_was_made_with(store: Path) -> None:
-    from flows.building.plan import write_folds
+    from flows.splitting.run import run_split
     from stores import FeatureStore
 
     subjects = sorted(set(FeatureStore(store).clips()["subject_id"]))
-    snapshot = write_folds(store, "holdout", None, 0, (subjects[0],), (subjects[1],))
+    snapshot = run_split(store, "holdout", None, 0, (subjects[0],), (subjects[1],))
     assert snapshot.schemes["holdout"] == {
         "folds": None,
         "seed": 0,
@@ -395,16 +389,16 @@ def test_a_store_takes_a_holdout_and_says_what_it_was_made_with(store: Path) -> 
 def test_a_store_takes_a_leaking_split_under_its_own_name_and_says_that_it_leaks(
     store: Path,
 ) -> None:
-    from flows.building.plan import write_folds
+    from flows.splitting.run import run_split
     from flows.view.split import claims
 
-    facts = write_folds(store, "random_80_20_leaking", None, 0).schemes["random_80_20_leaking"]
+    facts = run_split(store, "random_80_20_leaking", None, 0).schemes["random_80_20_leaking"]
     assert facts["disjoint"] is False
     assert any(
         sentence.startswith("This split leaks: of subject, group and take it keeps nothing")
         for sentence in claims("random_80_20_leaking", facts)
     )
-    facts = write_folds(store, "subject_kfold", 3, 0).schemes["subject_kfold"]
+    facts = run_split(store, "subject_kfold", 3, 0).schemes["subject_kfold"]
     assert 0 <= facts["least_imbalance"] <= facts["imbalance"]
     assert not any("leaks" in sentence for sentence in claims("subject_kfold", facts))
 
@@ -412,7 +406,7 @@ def test_a_store_takes_a_leaking_split_under_its_own_name_and_says_that_it_leaks
 def test_a_store_refuses_a_scheme_that_claims_to_be_disjoint_and_is_not(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.building.plan import write_folds
+    from flows.splitting.run import run_split
     from stores import FeatureStore
 
     class Liar(Scheme):
@@ -430,5 +424,5 @@ def test_a_store_refuses_a_scheme_that_claims_to_be_disjoint_and_is_not(
     with pytest.raises(
         LeakingSplit, match=r"fold 0 of liar has the group sample/[0-9]+ on two sides"
     ):
-        write_folds(store, "liar", None, 0)
+        run_split(store, "liar", None, 0)
     assert "liar" not in set(FeatureStore(store).folds()["scheme"])
