@@ -217,14 +217,15 @@ def attribute(file: Any, name: str) -> Json:
     Raises:
         WrongFile: It is of another type, or too large, and is not read.
     """
-    if name not in file.attrs:
+    attributes = file.attrs  # which h5py looks up anew each time
+    if name not in attributes:
         return None
-    stored = file.attrs.get_id(name)
+    stored = attributes.get_id(name)
     is_text = h5py.check_string_dtype(stored.dtype) is not None
     is_plain = stored.shape == () and (is_text or stored.dtype.kind in "iuf")
     if not is_plain or stored.get_storage_size() > _LIMIT:
         raise WrongFile(f"its attribute {name} is neither a text nor a number")
-    value = file.attrs[name]
+    value = attributes[name]
     return str(value) if is_text else value.item()
 
 

@@ -41,6 +41,7 @@ def shapes(model: Net, batch: Tensors) -> dict[str, tuple[int, ...]]:
         return {name: tuple(stage.shape) for name, stage in model.eval().stages(batch).items()}
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_donatus_has_the_shapes_of_the_paper_at_every_stage() -> None:
     batch = batch_of(
         *({"audio_embedding": track(n, 2048), "face_embedding": track(n, 2048)} for n in (37, 30))
@@ -54,6 +55,7 @@ def test_donatus_has_the_shapes_of_the_paper_at_every_stage() -> None:
     assert found["logits"] == (2, 8)
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_tucker_has_the_shapes_of_the_paper_at_every_stage() -> None:
     batch = batch_of(
         *(
@@ -87,6 +89,7 @@ def test_the_tucker_layer_is_the_papers_projection_of_the_whole_tensor() -> None
     torch.testing.assert_close(layer(audio, picture), core)
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> None:
     batch = batch_of(
         *(
@@ -97,6 +100,7 @@ def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> Non
     assert shapes(tucker2025.build(batch, 7, small=False), batch)["audio"] == (2, 60, 128)
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_tcs_has_the_shapes_of_the_paper_at_every_stage() -> None:
     batch = batch_of(
         *({"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 512)} for n in (30, 24))
@@ -166,6 +170,7 @@ def test_smoothing_is_equation_5_and_calms_jitter() -> None:
     assert tcs2026.jitter(smoothed, mask) == 0
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_kirar_models_take_the_one_vector_of_a_clip() -> None:
     batch = batch_of(*({"selected": track(1, 100, seed=i)} for i in range(2)))
     found = [
@@ -192,6 +197,7 @@ def test_kirars_self_attention_is_equations_4_to_9() -> None:
     torch.testing.assert_close(attention(x), nn.functional.layer_norm(x + joined, (8,)))
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_satvik_has_the_shapes_of_the_paper_at_every_stage() -> None:
     frames = batch_of(*({"frames64": track(n, 64, 64, 3, dtype=np.uint8)} for n in (4, 3)))
     seen = shapes(satvik2025.build_frames(frames, 8, small=False), frames)

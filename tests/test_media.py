@@ -176,6 +176,7 @@ def test_a_region_is_one_half_of_the_frame(write_media: Writer) -> None:
     assert np.array_equal(np.concatenate([halves["left"], halves["right"]], axis=1), halves[None])
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_rotated_recording_is_turned_upright(write_media: Writer, tmp_path: Path) -> None:
     plain, turned = write_media(frames=2), tmp_path / "turned.mp4"
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
@@ -278,12 +279,14 @@ def test_an_open_first_group_falls_back_to_a_plain_decode(
     assert [seconds for seconds, _ in shown] == plainly(path, 10)
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("suffix", list(VIDEO_CODECS))
 def test_both_decoders_give_the_same_bits(write_media: Writer, suffix: str) -> None:
     path = write_media(f"clip{suffix}", frames=30, audio_s=1.0, channels=2)
     same_from_both(path)
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("form", ["yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "gray"])
 def test_both_decoders_agree_on_every_pixel_format(write_media: Writer, form: str) -> None:
     same_from_both(
@@ -365,6 +368,7 @@ def test_full_scale_is_one_whatever_the_sample_format(
     assert np.abs(pcm.samples - samples).max() <= scale
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_hole_in_the_sound_is_filled_and_noted(tmp_path: Path) -> None:
     path = tmp_path / "hole.mkv"
     with av.open(str(path), "w") as out:
@@ -385,6 +389,7 @@ def test_a_hole_in_the_sound_is_filled_and_noted(tmp_path: Path) -> None:
         assert decoded.pcm.samples[16000:].all()
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_codec_unknown_to_pyav_is_decoded_by_ffmpeg_and_noted(
     tmp_path: Path, write_media: Writer
 ) -> None:
@@ -427,6 +432,7 @@ def test_a_wav_without_a_sample_has_no_sound(write_media: Writer) -> None:
     assert run(path)[1].pcm is None
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_cover_picture_is_no_video(write_media: Writer, tmp_path: Path) -> None:
     sound, picture, path = (
         write_media("a.mp3", frames=0, audio_s=0.3),

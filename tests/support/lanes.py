@@ -29,13 +29,13 @@ MARK_OF_FIXTURE = {
     "sample": "built",
     "processes": "process",
     "python": "process",
+    "ffmpeg": "process",
     "real_clips": "real",
     "networks_of_real_size": "heavy",
 }
 STARTED_BY_LIBRARIES = ("uname", "file", "lscpu", "ldconfig", "gcc", "collect2", "ld", "objdump")
 """What is asked about the machine when a library is imported."""
-CALLED_AS_A_LIBRARY = "ffmpeg"
-"""Decodes what PyAV cannot, and is waited for: the name of its file begins so."""
+
 
 _WEIGHTS = {"server": 100, "built": 10, "process": 10, "real": 1, "heavy": 1}
 _EVENTS = {
@@ -79,7 +79,7 @@ class _Watch:
         if not self.is_on or event not in _EVENTS:
             return
         program = str(arguments[0] if arguments else "").rpartition("/")[2]
-        if program not in STARTED_BY_LIBRARIES and not program.startswith(CALLED_AS_A_LIBRARY):
+        if program not in STARTED_BY_LIBRARIES:
             self.refuse(f"{event} {program}")
 
     def refuse(self, what: str) -> None:
