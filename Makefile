@@ -1,13 +1,15 @@
 # `make demo` and `make test` are all there is to know: both install what they need into .venv,
 # through pip alone.
 #
-#     make check    ruff, mypy, pydoclint, and the tests without server, subprocess or built store
+#     make check    ruff, mypy, pydoclint, and the tests of two minutes: without a server, a process,
+#                   a built store, a real clip or a network of real size
 #     make test     these, and all other tests that hold a promise
 #     make long     fuzzing, rounds of kills and dry runs of the benchmarks, before a release
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # By file, so that what the tests of a file share is made once; long files first.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+QUICK := not (built or heavy or process or real or server or long or network)
 
 .PHONY: demo check test long lint clean
 .NOTPARALLEL:  # there is one .venv
@@ -16,10 +18,10 @@ demo: .venv/build.stamp
 	$(BIN)/affectstore demo --out demo
 
 check: lint
-	$(PYTEST) -m "not (built or heavy or process or real or server or long or network)"
+	$(call beside_mypy,$(PYTEST) -m "$(QUICK)")
 
 test: lint
-	$(PYTEST) -m "not (long or network)"
+	$(call beside_mypy,$(PYTEST) -m "not (long or network)")
 
 long: .venv/dev.stamp
 	$(PYTEST) -m "long and not network"
@@ -27,8 +29,14 @@ long: .venv/dev.stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/pydoclint --quiet --config pyproject.toml manifests extractors stores flows
+
+# mypy takes one processor for half a minute where it has no cache; what it says comes at the end.
+define beside_mypy
+	@echo '$(1)  and  $(BIN)/mypy'
+	@$(BIN)/mypy > .mypy.log 2>&1 & mypy=$$!; $(1); tests=$$?; \
+	wait $$mypy; types=$$?; cat .mypy.log; rm .mypy.log; exit $$((tests + types))
+endef
 
 .venv/build.stamp: pyproject.toml constraints.txt
 	$(call install,build)

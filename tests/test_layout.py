@@ -67,8 +67,12 @@ class Import(NamedTuple):
         return self.module.partition(".")[0]
 
 
-def imports_in(file: str, text: str) -> Iterator[Import]:
-    tree = tree_of(text)
+@cache
+def imports_in(file: str, text: str) -> list[Import]:
+    return [*_imports_in(file, ast.parse(text))]
+
+
+def _imports_in(file: str, tree: ast.Module) -> Iterator[Import]:
     for_checkers = {
         id(node)
         for block in ast.walk(tree)
@@ -96,11 +100,6 @@ def files(*folders: str) -> list[tuple[str, str]]:
 @cache
 def imports_of(*folders: str) -> list[Import]:
     return [one for file, text in files(*folders) for one in imports_in(file, text)]
-
-
-@cache
-def tree_of(text: str) -> ast.Module:
-    return ast.parse(text)
 
 
 # Floors
@@ -294,7 +293,7 @@ def test_a_view_that_read_would_be_found_out(text: str) -> None:
 def test_a_class_name_stands_once() -> None:
     places: dict[str, list[str]] = {}
     for file, text in files(*ROOMS):
-        for node in ast.walk(tree_of(text)):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name.removeprefix("_"), []).append(file)
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
@@ -306,7 +305,7 @@ def test_no_module_and_no_function_is_long() -> None:
     for file, text in files(*ROOMS):
         if (lines := text.count("\n")) > MOST_LINES:
             long.append(f"{file} has {lines} lines")
-        for node in ast.walk(tree_of(text)):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = _lines(node) - (_lines(node.body[0]) if ast.get_docstring(node) else 0)
                 if lines > MOST_LINES_OF_A_FUNCTION:

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from manifests.clips import Clip
@@ -142,9 +143,11 @@ def write(
             audio = out.add_stream(audio_codec or AUDIO_CODECS[suffix], rate=rate_hz)
             assert isinstance(audio, av.AudioStream)
             audio.layout = {1: "mono", 2: "stereo", 6: "5.1"}[pcm.shape[1]]
+        reformatter = VideoReformatter()  # keeps what it has worked out from frame to frame
         for i in range(frames):
             assert video is not None
-            frame = av.VideoFrame.from_ndarray(picture(i, *size), "rgb24").reformat(format=pix_fmt)
+            rgb = av.VideoFrame.from_ndarray(picture(i, *size), "rgb24")
+            frame = reformatter.reformat(rgb, format=pix_fmt)
             frame.pts = i if stamps is None else stamps[i]
             frame.time_base = time_base or 1 / Fraction(fps)
             out.mux(video.encode(frame))
