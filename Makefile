@@ -9,7 +9,7 @@ BIN := .venv/bin
 # By file, so that what the tests of a file share is made once; long files first.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo check test long lint clean
+.PHONY: demo check test long lint docs clean
 .NOTPARALLEL:  # there is one .venv
 
 demo: .venv/build.stamp
@@ -18,7 +18,7 @@ demo: .venv/build.stamp
 check: lint
 	$(PYTEST) -m "not (built or process or server or long or network)"
 
-test: lint
+test: lint docs
 	$(PYTEST) -m "not (long or network)"
 
 long: .venv/dev.stamp
@@ -29,6 +29,10 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pydoclint --quiet --config pyproject.toml manifests extractors stores flows
+
+# The pages of docs/ and the reference from docstrings; a warning is an error.
+docs: .venv/dev.stamp
+	$(BIN)/mkdocs build --strict --quiet --site-dir .venv/site
 
 .venv/build.stamp: pyproject.toml constraints.txt
 	$(call install,build)
@@ -41,7 +45,7 @@ lint: .venv/dev.stamp
 	touch .venv/build.stamp $@
 
 define install
-	@echo "installing into .venv, some 3 GB: a few minutes"
+	@echo "installing into .venv, 3 to 7 GB: a few minutes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$1]'
 endef
