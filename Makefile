@@ -11,7 +11,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 QUICK := not (built or heavy or process or real or server or long or network)
 
-.PHONY: demo check test long lint clean
+.PHONY: demo check test long lint docs clean
 .NOTPARALLEL:  # there is one .venv
 
 demo: .venv/build.stamp
@@ -20,7 +20,7 @@ demo: .venv/build.stamp
 check: lint
 	$(call beside_mypy,$(PYTEST) -m "$(QUICK)")
 
-test: lint
+test: lint docs
 	$(call beside_mypy,$(PYTEST) -m "not (long or network)")
 
 long: .venv/dev.stamp
@@ -38,6 +38,10 @@ define beside_mypy
 	wait $$mypy; types=$$?; cat .mypy.log; rm .mypy.log; exit $$((tests + types))
 endef
 
+# The pages of docs/ and the reference from docstrings; a warning is an error.
+docs: .venv/dev.stamp
+	$(BIN)/mkdocs build --strict --quiet --site-dir .venv/site
+
 .venv/build.stamp: pyproject.toml constraints.txt
 	$(call install,build)
 	touch $@
@@ -49,7 +53,7 @@ endef
 	touch .venv/build.stamp $@
 
 define install
-	@echo "installing into .venv, some 3 GB: a few minutes"
+	@echo "installing into .venv, 3 to 7 GB: a few minutes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$1]'
 endef

@@ -11,10 +11,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from typer.testing import CliRunner
 
+import flows.recipe
 import manifests
 import manifests.label_spaces
 import manifests.schemes.catalog
+from flows.__main__ import app
 from flows.splitting.run import run_split
 from manifests.audit import RULES, Listing, audit, match_foreign, read_foreign
 from manifests.audit.fold_view import FoldView
@@ -33,6 +36,7 @@ from manifests.schemes.assignment import Assignment, Scheme, SplitRequest
 from manifests.schemes.catalog import SCHEMES
 from manifests.schemes.listed import listed
 from stores import FeatureStore
+from tests.support.commands import ROOT
 
 NAMES = [f"toy_{who}_{mood}_{n}" for who in "abc" for mood in ("glad", "blue", "meh") for n in "12"]
 
@@ -184,3 +188,18 @@ def test_a_scheme_of_one_function_and_one_line_splits_a_store(
     folds = FeatureStore(store).folds()
     tested = folds.loc[(folds["scheme"] == "last_subject") & (folds["role"] == "test"), "group_id"]
     assert set(tested) == {folds["group_id"].max()}
+
+
+def test_a_recipe_of_one_file_is_listed_printed_and_resolved_without_an_about(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "flows" / "recipes", tmp_path / "recipes")
+    (tmp_path / "recipes" / "sound_alone.toml").write_text(
+        '[features.audio]\nextractor = "audio"\n[features.mfcc]\nextractor = "mfcc"\n'
+    )
+    monkeypatch.setattr(flows.recipe, "files", lambda package: tmp_path)
+    listed_all = CliRunner().invoke(app, ["recipes"])
+    assert (listed_all.exit_code, "sound_alone" in listed_all.output) == (0, True)
+    printed = CliRunner().invoke(app, ["recipes", "sound_alone"])
+    assert (printed.exit_code, "n_mfcc = 40" in printed.output) == (0, True)
+    assert [*flows.recipe.load("sound_alone").graph.order] == ["audio", "mfcc"]
