@@ -1,14 +1,15 @@
 # `make demo` and `make test` are all there is to know: both install what they need into .venv,
 # through pip alone.
 #
-#     make check    ruff, mypy, pydoclint, and the tests of two minutes: without a server, a process,
-#                   a built store, a real clip or a network of real size
+#     make check    ruff, mypy, and the tests of two minutes: without a server, a process, a built
+#                   store, a real clip or a network of real size
 #     make test     these, and all other tests that hold a promise
 #     make long     fuzzing, rounds of kills and dry runs of the benchmarks, before a release
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-# By file, so that what the tests of a file share is made once; long files first.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# By file, so that what the tests of a file share is made once; long files first. Two processes,
+# each with one thread for its sums: with more they wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 QUICK := not (built or heavy or process or real or server or long or network)
 
 .PHONY: demo check test long lint docs clean
@@ -29,7 +30,6 @@ long: .venv/dev.stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pydoclint --quiet --config pyproject.toml manifests extractors stores flows
 
 # mypy takes one processor for half a minute where it has no cache; what it says comes at the end.
 define beside_mypy

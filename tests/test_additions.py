@@ -14,7 +14,6 @@ import pytest
 from typer.testing import CliRunner
 
 import flows.recipe
-import manifests
 import manifests.label_spaces
 import manifests.schemes.catalog
 from flows.__main__ import app

@@ -33,8 +33,10 @@ MARK_OF_FIXTURE = {
     "real_clips": "real",
     "networks_of_real_size": "heavy",
 }
-STARTED_BY_LIBRARIES = ("uname", "file", "lscpu", "ldconfig", "gcc", "collect2", "ld", "objdump")
-"""What is asked about the machine when a library is imported."""
+STARTED_BY_LIBRARIES = (
+    "uname", "file", "lscpu", "ldconfig", "gcc", "collect2", "ld", "objdump", "fc-list",
+)  # fmt: skip
+"""What is asked about the machine when a library is imported; fc-list by matplotlib's first."""
 
 
 _WEIGHTS = {"server": 100, "built": 10, "process": 10, "real": 1, "heavy": 1}
