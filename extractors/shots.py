@@ -14,9 +14,14 @@ structure, a cut changes both. This is block matching after histograms, the two 
 cuts (Boreczky and Rowe, Comparison of video shot boundary detection techniques, SPIE 2664, 1996).
 `python -m benchmarks.cuts` compares it with the detectors of PySceneDetect.
 
-A frame that differs from the one before it waits for the next. If that is like the frame before, the
-odd one was a flash and the shot goes on; if not, a shot begins with it. The last frame of a clip has
-no next: there a shot of one frame begins.
+A frame that differs from the one before it waits for the next. If that is like the frame before,
+the odd one was a flash and the shot goes on; if not, a shot begins with it. The last frame of a
+clip has no next: there a shot of one frame begins.
+
+A dissolve has no such frame. There a shot begins with the first frame that differs from one of up
+to 0.6 s earlier, where the frames between are mixtures of those two (Yu, Bozdagi and Harrington,
+Feature-based hierarchical video segmentation, ICIP 1997): what moves is no mixture of where it was
+and where it will be. In a dissolve several shots may begin, which are then short.
 """
 
 import math
@@ -38,14 +43,15 @@ _CHROMA = 64, 192
 _LEAST_CHANGE = 6.0
 """Pictures whose grey levels differ by less than this on average, of 255, are of one shot."""
 _LEAST_COLOUR = 0.15
-"""Nor are those of two shots whose colours differ by less. In uncut takes 3 of 1,000 differ by more,
-so that structure, which takes far longer, is seldom looked at."""
+"""Nor are those of two shots whose colours differ by less. In uncut takes 3 of 1,000 differ by
+more, so that structure, which takes far longer, is seldom looked at."""
 _FLAT = 2.0
 """A block whose grey levels deviate by less than this from their mean has no structure."""
 
-_DISSOLVE_S = 1.0
-"""A dissolve is looked for in so much of a shot."""
+_DISSOLVE_S = 0.6
+"""A dissolve is looked for in the last seconds of a shot, so many."""
 _MOST_OFF = 0.33
+"""How far a picture may be from a mixture of two, as a share of the distance of the two."""
 
 
 class Frame(NamedTuple):
@@ -139,16 +145,13 @@ def _deviation(grey: NDArray[np.uint8]) -> float:
 def is_dissolve(before: Picture, between: Sequence[Picture], now: Picture) -> bool:
     """Says whether pictures fade from one to another: each between them is a mixture of the two.
 
-    This is the model of Yu, Bozdagi and Harrington, Feature-based hierarchical video segmentation,
-    ICIP 1997. What moves is no mixture of where it was and where it will be.
-
     Args:
         before: Where the fade begins.
         between: Pictures in between, at least one.
         now: Where it ends.
 
     Returns:
-        True where each is within a third of the distance of the two of a mixture of them.
+        True where each is as near to a mixture as it needs to be.
     """
     start = before.small.astype(np.float32).ravel()
     way = now.small.astype(np.float32).ravel() - start
