@@ -48,7 +48,7 @@ class Faces(FromFrames):
         faces (0 or more) is a measurement.
     notes: `many_faces` (two or more in over a tenth of the frames: who speaks is ambiguous),
         `face_gaps` (some rows are not valid), `face_changes` (the rows show more than one track:
-        after a cut or a long gap it may be another person).
+        after a cut, a dissolve or a long gap it may be another person).
 
     One face is followed: the largest (area times time) among those alive in the frame; while it is
     missing for a moment nobody takes its place.

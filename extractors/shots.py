@@ -26,6 +26,8 @@ and where it will be. In a dissolve several shots may begin, which are then shor
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -61,13 +63,24 @@ class Frame(NamedTuple):
     rgb: Rgb
 
 
-class Picture(NamedTuple):
+@dataclass(frozen=True)
+class Picture:
     """What is compared of a frame."""
 
     small: Rgb
     """(48, 48, 3)"""
     grey: NDArray[np.uint8]
     """(48, 48)"""
+
+    @cached_property
+    def colours(self) -> NDArray[np.float32]:
+        """(512,) how many pixels are of each colour."""
+        import cv2
+
+        colours = cv2.cvtColor(self.small, cv2.COLOR_RGB2YCrCb)
+        ranges = [0, 256, *_CHROMA, *_CHROMA]
+        counts = cv2.calcHist([colours], [0, 1, 2], None, [_BINS] * 3, ranges)
+        return np.asarray(counts.ravel() + np.float32(1e-6), np.float32)  # never empty
 
 
 def picture_of(rgb: Rgb) -> Picture:
@@ -101,37 +114,34 @@ def differ(before: Picture, now: Picture, limit: float) -> bool:
     Returns:
         True where the difference is larger.
     """
+    colour = _colour(before, now)
+    return colour >= _LEAST_COLOUR and math.sqrt(colour * _structure(before, now)) > limit
+
+
+def _colour(before: Picture, now: Picture) -> float:
+    """0 where the colours are the same, or hardly anything has changed, 1 where none is shared."""
     import cv2
 
     if cv2.norm(before.grey, now.grey, cv2.NORM_L1) < _LEAST_CHANGE * before.grey.size:
-        return False
-    colour = cv2.compareHist(_colours(before), _colours(now), cv2.HISTCMP_BHATTACHARYYA)
-    return colour >= _LEAST_COLOUR and math.sqrt(colour * _structure(before.grey, now.grey)) > limit
+        return 0.0
+    return cv2.compareHist(before.colours, now.colours, cv2.HISTCMP_BHATTACHARYYA)
 
 
-def _colours(picture: Picture) -> NDArray[np.float32]:
-    import cv2
-
-    colours = cv2.cvtColor(picture.small, cv2.COLOR_RGB2YCrCb)
-    ranges = [0, 256, *_CHROMA, *_CHROMA]
-    counts = cv2.calcHist([colours], [0, 1, 2], None, [_BINS] * 3, ranges)
-    return np.asarray(counts.ravel() + np.float32(1e-6), np.float32)  # no histogram is empty
-
-
-def _structure(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> float:
+def _structure(before: Picture, now: Picture) -> float:
     """0 where every block is found again, 1 where none is."""
     import cv2
 
-    wide = cv2.copyMakeBorder(before, *[_REACH] * 4, cv2.BORDER_REPLICATE)
+    reach = _REACH, _REACH, _REACH, _REACH
+    wide = cv2.copyMakeBorder(before.grey, *reach, cv2.BORDER_REPLICATE)
     matches = []
     for top in range(0, _SIDE, _BLOCK):
         for left in range(0, _SIDE, _BLOCK):
-            block = now[top : top + _BLOCK, left : left + _BLOCK]
+            block = now.grey[top : top + _BLOCK, left : left + _BLOCK]
             if _deviation(block) >= _FLAT:
                 around = wide[top : top + _BLOCK + 2 * _REACH, left : left + _BLOCK + 2 * _REACH]
                 found = cv2.matchTemplate(around, block, cv2.TM_CCOEFF_NORMED)
                 matches.append(max(float(found.max()), 0.0))
-            elif _deviation(before[top : top + _BLOCK, left : left + _BLOCK]) >= _FLAT:
+            elif _deviation(before.grey[top : top + _BLOCK, left : left + _BLOCK]) >= _FLAT:
                 matches.append(0.0)
     return 1 - min(sum(matches) / len(matches), 1.0) if matches else 0.0
 
@@ -222,8 +232,9 @@ class ShotFinder:
         pictures = [picture for _, picture in self._recent]
         begins_shot = (
             len(pictures) > 1
-            and self._differ(pictures[0], now)
+            and _colour(pictures[0], now) >= _LEAST_COLOUR  # as `differ` asks first
             and is_dissolve(pictures[0], pictures[1 :: max(1, len(pictures) // 4)], now)
+            and self._differ(pictures[0], now)
         )
         self._recent = [*([] if begins_shot else self._recent), (frame.seconds, now)]
         return frame, begins_shot
