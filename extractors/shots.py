@@ -13,8 +13,8 @@ or a gesture changes the structure but not the colours, a flicker of light the c
 structure, a cut changes both. This is block matching after histograms, the two classic measures for
 cuts (Boreczky and Rowe, Comparison of video shot boundary detection techniques, SPIE 2664, 1996).
 `python -m benchmarks.cuts` compares it with the detectors of PySceneDetect. On 27 uncut takes
-(26 of faces) and 4 edited films, at 5, 10 and 25 frames a second, no cut was false and none of 11 missed;
-nor was one of 180 splices of two takes, and 6 of 540 dissolves of 0.2 to 1 s were.
+(26 of faces) and 4 edited films, at 5, 10 and 25 frames a second, no cut was false and none of 11
+missed; nor was one of 180 splices of two takes, and 6 of 540 dissolves of 0.2 to 1 s were.
 
 A frame that differs from the one before it waits for the next. If that is like the frame before,
 the odd one was a flash and the shot goes on; if not, a shot begins with it. The last frame of a
