@@ -3,13 +3,13 @@
 The detector runs on a frame every `every_s`. Where the faces of two such frames pair up one to one,
 the boxes of the frames between lie on a straight line; where they do not, the detector runs on
 every frame between, and so it does on every frame while a face that was there is missing. Nothing
-is linked or interpolated across a change of scene. Frames wait from one detection to the next and
-no longer.
+is linked or interpolated across a cut; `extractors.shots` says where cuts are. Frames wait from one
+detection to the next and no longer, and one more where a shot may end.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from extractors.follow import (
     main_faces,
 )
 from extractors.frames import no_frames
+from extractors.shots import Frame, ShotFinder
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -34,9 +35,6 @@ from manifests.tracks import Track
 Listener = Callable[[Rgb, float, Mapping[int, Box]], None]
 """listener(rgb, seconds, boxes): called once for every frame, in order, with its final boxes by the
 number of their face."""
-
-_THUMB_PX = 32
-"""Side of the thumbnails that changes of scene are found in."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +48,14 @@ class Faces(FromFrames):
         faces (0 or more) is a measurement.
     notes: `many_faces` (two or more in over a tenth of the frames: who speaks is ambiguous),
         `face_gaps` (some rows are not valid), `face_changes` (the rows show more than one track:
-        after a cut or a long gap it may be another person).
+        after a cut, a dissolve or a long gap it may be another person).
 
     One face is followed: the largest (area times time) among those alive in the frame; while it is
     missing for a moment nobody takes its place.
     """
 
     name: ClassVar[str] = "faces"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     roles: ClassVar[tuple[str, ...]] = ("frames",)
 
     frames: str = "frames"
@@ -74,22 +72,22 @@ class Faces(FromFrames):
     """A face that comes back within this time is the same face. Its rows in between are not valid.
     """
     min_lasting_s: float = 0.5
-    """A face counts when it is found for so long without a break, or for half of a clip that is
+    """A face counts when it is found for so long without a break, or for half of a shot that is
     shorter than twice this."""
-    cut_difference: float = 20.0
-    """The scene changes where two successive frames, as grey thumbnails, differ by more than this
-    on average, of 255."""
+    cut_difference: float = 0.26
+    """A shot ends where two successive frames differ by more than this in colour and structure, 0
+    to 1; see `extractors.shots`."""
     many_faces_share: float = 0.1
     """`many_faces` is noted when more than this share of the frames shows two or more."""
 
     def __post_init__(self) -> None:
         self.check_choice("detector", DETECTORS)
+        self.check_range("cut_difference", 0, 1)
         for field in (
             "min_score",
             "every_s",
             "missing_s",
             "min_lasting_s",
-            "cut_difference",
             "many_faces_share",
         ):
             if not 0 <= getattr(self, field) < float("inf"):
@@ -114,22 +112,17 @@ class Faces(FromFrames):
         return FaceSink(clip, self, DETECTORS[self.detector].detect)
 
 
-class _BufferedFrame(NamedTuple):
-    seconds: float
-    rgb: Rgb
-
-
 class FaceSink:
     """Follows the faces of one clip. `detect` finds the faces of one frame."""
 
     def __init__(self, clip: Clip, faces: Faces, detect: Detect) -> None:
         self._clip, self._faces, self._detect = clip, faces, detect
         self._tracks = FaceTracker(faces.missing_s)
-        self._buffered: list[_BufferedFrame] = []
+        self._buffered: list[Frame] = []
         """Frames that wait for the next detection."""
-        self._thumb: NDArray[np.int16] | None = None
+        self._shots = ShotFinder(faces.cut_difference)
         self._last_detection: tuple[float, list[Box]] | None = None
-        """Time and boxes of the last frame of this scene that the detector ran on."""
+        """Time and boxes of the last frame of this shot that the detector ran on."""
         self._detections = self._hits = 0
         self._best_score = 0.0
         self._listeners: list[Listener] = []
@@ -152,16 +145,8 @@ class FaceSink:
             seconds: The frame's time stamp.
             rgb: Its pixels.
         """
-        thumb = _thumbnail(rgb)
-        if (
-            self._thumb is not None
-            and float(np.abs(thumb - self._thumb).mean()) > self._faces.cut_difference
-        ):
-            self._end_scene()
-        self._thumb = thumb
-        self._buffered.append(_BufferedFrame(seconds, rgb))
-        if self._is_due(seconds):
-            self._assign_boxes()
+        for frame, begins_shot in self._shots.push(Frame(seconds, rgb)):
+            self._add(frame, begins_shot)
 
     def finish(self) -> Track:
         """Ends the clip; a second call gives the same again.
@@ -173,11 +158,20 @@ class FaceSink:
             BadClip: NO_VIDEO where no frame came, NO_FACE where no face lasted long enough.
         """
         if self._outcome is None:
-            self._end_scene()
+            for frame, begins_shot in self._shots.finish():
+                self._add(frame, begins_shot)
+            self._end_shot()
             self._outcome = self._result()
         if isinstance(self._outcome, BadClip):
             raise self._outcome
         return self._outcome
+
+    def _add(self, frame: Frame, begins_shot: bool) -> None:
+        if begins_shot:
+            self._end_shot()
+        self._buffered.append(frame)
+        if self._is_due(frame.seconds):
+            self._assign_boxes()
 
     def _is_due(self, seconds: float) -> bool:
         if self._last_detection is None or self._tracks.is_largest_missing():
@@ -185,7 +179,7 @@ class FaceSink:
         waited_s = seconds - self._last_detection[0]
         return waited_s >= self._faces.every_s - 1e-6 or waited_s == 0
 
-    def _end_scene(self) -> None:
+    def _end_shot(self) -> None:
         if self._buffered:
             self._assign_boxes()
         self._tracks.cut()
@@ -210,7 +204,7 @@ class FaceSink:
 
     def _interpolate(
         self,
-        waiting: list[_BufferedFrame],
+        waiting: list[Frame],
         start_s: float,
         end_s: float,
         pairs: list[tuple[Box, Box]],
@@ -219,7 +213,7 @@ class FaceSink:
             share = (frame.seconds - start_s) / (end_s - start_s)
             self._record(frame, [between(old, new, share) for old, new in pairs])
 
-    def _detected(self, frame: _BufferedFrame) -> list[Box]:
+    def _detected(self, frame: Frame) -> list[Box]:
         if self._last_detection is not None and frame.seconds == self._last_detection[0]:
             return self._last_detection[1]  # The same frame is still on screen.
         found = self._detect(frame.rgb, self._faces.min_score)
@@ -228,7 +222,7 @@ class FaceSink:
         self._best_score = max([self._best_score, *(box.score for box in found)])
         return found
 
-    def _record(self, frame: _BufferedFrame, boxes: list[Box]) -> None:
+    def _record(self, frame: Frame, boxes: list[Box]) -> None:
         numbered = self._tracks.add_row(frame.seconds, boxes)
         for listener in self._listeners:
             listener(frame.rgb, frame.seconds, numbered)
@@ -287,13 +281,3 @@ def face_sink(subject: str, sink: Sink) -> FaceSink:
             f"{subject} a feature made by `faces`, got a {type(sink).__name__}; name that feature"
         )
     return sink
-
-
-def _thumbnail(rgb: Rgb) -> NDArray[np.int16]:
-    """(32, 32) grey levels; a large frame is thinned out first, at a tenth of the cost."""
-    import cv2
-
-    step = max(1, min(rgb.shape[:2]) // (4 * _THUMB_PX))
-    thin = np.ascontiguousarray(rgb[::step, ::step])
-    small = cv2.resize(thin, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.int16)

@@ -1,6 +1,7 @@
 """Following faces: boxes of single frames -> tracks of one face each -> the face of every row."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -36,6 +37,11 @@ class FaceTrack:
         return next(iter(self.boxes))
 
     @property
+    def first_box(self) -> Box:
+        """Its box in that row."""
+        return self.boxes[self.first_row]
+
+    @property
     def last_row(self) -> int:
         """The last row that shows the face, so far."""
         return next(reversed(self.boxes))
@@ -59,6 +65,8 @@ class FaceTracker:
     def __init__(self, missing_s: float) -> None:
         self.all: list[FaceTrack] = []
         self.seconds: list[float] = []
+        self.cuts: list[int] = []
+        """Rows that a shot begins with, but for the first row."""
         self._missing_s = missing_s
         self._open: list[FaceTrack] = []
 
@@ -84,8 +92,9 @@ class FaceTracker:
         return {track.number: box for track, box in zip(owners, boxes, strict=True)}
 
     def cut(self) -> None:
-        """Ends all tracks, because the scene changes."""
+        """Ends all tracks, because a shot ends with the last row."""
         self._open = []
+        self.cuts.append(len(self.seconds))
 
     def present(self) -> list[Box]:
         """Gives the boxes of the last row.
@@ -199,15 +208,40 @@ def lasting(tracks: FaceTracker, least_s: float) -> list[FaceTrack]:
 
     Args:
         tracks: All tracks of a clip.
-        least_s: How long a face must be found without a break; in a clip that is shorter than twice
-            that, for half of the clip.
+        least_s: How long a face must be found without a break; in a shot that is shorter than twice
+            that, for half of the shot.
 
     Returns:
-        The tracks that are.
+        The tracks that are, and those which a cut parts from one that is: a cross-fade shows a face
+        for a frame or two more on the far side of the cut.
     """
-    hop = hop_s(tracks.seconds)
-    needed = min(least_s, hop * len(tracks.seconds) / 2)
-    return [track for track in tracks.all if hop * _longest_stretch(track) + _EPSILON_S >= needed]
+    hop, edges = hop_s(tracks.seconds), [0, *tracks.cuts, len(tracks.seconds)]
+
+    def lasts(track: FaceTrack) -> bool:
+        next_shot = bisect_right(edges, track.first_row)
+        rows = edges[next_shot] - edges[next_shot - 1]
+        return hop * _longest_stretch(track) + _EPSILON_S >= min(least_s, hop * rows / 2)
+
+    found = [track for track in tracks.all if lasts(track)]
+    parted = _parted(tracks.all, found) + _parted(found, tracks.all)
+    numbers = {track.number for pair in parted for track in pair} | {t.number for t in found}
+    return [track for track in tracks.all if track.number in numbers]
+
+
+def _parted(
+    before: Sequence[FaceTrack], after: Sequence[FaceTrack]
+) -> list[tuple[FaceTrack, FaceTrack]]:
+    """Pairs of tracks of which one ends in the row before the other begins, at about its place:
+    within a shot they would be one track."""
+    ending: dict[int, list[FaceTrack]] = {}
+    for track in before:
+        ending.setdefault(track.last_row, []).append(track)
+    return [
+        (old, new)
+        for new in after
+        for old in ending.get(new.first_row - 1, [])
+        if linked([new.first_box], [old.last_box])
+    ]
 
 
 def _longest_stretch(track: FaceTrack) -> int:

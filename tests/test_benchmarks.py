@@ -13,6 +13,7 @@ DRY_RUNS = {
     "audio_features": [],
     "build": ["{folder}", *SMALL, "--naive", "fast"],
     "clips": ["{folder}", "--count", "1"],
+    "cuts": ["--pairs", "1"],
     "dask": [
         *("{folder}", "--kind", "small", "--clips", "8", "--only", "scheduling"),
         *("--server", "--way", "--workers 1", "--way", "--dask local:1"),

@@ -21,6 +21,7 @@ from extractors.frames import Frames, decode_jpeg
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
+from tests.support.media_made import scenery
 
 CLIP = Clip("made/one", "made", None, None, "one", None, "one.mp4", "", 1)
 GREY: Rgb = np.full((90, 160, 3), 90, np.uint8)
@@ -43,8 +44,8 @@ class Planned:
         return [b for b in self.plan(self.asked[-1]) if b.score >= min_score]
 
 
-def frame(k: int, level: int = 90) -> Rgb:
-    rgb = np.full_like(GREY, level)
+def frame(k: int, scene: int = 0) -> Rgb:
+    rgb = scenery(scene, 160, 90)
     rgb[0, 0] = k
     return rgb
 
@@ -54,14 +55,14 @@ def follow(
     frames: int,
     fps: float = 10,
     faces: Faces | None = None,
-    levels: Mapping[int, int] | None = None,
+    scenes: Mapping[int, int] | None = None,
 ) -> tuple[FaceSink, Planned]:
-    """Push made frames; `levels` gives the grey level from a frame on."""
-    detector, level = Planned(plan), 90
+    """Push made frames; `scenes` gives the number of the scene from a frame on."""
+    detector, scene = Planned(plan), 0
     sink = FaceSink(CLIP, faces or Faces(), detector)
     for k in range(frames):
-        level = (levels or {}).get(k, level)
-        sink.push(k / fps, frame(k, level))
+        scene = (scenes or {}).get(k, scene)
+        sink.push(k / fps, frame(k, scene))
     return sink, detector
 
 
@@ -154,11 +155,38 @@ def test_in_a_clip_of_a_few_frames_a_face_counts(frames: int) -> None:
 
 
 def test_nothing_is_interpolated_across_a_cut() -> None:
-    sink, detector = follow(lambda k: [box(30)] if k < 8 else [box(40)], 20, levels={8: 200})
+    sink, detector = follow(lambda k: [box(30)] if k < 8 else [box(40)], 20, scenes={8: 1})
     track = sink.finish()
     assert {7, 8} <= set(detector.asked)
     assert boxes(track) == [box(30)[:4]] * 8 + [box(40)[:4]] * 12
     assert track.notes == ("face_changes",)
+
+
+def test_a_face_counts_in_half_of_a_short_shot() -> None:
+    def plan(k: int) -> list[Box]:
+        return [] if k == 10 else [box(90)] if 10 < k < 13 else [box(20)]
+
+    sink, _ = follow(plan, 31, scenes={10: 1, 13: 0})
+    track = sink.finish()
+    assert np.flatnonzero(~track.valid).tolist() == [10]
+    assert (track.values[11:13, 0] == 90).all()
+
+
+def test_a_face_that_a_fade_shows_for_a_row_beyond_the_cut_keeps_that_row() -> None:
+    def plan(k: int) -> list[Box]:
+        return [box(20)] if k < 9 else [box(90)]
+
+    sink, _ = follow(plan, 31, scenes={8: 1})
+    assert sink.finish().valid.all()
+    sink, _ = follow(lambda k: plan(k - 2), 31, scenes={12: 1})
+    assert sink.finish().valid.all()
+
+
+def test_a_hit_beyond_a_cut_at_another_place_is_still_a_flash() -> None:
+    sink, _ = follow(
+        lambda k: [box(20)] if k < 8 else [box(90)] if k == 8 else [], 31, scenes={8: 1}
+    )
+    assert (sink.finish().values[8:, 5] == 0).all()
 
 
 def test_without_a_cut_the_same_boxes_are_one_face_and_are_interpolated() -> None:
@@ -243,7 +271,7 @@ def test_no_more_frames_wait_than_one_interval_has() -> None:
     sink = FaceSink(CLIP, Faces(), Planned(lambda k: [box(30)] if k % 40 < 25 else []))
     most = 0
     for k in range(240):
-        sink.push(k / 30, frame(k, level=90 + 100 * (k // 50 % 2)))
+        sink.push(k / 30, frame(k, scene=k // 50 % 2))
         most = max(most, len(sink._buffered))
     assert most == 8
 
@@ -253,7 +281,7 @@ def test_listeners_get_every_frame_once_in_order_with_its_own_pixels() -> None:
     sink = FaceSink(CLIP, Faces(), Planned(lambda k: [box(30)] if k % 7 else []))
     sink.listen(lambda rgb, seconds, found: received.append((int(rgb[0, 0, 0]), seconds)))
     for k in range(29):
-        sink.push(k / 10, frame(k, level=90 + 100 * (k // 10 % 2)))
+        sink.push(k / 10, frame(k, scene=k // 10 % 2))
     sink.finish()
     assert received == [(k, k / 10) for k in range(29)]
 
@@ -267,6 +295,7 @@ def test_listeners_get_every_frame_once_in_order_with_its_own_pixels() -> None:
         lambda: Faces(detector="mtcnn"),
         lambda: Faces(every_s=-0.1),
         lambda: Faces(min_score=float("nan")),
+        lambda: Faces(cut_difference=20.0),
         lambda: Crops(size=0),
         lambda: Crops(margin=-0.5),
         lambda: Crops(pixels="png"),

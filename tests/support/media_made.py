@@ -61,6 +61,14 @@ def picture(i: int, width: int = 160, height: int = 120) -> NDArray[np.uint8]:
     return rgb
 
 
+def scenery(seed: int, width: int = 320, height: int = 180) -> NDArray[np.uint8]:
+    """A made view: patches of light and shade in a tint of its own."""
+    draw = np.random.default_rng(seed)
+    patches = draw.uniform(0.2, 1, (8, 14, 1)) * draw.permutation([90, 170, 250])
+    patches += draw.uniform(-25, 25, 3)
+    return cv2.resize(np.clip(patches, 0, 255).astype(np.uint8), (width, height))
+
+
 def number_of(rgb: NDArray[np.uint8]) -> int:
     """Which frame of `picture` this is."""
     return sum(int(rgb[4:12, bit * 16 + 4 : bit * 16 + 12].mean() > 128) << bit for bit in range(8))
