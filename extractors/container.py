@@ -146,6 +146,8 @@ class Packets(Generic[S]):
             Seconds of padding before and after the sound.
         """
         rate = self._rate_hz()
+        if not rate:
+            return Fraction(0), Fraction(0)  # the decoder may find it, or refuse the sound
         last = max((i for i, packet in enumerate(self.items) if not packet.is_discard), default=0)
         beyond = sum(packet.duration or 0 for packet in self.items[last + 1 :]) * self.time_base
         before, _ = _skipped(self.items[0])
