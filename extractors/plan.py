@@ -47,13 +47,12 @@ class Media:
     It changes no number, only what is refused, and so is no part of a fingerprint.
     """
 
-    strict: bool = False
-    """Whether damage in the picture costs a clip its sound as well, and the other way round."""
-
     decoder: str = "pyav"
     """`pyav`, or `ffmpeg` for the second decoder; both give the same frames, bit for bit."""
     limits: Limits = field(default_factory=Limits)
     """What a clip may ask for."""
+    strict: bool = False
+    """Whether damage in the picture costs a clip its sound as well, and the other way round."""
 
 
 @dataclass(frozen=True)

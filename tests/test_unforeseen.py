@@ -287,6 +287,7 @@ def test_a_lack_of_memory_is_taken_for_the_end_of_a_worker(tmp_path: Path) -> No
     found = [Found(a_clip(path), ()) for path in paths]
     probed = probe_isolated(Small("1.wav"), found, paths, {}, Limits())
     assert [one.bad and one.bad.reason for one in probed] == [None, Reason.CRASHED]
+    (tmp_path / "more").mkdir()
     task = crashing_task(tmp_path / "more", tmp_path / "store", [0.2])
     with pytest.raises(WorkerDied, match=r"most often because memory ran out.*MemoryError"):
         build_isolated(Pools(_Always(), None), task, Runtime())
