@@ -353,4 +353,11 @@ def _collect(
             f"the container breaks off in the middle ({error.strerror}), expected packets to its "
             "end",
         ) from error
+    except IndexError as error:  # PyAV's list of streams is that of the header
+        raise BadClip(
+            clip_id,
+            Reason.CORRUPT,
+            "a stream appears in the middle that was not there at the beginning, expected the "
+            "same streams throughout; remux the file, or copy or download it again",
+        ) from error
     return items

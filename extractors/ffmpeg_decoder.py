@@ -240,5 +240,5 @@ def _words(sink: Any) -> list[str]:
 
 
 def _plain(line: str) -> str:
-    """A line of ffmpeg without the address of the object that speaks."""
-    return re.sub(r"^\[[^\]]*\]\s*", "", line)
+    """A line of ffmpeg without the addresses of the objects that speak."""
+    return re.sub(r"^(\[[^\]]*\]\s*)+", "", line)

@@ -203,7 +203,9 @@ class Shard:
 
 
 def shard_key(
-    fingerprint: str, clips: Iterable[tuple[str, str]], reading: Mapping[str, Json]
+    fingerprint: str,
+    clips: Iterable[tuple[str, str]],
+    reading: Mapping[str, Json] | None = None,
 ) -> str:
     """Names the shard that holds a feature of some clips.
 
@@ -212,14 +214,17 @@ def shard_key(
     Args:
         fingerprint: Of the feature.
         clips: (clip id, sha256 of its file) of each clip, in any order.
-        reading: How clips are read. It changes no value, but it decides which clips are refused,
-            and a shard holds the refusals as well.
+        reading: How clips are read, where media are. It changes no value, but it decides which
+            clips are refused, and a shard holds the refusals as well.
 
     Returns:
         32 hex digits.
     """
-    held: Json = [list(clip) for clip in sorted(clips)]
-    return key_of({"fingerprint": fingerprint, "clips": held, "reading": dict(reading)})
+    held: dict[str, Json] = {
+        "fingerprint": fingerprint,
+        "clips": [list(clip) for clip in sorted(clips)],
+    }
+    return key_of({**held, "reading": dict(reading)} if reading else held)
 
 
 def split_notes(notes: str) -> tuple[str, ...]:

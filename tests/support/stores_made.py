@@ -139,7 +139,7 @@ def write_shards(
     location, records, ids = locate(place), [], list(tracks)
     for at in range(0, len(ids), per_shard):
         part = {clip_id: tracks[clip_id] for clip_id in ids[at : at + per_shard]}
-        key = shard_key(spec.fingerprint, [(clip_id, "0") for clip_id in part], {})
+        key = shard_key(spec.fingerprint, [(clip_id, "0") for clip_id in part])
         file = f"shards/{spec.name}/{spec.fingerprint}/{key}.h5"
         good = {clip_id: track for clip_id, track in part.items() if isinstance(track, Track)}
         bad = tuple(track for track in part.values() if isinstance(track, BadClip))
