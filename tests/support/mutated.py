@@ -11,6 +11,7 @@ from extractors.logmel import LogMel
 from extractors.media import Limits
 from extractors.plan import Graph, Media, measure
 from flows.building.probing import probe_clips
+from manifests.clips import CLIPS
 from manifests.corpora.base import Found
 from manifests.quarantine import UNFORESEEN, BadClip
 from tests.support.media_made import a_clip
@@ -50,6 +51,7 @@ def outcomes(path: Path, decoder: str) -> Iterator[str]:
     if found.bad:
         yield f"{found.bad.reason}: {found.bad.detail}"
         return
+    CLIPS.build([found.clip])  # its facts fit into the table of clips
     measured = measure(_GRAPH, _GRAPH.order, found.clip, path, Media(decoder, _LIMITS))
     for one in measured.values():
         yield f"{one.reason}: {one.detail}" if isinstance(one, BadClip) else "ok"
