@@ -13,6 +13,7 @@ import pytest
 from extractors import clip_decoder
 from extractors.audio import Audio
 from extractors.base import FromTracks, Inputs, Layout
+from extractors.ffmpeg_decoder import _plain
 from extractors.frames import Frames
 from extractors.logmel import LogMel
 from extractors.media import DECODERS
@@ -101,6 +102,11 @@ def test_damage_in_the_sound_leaves_the_picture(clip: Path, decoder: str) -> Non
     assert {bad.reason for bad in reasons(found).values()} == {Reason.CORRUPT}
     assert isinstance(frames, Track)
     assert np.array_equal(found["frames"].values, frames.values)  # type: ignore[union-attr]
+
+
+def test_words_of_ffmpeg_are_the_same_on_every_machine() -> None:
+    line = "[aist#0:0/mp3 @ 0x55d1] [dec:mp3float @ 0x563c] Error submitting packet to decoder"
+    assert _plain(line) == "Error submitting packet to decoder"
 
 
 def test_each_feature_has_the_reason_of_its_own_stream(clip: Path) -> None:

@@ -66,6 +66,22 @@ def test_sound_with_packets_and_no_rate_is_a_row_and_never_an_error(
         assert not isinstance(outcome, BadClip) or UNFORESEEN not in outcome.detail
 
 
+def test_a_stream_that_appears_in_the_middle_is_named(write_media: Writer) -> None:
+    """A tag of FLV that brings text is a stream of its own, of which the header says nothing."""
+    path = write_media("a.flv", frames=90, audio_s=3.0)
+    data, at = path.read_bytes(), 13
+    while at < len(data) * 3 // 4:
+        at += 15 + int.from_bytes(data[at + 1 : at + 4])
+    text = b"\x02\0\x0aonTextData\x08\0\0\0\1\0\4text\x02\0\2hi\0\0\x09"
+    length = len(text).to_bytes(3)
+    tag = b"\x12" + length + bytes(7) + text + (11 + len(text)).to_bytes(4)
+    path.write_bytes(data[:at] + tag + data[at:])
+    [found] = probe_clips([Found(a_clip(path), ())], [path], {}, Limits())
+    assert found.bad is not None
+    assert found.bad.reason == Reason.CORRUPT
+    assert "a stream appears in the middle" in found.bad.detail
+
+
 def test_an_error_in_a_header_is_a_row_that_names_the_file_the_type_and_the_place(
     write_media: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
