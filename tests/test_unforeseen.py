@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors import media
+from extractors import clip_decoder, media
 from extractors.audio import Audio
 from extractors.base import Encoder, FromFrames, Layout, Rgb, Runtime, Sink
 from extractors.batching import encode_stream
+from extractors.ffmpeg_decoder import FfmpegDecoder
 from extractors.frames import Frames
 from extractors.limits import Limits
 from extractors.logmel import LogMel
@@ -307,6 +308,22 @@ def test_a_lack_of_memory_is_taken_for_the_end_of_a_worker(tmp_path: Path) -> No
     task = crashing_task(tmp_path / "more", tmp_path / "store", [0.2])
     with pytest.raises(WorkerDied, match=r"most often because memory ran out.*MemoryError"):
         build_isolated(Pools(_Always(), None), task, Runtime())
+
+
+@pytest.mark.usefixtures("processes")
+def test_an_ffmpeg_that_is_killed_is_a_lack_of_memory(
+    write_media: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(FfmpegDecoder):
+        def __enter__(self) -> "Killed":
+            super().__enter__()
+            self._process.kill()
+            return self
+
+    path = write_media("a.wav", frames=0, audio_s=30.0)
+    monkeypatch.setattr(clip_decoder, "FfmpegDecoder", Killed)
+    with pytest.raises(MemoryError, match="ffmpeg was killed"):
+        measure(GRAPH, ["audio"], a_clip(path), path, Media(decoder="ffmpeg"))
 
 
 class _Always:
