@@ -70,11 +70,13 @@ def damage(path: Path, kind: str, times: int = 1) -> Path:
     """Overwrites packets in the middle of one stream with noise."""
     with av.open(str(path)) as file:
         stream = file.streams.video[0] if kind == "video" else file.streams.audio[0]
+        is_mp3 = stream.codec_context.name.startswith("mp3")
         packets = [p for p in file.demux(stream) if p.size and (kind == "audio" or p.is_keyframe)]
         spans = [(p.pos, p.size) for p in packets[len(packets) // 2 :][:times]]
     data = bytearray(path.read_bytes())
     for at, size in spans:
-        start, count = at + (size // 4 if kind == "video" else 0), size // 2
+        # A frame of MP3 is refused for its header alone; elsewhere the container's is before it.
+        start, count = at + (0 if is_mp3 else size // 4), size // 2
         data[start : start + count] = np.random.default_rng(1).bytes(count)
     path.write_bytes(data)
     return path
