@@ -17,7 +17,7 @@ from extractors.pcm import Samples
 from extractors.pixels import DisplayFacts, display_facts, to_rgb
 from extractors.pyav_decoder import PacketDecoder, can_plan, stamp_of
 from extractors.timegrid import Cadence, Grids, PlanBroken, Share, plan
-from extractors.unforeseen import foreseen
+from extractors.unforeseen import guarded
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
 
@@ -73,7 +73,7 @@ class ClipDecoder:
     def _fault(self, work: Callable[[], None]) -> BadClip | None:
         """What is wrong with a stream, known once it is decoded."""
         try:
-            with foreseen(self._clip):
+            with guarded(self._clip):
                 work()
         except BadClip as bad:
             if bad.reason not in _DAMAGE:

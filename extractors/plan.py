@@ -25,7 +25,7 @@ from extractors.base import (
 from extractors.frames import Frames
 from extractors.media import Decoded, Limits, decode
 from extractors.timegrid import Cadence
-from extractors.unforeseen import foreseen
+from extractors.unforeseen import guarded
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -191,7 +191,7 @@ def measure(
         extractor for name in names if isinstance(extractor := graph.extractors[name], Waveform)
     ]
     try:
-        with foreseen(clip):
+        with guarded(clip):
             decoded = decode(
                 clip,
                 path,
@@ -259,7 +259,7 @@ class _ClipSink:
         if self.bad is not None:
             return
         try:
-            with foreseen(self._clip):
+            with guarded(self._clip):
                 self.sink.push(seconds, rgb)
         except BadClip as bad:
             self._bad = bad
@@ -333,7 +333,7 @@ def _extract(extractor: FromTracks, clip: Clip, tracks: _ClipOutcomes) -> Outcom
 
 def _caught(clip: Clip, work: Callable[[], Track]) -> Outcome:
     try:
-        with foreseen(clip):
+        with guarded(clip):
             return work()
     except BadClip as bad:
         return bad

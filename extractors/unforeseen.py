@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw in the reading of one clip: rows of the quarantine, no build's end.
+"""Errors that nobody foresaw in the reading of one clip: rows of the quarantine, never a build's end.
 
 A decoder meets whatever bytes there are in the world, and some of them make it, or an extractor
 after it, raise what no code expected. That is told from what the machine causes, which waiting, a
@@ -22,7 +22,7 @@ _MOST = 200
 
 
 @contextmanager
-def foreseen(clip: Clip) -> Iterator[None]:
+def guarded(clip: Clip) -> Iterator[None]:
     """Lets nothing that a clip causes leave the block but its refusal.
 
     Args:

@@ -20,7 +20,7 @@ from extractors.frames import Frames
 from extractors.limits import Limits
 from extractors.logmel import LogMel
 from extractors.plan import Graph, Media, Outcome, measure
-from extractors.unforeseen import foreseen, is_of_the_machine, refusal
+from extractors.unforeseen import guarded, is_of_the_machine, refusal
 from flows.building import plan as build_plan
 from flows.building import probing, shard_task
 from flows.building.isolation import build_isolated, probe_isolated
@@ -185,7 +185,7 @@ def test_an_extractor_that_fails_costs_its_own_feature_and_what_needs_it(
 )
 def test_what_the_machine_causes_is_no_clips_fault(tmp_path: Path, error: Exception) -> None:
     assert is_of_the_machine(error)
-    with pytest.raises(type(error)), foreseen(a_clip(tmp_path / "a.wav")):
+    with pytest.raises(type(error)), guarded(a_clip(tmp_path / "a.wav")):
         raise error
 
 
@@ -195,7 +195,7 @@ def test_what_the_machine_causes_is_no_clips_fault(tmp_path: Path, error: Except
 def test_what_a_files_content_causes_is_its_refusal(tmp_path: Path, error: Exception) -> None:
     """A seek to where a header points is one of these: EINVAL."""
     clip = a_clip(tmp_path / "a.wav")
-    with pytest.raises(BadClip) as caught, foreseen(clip):
+    with pytest.raises(BadClip) as caught, guarded(clip):
         raise error
     assert caught.value.detail == refusal(clip, error).detail
     assert "\0" not in caught.value.detail
@@ -208,7 +208,7 @@ def test_errors_of_ffmpeg_speak_of_the_file(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_is_let_through(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), foreseen(a_clip(tmp_path / "a.wav")):
+    with pytest.raises(KeyboardInterrupt), guarded(a_clip(tmp_path / "a.wav")):
         raise KeyboardInterrupt
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from extractors.media import Limits, probe
-from extractors.unforeseen import foreseen
+from extractors.unforeseen import guarded
 from flows.workers.pool import report_progress
 from manifests.clips import Clip
 from manifests.corpora.catalog import Found
@@ -77,7 +77,7 @@ def _probe(
         found = replace(found, clip=clip)
         if known and _is_the_same(clip, known):
             return replace(found, clip=_with_facts(clip, known))
-        with foreseen(clip):
+        with guarded(clip):
             return replace(found, clip=probe(clip, path, limits))
     except PermissionError:
         detail = "this user may not read the file; change its permissions"

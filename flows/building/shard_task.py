@@ -15,7 +15,7 @@ from pathlib import Path
 from extractors.base import Encoder, Runtime
 from extractors.batching import encode_stream
 from extractors.plan import Graph, Media, Outcome, measure
-from extractors.unforeseen import foreseen, refusal
+from extractors.unforeseen import guarded, refusal
 from flows.workers.pool import report_progress
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
@@ -331,7 +331,7 @@ def _write(shard: ShardWriter, clip: Clip, outcome: Outcome) -> None:
         shard.refuse(outcome)
         return
     try:
-        with foreseen(clip):
+        with guarded(clip):
             shard.add(clip.clip_id, outcome)
     except BadClip as bad:
         shard.refuse(bad)
