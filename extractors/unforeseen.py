@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw in the reading of one clip: rows of the quarantine, never a build's end.
+"""Errors that nobody foresaw while a clip was read: rows of the quarantine, never a build's end.
 
 A decoder meets whatever bytes there are in the world, and some of them make it, or an extractor
 after it, raise what no code expected. That is told from what the machine causes, which waiting, a
