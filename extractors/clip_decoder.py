@@ -16,7 +16,7 @@ from extractors.media import DECODED_BY_FFMPEG, Decoded, Push
 from extractors.pcm import Samples
 from extractors.pixels import DisplayFacts, display_facts, to_rgb
 from extractors.pyav_decoder import PacketDecoder, can_plan, stamp_of
-from extractors.timegrid import Cadence, Grids, PlanBroken, Share, plan
+from extractors.timegrid import Cadence, Grids, PlanBroken, Share, plan, seconds_of
 from extractors.unforeseen import guarded
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
@@ -39,6 +39,8 @@ class ClipDecoder:
         self._clip, self._path, self._limits, self._deadline = clip, path, limits, deadline
         self._pushes = tuple(grids.values())
         self._cadences = tuple(grids)
+        self._given = [0] * len(self._cadences)
+        """How many times of each grid the frames that were passed on serve."""
 
     def run(
         self,
@@ -197,6 +199,9 @@ class ClipDecoder:
     def _give(self, stamp: Fraction, shown: tuple[VideoFrame, DisplayFacts], share: Share) -> None:
         frame, display = shown
         self._limits.check_pixels(self._clip.clip_id, frame.width, frame.height)
+        self._given = [n + times for n, times in zip(self._given, share, strict=True)]
+        shown_s = float(seconds_of(self._given, self._cadences))
+        self._limits.check_shown(self._clip.clip_id, shown_s)
         rgb = to_rgb(frame, display, self._clip.region)
         with self._deadline.paused():
             for push, times in zip(self._pushes, share, strict=True):

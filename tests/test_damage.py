@@ -1,23 +1,25 @@
 """Damage in the picture leaves the sound, damage in the sound leaves the picture, and a recipe may
 ask for the strict way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
 
 import av
 import numpy as np
 import pytest
+from av import AudioFrame, VideoFrame
 
 from extractors import clip_decoder
 from extractors.audio import Audio
 from extractors.base import FromTracks, Inputs, Layout
-from extractors.ffmpeg_decoder import _plain
+from extractors.ffmpeg_decoder import FfmpegDecoder, _plain
 from extractors.frames import Frames
 from extractors.limits import Limits
 from extractors.logmel import LogMel
-from extractors.media import DECODERS, probe
+from extractors.media import DECODERS, decode, probe
 from extractors.plan import Graph, Media, Outcome, measure
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -150,6 +152,45 @@ def test_a_limit_is_the_whole_clips(clip: Path, monkeypatch: pytest.MonkeyPatch)
     found = reasons(measured(clip))
     assert set(found) == set(GRAPH.order)
     assert {bad.reason for bad in found.values()} == {Reason.TOO_LARGE}
+
+
+@pytest.mark.parametrize("decoder", ["ffmpeg"])
+def test_frames_whose_times_contradict_their_packets_fill_no_grid(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, decoder: str
+) -> None:
+    """A frame that a decoder puts a million seconds before its packet would be shown so long."""
+
+    class Early(FfmpegDecoder):
+        def frames(self) -> Iterator[tuple[VideoFrame | AudioFrame, Fraction]]:
+            for frame, stamp in super().frames():
+                yield frame, stamp - 1_000_000
+                break
+
+    monkeypatch.setattr(clip_decoder, "FfmpegDecoder", Early)
+    pushed: list[float] = []
+    with pytest.raises(BadClip, match="the frames go on past") as caught:
+        decode(
+            a_clip(clip),
+            clip,
+            audio=False,
+            grids={10.0: lambda seconds, _: pushed.append(seconds)},
+            limits=Limits(),
+            decoder=decoder,
+        )
+    assert (caught.value.reason, pushed) == (Reason.TOO_LONG, [])
+
+
+@pytest.mark.parametrize(("fps", "limit_s"), [(0.01, 3), (0.4, 1.0), (30.0, 1.0)])
+def test_a_coarse_grid_is_no_longer_than_the_clip(clip: Path, fps: float, limit_s: float) -> None:
+    pushed: list[float] = []
+    decode(
+        a_clip(clip),
+        clip,
+        audio=False,
+        grids={fps: lambda seconds, _: pushed.append(seconds)},
+        limits=Limits(max_duration_s=limit_s + 0.1),
+    )
+    assert len(pushed) == -(-fps // 1)
 
 
 def states(store: Path) -> dict[str, str]:
