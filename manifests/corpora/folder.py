@@ -41,7 +41,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -178,38 +178,36 @@ def _without_missing(
     Raises:
         WrongLabels: Two labels, subjects or groups differ in case, blanks or zeros alone.
     """
-    missing: dict[tuple[str, str], list[Place]] = {}
-    words: dict[str, dict[str, list[Place]]] = {column: {} for column in _WORDS}
-    kept: dict[str, _Facts] = {}
+    words: dict[str, dict[str, list[Place]]] = {column: {} for column in _COLUMNS[1:]}
     for path, given in facts.items():
-        cells = vars(given)
-        empty = {column for column, cell in cells.items() if _is_missing(column, cell)}
-        for column in empty:
-            missing.setdefault((column, cells[column]), []).append(where[path])
-        kept[path] = replace(given, **dict.fromkeys(empty)) if empty else given
-        for column, of_column in words.items():
-            if word := getattr(kept[path], column):
-                of_column.setdefault(word, []).append(where[path])
-    for column, of_column in words.items():
-        if pairs := two_spellings(of_column, what):
+        for column, cell in vars(given).items():
+            if cell is not None:
+                words[column].setdefault(cell, []).append(where[path])
+    missing = {
+        (column, cell): of_column.pop(cell)
+        for column, of_column in words.items()
+        for cell in sorted(of_column)
+        if plain(cell) in (MISSING if column in {"label", "sex"} else NOBODY)
+    }
+    for column, several in _WORDS.items():
+        if pairs := two_spellings(words[column], what):
             raise WrongLabels(
                 f"{source}: one {column} is written in several ways: {pairs}; they would be "
-                f"different {_WORDS[column]}, so write each in one way, or make their names "
+                f"different {several}, so write each in one way, or make their names "
                 "differ in more than case, blanks and zeros"
             )
-    if missing:
-        listed = "; ".join(
-            f"{column} {cell!r} ({places(found, what)})"
-            for (column, cell), found in sorted(missing.items())
-        )
-        _log.warning(
-            "%s: taken as empty: %s; write another word where one of them is meant", source, listed
-        )
-    return kept
-
-
-def _is_missing(column: str, cell: str | None) -> bool:
-    return cell is not None and plain(cell) in (MISSING if column in {"label", "sex"} else NOBODY)
+    if not missing:
+        return dict(facts)
+    listed = "; ".join(
+        f"{column} {cell!r} ({places(found, what)})" for (column, cell), found in missing.items()
+    )
+    _log.warning(
+        "%s: taken as empty: %s; write another word where one of them is meant", source, listed
+    )
+    return {
+        path: _Facts(**{name: None if (name, cell) in missing else cell for name, cell in cells})
+        for path, cells in ((path, vars(given).items()) for path, given in facts.items())
+    }
 
 
 @dataclass(frozen=True)
@@ -295,7 +293,7 @@ class _LabelsFile:
 
     def _cells(self, line: int, cells: Mapping[str, str]) -> _Facts:
         sex = cells.get("sex") or None
-        if sex not in (None, *_SEXES) and not _is_missing("sex", sex):
+        if sex not in (None, *_SEXES) and plain(sex) not in MISSING:
             raise self._wrong(
                 f"line {line}, column sex: found {sex!r}; expected female, male or nothing"
             )

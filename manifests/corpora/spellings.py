@@ -7,7 +7,6 @@ a split that took them for two would put one person on both sides.
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from typing import TypeVar
 
 Place = TypeVar("Place", int, str)
@@ -25,7 +24,6 @@ _SHOWN = 5
 """Lines, or pairs of spellings, that a sentence names."""
 
 
-@lru_cache(maxsize=4096)  # a million clips have a few labels
 def plain(word: str) -> str:
     """Reduces a word to what its spellings have in common.
 
