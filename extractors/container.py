@@ -146,6 +146,8 @@ class Packets(Generic[S]):
             Seconds of padding before and after the sound.
         """
         rate = self._rate_hz()
+        if not rate:
+            return Fraction(0), Fraction(0)  # the decoder may find it, or refuse the sound
         last = max((i for i, packet in enumerate(self.items) if not packet.is_discard), default=0)
         beyond = sum(packet.duration or 0 for packet in self.items[last + 1 :]) * self.time_base
         before, _ = _skipped(self.items[0])
@@ -350,5 +352,12 @@ def _collect(
             Reason.CORRUPT,
             f"the container breaks off in the middle ({error.strerror}), expected packets to its "
             "end",
+        ) from error
+    except IndexError as error:  # PyAV's list of streams is that of the header
+        raise BadClip(
+            clip_id,
+            Reason.CORRUPT,
+            "a stream appears in the middle that was not there at the beginning, expected the "
+            "same streams throughout; remux the file, or copy or download it again",
         ) from error
     return items

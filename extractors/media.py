@@ -45,6 +45,10 @@ class Decoded:
     """None where sound was not asked for, or there is not a sample of it in the clip."""
     notes: tuple[str, ...] = ()
     """`decoded_by_ffmpeg`, `audio_gaps`: named facts that end in the index."""
+    audio_fault: BadClip | None = None
+    """Why the sound cannot be used: it was asked for and is damaged."""
+    video_fault: BadClip | None = None
+    """Why the frames cannot be used, those that were passed on before the damage included."""
 
 
 def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
@@ -89,6 +93,7 @@ def decode(
     grids: Mapping[float, Push] | Mapping[Cadence, Push],
     limits: Limits,
     decoder: str = "pyav",
+    strict: bool = True,
 ) -> Decoded:
     """Decodes a clip in one pass: its samples, and the frames of every grid in order of time.
 
@@ -107,13 +112,16 @@ def decode(
         decoder: `pyav`, or `ffmpeg` for the binary that imageio-ffmpeg brings; both give the same
             bits. Where PyAV has no decoder for a codec, ffmpeg is used and the result's notes say
             `decoded_by_ffmpeg`.
+        strict: Refuse the clip for damage in either stream; without it, damage in one leaves what
+            the other holds, and the result says what is wrong.
 
     Returns:
-        The samples and what was noted.
+        The samples, what was noted, and what is wrong with either stream.
 
     Raises:
-        BadClip: For the reasons of `probe`; and CORRUPT where a packet that the wanted frames or
-            samples need is refused by its decoder, or a frame comes out with damage concealed.
+        BadClip: For the reasons of `probe`; and, where `strict`, CORRUPT for a packet that the
+            wanted frames or samples need and that is refused by its decoder, or a frame that comes
+            out with damage concealed.
         OSError: The file is missing or the disk fails.
         ValueError: The decoder is unknown.
     """
@@ -127,7 +135,7 @@ def decode(
     with opened(clip.clip_id, path, deadline) as content:
         _check(clip, path, content, limits)
         return ClipDecoder(clip, path, receivers, limits, deadline).run(
-            content.audio if audio else None, content.video if grids else None, decoder
+            content.audio if audio else None, content.video if grids else None, decoder, strict
         )
 
 
@@ -186,7 +194,7 @@ def _audio_facts(clip: Clip, packets: "Packets[AudioStream]") -> Clip:
         clip,
         audio_s=_length_s(packets),
         audio_start_s=_start_s(packets),
-        rate_hz=context.sample_rate if context is not None else None,
+        rate_hz=(context.sample_rate or None) if context is not None else None,
         channels=context.channels if context is not None else None,
     )
 
