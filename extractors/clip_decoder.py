@@ -1,24 +1,23 @@
 """Decoding of one clip by either decoder: its samples, and its frames on any number of grids."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
-from av import AudioFrame, VideoFrame
+from av import AudioFrame
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from extractors.container import Packets
 from extractors.ffmpeg_decoder import FfmpegDecoder
+from extractors.grid_frames import GridFrames
 from extractors.limits import Deadline, Limits
 from extractors.media import DECODED_BY_FFMPEG, Decoded, Push
 from extractors.pcm import Samples
-from extractors.pixels import DisplayFacts, display_facts, to_rgb
-from extractors.pyav_decoder import PacketDecoder, can_plan, stamp_of
-from extractors.timegrid import Cadence, Grids, PlanBroken, Share, plan
+from extractors.pyav_decoder import PacketDecoder, stamp_of
+from extractors.timegrid import Cadence
 from manifests.clips import Clip
-from manifests.quarantine import BadClip, Reason
 
 
 class ClipDecoder:
@@ -33,8 +32,7 @@ class ClipDecoder:
         deadline: Deadline,
     ) -> None:
         self._clip, self._path, self._limits, self._deadline = clip, path, limits, deadline
-        self._pushes = tuple(grids.values())
-        self._cadences = tuple(grids)
+        self._frames = GridFrames(clip, grids, limits, deadline)
 
     def run(
         self,
@@ -87,49 +85,14 @@ class ClipDecoder:
             video = PacketDecoder(
                 self._clip.clip_id, pictures, self._limits.max_pixels, self._deadline
             )
-            self._show(pictures, video)
-
-    def _show(self, pictures: Packets[VideoStream], decoder: PacketDecoder) -> None:
-        grids = self._grids(pictures)
-        if can_plan(pictures):
-            shares = self._plan(pictures)
-            grids.expect(shares)
-            try:
-                self._feed(
-                    grids, pictures, decoder, {int(stamp / pictures.time_base) for stamp in shares}
-                )
-                return
-            except PlanBroken:
-                grids.expect(None)
-        self._feed(grids, pictures, decoder, None)
-
-    def _plan(self, pictures: Packets[VideoStream]) -> dict[Fraction, Share]:
-        return plan(_announced(pictures) or [], self._cadences, *self._span(pictures))
-
-    def _feed(
-        self,
-        grids: "Grids[tuple[VideoFrame, DisplayFacts]]",
-        pictures: Packets[VideoStream],
-        decoder: PacketDecoder,
-        wanted: set[int] | None,
-    ) -> None:
-        for frame in decoder.video(wanted):
-            stamp = stamp_of(frame, pictures.time_base)
-            if stamp is None:
-                raise self._bad(
-                    Reason.UNREADABLE,
-                    "a frame has no time stamp, expected one on each; remux the file into mp4 or "
-                    "mkv",
-                )
-            grids.show(stamp, (frame, display_facts(frame)))
-            if grids.ended:
-                return
-        grids.finish()
+            self._frames.show(pictures, video)
 
     def _by_ffmpeg(
         self, sound: Packets[AudioStream] | None, pictures: Packets[VideoStream] | None
     ) -> None:
-        grids = self._grids(pictures) if pictures is not None else None
+        grids = None
+        if pictures is not None:
+            grids = self._frames.grids(pictures, partial(self._times_by_ffmpeg, pictures))
         with FfmpegDecoder(
             self._clip.clip_id, self._path, pictures, sound, self._deadline
         ) as decoder:
@@ -137,45 +100,14 @@ class ClipDecoder:
                 if isinstance(frame, AudioFrame):
                     self._samples.add(frame, stamp)
                 elif grids is not None:
-                    grids.show(
-                        stamp,
-                        (frame, replace(display_facts(frame), rotation_deg=decoder.rotation_deg)),
-                    )
+                    grids.show(stamp, (frame, decoder.display_facts(frame)))
                 if (grids is None or grids.ended) and (sound is None or self._samples.ended):
                     return
         if grids is not None:
             grids.finish()
 
-    def _grids(self, pictures: Packets[VideoStream]) -> "Grids[tuple[VideoFrame, DisplayFacts]]":
-        return Grids(self._cadences, *self._span(pictures), self._give, _announced(pictures))
-
-    def _span(self, pictures: Packets[VideoStream]) -> tuple[Fraction | None, Fraction]:
-        """Where the grid begins (None: with the first frame) and ends."""
-        start = None if self._clip.start_s is None else Fraction(self._clip.start_s)
-        end = pictures.end_s
-        if end is None:
-            raise self._bad(
-                Reason.UNREADABLE,
-                "no video packet has a time stamp, expected one on each; remux the file into mp4 "
-                "or mkv",
-            )
-        return start, end if self._clip.end_s is None else min(end, Fraction(self._clip.end_s))
-
-    def _give(self, stamp: Fraction, shown: tuple[VideoFrame, DisplayFacts], share: Share) -> None:
-        frame, display = shown
-        self._limits.check_pixels(self._clip.clip_id, frame.width, frame.height)
-        rgb = to_rgb(frame, display, self._clip.region)
-        with self._deadline.paused():
-            for push, times in zip(self._pushes, share, strict=True):
-                for _ in range(times):
-                    push(float(stamp), rgb)
-
-    def _bad(self, reason: Reason, detail: str) -> BadClip:
-        return BadClip(self._clip.clip_id, reason, detail)
-
-
-def _announced(pictures: Packets[VideoStream]) -> list[Fraction] | None:
-    """The time stamps of all frames, where the packets can be relied on to hold them."""
-    return (
-        [pts * pictures.time_base for pts in pictures.stamps or []] if can_plan(pictures) else None
-    )
+    def _times_by_ffmpeg(self, pictures: Packets[VideoStream]) -> Iterator[Fraction]:
+        with FfmpegDecoder(
+            self._clip.clip_id, self._path, pictures, None, self._deadline
+        ) as decoder:
+            yield from (stamp for _, stamp in decoder.frames())

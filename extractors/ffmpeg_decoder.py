@@ -2,10 +2,12 @@
 
 ffmpeg decodes in a process of its own and writes the planes as decoded, not converted, into a pipe
 in the NUT container, which carries each frame's time stamp exactly; they are read frame by frame
-and go the same way to RGB and float as PyAV's. NUT does not carry colour and rotation: these ffmpeg
-is asked for first, in its own words about the first frame.
+and go the same way to RGB and float as PyAV's. NUT carries neither colour nor orientation: these
+ffmpeg is asked for first, in its own words about the first frame, and by a small mov of it, whose
+track has a display matrix.
 """
 
+import io
 import math
 import os
 import re
@@ -13,6 +15,7 @@ import select
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +31,7 @@ from av.video.stream import VideoStream
 
 from extractors.container import FORMATS, Packets
 from extractors.limits import Deadline
-from extractors.pixels import quarter_turns
+from extractors.pixels import AS_STORED, DisplayFacts, display_facts, orientation_of
 from manifests.quarantine import BadClip, Reason
 
 _INPUT = {
@@ -65,7 +68,7 @@ class FfmpegDecoder:
     ) -> None:
         self._clip_id, self._deadline = clip_id, deadline
         self._path, self._video, self._audio = str(path.absolute()), video, audio
-        self.rotation_deg = 0
+        self._orientation = AS_STORED
         self._late: Fraction | None = None
         self._colour: dict[str, str] = {}
 
@@ -122,6 +125,18 @@ class FfmpegDecoder:
             ) from error
         self._check_exit()
 
+    def display_facts(self, frame: VideoFrame) -> DisplayFacts:
+        """Says how a frame is to be shown.
+
+        Args:
+            frame: One of the frames.
+
+        Returns:
+            Its colour space, range, orientation and shape of pixels.
+        """
+        aspect = None if self._video is None else self._video.stream.sample_aspect_ratio
+        return replace(display_facts(frame, aspect), orientation=self._orientation)
+
     def _stamp(self, frame: VideoFrame | AudioFrame, time_base: Fraction) -> Fraction:
         video = self._video
         if isinstance(frame, VideoFrame) and video is not None:
@@ -167,7 +182,7 @@ class FfmpegDecoder:
             raise BadClip(self._clip_id, Reason.CORRUPT, detail)
 
     def _command(self) -> list[str]:
-        source = ffmpeg.input(self._path, copyts=None, noautorotate=None, **_INPUT)
+        source = self._source(copyts=None)
         streams = []
         if self._video is not None:
             rising = source[str(self._video.stream.index)].filter("select", _RISING)
@@ -190,11 +205,24 @@ class FfmpegDecoder:
         quiet = sink.global_args("-hide_banner", "-nostdin", "-loglevel", "error", "-xerror")
         return _words(quiet)
 
+    def _source(self, **options: Any) -> Any:
+        """The file as ffmpeg's input; packets that cannot be decoded are left out."""
+        if self._video is not None and self._video.left_out:
+            first = f"noise=drop=lt(n\\,{self._video.left_out})"
+            options[f"bsf:{self._video.stream.index}"] = first
+        return ffmpeg.input(self._path, noautorotate=None, **options, **_INPUT)
+
     def _ask(self, video: int) -> None:
-        """Colour and rotation of the first frame, by ffmpeg's showinfo filter."""
-        source = ffmpeg.input(self._path, noautorotate=None, **_INPUT)
+        """Colour and orientation of the first frame, by ffmpeg's showinfo filter and a mov."""
+        first = self._source()[str(video)].filter("showinfo", checksum=0).filter("scale", 16, 16)
         sink = ffmpeg.output(
-            source[str(video)].filter("showinfo", checksum=0), "pipe:1", format="null", vframes=1
+            first,
+            "pipe:1",
+            format="mov",
+            movflags="frag_keyframe+empty_moov",
+            vcodec="rawvideo",
+            pix_fmt="rgb24",
+            vframes=1,
         )
         words = _words(sink.global_args("-hide_banner", "-nostdin"))
         try:
@@ -214,8 +242,9 @@ class FfmpegDecoder:
         self._colour = {
             option: match[1].replace("gbr", "rgb") for option, match in found.items() if match
         }
-        turn = re.search(r"rotation of (-?[\d.]+) degrees", first)
-        self.rotation_deg = quarter_turns(float(turn[1])) if turn else 0
+        if done.stdout:
+            with av.open(io.BytesIO(done.stdout)) as container:
+                self._orientation = orientation_of(next(container.decode(video=0)))
 
 
 class _Pipe:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from extractors.container import Content, Packets
+    from extractors.pixels import Orientation
 
 __all__ = ["DECODED_BY_FFMPEG", "DECODERS", "Decoded", "Limits", "decode", "probe"]
 
@@ -44,7 +45,8 @@ class Decoded:
     pcm: Pcm | None
     """None where sound was not asked for, or there is not a sample of it in the clip."""
     notes: tuple[str, ...] = ()
-    """`decoded_by_ffmpeg`, `audio_gaps`: named facts that end in the index."""
+    """`decoded_by_ffmpeg`, `audio_gaps`, `several_video`, `several_audio`, `undecodable_start`: named
+    facts that end in the index."""
 
 
 def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
@@ -67,6 +69,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
         OSError: The file is missing or the disk fails.
     """
     from extractors.container import opened
+    from extractors.orientation import orientation_by_header
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     with opened(clip.clip_id, path, deadline, to_decode=False) as content:
@@ -77,7 +80,8 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
         if content.audio is not None:
             facts = _audio_facts(facts, content.audio)
         if content.video is not None:
-            facts = _video_facts(facts, content.video)
+            upright = orientation_by_header(clip.clip_id, path, limits.max_pixels, deadline)
+            facts = _video_facts(facts, content.video, upright)
         return replace(facts, duration_s=_duration_s(clip, content))
 
 
@@ -126,9 +130,10 @@ def decode(
     receivers = {_cadence(grid): push for grid, push in grids.items()}
     with opened(clip.clip_id, path, deadline) as content:
         _check(clip, path, content, limits)
-        return ClipDecoder(clip, path, receivers, limits, deadline).run(
+        decoded = ClipDecoder(clip, path, receivers, limits, deadline).run(
             content.audio if audio else None, content.video if grids else None, decoder
         )
+        return replace(decoded, notes=content.notes + decoded.notes)
 
 
 def _cadence(grid: Cadence | float) -> Cadence:
@@ -191,17 +196,25 @@ def _audio_facts(clip: Clip, packets: "Packets[AudioStream]") -> Clip:
     )
 
 
-def _video_facts(clip: Clip, packets: "Packets[VideoStream]") -> Clip:
+def _video_facts(clip: Clip, packets: "Packets[VideoStream]", upright: "Orientation") -> Clip:
+    from extractors.pixels import shown_size
+    from extractors.presentation import extent, frame_count
+
     stream = packets.stream
-    rate = stream.average_rate
+    rate, known = stream.average_rate, extent(packets)
+    width, height = None, None
+    if stream.codec_context is not None:
+        width, height = shown_size(
+            stream.width, stream.height, stream.sample_aspect_ratio, upright
+        )
     return replace(
         clip,
-        video_s=_length_s(packets),
-        video_start_s=_start_s(packets),
-        width_px=stream.width if stream.codec_context is not None else None,
-        height_px=stream.height if stream.codec_context is not None else None,
+        video_s=None if known is None else float(known.end - known.first),
+        video_start_s=None if known is None else float(known.first),
+        width_px=width,
+        height_px=height,
         fps=float(rate) if rate else None,
-        frames=stream.frames or None,
+        frames=frame_count(packets),
         variable_rate=_variable(packets),
     )
 

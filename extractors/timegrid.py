@@ -174,6 +174,11 @@ class Grids(Generic[Frame]):
         return self._stamps[0] if self._plan and self._stamps[0] not in self._plan else None
 
     @property
+    def end(self) -> Fraction:
+        """Where the grids end."""
+        return self._end
+
+    @property
     def ended(self) -> bool:
         """Whether no grid time is left for a frame yet to come."""
         if self._origin is None or (
