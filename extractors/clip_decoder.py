@@ -1,8 +1,7 @@
 """Decoding of one clip by either decoder: its samples, and its frames on any number of grids."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 from av import AudioFrame
@@ -15,6 +14,7 @@ from extractors.grid_frames import GridFrames
 from extractors.limits import Deadline, Limits
 from extractors.media import DECODED_BY_FFMPEG, Decoded, Push
 from extractors.pcm import Samples
+from extractors.presentation import are_times_unknown
 from extractors.pyav_decoder import PacketDecoder, stamp_of
 from extractors.timegrid import Cadence
 from manifests.clips import Clip
@@ -90,12 +90,13 @@ class ClipDecoder:
     def _by_ffmpeg(
         self, sound: Packets[AudioStream] | None, pictures: Packets[VideoStream] | None
     ) -> None:
-        grids = None
-        if pictures is not None:
-            grids = self._frames.grids(pictures, partial(self._times_by_ffmpeg, pictures))
+        looks_first = pictures is not None and are_times_unknown(pictures, self._clip.end_s)
         with FfmpegDecoder(
-            self._clip.clip_id, self._path, pictures, sound, self._deadline
+            self._clip.clip_id, self._path, pictures, sound, self._deadline, looks_first
         ) as decoder:
+            grids = None
+            if pictures is not None:
+                grids = self._frames.grids(pictures, decoder.times)
             for frame, stamp in decoder.frames():
                 if isinstance(frame, AudioFrame):
                     self._samples.add(frame, stamp)
@@ -105,9 +106,3 @@ class ClipDecoder:
                     return
         if grids is not None:
             grids.finish()
-
-    def _times_by_ffmpeg(self, pictures: Packets[VideoStream]) -> Iterator[Fraction]:
-        with FfmpegDecoder(
-            self._clip.clip_id, self._path, pictures, None, self._deadline
-        ) as decoder:
-            yield from (stamp for _, stamp in decoder.frames())

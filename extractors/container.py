@@ -100,6 +100,8 @@ class Stamped(NamedTuple):
     """Whether decoding can begin with it."""
     is_corrupt: bool
     """Whether the container knows it to be damaged."""
+    size: int
+    """Bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -370,6 +372,7 @@ def _collect(
                         packet.is_discard,
                         packet.is_keyframe,
                         packet.is_corrupt,
+                        packet.size,
                     )
                 )
                 items[packet.stream_index].append(kept)

@@ -1,6 +1,6 @@
 """The frames of one clip that its grids fall on, from either decoder."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from av import VideoFrame
@@ -10,7 +10,15 @@ from extractors.container import Packets
 from extractors.limits import Deadline, Limits
 from extractors.media import Push
 from extractors.pixels import DisplayFacts, display_facts, shown_size, to_rgb
-from extractors.presentation import Extent, FrameClock, can_plan, extent, first_needed
+from extractors.presentation import (
+    Extent,
+    FrameClock,
+    are_times_unknown,
+    can_plan,
+    extent,
+    first_needed,
+    in_order,
+)
 from extractors.pyav_decoder import PacketDecoder
 from extractors.timegrid import Cadence, Grids, PlanBroken, Share, plan
 from manifests.clips import Clip
@@ -48,17 +56,19 @@ class GridFrames:
         def frames() -> Iterator[tuple[Fraction, ShownFrame]]:
             return _shown(pictures, decoder.video(None, begin))
 
-        _feed(self.grids(pictures, lambda: (stamp for stamp, _ in frames())), frames())
+        times = None
+        if are_times_unknown(pictures, self._clip.end_s):
+            times = in_order([stamp for stamp, _ in frames()], pictures)
+        _feed(self.grids(pictures, times), _at(times, frames()))
 
     def grids(
-        self, pictures: Packets[VideoStream], times: Callable[[], Iterable[Fraction]]
+        self, pictures: Packets[VideoStream], times: Sequence[Fraction | None] | None
     ) -> Grids[ShownFrame]:
         """Lays the grids of a stream all of whose frames will be shown.
 
         Args:
             pictures: Its packets.
-            times: Decodes it once, only to see when each frame is shown; called where the packets
-                do not tell when the last one ends.
+            times: When each frame is shown, from a first decoding; None where there was none.
 
         Returns:
             The grids, which take the frames.
@@ -67,14 +77,9 @@ class GridFrames:
             BadClip: No packet has a time stamp.
         """
         known = self._extent(pictures)
-        is_inside = self._clip.end_s is not None and self._clip.end_s <= known.last_packet
-        if known.is_exact or is_inside:
-            return self._between(known.end, None)
-        stamps: list[Fraction] = []
-        for stamp in times():
-            if not stamps or stamp > stamps[-1]:
-                stamps.append(stamp)
-        return self._between(known.end_after(stamps[-1]) if stamps else known.end, stamps)
+        stamps = None if times is None else [time for time in times if time is not None]
+        end = known.end_after(stamps) if stamps else known.end
+        return self._between(end, stamps)
 
     def _show_planned(self, pictures: Packets[VideoStream], decoder: PacketDecoder) -> None:
         """Passes on frames whose times the packets hold; what nobody needs is not decoded."""
@@ -122,6 +127,18 @@ def _shown(
     clock, aspect = FrameClock(pictures.stream), pictures.stream.sample_aspect_ratio
     for frame in frames:
         yield clock.time(frame), (frame, display_facts(frame, aspect))
+
+
+def _at(
+    times: Sequence[Fraction | None] | None, frames: Iterable[tuple[Fraction, ShownFrame]]
+) -> Iterator[tuple[Fraction, ShownFrame]]:
+    """The frames at the times that a first decoding found for them; None: at their own."""
+    if times is None:
+        yield from frames
+        return
+    for time, (_, frame) in zip(times, frames, strict=False):
+        if time is not None:
+            yield time, frame
 
 
 def _feed(grids: Grids[ShownFrame], frames: Iterable[tuple[Fraction, ShownFrame]]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from extractors.container import Content, Packets
-    from extractors.pixels import Orientation
+    from extractors.first_look import FirstLook
 
 __all__ = ["DECODED_BY_FFMPEG", "DECODERS", "Decoded", "Limits", "decode", "probe"]
 
@@ -69,7 +69,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
         OSError: The file is missing or the disk fails.
     """
     from extractors.container import opened
-    from extractors.orientation import orientation_by_header
+    from extractors.first_look import first_look
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     with opened(clip.clip_id, path, deadline, to_decode=False) as content:
@@ -80,8 +80,8 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
         if content.audio is not None:
             facts = _audio_facts(facts, content.audio)
         if content.video is not None:
-            upright = orientation_by_header(clip.clip_id, path, limits.max_pixels, deadline)
-            facts = _video_facts(facts, content.video, upright)
+            found = first_look(clip, path, content.video, limits, deadline)
+            facts = _video_facts(facts, content.video, found)
         return replace(facts, duration_s=_duration_s(clip, content))
 
 
@@ -196,25 +196,25 @@ def _audio_facts(clip: Clip, packets: "Packets[AudioStream]") -> Clip:
     )
 
 
-def _video_facts(clip: Clip, packets: "Packets[VideoStream]", upright: "Orientation") -> Clip:
+def _video_facts(clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook") -> Clip:
     from extractors.pixels import shown_size
     from extractors.presentation import extent, frame_count
 
-    stream = packets.stream
-    rate, known = stream.average_rate, extent(packets)
-    width, height = None, None
+    stream, known = packets.stream, extent(packets)
+    rate, size = stream.average_rate, (None, None)
     if stream.codec_context is not None:
-        width, height = shown_size(
-            stream.width, stream.height, stream.sample_aspect_ratio, upright
-        )
+        aspect = stream.sample_aspect_ratio
+        size = shown_size(stream.width, stream.height, aspect, found.orientation)
+    first = found.times[0] if found.times else known and known.first
+    end = known and (known.end_after(found.times) if found.times else known.end)
     return replace(
         clip,
-        video_s=None if known is None else float(known.end - known.first),
-        video_start_s=None if known is None else float(known.first),
-        width_px=width,
-        height_px=height,
+        video_s=None if first is None or end is None else float(end - first),
+        video_start_s=None if first is None else float(first),
+        width_px=size[0],
+        height_px=size[1],
         fps=float(rate) if rate else None,
-        frames=frame_count(packets),
+        frames=len(found.times) if found.times else frame_count(packets),
         variable_rate=_variable(packets),
     )
 

@@ -2,9 +2,9 @@
 
 Most containers keep the time at which a frame is shown (pts). AVI keeps the order of decoding alone
 (dts), in which a frame that later ones are predicted from comes before the frames shown before it;
-other files lack some of the times. libavcodec then takes a frame to be shown when the packet is
-decoded with which it comes out; where both times are there and contradict each other, it follows
-the one that has run backwards less often (`best_effort_timestamp`, guess_correct_pts() of
+program streams keep times of some frames only. libavcodec then takes a frame to be shown when the
+packet is decoded with which it comes out; where both times are there and contradict each other, it
+follows the one that has run backwards less often (`best_effort_timestamp`, guess_correct_pts() of
 libavcodec/decode.c). Frames that come out at the end, after the last packet, follow each other by
 their duration, as the ffmpeg program has it (video_frame_process() of fftools/ffmpeg_dec.c).
 """
@@ -12,6 +12,7 @@ their duration, as the ffmpeg program has it (video_frame_process() of fftools/f
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from av import VideoFrame
 from av.video.stream import VideoStream
@@ -21,9 +22,17 @@ from extractors.h264 import may_hold_fields
 
 SKIPPING = {"h264", "hevc"}
 """Codecs whose non-reference frames are skipped exactly."""
-RESTARTING = {"mpeg4", "flv1", "vp8", "vp9", "mjpeg"}
+RESTARTING = {"mpeg4", "flv", "vp8", "vp9", "mjpeg"}
 """Codecs whose decoding can begin at any packet that is marked as a key frame."""
-_REORDERED = 16
+ONE_A_PACKET = SKIPPING | RESTARTING | {
+    "mpeg1video", "mpeg2video", "h263", "vp6", "vp6f", "libdav1d", "av1", "theora", "msmpeg4",
+    "msmpeg4v2", "wmv1", "wmv2", "prores", "dnxhd", "huffyuv", "ffvhuff", "ffv1", "rawvideo",
+}  # fmt: skip
+"""Codecs of which each packet is a frame that is shown."""
+_PLACEHOLDER = 12
+"""MPEG-4 packets of fewer bytes stand for a frame that is not coded, or that DivX and Xvid packed
+into the packet before."""
+_HELD_BACK = 16
 """Frames that a decoder holds back at most (H.264 and HEVC: the size of the picture buffer)."""
 
 
@@ -77,6 +86,54 @@ class FrameClock:
         return gap if gap > 0 else declared or self._nominal or max(self._step, 1)
 
 
+def in_order(times: Sequence[Fraction], packets: Packets[VideoStream]) -> list[Fraction | None]:
+    """Gives each frame a time of its own, later than that of the frame before it.
+
+    Frames come out of a decoder in the order of presentation. Where the times guessed for them are
+    not in that order, each gets the time that its place has among them; where two share one, and a
+    place is free soon after, all up to it move on by a frame. Where none is free, the times are the
+    packets' own, sorted, if each packet has one and is a frame.
+
+    Args:
+        times: Time of each frame in the order they come out, in seconds.
+        packets: The packets of the pictures.
+
+    Returns:
+        When each frame is shown; None for one that shares its time and has no place of its own,
+        and so is never on screen.
+    """
+    if all(before < after for before, after in pairwise(times)):
+        return list(times)
+    ordered = sorted(times)
+    step, never = _usual_gap(ordered), set()
+    for i in range(1, len(ordered)):
+        if ordered[i] > ordered[i - 1]:
+            continue
+        free = _free_place(ordered, i, step)
+        if free is None:
+            never.add(i)
+        else:
+            ordered[i:free] = [time + step for time in ordered[i:free]]
+    stamps = packets.stamps or ()
+    if never and len(set(stamps)) == len(stamps) == len(times):
+        return [stamp * packets.time_base for stamp in stamps]
+    return [None if i in never else time for i, time in enumerate(ordered)]
+
+
+def _usual_gap(times: Sequence[Fraction]) -> Fraction:
+    """The middle one of the gaps between frames; 0 where there is none."""
+    gaps = sorted(after - before for before, after in pairwise(times) if after > before)
+    return gaps[len(gaps) // 2] if gaps else Fraction(0)
+
+
+def _free_place(ordered: Sequence[Fraction], begin: int, step: Fraction) -> int | None:
+    """The first place from `begin` on before which a frame more would fit, among the next few."""
+    for place in range(begin + 1, min(begin + _HELD_BACK, len(ordered)) + 1):
+        if place == len(ordered) or ordered[place] - ordered[place - 1] > step * Fraction(3, 2):
+            return place
+    return None
+
+
 def can_plan(packets: Packets[VideoStream]) -> bool:
     """Says whether the packets hold what will be shown, so that frames may be skipped.
 
@@ -96,7 +153,7 @@ def can_plan(packets: Packets[VideoStream]) -> bool:
         and len(set(stamps)) == len(stamps)
         and items[0].is_keyframe
         and all(packet.pts >= items[0].pts and not packet.is_corrupt for packet in items)
-        and not (context.name == "h264" and may_hold_fields(context.extradata))
+        and not _may_hold_fields(packets)
     )
 
 
@@ -112,18 +169,32 @@ def first_needed(packets: Packets[VideoStream], start: Fraction | None) -> int:
         Number of a packet: the last key frame that is certainly on screen by then, where the
         codec allows to begin there, or else the first.
     """
-    context = packets.stream.codec_context
+    context, items = packets.stream.codec_context, packets.items
     if start is None or context is None or context.name not in RESTARTING:
         return 0
-    items, shown = packets.items, packets.stamps is not None
     begin = 0
     for place, packet in enumerate(items):
         if packet.is_keyframe:
-            seen = packet if shown else items[min(place + _REORDERED, len(items) - 1)]
-            stamp = seen.pts if shown else seen.dts
+            stamp = packet.pts
+            if packets.stamps is None:
+                stamp = items[min(place + _HELD_BACK, len(items) - 1)].dts
             if stamp is not None and stamp * packets.time_base <= start:
                 begin = place
     return begin
+
+
+def frame_count(packets: Packets[VideoStream]) -> int | None:
+    """Counts the frames that are shown, as far as the packets tell.
+
+    Args:
+        packets: The packets of the pictures.
+
+    Returns:
+        How many; None where a packet may be less or more than a frame.
+    """
+    if not _is_one_a_packet(packets) or _may_hold_fields(packets):
+        return None
+    return sum(not packet.is_discard for packet in packets.items)
 
 
 @dataclass(frozen=True)
@@ -142,16 +213,16 @@ class Extent:
     step: Fraction
     """How long the last frame is shown."""
 
-    def end_after(self, last: Fraction) -> Fraction:
-        """Computes when the pictures end.
+    def end_after(self, times: Sequence[Fraction]) -> Fraction:
+        """Computes when the pictures end, as decoding shows it.
 
         Args:
-            last: When the last frame is shown, as decoding shows it.
+            times: When each frame is shown, in seconds, rising; at least one.
 
         Returns:
             Seconds on the file's clock.
         """
-        return max(last + self.step, self.last_packet)
+        return max(times[-1] + (_usual_gap(times) or self.step), self.last_packet)
 
 
 def extent(packets: Packets[VideoStream]) -> Extent | None:
@@ -166,32 +237,82 @@ def extent(packets: Packets[VideoStream]) -> Extent | None:
     Returns:
         The extent; None where no packet has a time stamp.
     """
-    is_exact = packets.stamps is not None
-    known = packets.stamps or [packet.dts for packet in packets.items if packet.dts is not None]
-    if not known or packets.end_s is None:
+    times = list(packets.stamps or _decoding_times(packets))
+    if not times:
         return None
-    times = sorted(known)
-    context = packets.stream.codec_context
-    held = 0 if is_exact or context is None else min(context.reorder_depth, len(times) - 1)
-    last = times[-1] * packets.time_base
-    # Without a duration or a rate, the last frame lasts as long as the one before it, or a tick.
-    gap = times[-1] - times[-2] if len(times) > 1 else 0
-    step = packets.end_s - last or (gap or 1) * packets.time_base
+    context, first = packets.stream.codec_context, packets.items[0].pts
+    held = 0
+    if packets.stamps is None and context is not None:
+        held = min(context.reorder_depth, len(times) - 1)
+    last, step = max(times) * packets.time_base, _last_step(packets, times)
     return Extent(
-        times[held] * packets.time_base, last + (held + 1) * step, is_exact, last, step
+        (first if held and first is not None else times[held]) * packets.time_base,
+        last + (held + 1) * step,
+        packets.stamps is not None and _is_one_a_packet(packets) and not _may_be_packed(packets),
+        last,
+        step,
     )
 
 
-def frame_count(packets: Packets[VideoStream]) -> int | None:
-    """Counts the frames that are shown, as far as the packets tell.
+def are_times_unknown(packets: Packets[VideoStream], until: float | None) -> bool:
+    """Says whether frames must be decoded to know when each is shown and when the last one ends.
 
     Args:
         packets: The packets of the pictures.
+        until: Where the frames that are wanted end, in seconds; None: with the last one.
 
     Returns:
-        How many; None where a packet may hold one field of a frame.
+        True where the packets do not tell. Of an AVI, whose frames come out in order and at their
+        times, only the end is not known, and does not matter where less is wanted.
     """
+    known = extent(packets)
+    if known is None or known.is_exact:
+        return False
+    in_decoding_order = packets.stamps is None and all(
+        packet.dts is not None and packet.pts in {None, packet.dts} for packet in packets.items
+    )
+    return until is None or until > known.last_packet or not in_decoding_order
+
+
+def _decoding_times(packets: Packets[VideoStream]) -> list[int]:
+    """When each packet is decoded, in ticks; one without a time follows the one before it."""
+    times: list[int] = []
+    for packet in packets.items:
+        if packet.dts is not None:
+            times.append(packet.dts)
+        elif times:
+            times.append(times[-1] + (packet.duration or 0))
+    return times
+
+
+def _last_step(packets: Packets[VideoStream], times: Sequence[int]) -> Fraction:
+    """How long the last frame is shown."""
+    if packets.stamps is not None and packets.end_s is not None:
+        declared = packets.end_s - max(times) * packets.time_base
+    else:
+        declared = (packets.items[-1].duration or 0) * packets.time_base
+    rate = packets.stream.average_rate
+    if declared or rate:
+        return declared or 1 / Fraction(rate or 1)
+    # Without a duration or a rate, it is shown as long as the one before it, or a tick.
+    before, last = [times[-1], *sorted(times)][-2:]
+    return (last - before or 1) * packets.time_base
+
+
+def _is_one_a_packet(packets: Packets[VideoStream]) -> bool:
     context = packets.stream.codec_context
-    if context is not None and context.name == "h264" and may_hold_fields(context.extradata):
-        return None
-    return sum(not packet.is_discard for packet in packets.items)
+    if context is None or context.name not in ONE_A_PACKET:
+        return False
+    return context.name != "mpeg4" or all(packet.size >= _PLACEHOLDER for packet in packets.items)
+
+
+def _may_be_packed(packets: Packets[VideoStream]) -> bool:
+    """Whether a packet may hold two frames, as DivX and Xvid have it, which a container with times
+    of presentation gives wrong ones."""
+    context = packets.stream.codec_context
+    return context is not None and context.name == "mpeg4" and context.reorder_depth > 0
+
+
+def _may_hold_fields(packets: Packets[VideoStream]) -> bool:
+    context = packets.stream.codec_context
+    return context is not None and context.name == "h264" and may_hold_fields(context.extradata)
