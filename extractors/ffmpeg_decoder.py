@@ -219,9 +219,7 @@ class FfmpegDecoder:
             if self.times is None:
                 frames = frames.filter("select", _RISING)
             ticks = "PTS" if self.times is None else "N"
-            streams.append(
-                frames.filter("setpts", f"{ticks}+{self._shift(self._video.time_base)}")
-            )
+            streams.append(frames.filter("setpts", f"{ticks}+{self._shift(self._video.time_base)}"))
         if self._audio is not None:
             # Samples count in 1 / rate from here on, whatever the container counts in.
             streams.append(
@@ -267,7 +265,7 @@ class FfmpegDecoder:
             option: match[1].replace("gbr", "rgb") for option, match in found.items() if match
         }
         if mov:
-            with av.open(io.BytesIO(mov)) as container:
+            with av.open(io.BytesIO(mov), "r") as container:
                 self._orientation = orientation_of(next(container.decode(video=0)))
 
     def _list_times(self, video: Packets[VideoStream]) -> list[Fraction]:

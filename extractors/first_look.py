@@ -83,7 +83,8 @@ def first_look(
 def _look(
     pictures: Packets[VideoStream], frames: Iterable[VideoFrame], is_unknown: bool
 ) -> FirstLook:
-    clock, orientation, times = FrameClock(pictures.stream), AS_STORED, []
+    clock, orientation = FrameClock(pictures.stream), AS_STORED
+    times: list[Fraction] = []
     for frame in frames:
         if not times:
             orientation = orientation_of(frame)

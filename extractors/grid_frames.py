@@ -77,9 +77,10 @@ class GridFrames:
             BadClip: No packet has a time stamp.
         """
         known = self._extent(pictures)
-        stamps = None if times is None else [time for time in times if time is not None]
-        end = known.end_after(stamps) if stamps else known.end
-        return self._between(end, stamps)
+        if times is None:
+            return self._between(known.end, None)
+        stamps = [time for time in times if time is not None]
+        return self._between(known.end_after(times), stamps)
 
     def _show_planned(self, pictures: Packets[VideoStream], decoder: PacketDecoder) -> None:
         """Passes on frames whose times the packets hold; what nobody needs is not decoded."""

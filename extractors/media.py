@@ -6,8 +6,9 @@ packets of the file and the samples of the clip are what stays in memory. PyAV a
 imported where a file is opened, so that nobody waits for them who opens none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +46,8 @@ class Decoded:
     pcm: Pcm | None
     """None where sound was not asked for, or there is not a sample of it in the clip."""
     notes: tuple[str, ...] = ()
-    """`decoded_by_ffmpeg`, `audio_gaps`, `several_video`, `several_audio`, `undecodable_start`: named
-    facts that end in the index."""
+    """`decoded_by_ffmpeg`, `audio_gaps`, `several_video`, `several_audio`, `undecodable_start`:
+    named facts that end in the index."""
 
 
 def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
@@ -198,25 +199,36 @@ def _audio_facts(clip: Clip, packets: "Packets[AudioStream]") -> Clip:
 
 def _video_facts(clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook") -> Clip:
     from extractors.pixels import shown_size
-    from extractors.presentation import extent, frame_count
+    from extractors.presentation import frame_count
 
-    stream, known = packets.stream, extent(packets)
-    rate, size = stream.average_rate, (None, None)
+    stream = packets.stream
+    rate, size = stream.average_rate, None
     if stream.codec_context is not None:
         aspect = stream.sample_aspect_ratio
         size = shown_size(stream.width, stream.height, aspect, found.orientation)
-    first = found.times[0] if found.times else known and known.first
-    end = known and (known.end_after(found.times) if found.times else known.end)
+    shown = _shown(packets, found.times)
     return replace(
         clip,
-        video_s=None if first is None or end is None else float(end - first),
-        video_start_s=None if first is None else float(first),
-        width_px=size[0],
-        height_px=size[1],
+        video_s=float(shown[1] - shown[0]) if shown else None,
+        video_start_s=float(shown[0]) if shown else None,
+        width_px=size[0] if size else None,
+        height_px=size[1] if size else None,
         fps=float(rate) if rate else None,
         frames=len(found.times) if found.times else frame_count(packets),
         variable_rate=_variable(packets),
     )
+
+
+def _shown(
+    packets: "Packets[VideoStream]", times: Sequence[Fraction] | None
+) -> tuple[Fraction, Fraction] | None:
+    """When the first frame is shown and the last one ends; None where nothing is known of it."""
+    from extractors.presentation import extent
+
+    known = extent(packets)
+    if known is None:
+        return None
+    return (times[0], known.end_after(times)) if times else (known.first, known.end)
 
 
 def _variable(packets: "Packets[VideoStream]") -> bool | None:

@@ -63,9 +63,7 @@ class Orientation:
             A view of it, upright.
         """
         laid = picture.transpose(1, 0, 2) if self.transposed else picture
-        return laid[
-            :: -1 if self.reversed_rows else 1, :: -1 if self.reversed_columns else 1
-        ]
+        return laid[:: -1 if self.reversed_rows else 1, :: -1 if self.reversed_columns else 1]
 
 
 AS_STORED = Orientation()

@@ -109,7 +109,7 @@ def in_order(times: Sequence[Fraction], packets: Packets[VideoStream]) -> list[F
     for i in range(1, len(ordered)):
         if ordered[i] > ordered[i - 1]:
             continue
-        free = _free_place(ordered, i, step)
+        free = _free_place(ordered, i, step) if step else None
         if free is None:
             never.add(i)
         else:
@@ -121,8 +121,8 @@ def in_order(times: Sequence[Fraction], packets: Packets[VideoStream]) -> list[F
 
 
 def _usual_gap(times: Sequence[Fraction]) -> Fraction:
-    """The middle one of the gaps between frames; 0 where there is none."""
-    gaps = sorted(after - before for before, after in pairwise(times) if after > before)
+    """The middle one of the gaps between frames; 0 where there is none, or most share a time."""
+    gaps = sorted(after - before for before, after in pairwise(times))
     return gaps[len(gaps) // 2] if gaps else Fraction(0)
 
 
@@ -213,16 +213,20 @@ class Extent:
     step: Fraction
     """How long the last frame is shown."""
 
-    def end_after(self, times: Sequence[Fraction]) -> Fraction:
+    def end_after(self, times: Sequence[Fraction | None]) -> Fraction:
         """Computes when the pictures end, as decoding shows it.
 
         Args:
-            times: When each frame is shown, in seconds, rising; at least one.
+            times: When each frame is shown, in seconds, rising; None for one that is not.
 
         Returns:
             Seconds on the file's clock.
         """
-        return max(times[-1] + (_usual_gap(times) or self.step), self.last_packet)
+        shown = [time for time in times if time is not None]
+        if not shown:
+            return self.end
+        step = _usual_gap(shown) if 2 * len(shown) > len(times) else Fraction(0)
+        return max(shown[-1] + (step or self.step), self.last_packet)
 
 
 def extent(packets: Packets[VideoStream]) -> Extent | None:

@@ -1,4 +1,4 @@
-"""Codec x container x frames held back: each frame once, in order, at the time that ffmpeg gives."""
+"""Codec x container x frames held back: each frame once, in order, at ffmpeg's time."""
 
 from pathlib import Path
 

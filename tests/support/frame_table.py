@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -101,7 +102,7 @@ def make(folder: Path, codec: str, suffix: str) -> Made | None:
     form = () if "-pix_fmt" in options else ("-pix_fmt", "yuv420p")
     path = folder / f"{codec}.{suffix}"
     done = _ffmpeg(
-        *"-threads 1 -f rawvideo -pix_fmt rgb24 -s".split(),
+        *["-threads", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s"],
         "{}x{}".format(*size),
         *f"-r {FPS} -i pipe:0 -c:v {encoder}".split(),
         *options,
@@ -117,8 +118,8 @@ def frames_of(path: Path) -> tuple[Row, ...]:
     """The frames of a file as the ffmpeg program passes them through."""
     done = _ffmpeg(
         *f"-copyts -threads 1 -noautorotate -i {path} -map 0:v:0".split(),
-        *"-vf showinfo=checksum=0,format=rgb24,scale=160:120 -fps_mode passthrough".split(),
-        *"-enc_time_base demux -f rawvideo pipe:1".split(),
+        *["-vf", "showinfo=checksum=0,format=rgb24,scale=160:120", "-fps_mode", "passthrough"],
+        *["-enc_time_base", "demux", "-f", "rawvideo", "pipe:1"],
     )
     times = _WORDS.findall(done.stderr.decode(errors="replace"))
     frames = np.frombuffer(done.stdout, np.uint8).reshape(-1, 120, 160, 3)
@@ -148,7 +149,7 @@ def check(made: Made, decoder: str = "pyav") -> None:
     found = decoded(made.path, decoder)
     every = found[EveryNth(1)]
     assert [number for _, number in every] == [number for _, number in made.rows]
-    assert all(one < next_ for (one, _), (next_, _) in zip(every, every[1:], strict=False))
+    assert all(before < after for (before, _), (after, _) in pairwise(every))
     given = [time for time, _ in made.rows]
     if given == sorted(set(given)):  # of some program streams, its times run backwards
         assert np.allclose([time for time, _ in every], given, rtol=0, atol=2e-6)
