@@ -51,13 +51,14 @@ class GridFrames:
         if can_plan(pictures):
             self._show_planned(pictures, decoder)
             return
-        begin = first_needed(pictures, self._start)
+        is_unknown = are_times_unknown(pictures, self._clip.end_s)
+        begin = 0 if is_unknown else first_needed(pictures, self._start)
 
         def frames() -> Iterator[tuple[Fraction, ShownFrame]]:
             return _shown(pictures, decoder.video(None, begin))
 
         times = None
-        if are_times_unknown(pictures, self._clip.end_s):
+        if is_unknown:
             times = in_order([stamp for stamp, _ in frames()], pictures)
         _feed(self.grids(pictures, times), _at(times, frames()))
 

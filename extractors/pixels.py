@@ -19,7 +19,6 @@ from functools import cache
 
 import numpy as np
 from av import VideoFrame
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from extractors.base import Rgb
@@ -114,12 +113,12 @@ def orientation_of(frame: VideoFrame) -> Orientation:
         How it is brought upright.
     """
     try:
-        matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+        matrix = bytes(frame.side_data["DISPLAYMATRIX"])
+    except KeyError:
+        return AS_STORED
     except ValueError:  # PyAV has no name for some other data of the frame, but knows the angle
         return _TURNED[round(frame.rotation / 90) % 4]
-    if matrix is None:
-        return AS_STORED
-    a, b, _, c, d = struct.unpack("<5i", bytes(matrix)[:20])
+    a, b, _, c, d = struct.unpack("<5i", matrix[:20])
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return Orientation(False, reversed_rows=d < 0, reversed_columns=a < 0)
     return Orientation(True, reversed_rows=b < 0, reversed_columns=c < 0)

@@ -91,7 +91,7 @@ def in_order(times: Sequence[Fraction], packets: Packets[VideoStream]) -> list[F
 
     Frames come out of a decoder in the order of presentation. Where the times guessed for them are
     not in that order, each gets the time that its place has among them; where two share one, and a
-    place is free soon after, all up to it move on by a frame. Where none is free, the times are the
+    place is free nearby, all up to it move by a frame. Where none is free, the times are the
     packets' own, sorted, if each packet has one and is a frame.
 
     Args:
@@ -107,13 +107,8 @@ def in_order(times: Sequence[Fraction], packets: Packets[VideoStream]) -> list[F
     ordered = sorted(times)
     step, never = _usual_gap(ordered), set()
     for i in range(1, len(ordered)):
-        if ordered[i] > ordered[i - 1]:
-            continue
-        free = _free_place(ordered, i, step) if step else None
-        if free is None:
+        if ordered[i] <= ordered[i - 1] and not (step and _make_room(ordered, i, step)):
             never.add(i)
-        else:
-            ordered[i:free] = [time + step for time in ordered[i:free]]
     stamps = packets.stamps or ()
     if never and len(set(stamps)) == len(stamps) == len(times):
         return [stamp * packets.time_base for stamp in stamps]
@@ -126,12 +121,20 @@ def _usual_gap(times: Sequence[Fraction]) -> Fraction:
     return gaps[len(gaps) // 2] if gaps else Fraction(0)
 
 
-def _free_place(ordered: Sequence[Fraction], begin: int, step: Fraction) -> int | None:
-    """The first place from `begin` on before which a frame more would fit, among the next few."""
-    for place in range(begin + 1, min(begin + _HELD_BACK, len(ordered)) + 1):
+def _make_room(ordered: list[Fraction], at: int, step: Fraction) -> bool:
+    """Moves the frames between `at` and the nearest free place, if there is one among the next few.
+
+    A place is free where a frame more would fit before the next one.
+    """
+    for place in range(at + 1, min(at + _HELD_BACK, len(ordered)) + 1):
         if place == len(ordered) or ordered[place] - ordered[place - 1] > step * Fraction(3, 2):
-            return place
-    return None
+            ordered[at:place] = [time + step for time in ordered[at:place]]
+            return True
+    for place in range(at - 1, max(at - _HELD_BACK, 0), -1):
+        if ordered[place] - ordered[place - 1] > step * Fraction(3, 2):
+            ordered[place:at] = [time - step for time in ordered[place:at]]
+            return True
+    return False
 
 
 def can_plan(packets: Packets[VideoStream]) -> bool:

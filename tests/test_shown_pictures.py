@@ -1,4 +1,4 @@
-"""Pictures as players show them: upright, with square pixels, of the right stream, fields paired."""
+"""Pictures as players show them: upright, with square pixels, of the right stream, whole."""
 
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from extractors.h264 import may_hold_fields
-from extractors.media import DECODERS, Decoded, Limits, decode, probe
+from extractors.media import DECODERS, Decoded, Limits, Push, decode, probe
 from extractors.pixels import Orientation, shown_size
 from extractors.presentation import in_order
 from extractors.timegrid import Cadence, EveryNth, PerSecond
@@ -150,9 +150,9 @@ def test_an_anamorphic_recording_is_shown_with_square_pixels(
         assert {rgb.shape for rgb in frames} == {(120, 213, 3)}
     facts = probe(a_clip(path), path, Limits())
     assert (facts.width_px, facts.height_px) == (213, 120)
+    limits = Limits(max_pixels=200 * 120)
+    grids: dict[Cadence, Push] = {EveryNth(1): lambda seconds, rgb: None}
     with pytest.raises(BadClip) as caught:
-        limits = Limits(max_pixels=200 * 120)
-        grids = {EveryNth(1): lambda seconds, rgb: None}
         decode(a_clip(path), path, audio=False, grids=grids, limits=limits)
     assert caught.value.reason == Reason.TOO_LARGE
 
@@ -312,4 +312,5 @@ def test_times_that_run_backwards_are_put_in_order() -> None:
     assert placed(0, 12, 8, 16, 4, 20) == [0, 4, 8, 12, 16, 20]
     assert placed(0, 4, 8, 8, 12, 20, 24) == [0, 4, 8, 12, 16, 20, 24]
     assert placed(0, 4, 8, 8) == [0, 4, 8, 12]
+    assert placed(0, 12, 16, 16, *range(20, 100, 4)) == [0, 8, 12, *range(16, 100, 4)]
     assert placed(0, 4, 4, *range(8, 100, 4)) == [0, 4, None, *range(8, 100, 4)]
