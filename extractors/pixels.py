@@ -113,7 +113,7 @@ def orientation_of(frame: VideoFrame) -> Orientation:
         How it is brought upright.
     """
     try:
-        matrix = bytes(frame.side_data["DISPLAYMATRIX"])
+        matrix = bytes(frame.side_data["DISPLAYMATRIX"])  # type: ignore[typeddict-item]
     except KeyError:
         return AS_STORED
     except ValueError:  # PyAV has no name for some other data of the frame, but knows the angle
