@@ -1,13 +1,25 @@
 """What the sequence parameter set of an H.264 stream says of its pictures (ITU-T H.264, 7.3.2.1).
 
 An interlaced stream may code each field of a frame by itself; the fields are then packets of their
-own, two for a frame that is shown. `frame_mbs_only_flag` rules this out.
+own, two for a frame that is shown. `frame_mbs_only_flag` rules this out. The shape of pixels
+(annex E) may stand here alone, and a header that is read without decoding a picture lacks it then.
 """
+
+from dataclasses import dataclass
+from fractions import Fraction
 
 _SPS = 7
 """nal_unit_type of a sequence parameter set."""
 _WITH_CHROMA_FORMAT = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}
 """profile_idc of those whose parameter sets say the format of chroma and may hold scaling lists."""
+
+_ASPECTS = (
+    (0, 0), (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11), (80, 33),
+    (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1),
+)  # fmt: skip
+"""Width and height of pixels by aspect_ratio_idc (table E-1)."""
+_EXTENDED = 255
+"""aspect_ratio_idc of a shape that the table does not have."""
 
 
 def may_hold_fields(extradata: bytes | None) -> bool:
@@ -21,11 +33,39 @@ def may_hold_fields(extradata: bytes | None) -> bool:
         False where every picture is coded as a frame; True where some may not be, and where no
         parameter set is found.
     """
-    found = [unit for unit in _units(extradata or b"") if unit and unit[0] & 0x1F == _SPS]
+    found = _parameter_sets(extradata)
+    return not found or any(not each.is_frames_only for each in found)
+
+
+def pixel_aspect(extradata: bytes | None) -> Fraction | None:
+    """Reads the shape of pixels.
+
+    Args:
+        extradata: The decoder's configuration, as for `may_hold_fields`.
+
+    Returns:
+        Width of a pixel over its height; None where it is not said.
+    """
+    found = _parameter_sets(extradata)
+    return found[0].aspect if found else None
+
+
+@dataclass(frozen=True)
+class _ParameterSet:
+    """What is read of a sequence parameter set."""
+
+    is_frames_only: bool
+    aspect: Fraction | None
+
+
+def _parameter_sets(extradata: bytes | None) -> list[_ParameterSet]:
+    """Those that are there; none where one of them breaks off."""
     try:
-        return not found or any(not _frames_only(unit) for unit in found)
+        return [
+            _parse(unit) for unit in _units(extradata or b"") if unit and unit[0] & 0x1F == _SPS
+        ]
     except IndexError:
-        return True
+        return []
 
 
 def _units(data: bytes) -> list[bytes]:
@@ -67,7 +107,7 @@ class _Bits:
         return (code + 1) // 2 * (1 if code % 2 else -1)
 
 
-def _frames_only(unit: bytes) -> bool:
+def _parse(unit: bytes) -> _ParameterSet:
     bits = _Bits(unit)
     bits.fixed(8)
     profile = bits.fixed(8)
@@ -81,7 +121,23 @@ def _frames_only(unit: bytes) -> bool:
     bits.fixed(1)
     bits.unsigned()  # width and height in macroblocks
     bits.unsigned()
-    return bool(bits.fixed(1))  # frame_mbs_only_flag
+    is_frames_only = bool(bits.fixed(1))  # frame_mbs_only_flag
+    bits.fixed(1 if is_frames_only else 2)
+    if bits.fixed(1):  # frame_cropping_flag
+        for _ in range(4):
+            bits.unsigned()
+    return _ParameterSet(is_frames_only, _aspect(bits))
+
+
+def _aspect(bits: _Bits) -> Fraction | None:
+    if not bits.fixed(1) or not bits.fixed(1):  # vui_parameters, aspect_ratio_info
+        return None
+    number = bits.fixed(8)  # aspect_ratio_idc
+    if number == _EXTENDED:
+        width, height = bits.fixed(16), bits.fixed(16)
+    else:
+        width, height = _ASPECTS[number] if number < len(_ASPECTS) else (0, 0)
+    return Fraction(width, height) if width and height else None
 
 
 def _skip_chroma_format(bits: _Bits) -> None:

@@ -198,6 +198,7 @@ def _audio_facts(clip: Clip, packets: "Packets[AudioStream]") -> Clip:
 
 
 def _video_facts(clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook") -> Clip:
+    from extractors.h264 import pixel_aspect
     from extractors.pixels import shown_size
     from extractors.presentation import frame_count
 
@@ -205,6 +206,8 @@ def _video_facts(clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook"
     rate, size = stream.average_rate, None
     if stream.codec_context is not None:
         aspect = stream.sample_aspect_ratio
+        if aspect is None and stream.codec_context.name == "h264":
+            aspect = pixel_aspect(stream.codec_context.extradata)
         size = shown_size(stream.width, stream.height, aspect, found.orientation)
     shown = _shown(packets, found.times)
     return replace(

@@ -13,7 +13,7 @@ import pytest
 
 from extractors.h264 import may_hold_fields
 from extractors.media import DECODERS, Decoded, Limits, Push, decode, probe
-from extractors.pixels import Orientation, shown_size
+from extractors.pixels import Orientation, orientation_of, shown_size
 from extractors.presentation import in_order
 from extractors.timegrid import Cadence, EveryNth, PerSecond
 from manifests.quarantine import BadClip, Reason
@@ -117,6 +117,18 @@ def test_a_turned_picture_that_cannot_be_decoded_is_probed_as_stored(
     assert probe(a_clip(path), path, Limits()).width_px == 160
 
 
+def test_an_angle_is_known_where_other_data_of_the_frame_has_no_name() -> None:
+    class Frame:
+        rotation = -90
+
+        @property
+        def side_data(self) -> object:
+            raise ValueError
+
+    clockwise = Orientation(transposed=True, reversed_columns=True)
+    assert orientation_of(Frame()) == clockwise  # type: ignore[arg-type]
+
+
 # Square pixels
 
 
@@ -155,6 +167,22 @@ def test_an_anamorphic_recording_is_shown_with_square_pixels(
     with pytest.raises(BadClip) as caught:
         decode(a_clip(path), path, audio=False, grids=grids, limits=limits)
     assert caught.value.reason == Reason.TOO_LARGE
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("aspect", ["4/3", "16/11", "100/99"])
+def test_the_shape_of_pixels_may_stand_in_the_stream_alone(
+    write_media: Writer, tmp_path: Path, aspect: str
+) -> None:
+    path = tmp_path / "wide.mp4"
+    ffmpeg("-i", write_media(frames=2), "-vf", f"setsar={aspect}", "-c:v", "libx264", path)
+    data = path.read_bytes()
+    at = data.index(b"tkhd") + 4 + 40 + 36  # the width at which the track says it is shown
+    data = data[:at] + (160 << 16).to_bytes(4) + data[at + 4 :]
+    path.write_bytes(data.replace(b"pasp", b"free"))
+    facts = probe(a_clip(path), path, Limits())
+    assert facts.width_px == round(160 * Fraction(aspect))
+    assert shown(path)[0][0][1].shape == (facts.height_px, facts.width_px, 3)
 
 
 # Which stream
