@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.frame_table import CODECS, CONTAINERS, check, make
+from tests.support.frame_table import CODECS, CONTAINERS, check, check_span_facts, make
 
 CORE = [
     "h264_3.avi", "h264_open.mkv", "h264_interlaced.ts", "h264_2.mpg", "hevc_3.mp4", "mpeg4_2.avi",
@@ -22,6 +22,14 @@ def test_each_frame_is_shown_once_at_its_time(name: str, tmp_path: Path) -> None
     assert made is not None
     check(made)
     check(made, "ffmpeg")
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("codec", ["h264_3", "mpeg4_2", "xvid_packed_2", "mpeg1_1", "mjpeg"])
+def test_a_part_of_an_avi_has_the_facts_of_all_of_it(codec: str, tmp_path: Path) -> None:
+    made = make(tmp_path, codec, "avi")
+    assert made is not None
+    check_span_facts(made)
 
 
 @pytest.mark.long

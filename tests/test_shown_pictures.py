@@ -290,7 +290,10 @@ def test_a_parameter_set_says_whether_pictures_are_frames(write_media: Writer) -
 
 
 @pytest.mark.usefixtures("processes")
-@pytest.mark.parametrize(("name", "codec"), [("a.mpg", "mpeg2video"), ("a.ts", "libx264")])
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mpg", "mpeg2video"), ("a.mpg", "mpeg1video"), ("a.ts", "libx264"), ("a.ts", "mpeg4")],
+)
 def test_a_capture_that_begins_inside_a_group_begins_with_its_next_key_frame(
     write_media: Writer, tmp_path: Path, name: str, codec: str
 ) -> None:
@@ -309,6 +312,27 @@ def test_a_capture_that_begins_inside_a_group_begins_with_its_next_key_frame(
             assert np.array_equal(rgb, expected)
     facts = probe(a_clip(path), path, Limits())
     assert facts.video_start_s == found[0][0]
+
+
+def test_frames_before_the_first_key_frame_are_not_counted(
+    write_media: Writer, tmp_path: Path
+) -> None:
+    """Leading frames of a recording cut out of a longer one lack what they are predicted from."""
+    options = {"x265-params": "log-level=none:bframes=3:keyint=12:open-gop=1"}
+    complete = write_media("a.mkv", frames=60, video_codec="libx265", video_options=options)
+    path = tmp_path / "cut.mkv"
+    found = list(packets(complete))
+    second = [i for i, packet in enumerate(found) if packet.is_keyframe][1]
+    with av.open(str(complete)) as source, av.open(str(path), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in found[second:]:
+            packet.stream = stream
+            out.mux(packet)
+    with av.open(str(path)) as file:
+        plainly = [number_of(frame.to_ndarray(format="rgb24")) for frame in file.decode(video=0)]
+    assert len(plainly) < len(found) - second
+    assert numbers(path) == plainly
+    assert numbers(path, EveryNth(3)) == plainly[::3]
 
 
 @pytest.mark.usefixtures("processes")
