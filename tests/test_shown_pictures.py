@@ -11,11 +11,12 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from extractors import grid_frames
 from extractors.h264 import may_hold_fields
 from extractors.media import DECODERS, Decoded, Limits, Push, decode, probe
 from extractors.pixels import Orientation, orientation_of, shown_size
 from extractors.presentation import in_order
-from extractors.timegrid import Cadence, EveryNth, PerSecond
+from extractors.timegrid import Cadence, EveryNth, PerSecond, Spread
 from manifests.quarantine import BadClip, Reason
 from tests.support.field_coded import fields, parameter_sets
 from tests.support.media_made import Writer, a_clip, number_of, picture
@@ -315,7 +316,7 @@ def test_a_capture_that_begins_inside_a_group_begins_with_its_next_key_frame(
 
 
 def test_frames_before_the_first_key_frame_are_not_counted(
-    write_media: Writer, tmp_path: Path
+    write_media: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leading frames of a recording cut out of a longer one lack what they are predicted from."""
     options = {"x265-params": "log-level=none:bframes=3:keyint=12:open-gop=1"}
@@ -333,6 +334,9 @@ def test_frames_before_the_first_key_frame_are_not_counted(
     assert len(plainly) < len(found) - second
     assert numbers(path) == plainly
     assert numbers(path, EveryNth(3)) == plainly[::3]
+    spread = [numbers(path, Spread(count)) for count in (1, 2, 50)]
+    monkeypatch.setattr(grid_frames, "can_plan", lambda pictures: False)
+    assert [numbers(path, Spread(count)) for count in (1, 2, 50)] == spread
 
 
 @pytest.mark.usefixtures("processes")

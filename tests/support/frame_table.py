@@ -171,10 +171,12 @@ def check_span_facts(made: Made) -> None:
 
 
 def _check_span(path: Path, every: list[Row], decoder: str) -> None:
-    start, end = every[17][0] - 0.01, every[30][0] + 0.01
+    """A part that begins while the frame before a key frame, in groups of 12, is on screen."""
+    start, end = every[24][0] - 0.01, every[30][0] + 0.01
     span = decoded(path, decoder, start_s=start, end_s=end)
-    assert span[EveryNth(1)] == every[17:31]
-    assert span[EveryNth(5)] == every[17:31:5]
+    assert span[EveryNth(1)] == every[24:31]
+    assert span[EveryNth(5)] == every[24:31:5]
+    assert span[PerSecond(Fraction(25))][0] == every[23]
 
 
 def _plainly(every: list[Row], cadence: Cadence, end: float) -> Iterator[Row]:
