@@ -101,7 +101,7 @@ class ClipDecoder:
                 if isinstance(frame, AudioFrame):
                     self._samples.add(frame, stamp)
                 elif grids is not None:
-                    grids.show(stamp, (frame, decoder.display_facts(frame)))
+                    grids.show(stamp, (frame, decoder.display_facts))
                 if (grids is None or grids.ended) and (sound is None or self._samples.ended):
                     return
         if grids is not None:

@@ -1,7 +1,8 @@
 """The frames of one clip that its grids fall on, from either decoder."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 
 from av import VideoFrame
 from av.video.stream import VideoStream
@@ -24,8 +25,9 @@ from extractors.timegrid import Cadence, Grids, PlanBroken, Share, plan
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
 
-ShownFrame = tuple[VideoFrame, DisplayFacts]
-"""A decoded frame, and how it is to be shown."""
+ShownFrame = tuple[VideoFrame, Callable[[VideoFrame], DisplayFacts]]
+"""A decoded frame, and what says how it is to be shown; that is asked of the frames alone that a
+grid falls on."""
 
 
 class GridFrames:
@@ -112,7 +114,8 @@ class GridFrames:
         return known
 
     def _give(self, stamp: Fraction, shown: ShownFrame, share: Share) -> None:
-        frame, display = shown
+        frame, facts = shown
+        display = facts(frame)
         size = shown_size(frame.width, frame.height, display.pixel_aspect)
         self._limits.check_pixels(self._clip.clip_id, *size)
         rgb = to_rgb(frame, display, self._clip.region)
@@ -126,9 +129,10 @@ def _shown(
     pictures: Packets[VideoStream], frames: Iterable[VideoFrame]
 ) -> Iterator[tuple[Fraction, ShownFrame]]:
     """Each frame with the time at which it is shown, and how."""
-    clock, aspect = FrameClock(pictures.stream), pictures.stream.sample_aspect_ratio
+    clock = FrameClock(pictures.stream)
+    facts = partial(display_facts, pixel_aspect=pictures.stream.sample_aspect_ratio)
     for frame in frames:
-        yield clock.time(frame), (frame, display_facts(frame, aspect))
+        yield clock.time(frame), (frame, facts)
 
 
 def _at(
