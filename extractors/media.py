@@ -6,8 +6,9 @@ packets of the file and the samples of the clip are what stays in memory. PyAV a
 imported where a file is opened, so that nobody waits for them who opens none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from extractors.container import Content, Packets
+    from extractors.first_look import FirstLook
 
 __all__ = ["DECODED_BY_FFMPEG", "DECODERS", "Decoded", "Limits", "decode", "probe"]
 
@@ -44,7 +46,8 @@ class Decoded:
     pcm: Pcm | None
     """None where sound was not asked for, or there is not a sample of it in the clip."""
     notes: tuple[str, ...] = ()
-    """`decoded_by_ffmpeg`, `audio_gaps`: named facts that end in the index."""
+    """`decoded_by_ffmpeg`, `audio_gaps`, `several_video`, `several_audio`, `undecodable_start`:
+    named facts that end in the index."""
     audio_fault: BadClip | None = None
     """Why the sound cannot be used: it was asked for and is damaged."""
     video_fault: BadClip | None = None
@@ -71,6 +74,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
         OSError: The file is missing or the disk fails.
     """
     from extractors.container import opened
+    from extractors.first_look import first_look
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     with opened(clip.clip_id, path, deadline, to_decode=False) as content:
@@ -81,7 +85,8 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
         if content.audio is not None:
             facts = _audio_facts(facts, content.audio)
         if content.video is not None:
-            facts = _video_facts(facts, content.video)
+            found = first_look(clip, path, content.video, limits, deadline)
+            facts = _video_facts(facts, content.video, found)
         return replace(facts, duration_s=_duration_s(clip, content))
 
 
@@ -134,9 +139,10 @@ def decode(
     receivers = {_cadence(grid): push for grid, push in grids.items()}
     with opened(clip.clip_id, path, deadline) as content:
         _check(clip, path, content, limits)
-        return ClipDecoder(clip, path, receivers, limits, deadline).run(
+        decoded = ClipDecoder(clip, path, receivers, limits, deadline).run(
             content.audio if audio else None, content.video if grids else None, decoder, strict
         )
+        return replace(decoded, notes=content.notes + decoded.notes)
 
 
 def _cadence(grid: Cadence | float) -> Cadence:
@@ -199,19 +205,41 @@ def _audio_facts(clip: Clip, packets: "Packets[AudioStream]") -> Clip:
     )
 
 
-def _video_facts(clip: Clip, packets: "Packets[VideoStream]") -> Clip:
+def _video_facts(clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook") -> Clip:
+    from extractors.h264 import pixel_aspect
+    from extractors.pixels import shown_size
+    from extractors.presentation import frame_count
+
     stream = packets.stream
-    rate = stream.average_rate
+    rate, size = stream.average_rate, None
+    if stream.codec_context is not None:
+        aspect = stream.sample_aspect_ratio
+        if aspect is None and stream.codec_context.name == "h264":
+            aspect = pixel_aspect(stream.codec_context.extradata)
+        size = shown_size(stream.width, stream.height, aspect, found.orientation)
+    shown = _shown(packets, found.times)
     return replace(
         clip,
-        video_s=_length_s(packets),
-        video_start_s=_start_s(packets),
-        width_px=stream.width if stream.codec_context is not None else None,
-        height_px=stream.height if stream.codec_context is not None else None,
+        video_s=float(shown[1] - shown[0]) if shown else None,
+        video_start_s=float(shown[0]) if shown else None,
+        width_px=size[0] if size else None,
+        height_px=size[1] if size else None,
         fps=float(rate) if rate else None,
-        frames=stream.frames or None,
+        frames=len(found.times) if found.times else frame_count(packets),
         variable_rate=_variable(packets),
     )
+
+
+def _shown(
+    packets: "Packets[VideoStream]", times: Sequence[Fraction] | None
+) -> tuple[Fraction, Fraction] | None:
+    """When the first frame is shown and the last one ends; None where nothing is known of it."""
+    from extractors.presentation import extent
+
+    known = extent(packets)
+    if known is None:
+        return None
+    return (times[0], known.end_after(times)) if times else (known.first, known.end)
 
 
 def _variable(packets: "Packets[VideoStream]") -> bool | None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from av import AudioFrame, VideoFrame
 
-from extractors import clip_decoder
+from extractors import clip_decoder, grid_frames
 from extractors.audio import Audio
 from extractors.base import FromTracks, Inputs, Layout
 from extractors.ffmpeg_decoder import FfmpegDecoder, _plain
@@ -148,7 +148,7 @@ def test_a_limit_is_the_whole_clips(clip: Path, monkeypatch: pytest.MonkeyPatch)
     def too_large(*_: object) -> None:
         raise BadClip("made/clip", Reason.TOO_LARGE, "a frame has more pixels than the limit")
 
-    monkeypatch.setattr(clip_decoder, "to_rgb", too_large)
+    monkeypatch.setattr(grid_frames, "to_rgb", too_large)
     found = reasons(measured(clip))
     assert set(found) == set(GRAPH.order)
     assert {bad.reason for bad in found.values()} == {Reason.TOO_LARGE}
