@@ -16,6 +16,7 @@ from extractors.media import DECODED_BY_FFMPEG, Decoded, Push
 from extractors.pcm import Samples
 from extractors.pixels import DisplayFacts, display_facts, to_rgb
 from extractors.pyav_decoder import PacketDecoder, can_plan, stamp_of
+from extractors.sound_extent import excess_s
 from extractors.timegrid import Cadence, Grids, PlanBroken, Share, plan
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
@@ -55,17 +56,17 @@ class ClipDecoder:
         Raises:
             BadClip: A packet that is needed is refused, or the clip goes beyond a limit.
         """
-        padding = (Fraction(0), Fraction(0)) if sound is None else sound.padding()
+        missing = any(p is not None and p.stream.codec_context is None for p in (sound, pictures))
+        by_ffmpeg = decoder == "ffmpeg" or missing
         self._samples = Samples(
             self._clip.clip_id,
             self._clip.start_s,
             self._clip.end_s,
             self._limits.max_duration_s,
-            padding,
+            Fraction(0) if sound is None or by_ffmpeg else excess_s(sound),
         )
-        missing = any(p is not None and p.stream.codec_context is None for p in (sound, pictures))
         if sound is not None or pictures is not None:
-            if decoder == "ffmpeg" or missing:
+            if by_ffmpeg:
                 self._by_ffmpeg(sound, pictures)
             else:
                 self._by_pyav(sound, pictures)

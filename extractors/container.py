@@ -1,13 +1,5 @@
-"""Opening a media file without trusting it, and reading its packets.
+"""What a media file holds: its streams and their packets, still compressed."""
 
-Only local files of containers that hold sound and pictures themselves are opened: playlists,
-concatenation scripts and image sequences, which make a decoder open other files or the network, are
-refused by name, and libavformat's white lists refuse them again.
-"""
-
-import re
-import stat
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,58 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import av
 import av.error
-from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from extractors.limits import Deadline
-from extractors.truncation import check_structure
+from extractors.opening import check_head, open_container, read_head
+from extractors.sound_extent import is_counted, skipped
+from extractors.truncation import TAIL_LEFT_OUT, check_structure
+from extractors.whole_frames import CONTAINERS, HEADER_BYTES, cut_ends, is_whole
 from manifests.quarantine import BadClip, Reason
-
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2",
-    "matroska,webm",
-    "avi",
-    "flv",
-    "asf",
-    "mpeg",
-    "mpegts",
-    "wav",
-    "w64",
-    "aiff",
-    "mp3",
-    "aac",
-    "flac",
-    "ogg",
-    "amr",
-)
-"""libavformat's names of the containers that are opened."""
-
-OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
-"""What libavformat may open: local files of the containers above."""
-
-_NO_PICTURES = [{"skip_frame": "all"}] * 8
-"""For the streams of a file in their order; a file may have fewer, and of further ones a picture is
-decoded."""
-_PEEK_BYTES = 1 << 16
-"""Behind the header, where libavformat would read five megabytes to find what the header has said.
-"""
-
-_HEAD = 4096
-"""Bytes at the beginning of a file that are checked before libavformat opens it."""
-_PLAYLIST = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|#EXT-X-|ffconcat\s+version|\[playlist\]|\[reference\]|<asx|<smil|<mpd|<\?xml[^>]*>\s*(?:<!--.*?-->\s*)*"
-    rb"<(?:\w+:)?(?:mpd|smil|smoothstreamingmedia|playlist|asx)|v=0\r?\n|rtsptext|(?:https?|rtsp|rtmp|ftp|file|concat)://)",
-    re.IGNORECASE | re.DOTALL,
-)
-_CONCAT = re.compile(rb"^\s*file\s+\S", re.IGNORECASE | re.MULTILINE)
-_LFS = b"version https://git-lfs"
-
 
 S = TypeVar("S", VideoStream, AudioStream)
 
@@ -83,6 +36,10 @@ class Stamped(NamedTuple):
     duration: int | None
     is_discard: bool
     """Whether the packet is decoded, but never shown."""
+    size: int
+    """Bytes."""
+    skipped: tuple[int, int]
+    """Samples of sound that are dropped at its start and end; see `extractors.sound_extent`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +51,8 @@ class Packets(Generic[S]):
 
     stream: S
     items: "Sequence[Any]"
-    """Packets to be decoded; of a file that is only probed, `Stamped`."""
+    """Packets to be decoded; of a file that is only probed, `Stamped`, but for sound that must be
+    decoded for its length."""
 
     @property
     def time_base(self) -> Fraction:
@@ -139,39 +97,10 @@ class Packets(Generic[S]):
         )
         return max(ends) * self.time_base + (0 if last.duration else self._nominal_s())
 
-    def padding(self) -> tuple[Fraction, Fraction]:
-        """Measures an encoder's padding, which decodes like sound and is no part of it.
-
-        Returns:
-            Seconds of padding before and after the sound.
-        """
-        rate = self._rate_hz()
-        last = max((i for i, packet in enumerate(self.items) if not packet.is_discard), default=0)
-        beyond = sum(packet.duration or 0 for packet in self.items[last + 1 :]) * self.time_base
-        before, _ = _skipped(self.items[0])
-        _, after = _skipped(self.items[last])
-        return Fraction(before, rate), Fraction(after, rate) + beyond
-
-    def _rate_hz(self) -> int:
-        context = self.stream.codec_context
-        return context.sample_rate if isinstance(context, AudioCodecContext) else 1
-
     def _nominal_s(self) -> Fraction:
         """Length of a frame whose packet does not say it."""
         rate = self.stream.average_rate if isinstance(self.stream, VideoStream) else None
         return 1 / Fraction(rate) if rate else Fraction(0)
-
-
-def _skipped(packet: "Packet[Any]") -> tuple[int, int]:
-    """Samples to drop at the packet's start and end.
-
-    They are two little-endian 32-bit numbers of AV_PKT_DATA_SKIP_SAMPLES.
-    """
-    for side in packet.iter_sidedata():
-        if side.data_type == "skip_samples":
-            start, end = struct.unpack("<II", bytes(side)[:8])
-            return start, end
-    return 0, 0
 
 
 def _stamp(packet: "Packet[Any] | Stamped") -> int | None:
@@ -188,6 +117,8 @@ class Content:
     """Its first stream of pictures that is not a cover picture."""
     audio: Packets[AudioStream] | None
     """Its first stream of sound."""
+    notes: tuple[str, ...]
+    """What is to be known of its ends; see `extractors.truncation` and HEAD_LEFT_OUT."""
 
 
 @contextmanager
@@ -210,97 +141,18 @@ def opened(
             declares.
         OSError: The file system, not the file, is at fault.
     """
-    head = _read_head(clip_id, path)
-    _refuse_playlists(clip_id, head)
-    check_structure(clip_id, path)
-    with _open(clip_id, path, head, deadline, to_decode) as container:
-        yield _demux(clip_id, container, deadline, to_decode)
+    head = read_head(clip_id, path)
+    check_head(clip_id, head)
+    notes = check_structure(clip_id, path)
+    with open_container(clip_id, path, head, deadline, to_decode) as container:
+        content = _demux(clip_id, container, deadline, to_decode)
+        content.notes = (*dict.fromkeys((*notes, *content.notes)),)
+        yield content
 
 
-def _read_head(clip_id: str, path: Path) -> bytes:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise BadClip(
-            clip_id,
-            Reason.UNREADABLE,
-            "this is not a regular file (a folder, a device or a pipe), expected a media file",
-        )
-    if status.st_size == 0:
-        raise BadClip(
-            clip_id,
-            Reason.EMPTY_FILE,
-            "the file holds 0 bytes, expected media; copy or download it again",
-        )
-    with path.open("rb") as file:
-        return file.read(_HEAD)
-
-
-def _refuse_playlists(clip_id: str, head: bytes) -> None:
-    if head.startswith(_LFS):
-        raise BadClip(
-            clip_id,
-            Reason.UNREADABLE,
-            "this is a git-lfs pointer, a few lines of text that stand for the media file; fetch "
-            "the file itself with `git lfs pull`",
-        )
-    if _PLAYLIST.search(head) or (_CONCAT.search(head) and b"\0" not in head):
-        raise BadClip(
-            clip_id,
-            Reason.FORBIDDEN,
-            "this is a playlist or script that makes the decoder open other files or the network, "
-            "expected the media themselves; "
-            "give the files that it names",
-        )
-
-
-@contextmanager
-def _open(
-    clip_id: str, path: Path, head: bytes, deadline: Deadline, to_decode: bool
-) -> Iterator[InputContainer]:
-    # An absolute path begins with `/`, so that neither `:` nor `-` nor `%` in a name means anything
-    # to libavformat.
-    name = str(path.absolute())
-    container = None if to_decode else _peek(name, head, deadline)
-    try:
-        container = container or av.open(name, options=dict(OPTIONS), timeout=deadline.left_s())
-    except (av.error.FFmpegError, UnicodeError) as error:
-        deadline.left_s()
-        raise BadClip(clip_id, Reason.UNREADABLE, _unreadable(head, error)) from error
-    with container:
-        yield container
-
-
-def _peek(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
-    """Opens an mp4 or a relative of it by its header alone; None where that does not work.
-
-    Elsewhere libavformat decodes a picture to know a stream, which at 720p takes far longer than
-    all the rest of a probe. These headers say all but the format of pixels.
-    """
-    if head[4:8] != b"ftyp":
-        return None
-    options = {**OPTIONS, "format_whitelist": FORMATS[0], "probesize": str(_PEEK_BYTES)}
-    try:
-        return av.open(
-            name,
-            options=options,
-            stream_options=_NO_PICTURES,  # type: ignore[arg-type]
-            timeout=deadline.left_s(),
-        )
-    except (av.error.FFmpegError, ValueError):
-        return None
-
-
-def _unreadable(head: bytes, error: Exception) -> str:
-    kind = "text" if _is_text(head) else "a file"
-    why = getattr(error, "strerror", None) or str(error)
-    return (
-        f"found {kind} that no allowed container opens ({why}), expected one of "
-        f"{' '.join(FORMATS).replace(',', ' ')}"
-    )
-
-
-def _is_text(head: bytes) -> bool:
-    return not any(byte < 32 and byte not in b"\t\n\r\f" for byte in head)
+HEAD_LEFT_OUT = "head_left_out"
+"""Note: the recording begins inside a frame of sound; what is before the first whole one is not
+used."""
 
 
 def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decode: bool) -> Content:
@@ -308,7 +160,7 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
         (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
     )
     audio = next(iter(container.streams.audio), None)
-    items = _collect(
+    items, whole = _collect(
         clip_id,
         container,
         [stream for stream in (video, audio) if stream is not None],
@@ -316,8 +168,20 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
         to_decode,
     )
     pictures = Packets(video, items[video.index]) if video and items[video.index] else None
-    sound = Packets(audio, items[audio.index]) if audio and items[audio.index] else None
-    return Content(container, pictures, sound)
+    if audio is None or not items[audio.index]:
+        return Content(container, pictures, None, ())
+    first, end = cut_ends(whole) if whole else (0, len(items[audio.index]))
+    notes = (HEAD_LEFT_OUT,) * (first > 0) + (TAIL_LEFT_OUT,) * (end < len(items[audio.index]))
+    if first == end:
+        if pictures is None:
+            raise BadClip(
+                clip_id,
+                Reason.TRUNCATED,
+                f"the sound has {len(whole)} packets and not one whole frame of {_codec(audio)}, "
+                "expected at least one; copy or download it again",
+            )
+        return Content(container, pictures, None, notes)
+    return Content(container, pictures, Packets(audio, items[audio.index][first:end]), notes)
 
 
 def _collect(
@@ -326,23 +190,27 @@ def _collect(
     streams: "Sequence[VideoStream | AudioStream]",
     deadline: Deadline,
     to_decode: bool,
-) -> dict[int, list[Any]]:
-    """The packets of each stream, by its index."""
+) -> tuple[dict[int, list[Any]], list[bool]]:
+    """The packets of each stream, by its index.
+
+    And of the packets of sound, whether each is a whole frame; none where the container says.
+    """
     items: dict[int, list[Any]] = {stream.index: [] for stream in streams}
+    whole: list[bool] = []
     if not items:
-        return items  # demux() without a stream would read them all
+        return items, whole  # demux() without a stream would read them all
+    is_cut_by_frames = container.format.name in CONTAINERS
     try:
         for packet in container.demux(streams):
             deadline.left_s()
             # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a
             # decoder it would end the stream.
             if packet.size:
-                kept = (
-                    packet
-                    if to_decode
-                    else Stamped(packet.pts, packet.dts, packet.duration, packet.is_discard)
-                )
-                items[packet.stream_index].append(kept)
+                keep = to_decode or _is_decoded_for_its_length(packet.stream)
+                items[packet.stream_index].append(packet if keep else _stamped(packet))
+                if is_cut_by_frames and isinstance(packet.stream, AudioStream):
+                    head = bytes(memoryview(packet)[:HEADER_BYTES])
+                    whole.append(is_whole(_codec(packet.stream), head, packet.size))
     except av.error.FFmpegError as error:
         deadline.left_s()
         raise BadClip(
@@ -351,4 +219,18 @@ def _collect(
             f"the container breaks off in the middle ({error.strerror}), expected packets to its "
             "end",
         ) from error
-    return items
+    return items, whole
+
+
+def _is_decoded_for_its_length(stream: Stream) -> bool:
+    return isinstance(stream, AudioStream) and not is_counted(stream)
+
+
+def _stamped(packet: "Packet[Any]") -> Stamped:
+    padding = skipped(packet) if isinstance(packet.stream, AudioStream) else (0, 0)
+    return Stamped(packet.pts, packet.dts, packet.duration, packet.is_discard, packet.size, padding)
+
+
+def _codec(stream: AudioStream) -> str:
+    context = stream.codec_context
+    return context.codec.canonical_name if context is not None else "an unknown coding"

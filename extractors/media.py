@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from extractors.container import Content, Packets
+    from extractors.sound_extent import Extent
 
 __all__ = ["DECODED_BY_FFMPEG", "DECODERS", "Decoded", "Limits", "decode", "probe"]
 
@@ -32,6 +33,9 @@ DECODERS = ("pyav", "ffmpeg")
 DECODED_BY_FFMPEG = "decoded_by_ffmpeg"
 """Note: PyAV has no decoder for the clip's codec, and the second decoder was used though the first
 was asked for."""
+
+DECODED_BY_PYAV = "decoded_by_pyav"
+"""Note: the second decoder was asked for, which is not offered for a file of this kind."""
 
 Push = Callable[[float, Rgb], None]
 """push(seconds, rgb): takes a frame's time stamp and its pixels."""
@@ -44,7 +48,8 @@ class Decoded:
     pcm: Pcm | None
     """None where sound was not asked for, or there is not a sample of it in the clip."""
     notes: tuple[str, ...] = ()
-    """`decoded_by_ffmpeg`, `audio_gaps`: named facts that end in the index."""
+    """Named facts that end in the index: `decoded_by_ffmpeg`, `decoded_by_pyav`, `audio_gaps`,
+    `may_be_cut`, `head_left_out`, `tail_left_out`, `wrong_size`."""
 
 
 def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
@@ -70,15 +75,16 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     with opened(clip.clip_id, path, deadline, to_decode=False) as content:
-        _check(clip, path, content, limits)
+        sound = None if content.audio is None else _extent(clip, content.audio, deadline)
+        _check(clip, path, content, sound, limits)
         facts = replace(
             clip, has_audio=content.audio is not None, has_video=content.video is not None
         )
         if content.audio is not None:
-            facts = _audio_facts(facts, content.audio)
+            facts = _audio_facts(facts, content.audio, sound)
         if content.video is not None:
             facts = _video_facts(facts, content.video)
-        return replace(facts, duration_s=_duration_s(clip, content))
+        return replace(facts, duration_s=_duration_s(clip, content.video, sound))
 
 
 def decode(
@@ -106,7 +112,8 @@ def decode(
         limits: What the clip may ask for.
         decoder: `pyav`, or `ffmpeg` for the binary that imageio-ffmpeg brings; both give the same
             bits. Where PyAV has no decoder for a codec, ffmpeg is used and the result's notes say
-            `decoded_by_ffmpeg`.
+            `decoded_by_ffmpeg`; where ffmpeg is not offered for a kind of file (see
+            `extractors.ffmpeg_decoder.is_offered`), PyAV is, and they say `decoded_by_pyav`.
 
     Returns:
         The samples and what was noted.
@@ -121,21 +128,43 @@ def decode(
         raise ValueError(f"decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
     from extractors.clip_decoder import ClipDecoder
     from extractors.container import opened
+    from extractors.ffmpeg_decoder import is_offered
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     receivers = {_cadence(grid): push for grid, push in grids.items()}
     with opened(clip.clip_id, path, deadline) as content:
-        _check(clip, path, content, limits)
-        return ClipDecoder(clip, path, receivers, limits, deadline).run(
+        _check(clip, path, content, _counted(content.audio), limits)
+        if replaced := decoder == "ffmpeg" and not is_offered(content):
+            decoder = "pyav"
+        decoded = ClipDecoder(clip, path, receivers, limits, deadline).run(
             content.audio if audio else None, content.video if grids else None, decoder
         )
+        notes = (DECODED_BY_PYAV,) * replaced + content.notes + decoded.notes
+        return replace(decoded, notes=notes)
 
 
 def _cadence(grid: Cadence | float) -> Cadence:
     return grid if isinstance(grid, Cadence) else PerSecond(exact_fps(grid))
 
 
-def _check(clip: Clip, path: Path, content: "Content", limits: Limits) -> None:
+def _extent(clip: Clip, packets: "Packets[AudioStream]", deadline: Deadline) -> "Extent | None":
+    """Where the sound lies; it is decoded where its packets do not say that."""
+    from extractors.pyav_decoder import decoded_runs
+    from extractors.sound_extent import sound_extent
+
+    return sound_extent(packets, decoded_runs(clip.clip_id, packets, deadline))
+
+
+def _counted(packets: "Packets[AudioStream] | None") -> "Extent | None":
+    """Where the sound lies, if its packets say that; else its decoding will."""
+    from extractors.sound_extent import is_counted, sound_extent
+
+    return sound_extent(packets) if packets and is_counted(packets.stream) else None
+
+
+def _check(
+    clip: Clip, path: Path, content: "Content", sound: "Extent | None", limits: Limits
+) -> None:
     """Refuses a clip that its header or its packets put beyond a limit."""
     for packets in (content.video, content.audio):
         if packets is not None:
@@ -145,7 +174,7 @@ def _check(clip: Clip, path: Path, content: "Content", limits: Limits) -> None:
     picture = None if content.video is None else content.video.stream
     if picture is not None and picture.codec_context is not None:
         limits.check_pixels(clip.clip_id, picture.width, picture.height)
-    length = _duration_s(clip, content)
+    length = _duration_s(clip, content.video, sound)
     if length > limits.max_duration_s:
         raise BadClip(
             clip.clip_id,
@@ -155,37 +184,30 @@ def _check(clip: Clip, path: Path, content: "Content", limits: Limits) -> None:
         )
 
 
-def _length_s(packets: "Packets[VideoStream] | Packets[AudioStream]") -> float:
-    """Seconds of a stream by the header; by the packets where it does not say."""
-    if packets.stream.duration is not None:
-        return float(packets.stream.duration * packets.time_base)
-    return float((packets.end_s or 0) - (packets.first_s or 0))
+def _length_s(packets: "Packets[VideoStream]") -> float:
+    """Seconds of the pictures by their packets; by the header where no packet has a time stamp."""
+    if packets.end_s is not None and packets.first_s is not None:
+        return float(packets.end_s - packets.first_s)
+    return float((packets.stream.duration or 0) * packets.time_base)
 
 
-def _duration_s(clip: Clip, content: "Content") -> float:
-    streams = [p for p in (content.video, content.audio) if p is not None]
+def _duration_s(
+    clip: Clip, pictures: "Packets[VideoStream] | None", sound: "Extent | None"
+) -> float:
+    video_s = 0.0 if pictures is None else _length_s(pictures)
     if clip.start_s is None and clip.end_s is None:
-        # A header may say little of what the packets hold, and the other way round; the longer one
-        # counts against the limit.
-        return max(
-            (max(_length_s(p), float((p.end_s or 0) - (p.first_s or 0))) for p in streams),
-            default=0.0,
-        )
-    end = max((float(p.end_s or 0) for p in streams), default=0.0)
+        return max(video_s, 0.0 if sound is None else sound.length_s)
+    video_end = 0.0 if pictures is None else float(pictures.end_s or 0)
+    end = max(video_end, 0.0 if sound is None else sound.start_s + sound.length_s)
     return max(0.0, min(end, clip.end_s if clip.end_s is not None else end) - (clip.start_s or 0.0))
 
 
-def _start_s(packets: "Packets[VideoStream] | Packets[AudioStream]") -> float | None:
-    first = packets.first_s
-    return None if first is None else float(first)
-
-
-def _audio_facts(clip: Clip, packets: "Packets[AudioStream]") -> Clip:
+def _audio_facts(clip: Clip, packets: "Packets[AudioStream]", sound: "Extent | None") -> Clip:
     context = packets.stream.codec_context
     return replace(
         clip,
-        audio_s=_length_s(packets),
-        audio_start_s=_start_s(packets),
+        audio_s=None if sound is None else sound.length_s,
+        audio_start_s=None if sound is None else sound.start_s,
         rate_hz=context.sample_rate if context is not None else None,
         channels=context.channels if context is not None else None,
     )
@@ -197,7 +219,7 @@ def _video_facts(clip: Clip, packets: "Packets[VideoStream]") -> Clip:
     return replace(
         clip,
         video_s=_length_s(packets),
-        video_start_s=_start_s(packets),
+        video_start_s=None if packets.first_s is None else float(packets.first_s),
         width_px=stream.width if stream.codec_context is not None else None,
         height_px=stream.height if stream.codec_context is not None else None,
         fps=float(rate) if rate else None,

@@ -14,7 +14,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from extractors import clip_decoder, container, pyav_decoder
+from extractors import clip_decoder, opening, pyav_decoder
 from extractors.limits import Deadline
 from extractors.media import DECODERS, Decoded, Limits, decode, probe
 from manifests.quarantine import BadClip, Reason
@@ -509,10 +509,10 @@ def test_headers_of_real_clips_read_without_a_picture_say_the_same(
 
 def same_without_pictures(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = probe(a_clip(path), path, Limits())
-    peeked = container._peek(str(path), path.read_bytes()[:8], Deadline("a/clip", 60))
+    peeked = opening._peek(str(path), path.read_bytes()[:8], Deadline("a/clip", 60))
     assert peeked is not None
     peeked.close()
-    monkeypatch.setattr(container, "_peek", lambda *given: None)
+    monkeypatch.setattr(opening, "_peek", lambda *given: None)
     assert probe(a_clip(path), path, Limits()) == facts
 
 
@@ -585,7 +585,7 @@ def test_libavformat_itself_opens_no_other_container(
 ) -> None:
     """The white list holds alone, where the look at the file's first bytes is blind."""
     inner = write_media("inner.ts", frames=3)
-    monkeypatch.setattr(container, "_refuse_playlists", lambda clip_id, head: None)
+    monkeypatch.setattr(opening, "check_head", lambda clip_id, head: None)
     for name, text in (
         ("list.m3u8", f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{inner}\n#EXT-X-ENDLIST\n"),
         ("list.ffconcat", f"ffconcat version 1.0\nfile '{inner.name}'\n"),

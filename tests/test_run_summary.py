@@ -40,6 +40,7 @@ BUILT = BuildResult(
     folds_dropped=False,
     clips_computed=12,
     seconds=6.0,
+    left_out={".sph": 14, ".txt": 3},
 )
 IDLE = replace(BUILT, is_new=False, shards_written=0, clips_computed=0, seconds=0.2)
 

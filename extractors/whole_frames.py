@@ -1,0 +1,122 @@
+"""Frames of sound that a capture or a tag has cut: told by their own headers.
+
+In a stream without a container's table, a packet is what lies between two places that look like the
+beginning of a frame. A recording that begins or ends inside a frame, and padding or a tag after the
+last one, leave packets there that are no frame. Those are left out; one in the middle is damage and
+stays.
+
+    mp1, mp2, mp3    ISO/IEC 11172-3, 2.4.1.3 and 13818-3: 11 bits of sync; the length follows from
+                     bit rate, sampling rate and padding
+    aac (ADTS)       ISO/IEC 14496-3, 1.A.2.2: 12 bits of sync, 13 bits of length
+    aac_latm (LOAS)  ISO/IEC 14496-3, 1.7.2: 11 bits of sync, 13 bits of length behind 3 bytes
+    ac3, eac3        ETSI TS 102 366, 4.4.1 and E.1.3.1: 16 bits of sync; the length by table or in
+                     11 bits
+"""
+
+from collections.abc import Callable, Sequence
+
+CONTAINERS = {"mp3", "aac", "ac3", "eac3", "mpeg", "mpegts"}
+"""libavformat's names of the containers whose sound is cut into packets by its frames' headers."""
+HEADER_BYTES = 6
+"""Bytes of a packet that are looked at."""
+
+_MPEG1 = {
+    1: (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    2: (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    3: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+}
+"""Layer -> kbit/s by the header's index, from 1."""
+_MPEG2 = {
+    1: (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    2: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    3: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_RATES = (44100, 48000, 32000)
+_AC3_KBITS = (
+    32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640,
+)  # fmt: skip
+
+
+def is_whole(codec: str, head: bytes, size: int) -> bool:
+    """Says whether a packet begins with a frame and holds all of it.
+
+    Args:
+        codec: libavcodec's name of the coding.
+        head: The packet's first bytes, `HEADER_BYTES` of them.
+        size: Its bytes.
+
+    Returns:
+        True also for a coding that is not among those above.
+    """
+    length = _LENGTHS.get(codec)
+    if length is None:
+        return True
+    return len(head) == HEADER_BYTES and 0 <= length(head) <= size
+
+
+def cut_ends(whole: Sequence[bool]) -> tuple[int, int]:
+    """Finds the packets from the first whole one to the last.
+
+    Args:
+        whole: Of each packet, whether it is whole.
+
+    Returns:
+        Where they begin and end; nothing is between where none is whole.
+    """
+    if True not in whole:
+        return 0, 0
+    return whole.index(True), len(whole) - list(reversed(whole)).index(True)
+
+
+def _mpeg_audio(head: bytes) -> int:
+    if head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return -1
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    index, rate_index = head[2] >> 4, head[2] >> 2 & 3
+    if version == 1 or layer == 4 or index == 15 or rate_index == 3:
+        return -1
+    if index == 0:
+        return 0  # any length
+    rate = _RATES[rate_index] >> {3: 0, 2: 1, 0: 2}[version]
+    bits = (_MPEG1 if version == 3 else _MPEG2)[layer][index - 1] * 1000
+    padding = head[2] >> 1 & 1
+    if layer == 1:
+        return (12 * bits // rate + padding) * 4
+    return (72 if layer == 3 and version != 3 else 144) * bits // rate + padding
+
+
+def _adts(head: bytes) -> int:
+    if head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+        return -1
+    return (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+
+
+def _loas(head: bytes) -> int:
+    if head[0] != 0x56 or head[1] & 0xE0 != 0xE0:
+        return -1
+    return 3 + ((head[1] & 0x1F) << 8 | head[2])
+
+
+def _ac3(head: bytes) -> int:
+    if head[:2] != b"\x0b\x77":
+        return -1
+    if head[5] >> 3 > 10:  # bsid of Enhanced AC-3
+        return 2 * (((head[2] & 7) << 8 | head[3]) + 1)
+    rate_index, code = head[4] >> 6, head[4] & 0x3F
+    if rate_index == 3 or code >> 1 >= len(_AC3_KBITS):
+        return -1
+    kbits = _AC3_KBITS[code >> 1]
+    words = (2 * kbits, kbits * 1000 * 1536 // (16 * 44100) + (code & 1), 3 * kbits)
+    return 2 * words[rate_index]
+
+
+_LENGTHS: dict[str, Callable[[bytes], int]] = {
+    "mp1": _mpeg_audio,
+    "mp2": _mpeg_audio,
+    "mp3": _mpeg_audio,
+    "aac": _adts,
+    "aac_latm": _loas,
+    "ac3": _ac3,
+    "eac3": _ac3,
+}
+"""Coding -> bytes of a frame by its header; -1 where there is none."""
