@@ -123,7 +123,7 @@ class Content:
 
 @contextmanager
 def opened(
-    clip_id: str, path: Path, deadline: Deadline, to_decode: bool = True
+    clip_id: str, path: Path, deadline: Deadline, to_decode: bool, pictures: bool
 ) -> Iterator[Content]:
     """Demuxes a file, for as long as the context lasts.
 
@@ -132,6 +132,7 @@ def opened(
         path: The file.
         deadline: The clip's time limit.
         to_decode: Whether packets keep their bytes; without them the file can only be probed.
+        pictures: Whether pictures will be decoded.
 
     Yields:
         The streams and their packets.
@@ -144,7 +145,7 @@ def opened(
     head = read_head(clip_id, path)
     check_head(clip_id, head)
     notes = check_structure(clip_id, path)
-    with open_container(clip_id, path, head, deadline, to_decode) as container:
+    with open_container(clip_id, path, head, deadline, pictures) as container:
         content = _demux(clip_id, container, deadline, to_decode)
         content.notes = (*dict.fromkeys((*notes, *content.notes)),)
         yield content
@@ -170,18 +171,27 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
     pictures = Packets(video, items[video.index]) if video and items[video.index] else None
     if audio is None or not items[audio.index]:
         return Content(container, pictures, None, ())
-    first, end = cut_ends(whole) if whole else (0, len(items[audio.index]))
-    notes = (HEAD_LEFT_OUT,) * (first > 0) + (TAIL_LEFT_OUT,) * (end < len(items[audio.index]))
-    if first == end:
-        if pictures is None:
-            raise BadClip(
-                clip_id,
-                Reason.TRUNCATED,
-                f"the sound has {len(whole)} packets and not one whole frame of {_codec(audio)}, "
-                "expected at least one; copy or download it again",
-            )
-        return Content(container, pictures, None, notes)
-    return Content(container, pictures, Packets(audio, items[audio.index][first:end]), notes)
+    sound, notes = _whole_sound(audio, items[audio.index], whole[audio.index])
+    if sound is None and pictures is None:
+        raise BadClip(
+            clip_id,
+            Reason.TRUNCATED,
+            f"the sound has {len(items[audio.index])} packets and not one whole frame of "
+            f"{_codec(audio)}, expected at least one; copy or download it again",
+        )
+    return Content(container, pictures, sound, notes)
+
+
+def _whole_sound(
+    stream: AudioStream, items: list[Any], whole: list[bool]
+) -> tuple[Packets[AudioStream] | None, tuple[str, ...]]:
+    """The packets from the first whole frame to the last, and notes of what is left out.
+
+    `whole` is empty where the container says which packets are frames.
+    """
+    first, end = cut_ends(whole) if whole else (0, len(items))
+    notes = (HEAD_LEFT_OUT,) * (first > 0) + (TAIL_LEFT_OUT,) * (end < len(items))
+    return (Packets(stream, items[first:end]) if first < end else None), notes
 
 
 def _collect(
@@ -190,27 +200,28 @@ def _collect(
     streams: "Sequence[VideoStream | AudioStream]",
     deadline: Deadline,
     to_decode: bool,
-) -> tuple[dict[int, list[Any]], list[bool]]:
-    """The packets of each stream, by its index.
+) -> tuple[dict[int, list[Any]], dict[int, list[bool]]]:
+    """The packets of each stream, by its index; and whether those of sound are whole frames.
 
-    And of the packets of sound, whether each is a whole frame; none where the container says.
+    Of the latter there are none where the container says it.
     """
     items: dict[int, list[Any]] = {stream.index: [] for stream in streams}
-    whole: list[bool] = []
+    whole: dict[int, list[bool]] = {stream.index: [] for stream in streams}
     if not items:
         return items, whole  # demux() without a stream would read them all
     is_cut_by_frames = container.format.name in CONTAINERS
+    kept = {stream.index for stream in streams if to_decode or _is_decoded_for_its_length(stream)}
     try:
         for packet in container.demux(streams):
             deadline.left_s()
             # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a
             # decoder it would end the stream.
             if packet.size:
-                keep = to_decode or _is_decoded_for_its_length(packet.stream)
-                items[packet.stream_index].append(packet if keep else _stamped(packet))
+                index = packet.stream_index
+                items[index].append(packet if index in kept else _stamped(packet))
                 if is_cut_by_frames and isinstance(packet.stream, AudioStream):
                     head = bytes(memoryview(packet)[:HEADER_BYTES])
-                    whole.append(is_whole(_codec(packet.stream), head, packet.size))
+                    whole[index].append(is_whole(_codec(packet.stream), head, packet.size))
     except av.error.FFmpegError as error:
         deadline.left_s()
         raise BadClip(

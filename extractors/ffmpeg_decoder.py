@@ -167,8 +167,8 @@ class FfmpegDecoder:
             if is_counted(packets.stream)
             else decoded_runs(self._clip_id, packets, self._deadline)
         )
-        start = next((stamp for stamp, _ in runs), None)
-        moved = Fraction(0) if start is None else first - start
+        start = next((ticks for ticks, _ in runs), None)
+        moved = Fraction(0) if start is None else first - start * packets.time_base
         return moved if abs(moved) < packets.time_base else Fraction(0)
 
     def _shift(self, time_base: Fraction) -> int:

@@ -74,7 +74,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
     from extractors.container import opened
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
-    with opened(clip.clip_id, path, deadline, to_decode=False) as content:
+    with opened(clip.clip_id, path, deadline, to_decode=False, pictures=False) as content:
         sound = None if content.audio is None else _extent(clip, content.audio, deadline)
         _check(clip, path, content, sound, limits)
         facts = replace(
@@ -132,7 +132,7 @@ def decode(
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     receivers = {_cadence(grid): push for grid, push in grids.items()}
-    with opened(clip.clip_id, path, deadline) as content:
+    with opened(clip.clip_id, path, deadline, to_decode=True, pictures=bool(grids)) as content:
         _check(clip, path, content, _counted(content.audio), limits)
         if replaced := decoder == "ffmpeg" and not is_offered(content):
             decoder = "pyav"
@@ -166,11 +166,11 @@ def _check(
     clip: Clip, path: Path, content: "Content", sound: "Extent | None", limits: Limits
 ) -> None:
     """Refuses a clip that its header or its packets put beyond a limit."""
+    name = content.container.format.name
     for packets in (content.video, content.audio):
         if packets is not None:
-            check_samples(
-                clip.clip_id, path, content.container.format.name, packets.stream, packets.end_s
-            )
+            end_s = packets.end_s if name == "flac" else None
+            check_samples(clip.clip_id, path, name, packets.stream, end_s)
     picture = None if content.video is None else content.video.stream
     if picture is not None and picture.codec_context is not None:
         limits.check_pixels(clip.clip_id, picture.width, picture.height)

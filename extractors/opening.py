@@ -50,6 +50,9 @@ OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 _NO_PICTURES = [{"skip_frame": "all"}] * 8
 """For the streams of a file in their order; a file may have fewer, and of further ones a picture is
 decoded."""
+_NO_PROBING = {"max_probe_packets": "1"}
+"""For a wav, whose 2,500 first packets libavformat would search for other codings, which it finds
+in the first one if at all."""
 _PEEK_BYTES = 1 << 16
 """Behind the header, where libavformat would read five megabytes to find what the header has said.
 """
@@ -137,7 +140,7 @@ def check_head(clip_id: str, head: bytes) -> None:
 
 @contextmanager
 def open_container(
-    clip_id: str, path: Path, head: bytes, deadline: Deadline, to_decode: bool
+    clip_id: str, path: Path, head: bytes, deadline: Deadline, pictures: bool
 ) -> Iterator[InputContainer]:
     """Opens a file with libavformat, for as long as the context lasts.
 
@@ -146,7 +149,8 @@ def open_container(
         path: Its file.
         head: The first bytes of the file.
         deadline: The clip's time limit.
-        to_decode: Whether packets will be decoded; else the header alone is asked for.
+        pictures: Whether pictures will be decoded; else those that a decoder must see are not
+            looked at.
 
     Yields:
         The open file.
@@ -157,9 +161,10 @@ def open_container(
     # An absolute path begins with `/`, so that neither `:` nor `-` nor `%` in a name means anything
     # to libavformat.
     name = str(path.absolute())
-    container = None if to_decode else _peek(name, head, deadline)
+    container = None if pictures else _peek(name, head, deadline)
+    options = {**OPTIONS, **(_NO_PROBING if head[8:12] == b"WAVE" else {})}
     try:
-        container = container or av.open(name, options=dict(OPTIONS), timeout=deadline.left_s())
+        container = container or av.open(name, options=options, timeout=deadline.left_s())
     except (av.error.FFmpegError, UnicodeError) as error:
         deadline.left_s()
         raise BadClip(clip_id, Reason.UNREADABLE, _unreadable(head, error)) from error

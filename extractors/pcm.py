@@ -9,7 +9,7 @@ from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
 from extractors.base import Pcm
-from extractors.sound_extent import GAP_S
+from extractors.sound_extent import GAP_S, nearest
 from manifests.quarantine import BadClip, Reason
 
 AUDIO_GAPS = "audio_gaps"
@@ -147,7 +147,7 @@ class Samples:
         return math.ceil(time * self._rate)
 
     def _index_near(self, time: Fraction) -> int:
-        return math.floor(time * self._rate + Fraction(1, 2))
+        return nearest(time.numerator * self._rate, time.denominator)
 
     def _corrupt(self, detail: str) -> BadClip:
         return BadClip(self._clip_id, Reason.CORRUPT, detail)

@@ -154,7 +154,7 @@ def decoded_runs(clip_id: str, packets: Packets[AudioStream], deadline: Deadline
     try:
         for frame in decoder.frames():
             if isinstance(frame, AudioFrame):
-                yield stamp_of(frame, packets.time_base), frame.samples
+                yield frame.dts if frame.pts is None else frame.pts, frame.samples
     except BadClip as bad:
         if bad.reason != Reason.CORRUPT:
             raise

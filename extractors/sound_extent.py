@@ -6,7 +6,6 @@ what lies outside an edit. Sound in any other coding is decoded for it. What is 
 `extractors.pcm` collects.
 """
 
-import math
 import re
 import struct
 from collections.abc import Iterable, Iterator
@@ -26,6 +25,8 @@ time; shorter ones are the rounding of containers that count milliseconds."""
 
 _OF_ONE_LENGTH = {"aac", "ac3", "amr_nb", "amr_wb", "mp1", "mp2", "mp3"}
 """Codings whose packets stand for one frame, and whose frames are all as long."""
+_DECLARED = {"flac"}
+"""Codings whose packets say their length exactly, where a tick is a sample."""
 _AC3_FRAME = 1536
 _PCM = re.compile(r"pcm_(?:[suf](8|16|24|32|64)(?:le|be)?(?:_planar)?|(?:alaw|mulaw))")
 
@@ -39,9 +40,9 @@ class Extent(NamedTuple):
     """Of all samples, with the holes between them."""
 
 
-Run = tuple[Fraction | None, int]
-"""Samples that follow each other: when the first is heard in seconds, or None where that is not
-known, and how many there are."""
+Run = tuple[int | None, int]
+"""Samples that follow each other: when the first is heard, in ticks of the stream's time stamps, or
+None where that is not known; and how many there are."""
 
 
 def sound_extent(packets: "Packets[AudioStream]", decoded: Iterable[Run] = ()) -> Extent | None:
@@ -59,13 +60,14 @@ def sound_extent(packets: "Packets[AudioStream]", decoded: Iterable[Run] = ()) -
     rate = context.sample_rate if context is not None else 0
     if not rate:
         return None
+    tick, most = packets.time_base, GAP_S * rate
     first: int | None = None
     at = 0
-    for stamp, samples in runs:
-        place = at if stamp is None else math.floor(stamp * rate + Fraction(1, 2))
+    for ticks, samples in runs:
+        place = at if ticks is None else nearest(ticks * tick.numerator * rate, tick.denominator)
         if first is None:
             first = at = place
-        elif place > at + GAP_S * rate:
+        elif place > at + most:
             at = place
         at += samples
     if first is None:
@@ -81,11 +83,14 @@ def is_counted(stream: "AudioStream") -> bool:
         stream: The stream.
 
     Returns:
-        True where the coding has frames of one length, or none at all (PCM).
+        True where the coding has frames of one length, or none at all (PCM), or where the lengths
+        that the container gives are exact.
     """
     context = stream.codec_context
     if context is None or not context.sample_rate:
         return False
+    if context.codec.canonical_name in _DECLARED:
+        return stream.time_base == Fraction(1, context.sample_rate)
     return bool(_PCM.fullmatch(context.name)) or _frame_samples(context) > 0
 
 
@@ -100,14 +105,12 @@ def skipped(packet: "Packet[Any] | Stamped") -> tuple[int, int]:
     Returns:
         Samples dropped at its start, which may be more than it has, and at its end.
     """
-    known: tuple[int, int] | None = getattr(packet, "skipped", None)
-    if known is not None:
-        return known
-    for side in packet.iter_sidedata():  # type: ignore[union-attr]
-        if side.data_type == "skip_samples":
-            start, end = struct.unpack("<II", bytes(side)[:8])
-            return start, end
-    return 0, 0
+    if isinstance(packet, tuple):
+        return packet.skipped
+    if not packet.has_sidedata("skip_samples"):
+        return 0, 0
+    start, end = struct.unpack("<II", bytes(packet.get_sidedata("skip_samples"))[:8])
+    return start, end
 
 
 def excess_s(packets: "Packets[AudioStream]") -> Fraction:
@@ -154,9 +157,9 @@ def counted_runs(packets: "Packets[AudioStream]") -> Iterator[Run]:
     """
     context, tick = packets.stream.codec_context, packets.time_base
     frame, to_skip = _frame_samples(context), 0
-    bits = _sample_bits(context) * context.channels
+    bits, per_tick = _sample_bits(context) * context.channels, tick.numerator * context.sample_rate
     for packet in packets.items:
-        samples = frame or packet.size * 8 // bits
+        samples = frame or (packet.size * 8 // bits if bits else packet.duration or 0)
         before, after = skipped(packet)
         to_skip = before or to_skip
         lost = samples if packet.is_discard else min(to_skip, samples)
@@ -164,8 +167,8 @@ def counted_runs(packets: "Packets[AudioStream]") -> Iterator[Run]:
         left = samples - lost - (after if after <= samples - lost else 0)
         if left:
             ticks = packet.dts if packet.pts is None else packet.pts
-            stamp = None if ticks is None else (ticks + _to_ticks(lost, context, tick)) * tick
-            yield stamp, left
+            moved = nearest(lost * tick.denominator, per_tick) if lost else 0
+            yield None if ticks is None else ticks + moved, left
 
 
 def _sample_bits(context: "AudioCodecContext") -> int:
@@ -173,5 +176,14 @@ def _sample_bits(context: "AudioCodecContext") -> int:
     return int(found[1] or 8) if found else 0
 
 
-def _to_ticks(samples: int, context: "AudioCodecContext", tick: Fraction) -> int:
-    return math.floor(Fraction(samples, context.sample_rate) / tick + Fraction(1, 2))
+def nearest(numerator: int, denominator: int) -> int:
+    """Rounds a fraction to the nearest whole number, halves upwards.
+
+    Args:
+        numerator: Of the fraction.
+        denominator: Of the fraction, more than 0.
+
+    Returns:
+        The whole number.
+    """
+    return (2 * numerator + denominator) // (2 * denominator)
