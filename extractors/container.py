@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,13 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from extractors.declared_ends import declared_end
+from extractors.file_ends import TAIL_LEFT_OUT
 from extractors.limits import Deadline
 from extractors.opening import check_head, open_container, read_head
 from extractors.sound_extent import is_counted, skipped
-from extractors.truncation import TAIL_LEFT_OUT, check_structure
-from extractors.whole_frames import CONTAINERS, HEADER_BYTES, cut_ends, is_whole
+from extractors.truncation import check_structure
+from extractors.whole_frames import CONTAINERS, cut_ends, whole_bytes
 from manifests.quarantine import BadClip, Reason
 
 S = TypeVar("S", VideoStream, AudioStream)
@@ -36,6 +38,8 @@ class Stamped(NamedTuple):
     duration: int | None
     is_discard: bool
     """Whether the packet is decoded, but never shown."""
+    pos: int | None
+    """Where it begins in the file, in bytes."""
     size: int
     """Bytes."""
     skipped: tuple[int, int]
@@ -118,7 +122,7 @@ class Content:
     audio: Packets[AudioStream] | None
     """Its first stream of sound."""
     notes: tuple[str, ...]
-    """What is to be known of its ends; see `extractors.truncation` and HEAD_LEFT_OUT."""
+    """What is to be known of its ends; see `extractors.file_ends` and HEAD_LEFT_OUT."""
 
 
 @contextmanager
@@ -147,8 +151,27 @@ def opened(
     notes = check_structure(clip_id, path)
     with open_container(clip_id, path, head, deadline, pictures) as container:
         content = _demux(clip_id, container, deadline, to_decode)
-        content.notes = (*dict.fromkeys((*notes, *content.notes)),)
-        yield content
+        if content.audio is not None and container.format.name in _UNBOUNDED:
+            content = _cut_sound(content, content.audio, path)
+        yield replace(content, notes=(*dict.fromkeys((*notes, *content.notes)),))
+
+
+_UNBOUNDED = {"au", "nistsphere"}
+"""Containers of which libavformat reads on behind the end that the header declares."""
+
+
+def _cut_sound(content: Content, sound: Packets[AudioStream], path: Path) -> Content:
+    """Leaves out what is behind the declared end."""
+    with path.open("rb") as file:
+        declared = declared_end(file, file.read(16))
+    if declared is None or declared.byte >= path.stat().st_size:
+        return content
+    end = declared.byte
+    inside = [packet for packet in sound.items if packet.pos < end]
+    if inside and inside[-1].pos + inside[-1].size > end:
+        inside[-1] = _shortened(inside[-1], end - inside[-1].pos)
+    audio = Packets(sound.stream, inside) if inside else None
+    return replace(content, audio=audio, notes=(*content.notes, TAIL_LEFT_OUT))
 
 
 HEAD_LEFT_OUT = "head_left_out"
@@ -183,15 +206,30 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
 
 
 def _whole_sound(
-    stream: AudioStream, items: list[Any], whole: list[bool]
+    stream: AudioStream, items: list[Any], whole: list[int]
 ) -> tuple[Packets[AudioStream] | None, tuple[str, ...]]:
     """The packets from the first whole frame to the last, and notes of what is left out.
 
-    `whole` is empty where the container says which packets are frames.
+    `whole` has the bytes of each packet that are whole frames; it is empty where the container says
+    which packets are frames.
     """
-    first, end = cut_ends(whole) if whole else (0, len(items))
-    notes = (HEAD_LEFT_OUT,) * (first > 0) + (TAIL_LEFT_OUT,) * (end < len(items))
-    return (Packets(stream, items[first:end]) if first < end else None), notes
+    first, end = cut_ends([size > 0 for size in whole]) if whole else (0, len(items))
+    kept = items[first:end]
+    is_shorter = bool(whole) and first < end and whole[end - 1] < kept[-1].size
+    if is_shorter:
+        kept[-1] = _shortened(kept[-1], whole[end - 1])
+    notes = (HEAD_LEFT_OUT,) * (first > 0) + (TAIL_LEFT_OUT,) * (is_shorter or end < len(items))
+    return (Packets(stream, kept) if kept else None), notes
+
+
+def _shortened(packet: "Packet[Any] | Stamped", size: int) -> "Packet[Any] | Stamped":
+    """The first bytes of a packet as a packet of its own."""
+    if isinstance(packet, Stamped):
+        return packet._replace(size=size)
+    first: Packet[Any] = Packet(bytes(memoryview(packet)[:size]))
+    first.pts, first.dts, first.duration = packet.pts, packet.dts, packet.duration
+    first.time_base, first.stream = packet.time_base, packet.stream
+    return first
 
 
 def _collect(
@@ -200,37 +238,72 @@ def _collect(
     streams: "Sequence[VideoStream | AudioStream]",
     deadline: Deadline,
     to_decode: bool,
-) -> tuple[dict[int, list[Any]], dict[int, list[bool]]]:
-    """The packets of each stream, by its index; and whether those of sound are whole frames.
+) -> tuple[dict[int, list[Any]], dict[int, list[int]]]:
+    """The packets of each stream, by its index; and how many bytes of each are whole frames.
 
-    Of the latter there are none where the container says it.
+    The latter is known of sound alone, and empty where the container says which packets are frames.
     """
     items: dict[int, list[Any]] = {stream.index: [] for stream in streams}
-    whole: dict[int, list[bool]] = {stream.index: [] for stream in streams}
+    whole: dict[int, list[int]] = {stream.index: [] for stream in streams}
     if not items:
         return items, whole  # demux() without a stream would read them all
     is_cut_by_frames = container.format.name in CONTAINERS
     kept = {stream.index for stream in streams if to_decode or _is_decoded_for_its_length(stream)}
-    try:
-        for packet in container.demux(streams):
-            deadline.left_s()
-            # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a
-            # decoder it would end the stream.
-            if packet.size:
-                index = packet.stream_index
-                items[index].append(packet if index in kept else _stamped(packet))
-                if is_cut_by_frames and isinstance(packet.stream, AudioStream):
-                    head = bytes(memoryview(packet)[:HEADER_BYTES])
-                    whole[index].append(is_whole(_codec(packet.stream), head, packet.size))
-    except av.error.FFmpegError as error:
+    for packet in _packets(clip_id, container, streams, is_cut_by_frames):
         deadline.left_s()
-        raise BadClip(
-            clip_id,
-            Reason.CORRUPT,
-            f"the container breaks off in the middle ({error.strerror}), expected packets to its "
-            "end",
-        ) from error
+        # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a
+        # decoder it would end the stream.
+        if packet.size:
+            index = packet.stream_index
+            items[index].append(packet if index in kept else _stamped(packet))
+            if is_cut_by_frames and isinstance(packet.stream, AudioStream):
+                whole[index].append(whole_bytes(_codec(packet.stream), memoryview(packet)))
     return items, whole
+
+
+def _packets(
+    clip_id: str,
+    container: InputContainer,
+    streams: "Sequence[VideoStream | AudioStream]",
+    is_cut_by_frames: bool,
+) -> "Iterator[Packet[Any]]":
+    """The packets of a file.
+
+    Where they are found by what frames look like, reading may break off at bytes behind the last
+    one; it is damage only where another one follows, beyond those that were still being put
+    together.
+    """
+    broken: av.error.FFmpegError | None = None
+    furthest, waiting = 0, _MOST_WAITING if container.format.name == "mpegts" else 0
+    for _ in range(_MOST_BREAKS if is_cut_by_frames else 1):
+        try:
+            for packet in container.demux(streams):
+                at = packet.pos or 0
+                if broken is not None and at > furthest + waiting:
+                    raise _breaks_off(clip_id, broken) from broken
+                furthest = furthest if broken else max(furthest, at)
+                yield packet
+        except av.error.FFmpegError as error:
+            broken = error
+        else:
+            return
+    if broken is not None and not is_cut_by_frames:
+        raise _breaks_off(clip_id, broken) from broken
+
+
+_MOST_WAITING = 1 << 16
+"""Bytes between the last packet that is read from an MPEG transport stream and one that waits for
+its end; also those in which libavformat looks for where such a stream goes on."""
+_MOST_BREAKS = 100
+"""How often reading is tried again behind what is no packet."""
+
+
+def _breaks_off(clip_id: str, error: av.error.FFmpegError) -> BadClip:
+    return BadClip(
+        clip_id,
+        Reason.CORRUPT,
+        f"the container breaks off in the middle ({error.strerror}), expected packets to its end",
+    )
 
 
 def _is_decoded_for_its_length(stream: Stream) -> bool:
@@ -239,7 +312,15 @@ def _is_decoded_for_its_length(stream: Stream) -> bool:
 
 def _stamped(packet: "Packet[Any]") -> Stamped:
     padding = skipped(packet) if isinstance(packet.stream, AudioStream) else (0, 0)
-    return Stamped(packet.pts, packet.dts, packet.duration, packet.is_discard, packet.size, padding)
+    return Stamped(
+        packet.pts,
+        packet.dts,
+        packet.duration,
+        packet.is_discard,
+        packet.pos,
+        packet.size,
+        padding,
+    )
 
 
 def _codec(stream: AudioStream) -> str:

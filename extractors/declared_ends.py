@@ -14,13 +14,22 @@ NIST SPHERE 2.6; Advanced Systems Format 01.20.06; SMPTE ST 377-1.
 
 import re
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 SPHERE_MAGIC = b"NIST_1A\n"
 """First bytes of a NIST SPHERE file."""
 
 
-def declared_end(file: BinaryIO, head: bytes) -> int | None:
+class DeclaredEnd(NamedTuple):
+    """Where a file ends by its header."""
+
+    byte: int
+    """The one behind the last that is declared."""
+    is_all: bool
+    """Nothing of the format can follow; else more may, such as a chunk of text."""
+
+
+def declared_end(file: BinaryIO, head: bytes) -> DeclaredEnd | None:
     """Finds where a file ends by its header.
 
     Args:
@@ -28,11 +37,12 @@ def declared_end(file: BinaryIO, head: bytes) -> int | None:
         head: Its first 16 bytes.
 
     Returns:
-        The byte behind its last one; None where it does not say, or is of another kind.
+        Its end; None where it does not say, or is of another kind.
     """
-    for magic, at, find in _KINDS:
+    for magic, at, find, is_all in _KINDS:
         if head[at : at + len(magic)] == magic:
-            return find(file)
+            end = find(file)
+            return None if end is None else DeclaredEnd(end, is_all)
     return None
 
 
@@ -142,14 +152,14 @@ def _mxf(file: BinaryIO) -> int | None:
     return footer + 16 if footer else None
 
 
-_KINDS: tuple[tuple[bytes, int, Callable[[BinaryIO], int | None]], ...] = (
-    (b".snd", 0, _au),
-    (b"caff", 0, _caf),
-    (b"AIFF", 8, _aiff),
-    (b"AIFC", 8, _aiff),
-    (bytes.fromhex("726966662e91cf11a5d628db04c10000"), 0, _w64),
-    (SPHERE_MAGIC, 0, _sphere),
-    (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), 0, _asf),
-    (bytes.fromhex("060e2b34020501010d0102010102"), 0, _mxf),
+_KINDS: tuple[tuple[bytes, int, Callable[[BinaryIO], int | None], bool], ...] = (
+    (b".snd", 0, _au, True),
+    (b"caff", 0, _caf, False),
+    (b"AIFF", 8, _aiff, True),
+    (b"AIFC", 8, _aiff, True),
+    (bytes.fromhex("726966662e91cf11a5d628db04c10000"), 0, _w64, False),
+    (SPHERE_MAGIC, 0, _sphere, True),
+    (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), 0, _asf, True),
+    (bytes.fromhex("060e2b34020501010d0102010102"), 0, _mxf, False),
 )
-"""First bytes of a file, where they stand, and what finds its end."""
+"""First bytes of a file, where they stand, what finds its end, and whether nothing may follow."""

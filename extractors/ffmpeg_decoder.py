@@ -27,12 +27,12 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from extractors.container import HEAD_LEFT_OUT, Content, Packets
+from extractors.file_ends import TAIL_LEFT_OUT, WRONG_SIZE
 from extractors.limits import Deadline
 from extractors.opening import FORMATS
 from extractors.pixels import quarter_turns
 from extractors.pyav_decoder import decoded_runs
 from extractors.sound_extent import counted_runs, is_counted
-from extractors.truncation import TAIL_LEFT_OUT, WRONG_SIZE
 from manifests.quarantine import BadClip, Reason
 
 _INPUT = {

@@ -29,32 +29,12 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from extractors.declared_ends import declared_end
+from extractors.file_ends import NOT_TOLD, TAIL_LEFT_OUT, TOLD, WRONG_SIZE, Notes, Shortfall, lacks
+from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
 from manifests.quarantine import BadClip, Reason
 
 _UNKNOWN_SIZE = 0x7FFFF000 - 4096
 """Sizes from here on, a little under 2 GiB, are what writers to a pipe put into a RIFF header."""
-_MP3_SLACK = 1500
-"""Bytes that a Xing header's count may be off, which differs between encoders in whether its own
-frame counts."""
-_FLV_SLACK_S = 0.5
-_FLV_SLACK = 0.1
-"""onMetaData's duration is off by a few frames in sound files; a file is cut where more than both
-of these is missing."""
-
-
-MAY_BE_CUT = "may_be_cut"
-"""Note: nothing in the file says where it ends, so that a cut one cannot be told from a whole one.
-"""
-TAIL_LEFT_OUT = "tail_left_out"
-"""Note: bytes after the last whole frame, or after all that the container declares, are not used:
-padding, a tag, or a frame that the recording ended in."""
-WRONG_SIZE = "wrong_size"
-"""Note: the header declares more than there is by a known mistake of its writer, and all is there.
-"""
-
-
-class Shortfall(Exception):
-    """The file holds less than it declares; the text is a sentence without its end."""
 
 
 def check_structure(clip_id: str, path: Path) -> tuple[str, ...]:
@@ -79,25 +59,16 @@ def check_structure(clip_id: str, path: Path) -> tuple[str, ...]:
             raise _truncated(clip_id, missing) from missing
 
 
-Notes = tuple[str, ...]
-_TOLD: Notes = ()
-_NOT_TOLD: Notes = (MAY_BE_CUT,)
-
-
 def _check(file: BinaryIO, head: bytes, size: int) -> Notes:
     for begins, check in _KINDS:
         if begins.match(head):
             return check(file, size)
     end = declared_end(file, head)
-    if end is not None and end > size:
-        raise _lacks("the file", end, size)
-    return _NOT_TOLD if end is None else _TOLD
-
-
-def _lacks(what: str, declared: int, size: int) -> Shortfall:
-    return Shortfall(
-        f"{what} ends at byte {declared:,} by its header, but the file holds {size:,} bytes"
-    )
+    if end is None:
+        return NOT_TOLD
+    if end.byte > size:
+        raise lacks("the file", end.byte, size)
+    return (TAIL_LEFT_OUT,) if end.is_all and size > end.byte + end.byte % 2 else TOLD
 
 
 def _check_riff(file: BinaryIO, size: int) -> Notes:
@@ -116,18 +87,18 @@ def _check_riff(file: BinaryIO, size: int) -> Notes:
         if kind == b"data" and length == 0xFFFFFFFF and long_data:
             length = long_data
         elif length >= _UNKNOWN_SIZE or (length == 0 and kind in {b"data", b"LIST"}):
-            return _NOT_TOLD
+            return NOT_TOLD
         end = at + 8 + length
         if end > size:
             if kind == b"data" and length == riff <= size:
                 return (WRONG_SIZE,)
-            raise _lacks(f"the chunk `{kind.decode('latin-1').strip()}`", end, size)
+            raise lacks(f"the chunk `{kind.decode('latin-1').strip()}`", end, size)
         if kind == b"RIFF":
-            return _TOLD
+            return TOLD
         if kind == b"data" and head[8:12] == b"WAVE":
-            return (TAIL_LEFT_OUT,) if size > max(end + end % 2, 8 + riff) else _TOLD
+            return (TAIL_LEFT_OUT,) if size > max(end + end % 2, 8 + riff) else TOLD
         at = end + length % 2
-    return _TOLD
+    return TOLD
 
 
 def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
@@ -155,15 +126,17 @@ def _check_boxes(file: BinaryIO, size: int) -> Notes:
         ends[kind] = max(end, ends.get(kind, 0))
     for kind in (b"ftyp", b"moov", b"moof"):
         if ends.get(kind, 0) > size:
-            raise _lacks(f"the box `{kind.decode()}`", ends[kind], size)
+            raise lacks(f"the box `{kind.decode()}`", ends[kind], size)
     if not ends[b"moov"]:
         if ends[b"mdat"] > size:
-            raise _lacks("the box `mdat`", ends[b"mdat"], size)
+            raise lacks("the box `mdat`", ends[b"mdat"], size)
         raise Shortfall(
             f"the file ends at byte {size:,} without the box `moov`, which every mp4 needs: 0 "
             "found, 1 expected"
         )
-    return _NOT_TOLD if ends[b"moof"] and b"mfra" not in ends else _TOLD
+    if size > max(end for end in ends.values() if end <= size):
+        return (TAIL_LEFT_OUT,)
+    return NOT_TOLD if ends[b"moof"] and b"mfra" not in ends else TOLD
 
 
 def _vint(file: BinaryIO) -> tuple[int, bool]:
@@ -181,143 +154,23 @@ def _check_segment(file: BinaryIO, size: int) -> Notes:
     header, unknown = _vint(file)
     file.seek(header, 1)
     if unknown or file.read(4) != b"\x18S\x80g":
-        return _NOT_TOLD
+        return NOT_TOLD
     length, unknown = _vint(file)
-    if not unknown and file.tell() + length > size:
-        raise _lacks("the Segment", file.tell() + length, size)
-    return _NOT_TOLD if unknown else _TOLD
-
-
-def _check_tags(file: BinaryIO, size: int) -> Notes:
-    """FLV: a header of 9 bytes, then tags, each followed by its size in 4 bytes."""
-    file.seek(5)
-    at = int.from_bytes(file.read(4)) + 4
-    first, last_ms, meta = True, 0, b""
-    while at + 11 <= size:
-        file.seek(at)
-        tag = file.read(11)
-        if tag[0] & 0x1F not in {8, 9, 18}:
-            return _TOLD if _lacks_time(meta, last_ms) else (TAIL_LEFT_OUT,)
-        length = int.from_bytes(tag[1:4])
-        if at + 11 + length > size:
-            raise _lacks("the last tag", at + 11 + length, size)
-        if first and tag[0] & 0x1F == 18:
-            meta = file.read(min(length, 65536))
-        if tag[0] & 0x1F != 18:
-            last_ms = max(last_ms, int.from_bytes(tag[7:8] + tag[4:7]))
-        first = False
-        at += 11 + length + 4
-    return _check_metadata(meta, last_ms, size)
-
-
-def _check_metadata(meta: bytes, last_ms: int, size: int) -> Notes:
-    declared = _amf_number(meta, b"filesize")
-    if declared > size:
-        raise _lacks("the flv", int(declared), size)
-    duration = _amf_number(meta, b"duration")
-    if _lacks_time(meta, last_ms):
-        raise Shortfall(
-            f"the flv lasts {duration:.2f} s by its header, but its last packet is at "
-            f"{last_ms / 1000:.2f} s"
-        )
-    return _TOLD if declared or duration else _NOT_TOLD
-
-
-def _lacks_time(meta: bytes, last_ms: int) -> bool:
-    duration = _amf_number(meta, b"duration")
-    missing = duration - last_ms / 1000
-    return missing > _FLV_SLACK_S and missing > _FLV_SLACK * duration
-
-
-def _amf_number(meta: bytes, key: bytes) -> float:
-    """A number of an AMF0 object, 0 where it is not there or no size at all."""
-    found = re.search(
-        re.escape(struct.pack(">H", len(key)) + key + b"\0") + rb"(.{8})", meta, re.DOTALL
-    )
-    value = struct.unpack(">d", found[1])[0] if found else 0.0
-    return float(value) if 0 < value < 2**53 else 0.0
-
-
-def _check_pages(file: BinaryIO, size: int) -> Notes:
-    at, unended = 0, set[bytes]()
-    while at < size:
-        file.seek(at)
-        page = file.read(27)
-        if page[:4] != b"OggS"[: len(page)]:
-            return _NOT_TOLD if unended else (TAIL_LEFT_OUT,)
-        table = file.read(page[26]) if len(page) == 27 else b""
-        end = at + 27 + (len(table) and page[26]) + sum(table)
-        if end > size or len(page) < 27 or len(table) < page[26]:
-            raise _lacks("the last Ogg page", max(end, at + 28), size)
-        stream = page[14:18]
-        unended = unended - {stream} if page[5] & _LAST_PAGE else unended | {stream}
-        at = end
-    return _NOT_TOLD if unended else _TOLD
-
-
-_LAST_PAGE = 4
-"""Flag of an Ogg page that ends its stream."""
-_MP3_SIDE_INFO = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}
-"""Bytes between an MPEG audio frame's header and its Xing header, by (MPEG-1, mono)."""
-_VBRI = 36
-"""Where a VBRI header stands in an MPEG audio frame."""
-
-
-def _check_frames(file: BinaryIO, size: int) -> Notes:
-    """MP3 and FLAC, which may have an ID3 tag before their first frame."""
-    at = _after_id3(file)
-    file.seek(at)
-    frame = file.read(200)
-    if frame[:4] == b"fLaC":
-        return _TOLD if _flac_length(frame)[1] else _NOT_TOLD
-    if len(frame) < 60 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
-        return _NOT_TOLD
-    length = _mp3_bytes(frame)
-    if length is None:
-        return _NOT_TOLD
-    if at + length - size > max(_MP3_SLACK, 0.01 * (at + length)):
-        raise _lacks("the mp3", at + length, size)
-    return _TOLD
-
-
-def _mp3_bytes(frame: bytes) -> int | None:
-    """Bytes of all frames by the header that the first one may hold."""
-    if frame[_VBRI : _VBRI + 4] == b"VBRI":
-        return int.from_bytes(frame[_VBRI + 10 : _VBRI + 14]) or None
-    xing = 4 + _MP3_SIDE_INFO[frame[1] & 0x18 == 0x18, frame[3] >> 6 == 3]
-    if frame[xing : xing + 4] not in {b"Xing", b"Info"}:
-        return None
-    flags = int.from_bytes(frame[xing + 4 : xing + 8])
-    if not flags & 2:
-        return None
-    skip = xing + 8 + (4 if flags & 1 else 0)
-    return int.from_bytes(frame[skip : skip + 4])
-
-
-def _flac_length(head: bytes) -> tuple[int, int]:
-    """Sampling rate, and samples of a FLAC file by its first 26 bytes; 0 where it does not say."""
-    packed = int.from_bytes(head[18:26])
-    return packed >> 44, packed & (1 << 36) - 1
-
-
-def _after_id3(file: BinaryIO) -> int:
-    file.seek(0)
-    tag = file.read(10)
-    if tag[:3] != b"ID3" or len(tag) < 10:
-        return 0
-    length = 0
-    for byte in tag[6:10]:
-        length = length << 7 | byte & 0x7F
-    return 10 + length + (10 if tag[5] & 0x10 else 0)
+    if unknown:
+        return NOT_TOLD
+    end = file.tell() + length
+    if end > size:
+        raise lacks("the Segment", end, size)
+    return (TAIL_LEFT_OUT,) if end < size else TOLD
 
 
 _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Notes]], ...] = (
     (re.compile(rb"RIFF|RF64|RIFX"), _check_riff),
     (re.compile(rb".{4}(?:ftyp|moov|mdat|wide|free|skip)", re.DOTALL), _check_boxes),
     (re.compile(rb"\x1aE\xdf\xa3"), _check_segment),
-    (re.compile(rb"FLV"), _check_tags),
-    (re.compile(rb"OggS"), _check_pages),
-    (re.compile(rb"ID3|fLaC|\xff[\xe0-\xff]"), _check_frames),
+    (re.compile(rb"FLV"), check_tags),
+    (re.compile(rb"OggS"), check_pages),
+    (re.compile(rb"ID3|fLaC|\xff[\xe0-\xff]"), check_frames),
 )
 """What a file of each kind begins with, and what checks it."""
 
@@ -363,18 +216,18 @@ def check_samples(
     if container.startswith("mov,"):
         end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
         if end > size:
-            raise _truncated(clip_id, _lacks("the last sample", end, size))
+            raise _truncated(clip_id, lacks("the last sample", end, size))
     if container == "flac" and end_s is not None:
         _check_flac(clip_id, path, float(end_s))
 
 
 def _check_flac(clip_id: str, path: Path, end_s: float) -> None:
     with path.open("rb") as file:
-        file.seek(_after_id3(file))
+        file.seek(after_id3(file))
         head = file.read(26)
     if head[:4] != b"fLaC" or len(head) < 26:
         return
-    rate, samples = _flac_length(head)
+    rate, samples = flac_length(head)
     if rate and samples and round(end_s * rate) < samples:
         raise _truncated(
             clip_id,

@@ -11,14 +11,16 @@ stays.
     aac_latm (LOAS)  ISO/IEC 14496-3, 1.7.2: 11 bits of sync, 13 bits of length behind 3 bytes
     ac3, eac3        ETSI TS 102 366, 4.4.1 and E.1.3.1: 16 bits of sync; the length by table or in
                      11 bits
+    amr_nb, amr_wb   RFC 4867, 5.3: no sync; three bits are 0, a fourth says that the frame is
+                     undamaged, and four say its length
 """
 
 from collections.abc import Callable, Sequence
 
-CONTAINERS = {"mp3", "aac", "ac3", "eac3", "mpeg", "mpegts"}
+CONTAINERS = {"mp3", "aac", "ac3", "eac3", "amr", "mpeg", "mpegts"}
 """libavformat's names of the containers whose sound is cut into packets by its frames' headers."""
 HEADER_BYTES = 6
-"""Bytes of a packet that are looked at."""
+"""Bytes of a frame that are looked at."""
 
 _MPEG1 = {
     1: (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -37,21 +39,29 @@ _AC3_KBITS = (
 )  # fmt: skip
 
 
-def is_whole(codec: str, head: bytes, size: int) -> bool:
-    """Says whether a packet begins with a frame and holds all of it.
+def whole_bytes(codec: str, packet: memoryview) -> int:
+    """Measures the whole frames that a packet begins with.
 
     Args:
         codec: libavcodec's name of the coding.
-        head: The packet's first bytes, `HEADER_BYTES` of them.
-        size: Its bytes.
+        packet: Its bytes.
 
     Returns:
-        True also for a coding that is not among those above.
+        Their bytes, 0 where it begins with none; all of the packet for a coding that is not among
+        those above, or where a frame does not say its length.
     """
-    length = _LENGTHS.get(codec)
-    if length is None:
-        return True
-    return len(head) == HEADER_BYTES and 0 <= length(head) <= size
+    find_length, end = _LENGTHS.get(codec), len(packet)
+    if find_length is None:
+        return end
+    at = 0
+    while at < end:
+        length = find_length(bytes(packet[at : at + HEADER_BYTES]).ljust(HEADER_BYTES, b"\0"))
+        if length == 0:
+            return end
+        if length < 0 or at + length > end:
+            break
+        at += length
+    return at
 
 
 def cut_ends(whole: Sequence[bool]) -> tuple[int, int]:
@@ -110,6 +120,14 @@ def _ac3(head: bytes) -> int:
     return 2 * words[rate_index]
 
 
+_AMR_NB = (13, 14, 16, 18, 20, 21, 27, 32, 6, -1, -1, -1, -1, -1, -1, 1)
+_AMR_WB = (18, 24, 33, 37, 41, 47, 51, 59, 61, 6, -1, -1, -1, -1, 1, 1)
+
+
+def _amr(lengths: Sequence[int]) -> Callable[[bytes], int]:
+    return lambda head: lengths[head[0] >> 3 & 15] if head[0] & 0x87 == 4 else -1
+
+
 _LENGTHS: dict[str, Callable[[bytes], int]] = {
     "mp1": _mpeg_audio,
     "mp2": _mpeg_audio,
@@ -118,5 +136,7 @@ _LENGTHS: dict[str, Callable[[bytes], int]] = {
     "aac_latm": _loas,
     "ac3": _ac3,
     "eac3": _ac3,
+    "amr_nb": _amr(_AMR_NB),
+    "amr_wb": _amr(_AMR_WB),
 }
 """Coding -> bytes of a frame by its header; -1 where there is none."""
