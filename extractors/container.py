@@ -21,7 +21,7 @@ from extractors.limits import Deadline
 from extractors.opening import check_head, open_container, read_head
 from extractors.sound_extent import is_counted, skipped
 from extractors.truncation import check_structure
-from extractors.whole_frames import CONTAINERS, cut_ends, whole_bytes
+from extractors.whole_frames import CONTAINERS, Frames, cut_ends, whole_frames
 from manifests.quarantine import BadClip, Reason
 
 S = TypeVar("S", VideoStream, AudioStream)
@@ -184,7 +184,7 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
         (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
     )
     audio = next(iter(container.streams.audio), None)
-    items, whole = _collect(
+    items, frames = _collect(
         clip_id,
         container,
         [stream for stream in (video, audio) if stream is not None],
@@ -194,7 +194,7 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
     pictures = Packets(video, items[video.index]) if video and items[video.index] else None
     if audio is None or not items[audio.index]:
         return Content(container, pictures, None, ())
-    sound, notes = _whole_sound(audio, items[audio.index], whole[audio.index])
+    sound, notes = _whole_sound(audio, items[audio.index], frames[audio.index])
     if sound is None and pictures is None:
         raise BadClip(
             clip_id,
@@ -206,18 +206,17 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
 
 
 def _whole_sound(
-    stream: AudioStream, items: list[Any], whole: list[int]
+    stream: AudioStream, items: list[Any], frames: list[Frames]
 ) -> tuple[Packets[AudioStream] | None, tuple[str, ...]]:
     """The packets from the first whole frame to the last, and notes of what is left out.
 
-    `whole` has the bytes of each packet that are whole frames; it is empty where the container says
-    which packets are frames.
+    `frames` is empty where the container says which packets are frames.
     """
-    first, end = cut_ends([size > 0 for size in whole]) if whole else (0, len(items))
+    first, end = cut_ends(frames) if frames else (0, len(items))
     kept = items[first:end]
-    is_shorter = bool(whole) and first < end and whole[end - 1] < kept[-1].size
+    is_shorter = bool(frames) and first < end and frames[end - 1].size < kept[-1].size
     if is_shorter:
-        kept[-1] = _shortened(kept[-1], whole[end - 1])
+        kept[-1] = _shortened(kept[-1], frames[end - 1].size)
     notes = (HEAD_LEFT_OUT,) * (first > 0) + (TAIL_LEFT_OUT,) * (is_shorter or end < len(items))
     return (Packets(stream, kept) if kept else None), notes
 
@@ -238,15 +237,15 @@ def _collect(
     streams: "Sequence[VideoStream | AudioStream]",
     deadline: Deadline,
     to_decode: bool,
-) -> tuple[dict[int, list[Any]], dict[int, list[int]]]:
-    """The packets of each stream, by its index; and how many bytes of each are whole frames.
+) -> tuple[dict[int, list[Any]], dict[int, list[Frames]]]:
+    """The packets of each stream, by its index; and the whole frames that each begins with.
 
     The latter is known of sound alone, and empty where the container says which packets are frames.
     """
     items: dict[int, list[Any]] = {stream.index: [] for stream in streams}
-    whole: dict[int, list[int]] = {stream.index: [] for stream in streams}
+    frames: dict[int, list[Frames]] = {stream.index: [] for stream in streams}
     if not items:
-        return items, whole  # demux() without a stream would read them all
+        return items, frames  # demux() without a stream would read them all
     is_cut_by_frames = container.format.name in CONTAINERS
     kept = {stream.index for stream in streams if to_decode or _is_decoded_for_its_length(stream)}
     for packet in _packets(clip_id, container, streams, is_cut_by_frames):
@@ -257,8 +256,8 @@ def _collect(
             index = packet.stream_index
             items[index].append(packet if index in kept else _stamped(packet))
             if is_cut_by_frames and isinstance(packet.stream, AudioStream):
-                whole[index].append(whole_bytes(_codec(packet.stream), memoryview(packet)))
-    return items, whole
+                frames[index].append(whole_frames(_codec(packet.stream), memoryview(packet)))
+    return items, frames
 
 
 def _packets(

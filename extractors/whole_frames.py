@@ -16,6 +16,7 @@ stays.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 CONTAINERS = {"mp3", "aac", "ac3", "eac3", "amr", "mpeg", "mpegts"}
 """libavformat's names of the containers whose sound is cut into packets by its frames' headers."""
@@ -39,7 +40,16 @@ _AC3_KBITS = (
 )  # fmt: skip
 
 
-def whole_bytes(codec: str, packet: memoryview) -> int:
+class Frames(NamedTuple):
+    """What a packet begins with."""
+
+    size: int
+    """Bytes of its whole frames; 0 where it begins with none."""
+    form: bytes
+    """What all frames of a stream have in their headers."""
+
+
+def whole_frames(codec: str, packet: memoryview) -> Frames:
     """Measures the whole frames that a packet begins with.
 
     Args:
@@ -47,35 +57,42 @@ def whole_bytes(codec: str, packet: memoryview) -> int:
         packet: Its bytes.
 
     Returns:
-        Their bytes, 0 where it begins with none; all of the packet for a coding that is not among
-        those above, or where a frame does not say its length.
+        The frames; all of the packet for a coding that is not among those above, or where a frame
+        does not say its length.
     """
     find_length, end = _LENGTHS.get(codec), len(packet)
     if find_length is None:
-        return end
+        return Frames(end, b"")
+    masked = zip(bytes(packet[:HEADER_BYTES]), _FORMS.get(codec, b""), strict=False)
+    form = bytes(byte & mask for byte, mask in masked)
     at = 0
     while at < end:
         length = find_length(bytes(packet[at : at + HEADER_BYTES]).ljust(HEADER_BYTES, b"\0"))
         if length == 0:
-            return end
+            return Frames(end, form)
         if length < 0 or at + length > end:
             break
         at += length
-    return at
+    return Frames(at, form)
 
 
-def cut_ends(whole: Sequence[bool]) -> tuple[int, int]:
-    """Finds the packets from the first whole one to the last.
+def cut_ends(found: Sequence[Frames]) -> tuple[int, int]:
+    """Finds the packets from the first whole frame to the last.
+
+    Bytes that look like a frame by chance, and so are unlike their neighbour, are none.
 
     Args:
-        whole: Of each packet, whether it is whole.
+        found: What each packet begins with.
 
     Returns:
         Where they begin and end; nothing is between where none is whole.
     """
-    if True not in whole:
-        return 0, 0
-    return whole.index(True), len(whole) - list(reversed(whole)).index(True)
+    whole = [number for number, frames in enumerate(found) if frames.size]
+    if len(whole) > 2 and found[whole[0]].form != found[whole[1]].form:
+        del whole[0]
+    if len(whole) > 2 and found[whole[-1]].form != found[whole[-2]].form:
+        del whole[-1]
+    return (whole[0], whole[-1] + 1) if whole else (0, 0)
 
 
 def _mpeg_audio(head: bytes) -> int:
@@ -140,3 +157,12 @@ _LENGTHS: dict[str, Callable[[bytes], int]] = {
     "amr_wb": _amr(_AMR_WB),
 }
 """Coding -> bytes of a frame by its header; -1 where there is none."""
+_MPEG_AUDIO_FORM, _ADTS_FORM = bytes([0xFF, 0xFE, 0x0C]), bytes([0xFF, 0xFE, 0xFD, 0xC0])
+_FORMS = {
+    "mp1": _MPEG_AUDIO_FORM,
+    "mp2": _MPEG_AUDIO_FORM,
+    "mp3": _MPEG_AUDIO_FORM,
+    "aac": _ADTS_FORM,
+}
+"""Coding -> the bits of a header that are the same in all frames: version, layer or profile, rate,
+and channels of ADTS."""
