@@ -21,7 +21,7 @@ from extractors.limits import Deadline
 from extractors.opening import check_head, open_container, read_head
 from extractors.sound_extent import is_counted, skipped
 from extractors.truncation import check_structure
-from extractors.whole_frames import CONTAINERS, Frames, cut_ends, whole_frames
+from extractors.whole_frames import CONTAINERS, WholeFrames, cut_ends, whole_frames
 from manifests.quarantine import BadClip, Reason
 
 S = TypeVar("S", VideoStream, AudioStream)
@@ -206,7 +206,7 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
 
 
 def _whole_sound(
-    stream: AudioStream, items: list[Any], frames: list[Frames]
+    stream: AudioStream, items: list[Any], frames: list[WholeFrames]
 ) -> tuple[Packets[AudioStream] | None, tuple[str, ...]]:
     """The packets from the first whole frame to the last, and notes of what is left out.
 
@@ -237,13 +237,13 @@ def _collect(
     streams: "Sequence[VideoStream | AudioStream]",
     deadline: Deadline,
     to_decode: bool,
-) -> tuple[dict[int, list[Any]], dict[int, list[Frames]]]:
+) -> tuple[dict[int, list[Any]], dict[int, list[WholeFrames]]]:
     """The packets of each stream, by its index; and the whole frames that each begins with.
 
     The latter is known of sound alone, and empty where the container says which packets are frames.
     """
     items: dict[int, list[Any]] = {stream.index: [] for stream in streams}
-    frames: dict[int, list[Frames]] = {stream.index: [] for stream in streams}
+    frames: dict[int, list[WholeFrames]] = {stream.index: [] for stream in streams}
     if not items:
         return items, frames  # demux() without a stream would read them all
     is_cut_by_frames = container.format.name in CONTAINERS

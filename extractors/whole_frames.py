@@ -40,7 +40,7 @@ _AC3_KBITS = (
 )  # fmt: skip
 
 
-class Frames(NamedTuple):
+class WholeFrames(NamedTuple):
     """What a packet begins with."""
 
     size: int
@@ -49,7 +49,7 @@ class Frames(NamedTuple):
     """What all frames of a stream have in their headers."""
 
 
-def whole_frames(codec: str, packet: memoryview) -> Frames:
+def whole_frames(codec: str, packet: memoryview) -> WholeFrames:
     """Measures the whole frames that a packet begins with.
 
     Args:
@@ -62,21 +62,21 @@ def whole_frames(codec: str, packet: memoryview) -> Frames:
     """
     find_length, end = _LENGTHS.get(codec), len(packet)
     if find_length is None:
-        return Frames(end, b"")
+        return WholeFrames(end, b"")
     masked = zip(bytes(packet[:HEADER_BYTES]), _FORMS.get(codec, b""), strict=False)
     form = bytes(byte & mask for byte, mask in masked)
     at = 0
     while at < end:
         length = find_length(bytes(packet[at : at + HEADER_BYTES]).ljust(HEADER_BYTES, b"\0"))
         if length == 0:
-            return Frames(end, form)
+            return WholeFrames(end, form)
         if length < 0 or at + length > end:
             break
         at += length
-    return Frames(at, form)
+    return WholeFrames(at, form)
 
 
-def cut_ends(found: Sequence[Frames]) -> tuple[int, int]:
+def cut_ends(found: Sequence[WholeFrames]) -> tuple[int, int]:
     """Finds the packets from the first whole frame to the last.
 
     Bytes that look like a frame by chance, and so are unlike their neighbour, are none.

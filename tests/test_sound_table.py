@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from extractors.media import DECODERS, Decoded, Limits, decode, probe
+from flows.building.run import run_build
+from flows.view.store import print_result
 from manifests.clips import Clip
-from tests.support.media_made import REAL_CLIPS, a_clip
-from tests.support.sound_made import a_wave, ffmpeg, heard_by_ffmpeg, with_edits
+from manifests.quarantine import Reason
+from stores import FeatureStore
+from tests.support.media_made import REAL_CLIPS, a_clip, tone
+from tests.support.sound_made import a_wave, ffmpeg, heard_by_ffmpeg, sphere, with_edits
 
 pytestmark = pytest.mark.usefixtures("processes")
 
@@ -196,3 +200,47 @@ def test_a_chained_ogg_is_as_long_as_both_its_parts(source: Path, tmp_path: Path
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     same_as_ffmpeg(path, ("pyav",))
     assert heard(path)[0].audio_s == pytest.approx(2.6, abs=0.02)
+
+
+RECIPE = """
+about = "sound"
+source = "these tests"
+max_bad_fraction = 1.0
+
+[features.audio]
+extractor = "audio"
+store = true
+"""
+
+
+def test_a_folder_of_sound_files_is_built_and_what_is_left_out_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, recipe = tmp_path / "clips", tmp_path / "sound.toml"
+    root.mkdir()
+    recipe.write_text(RECIPE)
+    values = np.rint(tone(1.0)[:, 0] * 30000).astype("<i2")
+    (root / "named.wav").write_bytes(sphere(values.tobytes()))
+    (root / "known.SPH").write_bytes(sphere(values.tobytes()))
+    source = a_wave(root / "plain.wav", 1.0)
+    for suffix in ("au", "snd", "caf", "aiff", "w64"):
+        form = ("-f", "au") if suffix == "snd" else ()
+        ffmpeg("-i", source, *form, root / f"sound.{suffix}")
+    ffmpeg("-i", source, "-ar", 48000, root / "sound.ac3")
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=720x576:r=25:d=1")
+    ffmpeg(*picture, "-i", source, "-c:v", "mpeg2video", "-ar", 48000, root / "sound.mxf")
+    ffmpeg("-i", source, root / "cut.aac")
+    (root / "cut.aac").write_bytes((root / "cut.aac").read_bytes()[:165])
+    for name in ("a.shn", "b.SHN", "notes.txt", "labels.csv", ".hidden"):
+        (root / name).write_text("clip\n" if name == "labels.csv" else "")
+    result = run_build(tmp_path / "store", {"folder": root}, str(recipe), workers=1)
+    store = FeatureStore(tmp_path / "store")
+    stored = {row["clip_id"] for _, row in store.index().iterrows() if row["state"] == "stored"}
+    assert len(stored) == 10
+    quarantine = store.quarantine()
+    assert list(zip(quarantine["clip_id"], quarantine["reason"], strict=True)) == [
+        ("folder/cut", Reason.TRUNCATED)
+    ]
+    assert result.left_out == {".shn": 2, ".txt": 1}
+    print_result("a store", result, [])
+    assert "left out: 2 .shn, 1 .txt" in capsys.readouterr().out
