@@ -212,7 +212,7 @@ def _whole_sound(
 
     `frames` is empty where the container says which packets are frames.
     """
-    first, end = cut_ends(frames) if frames else (0, len(items))
+    first, end = cut_ends(_codec(stream), frames) if frames else (0, len(items))
     kept = items[first:end]
     is_shorter = bool(frames) and first < end and frames[end - 1].size < kept[-1].size
     if is_shorter:
@@ -248,15 +248,16 @@ def _collect(
         return items, frames  # demux() without a stream would read them all
     is_cut_by_frames = container.format.name in CONTAINERS
     kept = {stream.index for stream in streams if to_decode or _is_decoded_for_its_length(stream)}
-    for packet in _packets(clip_id, container, streams, is_cut_by_frames):
+    codecs = {stream.index: _codec(stream) for stream in streams if isinstance(stream, AudioStream)}
+    for packet in _packets(clip_id, container, streams, deadline, is_cut_by_frames):
         deadline.left_s()
         # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a
         # decoder it would end the stream.
         if packet.size:
             index = packet.stream_index
             items[index].append(packet if index in kept else _stamped(packet))
-            if is_cut_by_frames and isinstance(packet.stream, AudioStream):
-                frames[index].append(whole_frames(_codec(packet.stream), memoryview(packet)))
+            if is_cut_by_frames and index in codecs:
+                frames[index].append(whole_frames(codecs[index], memoryview(packet)))
     return items, frames
 
 
@@ -264,6 +265,7 @@ def _packets(
     clip_id: str,
     container: InputContainer,
     streams: "Sequence[VideoStream | AudioStream]",
+    deadline: Deadline,
     is_cut_by_frames: bool,
 ) -> "Iterator[Packet[Any]]":
     """The packets of a file.
@@ -283,6 +285,7 @@ def _packets(
                 furthest = furthest if broken else max(furthest, at)
                 yield packet
         except av.error.FFmpegError as error:
+            deadline.left_s()
             broken = error
         else:
             return

@@ -45,8 +45,8 @@ class WholeFrames(NamedTuple):
 
     size: int
     """Bytes of its whole frames; 0 where it begins with none."""
-    form: bytes
-    """What all frames of a stream have in their headers."""
+    head: bytes
+    """The first bytes of the packet, `HEADER_BYTES` of them."""
 
 
 def whole_frames(codec: str, packet: memoryview) -> WholeFrames:
@@ -61,38 +61,41 @@ def whole_frames(codec: str, packet: memoryview) -> WholeFrames:
         does not say its length.
     """
     find_length, end = _LENGTHS.get(codec), len(packet)
+    head = bytes(packet[:HEADER_BYTES]).ljust(HEADER_BYTES, b"\0")
     if find_length is None:
-        return WholeFrames(end, b"")
-    masked = zip(bytes(packet[:HEADER_BYTES]), _FORMS.get(codec, b""), strict=False)
-    form = bytes(byte & mask for byte, mask in masked)
-    at = 0
-    while at < end:
-        length = find_length(bytes(packet[at : at + HEADER_BYTES]).ljust(HEADER_BYTES, b"\0"))
-        if length == 0:
-            return WholeFrames(end, form)
-        if length < 0 or at + length > end:
-            break
+        return WholeFrames(end, head)
+    at, length = 0, find_length(head)
+    while 0 < length <= end - at:
         at += length
-    return WholeFrames(at, form)
+        if at == end:
+            break
+        length = find_length(bytes(packet[at : at + HEADER_BYTES]).ljust(HEADER_BYTES, b"\0"))
+    return WholeFrames(at if length else end, head)
 
 
-def cut_ends(found: Sequence[WholeFrames]) -> tuple[int, int]:
+def cut_ends(codec: str, found: Sequence[WholeFrames]) -> tuple[int, int]:
     """Finds the packets from the first whole frame to the last.
 
     Bytes that look like a frame by chance, and so are unlike their neighbour, are none.
 
     Args:
+        codec: libavcodec's name of the coding.
         found: What each packet begins with.
 
     Returns:
         Where they begin and end; nothing is between where none is whole.
     """
     whole = [number for number, frames in enumerate(found) if frames.size]
-    if len(whole) > 2 and found[whole[0]].form != found[whole[1]].form:
+    if len(whole) > 2 and not _are_alike(codec, found[whole[0]], found[whole[1]]):
         del whole[0]
-    if len(whole) > 2 and found[whole[-1]].form != found[whole[-2]].form:
+    if len(whole) > 2 and not _are_alike(codec, found[whole[-1]], found[whole[-2]]):
         del whole[-1]
     return (whole[0], whole[-1] + 1) if whole else (0, 0)
+
+
+def _are_alike(codec: str, one: WholeFrames, other: WholeFrames) -> bool:
+    pairs = zip(one.head, other.head, _ALIKE.get(codec, b""), strict=False)
+    return all((first ^ second) & mask == 0 for first, second, mask in pairs)
 
 
 def _mpeg_audio(head: bytes) -> int:
@@ -157,12 +160,12 @@ _LENGTHS: dict[str, Callable[[bytes], int]] = {
     "amr_wb": _amr(_AMR_WB),
 }
 """Coding -> bytes of a frame by its header; -1 where there is none."""
-_MPEG_AUDIO_FORM, _ADTS_FORM = bytes([0xFF, 0xFE, 0x0C]), bytes([0xFF, 0xFE, 0xFD, 0xC0])
-_FORMS = {
-    "mp1": _MPEG_AUDIO_FORM,
-    "mp2": _MPEG_AUDIO_FORM,
-    "mp3": _MPEG_AUDIO_FORM,
-    "aac": _ADTS_FORM,
+_MPEG_AUDIO_ALIKE, _ADTS_ALIKE = bytes([0xFF, 0xFE, 0x0C]), bytes([0xFF, 0xFE, 0xFD, 0xC0])
+_ALIKE = {
+    "mp1": _MPEG_AUDIO_ALIKE,
+    "mp2": _MPEG_AUDIO_ALIKE,
+    "mp3": _MPEG_AUDIO_ALIKE,
+    "aac": _ADTS_ALIKE,
 }
 """Coding -> the bits of a header that are the same in all frames: version, layer or profile, rate,
 and channels of ADTS."""
