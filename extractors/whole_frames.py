@@ -16,6 +16,7 @@ stays.
 """
 
 from collections.abc import Callable, Sequence
+from operator import and_
 from typing import NamedTuple
 
 CONTAINERS = {"mp3", "aac", "ac3", "eac3", "amr", "mpeg", "mpegts"}
@@ -86,16 +87,18 @@ def cut_ends(codec: str, found: Sequence[WholeFrames]) -> tuple[int, int]:
         Where they begin and end; nothing is between where none is whole.
     """
     whole = [number for number, frames in enumerate(found) if frames.size]
-    if len(whole) > 2 and not _are_alike(codec, found[whole[0]], found[whole[1]]):
+    if _is_odd(codec, [found[number] for number in whole[:3]]):
         del whole[0]
-    if len(whole) > 2 and not _are_alike(codec, found[whole[-1]], found[whole[-2]]):
+    if _is_odd(codec, [found[number] for number in whole[:-4:-1]]):
         del whole[-1]
     return (whole[0], whole[-1] + 1) if whole else (0, 0)
 
 
-def _are_alike(codec: str, one: WholeFrames, other: WholeFrames) -> bool:
-    pairs = zip(one.head, other.head, _ALIKE.get(codec, b""), strict=False)
-    return all((first ^ second) & mask == 0 for first, second, mask in pairs)
+def _is_odd(codec: str, three: Sequence[WholeFrames]) -> bool:
+    """Whether the first is unlike the second, which is like the third."""
+    mask = _ALIKE.get(codec, b"")
+    forms = [bytes(map(and_, frames.head, mask)) for frames in three]
+    return len(forms) == 3 and forms[0] != forms[1] == forms[2]
 
 
 def _mpeg_audio(head: bytes) -> int:
@@ -118,7 +121,8 @@ def _mpeg_audio(head: bytes) -> int:
 def _adts(head: bytes) -> int:
     if head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
         return -1
-    return (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+    length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+    return length if length > HEADER_BYTES else -1
 
 
 def _loas(head: bytes) -> int:
