@@ -53,13 +53,14 @@ def sound_extent(packets: "Packets[AudioStream]", decoded: Iterable[Run] = ()) -
         decoded: What they are decoded to; not looked at where `is_counted` holds.
 
     Returns:
-        Its extent; None where there is no sample.
+        Its extent, by time stamps alone where there is no decoder for it; None where there is no
+        sample.
     """
     context = packets.stream.codec_context
     runs = counted_runs(packets) if is_counted(packets.stream) else decoded
     rate = context.sample_rate if context is not None else 0
     if not rate:
-        return None
+        return _stamped_extent(packets)
     tick, most = packets.time_base, GAP_S * rate
     first: int | None = None
     at = 0
@@ -74,6 +75,12 @@ def sound_extent(packets: "Packets[AudioStream]", decoded: Iterable[Run] = ()) -
         return None
     excess = round(excess_s(packets) * rate)
     return Extent(first / rate, max(0, at - first - excess) / rate)
+
+
+def _stamped_extent(packets: "Packets[AudioStream]") -> Extent | None:
+    """By the packets' time stamps, where PyAV has no decoder for the coding, or no rate is known."""
+    first, end = packets.first_s, packets.end_s
+    return None if first is None or end is None else Extent(float(first), float(end - first))
 
 
 def is_counted(stream: "AudioStream") -> bool:
