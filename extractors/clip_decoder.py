@@ -1,6 +1,6 @@
 """Decoding of one clip by either decoder: its samples, and its frames on any number of grids."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,9 +17,13 @@ from extractors.pcm import Samples
 from extractors.pixels import DisplayFacts, display_facts, to_rgb
 from extractors.pyav_decoder import PacketDecoder, can_plan, stamp_of
 from extractors.sound_extent import excess_s
-from extractors.timegrid import Cadence, Grids, PlanBroken, Share, plan
+from extractors.timegrid import Cadence, Grids, PlanBroken, Share, plan, seconds_of
+from extractors.unforeseen import guarded
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
+
+_DAMAGE = {Reason.CORRUPT, Reason.UNREADABLE, Reason.TRUNCATED}
+"""Faults of one stream, which say nothing of the other one; a limit is the whole clip's."""
 
 
 class ClipDecoder:
@@ -36,42 +40,77 @@ class ClipDecoder:
         self._clip, self._path, self._limits, self._deadline = clip, path, limits, deadline
         self._pushes = tuple(grids.values())
         self._cadences = tuple(grids)
+        self._given = [0] * len(self._cadences)
+        """How many times of each grid the frames that were passed on serve."""
 
     def run(
         self,
         sound: Packets[AudioStream] | None,
         pictures: Packets[VideoStream] | None,
         decoder: str,
+        strict: bool,
     ) -> Decoded:
-        """Decodes the streams that are wanted.
+        """Decodes the streams that are wanted, one after the other: damage in one leaves the other.
 
         Args:
             sound: Packets of the sound, or None.
             pictures: Packets of the pictures, or None.
             decoder: `pyav` or `ffmpeg`.
+            strict: Refuse the clip for damage in either stream.
 
         Returns:
-            The samples and what was noted.
+            The samples, what was noted, and what is wrong with either stream.
 
         Raises:
-            BadClip: A packet that is needed is refused, or the clip goes beyond a limit.
+            BadClip: The clip goes beyond a limit; or, where `strict`, a stream is damaged.
         """
+        attempt = _at_once if strict else self._fault
+        audio_fault = attempt(lambda: self._hear(sound, decoder)) if sound else None
+        video_fault = attempt(lambda: self._decode(None, pictures, decoder))
         missing = any(p is not None and p.stream.codec_context is None for p in (sound, pictures))
-        by_ffmpeg = decoder == "ffmpeg" or missing
+        notes = (DECODED_BY_FFMPEG,) if missing and decoder == "pyav" else ()
+        if sound is None or audio_fault:
+            return Decoded(None, notes, audio_fault, video_fault)
+        return Decoded(self._samples.pcm(), notes + self._samples.notes, None, video_fault)
+
+    def _fault(self, work: Callable[[], None]) -> BadClip | None:
+        """What is wrong with a stream, known once it is decoded."""
+        try:
+            with guarded(self._clip):
+                work()
+        except BadClip as bad:
+            if bad.reason not in _DAMAGE:
+                raise
+            return bad
+        return None
+
+    def _hear(self, sound: Packets[AudioStream], decoder: str) -> None:
         self._samples = Samples(
             self._clip.clip_id,
             self._clip.start_s,
             self._clip.end_s,
             self._limits.max_duration_s,
-            Fraction(0) if sound is None or by_ffmpeg else excess_s(sound),
+            Fraction(0) if self._is_by_ffmpeg(sound, decoder) else excess_s(sound),
         )
-        if sound is not None or pictures is not None:
-            if by_ffmpeg:
-                self._by_ffmpeg(sound, pictures)
-            else:
-                self._by_pyav(sound, pictures)
-        notes = (DECODED_BY_FFMPEG,) if missing and decoder == "pyav" else ()
-        return Decoded(self._samples.pcm(), notes + self._samples.notes)
+        self._decode(sound, None, decoder)
+
+    @staticmethod
+    def _is_by_ffmpeg(packets: Packets[AudioStream] | Packets[VideoStream], decoder: str) -> bool:
+        return decoder == "ffmpeg" or packets.stream.codec_context is None
+
+    def _decode(
+        self,
+        sound: Packets[AudioStream] | None,
+        pictures: Packets[VideoStream] | None,
+        decoder: str,
+    ) -> None:
+        packets = pictures if sound is None else sound
+        if packets is None:
+            return
+        if self._is_by_ffmpeg(packets, decoder):
+            self._by_ffmpeg(sound, pictures)
+        else:
+            self._by_pyav(sound, pictures)
 
     def _by_pyav(
         self, sound: Packets[AudioStream] | None, pictures: Packets[VideoStream] | None
@@ -165,6 +204,9 @@ class ClipDecoder:
     def _give(self, stamp: Fraction, shown: tuple[VideoFrame, DisplayFacts], share: Share) -> None:
         frame, display = shown
         self._limits.check_pixels(self._clip.clip_id, frame.width, frame.height)
+        self._given = [n + times for n, times in zip(self._given, share, strict=True)]
+        shown_s = float(seconds_of(self._given, self._cadences))
+        self._limits.check_shown(self._clip.clip_id, shown_s)
         rgb = to_rgb(frame, display, self._clip.region)
         with self._deadline.paused():
             for push, times in zip(self._pushes, share, strict=True):
@@ -173,6 +215,10 @@ class ClipDecoder:
 
     def _bad(self, reason: Reason, detail: str) -> BadClip:
         return BadClip(self._clip.clip_id, reason, detail)
+
+
+def _at_once(work: Callable[[], None]) -> None:
+    work()
 
 
 def _announced(pictures: Packets[VideoStream]) -> list[Fraction] | None:

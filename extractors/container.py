@@ -287,6 +287,13 @@ def _packets(
         except av.error.FFmpegError as error:
             deadline.left_s()
             broken = error
+        except IndexError as error:  # PyAV's list of streams is that of the header
+            raise BadClip(
+                clip_id,
+                Reason.CORRUPT,
+                "a stream appears in the middle that was not there at the beginning, expected the "
+                "same streams throughout; remux the file, or copy or download it again",
+            ) from error
         else:
             return
     if broken is not None and not is_cut_by_frames:

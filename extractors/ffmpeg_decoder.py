@@ -10,6 +10,7 @@ import math
 import os
 import re
 import select
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -125,6 +126,7 @@ class FfmpegDecoder:
 
         Raises:
             BadClip: ffmpeg gives up, or takes too long.
+            MemoryError: It was killed, most often because memory ran out.
         """
         try:
             with av.open(_Pipe(self._process, self._deadline), mode="r", format="nut") as container:
@@ -183,6 +185,8 @@ class FfmpegDecoder:
             code = self._process.wait(min(2.0, self._deadline.left_s()))
         except subprocess.TimeoutExpired:
             return
+        if code == -signal.SIGKILL:
+            raise MemoryError("ffmpeg was killed, most often because memory ran out")
         if code:
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip().splitlines() or [
@@ -268,5 +272,5 @@ def _words(sink: Any) -> list[str]:
 
 
 def _plain(line: str) -> str:
-    """A line of ffmpeg without the address of the object that speaks."""
-    return re.sub(r"^\[[^\]]*\]\s*", "", line)
+    """A line of ffmpeg without the addresses of the objects that speak."""
+    return re.sub(r"^(\[[^\]]*\]\s*)+", "", line)

@@ -50,6 +50,10 @@ class Decoded:
     notes: tuple[str, ...] = ()
     """Named facts that end in the index: `decoded_by_ffmpeg`, `decoded_by_pyav`, `audio_gaps`,
     `may_be_cut`, `head_left_out`, `tail_left_out`, `wrong_size`."""
+    audio_fault: BadClip | None = None
+    """Why the sound cannot be used: it was asked for and is damaged."""
+    video_fault: BadClip | None = None
+    """Why the frames cannot be used, those that were passed on before the damage included."""
 
 
 def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
@@ -95,6 +99,7 @@ def decode(
     grids: Mapping[float, Push] | Mapping[Cadence, Push],
     limits: Limits,
     decoder: str = "pyav",
+    strict: bool = True,
 ) -> Decoded:
     """Decodes a clip in one pass: its samples, and the frames of every grid in order of time.
 
@@ -114,13 +119,16 @@ def decode(
             bits. Where PyAV has no decoder for a codec, ffmpeg is used and the result's notes say
             `decoded_by_ffmpeg`; where ffmpeg is not offered for a kind of file (see
             `extractors.ffmpeg_decoder.is_offered`), PyAV is, and they say `decoded_by_pyav`.
+        strict: Refuse the clip for damage in either stream; without it, damage in one leaves what
+            the other holds, and the result says what is wrong.
 
     Returns:
-        The samples and what was noted.
+        The samples, what was noted, and what is wrong with either stream.
 
     Raises:
-        BadClip: For the reasons of `probe`; and CORRUPT where a packet that the wanted frames or
-            samples need is refused by its decoder, or a frame comes out with damage concealed.
+        BadClip: For the reasons of `probe`; and, where `strict`, CORRUPT for a packet that the
+            wanted frames or samples need and that is refused by its decoder, or a frame that comes
+            out with damage concealed.
         OSError: The file is missing or the disk fails.
         ValueError: The decoder is unknown.
     """
@@ -137,7 +145,7 @@ def decode(
         if replaced := decoder == "ffmpeg" and not is_offered(content):
             decoder = "pyav"
         decoded = ClipDecoder(clip, path, receivers, limits, deadline).run(
-            content.audio if audio else None, content.video if grids else None, decoder
+            content.audio if audio else None, content.video if grids else None, decoder, strict
         )
         notes = (DECODED_BY_PYAV,) * replaced + content.notes + decoded.notes
         return replace(decoded, notes=notes)
@@ -208,7 +216,7 @@ def _audio_facts(clip: Clip, packets: "Packets[AudioStream]", sound: "Extent | N
         clip,
         audio_s=None if sound is None else sound.length_s,
         audio_start_s=None if sound is None else sound.start_s,
-        rate_hz=context.sample_rate if context is not None else None,
+        rate_hz=(context.sample_rate or None) if context is not None else None,
         channels=context.channels if context is not None else None,
     )
 

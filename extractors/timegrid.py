@@ -120,6 +120,26 @@ class EveryNth(Cadence):
         return math.ceil(Fraction(span.frames_before(time), self.step))
 
 
+def seconds_of(times: Sequence[int], cadences: Sequence[Cadence]) -> Fraction:
+    """Measures from the first of some times of a grid to the last one.
+
+    Args:
+        times: How many times of each grid there are.
+        cadences: The grids.
+
+    Returns:
+        Seconds by the longest of those with so many times a second; 0 without one.
+    """
+    return max(
+        (
+            (count - 1) / cadence.fps
+            for count, cadence in zip(times, cadences, strict=True)
+            if isinstance(cadence, PerSecond)
+        ),
+        default=Fraction(0),
+    )
+
+
 class Grids(Generic[Frame]):
     """Takes frames in the order of their time stamps and passes on those that a grid time falls on.
 

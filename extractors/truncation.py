@@ -152,8 +152,10 @@ def _vint(file: BinaryIO) -> tuple[int, bool]:
 def _check_segment(file: BinaryIO, size: int) -> Notes:
     file.seek(4)
     header, unknown = _vint(file)
+    if unknown or header > size:
+        return NOT_TOLD
     file.seek(header, 1)
-    if unknown or file.read(4) != b"\x18S\x80g":
+    if file.read(4) != b"\x18S\x80g":
         return NOT_TOLD
     length, unknown = _vint(file)
     if unknown:
