@@ -78,7 +78,7 @@ def sound_extent(packets: "Packets[AudioStream]", decoded: Iterable[Run] = ()) -
 
 
 def _stamped_extent(packets: "Packets[AudioStream]") -> Extent | None:
-    """By the packets' time stamps, where PyAV has no decoder for the coding, or no rate is known."""
+    """By the packets' time stamps, where there is no decoder for the coding or no rate is known."""
     first, end = packets.first_s, packets.end_s
     return None if first is None or end is None else Extent(float(first), float(end - first))
 
