@@ -8,12 +8,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stores.atomic import files_below, make_folder, write_bytes
 from stores.object_store import Version, WrongUrl
-from stores.paths import inside
+from stores.paths import inside, open_plain
 from stores.records import FileRecord
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -64,7 +64,8 @@ class Location:
             An absolute path below `folder`.
 
         Raises:
-            WrongRecord: The path leads out of the store, by its parts or by a symbolic link.
+            WrongRecord: The path leads out of the store by its parts.
+            WrongPlace: The file or a folder above it is a symbolic link.
         """
         return inside(self.folder, file)
 
@@ -88,12 +89,17 @@ class Location:
 
         Raises:
             StoreBusy: Another process has the lock.
+            WrongPlace: Its file is a link, which would be followed and written to, or no plain
+                file.
         """
         from filelock import FileLock, Timeout
 
         make_folder(self.folder)
+        path = self.path(".lock")
+        with suppress(FileNotFoundError):
+            open_plain(path).close()
         try:
-            acquired = FileLock(self.folder / ".lock").acquire(timeout=0)
+            acquired = FileLock(path).acquire(timeout=0)
         except Timeout as error:
             raise StoreBusy(
                 f"another build or split is writing to {self}; "
@@ -111,7 +117,7 @@ class Location:
         Returns:
             True where it then lies at `path(file)`.
         """
-        return (self.folder / file).exists()
+        return self.path(file).exists()
 
     def fetch(self, record: FileRecord) -> Path:
         """Has a file that a snapshot lists lie on this machine.

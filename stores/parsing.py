@@ -26,7 +26,8 @@ def from_json(kind: type[T], value: Json, where: str) -> T:
 
     Args:
         kind: A dataclass whose fields are records, JSON values, or tuples or dicts of them.
-        value: The JSON: exactly the fields of `kind`, each of its declared type.
+        value: The JSON: exactly the fields of `kind`, each of its declared type; one whose default
+            is None may be left out.
         where: The value, as messages name it.
 
     Returns:
@@ -61,6 +62,8 @@ def _parse(kind: Any, value: Json, where: str) -> Any:
 
 def _parse_record(kind: Any, value: Json, where: str) -> Any:
     found, hints = _expect(dict, value, where), _fields(kind)
+    if hints.keys() != found.keys():
+        found = {**_optional(kind), **found}
     if wrong := sorted(hints.keys() ^ found.keys()):
         what = "is missing" if wrong[0] in hints else "is unknown"
         raise WrongRecord(f"{where}.{wrong[0]} {what}; expected {', '.join(hints)}")
@@ -70,6 +73,12 @@ def _parse_record(kind: Any, value: Json, where: str) -> Any:
     return kind(
         **{name: _parse(hint, found[name], f"{where}.{name}") for name, hint in hints.items()}
     )
+
+
+@cache
+def _optional(kind: Any) -> dict[str, None]:
+    """The fields that older versions did not write: those that are None unless they are given."""
+    return {field.name: None for field in dataclasses.fields(kind) if field.default is None}
 
 
 @cache

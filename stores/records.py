@@ -1,16 +1,37 @@
 """The records of a store: what a snapshot lists of its files and features, and what must hold."""
 
+import hashlib
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import numpy as np
 
 from manifests.features import FeatureSpec
 from manifests.variant_names import MARK, variant_name
 from stores.parsing import WrongRecord
+from stores.paths import open_plain
 from stores.transforms import TRANSFORMS
+
+
+@dataclass(frozen=True)
+class ShardSizes:
+    """What decides, beside the FeatureSpec and the numbers of clips and rows, where the datasets of
+    a shard lie: see `stores.shard_layout.shard_arrays`."""
+
+    refused: int
+    """Clips without a value."""
+    image_bytes: int
+    """Of all images; 0 where the values are raw."""
+    clip_id: int
+    """Bytes of the longest clip id, as of the longest text of the other columns."""
+    notes: int
+    refused_clip_id: int
+    refused_reason: int
+    refused_detail: int
 
 
 @dataclass(frozen=True)
@@ -23,6 +44,9 @@ class ShardRecord:
     rows: int
     bytes: int
     sha256: str
+    sizes: ShardSizes | None = None
+    """With these the shard is read without HDF5 having to open it; None in a snapshot of an older
+    version, which did not record them."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +103,9 @@ class FoldState:
     variants: tuple[VariantTracks, ...] = ()
     """By number, one for each variant of the feature, where a network makes the tracks; none where
     the reader does."""
+    arrays: dict[str, str] | None = None
+    """Name of a dataset of the file -> its type and shape, such as `<f4 40x13`: with these it is
+    read without HDF5 having to open it; None in a snapshot of an older version."""
 
     @property
     def all_shards(self) -> tuple[ShardRecord, ...]:
@@ -155,6 +182,34 @@ class TableRecord:
 
 FileRecord = TableRecord | ShardRecord | FoldState
 """A file as a snapshot lists it: path below the root, bytes, sha256."""
+
+
+def difference(path: Path, record: FileRecord) -> str | None:
+    """Compares a file with what a snapshot recorded; one of another size is not read.
+
+    Args:
+        path: The file.
+        record: What was recorded.
+
+    Returns:
+        What is wrong, to follow the name of the file in a sentence; None where it is the file.
+
+    Raises:
+        WrongPlace: It is no plain file.
+        OSError: The disk fails: no such file, no permission.
+    """
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest() if size == record.bytes else None
+    if sha256 == record.sha256:
+        return None
+    what = f"{size} bytes" if sha256 is None else f"sha256 {sha256}"
+    was = f"{record.bytes}" if sha256 is None else record.sha256
+    return (
+        f"has {what}, but the snapshot recorded {was}: it was changed afterwards; restore it from "
+        "a copy, or remove it and build the store again"
+    )
+
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(~[1-9][0-9]*)?")
 

@@ -19,6 +19,7 @@ from manifests.clips import CLIPS
 from manifests.labels import LABELS
 from manifests.table import WrongTable
 from stores.location import locate
+from stores.paths import sha256_of
 from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
 from stores.publish import publish
 from stores.snapshot import load_snapshot, read_compact, read_table
@@ -42,11 +43,12 @@ def test_what_was_published_is_loaded_again(tmp_path: Path) -> None:
     assert snapshot.counts["quarantined"] == 1
     assert snapshot.counts["shards"] == 9
     assert snapshot.features["crops"].spec == CROPS
+    file = "snapshots/000001.json"
     assert json.loads((tmp_path / "dataset.json").read_bytes()) == {
         "format_version": 1,
         "snapshot": 1,
+        "sha256": {file: sha256_of(tmp_path / file)},
     }
-    assert (tmp_path / "snapshots" / "000001.json").is_file()
 
 
 def test_two_stores_of_the_same_content_have_the_same_bytes(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from manifests.features import INDEX, State
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE
 from stores.location import locate
+from stores.paths import sha256_of
 from stores.pointer import NotCommitted
 from stores.records import StoredFeature
 from stores.snapshot import Snapshot, load_snapshot
@@ -92,9 +93,16 @@ def _cut(root: Path, snapshot: Snapshot) -> None:
 def _hdf5(
     name: str, change: Callable[[h5py.Dataset], None], feature: str = "mfcc"
 ) -> Callable[[Path, Snapshot], None]:
+    """A shard that holds something wrong, and whose hash was recorded so."""
+
     def damage(root: Path, snapshot: Snapshot) -> None:
-        with h5py.File(_shard(root, snapshot, feature), "r+") as file:
+        stored = snapshot.features[feature]
+        first, *others = stored.shards
+        with h5py.File(root / first.file, "r+") as file:
             change(file[name])
+        wrong = replace(first, sha256=sha256_of(root / first.file))
+        features = {**snapshot.features, feature: replace(stored, shards=(wrong, *others))}
+        commit(root, features, tables_in(root, snapshot))
 
     return damage
 
@@ -121,10 +129,10 @@ def _other_feature(root: Path, snapshot: Snapshot) -> None:
     ("damage", "message"),
     [
         (_flip_a_byte, "it was changed afterwards"),
-        (_cut, "is not a whole HDF5 file"),
-        (_remove("shard"), "No such file"),
+        (_cut, "bytes, but the snapshot recorded"),
+        (_remove("shard"), "is missing"),
         (_remove("clips"), "is missing"),
-        (_other_feature, "but the snapshot says"),
+        (_other_feature, "it was changed afterwards"),
         (_hdf5("values", _set(0, np.inf)), "1 valid rows that are not finite"),
         (_hdf5("seconds", _set(0, np.nan)), "seconds are not finite"),
         (_hdf5("valid", _set(0, False)), "valid rows, notes) = (0, 3, 2"),
