@@ -131,8 +131,6 @@ class _Check:
         self._snapshot = snapshot = load_snapshot(location, pointer.snapshot)
         self.report = Verification(snapshot.number, features=len(snapshot.features))
         self._problems = self.report.problems
-        self._read_files: set[tuple[str, str]] = set()
-        """(file, sha256) of what was looked at."""
         self._damaged: set[str] = set()
         """Files of which a problem is known: what they hold is not compared."""
         snapshots = self._read_snapshots()
@@ -142,15 +140,22 @@ class _Check:
             self._check_index(rows, entries)
             self._add(_reference_problems(rows))
             self._check_fitted(rows)
-        for older in snapshots[1:]:
-            for record in older.files:
-                self._read(record, partial(self._check_bytes, record))
+        self._check_older(snapshots)
         self._add(strange_entries(location.folder))
         listed = {record.file for one in snapshots for record in one.files}
         found = {file for file in location.list() if file.startswith(("shards/", "fitted/"))}
         self.report.unreferenced = sum(file.endswith(".h5") for file in found - listed)
         self.report.unfinished = len(leftovers(location.folder))
         self.report.remarks += _changed_spaces(snapshot)
+
+    def _check_older(self, snapshots: list[Snapshot]) -> None:
+        """Hashes the files that older snapshots list and the newest does not."""
+        seen = {(record.file, record.sha256) for record in snapshots[0].files}
+        for older in snapshots[1:]:
+            for record in older.files:
+                if (record.file, record.sha256) not in seen:
+                    seen.add((record.file, record.sha256))
+                    self._read(record, partial(self._check_bytes, record))
 
     def _add(self, problems: Iterable[str]) -> None:
         """Adds what is wrong, each sentence once: one link may be in the way of many files."""
@@ -160,9 +165,6 @@ class _Check:
 
     def _read(self, record: FileRecord, read: Callable[[], T]) -> T | None:
         """Reads a file and counts it; what is wrong with it becomes a problem, and gives None."""
-        if (record.file, record.sha256) in self._read_files:
-            return None
-        self._read_files.add((record.file, record.sha256))
         try:
             self._on_file(record.file)
             self._location.check(record)
