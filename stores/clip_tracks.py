@@ -11,8 +11,8 @@ from manifests.features import FeatureSpec
 from manifests.suggestions import closest
 from manifests.tracks import Track
 from stores import transforms
-from stores.location import Location
-from stores.records import ShardRecord, StoredFeature, difference
+from stores.location import Location, changed
+from stores.records import ShardRecord, StoredFeature
 from stores.row_places import RowPlace, RowPlaces
 from stores.shard import Shard, open_shard
 from stores.shard_layout import ShardLayout, WrongShard
@@ -190,8 +190,8 @@ class ShardMaps(dict[str, Shard]):
     def _open(self, file: str) -> Shard:
         spec, record, places = self._expected[file]
         path = self._location.fetch(record)
-        if self._verify and (changed := difference(path, record)):
-            raise WrongShard(f"{self._location.display(file)} {changed}")
+        if self._verify and (fault := changed(self._location, record)):
+            raise WrongShard(fault)
         shard = open_shard(self._location, spec, record)
         if places is not None:
             shard.check_clips(places.in_file(file))

@@ -39,10 +39,9 @@ from stores.hdf5_file import (
 )
 from stores.hdf5_process import ask
 from stores.laid_out import laid_out_here, remember
-from stores.location import Location
+from stores.location import Location, changed
 from stores.parsing import WrongRecord
-from stores.paths import MissingFile
-from stores.records import FoldState, difference
+from stores.records import FoldState
 from stores.training_clips import clips_sha256
 from stores.transforms import State
 
@@ -181,13 +180,11 @@ def read_state(
     Raises:
         WrongState: It is not a state, or not the recorded one.
         WrongPlace: It is a link, or no plain file.
-        MissingFile: It is not there.
+        FileNotFoundError: It is not there.
     """
     path, where = location.path(file), location.display(file)
-    if not path.exists():
-        raise MissingFile(where)
-    if record is not None and (changed := difference(path, record)):
-        raise WrongState(f"{where} {changed}")
+    if record is not None and (fault := changed(location, record)):
+        raise WrongState(fault)
     known = _recorded_layout(path, spec, record) if spec and record else laid_out_here(path)
     layout = known if isinstance(known, _StateLayout) else _layout_by_hdf5(path, where)
     arrays = map_arrays(path, where, layout.arrays, layout.size, WrongState)

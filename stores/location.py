@@ -4,6 +4,7 @@ Everything that reads or writes a store asks its location, so that it works on b
 store is named by its path below the store's root, with forward slashes.
 """
 
+import hashlib
 import os
 import re
 import stat
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from stores.atomic import files_below, make_folder, write_bytes
 from stores.object_store import Version, WrongUrl
-from stores.paths import inside, open_plain
+from stores.paths import MissingFile, inside, open_plain
 from stores.records import FileRecord
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -226,6 +227,38 @@ class Location:
             Bytes of each, in their order; None for one that is not there.
         """
         return (_size(f"{self.folder}/{file}") for file in files)
+
+
+def changed(location: Location, record: FileRecord) -> str | None:
+    """Compares a file of a store with what a snapshot recorded; one of another size is not read.
+
+    Args:
+        location: Where the store lies; the file lies on this machine.
+        record: What was recorded.
+
+    Returns:
+        A sentence that says what is wrong; None where it is the file.
+
+    Raises:
+        MissingFile: It is not there.
+        WrongPlace: It is a link, or no plain file.
+    """
+    name = location.display(record.file)
+    try:
+        with open_plain(location.path(record.file)) as file:
+            size = os.fstat(file.fileno()).st_size
+            is_whole = size == record.bytes
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest() if is_whole else ""
+    except FileNotFoundError as error:
+        raise MissingFile(name) from error
+    if sha256 == record.sha256:
+        return None
+    what = f"sha256 {sha256}" if is_whole else f"{size} bytes"
+    return (
+        f"{name} has {what}, but the snapshot recorded "
+        f"{record.sha256 if is_whole else record.bytes}: it was changed afterwards; restore it "
+        "from a copy, or remove it and build the store again"
+    )
 
 
 Place = str | Path | Location

@@ -147,13 +147,15 @@ def read_json(path: Path, name: str) -> Json:
     """
     try:
         with open_plain(path) as file:
-            data = file.read(_MOST_BYTES + 1)
+            size = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            data = file.read() if size <= _MOST_BYTES else b""
     except WrongPlace as error:
         raise WrongSnapshot(str(error)) from error
-    if len(data) > _MOST_BYTES:
+    if size > _MOST_BYTES:
         raise WrongSnapshot(
-            f"{name} is larger than {_MOST_BYTES:,} bytes; restore it from a copy, or build the "
-            "store again"
+            f"{name} has {size:,} bytes, expected at most {_MOST_BYTES:,}; restore it from a copy, "
+            "or build the store again"
         )
     try:
         value: Json = json.loads(data)

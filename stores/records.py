@@ -1,19 +1,15 @@
 """The records of a store: what a snapshot lists of its files and features, and what must hold."""
 
-import hashlib
-import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import numpy as np
 
 from manifests.features import FeatureSpec
 from manifests.variant_names import MARK, variant_name
 from stores.parsing import WrongRecord
-from stores.paths import open_plain
 from stores.transforms import TRANSFORMS
 
 
@@ -182,33 +178,6 @@ class TableRecord:
 
 FileRecord = TableRecord | ShardRecord | FoldState
 """A file as a snapshot lists it: path below the root, bytes, sha256."""
-
-
-def difference(path: Path, record: FileRecord) -> str | None:
-    """Compares a file with what a snapshot recorded; one of another size is not read.
-
-    Args:
-        path: The file.
-        record: What was recorded.
-
-    Returns:
-        What is wrong, to follow the name of the file in a sentence; None where it is the file.
-
-    Raises:
-        WrongPlace: It is no plain file.
-        OSError: The disk fails: no such file, no permission.
-    """
-    with open_plain(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest() if size == record.bytes else None
-    if sha256 == record.sha256:
-        return None
-    what = f"{size} bytes" if sha256 is None else f"sha256 {sha256}"
-    was = f"{record.bytes}" if sha256 is None else record.sha256
-    return (
-        f"has {what}, but the snapshot recorded {was}: it was changed afterwards; restore it from "
-        "a copy, or remove it and build the store again"
-    )
 
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(~[1-9][0-9]*)?")

@@ -14,9 +14,9 @@ from manifests.features import FeatureSpec, Json
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.hdf5_file import map_arrays
-from stores.location import Location
+from stores.location import Location, changed
 from stores.paths import MissingFile, key_of, sha256_of
-from stores.records import ShardRecord, difference
+from stores.records import ShardRecord
 from stores.shard_layout import (
     ShardLayout,
     WrongShard,
@@ -260,8 +260,8 @@ def open_shard(location: Location, spec: FeatureSpec, record: ShardRecord) -> Sh
     if made is not None and made.is_of(path):
         return Shard(location, record.file, ShardLayout(spec, made.arrays, made.size))
     # Another version of HDF5 may lay out a file in another way: its hash says that it is sound.
-    if made is not None and (changed := difference(path, record)):
-        raise WrongShard(f"{name} {changed}")
+    if made is not None and (fault := changed(location, record)):
+        raise WrongShard(fault)
     shard = Shard(location, record.file)
     if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):
         raise WrongShard(

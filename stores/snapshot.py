@@ -25,9 +25,9 @@ from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table, WrongTable
-from stores.location import Location
+from stores.location import Location, changed
 from stores.parsing import WrongRecord, from_json
-from stores.paths import check_names, sha256_of
+from stores.paths import MissingFile, check_names, sha256_of
 from stores.pointer import (
     POINTER,
     NotCommitted,
@@ -45,7 +45,6 @@ from stores.records import (
     TableRecord,
     check_fitted,
     check_spec,
-    difference,
 )
 
 TABLES: dict[str, Table[Any]] = {
@@ -252,14 +251,14 @@ def _read(
     record = snapshot.tables[table.name]
     path, name = location.fetch(record), location.display(record.file)
     try:
-        changed = difference(path, record)
-    except FileNotFoundError as error:
+        fault = changed(location, record)
+    except MissingFile as error:
         raise WrongTable(
             f"{name} is missing; snapshot {snapshot.number} needs it, restore it from a copy or "
             "build the store again"
         ) from error
-    if changed:
-        raise WrongTable(f"{name} {changed}")
+    if fault:
+        raise WrongTable(fault)
     rows = read(path)
     if rows.num_rows != record.rows:
         raise WrongTable(

@@ -17,10 +17,10 @@ from manifests.table import WrongTable
 from stores.atomic import leftovers
 from stores.fitted_state import read_state
 from stores.hdf5_file import WrongFile
-from stores.location import Location, Place, WrongDownload, locate
+from stores.location import Location, Place, WrongDownload, changed, locate
 from stores.object_store import RemoteError
 from stores.parsing import WrongRecord
-from stores.paths import MissingFile, open_plain, strange_entries
+from stores.paths import open_plain, strange_entries
 from stores.pointer import (
     POINTER,
     NotCommitted,
@@ -29,7 +29,7 @@ from stores.pointer import (
     read_pointer,
     snapshot_file,
 )
-from stores.records import FileRecord, ShardRecord, StoredFeature, difference
+from stores.records import FileRecord, ShardRecord, StoredFeature
 from stores.shard import Entry, Shard, open_shard
 from stores.shard_layout import sizes_of
 from stores.shard_writer import count_not_finite
@@ -180,13 +180,8 @@ class _Check:
         return found
 
     def _check_bytes(self, record: FileRecord) -> None:
-        name = self._location.display(record.file)
-        try:
-            changed = difference(self._location.path(record.file), record)
-        except FileNotFoundError as error:
-            raise MissingFile(name) from error
-        if changed:
-            raise WrongFile(f"{name} {changed}")
+        if fault := changed(self._location, record):
+            raise WrongFile(fault)
 
     def _read_snapshots(self) -> list[Snapshot]:
         """The newest snapshot and those before it, as far as they can be read."""
