@@ -188,14 +188,25 @@ class ShardMaps(dict[str, Shard]):
         return shard
 
     def _open(self, file: str) -> Shard:
-        spec, record, places = self._expected[file]
+        record = self._expected[file][1]
         path = self._location.fetch(record)
+        try:
+            shard = self._open_checked(file)
+        except WrongShard:
+            if self._location.is_local:
+                raise
+            path = self._location.fetch_again(record)
+            shard = self._open_checked(file)
+        self._known[file] = shard.layout, _stamp(path)
+        return shard
+
+    def _open_checked(self, file: str) -> Shard:
+        spec, record, places = self._expected[file]
         if self._verify and (fault := changed(self._location, record)):
             raise WrongShard(fault)
         shard = open_shard(self._location, spec, record)
         if places is not None:
             shard.check_clips(places.in_file(file))
-        self._known[file] = shard.layout, _stamp(path)
         return shard
 
 

@@ -90,12 +90,15 @@ class Location:
 
         Raises:
             StoreBusy: Another process has the lock.
-            WrongPlace: Its file is a link, which would be followed and written to, or no plain
-                file.
+            WrongPlace: The store has a link at its root, such as the lock itself: it would be
+                followed and written to.
         """
         from filelock import FileLock, Timeout
 
         make_folder(self.folder)
+        for path in self.folder.iterdir():
+            if path.is_symlink():
+                self.path(path.name)
         path = self.path(".lock")
         with suppress(FileNotFoundError):
             open_plain(path).close()
@@ -134,6 +137,21 @@ class Location:
             FileNotFoundError: The store behind the URL has no such file.
         """
         return self.path(record.file)
+
+    def fetch_again(self, record: FileRecord) -> Path:
+        """Has a file that a snapshot lists lie on this machine, whose copy here is damaged.
+
+        Args:
+            record: The file.
+
+        Returns:
+            Its local path, as `fetch`.
+
+        Raises:
+            WrongDownload: As `fetch`.
+            FileNotFoundError: As `fetch`.
+        """
+        return self.fetch(record)
 
     def check(self, record: FileRecord) -> None:
         """Reads and hashes what the store behind a URL holds, whatever copy lies here.

@@ -153,7 +153,7 @@ class _Check:
         seen = {(record.file, record.sha256) for record in snapshots[0].files}
         for older in snapshots[1:]:
             for record in older.files:
-                if (record.file, record.sha256) not in seen:
+                if (record.file, record.sha256) not in seen and record.file not in self._damaged:
                     seen.add((record.file, record.sha256))
                     self._read(record, partial(self._check_bytes, record))
 
