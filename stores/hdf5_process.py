@@ -68,7 +68,7 @@ def ask(look: str, path: Path, name: str, wrong: type[WrongFile]) -> Any:
         _stop(process, connection)
         raise wrong(
             f"{name} is damaged: HDF5 did not come to an end with it in {LIMIT_S:.0f} s, or was "
-            "ended by it; restore it from a copy, or remove it and build the store again"
+            "ended by it; restore it from a copy, or build into an empty folder"
         )
     match json.loads(answer):
         case {"found": found}:

@@ -275,7 +275,7 @@ def changed(location: Location, record: FileRecord) -> str | None:
     return (
         f"{name} has {what}, but the snapshot recorded "
         f"{record.sha256 if is_whole else record.bytes}: it was changed afterwards; restore it "
-        "from a copy, or remove it and build the store again"
+        "from a copy, or build into an empty folder"
     )
 
 

@@ -34,7 +34,7 @@ class MissingFile(FileNotFoundError):
     """A file that a snapshot lists is not there; the message names it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is missing; restore it from a copy, or build the store again")
+        super().__init__(f"{name} is missing; restore it from a copy, or build into an empty folder")
         self._name = name
 
     def __reduce__(self) -> tuple[type["MissingFile"], tuple[str]]:
@@ -171,8 +171,8 @@ def _strange(path: Path | str, mode: int, expected: str) -> WrongPlace:
         )
     kind = _KINDS.get(stat.S_IFMT(mode), "file")
     return WrongPlace(
-        f"{path} is a {kind}, expected a {expected}; restore it from a copy, or build the store "
-        "again"
+        f"{path} is a {kind}, expected a {expected}; restore it from a copy, or build into an "
+        "empty folder"
     )
 
 
