@@ -11,7 +11,7 @@ from manifests.features import FeatureSpec
 from manifests.suggestions import closest
 from manifests.tracks import Track
 from stores import transforms
-from stores.location import Location, changed
+from stores.location import Location, fault_of
 from stores.records import ShardRecord, StoredFeature
 from stores.row_places import RowPlace, RowPlaces
 from stores.shard import Shard, open_shard
@@ -202,7 +202,7 @@ class ShardMaps(dict[str, Shard]):
 
     def _open_checked(self, file: str) -> Shard:
         spec, record, places = self._expected[file]
-        if self._verify and (fault := changed(self._location, record)):
+        if self._verify and (fault := fault_of(self._location, record)):
             raise WrongShard(fault)
         shard = open_shard(self._location, spec, record)
         if places is not None:

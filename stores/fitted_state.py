@@ -39,7 +39,7 @@ from stores.hdf5_file import (
 )
 from stores.hdf5_process import ask
 from stores.laid_out import laid_out_here, remember
-from stores.location import Location, changed
+from stores.location import Location, fault_of
 from stores.parsing import WrongRecord
 from stores.records import FoldState
 from stores.training_clips import clips_sha256
@@ -170,9 +170,9 @@ def read_state(
 
     Args:
         location: Where the store lies.
-        file: Path of the state below its root; it lies on this machine.
+        file: Path of the state below its root; it lies on this machine where nothing is recorded.
         spec: The fitted feature, where a snapshot lists the state.
-        record: What the snapshot recorded: the file is hashed before anything else is read.
+        record: What the snapshot recorded: the file is fetched, and hashed before all else.
 
     Returns:
         What it holds; the arrays are read-only views of the file.
@@ -183,7 +183,7 @@ def read_state(
         FileNotFoundError: It is not there.
     """
     path, where = location.path(file), location.display(file)
-    if record is not None and (fault := changed(location, record)):
+    if record is not None and (fault := fault_of(location, record)):
         raise WrongState(fault)
     known = _recorded_layout(path, spec, record) if spec and record else laid_out_here(path)
     layout = known if isinstance(known, _StateLayout) else _layout_by_hdf5(path, where)

@@ -247,11 +247,13 @@ class Location:
         return (_size(f"{self.folder}/{file}") for file in files)
 
 
-def changed(location: Location, record: FileRecord) -> str | None:
-    """Compares a file of a store with what a snapshot recorded; one of another size is not read.
+def fault_of(location: Location, record: FileRecord) -> str | None:
+    """Has a file lie on this machine, and compares it with what a snapshot recorded.
+
+    A copy of what lies behind a URL is fetched again where it is another file.
 
     Args:
-        location: Where the store lies; the file lies on this machine.
+        location: Where the store lies.
         record: What was recorded.
 
     Returns:
@@ -260,10 +262,18 @@ def changed(location: Location, record: FileRecord) -> str | None:
     Raises:
         MissingFile: It is not there.
         WrongPlace: It is a link, or no plain file.
+        WrongDownload: The store behind the URL has other bytes.
     """
-    name = location.display(record.file)
+    fault = _difference(location.fetch(record), location.display(record.file), record)
+    if fault and not location.is_local:
+        fault = _difference(location.fetch_again(record), location.display(record.file), record)
+    return fault
+
+
+def _difference(path: Path, name: str, record: FileRecord) -> str | None:
+    """How a file differs from its record; one of another size is not read."""
     try:
-        with open_plain(location.path(record.file)) as file:
+        with open_plain(path) as file:
             size = os.fstat(file.fileno()).st_size
             is_whole = size == record.bytes
             sha256 = hashlib.file_digest(file, "sha256").hexdigest() if is_whole else ""

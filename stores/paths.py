@@ -34,7 +34,9 @@ class MissingFile(FileNotFoundError):
     """A file that a snapshot lists is not there; the message names it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is missing; restore it from a copy, or build into an empty folder")
+        super().__init__(
+            f"{name} is missing; restore it from a copy, or build into an empty folder"
+        )
         self._name = name
 
     def __reduce__(self) -> tuple[type["MissingFile"], tuple[str]]:

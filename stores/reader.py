@@ -278,7 +278,6 @@ class FeatureStore:
 
     def _learned(self, entry: StoredFitted, state: FoldState) -> Mapping[str, NDArray[Any]]:
         """What the file of a state holds; WrongState unless it is the recorded one."""
-        self.location.fetch(state)
         found = read_state(self.location, state.file, entry.spec, state)
         name = self.location.display(state.file)
         if not found.is_of(entry.spec, state):

@@ -14,7 +14,7 @@ from manifests.features import FeatureSpec, Json
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.hdf5_file import map_arrays
-from stores.location import Location, changed
+from stores.location import Location, fault_of
 from stores.paths import MissingFile, key_of, sha256_of
 from stores.records import ShardRecord
 from stores.shard_layout import (
@@ -260,7 +260,7 @@ def open_shard(location: Location, spec: FeatureSpec, record: ShardRecord) -> Sh
     if made is not None and made.is_of(path):
         return Shard(location, record.file, ShardLayout(spec, made.arrays, made.size))
     # Another version of HDF5 may lay out a file in another way: its hash says that it is sound.
-    if made is not None and (fault := changed(location, record)):
+    if made is not None and (fault := fault_of(location, record)):
         raise WrongShard(fault)
     shard = Shard(location, record.file)
     if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):

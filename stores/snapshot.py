@@ -25,7 +25,7 @@ from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table, WrongTable
-from stores.location import Location, changed
+from stores.location import Location, fault_of
 from stores.parsing import WrongRecord, from_json
 from stores.paths import MissingFile, check_names, sha256_of
 from stores.pointer import (
@@ -249,9 +249,9 @@ def _read(
 ) -> pa.Table:
     """The rows of a table, whose file must be the one that the snapshot recorded."""
     record = snapshot.tables[table.name]
-    path, name = location.fetch(record), location.display(record.file)
+    name = location.display(record.file)
     try:
-        fault = changed(location, record)
+        fault = fault_of(location, record)
     except MissingFile as error:
         raise WrongTable(
             f"{name} is missing; snapshot {snapshot.number} needs it, restore it from a copy or "
@@ -259,7 +259,7 @@ def _read(
         ) from error
     if fault:
         raise WrongTable(fault)
-    rows = read(path)
+    rows = read(location.path(record.file))
     if rows.num_rows != record.rows:
         raise WrongTable(
             f"{name} has {rows.num_rows} rows, but snapshot {snapshot.number} "

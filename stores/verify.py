@@ -17,7 +17,7 @@ from manifests.table import WrongTable
 from stores.atomic import leftovers
 from stores.fitted_state import read_state
 from stores.hdf5_file import WrongFile
-from stores.location import Location, Place, WrongDownload, changed, locate
+from stores.location import Location, Place, WrongDownload, fault_of, locate
 from stores.object_store import RemoteError
 from stores.parsing import WrongRecord
 from stores.paths import open_plain, strange_entries
@@ -180,7 +180,7 @@ class _Check:
         return found
 
     def _check_bytes(self, record: FileRecord) -> None:
-        if fault := changed(self._location, record):
+        if fault := fault_of(self._location, record):
             raise WrongFile(fault)
 
     def _read_snapshots(self) -> list[Snapshot]:
