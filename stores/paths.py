@@ -169,7 +169,7 @@ def _strange(path: Path | str, mode: int, expected: str) -> WrongPlace:
     if stat.S_ISLNK(mode):
         return WrongPlace(
             f"{path} is a link, and nothing of a store may lie elsewhere; "
-            "put a copy of what it points to in its place"
+            "remove it, or put a copy of what it points to in its place"
         )
     kind = _KINDS.get(stat.S_IFMT(mode), "file")
     return WrongPlace(
