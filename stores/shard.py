@@ -234,43 +234,6 @@ class Shard:
             ) from error
 
 
-def open_shard(location: Location, spec: FeatureSpec, record: ShardRecord) -> Shard:
-    """Maps a shard that a snapshot lists, which lies on this machine.
-
-    Where the snapshot says enough to lay out the file anew, HDF5 does not open it: its structure is
-    compared with what it must be, byte by byte.
-
-    Args:
-        location: Where the store lies.
-        spec: The feature.
-        record: The shard.
-
-    Returns:
-        The shard.
-
-    Raises:
-        WrongShard: It is not the file that was recorded.
-        WrongPlace: It is a link, or no plain file.
-        MissingFile: It is not there.
-    """
-    path, name = location.path(record.file), location.display(record.file)
-    if not path.exists():
-        raise MissingFile(name)
-    made = recorded_layout(spec, record)
-    if made is not None and made.is_of(path):
-        return Shard(location, record.file, ShardLayout(spec, made.arrays, made.size))
-    # Another version of HDF5 may lay out a file in another way: its hash says that it is sound.
-    if made is not None and (fault := fault_of(location, record)):
-        raise WrongShard(fault)
-    shard = Shard(location, record.file)
-    if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):
-        raise WrongShard(
-            f"{name} is not the file that the snapshot recorded; run `affectstore verify "
-            f"{location}`"
-        )
-    return shard
-
-
 def shard_key(fingerprint: str, clips: Iterable[tuple[str, str]]) -> str:
     """Names the shard that holds a feature of some clips.
 
@@ -335,3 +298,40 @@ def decode_images(encoded: NDArray[Any], shape: tuple[int, ...], where: str) -> 
             )
         decoded[i] = image[:, :, ::-1]
     return decoded
+
+
+def open_shard(location: Location, spec: FeatureSpec, record: ShardRecord) -> Shard:
+    """Maps a shard that a snapshot lists, which lies on this machine.
+
+    Where the snapshot says enough to lay out the file anew, HDF5 does not open it: its structure is
+    compared with what it must be, byte by byte.
+
+    Args:
+        location: Where the store lies.
+        spec: The feature.
+        record: The shard.
+
+    Returns:
+        The shard.
+
+    Raises:
+        WrongShard: It is not the file that was recorded.
+        WrongPlace: It is a link, or no plain file.
+        MissingFile: It is not there.
+    """
+    path, name = location.path(record.file), location.display(record.file)
+    if not path.exists():
+        raise MissingFile(name)
+    made = recorded_layout(spec, record)
+    if made is not None and made.is_of(path):
+        return Shard(location, record.file, ShardLayout(spec, made.arrays, made.size))
+    # Another version of HDF5 may lay out a file in another way: its hash says that it is sound.
+    if made is not None and (fault := fault_of(location, record)):
+        raise WrongShard(fault)
+    shard = Shard(location, record.file)
+    if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):
+        raise WrongShard(
+            f"{name} is not the file that the snapshot recorded; run `affectstore verify "
+            f"{location}`"
+        )
+    return shard
