@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -10,10 +11,10 @@ from manifests.features import FeatureSpec
 from manifests.suggestions import closest
 from manifests.tracks import Track
 from stores import transforms
-from stores.location import Location
+from stores.location import Location, fault_of
 from stores.records import ShardRecord, StoredFeature
 from stores.row_places import RowPlace, RowPlaces
-from stores.shard import Shard
+from stores.shard import Shard, open_shard
 from stores.shard_layout import ShardLayout, WrongShard
 
 _MOST_MAPS = 400
@@ -22,6 +23,7 @@ _MOST_MAPS = 400
 _MOST_COMPARED = 20_000
 """Names among which a misspelt one is looked for; with more it would take longer than a second."""
 
+Stamp = tuple[int, ...]
 Reasons = Mapping[str, tuple[str, str]]
 """Clip in quarantine -> reason and detail."""
 
@@ -109,7 +111,7 @@ class StoredTracks(ClipTracks):
         """
         super().__init__(feature.spec, places)
         self._places, self._reasons, self._maps = places, reasons, maps
-        maps.expect(feature)
+        maps.expect(feature, places if isinstance(places, RowPlaces) else None)
 
     @cached_property
     def quarantined(self) -> Reasons:
@@ -130,7 +132,8 @@ class StoredTracks(ClipTracks):
 
         Raises:
             NotInStore: It has none; a KeyError that says why.
-            WrongShard: The file is damaged.
+            WrongShard: The file is damaged, or is not the one that was recorded.
+            WrongPlace: The file is a link, or no plain file.
         """
         try:
             file, start, stop, notes = self._places[clip_id]
@@ -149,43 +152,71 @@ class ShardMaps(dict[str, Shard]):
     """The shards of a store that are mapped, by file; asking for another one maps it.
 
     The oldest map goes first; tracks that still refer to it keep it alive, and where its datasets
-    lie stays known, so that mapping it again costs two system calls.
+    lie stays known, so that mapping it again costs a few system calls as long as it is that file.
     """
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, verify: bool = False) -> None:
         """Maps nothing yet.
 
         Args:
             location: Where the store lies.
+            verify: Hash each shard when it is first mapped.
         """
         super().__init__()
-        self._location = location
-        self._layouts: dict[str, ShardLayout] = {}
-        self._expected: dict[str, tuple[FeatureSpec, ShardRecord]] = {}
+        self._location, self._verify = location, verify
+        self._known: dict[str, tuple[ShardLayout, Stamp]] = {}
+        self._expected: dict[str, tuple[FeatureSpec, ShardRecord, RowPlaces | None]] = {}
 
-    def expect(self, feature: StoredFeature) -> None:
+    def expect(self, feature: StoredFeature, places: RowPlaces | None = None) -> None:
         """Notes what the snapshot says of some shards: no other file is mapped.
 
         Args:
             feature: A feature and its shards.
+            places: What the index says of them; None for shards that it does not list.
         """
-        self._expected |= {shard.file: (feature.spec, shard) for shard in feature.shards}
+        self._expected |= {shard.file: (feature.spec, shard, places) for shard in feature.shards}
 
     def __missing__(self, file: str) -> Shard:
-        spec, record = self._expected[file]
-        if file not in self._layouts:
-            self._location.fetch(record)
-        shard = Shard(self._location, file, self._layouts.get(file))
-        if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):
-            raise WrongShard(
-                f"{shard.name} is not the file that the snapshot recorded; run `affectstore "
-                f"verify {self._location}`"
-            )
-        self._layouts[file] = shard.layout
+        known = self._known.get(file)
+        if known and known[1] == _stamp(self._location.path(file)):
+            shard = Shard(self._location, file, known[0])
+        else:
+            shard = self._open(file)
         for old in list(self)[: len(self) + 1 - _MOST_MAPS]:
             self.pop(old, None)
         self[file] = shard
         return shard
+
+    def _open(self, file: str) -> Shard:
+        record = self._expected[file][1]
+        path = self._location.fetch(record)
+        try:
+            shard = self._open_checked(file)
+        except WrongShard:
+            if self._location.is_local:
+                raise
+            path = self._location.fetch_again(record)
+            shard = self._open_checked(file)
+        self._known[file] = shard.layout, _stamp(path)
+        return shard
+
+    def _open_checked(self, file: str) -> Shard:
+        spec, record, places = self._expected[file]
+        if self._verify and (fault := fault_of(self._location, record)):
+            raise WrongShard(fault)
+        shard = open_shard(self._location, spec, record)
+        if places is not None:
+            shard.check_clips(places.in_file(file))
+        return shard
+
+
+def _stamp(path: Path) -> Stamp:
+    """What changes with a file that is replaced or written to; none where it is missing."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def open_tracks(location: Location, feature: StoredFeature, index: pa.Table) -> StoredTracks:
@@ -202,24 +233,27 @@ def open_tracks(location: Location, feature: StoredFeature, index: pa.Table) -> 
     return StoredTracks(feature, RowPlaces(feature, index), dict, ShardMaps(location))
 
 
-def network_tracks(location: Location, feature: StoredFeature, maps: ShardMaps) -> StoredTracks:
+def network_tracks(feature: StoredFeature, maps: ShardMaps) -> StoredTracks:
     """Opens the tracks that a network made for one fold.
 
     Such shards have no rows in the index of the store, and say themselves what they hold.
 
     Args:
-        location: Where the store lies.
         feature: The feature and its shards.
         maps: Where the shards are mapped.
 
     Returns:
         The tracks.
+
+    Raises:
+        WrongShard: A file is damaged, or is not the one that was recorded.
+        WrongPlace: A file is a link, or no plain file.
     """
     places: dict[str, RowPlace] = {}
     quarantined: dict[str, tuple[str, str]] = {}
+    maps.expect(feature)
     for record in feature.shards:
-        location.fetch(record)
-        shard = Shard(location, record.file)
+        shard = maps[record.file]
         for clip_id, start, rows, _, notes in shard.entries:
             places[clip_id] = RowPlace(record.file, start, start + rows, notes)
         quarantined |= {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}

@@ -79,6 +79,7 @@ class FeatureDataset:
         snapshot: int | None = None,
         variants: Sequence[int] = (0,),
         align: Alignment | Sequence[Alignment] | None = None,
+        verify: bool = False,
     ) -> None:
         """Opens a store and chooses clips.
 
@@ -99,6 +100,7 @@ class FeatureDataset:
                 and its group are the clip's.
             align: One of `stores.align`, or several that follow one another; what is stored stays
                 as it is.
+            verify: Hash each shard when it is first touched; see `FeatureStore`.
 
         Raises:
             NotInStore: A feature, variant, label scheme, split scheme, fold or role is unknown, or
@@ -108,7 +110,7 @@ class FeatureDataset:
             ValueError: No clip is left, or an argument is of the wrong kind.
         """
         _check_given(features, variants, missing)
-        self.store = FeatureStore(root, snapshot)
+        self.store = FeatureStore(root, snapshot, verify)
         self.features = tuple(features)
         steps = () if align is None else align if isinstance(align, Sequence) else (align,)
         self.align = tuple(steps)

@@ -14,18 +14,22 @@ hdf5_file.py.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.features import FeatureSpec
+from manifests.features import FeatureSpec, Json
 from stores.atomic import publishing
 from stores.hdf5_file import (
     ArrayLayout,
+    FileLayout,
     WrongFile,
     array_layout,
+    array_of,
     attribute,
     lay_out,
     map_arrays,
@@ -33,14 +37,16 @@ from stores.hdf5_file import (
     text_column,
     write_layout,
 )
-from stores.location import Location
+from stores.hdf5_process import ask
+from stores.laid_out import laid_out_here, remember
+from stores.location import Location, fault_of
+from stores.parsing import WrongRecord
 from stores.records import FoldState
 from stores.training_clips import clips_sha256
 from stores.transforms import State
 
 STATE_FORMAT = 1
 """The version of this layout."""
-_ATTRIBUTES = ("name", "fingerprint", "scheme", "fold", "training_sha256")
 _IDS = ("clip_id", "clip_sha256")
 _PREFIX = "state."
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -105,13 +111,36 @@ def write_state(location: Location, file: str, content: StateFile) -> None:
     columns = zip(*content.clips, strict=True) if content.clips else ((), ())
     for name, texts in zip(_IDS, columns, strict=True):
         arrays[name] = text_column(texts)
-    made = lay_out(
-        {"format_version": STATE_FORMAT, **{name: getattr(content, name) for name in _ATTRIBUTES}},
-        {name: ArrayLayout(array.dtype, array.shape) for name, array in arrays.items()},
-        _IDS,
-    )
-    with publishing(location.path(file)) as hidden, hidden.open("wb") as out:
+    said = _Said(*(getattr(content, name) for name in _Said._fields))
+    layouts = {name: ArrayLayout(array.dtype, array.shape) for name, array in arrays.items()}
+    made, path = said.lay_out(layouts), location.path(file)
+    with publishing(path) as hidden, hidden.open("wb") as out:
         write_layout(out, made, {name: [array] for name, array in arrays.items()})
+    remember(path, made, _StateLayout(said, made.arrays, made.size))
+
+
+class _Said(NamedTuple):
+    """What a file says of itself: its attributes."""
+
+    name: str
+    fingerprint: str
+    scheme: str
+    fold: int
+    training_sha256: str
+
+    def lay_out(self, arrays: Mapping[str, ArrayLayout]) -> FileLayout:
+        return lay_out({"format_version": STATE_FORMAT, **self._asdict()}, arrays, _IDS)
+
+
+@dataclass(frozen=True)
+class _StateLayout:
+    """What is needed to map a state."""
+
+    said: _Said
+    arrays: dict[str, ArrayLayout]
+    """Where each dataset lies."""
+    size: int
+    """Of the file, in bytes."""
 
 
 def _plain(content: StateFile, name: str, array: NDArray[Any]) -> NDArray[Any]:
@@ -134,56 +163,126 @@ def _plain(content: StateFile, name: str, array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
 
 
-def read_state(location: Location, file: str) -> StateFile:
+def read_state(
+    location: Location, file: str, spec: FeatureSpec | None = None, record: FoldState | None = None
+) -> StateFile:
     """Opens the file of a state.
 
     Args:
         location: Where the store lies.
-        file: Path of the state below its root; it lies on this machine.
+        file: Path of the state below its root; it lies on this machine where nothing is recorded.
+        spec: The fitted feature, where a snapshot lists the state.
+        record: What the snapshot recorded: the file is fetched, and hashed before all else.
 
     Returns:
         What it holds; the arrays are read-only views of the file.
 
     Raises:
-        WrongState: It is not a state.
+        WrongState: It is not a state, or not the recorded one.
+        WrongPlace: It is a link, or no plain file.
         FileNotFoundError: It is not there.
     """
     path, where = location.path(file), location.display(file)
-    with open_hdf5(path, where, "a fitted state", WrongState) as (hdf5, size):
-        name, fingerprint, scheme, fold, said = _attributes(hdf5)
-        layouts = {each: _array_of(hdf5, each, size) for each in _names(hdf5)}
-    arrays = map_arrays(path, where, layouts, size, WrongState)
+    if record is not None and (fault := fault_of(location, record)):
+        raise WrongState(fault)
+    known = _recorded_layout(path, spec, record) if spec and record else laid_out_here(path)
+    layout = known if isinstance(known, _StateLayout) else _layout_by_hdf5(path, where)
+    arrays = map_arrays(path, where, layout.arrays, layout.size, WrongState)
     try:
         columns = ([text.decode() for text in arrays.pop(column).tolist()] for column in _IDS)
         clips = tuple(zip(*columns, strict=True))
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise WrongState(
             f"{where} does not list its clips: {error}; run `affectstore fit` again without this "
             "file"
         ) from error
+    said = layout.said
     found = StateFile(
-        name,
-        fingerprint,
-        scheme,
-        fold,
+        said.name,
+        said.fingerprint,
+        said.scheme,
+        said.fold,
         clips,
         {each.removeprefix(_PREFIX): array for each, array in arrays.items()},
     )
-    if found.training_sha256 != said:
+    if found.training_sha256 != said.training_sha256:
         raise WrongState(
-            f"{where} says that it was fitted on clips of sha256 {said}, but lists others; run "
-            f"`affectstore verify {location}`"
+            f"{where} says that it was fitted on clips of sha256 {said.training_sha256}, but lists "
+            f"others; run `affectstore verify {location}`"
         )
     return found
 
 
-def _attributes(file: Any) -> tuple[str, str, str, int, str]:
+def recorded_arrays(state: StateFile) -> dict[str, str]:
+    """What a snapshot records of a state's datasets.
+
+    Args:
+        state: What the file holds.
+
+    Returns:
+        Type and shape by name.
+    """
+    columns = zip(*state.clips, strict=True) if state.clips else ((), ())
+    arrays = dict(zip(_IDS, map(text_column, columns), strict=True))
+    arrays |= {_PREFIX + name: array for name, array in state.state.items()}
+    return {name: ArrayLayout(array.dtype, array.shape).text for name, array in arrays.items()}
+
+
+def _recorded_layout(path: Path, spec: FeatureSpec, record: FoldState) -> _StateLayout | None:
+    """The layout by what a snapshot recorded, if that is the layout of the file."""
+    if not record.arrays or len(record.arrays) > _MOST_ARRAYS:
+        return None
+    said = _Said(spec.name, spec.fingerprint, record.scheme, record.fold, record.training_sha256)
+    try:
+        # In the order in which they are written: clips come last.
+        names = sorted(record.arrays, key=lambda name: (name in _IDS, name))
+        made = said.lay_out({name: array_of(record.arrays[name]) for name in names})
+    except (ValueError, OverflowError):  # sizes that no array can have
+        return None
+    return _StateLayout(said, made.arrays, made.size) if made.is_of(path) else None
+
+
+def _layout_by_hdf5(path: Path, where: str) -> _StateLayout:
+    found = ask("state", path, where, WrongState)
+    try:
+        arrays = {each: array_of(text, at) for each, (text, at) in found["arrays"].items()}
+        return _StateLayout(_Said(*found["said"]), arrays, found["size"])
+    except (WrongRecord, KeyError, TypeError) as error:
+        raise WrongState(f"{where} is not a fitted state of this format: {error}") from error
+
+
+def look_at_state(path: Path, name: str) -> Json:
+    """Reads where a state's datasets lie, through HDF5, and closes the file again.
+
+    Args:
+        path: The file.
+        name: The file, as messages name it.
+
+    Returns:
+        JSON of what it says of itself, of each dataset with its type, shape and offset, and of the
+        size in bytes.
+
+    Raises:
+        WrongState: It is not a state.
+        WrongPlace: It is no plain file.
+        OSError: The disk fails: no such file, no permission.
+    """
+    with open_hdf5(path, name, "a fitted state", WrongState) as (hdf5, size):
+        said = _attributes(hdf5)
+        layouts = {each: _array_of(hdf5, each, size) for each in _names(hdf5)}
+        arrays: dict[str, Json] = {
+            each: [layout.text, layout.offset] for each, layout in layouts.items()
+        }
+        return {"said": list(said), "arrays": arrays, "size": size}
+
+
+def _attributes(file: Any) -> _Said:
     version = attribute(file, "format_version")
     if version != STATE_FORMAT:
         raise WrongFile(f"its format_version is {version!r}, expected {STATE_FORMAT}")
-    match [attribute(file, name) for name in _ATTRIBUTES]:
+    match [attribute(file, name) for name in _Said._fields]:
         case [str(name), str(fingerprint), str(scheme), int(fold), str(said)]:
-            return name, fingerprint, scheme, fold, said
+            return _Said(name, fingerprint, scheme, fold, said)
     raise WrongFile("it does not say which feature, scheme and fold it is of")
 
 

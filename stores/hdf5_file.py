@@ -11,6 +11,7 @@ import dataclasses
 import io
 import math
 import mmap
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from manifests.features import Json
 from stores.parsing import WrongRecord
+from stores.paths import open_plain
 
 _LIMIT = 1 << 20
 """An attribute larger than this many bytes is refused unread."""
@@ -49,17 +51,68 @@ class ArrayLayout:
         """Size of the dataset in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def text(self) -> str:
+        """Type and shape, such as `<f4 1200x13`."""
+        return f"{self.dtype.str} {'x'.join(map(str, self.shape))}"
+
+
+_ARRAY = re.compile(r"([<|][biufS][1-9][0-9]{0,9}) ((?:[0-9]{1,18}(?:x[0-9]{1,18}){0,7})?)")
+
+
+def array_of(text: str, offset: int = 0) -> ArrayLayout:
+    """Parses the type and shape of a dataset.
+
+    Args:
+        text: As `ArrayLayout.text` gives it.
+        offset: Where the dataset lies, in bytes from the start of the file.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        WrongRecord: It is no such text.
+    """
+    match = _ARRAY.fullmatch(text)
+    try:
+        dtype = np.dtype(match[1] if match else "")
+    except TypeError:
+        match = None
+    if match is None:
+        raise WrongRecord(f"{text[:40]!r} is no type and shape, expected such as '<f4 1200x13'")
+    return ArrayLayout(dtype, tuple(map(int, filter(None, match[2].split("x")))), offset)
+
 
 @dataclass(frozen=True)
 class FileLayout:
     """The bytes of a file but for its datasets, each of which is still to be written."""
 
     pieces: list[tuple[int, bytes]]
-    """Offset and bytes, in the order of writing."""
+    """Offset and bytes, apart from each other."""
     arrays: dict[str, ArrayLayout]
     """Where each dataset goes."""
     size: int
     """Of the complete file, in bytes."""
+
+    def is_of(self, path: Path) -> bool:
+        """Whether a file is laid out so, byte by byte but for its datasets.
+
+        It then holds what HDF5 itself wrote into memory here, and needs to be opened by nobody.
+
+        Args:
+            path: The file.
+
+        Returns:
+            True where size and structure are the same.
+
+        Raises:
+            WrongPlace: It is no plain file.
+            FileNotFoundError: It is not there.
+        """
+        with open_plain(path) as file:
+            if file.seek(0, io.SEEK_END) != self.size:
+                return False
+            return all(_read_at(file, at, len(piece)) == piece for at, piece in self.pieces)
 
 
 def lay_out(
@@ -90,7 +143,28 @@ def lay_out(
         placed = {
             name: _reserve(file, name, layout, name in texts) for name, layout in arrays.items()
         }
-    return FileLayout(sink.pieces, placed, sink.end)
+    return FileLayout(_apart(sink.pieces), placed, sink.end)
+
+
+def _apart(pieces: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Joins pieces that touch each other; of those that overlap, the one written last stays."""
+    joined: list[tuple[int, bytes]] = []
+    for at, data in pieces:
+        touching = [
+            one for one in joined if one[0] <= at + len(data) and at <= one[0] + len(one[1])
+        ]
+        parts = [*touching, (at, data)]
+        start = min(offset for offset, _ in parts)
+        block = bytearray(max(offset + len(part) for offset, part in parts) - start)
+        for offset, part in parts:
+            block[offset - start : offset - start + len(part)] = part
+        joined = [*(one for one in joined if one not in touching), (start, bytes(block))]
+    return sorted(joined)
+
+
+def _read_at(file: IO[bytes], offset: int, size: int) -> bytes:
+    file.seek(offset)
+    return file.read(size)
 
 
 def write_layout(out: IO[bytes], made: FileLayout, blocks: Mapping[str, Iterable[Any]]) -> None:
@@ -169,7 +243,7 @@ def _reserve(file: Any, name: str, layout: ArrayLayout, is_text: bool) -> ArrayL
 def open_hdf5(
     path: Path, name: str, kind: str, wrong: type[WrongFile]
 ) -> Iterator[tuple[Any, int]]:
-    """Opens a file through HDF5.
+    """Opens a file through HDF5, which may never return where the file is damaged.
 
     Args:
         path: The file.
@@ -185,7 +259,7 @@ def open_hdf5(
             `wrong`.
         OSError: The disk fails: no such file, no permission.
     """
-    with path.open("rb") as plain:
+    with open_plain(path) as plain:
         size = plain.seek(0, io.SEEK_END)
     try:
         with h5py.File(path, "r", locking=False) as file:
@@ -268,29 +342,31 @@ def map_arrays(
     size: int,
     wrong: type[WrongFile],
 ) -> dict[str, NDArray[Any]]:
-    """Maps the datasets of a file into memory.
+    """Maps the datasets of a file into memory; whatever the layout says, nothing else is read.
 
     Args:
         path: The file.
         name: The file, as messages name it.
         layouts: Where its datasets lie.
-        size: Of the file in bytes, when its layout was read.
+        size: Of the file in bytes, when its layout was read or recorded.
         wrong: The error to raise.
 
     Returns:
         Read-only arrays over the file, by name; nothing is read before it is touched.
 
     Raises:
-        WrongFile: The file has another size by now; of the type `wrong`.
+        WrongFile: The file has another size; of the type `wrong`.
+        WrongPlace: It is no plain file.
         FileNotFoundError: It is not there.
     """
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    if len(mapped) != size:
-        raise wrong(
-            f"{name} has {len(mapped)} bytes, expected {size}; it was changed while the store was "
-            "open"
-        )
+    with open_plain(path) as file:
+        found = file.seek(0, io.SEEK_END)
+        if found != size or not size:
+            raise wrong(
+                f"{name} has {found} bytes, expected {size}; it was changed afterwards, run "
+                "`affectstore verify`"
+            )
+        mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
     return {each: _view(mapped, layout) for each, layout in layouts.items()}
 
 

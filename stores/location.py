@@ -4,16 +4,17 @@ Everything that reads or writes a store asks its location, so that it works on b
 store is named by its path below the store's root, with forward slashes.
 """
 
+import hashlib
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stores.atomic import files_below, make_folder, write_bytes
 from stores.object_store import Version, WrongUrl
-from stores.paths import inside
+from stores.paths import MissingFile, inside, open_plain
 from stores.records import FileRecord
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -64,7 +65,8 @@ class Location:
             An absolute path below `folder`.
 
         Raises:
-            WrongRecord: The path leads out of the store, by its parts or by a symbolic link.
+            WrongRecord: The path leads out of the store by its parts.
+            WrongPlace: The file or a folder above it is a symbolic link.
         """
         return inside(self.folder, file)
 
@@ -88,12 +90,20 @@ class Location:
 
         Raises:
             StoreBusy: Another process has the lock.
+            WrongPlace: The store has a link at its root, such as the lock itself: it would be
+                followed and written to.
         """
         from filelock import FileLock, Timeout
 
         make_folder(self.folder)
+        for path in self.folder.iterdir():
+            if path.is_symlink():
+                self.path(path.name)
+        path = self.path(".lock")
+        with suppress(FileNotFoundError):
+            open_plain(path).close()
         try:
-            acquired = FileLock(self.folder / ".lock").acquire(timeout=0)
+            acquired = FileLock(path).acquire(timeout=0)
         except Timeout as error:
             raise StoreBusy(
                 f"another build or split is writing to {self}; "
@@ -111,7 +121,7 @@ class Location:
         Returns:
             True where it then lies at `path(file)`.
         """
-        return (self.folder / file).exists()
+        return self.path(file).exists()
 
     def fetch(self, record: FileRecord) -> Path:
         """Has a file that a snapshot lists lie on this machine.
@@ -127,6 +137,21 @@ class Location:
             FileNotFoundError: The store behind the URL has no such file.
         """
         return self.path(record.file)
+
+    def fetch_again(self, record: FileRecord) -> Path:
+        """Has a file that a snapshot lists lie on this machine, whose copy here is damaged.
+
+        Args:
+            record: The file.
+
+        Returns:
+            Its local path, as `fetch`.
+
+        Raises:
+            WrongDownload: As `fetch`.
+            FileNotFoundError: As `fetch`.
+        """
+        return self.fetch(record)
 
     def check(self, record: FileRecord) -> None:
         """Reads and hashes what the store behind a URL holds, whatever copy lies here.
@@ -220,6 +245,48 @@ class Location:
             Bytes of each, in their order; None for one that is not there.
         """
         return (_size(f"{self.folder}/{file}") for file in files)
+
+
+def fault_of(location: Location, record: FileRecord) -> str | None:
+    """Has a file lie on this machine, and compares it with what a snapshot recorded.
+
+    A copy of what lies behind a URL is fetched again where it is another file.
+
+    Args:
+        location: Where the store lies.
+        record: What was recorded.
+
+    Returns:
+        A sentence that says what is wrong; None where it is the file.
+
+    Raises:
+        MissingFile: It is not there.
+        WrongPlace: It is a link, or no plain file.
+        WrongDownload: The store behind the URL has other bytes.
+    """
+    fault = _difference(location.fetch(record), location.display(record.file), record)
+    if fault and not location.is_local:
+        fault = _difference(location.fetch_again(record), location.display(record.file), record)
+    return fault
+
+
+def _difference(path: Path, name: str, record: FileRecord) -> str | None:
+    """How a file differs from its record; one of another size is not read."""
+    try:
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            is_whole = size == record.bytes
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest() if is_whole else ""
+    except FileNotFoundError as error:
+        raise MissingFile(name) from error
+    if sha256 == record.sha256:
+        return None
+    what = f"sha256 {sha256}" if is_whole else f"{size} bytes"
+    return (
+        f"{name} has {what}, but the snapshot recorded "
+        f"{record.sha256 if is_whole else record.bytes}: it was changed afterwards; restore it "
+        "from a copy, or build into an empty folder"
+    )
 
 
 Place = str | Path | Location

@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from stores.paths import MissingFile
+
 if TYPE_CHECKING:
     from obstore import GetResult
     from obstore.store import ObjectStore, RetryConfig
@@ -238,9 +240,7 @@ class Objects:
             with self._client(file) as client:
                 yield from map(bytes, client.get(file).stream(min_chunk_size=_BLOCK))
         except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"{self.url}/{file} is missing; restore it from a copy or build the store again"
-            ) from error
+            raise MissingFile(f"{self.url}/{file}") from error
 
     @contextmanager
     def _client(self, file: str = "", upload_bytes: int = 0) -> Iterator["ObjectStore"]:

@@ -2,20 +2,27 @@
 
 It is the one file of a store that ever changes, and is replaced as one:
 
-    {"format_version": 1, "snapshot": 12}
+    {"format_version": 1, "snapshot": 12, "sha256": {"snapshots/000001.json": "0a1b...", ...}}
+
+The snapshots hold the sha256 of every other file, so that nothing of a store can change unnoticed.
+A store whose last commit was made by a version before this has no "sha256".
 """
 
 import dataclasses
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from manifests.features import Json
 from stores.location import Location
+from stores.paths import WrongPlace, open_plain
 
 FORMAT_VERSION = 1
 POINTER = "dataset.json"
+_MOST_BYTES = 1 << 30
+"""Of a JSON file; a larger one is refused unread. That of a million shards has a third of it."""
 
 
 class NotCommitted(FileNotFoundError):
@@ -28,6 +35,34 @@ class NewerFormat(ValueError):
 
 class WrongSnapshot(ValueError):
     """A pointer or a snapshot is damaged, or does not fit what is published."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pointer:
+    """What `dataset.json` says."""
+
+    snapshot: int
+    """Number of the newest snapshot."""
+    sha256: Mapping[str, str]
+    """Path of a snapshot's file below the root -> its sha256, for all that were committed since
+    hashes are kept."""
+
+    def to_bytes(self) -> bytes:
+        """The content of the file: UTF-8 JSON."""
+        hashes = {"sha256": dict(self.sha256)} if self.sha256 else {}
+        return json_text({"format_version": FORMAT_VERSION, "snapshot": self.snapshot, **hashes})
+
+
+def snapshot_file(number: int) -> str:
+    """Where a snapshot lies.
+
+    Args:
+        number: Of the snapshot.
+
+    Returns:
+        Path below the root of the store.
+    """
+    return f"snapshots/{number:06d}.json"
 
 
 def newest(location: Location) -> int | None:
@@ -44,35 +79,56 @@ def newest(location: Location) -> int | None:
         WrongSnapshot: The file is no pointer.
         RemoteError: The URL, or its bucket, cannot be reached.
     """
-    path = location.refresh(POINTER)
-    if not path.is_file():
+    pointer = read_pointer(location)
+    return pointer.snapshot if pointer else None
+
+
+def read_pointer(location: Location) -> Pointer | None:
+    """Reads the pointer.
+
+    Args:
+        location: Where the store lies; behind a URL, the pointer is fetched.
+
+    Returns:
+        The pointer; None where nothing was ever published.
+
+    Raises:
+        NewerFormat: A newer version of affectstore wrote the store.
+        WrongSnapshot: The file is no pointer.
+        RemoteError: The URL, or its bucket, cannot be reached.
+    """
+    try:
+        content = read_json(location.refresh(POINTER), location.display(POINTER))
+    except FileNotFoundError:
         return None
-    pointer = read_json(path, location.display(POINTER))
-    match pointer:
+    match content:
         case {"format_version": int(version)} if version > FORMAT_VERSION:
             raise NewerFormat(
                 f"{location} has format version {version}, this affectstore reads up to "
                 f"{FORMAT_VERSION}; install a newer affectstore"
             )
-        case {"format_version": 1, "snapshot": int(number)} if number >= 1 and type(number) is int:
-            return number
-    expected = '{"format_version": 1, "snapshot": N}'
+        case {"format_version": 1, "snapshot": int(number)} if type(number) is int and number >= 1:
+            if (hashes := _hashes(content)) is not None and _belong(hashes, number):
+                return Pointer(number, hashes)
+    expected = '{"format_version": 1, "snapshot": N} and the hashes of the snapshots up to N'
     raise WrongSnapshot(
-        f"{location.display(POINTER)} is {str(pointer)[:80]!r}, expected {expected}; "
+        f"{location.display(POINTER)} is {str(content)[:80]!r}, expected {expected}; "
         "restore it from a copy"
     )
 
 
-def pointer_to(number: int) -> bytes:
-    """The content of the pointer.
+def _hashes(content: Json) -> dict[str, str] | None:
+    """The hashes beside a number: none in an older store, None where they are something else."""
+    found = content.get("sha256", {}) if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        return None
+    texts = {file: sha256 for file, sha256 in found.items() if isinstance(sha256, str)}
+    return texts if len(texts) == len(found) else None
 
-    Args:
-        number: Of the snapshot that it points to.
 
-    Returns:
-        UTF-8 JSON.
-    """
-    return json_text({"format_version": FORMAT_VERSION, "snapshot": number})
+def _belong(hashes: Mapping[str, str], number: int) -> bool:
+    """Whether these may be said together: the last hash is that of the snapshot."""
+    return not hashes or max(hashes) == snapshot_file(number)
 
 
 def read_json(path: Path, name: str) -> Json:
@@ -86,10 +142,23 @@ def read_json(path: Path, name: str) -> Json:
         Its value.
 
     Raises:
-        WrongSnapshot: It is not JSON.
+        WrongSnapshot: It is not JSON, or far too large, or no plain file.
+        FileNotFoundError: It is not there.
     """
     try:
-        value: Json = json.loads(path.read_bytes())
+        with open_plain(path) as file:
+            size = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            data = file.read() if size <= _MOST_BYTES else b""
+    except WrongPlace as error:
+        raise WrongSnapshot(str(error)) from error
+    if size > _MOST_BYTES:
+        raise WrongSnapshot(
+            f"{name} has {size:,} bytes, expected at most {_MOST_BYTES:,}; restore it from a copy, "
+            "or build the store again"
+        )
+    try:
+        value: Json = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise WrongSnapshot(
             f"{name} is not JSON ({error}); restore it from a copy, or build the store again"

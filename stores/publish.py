@@ -16,9 +16,16 @@ from stores.atomic import write_bytes
 from stores.location import Location
 from stores.object_store import Version
 from stores.paths import check_inside, sha256_of
-from stores.pointer import POINTER, WrongSnapshot, json_text, newest, pointer_to
+from stores.pointer import (
+    POINTER,
+    Pointer,
+    WrongSnapshot,
+    json_text,
+    read_pointer,
+    snapshot_file,
+)
 from stores.records import StoredFeature, StoredFitted, TableRecord
-from stores.snapshot import TABLES, Snapshot, files_of, snapshot_file
+from stores.snapshot import TABLES, Snapshot, files_of
 
 
 def publish(
@@ -58,7 +65,7 @@ def publish(
         WrongSnapshot: `parent` is not the newest snapshot, or a shard is not there.
     """
     version = location.version(POINTER)  # before the pointer is read: no rival passes unseen
-    _check_parent(location, parent)
+    hashes = _hashes_up_to(location, parent)
     _check_files(location, features, fitted)
     if set(tables) != set(TABLES):
         raise WrongSnapshot(
@@ -87,10 +94,12 @@ def publish(
     for record, data in prepared.values():
         if data is not None:
             write_bytes(location.path(record.file), data)
-    return _commit(location, new, version)
+    return _commit(location, new, hashes, version)
 
 
-def _commit(location: Location, new: Snapshot, version: Version) -> Snapshot:
+def _commit(
+    location: Location, new: Snapshot, hashes: Mapping[str, str], version: Version
+) -> Snapshot:
     overtaken = WrongSnapshot(
         f"another build has published into {location} meanwhile; "
         "nothing was published, run this one again"
@@ -101,18 +110,23 @@ def _commit(location: Location, new: Snapshot, version: Version) -> Snapshot:
     # and this one holds something else, a number is left out.
     while not location.create(snapshot_file(new.number), json_text(new)):
         new = replace(new, number=new.number + 1)
-    if not location.replace(POINTER, pointer_to(new.number), version):
+    sha256 = hashlib.sha256(json_text(new)).hexdigest()
+    pointer = Pointer(new.number, {**hashes, snapshot_file(new.number): sha256})
+    if not location.replace(POINTER, pointer.to_bytes(), version):
         raise overtaken
     return new
 
 
-def _check_parent(location: Location, parent: Snapshot | None) -> None:
-    current, given = newest(location), parent.number if parent else None
+def _hashes_up_to(location: Location, parent: Snapshot | None) -> Mapping[str, str]:
+    """The hashes of the snapshots so far, the last of which must be the parent."""
+    pointer = read_pointer(location)
+    current, given = pointer.snapshot if pointer else None, parent.number if parent else None
     if current != given:
         raise WrongSnapshot(
             f"the newest snapshot of {location} is {current}, not {given}: "
             "another build has published meanwhile; run this one again"
         )
+    return pointer.sha256 if pointer else {}
 
 
 def _check_files(

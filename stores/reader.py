@@ -61,12 +61,15 @@ class FeatureStore:
     needed; what is read is a local copy, see `stores.remote_store`.
     """
 
-    def __init__(self, root: Place, snapshot: int | None = None) -> None:
+    def __init__(self, root: Place, snapshot: int | None = None, verify: bool = False) -> None:
         """Opens a store.
 
         Args:
             root: A folder, a URL such as s3://bucket/store, or a location.
             snapshot: Number of the snapshot; None: the newest.
+            verify: Hash each shard when it is first touched, which reads all of it. Without this,
+                the structure of a shard, its size, and the clips that it holds are checked, and a
+                changed value is not seen.
 
         Raises:
             NotCommitted: There is no store here, or not this snapshot of it.
@@ -75,14 +78,14 @@ class FeatureStore:
             RemoteError: A URL cannot be reached.
         """
         location = locate(root)
-        self.__setstate__((location, load_snapshot(location, snapshot)))
+        self.__setstate__((location, load_snapshot(location, snapshot), verify))
 
-    def __getstate__(self) -> tuple[Location, Snapshot]:
-        return self.location, self.snapshot
+    def __getstate__(self) -> tuple[Location, Snapshot, bool]:
+        return self.location, self.snapshot, self._verify
 
-    def __setstate__(self, state: tuple[Location, Snapshot]) -> None:
-        self.location, self.snapshot = state
-        self._maps = ShardMaps(self.location)
+    def __setstate__(self, state: tuple[Location, Snapshot, bool]) -> None:
+        self.location, self.snapshot, self._verify = state
+        self._maps = ShardMaps(self.location, self._verify)
         self._compact = cache(partial(read_compact, self.location, self.snapshot))
         self._stored = cache(self._open_stored)
         self._fitted = cache(self._open_fitted)
@@ -153,7 +156,8 @@ class FeatureStore:
             The store; what was read of this one is not read again.
         """
         other = FeatureStore.__new__(FeatureStore)
-        other.__setstate__((self.location, replace(self.snapshot, fitted=dict(fitted))))
+        snapshot = replace(self.snapshot, fitted=dict(fitted))
+        other.__setstate__((self.location, snapshot, self._verify))
         other._maps, other._stored, other._compact = self._maps, self._stored, self._compact
         return other
 
@@ -237,7 +241,7 @@ class FeatureStore:
             source = self.tracks(entry.inputs["input"] + name.removeprefix(plain), scheme, fold)
             return FittedTracks(shaped, learned, TRANSFORMS[entry.transform], source)
         shards = state.shards if spec is entry.spec else self._variant_shards(entry, state, spec)
-        return network_tracks(self.location, StoredFeature(shaped, shards), self._maps)
+        return network_tracks(StoredFeature(shaped, shards), self._maps)
 
     def _variant_shards(
         self, entry: StoredFitted, state: FoldState, spec: FeatureSpec
@@ -274,8 +278,8 @@ class FeatureStore:
 
     def _learned(self, entry: StoredFitted, state: FoldState) -> Mapping[str, NDArray[Any]]:
         """What the file of a state holds; WrongState unless it is the recorded one."""
-        self.location.fetch(state)
-        found, name = read_state(self.location, state.file), self.location.display(state.file)
+        found = read_state(self.location, state.file, entry.spec, state)
+        name = self.location.display(state.file)
         if not found.is_of(entry.spec, state):
             raise WrongState(
                 f"{name} holds {found.name} for fold {found.fold} of {found.scheme}, "

@@ -14,6 +14,23 @@ from stores.transforms import TRANSFORMS
 
 
 @dataclass(frozen=True)
+class ShardSizes:
+    """What decides, beside the FeatureSpec and the numbers of clips and rows, where the datasets of
+    a shard lie: see `stores.shard_layout.shard_arrays`."""
+
+    refused: int
+    """Clips without a value."""
+    image_bytes: int
+    """Of all images; 0 where the values are raw."""
+    clip_id: int
+    """Bytes of the longest clip id, as of the longest text of the other columns."""
+    notes: int
+    refused_clip_id: int
+    refused_reason: int
+    refused_detail: int
+
+
+@dataclass(frozen=True)
 class ShardRecord:
     """One shard file as the snapshot lists it."""
 
@@ -23,6 +40,9 @@ class ShardRecord:
     rows: int
     bytes: int
     sha256: str
+    sizes: ShardSizes | None = None
+    """With these the shard is read without HDF5 having to open it; None in a snapshot of an older
+    version, which did not record them."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,9 @@ class FoldState:
     variants: tuple[VariantTracks, ...] = ()
     """By number, one for each variant of the feature, where a network makes the tracks; none where
     the reader does."""
+    arrays: dict[str, str] | None = None
+    """Name of a dataset of the file -> its type and shape, such as `<f4 40x13`: with these it is
+    read without HDF5 having to open it; None in a snapshot of an older version."""
 
     @property
     def all_shards(self) -> tuple[ShardRecord, ...]:
@@ -155,6 +178,7 @@ class TableRecord:
 
 FileRecord = TableRecord | ShardRecord | FoldState
 """A file as a snapshot lists it: path below the root, bytes, sha256."""
+
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(~[1-9][0-9]*)?")
 

@@ -20,9 +20,10 @@ from pathlib import Path
 from stores.atomic import make_folder, write_bytes
 from stores.location import Location, WrongDownload
 from stores.object_store import Objects, Version, connect
-from stores.paths import sha256_of
+from stores.paths import open_plain, sha256_of
 from stores.records import FileRecord
 
+_HEX_DIGITS = 64
 _STALE_S = 86400.0
 """A download that has not grown for so long was killed."""
 
@@ -51,6 +52,11 @@ class RemoteStore(Location):
         if not self._has_copy(record.file, record.sha256, record.bytes):
             self._download(record.file, record.sha256)
         return path
+
+    def fetch_again(self, record: FileRecord) -> Path:
+        self.path(record.file)
+        self._note_path(record.file).unlink(missing_ok=True)  # the copy is hashed then
+        return self.fetch(record)
 
     def check(self, record: FileRecord) -> None:
         path = self.path(record.file)
@@ -152,7 +158,8 @@ class RemoteStore(Location):
 
     def _noted(self, file: str) -> str | None:
         try:
-            return self._note_path(file).read_text(encoding="utf-8")
+            with open_plain(self._note_path(file)) as note:
+                return note.read(_HEX_DIGITS).decode(errors="replace")
         except FileNotFoundError:
             return None
 

@@ -5,6 +5,7 @@ Columns, since an object for each of a million clips takes seconds and half a gi
 
 from array import array
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +62,35 @@ class RowPlaces(Mapping[str, RowPlace]):
         self._row = {clip_id: row for row, clip_id in enumerate(clip_ids)}
         self._file, self._start, self._stop = _packed(files), _packed(start), _packed(start + count)
         self._notes, self._note = [split_notes(text) for text in notes], _packed(noted)
+
+    def in_file(self, file: str) -> Iterator[tuple[str, int, int]]:
+        """Lists what should lie in one shard.
+
+        Args:
+            file: Path of the shard.
+
+        Yields:
+            (clip id, first row, number of rows), in the order of the index.
+        """
+        rows, bounds = self._by_file
+        number = self._number_of.get(file, len(bounds) - 1)
+        for row in rows[bounds[number] : bounds[number + 1]] if number + 1 < len(bounds) else ():
+            yield self._ids[row], self._start[row], self._stop[row] - self._start[row]
+
+    @cached_property
+    def _by_file(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows in the order of their files, and where those of each file begin."""
+        files = np.frombuffer(self._file, np.int64)
+        rows = np.argsort(files, kind="stable")
+        return rows, np.searchsorted(files[rows], np.arange(len(self._files) + 1))
+
+    @cached_property
+    def _number_of(self) -> dict[str, int]:
+        return {file: number for number, file in enumerate(self._files)}
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        return list(self._row)
 
     def __contains__(self, clip_id: object) -> bool:
         return clip_id in self._row

@@ -14,10 +14,16 @@ from manifests.features import FeatureSpec, Json
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.hdf5_file import map_arrays
-from stores.location import Location
-from stores.paths import key_of, sha256_of
+from stores.location import Location, fault_of
+from stores.paths import MissingFile, key_of, sha256_of
 from stores.records import ShardRecord
-from stores.shard_layout import ShardLayout, WrongShard, read_layout
+from stores.shard_layout import (
+    ShardLayout,
+    WrongShard,
+    read_layout,
+    recorded_layout,
+    sizes_of,
+)
 
 
 class Entry(NamedTuple):
@@ -43,15 +49,16 @@ class Shard:
     """The arrays of one shard: read-only views of the file, of which nothing is read untouched."""
 
     def __init__(self, location: Location, file: str, layout: ShardLayout | None = None) -> None:
-        """Maps a published shard.
+        """Maps a published shard; see `open_shard` for one that a snapshot lists.
 
         Args:
             location: Where the store lies.
             file: Path of the shard below the store's root; the file lies on this machine.
-            layout: Where it is known already, the file is not opened through HDF5.
+            layout: Where its datasets lie; None: HDF5 is asked, in another process.
 
         Raises:
             WrongShard: The file is not a shard.
+            WrongPlace: It is a link, or no plain file.
             FileNotFoundError: It is not there.
         """
         self.location, self.file = location, file
@@ -149,10 +156,35 @@ class Shard:
 
     def record(self) -> ShardRecord:
         """The shard as a snapshot lists it; every byte is read, for the hash."""
-        clips = len(self._arrays["offsets"]) - 1
         return ShardRecord(
-            self.file, clips, len(self.seconds), self.layout.size, sha256_of(self.path)
+            self.file,
+            clips=len(self._arrays["offsets"]) - 1,
+            rows=len(self.seconds),
+            bytes=self.layout.size,
+            sha256=sha256_of(self.path),
+            sizes=sizes_of(self.layout),
         )
+
+    def check_clips(self, places: Iterable[tuple[str, int, int]]) -> None:
+        """Checks that clips lie where an index says: two shards may have been exchanged.
+
+        Args:
+            places: (clip id, first row, number of rows) of some clips.
+
+        Raises:
+            WrongShard: A clip is not in the shard, or has other rows.
+        """
+        offsets = self.offsets("offsets", len(self.seconds)).tolist()
+        numbers = {clip_id: number for number, clip_id in enumerate(self._texts("clip_id"))}
+        for clip_id, start, rows in places:
+            number = numbers.get(clip_id)
+            if number is None or offsets[number : number + 2] != [start, start + rows]:
+                has = "no such clip" if number is None else f"it at row {offsets[number]}"
+                raise WrongShard(
+                    f"the index places {self.spec.name} of {clip_id} at row {start} of "
+                    f"{self.name}, which has {has}: the file is not the one that was recorded; "
+                    f"run `affectstore verify {self.location}`"
+                )
 
     def offsets(self, name: str, last: int) -> NDArray[np.int64]:
         """Reads an array of offsets.
@@ -275,3 +307,40 @@ def decode_images(encoded: NDArray[Any], shape: tuple[int, ...], where: str) -> 
             )
         decoded[i] = image[:, :, ::-1]
     return decoded
+
+
+def open_shard(location: Location, spec: FeatureSpec, record: ShardRecord) -> Shard:
+    """Maps a shard that a snapshot lists, which lies on this machine.
+
+    Where the snapshot says enough to lay out the file anew, HDF5 does not open it: its structure is
+    compared with what it must be, byte by byte.
+
+    Args:
+        location: Where the store lies.
+        spec: The feature.
+        record: The shard.
+
+    Returns:
+        The shard.
+
+    Raises:
+        WrongShard: It is not the file that was recorded.
+        WrongPlace: It is a link, or no plain file.
+        MissingFile: It is not there.
+    """
+    path, name = location.path(record.file), location.display(record.file)
+    if not path.exists():
+        raise MissingFile(name)
+    made = recorded_layout(spec, record)
+    if made is not None and made.is_of(path):
+        return Shard(location, record.file, ShardLayout(spec, made.arrays, made.size))
+    # Another version of HDF5 may lay out a file in another way: its hash says that it is sound.
+    if made is not None and (fault := fault_of(location, record)):
+        raise WrongShard(fault)
+    shard = Shard(location, record.file)
+    if (shard.spec, len(shard.seconds), shard.layout.size) != (spec, record.rows, record.bytes):
+        raise WrongShard(
+            f"{name} is not the file that the snapshot recorded; run `affectstore verify "
+            f"{location}`"
+        )
+    return shard

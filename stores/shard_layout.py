@@ -35,12 +35,15 @@ from stores.hdf5_file import (
     FileLayout,
     WrongFile,
     array_layout,
+    array_of,
     attribute,
     lay_out,
     open_hdf5,
 )
-from stores.parsing import from_json
-from stores.records import check_spec
+from stores.hdf5_process import ask
+from stores.laid_out import laid_out_here
+from stores.parsing import WrongRecord, from_json
+from stores.records import ShardRecord, ShardSizes, check_spec
 
 SHARD_FORMAT = 1
 """The version of this layout."""
@@ -128,8 +131,52 @@ def _attributes(spec: FeatureSpec) -> dict[str, str | int | float]:
     return found
 
 
+def recorded_layout(spec: FeatureSpec, record: ShardRecord) -> FileLayout | None:
+    """Lays out a shard anew from what a snapshot says of it.
+
+    Args:
+        spec: The feature.
+        record: The shard.
+
+    Returns:
+        The layout that its file must have; None where the record says too little, or what cannot
+        be.
+    """
+    if record.sizes is None:
+        return None
+    sizes = dataclasses.asdict(record.sizes)
+    refused, image_bytes = sizes.pop("refused"), sizes.pop("image_bytes")
+    counts = (refused, image_bytes, *sizes.values(), record.clips)
+    if min(counts) < 0 or max(counts) > record.bytes:
+        return None
+    try:
+        arrays = shard_arrays(spec, record.rows, record.clips, refused, image_bytes, sizes)
+        fits = sum(layout.nbytes for layout in arrays.values()) <= record.bytes
+        return lay_out_shard(spec, arrays) if fits else None
+    except (ValueError, OverflowError):  # sizes that no array can have
+        return None
+
+
+def sizes_of(layout: ShardLayout) -> ShardSizes:
+    """What a snapshot records of a shard's datasets.
+
+    Args:
+        layout: Of the shard.
+
+    Returns:
+        The sizes.
+    """
+    arrays = layout.arrays
+    is_image = layout.spec.codec == "jpeg"
+    return ShardSizes(
+        refused=arrays["refused_clip_id"].shape[0],
+        image_bytes=arrays["values"].shape[0] if is_image else 0,
+        **{name: arrays[name].dtype.itemsize for name in TEXTS},
+    )
+
+
 def read_layout(path: Path, name: str) -> ShardLayout:
-    """Reads where a shard's datasets lie, through HDF5, and closes the file again.
+    """Reads where a shard's datasets lie, in a watched process where this one did not write it.
 
     Args:
         path: The file.
@@ -140,11 +187,44 @@ def read_layout(path: Path, name: str) -> ShardLayout:
 
     Raises:
         WrongShard: It is not a shard.
+        WrongPlace: It is no plain file.
+        OSError: The disk fails: no such file, no permission.
+    """
+    known = laid_out_here(path)
+    if isinstance(known, ShardLayout):
+        return known
+    found = ask("shard", path, name, WrongShard)
+    try:
+        spec = check_spec(from_json(FeatureSpec, found["spec"], "spec"))
+        arrays = {each: array_of(text, at) for each, (text, at) in found["arrays"].items()}
+        return ShardLayout(spec, arrays, found["size"])
+    except (WrongRecord, KeyError, TypeError) as error:
+        raise WrongShard(f"{name} is not a shard of this format: {error}") from error
+
+
+def look_at_shard(path: Path, name: str) -> Json:
+    """Reads where a shard's datasets lie, through HDF5, and closes the file again.
+
+    Args:
+        path: The file.
+        name: The file, as messages name it.
+
+    Returns:
+        JSON of the spec, of each dataset with its type, shape and offset, and of the size in bytes.
+
+    Raises:
+        WrongShard: It is not a shard.
+        WrongPlace: It is no plain file.
         OSError: The disk fails: no such file, no permission.
     """
     with open_hdf5(path, name, "a shard", WrongShard) as (file, size):
         spec = _spec(file)
-        return ShardLayout(spec, _arrays_of(file, spec, size), size)
+        arrays: dict[str, Json] = {
+            each: [layout.text, layout.offset]
+            for each, layout in _arrays_of(file, spec, size).items()
+        }
+        found = json.loads(json.dumps(dataclasses.asdict(spec)))
+        return {"spec": found, "arrays": arrays, "size": size}
 
 
 def _spec(file: Any) -> FeatureSpec:

@@ -14,11 +14,12 @@ from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.atomic import make_folder, publishing
 from stores.hdf5_file import text_column, write_layout
+from stores.laid_out import remember
 from stores.location import Location
 from stores.paths import sha256_of
 from stores.records import ShardRecord, check_spec
 from stores.shard import Refusal
-from stores.shard_layout import TEXTS, lay_out_shard, shard_arrays
+from stores.shard_layout import TEXTS, ShardLayout, lay_out_shard, shard_arrays, sizes_of
 
 _SPOOLED = ("values", "seconds", "valid")
 
@@ -219,8 +220,10 @@ class ShardWriter:
         with publishing(self.path) as hidden:
             with hidden.open("wb") as out:
                 write_layout(out, plan, blocks)
-            record = ShardRecord(self.file, len(parts), rows, plan.size, sha256_of(hidden))
-        self.record = record
+            sha256 = sha256_of(hidden)
+        layout = ShardLayout(self.spec, plan.arrays, plan.size)
+        remember(self.path, plan, layout)
+        self.record = ShardRecord(self.file, len(parts), rows, plan.size, sha256, sizes_of(layout))
 
     def _blocks(self, name: str, parts: list[_SpooledClip]) -> Iterator[bytes]:
         spool = self._spools[name]

@@ -25,11 +25,19 @@ from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table, WrongTable
-from stores.location import Location
+from stores.location import Location, fault_of
 from stores.parsing import WrongRecord, from_json
-from stores.paths import check_inside, sha256_of
-from stores.pointer import NotCommitted, WrongSnapshot, newest, read_json
+from stores.paths import MissingFile, check_names, sha256_of
+from stores.pointer import (
+    POINTER,
+    NotCommitted,
+    WrongSnapshot,
+    read_json,
+    read_pointer,
+    snapshot_file,
+)
 from stores.records import (
+    FileRecord,
     FoldState,
     ShardRecord,
     StoredFeature,
@@ -69,6 +77,11 @@ class Snapshot:
     """Features that are fitted on the training clips of one fold, and for which folds they are."""
     spaces: dict[str, str]
     """Label space -> sha256 of its mapping, for the spaces that read one of the label schemes."""
+
+    @property
+    def files(self) -> list[FileRecord]:
+        """Every file that the snapshot lists."""
+        return [*self.tables.values(), *files_of(self.features, self.fitted)]
 
 
 def files_of(
@@ -111,20 +124,33 @@ def load_snapshot(location: Location, number: int | None = None) -> Snapshot:
         WrongSnapshot: One of the files is damaged.
         RemoteError: The URL cannot be reached.
     """
-    current = newest(location)
-    if current is None:
-        found = "no dataset.json" if location.folder.is_dir() else "no such folder"
-        raise NotCommitted(
-            f"{location} holds no committed store ({found}); make one with "
-            f"`affectstore build {location} --corpus NAME=ROOT --recipe NAME`"
-        )
+    pointer = read_pointer(location)
+    if pointer is None:
+        raise not_committed(location)
+    current = pointer.snapshot
     wanted = current if number is None else number
     if not 1 <= wanted <= current or not _is_published(location, wanted, current):
         raise NotCommitted(
             f"{location} has no committed snapshot {wanted}; "
             f"expected 1 to {current}, or None for the newest"
         )
-    return read_snapshot(location, wanted)
+    return read_snapshot(location, wanted, pointer.sha256.get(snapshot_file(wanted)))
+
+
+def not_committed(location: Location) -> NotCommitted:
+    """Words what is wrong with a place where nothing was ever published.
+
+    Args:
+        location: The place.
+
+    Returns:
+        The error to raise.
+    """
+    found = "no dataset.json" if location.folder.is_dir() else "no such folder"
+    return NotCommitted(
+        f"{location} holds no committed store ({found}); make one with "
+        f"`affectstore build {location} --corpus NAME=ROOT --recipe NAME`"
+    )
 
 
 def _is_published(location: Location, wanted: int, last: int) -> bool:
@@ -223,18 +249,17 @@ def _read(
 ) -> pa.Table:
     """The rows of a table, whose file must be the one that the snapshot recorded."""
     record = snapshot.tables[table.name]
-    path, name = location.fetch(record), location.display(record.file)
-    if not path.is_file():
+    name = location.display(record.file)
+    try:
+        fault = fault_of(location, record)
+    except MissingFile as error:
         raise WrongTable(
             f"{name} is missing; snapshot {snapshot.number} needs it, restore it from a copy or "
             "build the store again"
-        )
-    if (found := sha256_of(path)) != record.sha256:
-        raise WrongTable(
-            f"{name} has sha256 {found}, but snapshot {snapshot.number} recorded {record.sha256}; "
-            "it was changed afterwards"
-        )
-    rows = read(path)
+        ) from error
+    if fault:
+        raise WrongTable(fault)
+    rows = read(location.path(record.file))
     if rows.num_rows != record.rows:
         raise WrongTable(
             f"{name} has {rows.num_rows} rows, but snapshot {snapshot.number} "
@@ -243,24 +268,13 @@ def _read(
     return rows
 
 
-def snapshot_file(number: int) -> str:
-    """Where a snapshot lies.
-
-    Args:
-        number: Of the snapshot.
-
-    Returns:
-        Path below the root of the store.
-    """
-    return f"snapshots/{number:06d}.json"
-
-
-def read_snapshot(location: Location, number: int) -> Snapshot:
+def read_snapshot(location: Location, number: int, sha256: str | None = None) -> Snapshot:
     """Reads a snapshot, whether it is published or not.
 
     Args:
         location: Where the store lies.
         number: Of the snapshot.
+        sha256: Of its file; None where it is not known.
 
     Returns:
         The snapshot.
@@ -271,20 +285,25 @@ def read_snapshot(location: Location, number: int) -> Snapshot:
     """
     file = snapshot_file(number)
     path, name = location.refresh(file), location.display(file)
-    if not path.is_file():
+    try:
+        snapshot = from_json(Snapshot, read_json(path, name), "snapshot")
+        _check(snapshot, number)
+    except FileNotFoundError as error:
         raise NotCommitted(
             f"{name} is missing; restore it from a copy, open another snapshot, "
             "or build the store again"
-        )
-    try:
-        snapshot = from_json(Snapshot, read_json(path, name), "snapshot")
-        _check(location.folder, snapshot, number)
+        ) from error
     except WrongRecord as error:
         raise WrongSnapshot(f"{name} is not a snapshot of this format: {error}") from error
+    if sha256 is not None and (found := sha256_of(path)) != sha256:
+        raise WrongSnapshot(
+            f"{name} has sha256 {found}, but {location.display(POINTER)} recorded {sha256}; "
+            "one of the two was changed afterwards, restore it from a copy"
+        )
     return snapshot
 
 
-def _check(folder: Path, snapshot: Snapshot, number: int) -> None:
+def _check(snapshot: Snapshot, number: int) -> None:
     has_older_parent = snapshot.parent is None or 1 <= snapshot.parent < number
     if snapshot.number != number or not has_older_parent:
         raise WrongRecord(
@@ -295,8 +314,7 @@ def _check(folder: Path, snapshot: Snapshot, number: int) -> None:
         raise WrongRecord(
             f"it lists the tables {', '.join(snapshot.tables)}, expected {', '.join(TABLES)}"
         )
-    files = [*snapshot.tables.values(), *files_of(snapshot.features, snapshot.fitted)]
-    check_inside(folder, (record.file for record in files))
-    for record in files:
+    check_names(record.file for record in snapshot.files)
+    for record in snapshot.files:
         if min(record.bytes, getattr(record, "rows", 0)) < 0:
             raise WrongRecord(f"{record.file} has a negative size")

@@ -1,7 +1,11 @@
-"""Checks a store against what was recorded: every file, every row of the index, and their sum."""
+"""Checks a store against what was recorded: every file, every row of the index, and their sum.
+
+A file is hashed before anything else looks into it, and one that HDF5 has to open is opened in a
+watched process, so that no file keeps the check from its end.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,15 +15,32 @@ from manifests.features import IndexRow, State
 from manifests.label_spaces import SPACES
 from manifests.table import WrongTable
 from stores.atomic import leftovers
-from stores.location import Location, Place, WrongDownload, locate
+from stores.fitted_state import read_state
+from stores.hdf5_file import WrongFile
+from stores.location import Location, Place, WrongDownload, fault_of, locate
 from stores.object_store import RemoteError
 from stores.parsing import WrongRecord
-from stores.pointer import NotCommitted, WrongSnapshot
+from stores.paths import open_plain, strange_entries
+from stores.pointer import (
+    POINTER,
+    NotCommitted,
+    Pointer,
+    WrongSnapshot,
+    read_pointer,
+    snapshot_file,
+)
 from stores.records import FileRecord, ShardRecord, StoredFeature
-from stores.shard import Entry, Shard
-from stores.shard_layout import WrongShard
+from stores.shard import Entry, Shard, open_shard
+from stores.shard_layout import sizes_of
 from stores.shard_writer import count_not_finite
-from stores.snapshot import TABLES, Snapshot, files_of, load_snapshot, read_rows, read_snapshot
+from stores.snapshot import (
+    TABLES,
+    Snapshot,
+    load_snapshot,
+    not_committed,
+    read_rows,
+    read_snapshot,
+)
 from stores.training_clips import TrainingClips
 from stores.verify_fitted import encoded, state_problems, track_problems
 
@@ -43,7 +64,7 @@ class Verification:
     snapshots: int = 0
     """Readable ones, back to the first."""
     files: int = 0
-    """Shards and tables of the newest snapshot that were read."""
+    """Shards, states and tables that were read and are as they were recorded."""
     bytes: int = 0
     clips: int = 0
     features: int = 0
@@ -96,28 +117,51 @@ def verify(place: Place, on_file: OnFile = lambda file: None) -> Verification:
         RemoteError: A URL cannot be reached.
     """
     location = locate(place)
-    return _Check(location, load_snapshot(location), on_file).report
+    pointer = read_pointer(location)
+    if pointer is None:
+        raise not_committed(location)
+    return _Check(location, pointer, on_file).report
 
 
 class _Check:
     """One verification, made when this is made."""
 
-    def __init__(self, location: Location, snapshot: Snapshot, on_file: OnFile) -> None:
-        self._location, self._snapshot, self._on_file = location, snapshot, on_file
+    def __init__(self, location: Location, pointer: Pointer, on_file: OnFile) -> None:
+        self._location, self._pointer, self._on_file = location, pointer, on_file
+        self._snapshot = snapshot = load_snapshot(location, pointer.snapshot)
         self.report = Verification(snapshot.number, features=len(snapshot.features))
         self._problems = self.report.problems
+        self._damaged: set[str] = set()
+        """Files of which a problem is known: what they hold is not compared."""
         snapshots = self._read_snapshots()
         rows = self._read_tables()
         entries = {name: self._read_shards(feature) for name, feature in snapshot.features.items()}
         if len(rows) == len(TABLES):
             self._check_index(rows, entries)
-            self._problems += _reference_problems(rows)
+            self._add(_reference_problems(rows))
             self._check_fitted(rows)
-        listed = {record.file for one in snapshots for record in files_of(one.features, one.fitted)}
+        self._check_older(snapshots)
+        self._add(strange_entries(location.folder))
+        listed = {record.file for one in snapshots for record in one.files}
         found = {file for file in location.list() if file.startswith(("shards/", "fitted/"))}
         self.report.unreferenced = sum(file.endswith(".h5") for file in found - listed)
         self.report.unfinished = len(leftovers(location.folder))
         self.report.remarks += _changed_spaces(snapshot)
+
+    def _check_older(self, snapshots: list[Snapshot]) -> None:
+        """Hashes the files that older snapshots list and the newest does not."""
+        seen = {(record.file, record.sha256) for record in snapshots[0].files}
+        for older in snapshots[1:]:
+            for record in older.files:
+                if (record.file, record.sha256) not in seen and record.file not in self._damaged:
+                    seen.add((record.file, record.sha256))
+                    self._read(record, partial(self._check_bytes, record))
+
+    def _add(self, problems: Iterable[str]) -> None:
+        """Adds what is wrong, each sentence once: one link may be in the way of many files."""
+        self._problems += [
+            problem for problem in dict.fromkeys(problems) if problem not in self._problems
+        ]
 
     def _read(self, record: FileRecord, read: Callable[[], T]) -> T | None:
         """Reads a file and counts it; what is wrong with it becomes a problem, and gives None."""
@@ -127,23 +171,45 @@ class _Check:
             found = read()
         except RemoteError:
             raise
-        except (WrongTable, WrongShard, WrongRecord, WrongDownload, OSError) as error:
-            self._problems.append(str(error))
+        except (WrongTable, WrongFile, WrongRecord, WrongDownload, OSError) as error:
+            self._add([str(error)])
+            self._damaged.add(record.file)
             return None
         self.report.files += 1
         self.report.bytes += record.bytes
         return found
 
+    def _check_bytes(self, record: FileRecord) -> None:
+        if fault := fault_of(self._location, record):
+            raise WrongFile(fault)
+
     def _read_snapshots(self) -> list[Snapshot]:
         """The newest snapshot and those before it, as far as they can be read."""
-        found = [self._snapshot]
+        found, hashes = [self._snapshot], dict(self._pointer.sha256)
         try:
-            while (parent := found[-1].parent) is not None:
-                found.append(read_snapshot(self._location, parent))
+            while True:
+                hashes.pop(snapshot_file(found[-1].number), None)
+                parent = found[-1].parent
+                if parent is None:
+                    break
+                found.append(
+                    read_snapshot(self._location, parent, hashes.get(snapshot_file(parent)))
+                )
+            if hashes or not self._is_pointer_as_written():
+                self._add(
+                    [
+                        f"{self._location.display(POINTER)} is not what a commit has written: it "
+                        "was changed afterwards; restore it from a copy"
+                    ]
+                )
         except (NotCommitted, WrongSnapshot) as error:
-            self._problems.append(str(error))
+            self._add([str(error)])
         self.report.snapshots = len(found)
         return found
+
+    def _is_pointer_as_written(self) -> bool:
+        with open_plain(self._location.path(POINTER)) as file:
+            return file.read() == self._pointer.to_bytes()
 
     def _read_tables(self) -> dict[str, list[Any]]:
         rows = {}
@@ -160,8 +226,9 @@ class _Check:
         return entries
 
     def _read_shard(self, record: ShardRecord, feature: StoredFeature) -> Entries:
-        shard = Shard(self._location, record.file)
-        self._problems += _shard_problems(shard, record, feature)
+        self._check_bytes(record)
+        shard = open_shard(self._location, feature.spec, record)
+        self._add(_shard_problems(shard, record))
         return {(record.file, entry.clip_id): entry for entry in shard.entries}
 
     def _check_index(self, rows: Rows, entries: Mapping[str, Entries]) -> None:
@@ -169,16 +236,19 @@ class _Check:
         states: dict[str, dict[str, State]] = {name: {} for name in entries}
         for row in rows["index"]:
             if row.feature not in states:
-                self._problems.append(
-                    f"the index has {row.feature} of {row.clip_id}, a feature that the snapshot "
-                    "does not list"
+                self._add(
+                    [
+                        f"the index has {row.feature} of {row.clip_id}, a feature that the "
+                        "snapshot does not list"
+                    ]
                 )
                 continue
             states[row.feature][row.clip_id] = row.state
             spec = self._snapshot.features[row.feature].spec
-            self._problems += _row_problems(row, spec.fingerprint, entries[row.feature])
+            if row.shard not in self._damaged:
+                self._add(_row_problems(row, spec.fingerprint, entries[row.feature]))
         for name, of_clips in states.items():
-            self._problems += _sum_problems(name, of_clips.keys(), clips)
+            self._add(_sum_problems(name, of_clips.keys(), clips))
         found = [row.state for row in rows["index"]]
         self.report.clips = len(clips)
         self.report.stored = found.count(State.STORED)
@@ -188,11 +258,14 @@ class _Check:
         fitted = self._snapshot.fitted
         clips = TrainingClips(lambda table: rows[table.name], fitted)
         for entry, state in ((one, state) for one in fitted.values() for state in one.states):
-            self._read(state, lambda: None)
-            self._problems += state_problems(self._location, entry, state, clips)
+            found = self._read(
+                state, partial(read_state, self._location, state.file, entry.spec, state)
+            )
+            self._add(state_problems(self._location, entry, state, found, clips))
             for variant, feature in encoded(entry, state).items():
                 stored = {clip_id for _, clip_id in self._read_shards(feature)}
-                self._problems += track_problems(entry, state, variant, stored, clips)
+                if self._damaged.isdisjoint(shard.file for shard in feature.shards):
+                    self._add(track_problems(entry, state, variant, stored, clips))
 
 
 def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
@@ -211,16 +284,11 @@ def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
             )
 
 
-def _shard_problems(shard: Shard, record: ShardRecord, feature: StoredFeature) -> Iterator[str]:
-    if (found := shard.record()) != record:
+def _shard_problems(shard: Shard, record: ShardRecord) -> Iterator[str]:
+    if shard.record() != replace(record, sizes=sizes_of(shard.layout)):
         yield (
-            f"{shard.name} is {found}, but the snapshot recorded {record}; it was changed "
-            "afterwards, build again without it"
-        )
-    if shard.spec != feature.spec:
-        yield (
-            f"{shard.name} holds {shard.spec}, but the snapshot says {feature.spec}; build "
-            "again without this file"
+            f"{shard.name} is {shard.record()}, but the snapshot recorded {record}; build again "
+            "without it"
         )
     shard.check_offsets()
     ids = [entry.clip_id for entry in shard.entries]

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from stores.fitted_state import WrongState, read_state
+from stores.fitted_state import StateFile
 from stores.location import Location
-from stores.parsing import WrongRecord
-from stores.paths import sha256_of
 from stores.records import FoldState, StoredFeature, StoredFitted
 from stores.training_clips import TrainingClips
 
 
 def state_problems(
-    location: Location, entry: StoredFitted, state: FoldState, clips: TrainingClips
+    location: Location,
+    entry: StoredFitted,
+    state: FoldState,
+    found: StateFile | None,
+    clips: TrainingClips,
 ) -> Iterator[str]:
     """Checks a state, but for the shards of its tracks.
 
@@ -20,13 +22,18 @@ def state_problems(
         location: Where the store lies.
         entry: The fitted feature.
         state: The record of its state for one fold.
+        found: What its file holds; None where that cannot be read.
         clips: The training clips, by the tables of the store.
 
     Yields:
         One sentence for each thing that is wrong.
     """
     what = f"{entry.spec.name} of fold {state.fold} of {state.scheme}"
-    yield from _file_problems(location, entry, state, what)
+    if found is not None and not found.is_of(entry.spec, state):
+        yield (
+            f"{location.display(state.file)} holds {found.name} of fold {found.fold} of "
+            f"{found.scheme}, or of other clips, where the snapshot recorded {what}"
+        )
     fold = (entry.spec.name, state.scheme, state.fold)
     again = f"run `affectstore fit {location} {state.scheme}`"
     if clips.of(*fold).sha256 != state.training_sha256:
@@ -43,27 +50,6 @@ def state_problems(
                 f"{whose} has tracks of other clips than the training clips that have its "
                 f"inputs; {again}"
             )
-
-
-def _file_problems(
-    location: Location, entry: StoredFitted, state: FoldState, what: str
-) -> Iterator[str]:
-    try:
-        name, path = location.display(state.file), location.path(state.file)
-        if (size := path.stat().st_size, sha256 := sha256_of(path)) != (state.bytes, state.sha256):
-            yield (
-                f"{name} has {size} bytes, sha256 {sha256}, but the snapshot recorded "
-                f"{state.bytes}, {state.sha256}; fit again without it"
-            )
-        found = read_state(location, state.file)
-    except (WrongState, WrongRecord, OSError) as error:
-        yield str(error)
-        return
-    if not found.is_of(entry.spec, state):
-        yield (
-            f"{name} holds {found.name} of fold {found.fold} of {found.scheme}, or of other clips, "
-            f"where the snapshot recorded {what}"
-        )
 
 
 def encoded(entry: StoredFitted, state: FoldState) -> dict[int, StoredFeature]:

@@ -333,6 +333,7 @@ def times(root: Path) -> dict[str, int]:
     }
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_killed_fit_makes_only_the_shards_that_are_missing_and_the_same_bytes(
     fitted: Path, tmp_path: Path
 ) -> None:
@@ -384,6 +385,7 @@ def lose(root: Path, clip_id: str, feature: str) -> tuple[Any, Any]:
     return INDEX.build(index), QUARANTINE.build(quarantine)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_training_clip_that_loses_its_variant_is_left_out_and_the_clips_as_they_are_stay(
     store: Path,
 ) -> None:

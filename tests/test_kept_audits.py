@@ -13,6 +13,8 @@ from manifests.audits import AUDITS, Finding, Severity
 from manifests.label_spaces import SPACES
 from stores import FeatureStore
 from stores.location import locate
+from stores.paths import sha256_of
+from stores.pointer import Pointer, read_pointer, snapshot_file
 from stores.snapshot import load_snapshot, read_rows
 from stores.summary import summarise, summarise_scheme
 from stores.verify import verify
@@ -131,10 +133,14 @@ def test_verify_names_a_label_space_that_maps_otherwise_now(
 ) -> None:
     root = fragile
     assert verify(root).remarks == []
-    path = root / "snapshots" / f"{load_snapshot(locate(root)).number:06d}.json"
+    number = load_snapshot(locate(root)).number
+    path, pointer = root / snapshot_file(number), read_pointer(locate(root))
     value = json.loads(path.read_text())
     value["spaces"] |= {"common4": "0" * 64, "common5": "1" * 64}
     path.write_text(json.dumps(value))
+    assert pointer is not None
+    hashes = {**pointer.sha256, snapshot_file(number): sha256_of(path)}
+    (root / "dataset.json").write_bytes(Pointer(number, hashes).to_bytes())
     found = verify(root)
     remarks = found.remarks
     assert [

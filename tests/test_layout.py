@@ -155,6 +155,22 @@ def test_only_one_module_of_stores_reaches_what_is_behind_a_url() -> None:
     assert reaching == {"stores/object_store.py"}
 
 
+def test_hdf5_opens_files_where_a_watched_process_looks_at_them_and_nowhere_else() -> None:
+    rooms = ("stores", "flows", "extractors", "manifests")
+    assert {one.file for room in rooms for one in imports_of(room) if one.top == "h5py"} == {
+        "stores/hdf5_file.py"
+    }
+    callers = [
+        function.name
+        for path in (ROOT / "stores").glob("*.py")
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "open_hdf5"
+    ]
+    assert sorted(callers) == ["look_at_shard", "look_at_state"]
+
+
 def test_openvino_is_imported_only_where_its_telemetry_is_cut_off() -> None:
     assert {one.file for one in imports_of("extractors") if one.top == "openvino"} == {
         "extractors/openvino_import.py",

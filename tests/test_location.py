@@ -115,7 +115,7 @@ def test_a_path_that_leads_out_is_refused(location: Location, file: str) -> None
 def test_a_link_that_leads_out_is_refused(location: Location, tmp_path: Path) -> None:
     location.folder.mkdir(parents=True)
     (location.folder / "tables").symlink_to(tmp_path)
-    with pytest.raises(WrongRecord, match="a link out of the store"):
+    with pytest.raises(WrongRecord, match="is a link"):
         location.fetch(TableRecord(FILE, 1, 1, "0" * 64))
 
 

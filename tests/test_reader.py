@@ -20,8 +20,9 @@ import pytest
 import stores.clip_tracks
 from manifests.features import INDEX
 from manifests.labels import LABELS
+from manifests.quarantine import BadClip
 from manifests.tracks import Track
-from stores import FeatureStore, NotCommitted, NotInStore, WrongShard
+from stores import FeatureDataset, FeatureStore, NotCommitted, NotInStore, WrongShard
 from stores.atomic import sweep
 from stores.records import StoredFeature
 from stores.shard import decode_images
@@ -41,6 +42,7 @@ from tests.support.stores_made import (
     stop_while_publishing,
     tables_in,
     tables_of,
+    track_of,
     tracks_for,
     write_shards,
 )
@@ -224,8 +226,55 @@ def test_a_shard_that_is_not_the_recorded_one_is_refused(tmp_path: Path) -> None
     snapshot = make_store(tmp_path)
     shards = [tmp_path / record.file for record in snapshot.features["mfcc"].shards]
     shards[1].write_bytes(shards[0].read_bytes())
-    with pytest.raises(WrongShard, match="not the file that the snapshot recorded"):
+    with pytest.raises(WrongShard, match="it was changed afterwards"):
         FeatureStore(tmp_path)["mfcc"]["made/04" if len(shards[1].read_bytes()) else ""]
+
+
+def test_two_shards_of_one_size_that_were_exchanged_are_refused(tmp_path: Path) -> None:
+    snapshot = make_store(tmp_path, 4, (spec_of("same"),), per_shard=2, tracks=same_length(4))
+    one, two = snapshot.features["same"].shards
+    assert (one.bytes, one.rows, one.sizes) == (two.bytes, two.rows, two.sizes)
+    data = [(tmp_path / record.file).read_bytes() for record in (two, one)]
+    for record, other in zip((one, two), data, strict=True):
+        (tmp_path / record.file).write_bytes(other)
+    for clip_id in clip_ids(4):
+        with pytest.raises(WrongShard, match=f"the index places same of .*{one.file[:8]}"):
+            FeatureStore(tmp_path)["same"][clip_id]
+
+
+def test_a_changed_value_is_seen_on_request_also_after_pickling(tmp_path: Path) -> None:
+    snapshot = make_store(tmp_path, 3, (SPEC,))
+    path = tmp_path / snapshot.features["mfcc"].shards[0].file
+    sound = FeatureStore(tmp_path, verify=True)
+    assert len(sound["mfcc"]["made/00"]) == 3
+    offset = sound._maps[snapshot.features["mfcc"].shards[0].file].layout.arrays["values"].offset
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+    assert len(FeatureStore(tmp_path)["mfcc"]["made/00"]) == 3
+    strict = FeatureStore(tmp_path, verify=True)
+    for store in (strict, pickle.loads(pickle.dumps(strict))):
+        with pytest.raises(WrongShard, match="it was changed afterwards"):
+            store["mfcc"]["made/00"]
+    arguments = {"labels": None, "features": ["mfcc"], "missing": "error"}
+    with pytest.raises(WrongShard, match="it was changed afterwards"):
+        FeatureDataset(tmp_path, **arguments, verify=True)[0]  # type: ignore[arg-type]
+
+
+def test_a_shard_that_is_replaced_while_the_store_is_open_is_checked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores.clip_tracks, "_MOST_MAPS", 1)
+    snapshot = make_store(tmp_path, 4, (spec_of("same"),), per_shard=2, tracks=same_length(4))
+    one, two = (tmp_path / record.file for record in snapshot.features["same"].shards)
+    tracks = FeatureStore(tmp_path)["same"]
+    assert [len(tracks[clip_id]) for clip_id in clip_ids(4)] == [5] * 4
+    one.rename(tmp_path / "one")
+    two.rename(one)
+    (tmp_path / "one").rename(two)
+    with pytest.raises(WrongShard, match="the index places same of"):
+        _ = [tracks[clip_id] for clip_id in clip_ids(4)]
 
 
 @pytest.mark.parametrize(
@@ -273,6 +322,10 @@ def test_importing_the_reader_loads_only_what_reading_needs() -> None:
     script = f"import sys, affectstore, stores.verify; print(*{heavy} & set(sys.modules))"
     found = subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, text=True, timeout=60)
     assert found.split() == []
+
+
+def same_length(count: int) -> dict[str, Track | BadClip]:
+    return {clip_id: track_of(5, SPEC, seed) for seed, clip_id in enumerate(clip_ids(count))}
 
 
 def median_time(

@@ -19,6 +19,7 @@ from manifests.labels import LABELS
 from stores import FeatureStore
 from stores.location import Place, WrongDownload, locate
 from stores.object_store import MissingExtra, RemoteError, Unreachable, WrongUrl
+from stores.paths import WrongPlace
 from stores.pointer import NotCommitted, WrongSnapshot
 from stores.records import ShardRecord, StoredFeature
 from stores.snapshot import Snapshot, load_snapshot
@@ -37,6 +38,7 @@ from tests.support.stores_made import (
     LOGMEL,
     ROOT,
     SPEC,
+    clip_ids,
     commit,
     files_of,
     index_of,
@@ -49,6 +51,9 @@ from tests.support.stores_made import (
     write,
     write_shards,
 )
+from tests.support.tampered import damage
+
+SAME = [track_of(5, SPEC, seed) for seed in range(4)]
 
 
 def build(url: str) -> Snapshot:
@@ -145,8 +150,8 @@ def test_forked_processes_read_and_name_what_is_missing(
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    sentence = f"{url}/{file} is missing; restore it from a copy or build the store again"
-    missing = f"FileNotFoundError: {sentence}"
+    sentence = f"{url}/{file} is missing; restore it from a copy, or build into an empty folder"
+    missing = f"MissingFile: {sentence}"
     assert done.stdout.splitlines() == [missing] * 3 + ["6", "7", "8", "9"], done.stderr
 
 
@@ -443,6 +448,38 @@ def test_verify_reads_what_the_store_holds_whatever_lies_in_the_cache(url: str) 
     assert f"{url}/{file} is missing" in verify(url).problems[0]
     put_object(url, snapshot.tables["clips"].file, b"other bytes")
     assert f"{url}/{snapshot.tables['clips'].file}" in verify(url).problems[0]
+
+
+@pytest.mark.parametrize("change", ["structure", "exchanged", "table", "value"])
+def test_a_copy_that_was_damaged_is_fetched_again(url: str, change: str) -> None:
+    make_store(url, 4, (SPEC,), per_shard=2, tracks=dict(zip(clip_ids(4), SAME, strict=True)))
+    store = FeatureStore(url)
+    expected = [store["mfcc"][clip_id].values.copy() for clip_id in clip_ids(4)]
+    one, two = (store.location.path(shard.file) for shard in store.snapshot.features["mfcc"].shards)
+    if change == "structure":
+        damage(one, 0)
+    elif change == "value":
+        damage(one, store._maps[first_shard(store.snapshot).file].layout.arrays["values"].offset)
+    elif change == "exchanged":
+        one.rename(one.with_name("kept"))
+        two.rename(one)
+        one.with_name("kept").rename(two)
+    else:
+        damage(store.location.path(store.snapshot.tables["index"].file), -1)
+    again = FeatureStore(url, verify=change == "value")
+    for clip_id, values in zip(clip_ids(4), expected, strict=True):
+        assert np.array_equal(again["mfcc"][clip_id].values, values)
+
+
+def test_a_link_in_the_cache_is_refused(url: str, tmp_path: Path) -> None:
+    location = locate(url)
+    build(url)
+    (location.folder / "shards").rename(tmp_path / "kept")
+    (location.folder / "shards").symlink_to(tmp_path / "kept")
+    with pytest.raises(WrongPlace, match="shards is a link"):
+        FeatureStore(url)["mfcc"]["made/00"]
+    with pytest.raises(WrongPlace, match="shards is a link"):
+        relabel(url, "sad")
 
 
 def test_a_store_that_was_copied_there_by_other_means_is_read_and_goes_on(

@@ -19,6 +19,7 @@ from manifests.clips import CLIPS
 from manifests.labels import LABELS
 from manifests.table import WrongTable
 from stores.location import locate
+from stores.paths import sha256_of
 from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
 from stores.publish import publish
 from stores.snapshot import load_snapshot, read_compact, read_table
@@ -42,11 +43,12 @@ def test_what_was_published_is_loaded_again(tmp_path: Path) -> None:
     assert snapshot.counts["quarantined"] == 1
     assert snapshot.counts["shards"] == 9
     assert snapshot.features["crops"].spec == CROPS
+    file = "snapshots/000001.json"
     assert json.loads((tmp_path / "dataset.json").read_bytes()) == {
         "format_version": 1,
         "snapshot": 1,
+        "sha256": {file: sha256_of(tmp_path / file)},
     }
-    assert (tmp_path / "snapshots" / "000001.json").is_file()
 
 
 def test_two_stores_of_the_same_content_have_the_same_bytes(tmp_path: Path) -> None:
@@ -357,3 +359,27 @@ def test_the_order_of_shards_in_a_feature_does_not_matter(tmp_path: Path) -> Non
         tables_in(tmp_path, first),
     )
     assert again == first
+
+
+def test_a_snapshot_that_was_changed_is_refused_though_it_can_be_read(tmp_path: Path) -> None:
+    make_store(tmp_path)
+    path = tmp_path / "snapshots" / "000001.json"
+    path.write_text(path.read_text().replace('"numpy": "2"', '"numpy": "3"'))
+    with pytest.raises(WrongSnapshot, match=r"000001\.json has sha256 [0-9a-f]+, but .*recorded"):
+        load_snapshot(locate(tmp_path))
+
+
+def test_a_pointer_to_another_snapshot_than_its_last_hash_is_refused(tmp_path: Path) -> None:
+    first = make_store(tmp_path)
+    commit(tmp_path, first.features, tables_in(tmp_path, first), recipe={})
+    path = tmp_path / "dataset.json"
+    path.write_text(path.read_text().replace('"snapshot": 2', '"snapshot": 1'))
+    with pytest.raises(WrongSnapshot, match="the hashes of the snapshots up to N"):
+        load_snapshot(locate(tmp_path))
+
+
+def test_json_that_is_far_too_large_is_refused_unread(tmp_path: Path) -> None:
+    make_store(tmp_path)
+    os.truncate(tmp_path / "dataset.json", 1 << 40)
+    with pytest.raises(WrongSnapshot, match="expected at most"):
+        load_snapshot(locate(tmp_path))

@@ -12,6 +12,7 @@ from manifests.features import INDEX, State
 from manifests.labels import LABELS, Label
 from manifests.quarantine import QUARANTINE
 from stores.location import locate
+from stores.paths import sha256_of
 from stores.pointer import NotCommitted
 from stores.records import StoredFeature
 from stores.snapshot import Snapshot, load_snapshot
@@ -92,9 +93,16 @@ def _cut(root: Path, snapshot: Snapshot) -> None:
 def _hdf5(
     name: str, change: Callable[[h5py.Dataset], None], feature: str = "mfcc"
 ) -> Callable[[Path, Snapshot], None]:
+    """A shard that holds something wrong, and whose hash was recorded so."""
+
     def damage(root: Path, snapshot: Snapshot) -> None:
-        with h5py.File(_shard(root, snapshot, feature), "r+") as file:
+        stored = snapshot.features[feature]
+        first, *others = stored.shards
+        with h5py.File(root / first.file, "r+") as file:
             change(file[name])
+        wrong = replace(first, sha256=sha256_of(root / first.file))
+        features = {**snapshot.features, feature: replace(stored, shards=(wrong, *others))}
+        commit(root, features, tables_in(root, snapshot))
 
     return damage
 
@@ -121,10 +129,10 @@ def _other_feature(root: Path, snapshot: Snapshot) -> None:
     ("damage", "message"),
     [
         (_flip_a_byte, "it was changed afterwards"),
-        (_cut, "is not a whole HDF5 file"),
-        (_remove("shard"), "No such file"),
+        (_cut, "bytes, but the snapshot recorded"),
+        (_remove("shard"), "is missing"),
         (_remove("clips"), "is missing"),
-        (_other_feature, "but the snapshot says"),
+        (_other_feature, "it was changed afterwards"),
         (_hdf5("values", _set(0, np.inf)), "1 valid rows that are not finite"),
         (_hdf5("seconds", _set(0, np.nan)), "seconds are not finite"),
         (_hdf5("valid", _set(0, False)), "valid rows, notes) = (0, 3, 2"),
@@ -242,3 +250,40 @@ def test_a_clip_that_moved_to_a_new_shard_is_no_problem(tmp_path: Path) -> None:
 def test_a_crop_without_an_image_is_no_damage(tmp_path: Path) -> None:
     make_store(tmp_path, 3, (CROPS,))
     assert verify(tmp_path).problems == []
+
+
+def test_a_file_that_an_older_snapshot_alone_lists_is_checked(tmp_path: Path) -> None:
+    first = make_store(tmp_path)
+    tables = tables_in(tmp_path, first)
+    kept = [row for row in INDEX.rows(tables["index"]) if row.feature == "mfcc"]
+    gone = {"index": INDEX.build(kept), "quarantine": QUARANTINE.build([])}
+    commit(tmp_path, {"mfcc": first.features["mfcc"]}, {**tables, **gone})
+    assert verify(tmp_path).problems == []
+    shard = tmp_path / first.features["logmel"].shards[0].file
+    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    (tmp_path / first.tables["index"].file).unlink()
+    one, two = sorted(verify(tmp_path).problems)
+    assert shard.name in one
+    assert f"{first.tables['index'].file} is missing" in two
+
+
+def test_a_pointer_that_no_commit_wrote_is_named(tmp_path: Path) -> None:
+    first = make_store(tmp_path)
+    commit(tmp_path, first.features, tables_in(tmp_path, first), recipe={})
+    path = tmp_path / "dataset.json"
+    written = path.read_text()
+    for changed in (written + "\n", written.replace("000001.json", "000000.json")):
+        path.write_text(changed)
+        (problem,) = verify(tmp_path).problems
+        assert problem.startswith(f"{path} is not what a commit has written")
+    path.write_text(written)
+    assert verify(tmp_path).problems == []
+
+
+def test_an_older_snapshot_that_was_changed_is_named(tmp_path: Path) -> None:
+    first = make_store(tmp_path)
+    commit(tmp_path, first.features, tables_in(tmp_path, first), recipe={})
+    path = tmp_path / "snapshots" / "000001.json"
+    path.write_text(path.read_text().replace('"numpy": "2"', '"numpy": "3"'))
+    (problem,) = verify(tmp_path).problems
+    assert problem.startswith(f"{path} has sha256")

@@ -36,8 +36,7 @@ def fits(
     found: dict[tuple[str, int], tuple[Fit, ...]] = {}
     for name, entry in sorted(fitted.items()):
         for state in (one for one in entry.states if one.scheme in training_clips.schemes):
-            location.fetch(state)
-            fitted_on = dict(read_state(location, state.file).clips)
+            fitted_on = dict(read_state(location, state.file, entry.spec, state).clips)
             training = training_clips.of(name, state.scheme, state.fold)
             expected = dict(zip(training.clip_ids, training.sha256s, strict=True))
             changed = frozenset(

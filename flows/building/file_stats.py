@@ -27,6 +27,7 @@ from manifests.corpora.base import Found
 from manifests.table import Table, WrongTable
 from stores.atomic import write_bytes
 from stores.location import Location
+from stores.paths import open_plain
 
 _FILE = ".seen.parquet"
 _SETTLED_NS = 2_000_000_000
@@ -151,7 +152,9 @@ def _stat(path: str) -> tuple[int, int, int, int]:
 
 def _read(location: Location) -> pa.Table:
     """The record; empty where there is none, or none that can be read: then every file is read."""
+    path = location.path(_FILE)
     try:
-        return FILE_STATS.read(location.path(_FILE))
+        open_plain(path).close()
+        return FILE_STATS.read(path)
     except (FileNotFoundError, WrongTable):
         return FILE_STATS.build([])

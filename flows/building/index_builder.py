@@ -19,7 +19,7 @@ from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
 from manifests.table import Table
 from stores.location import Location
 from stores.records import ShardRecord, StoredFeature
-from stores.shard import Shard
+from stores.shard import open_shard
 from stores.shard_layout import WrongShard
 
 _STEP = 1 << 16
@@ -71,8 +71,8 @@ class IndexBuilder:
             record: Of the shard.
         """
         location.fetch(record)
-        shard = Shard(location, record.file)
-        fingerprint = self._specs[name].fingerprint
+        spec = self._specs[name]
+        shard, fingerprint = open_shard(location, spec, record), spec.fingerprint
         for clip_id, start, count, valid, notes in shard.entries:
             place = (record.file, start, count, valid)
             text = ",".join(notes)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from extractors.base import Runtime
 from extractors.media import Limits
-from flows.building.pieces import join_shards, pieces_of
+from flows.building.pieces import build_piece, join_shards, pieces_of
 from flows.building.probing import probe_clips
 from flows.building.shard_task import (
     CRASHED,
@@ -100,9 +100,10 @@ def build_isolated(pools: Pools, task: ShardTask, runtime: Runtime, workers: int
 
 def _build(pool: WorkerPool, task: ShardTask, runtime: Runtime, workers: int) -> Records:
     def build(part: ShardTask) -> Records:
+        work = build_piece if part.is_piece else build_shards
         return _without_crashing(
             part,
-            lambda safe: pool.call(build_shards, safe, runtime),
+            lambda safe: pool.call(work, safe, runtime),
             lambda: _crashing(pool, part),
         )
 
@@ -110,8 +111,8 @@ def _build(pool: WorkerPool, task: ShardTask, runtime: Runtime, workers: int) ->
     if not pieces:
         return build(task)
     with ThreadPoolExecutor(min(workers, len(pieces)), thread_name_prefix="pieces") as threads:
-        list(threads.map(build, pieces))  # where one fails, no other is begun
-    return pool.call(join_shards, task, pieces)
+        made = list(threads.map(build, pieces))  # where one fails, no other is begun
+    return pool.call(join_shards, task, pieces, made)
 
 
 def _without_crashing(

@@ -12,10 +12,18 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flows.building.shard_task import PIECES, Records, ShardTask, records, unfinished
+from extractors.base import Runtime
+from flows.building.shard_task import (
+    PIECES,
+    Records,
+    ShardTask,
+    build_shards,
+    records,
+    unfinished,
+)
 from manifests.quarantine import BadClip
 from stores.location import Location
-from stores.shard import Shard
+from stores.shard import open_shard
 
 _CLIPS = 2
 """Of a piece: few, so that the last ones end at about the same time; more than one, since each
@@ -42,20 +50,36 @@ def pieces_of(task: ShardTask) -> list[ShardTask]:
     return [replace(left, clips=task.clips[cut], paths=task.paths[cut]) for cut in cuts]
 
 
-def join_shards(task: ShardTask, pieces: Sequence[ShardTask]) -> Records:
+def build_piece(piece: ShardTask, runtime: Runtime) -> Records:
+    """Makes the shards of a piece that are not there yet.
+
+    Args:
+        piece: One that `pieces_of` cut.
+        runtime: How networks run.
+
+    Returns:
+        The records of all its shards: by these, who joins them need not ask HDF5 what is in them.
+    """
+    build_shards(piece, runtime)
+    return records(piece)
+
+
+def join_shards(task: ShardTask, pieces: Sequence[ShardTask], made: Sequence[Records]) -> Records:
     """Makes what is left of a task from its pieces, all of which are made.
 
     Args:
         task: The task.
         pieces: As `pieces_of` cut them.
+        made: The records of their shards.
 
     Returns:
         The records of all shards of the task.
     """
     for name in unfinished(task):
+        spec = task.graph.specs[name]
         with task.writer(name) as shard:
-            for piece in pieces:
-                part = Shard(piece.location, piece.file(name))
+            for piece, its in zip(pieces, made, strict=True):
+                part = open_shard(piece.location, spec, its[name])
                 for clip in piece.clips:
                     outcome = part.outcome(clip.clip_id)
                     if isinstance(outcome, BadClip):

@@ -14,7 +14,7 @@ from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.clip_tracks import ClipTracks, StoredTracks
-from stores.fitted_state import StateFile, WrongState, read_state, write_state
+from stores.fitted_state import StateFile, WrongState, read_state, recorded_arrays, write_state
 from stores.location import Location
 from stores.paths import sha256_of
 from stores.reader import FeatureStore
@@ -133,6 +133,7 @@ def _state(task: FitTask) -> tuple[FoldState, State]:
         bytes=path.stat().st_size,
         sha256=sha256_of(path),
         shape=_shape(task, found.state),
+        arrays=recorded_arrays(found),
     )
     return state, found.state
 

@@ -198,12 +198,14 @@ def make_store(
     count: int = 7,
     specs: tuple[FeatureSpec, ...] = (SPEC, LOGMEL, CROPS),
     per_shard: int = 3,
+    tracks: Mapping[str, Track | BadClip] | None = None,
     **changed: pa.Table,
 ) -> Snapshot:
     """A store of `count` clips. `changed` tables replace the made ones."""
     features = {
         spec.name: StoredFeature(
-            spec, tuple(write_shards(place, spec, tracks_for(spec, count), per_shard))
+            spec,
+            tuple(write_shards(place, spec, tracks or tracks_for(spec, count), per_shard)),
         )
         for spec in specs
     }
