@@ -69,7 +69,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
     from extractors.container import opened
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
-    with opened(clip.clip_id, path, deadline, to_decode=False) as content:
+    with deadline, opened(clip.clip_id, path, deadline, to_decode=False) as content:
         _check(clip, path, content, limits)
         facts = replace(
             clip, has_audio=content.audio is not None, has_video=content.video is not None
@@ -124,7 +124,7 @@ def decode(
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     receivers = {_cadence(grid): push for grid, push in grids.items()}
-    with opened(clip.clip_id, path, deadline) as content:
+    with deadline, opened(clip.clip_id, path, deadline) as content:
         _check(clip, path, content, limits)
         return ClipDecoder(clip, path, receivers, limits, deadline).run(
             content.audio if audio else None, content.video if grids else None, decoder

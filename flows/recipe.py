@@ -47,6 +47,7 @@ class MediaTable(_Strict):
     max_pixels: int = Field(default=Limits.max_pixels, gt=0)
     max_duration_s: float = Field(default=Limits.max_duration_s, gt=0)
     timeout_s: float = Field(default=Limits.timeout_s, gt=0)
+    max_memory_mb: int = Field(default=Limits.max_memory_mb, gt=0)
 
 
 class EncodeTable(_Strict):

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from flows.workers.executor import Executor, Pools, Step
-from flows.workers.pool import Advance, ProcessPool
+from flows.workers.pool import ProcessPool
+from flows.workers.process import Advance
 from flows.workers.retries import retrying
 
 T = TypeVar("T")
