@@ -51,7 +51,7 @@ class Limits:
     timeout_s: float = 120.0
     """Seconds of wall-clock time that reading and decoding one clip may take; what the frames'
     receivers do is not counted."""
-    max_memory_mb: int = 2000
+    max_memory_mb: int = 1800
     """Resident memory, in units of 1e6 bytes, of the process that reads and measures one clip; held
     by the pool of processes that it is one of."""
 

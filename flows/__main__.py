@@ -109,6 +109,13 @@ def build(
             "--rehash", help="Read every file, also those that look as they did when last read."
         ),
     ] = False,
+    retry: Annotated[
+        list[str] | None,
+        _option(
+            "Measure clips again that are in quarantine for this reason, such as crashed; may be "
+            "given again."
+        ),
+    ] = None,
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
     from flows.building.run import run_build
@@ -121,7 +128,8 @@ def build(
 
     _check_workers(workers, dask)
     run = recorded("build", run_build)
-    result = run(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask, rehash)
+    changes, retried = tuple(set_ or ()), tuple(retry or ())
+    result = run(store, _corpora(corpus), recipe, changes, workers, dask, rehash, retried)
     quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)
     print_result(store, result, quarantine_lines(quarantine, len(result.snapshot.features)))
 

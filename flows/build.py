@@ -36,6 +36,7 @@ def build(
     workers: Annotated[int | None, Field(ge=1)] = None,
     dask: str | None = None,
     rehash: bool = False,
+    retry: tuple[str, ...] = (),
 ) -> State[Any]:
     """Bring a store up to date with its corpora; see `flows.building.run.run_build`.
 
@@ -50,13 +51,14 @@ def build(
         workers: Worker processes of this machine; one for each core if not given.
         dask: Address of a Dask scheduler, or local:N; its workers then do the work.
         rehash: Read every file of the corpora, also those whose size and times are unchanged.
+        retry: Reasons of the quarantine; clips that are there for one of them are measured again.
 
     Returns:
         The completed state, with a BuildResult.
     """
     with _workers_end_with_the_run():
         result = run_build(
-            store, corpora, recipe, changes, workers, dask, rehash, wrap=PrefectExecutor
+            store, corpora, recipe, changes, workers, dask, rehash, retry, wrap=PrefectExecutor
         )
     location = locate(store)
     quarantine = read_rows(location, result.snapshot, QUARANTINE)

@@ -49,6 +49,9 @@ class ShardTask:
     """Inputs of encoders that the store has in quarantine: (clip id, feature) -> why."""
     refused: Mapping[str, BadClip] = field(default_factory=dict)
     """Clips that ended the process which decoded them, by id: they are not decoded."""
+    tried_before: int = 0
+    """The snapshot whose refusals of these clips are tried again: its shards of the same clips hold
+    the refusals, so those of this task have other names. 0: none is."""
     is_piece: bool = False
     """The shards are pieces of others."""
     share: float = 1.0
@@ -71,7 +74,9 @@ class ShardTask:
             Path below the root of the store.
         """
         spec = self.graph.specs[feature]
-        key = shard_key(spec.fingerprint, [(clip.clip_id, clip.sha256) for clip in self.clips])
+        made_by = f"{spec.fingerprint} after {self.tried_before}" * bool(self.tried_before)
+        clips = [(clip.clip_id, clip.sha256) for clip in self.clips]
+        key = shard_key(made_by or spec.fingerprint, clips)
         file = f"shards/{feature}/{spec.fingerprint}/{key}.h5"
         return f"{PIECES}/{file}" if self.is_piece else file
 

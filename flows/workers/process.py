@@ -23,7 +23,7 @@ from flows.workers.worker import Item, serve
 Advance = Callable[[float], None]
 """Takes how many units of work, such as clips, are done since the last call."""
 
-_LOOK_S = 0.1
+_LOOK_S = 0.05
 _ENDING_S = 5.0
 """How long a process that was killed may take to be gone; one that waits for a disk may not go."""
 _ROOM_S = 60.0
