@@ -19,6 +19,7 @@ from flows.workers.prefect_executor import PrefectExecutor
 from manifests.audits import AUDITS
 from manifests.corpora.catalog import CORPORA
 from manifests.quarantine import QUARANTINE
+from manifests.visible import visible
 from stores.location import locate
 from stores.snapshot import read_rows
 
@@ -33,7 +34,7 @@ def build(
     corpora: Annotated[dict[str, Path], Field(json_schema_extra=_CORPORA_BY_NAME)],
     recipe: str = "default",
     changes: tuple[str, ...] = (),
-    workers: Annotated[int | None, Field(ge=1)] = None,
+    workers: Annotated[int | None, Field(ge=1, le=4096)] = None,
     dask: str | None = None,
     rehash: bool = False,
     retry: tuple[str, ...] = (),
@@ -66,7 +67,7 @@ def build(
     create_markdown_artifact(
         build_page(location, result, quarantine, findings),
         key=artifact_key("build", location),
-        description=f"Build of {location}, snapshot {result.snapshot.number}"[-200:],
+        description=visible(f"Build of {location}, snapshot {result.snapshot.number}")[-200:],
     )
     return Completed(message=build_sentence(location, result), data=result)
 

@@ -6,7 +6,6 @@ process that is killed from outside, most often since memory ran out, says nothi
 work is tried again, and the log says so.
 """
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,6 +25,7 @@ from flows.building.shard_task import (
     encode_shards,
     measure_alone,
 )
+from flows.log import LOG
 from flows.workers.deaths import Cause, WorkerDied
 from flows.workers.executor import Pools, WorkerPool
 from manifests.clips import Clip
@@ -40,7 +40,6 @@ Alone = Callable[[str], object]
 
 _TRIES = 5
 """How often work is begun whose process ends for no reason that lies in a clip."""
-_log = logging.getLogger("affectstore")
 
 
 def probe_isolated(
@@ -163,7 +162,7 @@ def _isolating(
                     "so alone: most often memory ran out; run the same command again with fewer "
                     f"workers, what was finished is kept (the last time, {died})"
                 ) from died
-            _log.warning("%s; this part is begun again, finished shards are kept", died)
+            LOG.warning("%s; this part is begun again, finished shards are kept", died)
 
 
 def _suspects(died: WorkerDied, unexplained: int, clip_ids: Sequence[str]) -> Sequence[str]:
@@ -187,7 +186,7 @@ def _judged(alone: Alone, clip_id: str, limits: Limits) -> BadClip | None:
                 if died.cause is not Cause.CRASHED or died.how in ways:
                     return _refusal(clip_id, died, limits)
                 ways.add(died.how)
-            _log.warning("%s; the clip is tried alone once more", died)
+            LOG.warning("%s; the clip is tried alone once more", died)
     raise WorkerDied(
         f"a process that did nothing but read the clip {clip_id} was ended from outside "
         f"{_TRIES} times, most often because memory ran out; run the same command again with "

@@ -1,6 +1,5 @@
 """A build: corpora in, one committed snapshot out."""
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -18,6 +17,7 @@ from flows.building.pieces import remove_pieces
 from flows.building.plan import BuildPlan, check_corpora, make_plan
 from flows.building.shard_task import Records, ShardTask
 from flows.errors import BuildError
+from flows.log import LOG
 from flows.recipe import Recipe, load
 from flows.workers.executor import Executor, Pools, Step, Wrap, run_in_order, unwrapped
 from flows.workers.local_executor import LocalExecutor
@@ -32,7 +32,6 @@ from stores.location import Location, Place, locate
 from stores.pointer import newest
 
 _CLIPS_PER_PROBING = 32
-_log = logging.getLogger("affectstore")
 
 
 def check_build(
@@ -181,7 +180,7 @@ class _Build:
         for unchanged, changed in stats.split(self.committed):
             builder.add(unchanged)
             left += changed
-        _log.info("%d clips listed, %d of them to be read", len(listed), len(left))
+        LOG.info("%d clips listed, %d of them to be read", len(listed), len(left))
         with (
             ProgressBar("reading headers", len(left)) as progress,
             self.executor.pools(progress.advance) as pools,
@@ -226,7 +225,7 @@ class _Build:
         if not plan.tasks:
             return []
         clips = plan.tasks.chunks.clips
-        _log.info("%d clips to be computed in %d tasks", clips, len(plan.tasks))
+        LOG.info("%d clips to be computed in %d tasks", clips, len(plan.tasks))
         with (
             ProgressBar("building features", clips) as progress,
             self.executor.pools(progress.advance, networks.on_gpu) as pools,

@@ -11,6 +11,7 @@ the client writes the snapshot. A GPU is used on workers that declare one
 import logging
 import os
 import pickle
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -130,7 +131,7 @@ def local_workers(where: str) -> int | None:
                 "nor local:N, such as local:4"
             )
         return None
-    if not number.isdecimal() or int(number) == 0:
+    if not re.fullmatch("[1-9][0-9]{0,3}", number):
         raise ClusterError(
             f"--dask {where} does not say how many workers to start; "
             "expected local:N, such as local:4"
