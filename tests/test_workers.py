@@ -6,11 +6,13 @@ import os
 import pickle
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,7 @@ from flows.workers.deaths import Cause, WorkerDied
 from flows.workers.executor import Step, run_in_order
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import PoolClosed, ProcessPool
+from flows.workers.rights import give_up_network
 from flows.workers.worker import report_progress, working_on
 from tests.support.commands import Python, is_alive, wait_for
 from tests.support.crashing import crash
@@ -230,6 +233,38 @@ def test_what_cannot_be_pickled_is_the_callers_error_and_the_worker_lives_on(
     with pytest.raises(TypeError, match="cannot pickle"):
         one_worker.call(threading.Lock)
     assert one_worker.call(os.getpid) == first
+
+
+# Rights
+
+
+def reach(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def ids_and_a_file(folder: Path) -> tuple[int, int]:
+    (folder / "made").write_text("as before")
+    return os.geteuid(), os.getegid()
+
+
+def test_a_worker_without_the_network_reaches_nothing_and_writes_as_before(
+    processes: None, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with closing(ProcessPool(1, ignore)) as pool:
+            assert pool.call(reach, port)
+        with closing(ProcessPool(1, ignore)) as pool:
+            if not pool.call_alone(1, give_up_network):
+                pytest.skip("this system lets no process give up its network")
+        with closing(ProcessPool(1, ignore, offline=True)) as pool:
+            assert not pool.call(reach, port)
+            assert pool.call(ids_and_a_file, tmp_path) == (os.geteuid(), os.getegid())
+        assert (tmp_path / "made").stat().st_uid == os.geteuid()
 
 
 # Steps

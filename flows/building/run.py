@@ -144,7 +144,7 @@ def _executor(
     dask: str | None,
 ) -> AbstractContextManager[Executor]:
     if dask is None:
-        return LocalExecutor(workers or cores())
+        return LocalExecutor(workers or cores(), offline=location.is_local)
     from flows.workers.dask_executor import dask_executor
 
     one_of_each = {

@@ -159,7 +159,9 @@ class _BuildPool:
     def __init__(self, required: Requirements, gpu: bool, worker: Worker) -> None:
         self.key = (required.build, gpu, worker.address)
         self._worker, self._build = worker, required.build
-        self.processes = ProcessPool(worker.state.nthreads, self._advance, hide_gpus=not gpu)
+        offline = required.store.is_local and not gpu
+        threads = worker.state.nthreads
+        self.processes = ProcessPool(threads, self._advance, hide_gpus=not gpu, offline=offline)
         self.users = 0
         self.used_at = time.monotonic()
         self._done, self._sent_at = 0.0, time.monotonic()

@@ -4,6 +4,7 @@ import os
 import queue
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from flows.workers.deaths import Cause, WorkerDied
@@ -30,15 +31,19 @@ class ProcessPool:
     A call that ends its process takes no other call with it.
     """
 
-    def __init__(self, workers: int, advance: Advance, hide_gpus: bool = False) -> None:
+    def __init__(
+        self, workers: int, advance: Advance, hide_gpus: bool = False, offline: bool = False
+    ) -> None:
         """Opens a pool; a process is started when there is a call for it.
 
         Args:
             workers: How many processes at most.
             advance: Called with the progress that the workers report.
             hide_gpus: The processes find no CUDA device.
+            offline: They reach no network, where the system lets them give that up.
         """
-        self._advance, self._hide_gpus, self._closed = advance, hide_gpus, False
+        self._start = partial(WorkerProcess, advance, hide_gpus, offline)
+        self._closed = False
         # Last in, first out, so that no more processes are started than are at work at once.
         self._free: queue.LifoQueue[WorkerProcess | None] = queue.LifoQueue()
         for _ in range(workers):
@@ -78,7 +83,7 @@ class ProcessPool:
         worker = self._take()
         try:
             if worker is None:
-                worker = WorkerProcess(self._advance, self._hide_gpus)
+                worker = self._start()
             result: T = worker.call(work, *args, **kwargs)
             return result
         finally:
@@ -111,7 +116,7 @@ class ProcessPool:
             if other is not None:
                 other.close(wait_for_work=True)
             has_room = wait_for_memory(memory_mb)
-            fresh = WorkerProcess(self._advance, self._hide_gpus)
+            fresh = self._start()
             result: T = fresh.call(work, *args, **kwargs)
             return result
         except WorkerDied as died:

@@ -36,12 +36,13 @@ class WorkerProcess:
     Pipes of its own rather than queues that it shares: a killed writer would keep a queue's lock.
     """
 
-    def __init__(self, advance: Advance, hide_gpus: bool) -> None:
+    def __init__(self, advance: Advance, hide_gpus: bool, offline: bool) -> None:
         """Starts the process.
 
         Args:
             advance: Called with the progress that it reports.
             hide_gpus: It finds no CUDA device.
+            offline: It reaches no network, where the system lets it give that up.
         """
         context = multiprocessing.get_context("spawn")
         self._calls, calls = context.Pipe()
@@ -54,9 +55,8 @@ class WorkerProcess:
         self._ended_for: Cause | None = None
         self.is_busy = False
         """A call was begun, and its answer has not come: the process can take no other one."""
-        self._process = context.Process(
-            target=serve, args=(calls, events, stderr, self._until, hide_gpus), daemon=True
-        )
+        given = (calls, events, stderr, self._until, hide_gpus, offline)
+        self._process = context.Process(target=serve, args=given, daemon=True)
         self._process.start()
         self._seen = psutil.Process(self._process.pid)
         for end in (calls, events, stderr):

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple
 
+from flows.workers.rights import give_up_network
+
 SLACK_S = 5.0
 """How much longer than it may an item is let alone: work that looks at the clock itself ends better
 than by a kill."""
@@ -84,7 +86,7 @@ def working_on(name: str, seconds: float, memory_mb: float) -> Iterator[Callable
         events.send(None)
 
 
-def serve(calls: Any, events: Any, stderr: Any, until: Any, hide_gpus: bool) -> None:
+def serve(calls: Any, events: Any, stderr: Any, until: Any, hide_gpus: bool, offline: bool) -> None:
     """Runs calls until the parent closes their pipe.
 
     Args:
@@ -94,9 +96,12 @@ def serve(calls: Any, events: Any, stderr: Any, until: Any, hide_gpus: bool) -> 
         stderr: Takes what is written to descriptor 2.
         until: Shared: when the parent ends this process.
         hide_gpus: CUDA devices are not to be found.
+        offline: The network is given up, where that can be done.
     """
     global _parent  # noqa: PLW0603  (one worker process has one parent to report to)
     _parent = _ToParent(events, until)
+    if offline:
+        give_up_network()
     _initialise(stderr, hide_gpus)
     while True:
         try:
