@@ -1,7 +1,12 @@
 """A clip that ends the process which reads it is a row in quarantine, and its neighbours are
 measured all the same."""
 
+import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +18,19 @@ from extractors.base import Runtime
 from extractors.media import Limits
 from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.probing import probe_clips
+from flows.building.run import run_build
 from flows.workers.deaths import Cause, WorkerDied
 from flows.workers.executor import Pools
 from flows.workers.pool import ProcessPool
 from manifests.corpora.base import Found
 from manifests.quarantine import Reason
+from stores.atomic import sweep
 from stores.location import locate
 from stores.shard import Shard
+from tests.support.commands import QUICK
 from tests.support.crashing import Fatal, crashing_task
 from tests.support.media_made import a_clip, write
+from tests.support.store_files import contents
 
 
 @pytest.fixture
@@ -89,6 +98,42 @@ def test_a_clip_whose_process_is_killed_every_time_is_never_a_row(
     with pytest.raises(WorkerDied, match="ended 5 times while they built made/0 and 1 more"):
         build_isolated(pools, task, Runtime())
     assert not list((tmp_path / "store").rglob("*.h5"))
+
+
+def test_workers_that_are_killed_leave_no_trace_in_a_store(
+    built: Path, sample: Path, tmp_path: Path
+) -> None:
+    killed: set[int] = set()
+    is_built = threading.Event()
+
+    def kill_some() -> None:
+        while not is_built.wait(1.0) and len(killed) < 4:
+            for worker in multiprocessing.active_children():
+                if worker.pid and worker.pid not in killed:
+                    killed.add(worker.pid)
+                    worker.kill()
+                    break
+
+    with ThreadPoolExecutor(1) as thread:
+        killing = thread.submit(kill_some)
+        try:
+            run_build(tmp_path / "store", {"sample": sample}, "demo", QUICK, workers=2)
+        finally:
+            is_built.set()
+        killing.result()
+    assert len(killed) >= 3
+    sweep(tmp_path / "store")
+    assert contents(tmp_path / "store") == contents(built)
+
+
+def test_a_file_without_end_is_given_up_when_its_time_is_over(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.wav", frames=0, audio_s=0.1, rate_hz=16000)
+    os.truncate(path, 1 << 40)
+    begun = time.monotonic()
+    [probed] = probe_clips([Found(a_clip(path), ())], [path], {}, Limits(timeout_s=0.5))
+    assert probed.bad is not None
+    assert probed.bad.reason == Reason.TIMED_OUT
+    assert time.monotonic() - begun < 10
 
 
 @dataclass
