@@ -5,6 +5,7 @@
 #                   store, a real clip or a network of real size
 #     make test     these, and all other tests that hold a promise
 #     make long     fuzzing, rounds of kills and dry runs of the benchmarks, before a release
+#     make supply   the bill of materials and the licences of all that the pipeline brings
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # By file, so that what the tests of a file share is made once; long files first. Two processes,
@@ -12,7 +13,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 QUICK := not (built or heavy or process or real or server or long or network)
 
-.PHONY: demo check test long lint docs clean
+.PHONY: demo check test long lint docs supply clean
 .NOTPARALLEL:  # there is one .venv
 
 demo: .venv/build.stamp
@@ -42,6 +43,22 @@ endef
 docs: .venv/dev.stamp
 	$(BIN)/mkdocs build --strict --quiet --site-dir .venv/site
 
+# CycloneDX and a table of licences, in .supply. The environment that is listed is one of its own, so
+# that neither pip nor a tool of the developers is among what is listed.
+SUPPLY_TOOLS := cyclonedx-bom==7.5.0 pip-licenses==5.5.5
+LISTED := .supply/listed/bin/python
+
+supply:
+	$(PYTHON) -m venv --clear .supply/tools
+	.supply/tools/bin/python -m pip install --quiet $(SUPPLY_TOOLS)
+	$(PYTHON) -m venv --clear --without-pip .supply/listed
+	.supply/tools/bin/python -m pip --python $(LISTED) install --quiet \
+		--constraint constraints.txt '.[build,s3]'
+	.supply/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file .supply/sbom.json $(LISTED)
+	.supply/tools/bin/pip-licenses --python $(LISTED) --from mixed --with-urls \
+		--format markdown --output-file .supply/licences.md
+
 .venv/build.stamp: pyproject.toml constraints.txt
 	$(call install,build)
 	touch $@
@@ -60,4 +77,4 @@ endef
 comma := ,
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .supply demo

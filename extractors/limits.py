@@ -1,11 +1,40 @@
 """Limits that keep one hostile or mistaken file from stopping a build, and the clip's clock."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from manifests.quarantine import BadClip, Reason
+
+MayTake = Callable[[float], None]
+"""Told how many seconds the step of a clip that begins now may take."""
+_may_take: ContextVar[MayTake] = ContextVar("may_take", default=lambda seconds: None)
+PATIENCE = 10
+"""What is done with the frames and samples of a clip may take so many times `timeout_s` without a
+further frame: it knows no clock, and takes long only where the clip does."""
+
+
+@contextmanager
+def watched(may_take: MayTake) -> Iterator[None]:
+    """Has somebody told what each step of the clips that are read meanwhile may take.
+
+    The clock of a clip is looked at between packets; whoever is told can end what never gets there.
+
+    Args:
+        may_take: Called where a step begins.
+
+    Yields:
+        Nothing.
+    """
+    token = _may_take.set(may_take)
+    try:
+        yield
+    finally:
+        _may_take.reset(token)
 
 
 @dataclass(frozen=True)
@@ -22,10 +51,13 @@ class Limits:
     timeout_s: float = 120.0
     """Seconds of wall-clock time that reading and decoding one clip may take; what the frames'
     receivers do is not counted."""
+    max_memory_mb: int = 1800
+    """Resident memory, in units of 1e6 bytes, of the process that reads and measures one clip; held
+    by the pool of processes that it is one of."""
 
     def __post_init__(self) -> None:
-        for field in ("max_pixels", "max_duration_s", "timeout_s"):
-            if not getattr(self, field) > 0:
+        for field in ("max_pixels", "max_duration_s", "timeout_s", "max_memory_mb"):
+            if not 0 < getattr(self, field) < float("inf"):
                 raise ValueError(
                     f"{field} is {getattr(self, field)}, expected more than 0; leave it out for "
                     "the default"
@@ -73,11 +105,27 @@ class Limits:
 
 
 class Deadline:
-    """The time limit of one clip, which counts from the moment it is made."""
+    """The time limit of one clip, which counts from the moment it is made.
+
+    As a context manager it ends where the clip's bytes are no longer read.
+    """
 
     def __init__(self, clip_id: str, timeout_s: float) -> None:
         self._clip_id, self._timeout_s = clip_id, timeout_s
         self._end = time.monotonic() + timeout_s
+        self._may_take = _may_take.get()
+        self._may_take(timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._may_take(PATIENCE * self._timeout_s)
 
     def left_s(self) -> float:
         """Measures the time left.
@@ -102,5 +150,8 @@ class Deadline:
     def paused(self) -> Iterator[None]:
         """Stops the count for as long as the context lasts."""
         started = time.monotonic()
+        self._may_take(PATIENCE * self._timeout_s)
         yield
-        self._end += time.monotonic() - started
+        now = time.monotonic()
+        self._end += now - started
+        self._may_take(self._end - now)

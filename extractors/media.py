@@ -85,7 +85,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
     from extractors.first_look import first_look
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
-    with opened(clip.clip_id, path, deadline, to_decode=False, pictures=False) as content:
+    with deadline, opened(clip.clip_id, path, deadline, to_decode=False, pictures=False) as content:
         sound = None if content.audio is None else _extent(clip, content.audio, deadline)
         _check(clip, path, content, sound, limits)
         facts = replace(
@@ -150,7 +150,10 @@ def decode(
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     receivers = {_cadence(grid): push for grid, push in grids.items()}
-    with opened(clip.clip_id, path, deadline, to_decode=True, pictures=bool(grids)) as content:
+    with (
+        deadline,
+        opened(clip.clip_id, path, deadline, to_decode=True, pictures=bool(grids)) as content,
+    ):
         _check(clip, path, content, _counted(content.audio), limits)
         if replaced := decoder == "ffmpeg" and not is_offered(content):
             decoder = "pyav"

@@ -3,13 +3,8 @@
 Heavy imports stay inside the commands that need them, so that each answers at once.
 """
 
-import atexit
-import gc
-import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 try:
@@ -19,6 +14,9 @@ except ModuleNotFoundError:
         "affectstore: this environment has the reader alone; the command needs the pipeline: pip "
         "install 'affectstore[build]'"
     )
+
+from flows.exits import prepare_process, run_app
+from manifests.visible import visible
 
 app = typer.Typer(
     help="Audio-visual features of emotion corpora: decoded once, stored for any trainer, split "
@@ -42,7 +40,8 @@ STORE_HELP = "Folder of the store, or a URL such as s3://bucket/store."
 # Text, not a path: that would drop a slash of a URL.
 Store = Annotated[str, _argument(STORE_HELP, "STORE")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Worker processes; one for each core if not given.")
+    int | None,
+    typer.Option(min=1, max=4096, help="Worker processes; one for each core if not given."),
 ]
 Corpora = Annotated[
     list[str], _option("NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.")
@@ -109,6 +108,13 @@ def build(
             "--rehash", help="Read every file, also those that look as they did when last read."
         ),
     ] = False,
+    retry: Annotated[
+        list[str] | None,
+        _option(
+            "Measure clips again that are in quarantine for this reason, such as crashed; may be "
+            "given again."
+        ),
+    ] = None,
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
     from flows.building.run import run_build
@@ -121,7 +127,8 @@ def build(
 
     _check_workers(workers, dask)
     run = recorded("build", run_build)
-    result = run(store, _corpora(corpus), recipe, tuple(set_ or ()), workers, dask, rehash)
+    changes, retried = tuple(set_ or ()), tuple(retry or ())
+    result = run(store, _corpora(corpus), recipe, changes, workers, dask, rehash, retried)
     quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)
     print_result(store, result, quarantine_lines(quarantine, len(result.snapshot.features)))
 
@@ -221,7 +228,7 @@ def draw(
     from stores import FeatureStore
 
     files = draw_feature(FeatureStore(store)[feature], out, clip or ())
-    print(f"{len(files)} PNG files in {out}" if len(files) != 1 else files[0])
+    print(visible(f"{len(files)} PNG files in {out}" if len(files) != 1 else str(files[0])))
 
 
 @app.command()
@@ -352,12 +359,7 @@ def _corpora(options: list[str]) -> dict[str, Path]:
 
 def main() -> None:
     """Runs the command as the process was called."""
-    # An interpreter that ends looks through all objects once more, which takes a second.
-    atexit.register(gc.freeze)
-    # multiprocessing's tracker tidies up after an interrupt, and would warn that it had to.
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    prepare_process()
     run()
 
 
@@ -370,30 +372,7 @@ def run(arguments: list[str] | None = None) -> None:
     Raises:
         SystemExit: The command has ended, or was refused.
     """
-    try:
-        app(arguments)
-    except Exception as error:
-        from flows.errors import sentence
-
-        words = sentence(error)
-        if words is None:
-            raise
-        print(f"affectstore: {words}", file=sys.stderr)
-        sys.exit(2)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """Leaves at once: what is finished is on the disk, and workers end with this process."""
-    # Written past `sys.stderr`, which may be in the middle of a line of its own.
-    cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # which a progress bar hides
-    words = (
-        f"{cursor}\naffectstore: stopped; what was finished is kept, run the same command "
-        "again to go on\n"
-    )
-    os.write(sys.stderr.fileno(), words.encode())
-    if runs := sys.modules.get("flows.prefect_runs"):  # imported where a server is configured
-        runs.cancel_begun()
-    os._exit(128 + number)
+    run_app(app, arguments)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from flows.auditing.run import run_audit
 from flows.prefect_runs import run_name, with_sentence
 from flows.view.audit import summary
 from flows.view.run_summary import artifact_key, audit_page
+from manifests.visible import visible
 from stores.location import locate
 
 
@@ -37,6 +38,6 @@ def audit(
     create_markdown_artifact(
         audit_page(report),
         key=artifact_key("audit", locate(sources[0])),
-        description=f"Audit of {report.source}"[:200],
+        description=visible(f"Audit of {report.source}")[:200],
     )
-    return Completed(message=f"{report.source}: {summary(report.findings)}", data=report)
+    return Completed(message=visible(f"{report.source}: {summary(report.findings)}"), data=report)

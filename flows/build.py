@@ -19,6 +19,7 @@ from flows.workers.prefect_executor import PrefectExecutor
 from manifests.audits import AUDITS
 from manifests.corpora.catalog import CORPORA
 from manifests.quarantine import QUARANTINE
+from manifests.visible import visible
 from stores.location import locate
 from stores.snapshot import read_rows
 
@@ -33,9 +34,10 @@ def build(
     corpora: Annotated[dict[str, Path], Field(json_schema_extra=_CORPORA_BY_NAME)],
     recipe: str = "default",
     changes: tuple[str, ...] = (),
-    workers: Annotated[int | None, Field(ge=1)] = None,
+    workers: Annotated[int | None, Field(ge=1, le=4096)] = None,
     dask: str | None = None,
     rehash: bool = False,
+    retry: tuple[str, ...] = (),
 ) -> State[Any]:
     """Bring a store up to date with its corpora; see `flows.building.run.run_build`.
 
@@ -50,13 +52,14 @@ def build(
         workers: Worker processes of this machine; one for each core if not given.
         dask: Address of a Dask scheduler, or local:N; its workers then do the work.
         rehash: Read every file of the corpora, also those whose size and times are unchanged.
+        retry: Reasons of the quarantine; clips that are there for one of them are measured again.
 
     Returns:
         The completed state, with a BuildResult.
     """
     with _workers_end_with_the_run():
         result = run_build(
-            store, corpora, recipe, changes, workers, dask, rehash, wrap=PrefectExecutor
+            store, corpora, recipe, changes, workers, dask, rehash, retry, wrap=PrefectExecutor
         )
     location = locate(store)
     quarantine = read_rows(location, result.snapshot, QUARANTINE)
@@ -64,7 +67,7 @@ def build(
     create_markdown_artifact(
         build_page(location, result, quarantine, findings),
         key=artifact_key("build", location),
-        description=f"Build of {location}, snapshot {result.snapshot.number}"[-200:],
+        description=visible(f"Build of {location}, snapshot {result.snapshot.number}")[-200:],
     )
     return Completed(message=build_sentence(location, result), data=result)
 

@@ -4,6 +4,15 @@ import errno
 import os
 
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_OF_A_PATH = {
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENXIO,
+    errno.EINVAL,
+}
 _ROOMS = {"manifests", "extractors", "stores", "flows"}
 
 
@@ -29,4 +38,8 @@ def sentence(error: Exception) -> str | None:
             f"{os.strerror(error.errno)}{where}; make room or change the permissions, "
             "then run the same command again: what was finished is kept"
         )
+    if isinstance(error, OSError) and error.errno in _OF_A_PATH and error.filename:
+        return f"{error.filename}: {error.strerror}; give another path"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; end other programs, or give smaller numbers"
     return None

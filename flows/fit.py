@@ -12,6 +12,7 @@ from flows.fitting.run import run_fit
 from flows.prefect_runs import run_name, with_sentence
 from flows.view.run_summary import artifact_key, fit_page, fit_sentence
 from flows.workers.prefect_executor import PrefectExecutor
+from manifests.visible import visible
 from stores.location import locate
 
 
@@ -33,6 +34,6 @@ def fit(store: str | Path, scheme: str, workers: int | None = None) -> State[Any
     create_markdown_artifact(
         fit_page(result, scheme),
         key=artifact_key("fit", location),
-        description=f"Fit of {location} for {scheme}"[:200],
+        description=visible(f"Fit of {location} for {scheme}")[:200],
     )
     return Completed(message=fit_sentence(location, result, scheme), data=result)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.supervised import supervised, when_parent_ends
+from manifests.visible import visible
 
 _PATIENCE_S = 120.0
 _ANSWER_S = 5.0
@@ -104,7 +105,7 @@ def local_server() -> Iterator[str]:
         print("starting a local Prefect server, up to 25 s", file=sys.stderr)
         with supervised(["-m", "flows.local_server", str(port)], environment) as process:
             _wait_for(url, process)
-            print(f"its pages are at {address}", file=sys.stderr)
+            print(visible(f"its pages are at {address}"), file=sys.stderr)
             yield url
 
 

@@ -14,6 +14,7 @@ from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Failed
 
 from flows.errors import sentence
+from manifests.visible import visible
 from stores.location import StoreBusy
 
 P = ParamSpec("P")
@@ -44,7 +45,7 @@ def run_name(*parameters: str) -> Callable[[], str]:
 def _short(value: Any) -> str:
     """A store by the name of its folder, a recipe by that of its file."""
     values = value if isinstance(value, list) else [value]
-    return ", ".join(Path(str(one)).name.removesuffix(".toml") for one in values)
+    return visible(", ".join(Path(str(one)).name.removesuffix(".toml") for one in values))
 
 
 def with_sentence(flow: Callable[P, State[Any]]) -> Callable[P, State[Any]]:
@@ -91,6 +92,7 @@ def _refusal(error: Exception) -> State[Any]:
     words = sentence(error)
     if words is None:
         raise error
+    words = visible(words)
     if deployment.get_id():
         _do_not_log_again(error)
     # Nothing has failed where another run has the store: the next one finds what it would build.

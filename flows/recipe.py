@@ -24,6 +24,7 @@ from extractors.media import Limits
 from extractors.plan import Graph, Media, PlanError
 from flows.variants import expand
 from manifests.features import FeatureSpec, Json
+from manifests.given_files import MOST_TOML_BYTES, WrongText, parse_toml, read_file
 from manifests.suggestions import did_you_mean
 from manifests.variant_names import MARK
 from stores.records import check_spec
@@ -44,9 +45,10 @@ class MediaTable(_Strict):
     """`[media]`: how clips are decoded and what is refused. It changes no number."""
 
     decoder: Literal["pyav", "ffmpeg"] = "pyav"
-    max_pixels: int = Field(default=Limits.max_pixels, gt=0)
-    max_duration_s: float = Field(default=Limits.max_duration_s, gt=0)
-    timeout_s: float = Field(default=Limits.timeout_s, gt=0)
+    max_pixels: int = Field(default=Limits.max_pixels, gt=0, le=1 << 31)
+    max_duration_s: float = Field(default=Limits.max_duration_s, gt=0, le=1e6)
+    timeout_s: float = Field(default=Limits.timeout_s, gt=0, le=1e6)
+    max_memory_mb: int = Field(default=Limits.max_memory_mb, gt=0, le=10_000_000)
     strict: bool = False
     """True: damage in the picture costs a clip its sound as well, and the other way round."""
 
@@ -185,15 +187,24 @@ def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
     """
     known = shipped()
     path = known.get(name_or_file, Path(name_or_file))
-    if not path.is_file():
+    try:
+        text = read_file(path, MOST_TOML_BYTES).decode()
+    except (FileNotFoundError, NotADirectoryError) as error:
         hint = did_you_mean(name_or_file, known)
         raise RecipeError(
             f"there is no recipe {name_or_file!r}: {hint}give one of {', '.join(known)}, or the "
             "path of a TOML file"
-        )
+        ) from error
+    except OSError as error:
+        raise RecipeError(
+            f"the recipe {path} cannot be read ({error.strerror}); give one of {', '.join(known)}, "
+            "or the path of a TOML file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not valid TOML: {error}") from error
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = parse_toml(text)
+    except WrongText as error:
         raise RecipeError(f"{path} is not valid TOML: {error}") from error
     for change in changes:
         _apply(table, change)
@@ -220,6 +231,10 @@ def parse(table: Mapping[str, Any], where: str) -> Recipe:
         _check_fitted(recipe)
     except ValidationError as error:
         raise RecipeError(f"{where}: {_sentence(error, Recipe)}") from error
+    except ArithmeticError as error:
+        raise RecipeError(
+            f"{where}: a number in it is too large or too small to compute with ({error})"
+        ) from error
     except (PlanError, ValueError) as error:
         raise RecipeError(f"{where}: {error}") from error
     return recipe
@@ -289,8 +304,10 @@ def _apply(table: dict[str, Any], change: str) -> None:
             f"--set {change!r} is not of the form key.path=value, such as features.mfcc.n_mfcc=20"
         )
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except WrongText as error:
+        if not isinstance(error.__cause__, tomllib.TOMLDecodeError):
+            raise RecipeError(f"--set {path}: {error}") from error
         value = text
     *parents, last = path.split(".")
     at = table
@@ -305,7 +322,7 @@ def _feature(name: str, table: Any) -> Feature:
     if not isinstance(table, Mapping) or "extractor" not in table:
         raise ValueError(f"features.{name} needs a key extractor, one of {', '.join(EXTRACTORS)}")
     params = {key: value for key, value in table.items() if key not in {"extractor", "store"}}
-    kind = EXTRACTORS.get(table["extractor"])
+    kind = EXTRACTORS.get(str(table["extractor"]))
     if kind is None:
         raise ValueError(
             f"features.{name}: there is no extractor {table['extractor']!r}; there are "
@@ -321,7 +338,7 @@ def _feature(name: str, table: Any) -> Feature:
 def _fitter(name: str, table: Any) -> Fitter:
     if not isinstance(table, Mapping) or "fitter" not in table:
         raise ValueError(f"fitted.{name} needs a key fitter, one of {', '.join(FITTERS)}")
-    kind = FITTERS.get(table["fitter"])
+    kind = FITTERS.get(str(table["fitter"]))
     if kind is None:
         raise ValueError(
             f"fitted.{name}: there is no fitter {table['fitter']!r}; there are {', '.join(FITTERS)}"

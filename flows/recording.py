@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
+from manifests.given_files import read_file
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -78,7 +80,7 @@ def _settings() -> list[Path]:
 
 def _may_name_a_server(path: Path) -> bool:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_file(path).decode(errors="replace")
     except OSError:
         return False
     return "prefect" in (path.name + text).lower() and bool(_SERVER.search(text))

@@ -25,6 +25,7 @@ from flows.recipe import shipped
 from flows.recording import server_url
 from flows.supervised import supervised, when_parent_ends
 from flows.view.run_summary import location_text, store_slug
+from manifests.visible import visible
 from stores.location import Place, StoreBusy, locate
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def serve(
     due = next_times(cron, service.zone)
     check_build(store, folders, recipe, changes, dask)
     times = [f"{when:%Y-%m-%d %H:%M}" for when in due]
-    print(f"{service.name}: next builds {', '.join(times)} ({service.zone})", flush=True)
+    print(visible(f"{service.name}: next builds {', '.join(times)} ({service.zone})"), flush=True)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
     # The error of a task is that of its run, which says it.
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "CRITICAL")
@@ -170,8 +171,11 @@ def _run_until_interrupt(service: Service, url: str) -> NoReturn:
         try:
             code = runner.wait()
         except _Interrupted:
-            message = "\naffectstore: stopping the schedule and what it builds"
-            print(message, file=sys.stderr, flush=True)
+            print(
+                "\naffectstore: stopping the schedule and what it builds",
+                file=sys.stderr,
+                flush=True,
+            )
             raise
     raise ServeError(
         f"the Prefect runner of the schedule has ended (exit code {code}); "
@@ -219,8 +223,10 @@ async def _run(service: Service, scheduled: "RunnerDeployment") -> None:
     await runner.aadd_deployment(scheduled)
     await _end_what_was_cut_off(service)
     print(
-        f"{service.name}: waiting for the next build; to build now: "
-        f"prefect deployment run build/{service.name}",
+        visible(
+            f"{service.name}: waiting for the next build; to build now: "
+            f"prefect deployment run build/{service.name}"
+        ),
         flush=True,
     )
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()

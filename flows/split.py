@@ -11,6 +11,7 @@ from prefect.states import Completed
 from flows.prefect_runs import run_name, with_sentence
 from flows.splitting.run import run_split
 from flows.view.run_summary import artifact_key, split_page, split_sentence
+from manifests.visible import visible
 from stores.location import locate
 
 
@@ -42,6 +43,6 @@ def split(
     create_markdown_artifact(
         split_page(location, snapshot, scheme),
         key=artifact_key("split", location),
-        description=f"Split of {location} by {scheme}"[:200],
+        description=visible(f"Split of {location} by {scheme}")[:200],
     )
     return Completed(message=split_sentence(location, snapshot, scheme), data=snapshot)

@@ -9,6 +9,7 @@ the feature that it is a variant of, and is stored where that one is.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,7 +75,7 @@ def is_stored(table: Table) -> bool:
 
 
 def _whole(number: str) -> int:
-    if not (number.isascii() and number.isdecimal() and not number.startswith("0")):
+    if not re.fullmatch("[1-9][0-9]{0,8}", number):
         raise VariantError(
             f"variants.{number} is not the number of a variant, expected a whole number from 1, "
             "such as [variants.1]"

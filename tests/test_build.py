@@ -3,23 +3,32 @@ input."""
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import flows.building.shard_task
 from flows.building.clip_table import ClipTableBuilder, list_clips
 from flows.building.commit import BuildResult
 from flows.building.committed import load_committed
 from flows.building.plan import make_plan
 from flows.building.probing import probe_clips
 from flows.building.run import run_build
+from flows.building.shard_task import ShardTask
 from flows.errors import BuildError
 from flows.recipe import load
-from manifests.quarantine import Reason
+from flows.workers.executor import Executor, Pools, Step
+from manifests.clips import Clip
+from manifests.quarantine import BadClip, Reason
 from stores import FeatureStore
 from stores.location import StoreBusy, locate
 from stores.verify import verify
 from tests.support.commands import QUICK
+from tests.support.media_made import write
 from tests.support.store_files import contents, new_shards
 
 OF_SOUND = {"mfcc", "logmel64", "logmel128", "mfcc_resnet18", "soundprint", "sound_digest"}
@@ -161,6 +170,77 @@ def test_another_network_is_planned_from_stored_crops_without_decoding(
     assert {task.features for task in plan.tasks} == {("resnet18",)}
     assert sum(len(task.stored["crops"]) for task in plan.tasks) == 7
     assert sum(len(task.quarantined) for task in plan.tasks) == 1
+
+
+class InThisProcess(Executor):
+    """Runs every call where the test runs."""
+
+    workers = 1
+
+    def has_gpu(self, check: object) -> bool:
+        return False
+
+    @contextmanager
+    def pools(self, advance: object, on_gpu: bool = False) -> Iterator[Pools]:
+        yield Pools(self, None)  # type: ignore[arg-type]
+
+    def call(self, work: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        return work(*given, **named)
+
+    def submit(self, step: Step[Any]) -> Any:
+        future: Future[Any] = Future()
+        future.set_result(step.run())
+        return future
+
+
+@pytest.fixture
+def one_clip(tmp_path: Path) -> Path:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    write(folder / "clip.wav", frames=0, audio_s=1.0, rate_hz=16000)
+    (tmp_path / "sound.toml").write_text(
+        'max_bad_fraction=1\n[features.audio]\nextractor="audio"\n'
+        '[features.mfcc]\nextractor="mfcc"\n'
+    )
+    return folder
+
+
+def refusing(task: ShardTask, wanted: set[str], clip: Clip, path: Path) -> dict[str, BadClip]:
+    return dict.fromkeys(wanted, BadClip(clip.clip_id, Reason.CRASHED, "as a worker may"))
+
+
+@pytest.mark.parametrize(("changes", "retry"), [((), ("crashed",)), (("media.timeout_s=200",), ())])
+def test_a_refusal_that_is_doubted_is_tried_again_though_its_shard_is_there(
+    one_clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: tuple[str, ...],
+    retry: tuple[str, ...],
+) -> None:
+    def build(*changes: str, retry: tuple[str, ...] = ()) -> BuildResult:
+        recipe, corpora = str(tmp_path / "sound.toml"), {"folder": one_clip}
+        return run_build(
+            tmp_path / "store", corpora, recipe, changes, 1, retry=retry, wrap=lambda _: executor
+        )
+
+    executor = InThisProcess()
+    with monkeypatch.context() as patch:
+        patch.setattr(flows.building.shard_task, "_measure_clip", refusing)
+        build()
+    assert "mfcc" not in FeatureStore(tmp_path / "store").features or not len(
+        FeatureStore(tmp_path / "store")["mfcc"]
+    )
+    assert not build().is_new
+    assert not build(retry=("corrupt",)).is_new
+    assert build(*changes, retry=retry).is_new
+    assert list(FeatureStore(tmp_path / "store")["mfcc"]) == ["folder/clip"]
+    assert verify(tmp_path / "store").problems == []
+    assert not build(*changes, retry=retry).is_new
+
+
+def test_a_reason_that_there_is_not_is_one_sentence(one_clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="for 'crash'; did you mean crashed"):
+        run_build(tmp_path / "store", {"folder": one_clip}, "demo", retry=("crash",))
 
 
 def test_a_second_writer_is_refused_while_the_first_holds_the_store(

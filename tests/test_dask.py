@@ -31,8 +31,9 @@ from flows.workers.dask_executor import (
     reach,
 )
 from flows.workers.dask_worker import Requirements, UnfitWorker
+from flows.workers.deaths import WorkerDied
 from flows.workers.local_executor import LocalExecutor
-from flows.workers.pool import WorkerDied, report_progress
+from flows.workers.worker import report_progress
 from manifests.corpora.base import Found
 from manifests.quarantine import Reason
 from stores.atomic import sweep

@@ -13,7 +13,7 @@ import pytest
 import flows.building.index_builder
 from flows.building.committed import STATE_COLUMNS, Committed
 from flows.building.index_builder import IndexBuilder, damaged_clips, stored_features
-from flows.building.pending import chunks, unchanged_refusals, unchanged_rows
+from flows.building.pending import chunks, refusals_for, unchanged_refusals, unchanged_rows
 from flows.building.plan import BuildPlan, Tasks
 from flows.building.shard_task import ShardTask
 from manifests.clips import CLIPS, Clip
@@ -133,7 +133,9 @@ def make_case(seed: int, root: Path) -> Case:
         if chance.random() < 0.3
     ]
     clips, names = CLIPS.build(now), sorted(SPECS)
-    unchanged = unchanged_rows(committed, clips, SPECS, same_media=chance.random() < 0.7)
+    unchanged = unchanged_rows(committed, clips, SPECS)
+    again = tuple(Reason) if chance.random() > 0.7 else ()
+    unchanged[refusals_for(again, committed, clips, SPECS)] = -1
     refused = np.isin(clips.column("clip_id").to_pylist(), [bad.clip_id for bad in bad_clips])
     bad_by_id = {bad.clip_id: bad for bad in bad_clips}
     unchanged[refused] = unchanged_refusals(committed, clips, SPECS, bad_by_id)[refused]
@@ -250,7 +252,7 @@ def test_where_nothing_is_new_the_tables_are_those_that_are_committed(tmp_path: 
         [row for _, some in found for row in some],
     )
     committed = committed_of(CLIPS.rows(clips), rows, quarantined)
-    unchanged = unchanged_rows(committed, clips, SPECS, same_media=True)
+    unchanged = unchanged_rows(committed, clips, SPECS)
     names = tuple(sorted(SPECS))
     plan = BuildPlan(unchanged, names, Tasks(chunks(unchanged < 0, names, 3), no_task))
     builder = IndexBuilder(SPECS, committed, plan, clips.column("clip_id"))

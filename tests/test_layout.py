@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 import affectstore
+import flows.view.console
 import manifests.audit
 import stores
 from tests.support.commands import ROOT, Python
@@ -47,7 +48,7 @@ ARROWS = {
     "sample": {"auditing", "building", "splitting", "view", "workers"},
 }
 """Room of flows -> the rooms of flows that it may import; types for checkers alone do not count."""
-BELOW_ROOMS = {"errors", "recipe", "recording"}
+BELOW_ROOMS = {"errors", "log", "recipe", "recording"}
 """Modules of flows itself that its rooms may import: what they begin with, and no flow."""
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 70
 
@@ -301,6 +302,40 @@ def test_views_read_no_store_and_no_clip() -> None:
 )
 def test_a_view_that_read_would_be_found_out(text: str) -> None:
     assert faults_of_a_view("flows/view/made.py", text)
+
+
+def test_text_with_markup_is_printed_by_nobody_and_rich_prints_in_two_places_alone() -> None:
+    """A name from outside may look like markup, so that none is read anywhere."""
+    with_rich = {one.file for one in imports_of("flows") if one.top == "rich"}
+    assert with_rich == {"flows/view/console.py", "flows/workers/progress.py"}
+    plain = dict.fromkeys(("markup", "highlight", "emoji"), False)
+    assert plain == flows.view.console._PLAIN
+    made = [*_calls("flows/view/console.py", "Console")]
+    assert len(made) == 2
+    assert all(any(word.arg is None for word in call.keywords) for call in made)  # **_PLAIN
+
+
+def test_what_is_printed_is_a_constant_or_made_visible() -> None:
+    bad = [
+        f"{file}:{call.lineno}"
+        for file, _ in files(*ROOMS)
+        if file != "flows/workers/progress.py"  # numbers, and what is done, in our words
+        for call in _calls(file, "print")
+        if not all(_is_shown_safely(given) for given in call.args)
+    ]
+    assert bad == []
+
+
+def _calls(file: str, name: str) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == name:
+            yield node
+
+
+def _is_shown_safely(given: ast.expr) -> bool:
+    if isinstance(given, ast.Call):
+        return getattr(given.func, "id", None) in {"visible", "to_json"}
+    return isinstance(given, ast.Constant)
 
 
 # Names and sizes

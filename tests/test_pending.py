@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from flows.building.committed import STATE_COLUMNS, Committed
-from flows.building.pending import chunks, judge_again, unchanged_refusals, unchanged_rows
+from flows.building.pending import (
+    chunks,
+    judge_again,
+    refusals_for,
+    unchanged_refusals,
+    unchanged_rows,
+)
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
 from manifests.quarantine import QUARANTINE, UNFORESEEN, BadClip, Quarantined, Reason
@@ -35,11 +41,15 @@ def committed(
 
 
 def kept(
-    before: Committed, clips: Sequence[Clip], specs: Mapping[str, FeatureSpec], same_media: bool
+    before: Committed,
+    clips: Sequence[Clip],
+    specs: Mapping[str, FeatureSpec],
+    retry: Sequence[Reason] = (),
 ) -> dict[Key, IndexRow]:
     """What stays, row by row."""
     rows, table = INDEX.rows(before.index), CLIPS.build(clips)
-    unchanged = unchanged_rows(before, table, specs, same_media)
+    unchanged = unchanged_rows(before, table, specs)
+    unchanged[refusals_for(retry, before, table, specs)] = -1
     ids, names = table.column("clip_id").to_pylist(), sorted(specs)
     return {
         (ids[clip], names[feature]): rows[unchanged[clip, feature]]
@@ -52,7 +62,8 @@ def plain_rule(
     index: Sequence[IndexRow],
     clips: Sequence[Clip],
     specs: Mapping[str, FeatureSpec],
-    same_media: bool,
+    reasons: Mapping[Key, Reason],
+    retry: Sequence[Reason],
 ) -> dict[Key, IndexRow]:
     """The rule as one would say it: the reference for the columns."""
     old, old_rows = (
@@ -74,7 +85,7 @@ def plain_rule(
             if (
                 row
                 and row.fingerprint == spec.fingerprint
-                and (row.state == State.STORED or same_media)
+                and reasons.get((clip.clip_id, name)) not in retry
             ):
                 unchanged[clip.clip_id, name] = row
     return unchanged
@@ -96,7 +107,7 @@ def plain_chunks(
 
 
 def test_a_stored_row_of_the_same_bytes_and_fingerprint_stays() -> None:
-    assert kept(committed([ROW], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {
+    assert kept(committed([ROW], [CLIP]), [CLIP], {"mfcc": SPEC}, tuple(Reason)) == {
         ("a/1", "mfcc"): ROW
     }
 
@@ -113,15 +124,17 @@ def test_a_stored_row_of_the_same_bytes_and_fingerprint_stays() -> None:
     ids=["other bytes", "other region", "other span", "new clip", "other fingerprint"],
 )
 def test_anything_else_is_pending(clip: Clip, spec: FeatureSpec) -> None:
-    assert kept(committed([ROW], [CLIP]), [clip], {"mfcc": spec}, same_media=True) == {}
+    assert kept(committed([ROW], [CLIP]), [clip], {"mfcc": spec}) == {}
 
 
-def test_a_quarantined_row_is_judged_again_when_the_decoding_has_changed() -> None:
+def test_a_quarantined_row_is_judged_again_when_its_reason_is_doubted() -> None:
     bad = replace(ROW, state=State.QUARANTINED, shard=None, start=None, rows=None, valid_rows=None)
-    assert kept(committed([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=True) == {
-        ("a/1", "mfcc"): bad
-    }
-    assert kept(committed([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {}
+    why = [Quarantined("a/1", "mfcc", Reason.CRASHED, "some words")]
+    before, one = committed([bad], [CLIP], why), ("a/1", "mfcc")
+    assert kept(before, [CLIP], {"mfcc": SPEC}) == {one: bad}
+    assert kept(before, [CLIP], {"mfcc": SPEC}, [Reason.CORRUPT]) == {one: bad}
+    assert kept(before, [CLIP], {"mfcc": SPEC}, [Reason.CRASHED]) == {}
+    assert kept(before, [CLIP], {"mfcc": SPEC}, tuple(Reason)) == {}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +171,7 @@ def test_rows_of_refused_clips_are_taken_out_of_those_that_stay(
         for name, spec in specs.items()
     ]
     before, table = committed(index, clips, refusals), CLIPS.build(clips)
-    unchanged = unchanged_rows(before, table, specs, same_media=True)
+    unchanged = unchanged_rows(before, table, specs)
     how = {"unforeseen": False, "damaged": False} | which
     judge_again(unchanged, before, table, specs, **how)
     names = sorted(specs)
@@ -218,9 +231,16 @@ def test_whole_columns_keep_what_the_rule_for_one_clip_and_feature_keeps(seed: i
         for clip in before
         if chance.random() < 0.8
     ] or some_clips()
-    for same_media in (True, False):
-        assert kept(committed(index, before), now, specs, same_media) == plain_rule(
-            before, index, now, specs, same_media
+    reasons = {
+        (row.clip_id, row.feature): chance.choice([Reason.CRASHED, Reason.CORRUPT])
+        for row in index
+        if row.state == State.QUARANTINED
+    }
+    quarantine = [Quarantined(*key, reason, "words") for key, reason in reasons.items()]
+    held = committed(index, before, quarantine)
+    for retry in ((), (Reason.CRASHED,), tuple(Reason)):
+        assert kept(held, now, specs, retry) == plain_rule(
+            before, index, now, specs, reasons, retry
         )
 
 

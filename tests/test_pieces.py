@@ -15,7 +15,8 @@ from flows.building.pieces import pieces_of, remove_pieces
 from flows.building.run import run_build
 from flows.building.shard_task import PIECES, build_shards, unfinished
 from flows.workers.executor import Pools
-from flows.workers.pool import ProcessPool, _Worker
+from flows.workers.pool import ProcessPool
+from flows.workers.process import WorkerProcess
 from manifests.quarantine import Reason
 from stores.location import locate
 from stores.shard import Shard
@@ -100,14 +101,14 @@ def test_where_a_piece_fails_no_other_is_begun(tmp_path: Path) -> None:
 def test_two_workers_share_a_build_of_one_task(
     built: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[_Worker] = []
-    start = _Worker.__init__
+    started: list[WorkerProcess] = []
+    start = WorkerProcess.__init__
 
-    def counted(worker: _Worker, *given: object) -> None:
+    def counted(worker: WorkerProcess, *given: object) -> None:
         started.append(worker)
         start(worker, *given)
 
-    monkeypatch.setattr(_Worker, "__init__", counted)
+    monkeypatch.setattr(WorkerProcess, "__init__", counted)
     changes = (*QUICK, "clips_per_shard=32")
     run_build(tmp_path / "store", {"sample": sample}, "demo", changes, workers=2)
     assert len(started) == 2

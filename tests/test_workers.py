@@ -3,18 +3,27 @@ their order, and nobody outlives the parent."""
 
 import errno
 import os
+import pickle
+import re
+import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+import flows.workers.pool
 import flows.workers.retries
+from flows.workers.deaths import Cause, WorkerDied
 from flows.workers.executor import Step, run_in_order
 from flows.workers.local_executor import LocalExecutor
-from flows.workers.pool import PoolClosed, ProcessPool, WorkerDied, report_progress
+from flows.workers.pool import PoolClosed, ProcessPool
+from flows.workers.rights import give_up_network
+from flows.workers.worker import report_progress, working_on
 from tests.support.commands import Python, is_alive, wait_for
 from tests.support.crashing import crash
 
@@ -97,6 +106,165 @@ def test_workers_are_the_same_for_all_stages_of_a_flow(processes: None) -> None:
             assert pools.gpu.call(os.getpid) != first
     assert sum(counted) == 1
     wait_for(lambda: not is_alive(first), 10)
+
+
+# Limits
+
+
+def hang(name: str, seconds: float) -> None:
+    """Never returns, holds the interpreter's lock, and looks at no clock."""
+    with working_on(name, seconds, 1000):
+        re.match(r"(?:<!--.*?-->\s*)*x", "<!---->" * 40 + "y", re.DOTALL)
+
+
+def grow(name: str, step_mb: float, most_mb: float) -> int:
+    """Takes memory step by step."""
+    with working_on(name, 60, 400):
+        held: list[bytearray] = []
+        while step_mb * len(held) < most_mb:
+            held.append(bytearray(os.urandom(1024)) * int(step_mb * 1000))
+            time.sleep(0.1)
+        return len(held)
+
+
+def be_patient(seconds: float, steps: int) -> int:
+    with working_on("slow", seconds, 1000) as may_take:
+        for _ in range(steps):
+            time.sleep(0.5)
+            may_take(seconds)
+    time.sleep(1.0)
+    return steps
+
+
+def test_a_worker_that_hangs_over_an_item_is_ended_though_it_never_looks_at_the_clock(
+    one_worker: ProcessPool,
+) -> None:
+    begun = time.monotonic()
+    with pytest.raises(WorkerDied, match="took longer than it may and was ended") as died:
+        one_worker.call(hang, "a/clip", 0.5)
+    assert (died.value.cause, died.value.item) == (Cause.TIME, "a/clip")
+    assert time.monotonic() - begun < 20
+    assert one_worker.call(os.getpid)
+
+
+def test_a_worker_that_takes_too_much_memory_over_an_item_is_ended(
+    one_worker: ProcessPool,
+) -> None:
+    with pytest.raises(WorkerDied, match="took more memory than it may") as died:
+        one_worker.call(grow, "a/clip", 50, 5000)
+    assert (died.value.cause, died.value.item) == (Cause.MEMORY, "a/clip")
+
+
+def test_what_a_worker_takes_between_and_after_its_items_is_not_held_against_them(
+    one_worker: ProcessPool,
+) -> None:
+    assert one_worker.call(grow, "a/clip", 10, 50) == 5
+    assert one_worker.call(be_patient, 0.0, 12) == 12
+    one_worker.call(time.sleep, 1.0)
+
+
+def refuse_memory() -> None:
+    raise MemoryError
+
+
+def test_memory_that_is_not_to_be_had_ends_the_worker(one_worker: ProcessPool) -> None:
+    with pytest.raises(WorkerDied) as died:
+        one_worker.call(refuse_memory)
+    assert died.value.cause is Cause.MEMORY
+
+
+def end_by(number: int) -> None:
+    with working_on("a/clip", 60, 2000):
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("number", "cause", "how"),
+    [
+        (signal.SIGKILL, Cause.KILLED, "signal 9 (SIGKILL)"),
+        (signal.SIGTERM, Cause.KILLED, "signal 15 (SIGTERM)"),
+        (signal.SIGSEGV, Cause.CRASHED, "signal 11 (SIGSEGV)"),
+        (signal.SIGABRT, Cause.CRASHED, "signal 6 (SIGABRT)"),
+    ],
+)
+def test_a_crash_is_told_from_a_kill(
+    one_worker: ProcessPool, number: int, cause: Cause, how: str
+) -> None:
+    with pytest.raises(WorkerDied) as died:
+        one_worker.call(end_by, number)
+    found = pickle.loads(pickle.dumps(died.value))
+    assert (found.cause, found.how, found.item) == (cause, how, "a/clip")
+    assert str(found) == str(died.value)
+
+
+def test_a_call_alone_has_a_process_of_its_own_that_ends_with_it(one_worker: ProcessPool) -> None:
+    first = one_worker.call(os.getpid)
+    alone = one_worker.call_alone(100, os.getpid)
+    wait_for(lambda: not is_alive(alone), 10)
+    assert len({first, alone, one_worker.call(os.getpid)}) == 3
+    with pytest.raises(WorkerDied, match="SIGSEGV") as died:
+        one_worker.call_alone(100, end_by, signal.SIGSEGV)
+    assert died.value.cause is Cause.CRASHED
+
+
+def test_without_memory_to_spare_no_end_of_a_process_is_held_against_its_work(
+    one_worker: ProcessPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.workers.pool, "wait_for_memory", lambda memory_mb: False)
+    with pytest.raises(WorkerDied, match="less memory than 100 MB to spare") as died:
+        one_worker.call_alone(100, end_by, signal.SIGSEGV)
+    assert died.value.cause is Cause.KILLED
+
+
+def test_a_worker_that_is_killed_between_two_calls_fails_none(one_worker: ProcessPool) -> None:
+    first = one_worker.call(os.getpid)
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: not is_alive(first), 10)
+    assert one_worker.call(os.getpid) != first
+
+
+def test_what_cannot_be_pickled_is_the_callers_error_and_the_worker_lives_on(
+    one_worker: ProcessPool,
+) -> None:
+    first = one_worker.call(os.getpid)
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        one_worker.call(lambda: None)
+    with pytest.raises(TypeError, match="cannot pickle"):
+        one_worker.call(threading.Lock)
+    assert one_worker.call(os.getpid) == first
+
+
+# Rights
+
+
+def reach(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def ids_and_a_file(folder: Path) -> tuple[int, int]:
+    (folder / "made").write_text("as before")
+    return os.geteuid(), os.getegid()
+
+
+def test_a_worker_without_the_network_reaches_nothing_and_writes_as_before(
+    processes: None, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with closing(ProcessPool(1, ignore)) as pool:
+            assert pool.call(reach, port)
+        with closing(ProcessPool(1, ignore)) as pool:
+            if not pool.call_alone(1, give_up_network):
+                pytest.skip("this system lets no process give up its network")
+        with closing(ProcessPool(1, ignore, offline=True)) as pool:
+            assert not pool.call(reach, port)
+            assert pool.call(ids_and_a_file, tmp_path) == (os.geteuid(), os.getegid())
+        assert (tmp_path / "made").stat().st_uid == os.geteuid()
 
 
 # Steps

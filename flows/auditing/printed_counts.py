@@ -1,7 +1,6 @@
 """Papers' printed numbers as TOML files: parsed strictly, and those that are shipped."""
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from manifests.audit import Claim, Paper, WrongPaper
+from manifests.given_files import MOST_TOML_BYTES, WrongText, parse_toml, read_file
 
 
 def shipped() -> dict[str, Path]:
@@ -31,8 +31,8 @@ def load_paper(path: Path) -> Paper:
         WrongPaper: The file is no TOML, has an unknown key, or a value of the wrong type.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = parse_toml(read_file(path, MOST_TOML_BYTES).decode())
+    except (WrongText, UnicodeDecodeError) as error:
         raise WrongPaper(f"{path}: this is no TOML that can be read: {error}") from error
     except OSError as error:
         raise WrongPaper(

@@ -5,7 +5,7 @@ Clips and features are rows and columns of arrays here, since a store of a milli
 million rows in its index.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from flows.building.committed import Committed
 from manifests.columns import Lookup, Positions, agree, codes, flags, positions, texts
-from manifests.features import FeatureSpec, State
+from manifests.features import FeatureSpec
 from manifests.quarantine import UNFORESEEN, BadClip, Reason
 
 
 def unchanged_rows(
-    committed: Committed, clips: pa.Table, specs: Mapping[str, FeatureSpec], same_media: bool
+    committed: Committed, clips: pa.Table, specs: Mapping[str, FeatureSpec]
 ) -> Positions:
     """Finds what stays as it is: same bytes of the clip, same span, same fingerprint.
 
@@ -28,15 +28,40 @@ def unchanged_rows(
         committed: What the store holds.
         clips: The table of all clips, in the order of ids.
         specs: Features to be stored, by name.
-        same_media: Clips are decoded as before. Where another decoder or other limits may save a
-            clip, a quarantined row does not stay.
 
     Returns:
         (clip, feature) the row of the committed index that stays, or -1; features in the order of
         their names.
     """
     same = _same_clips(committed.clip_table, clips)
-    return _wanted_rows(committed, specs, same_media)[same]
+    return _wanted_rows(committed, specs)[same]
+
+
+def refusals_for(
+    reasons: Collection[Reason],
+    committed: Committed,
+    clips: pa.Table,
+    specs: Mapping[str, FeatureSpec],
+) -> NDArray[np.bool_]:
+    """Finds which clips are in quarantine for some reasons, whatever their bytes are now.
+
+    Args:
+        reasons: The reasons.
+        committed: What the store holds.
+        clips: The table of all clips, in the order of ids.
+        specs: Features to be stored, by name.
+
+    Returns:
+        (clip, feature) whether there is such a row; features in the order of their names.
+    """
+    found = np.zeros((clips.num_rows, len(specs)), np.bool_)
+    quarantine = committed.quarantine
+    wanted = positions(quarantine.column("reason"), pa.array(map(str, reasons), pa.string())) >= 0
+    clip = positions(quarantine.column("clip_id"), clips.column("clip_id"))
+    feature = positions(quarantine.column("feature"), pa.array(sorted(specs)))
+    good = wanted & (clip >= 0) & (feature >= 0)
+    found[clip[good], feature[good]] = True
+    return found
 
 
 def judge_again(
@@ -107,14 +132,12 @@ def unchanged_refusals(
     row_before = positions(ids, committed.clip_table.column("clip_id"))
     feature = positions(quarantine.column("feature"), pa.array(sorted(specs)))
     good = same & (row_now >= 0) & (row_before >= 0) & (feature >= 0)
-    wanted = _wanted_rows(committed, specs, same_media=True)
+    wanted = _wanted_rows(committed, specs)
     rows[row_now[good], feature[good]] = wanted[row_before[good], feature[good]]
     return rows
 
 
-def _wanted_rows(
-    committed: Committed, specs: Mapping[str, FeatureSpec], same_media: bool
-) -> Positions:
+def _wanted_rows(committed: Committed, specs: Mapping[str, FeatureSpec]) -> Positions:
     """(committed clip, feature) the row of the index that is still wanted, or -1.
 
     A row of -1 follows at the end, for clips that were not there.
@@ -126,7 +149,7 @@ def _wanted_rows(
     for at in range(0, states.num_rows, _STEP):
         part = states.slice(at, _STEP)
         clip, feature = clips.of(part.column("clip_id")), features.of(part.column("feature"))
-        is_wanted = _is_wanted(part, feature, specs, same_media) & (clip >= 0)
+        is_wanted = _is_wanted(part, feature, specs) & (clip >= 0)
         stays = np.flatnonzero(is_wanted)
         rows[clip[stays], feature[stays]] = at + stays
     return rows
@@ -150,9 +173,9 @@ _SAME = ["sha256", "start_s", "end_s", "region"]
 
 
 def _is_wanted(
-    states: pa.Table, feature: Positions, specs: Mapping[str, FeatureSpec], same_media: bool
+    states: pa.Table, feature: Positions, specs: Mapping[str, FeatureSpec]
 ) -> NDArray[np.bool_]:
-    """Whether a row is of a wanted feature, with its present fingerprint, and in a state to keep.
+    """Whether a row is of a wanted feature, with its present fingerprint.
 
     `feature` is the number of each row's feature, -1 for one that is not wanted.
     """
@@ -161,9 +184,7 @@ def _is_wanted(
     codes_wanted = [code_of.get(specs[name].fingerprint, -2) for name in sorted(specs)]
     expected = np.array([*codes_wanted, -2], np.int32)  # the last one is for a feature of -1
     wanted: NDArray[np.bool_] = codes(states.column("fingerprint")) == expected[feature]
-    if same_media:
-        return wanted
-    return wanted & flags(pc.equal(states.column("state"), State.STORED.value))
+    return wanted
 
 
 @dataclass(frozen=True)

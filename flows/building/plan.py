@@ -1,14 +1,21 @@
 """What a build will do: which rows of the index stay, and which shards are to be made."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from flows.building.clip_table import ClipTable
 from flows.building.committed import Committed
-from flows.building.pending import Chunks, chunks, judge_again, unchanged_refusals, unchanged_rows
+from flows.building.pending import (
+    Chunks,
+    chunks,
+    judge_again,
+    refusals_for,
+    unchanged_refusals,
+    unchanged_rows,
+)
 from flows.building.shard_task import ShardTask, readers
 from flows.errors import BuildError
 from flows.recipe import Recipe
@@ -65,7 +72,11 @@ class BuildPlan:
 
 
 def make_plan(
-    location: Location, recipe: Recipe, table: ClipTable, committed: Committed
+    location: Location,
+    recipe: Recipe,
+    table: ClipTable,
+    committed: Committed,
+    retry: Collection[Reason] = (),
 ) -> BuildPlan:
     """Compares what is wanted with what the store holds.
 
@@ -74,6 +85,7 @@ def make_plan(
         recipe: What is wanted of each clip.
         table: The clips as they are now.
         committed: What the store holds.
+        retry: Clips that are in quarantine for one of these reasons are measured again.
 
     Returns:
         The plan.
@@ -81,7 +93,11 @@ def make_plan(
     specs = {name: recipe.graph.specs[name] for name in sorted(recipe.stored)}
     snapshot = committed.snapshot
     same_media = bool(snapshot and snapshot.recipe.get("media") == recipe.resolved()["media"])
-    unchanged = unchanged_rows(committed, table.clips, specs, same_media)
+    held = unchanged_rows(committed, table.clips, specs)
+    # Another decoder or other limits may save a clip.
+    doubted = retry if same_media else tuple(Reason)
+    again = (held >= 0) & refusals_for(doubted, committed, table.clips, specs)
+    unchanged = np.where(again, np.int32(-1), held)
     if snapshot:
         judge_again(
             unchanged,
@@ -98,7 +114,9 @@ def make_plan(
     def make(rows: Positions, features: frozenset[str]) -> ShardTask:
         clips = CLIPS.rows(pick(table.clips, rows))
         inputs = _StoredInputs(committed, list(specs), unchanged[rows])
-        return _task(location, recipe, table, clips, features, inputs)
+        task = _task(location, recipe, table, clips, features, inputs)
+        tried = snapshot.number if snapshot and again[rows].any() else 0
+        return replace(task, tried_before=tried)
 
     cut = chunks(missing, list(specs), recipe.clips_per_shard)
     return BuildPlan(unchanged, tuple(specs), Tasks(cut, make))

@@ -6,12 +6,12 @@ Runs in worker processes, and imports no more than that takes, since every worke
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
+from extractors.limits import PATIENCE, Deadline, watched
 from extractors.media import Limits, probe
 from extractors.unforeseen import guarded
-from flows.workers.pool import report_progress
+from flows.workers.worker import report_progress, working_on
 from manifests.clips import Clip
 from manifests.corpora.catalog import Found
 from manifests.quarantine import BadClip, Reason
@@ -49,17 +49,27 @@ def probe_clips(
     Returns:
         The clips, in their order, with hashes and facts, or the reason why they are refused.
     """
-    hash_once = cache(_hash)  # many clips may be turns in one long file
+    hashed: dict[Path, tuple[str, int]] = {}  # many clips may be turns in one long file
+
+    def hash_file(clip_id: str, path: Path) -> tuple[str, int]:
+        if path not in hashed:
+            hashed[path] = _hash(clip_id, path, limits.timeout_s)
+        return hashed[path]
+
     return [
-        _probe(one, path, known.get(one.clip.clip_id), limits, hash_once)
+        _probe(one, path, known.get(one.clip.clip_id), limits, hash_file)
         for one, path in zip(found, paths, strict=True)
     ]
 
 
-def _hash(path: Path) -> tuple[str, int]:
-    """sha256 and bytes of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+def _hash(clip_id: str, path: Path, timeout_s: float) -> tuple[str, int]:
+    """sha256 and bytes of a file, which may be far longer than its blocks on the disk."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 20))
+    with Deadline(clip_id, timeout_s) as deadline, path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+            deadline.left_s()
+        return digest.hexdigest(), file.tell()
 
 
 def _probe(
@@ -67,12 +77,24 @@ def _probe(
     path: Path,
     known: Clip | None,
     limits: Limits,
-    hash_file: Callable[[Path], tuple[str, int]],
+    hash_file: Callable[[str, Path], tuple[str, int]],
+) -> Found:
+    name, patience = found.clip.clip_id, PATIENCE * limits.timeout_s
+    with working_on(name, patience, limits.max_memory_mb) as may_take, watched(may_take):
+        return _probed(found, path, known, limits, hash_file)
+
+
+def _probed(
+    found: Found,
+    path: Path,
+    known: Clip | None,
+    limits: Limits,
+    hash_file: Callable[[str, Path], tuple[str, int]],
 ) -> Found:
     try:
         if found.bad:
             return found
-        digest, size = hash_file(path)
+        digest, size = hash_file(found.clip.clip_id, path)
         clip = replace(found.clip, sha256=digest, bytes=size)
         found = replace(found, clip=clip)
         if known and _is_the_same(clip, known):

@@ -1,6 +1,5 @@
 """A build: corpora in, one committed snapshot out."""
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,6 +16,8 @@ from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.pieces import remove_pieces
 from flows.building.plan import BuildPlan, check_corpora, make_plan
 from flows.building.shard_task import Records, ShardTask
+from flows.errors import BuildError
+from flows.log import LOG
 from flows.recipe import Recipe, load
 from flows.workers.executor import Executor, Pools, Step, Wrap, run_in_order, unwrapped
 from flows.workers.local_executor import LocalExecutor
@@ -24,12 +25,13 @@ from flows.workers.pool import cores
 from flows.workers.progress import ProgressBar
 from manifests.clips import Clip
 from manifests.corpora.catalog import Found
+from manifests.quarantine import Reason
+from manifests.suggestions import did_you_mean
 from stores.atomic import sweep
 from stores.location import Location, Place, locate
 from stores.pointer import newest
 
 _CLIPS_PER_PROBING = 32
-_log = logging.getLogger("affectstore")
 
 
 def check_build(
@@ -71,6 +73,7 @@ def run_build(
     workers: int | None = None,
     dask: str | None = None,
     rehash: bool = False,
+    retry: Sequence[str] = (),
     wrap: Wrap = unwrapped,
 ) -> BuildResult:
     """Brings a store up to date with its corpora.
@@ -83,6 +86,7 @@ def run_build(
         workers: Worker processes of this machine; one for each core if None.
         dask: Address of a Dask scheduler, or local:N; its workers then do the work.
         rehash: Read every file, also those whose stats are those of when they were last read.
+        retry: Reasons of the quarantine; clips that are there for one of them are measured again.
         wrap: Makes the executor of another one.
 
     Returns:
@@ -95,7 +99,7 @@ def run_build(
     begun = time.monotonic()
     location = locate(store)
     folders = {name: folder.absolute() for name, folder in corpora.items()}  # for every worker
-    checked = load(recipe, tuple(changes))
+    checked, doubted = load(recipe, tuple(changes)), _reasons(retry)
     newest(location)  # a store that cannot be reached is named before any work,
     _reach(dask)  # as is a cluster
     listed = list_clips(folders, checked.ignore_known_issues)
@@ -108,7 +112,7 @@ def run_build(
             build = _Build(location, folders, checked, committed, wrap(executor))
             table = build.read_headers(listed, rehash).sharing(committed.clip_table)
             del listed  # of a million clips, a gigabyte
-            plan = make_plan(location, checked, table, committed)
+            plan = make_plan(location, checked, table, committed, doubted)
             networks = build.place_networks(plan)
             records = build.make_shards(plan, networks)
         commit = Commit(location, checked, table, committed, plan, records, networks.engine)
@@ -124,6 +128,16 @@ def run_build(
     )
 
 
+def _reasons(names: Sequence[str]) -> tuple[Reason, ...]:
+    known = [str(reason) for reason in Reason]
+    if wrong := [name for name in names if name not in known]:
+        hint = did_you_mean(wrong[0], known)
+        raise BuildError(
+            f"no clip is in quarantine for {wrong[0]!r}; {hint}reasons are {', '.join(known)}"
+        )
+    return tuple(map(Reason, names))
+
+
 def _executor(
     location: Location,
     corpora: Mapping[str, Path],
@@ -132,7 +146,7 @@ def _executor(
     dask: str | None,
 ) -> AbstractContextManager[Executor]:
     if dask is None:
-        return LocalExecutor(workers or cores())
+        return LocalExecutor(workers or cores(), offline=location.is_local)
     from flows.workers.dask_executor import dask_executor
 
     one_of_each = {
@@ -168,7 +182,7 @@ class _Build:
         for unchanged, changed in stats.split(self.committed):
             builder.add(unchanged)
             left += changed
-        _log.info("%d clips listed, %d of them to be read", len(listed), len(left))
+        LOG.info("%d clips listed, %d of them to be read", len(listed), len(left))
         with (
             ProgressBar("reading headers", len(left)) as progress,
             self.executor.pools(progress.advance) as pools,
@@ -213,7 +227,7 @@ class _Build:
         if not plan.tasks:
             return []
         clips = plan.tasks.chunks.clips
-        _log.info("%d clips to be computed in %d tasks", clips, len(plan.tasks))
+        LOG.info("%d clips to be computed in %d tasks", clips, len(plan.tasks))
         with (
             ProgressBar("building features", clips) as progress,
             self.executor.pools(progress.advance, networks.on_gpu) as pools,

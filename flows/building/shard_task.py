@@ -14,11 +14,12 @@ from pathlib import Path
 
 from extractors.base import Encoder, Runtime
 from extractors.batching import encode_stream
+from extractors.limits import PATIENCE, watched
 from extractors.plan import Graph, Media, Outcome, measure
 from extractors.unforeseen import guarded, refusal
-from flows.workers.pool import report_progress
+from flows.workers.worker import report_progress, working_on
 from manifests.clips import Clip
-from manifests.quarantine import BadClip, Reason
+from manifests.quarantine import BadClip
 from manifests.tracks import Track
 from stores.location import Location
 from stores.records import ShardRecord
@@ -28,11 +29,6 @@ from stores.uploads import finished_record
 
 PIECES = ".pieces"
 """Folder of a store for shards that are to be joined; see `flows.building.pieces`."""
-CRASHED = (
-    "the process that read this file ended before it answered, and nothing more is known: a "
-    "decoder may have failed, or memory run out; build again with fewer workers, and report the "
-    "file if it ends again"
-)
 
 
 @cache
@@ -64,8 +60,11 @@ class ShardTask:
     """Of the shards in `stored`, by file."""
     quarantined: Mapping[tuple[str, str], BadClip] = field(default_factory=dict)
     """Inputs of encoders that the store has in quarantine: (clip id, feature) -> why."""
-    crashed: frozenset[str] = frozenset()
-    """Clips that ended the process which decoded them."""
+    refused: Mapping[str, BadClip] = field(default_factory=dict)
+    """Clips that ended the process which decoded them, by id: they are not decoded."""
+    tried_before: int = 0
+    """The snapshot whose refusals of these clips are tried again: its shards of the same clips hold
+    the refusals, so those of this task have other names. 0: none is."""
     is_piece: bool = False
     """The shards are pieces of others."""
     share: float = 1.0
@@ -88,8 +87,10 @@ class ShardTask:
             Path below the root of the store.
         """
         spec = self.graph.specs[feature]
+        made_by = f"{spec.fingerprint} after {self.tried_before}" * bool(self.tried_before)
         clips = [(clip.clip_id, clip.sha256) for clip in self.clips]
-        key = shard_key(spec.fingerprint, clips, {**asdict(self.media), **readers()})
+        reading = {**asdict(self.media), **readers()}
+        key = shard_key(made_by or spec.fingerprint, clips, reading)
         file = f"shards/{feature}/{spec.fingerprint}/{key}.h5"
         return f"{PIECES}/{file}" if self.is_piece else file
 
@@ -262,9 +263,12 @@ def _measure_clips(
 def _measure_clip(
     task: ShardTask, wanted: set[str], clip: Clip, path: Path
 ) -> Mapping[str, Outcome]:
-    if clip.clip_id in task.crashed:
-        return dict.fromkeys(wanted, BadClip(clip.clip_id, Reason.CRASHED, CRASHED))
-    return measure(task.graph, wanted, clip, path, task.media)
+    if bad := task.refused.get(clip.clip_id):
+        return dict.fromkeys(wanted, bad)
+    limits = task.media.limits
+    patience = PATIENCE * limits.timeout_s
+    with working_on(clip.clip_id, patience, limits.max_memory_mb) as may_take, watched(may_take):
+        return measure(task.graph, wanted, clip, path, task.media)
 
 
 def measure_alone(task: ShardTask, number: int) -> None:
@@ -274,9 +278,10 @@ def measure_alone(task: ShardTask, number: int) -> None:
         task: The task.
         number: Which of its clips.
     """
-    extractors = task.graph.extractors
-    wanted = [name for name in task.features if not isinstance(extractors[name], Encoder)]
-    measure(task.graph, wanted, task.clips[number], task.paths[number], task.media)
+    encoders = task.graph.encoders(task.features)
+    inputs = {encoder.needs["input"] for encoder in encoders.values()} - set(task.stored)
+    wanted = (set(task.features) | inputs) - set(encoders)
+    _measure_clip(task, wanted, task.clips[number], task.paths[number])
 
 
 def _encode_clips(

@@ -7,9 +7,10 @@ from importlib.metadata import version
 from flows.auditing.store import publish_audited
 from flows.fitting.plan import FitPlan
 from flows.fitting.task import FitTask, fit_fold
+from flows.workers.deaths import WorkerDied
 from flows.workers.executor import Executor, Step, WorkerPool, Wrap, run_in_order, unwrapped
 from flows.workers.local_executor import LocalExecutor
-from flows.workers.pool import WorkerDied, cores
+from flows.workers.pool import cores
 from flows.workers.progress import ProgressBar
 from stores.atomic import sweep
 from stores.location import Place, locate

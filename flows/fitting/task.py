@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from extractors.fitted.base import Examples, Fitter, Model, State, Statistic
-from flows.workers.pool import report_progress
+from flows.workers.worker import report_progress
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track

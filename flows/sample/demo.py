@@ -8,6 +8,7 @@ from flows.recording import recorded
 from flows.sample.pictures import write_sample
 from flows.splitting.run import run_split
 from flows.view.audit import print_report
+from flows.view.console import say
 from flows.view.store import print_clips, print_folds, print_result
 from flows.workers.progress import ProgressBar
 from manifests.corpora.sample import sample_clips
@@ -35,10 +36,10 @@ def run_demo(out: Path, workers: int | None) -> None:
     print_folds(summarise(locate(store)).schemes[0])
     print_report(run_audit([store]))
     _print_a_batch(store)
-    print(
-        f"\nThe clips are in {clips}, the store is in {store}. Next:\n"
-        f"  affectstore show {store}\n  affectstore verify {store}"
-    )
+    say()
+    say(f"The clips are in {clips}, the store is in {store}. Next:")
+    say(f"  affectstore show {store}")
+    say(f"  affectstore verify {store}")
 
 
 def make_sample(folder: Path) -> None:
@@ -50,7 +51,7 @@ def make_sample(folder: Path) -> None:
     clips = sample_clips()
     with ProgressBar("making sample clips", len(clips)) as progress:
         write_sample(folder, on_clip=lambda _: progress.advance(1))
-    print(f"{len(clips)} synthetic clips in {folder}, three of them bad on purpose")
+    say(f"{len(clips)} synthetic clips in {folder}, three of them bad on purpose")
 
 
 def _print_a_batch(store: Path) -> None:
@@ -65,13 +66,14 @@ def _print_a_batch(store: Path) -> None:
         missing="drop",
     )
     batch = dataset.collate([dataset[i] for i in range(_BATCH)])
-    print(
-        f"\nFeatureDataset(..., scheme={_SCHEME!r}, fold=0, role='train', missing='drop') "
+    say()
+    say(
+        f"FeatureDataset(..., scheme={_SCHEME!r}, fold=0, role='train', missing='drop') "
         f"has {len(dataset)} clips; a batch of {_BATCH}:"
     )
-    print(f"  clip_ids         {', '.join(batch['clip_ids'])}")
-    print(f"  targets          {batch['targets']} of {', '.join(dataset.classes)}")
+    say(f"  clip_ids         {', '.join(batch['clip_ids'])}")
+    say(f"  targets          {batch['targets']} of {', '.join(dataset.classes)}")
     for name, values in batch["values"].items():
         mask, lengths = batch["mask"][name], batch["lengths"][name]
         shapes = f"{values.shape} {values.dtype}, mask {mask.shape}"
-        print(f"  values[{name!r}] {shapes}, rows of each clip {lengths}")
+        say(f"  values[{name!r}] {shapes}, rows of each clip {lengths}")

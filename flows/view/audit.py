@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
-from flows.view.console import CONSOLE, grid
+from flows.view.console import Grid, bold, coloured, lines, say
 from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.features import Json
+from manifests.visible import visible_json
 
 if TYPE_CHECKING:
     from flows.auditing.run import AuditReport
@@ -25,29 +24,28 @@ def print_report(report: "AuditReport") -> None:
         report: What an audit found.
     """
     corpora = ", ".join(report.corpora)
-    CONSOLE.print(f"[bold]{escape(report.source)}[/bold]  {corpora}, {count_folds(report)}")
+    say(bold(report.source), f"  {corpora}, {count_folds(report)}")
     if report.read_as:
         columns = ", ".join(f"{column} as {meaning}" for column, meaning in report.read_as)
-        CONSOLE.print(escape(f"read: {columns}"))
+        say(f"read: {columns}")
     faults = [one for one in report.findings if one.severity in _COLOUR]
-    rows = grid("rule", "severity", "fold", "count", "what was found", "such as")
+    rows = Grid("rule", "severity", "fold", "count", "what was found", "such as")
     for one, more in _shortened(faults):
-        severity = f"[{_COLOUR[Severity(one.severity)]}]{one.severity}[/]"
+        severity = coloured(_COLOUR[Severity(one.severity)], one.severity)
         is_of_a_split = one.fold != ALL_FOLDS or report.folds
         detail = one.detail if is_of_a_split else f"{one.what}: {one.detail}"
-        examples = escape("\n".join(one.examples[:3]))
-        rows.add_row(one.rule, severity, fold_text(one), str(one.count), escape(detail), examples)
+        examples = lines(one.examples[:3])
+        rows.add_row(one.rule, severity, fold_text(one), str(one.count), detail, examples)
         if more:
             rows.add_row("", "", "...", "", f"and the like in {more} more folds")
     if faults:
-        CONSOLE.print(rows)
+        rows.say()
     for one in _of(report, Severity.HELD):
-        detail = escape(f"{one.scheme}: {one.detail}")
-        CONSOLE.print(f"[green]held[/]        {one.rule:4} {detail}")
+        say(coloured("green", "held"), f"        {one.rule:4} {one.scheme}: {one.detail}")
     for one in _of(report, Severity.NOT_JUDGED):
-        detail = escape(f"{one.scheme}: " + one.detail.removeprefix("not judged: "))
-        CONSOLE.print(f"not judged  {one.rule:4} {detail}")
-    CONSOLE.print(summary(report.findings))
+        detail = one.detail.removeprefix("not judged: ")
+        say(f"not judged  {one.rule:4} {one.scheme}: {detail}")
+    say(summary(report.findings))
 
 
 def _of(report: "AuditReport", severity: Severity) -> list[Finding]:
@@ -96,7 +94,7 @@ def to_json(report: "AuditReport", **more: Json) -> str:
         "findings": findings,
         **more,
     }
-    return json.dumps(document, indent=1, ensure_ascii=False)
+    return visible_json(json.dumps(document, indent=1, ensure_ascii=False))
 
 
 def in_one_line(findings: Iterable[Finding]) -> str:

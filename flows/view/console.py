@@ -1,21 +1,107 @@
-"""The terminal: where views print, and the tables that they print."""
+"""The terminal: where views print, and the tables that they print.
+
+Whatever a view prints may hold a name from outside, so no text is markup here, and every text is
+made `visible`; style is given by words such as `bold`.
+"""
+
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-_TERMINAL = Console()
-CONSOLE = _TERMINAL if _TERMINAL.is_terminal else Console(width=160)
+from manifests.visible import visible
+
+_PLAIN = {"markup": False, "highlight": False, "emoji": False}
+_TERMINAL = Console(**_PLAIN)  # type: ignore[arg-type]
+_CONSOLE = _TERMINAL if _TERMINAL.is_terminal else Console(width=160, **_PLAIN)  # type: ignore[arg-type]
 """Standard output; into a file or a pipe, lines have room for 160 characters."""
 
 
-def grid(first: str, *others: str) -> Table:
-    """A table for the terminal.
+def say(*parts: str | Text) -> None:
+    """Prints a line.
 
     Args:
-        first: The head of its first column.
-        *others: The heads of the other columns.
+        *parts: What stands in it, one after the other.
+    """
+    _CONSOLE.print(joined(*parts))
+
+
+def joined(*parts: str | Text) -> Text:
+    """Puts texts of several styles together.
+
+    Args:
+        *parts: The texts.
 
     Returns:
-        The table, without rows.
+        One text.
     """
-    return Table(first, *others, show_edge=False, pad_edge=False, header_style="bold")
+    return Text("").join(map(_shown, parts))
+
+
+def lines(parts: Iterable[str]) -> Text:
+    """Puts texts below each other, for a cell of a table.
+
+    Args:
+        parts: The texts.
+
+    Returns:
+        One text.
+    """
+    return Text("\n").join(map(_shown, parts))
+
+
+def bold(text: str) -> Text:
+    """A heading.
+
+    Args:
+        text: Its words.
+
+    Returns:
+        The words, for `say` or a cell.
+    """
+    return coloured("bold", text)
+
+
+def coloured(style: str, text: str) -> Text:
+    """Words in a colour.
+
+    Args:
+        style: As Rich names it, such as red.
+        text: The words.
+
+    Returns:
+        The words, for `say` or a cell.
+    """
+    return Text(visible(text), style)
+
+
+def _shown(part: str | Text) -> Text:
+    return part if isinstance(part, Text) else Text(visible(part))
+
+
+class Grid:
+    """A table for the terminal; no cell is cut short."""
+
+    def __init__(self, first: str, *others: str) -> None:
+        """Makes the table, without rows.
+
+        Args:
+            first: The head of its first column.
+            *others: The heads of the other columns.
+        """
+        self._table = Table(show_edge=False, pad_edge=False, header_style="bold")
+        for head in (first, *others):
+            self._table.add_column(_shown(head), overflow="fold")
+
+    def add_row(self, *cells: str | Text) -> None:
+        """Adds a row.
+
+        Args:
+            *cells: Its cells.
+        """
+        self._table.add_row(*map(_shown, cells))
+
+    def say(self) -> None:
+        """Prints the table."""
+        _CONSOLE.print(self._table)

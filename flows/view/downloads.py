@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
-from flows.view.console import CONSOLE
+from flows.view.console import coloured, say
 
 if TYPE_CHECKING:
     from flows.auditing.downloads import CheckedFiles
@@ -24,18 +22,16 @@ def print_checked(found: "CheckedFiles") -> None:
     if found.missing:
         names = ", ".join(found.missing[:3])
         count = len(found.missing)
-        CONSOLE.print(
-            escape(f"{count} files that the manifest names are not there, such as {names}")
-        )
+        say(f"{count} files that the manifest names are not there, such as {names}")
     counts = (
         f"{found.sound} files are as published, {len(found.wrong)} are not, "
         f"{len(found.stubs)} are git-lfs stubs"
     )
-    CONSOLE.print(f"{counts}; {found.unlisted} others are not in the manifest")
+    say(f"{counts}; {found.unlisted} others are not in the manifest")
 
 
 def _print_some(colour: str, sentences: Sequence[str]) -> None:
     for sentence in sentences[:_SHOWN]:
-        CONSOLE.print(f"[{colour}]{escape(sentence)}[/{colour}]")
+        say(coloured(colour, sentence))
     if len(sentences) > _SHOWN:
-        CONSOLE.print(f"... and {len(sentences) - _SHOWN} more like these")
+        say(f"... and {len(sentences) - _SHOWN} more like these")

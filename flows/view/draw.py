@@ -15,6 +15,7 @@ from extractors.base import Rgb
 from extractors.frames import decode_jpeg
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
+from manifests.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -182,12 +183,12 @@ def figure(clip_id: str, spec: FeatureSpec, track: Track) -> "Figure":
     whole = Figure(
         figsize=(10, 1.2 + (1.2 if as_lines else 2.6) * len(panels)), dpi=100, layout="constrained"
     )
-    whole.suptitle(f"{clip_id}   {spec.name}", parse_math=False)
+    whole.suptitle(visible(f"{clip_id}   {spec.name}"), parse_math=False)
     axes = whole.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for number, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
         if as_lines:
             axis.plot(track.seconds, panel[:, 0], marker=".")
-            axis.set_ylabel(names[number], rotation=0, ha="right", parse_math=False)
+            axis.set_ylabel(visible(names[number]), rotation=0, ha="right", parse_math=False)
         else:
             heat_map(axis, spec, track.seconds, panel)
             axis.set_title(_ORDERS[number] if len(panels) > 1 else "", fontsize="small")

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from flows.view.console import CONSOLE, grid
+from flows.view.console import Grid, bold, coloured, joined, say
 from stores.records import StoredFitted
 from stores.snapshot import Snapshot
 
@@ -22,10 +22,10 @@ def print_fit(store: str, scheme: str, result: "FitResult") -> None:
     number = result.snapshot.number
     if result.fitted:
         new = f"{result.fitted} new states of {scheme}, {result.already_fitted} were there"
-        CONSOLE.print(f"[bold]{store}[/bold]  snapshot {number} published, {new}")
+        say(bold(store), f"  snapshot {number} published, {new}")
     else:
         states = f"all {result.already_fitted} states of {scheme} are fitted"
-        CONSOLE.print(f"nothing new: {states}, snapshot {number} of {store}")
+        say(f"nothing new: {states}, snapshot {number} of {store}")
     print_fitted(result.snapshot)
 
 
@@ -38,19 +38,19 @@ def print_fitted(snapshot: "Snapshot") -> None:
     if not snapshot.fitted:
         return
     heads = ("made from", "by", "rows of a clip", "variants", "fitted for", "MB")
-    rows = grid("fitted feature", *heads)
+    rows = Grid("fitted feature", *heads)
     for name, entry in snapshot.fitted.items():
-        leaks = " [yellow](sees test clips)[/yellow]" if entry.sees_all else ""
+        leaks = [coloured("yellow", " (sees test clips)")] if entry.sees_all else []
         rows.add_row(
             name,
             ", ".join(entry.inputs.values()),
-            entry.spec.extractor + leaks,
+            joined(entry.spec.extractor, *leaks),
             " or ".join(_shapes(entry)),
             ", ".join(str(spec.variant) for spec in entry.variants) or "none",
             _folds(entry),
             f"{sum(state.bytes_with_tracks for state in entry.states) / 1e6:.1f}",
         )
-    CONSOLE.print(rows)
+    rows.say()
 
 
 def _shapes(entry: StoredFitted) -> list[str]:

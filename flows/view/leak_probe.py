@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from flows.view.console import CONSOLE, grid
+from flows.view.console import Grid, bold, say
 from manifests.features import Json
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ def print_probe(probe: "LeakProbe") -> None:
         probe: What came out.
     """
     plan = probe.plan
-    CONSOLE.print(
-        f"\n[bold]What a leak costs[/bold]: {', '.join(plan.features)} against {plan.labels}, "
-        f"{len(plan.classes)} classes"
+    say()
+    say(
+        bold("What a leak costs"),
+        f": {', '.join(plan.features)} against {plan.labels}, {len(plan.classes)} classes",
     )
-    rows = grid("", "random by clip", plan.scheme, "inflation")
+    rows = Grid("", "random by clip", plan.scheme, "inflation")
     for name, found in (
         ("accuracy", probe.accuracy),
         ("balanced accuracy", probe.balanced_accuracy),
@@ -29,14 +30,14 @@ def print_probe(probe: "LeakProbe") -> None:
         rows.add_row(
             name, _percent(found.leaking), _percent(found.disjoint), _points(found.inflation)
         )
-    CONSOLE.print(rows)
+    rows.say()
     where = "the store's" if plan.is_stored else "made for the probe"
-    CONSOLE.print(
+    say(
         f"{plan.clips} clips of {_clusters(plan)} subjects, or groups that cannot be parted; "
         f"{plan.folds} folds ({where}), each clip "
         "tested once. Random by clip: the same folds with the clips of each class shuffled."
     )
-    CONSOLE.print(
+    say(
         "Logistic regression on the mean and standard deviation of each clip's rows, standardised "
         "within each training fold. 95 % "
         "intervals over subjects or groups, cluster-robust (Cameron and Miller 2015)."

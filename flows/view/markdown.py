@@ -1,6 +1,14 @@
 """Pieces of Markdown, for the artifacts that Prefect shows."""
 
+import re
 from collections.abc import Iterable
+from urllib.parse import quote
+
+from manifests.visible import visible
+
+_SIGNS = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown takes for its own; an underscore within a word it does not."""
+_OF_URLS = ":/?#@!$&'*+,;=%~"
 
 
 def table(heads: Iterable[object], rows: Iterable[Iterable[object]]) -> list[str]:
@@ -22,15 +30,16 @@ def _row(cells: Iterable[object]) -> str:
 
 
 def escape(text: str) -> str:
-    """Makes a text fit into a cell or a heading.
+    """Makes a text fit into a cell, a heading or a sentence.
 
     Args:
         text: Any text.
 
     Returns:
-        The text in one line, without a sign that ends a cell.
+        Markdown of one line that shows the text as it is, and `visible`: nothing in it ends a cell,
+        is a link, an emphasis or HTML.
     """
-    return text.replace("|", "\\|").replace("\n", " ")
+    return _SIGNS.sub(r"\\\g<0>", visible(text))
 
 
 def link(text: str, target: str) -> str:
@@ -44,4 +53,4 @@ def link(text: str, target: str) -> str:
         Markdown.
     """
     url = target if "://" in target else f"file://{target}"
-    return f"[{escape(text)}]({url.replace(' ', '%20').replace('(', '%28').replace(')', '%29')})"
+    return f"[{escape(text)}]({quote(url, safe=_OF_URLS, errors='surrogateescape')})"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from flows.view.console import CONSOLE, grid
+from flows.view.console import Grid, bold, coloured, say
 from flows.view.store import shape
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ def print_recipes(recipes: Mapping[str, str]) -> None:
     Args:
         recipes: Name -> what it makes; an empty text where its file does not say.
     """
-    rows = grid("recipe", "what it makes")
+    rows = Grid("recipe", "what it makes")
     for name, about in recipes.items():
         rows.add_row(name, about)
-    CONSOLE.print(rows)
+    rows.say()
 
 
 def print_recipe(recipe: "Recipe") -> None:
@@ -28,14 +28,16 @@ def print_recipe(recipe: "Recipe") -> None:
     Args:
         recipe: As resolved.
     """
-    CONSOLE.print(f"[bold]{recipe.name}[/bold]: {recipe.about}\nsource: {recipe.source}")
+    say(bold(recipe.name), f": {recipe.about}")
+    say(f"source: {recipe.source}")
     for point in recipe.open_points:
-        CONSOLE.print(f"open: {point}")
+        say(f"open: {point}")
     for name in recipe.graph.order:
         entry, spec = recipe.features[name], recipe.graph.specs[name]
         stored = "stored" if entry.store else "not stored"
         made = f"{entry.extractor.name} version {spec.version}, {stored}"
-        CONSOLE.print(f"\n[bold]{name}[/bold]  {made}, {shape(spec)} {spec.dtype}, {spec.units}")
+        say()
+        say(bold(name), f"  {made}, {shape(spec)} {spec.dtype}, {spec.units}")
         _print_params(entry.extractor.params(), spec.about)
     for name in recipe.fitted_graph.order:
         if (fitter := recipe.fitted.get(name)) is not None:
@@ -43,12 +45,13 @@ def print_recipe(recipe: "Recipe") -> None:
             to = f" to {fitter.label_scheme}" if fitter.label_scheme else ""
             made = f"{fitter.name} version {spec.version}, fitted for each fold{to}"
             rows = f"{shape(spec)} {spec.dtype}, {spec.units}"
-            CONSOLE.print(f"\n[bold]{name}[/bold]  {made}, {rows}")
+            say()
+            say(bold(name), f"  {made}, {rows}")
             _print_params(fitter.params(), spec.about)
 
 
 def _print_params(params: Mapping[str, object], about: str) -> None:
     for key, value in params.items():
-        CONSOLE.print(f"  {key} = {value!r}", highlight=False)
+        say(f"  {key} = {value!r}")
     if about:
-        CONSOLE.print(f"  [yellow]{about}[/yellow]")
+        say(coloured("yellow", f"  {about}"))

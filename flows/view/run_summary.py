@@ -10,6 +10,7 @@ from flows.view.markdown import escape, link, table
 from flows.view.split import claims
 from manifests.audits import Finding, Severity
 from manifests.suffix_counts import count_text
+from manifests.visible import visible
 
 if TYPE_CHECKING:
     from flows.auditing.run import AuditReport
@@ -89,7 +90,7 @@ def build_sentence(location: "Location", result: "BuildResult") -> str:
     """
     number = result.snapshot.number
     if not result.is_new:
-        return f"nothing new: {location} is up to date, snapshot {number}"
+        return visible(f"nothing new: {location} is up to date, snapshot {number}")
     work = f"{_many(result.clips_computed, 'clip')} computed in {result.seconds:.0f} s"
     dropped = (
         "; its folds no longer fit and were left out, split it again"
@@ -97,7 +98,7 @@ def build_sentence(location: "Location", result: "BuildResult") -> str:
         else ""
     )
     shards = _many(result.shards_written, "new shard")
-    return f"snapshot {number} of {location}: {work}, {shards}{dropped}"
+    return visible(f"snapshot {number} of {location}: {work}, {shards}{dropped}")
 
 
 def _many(count: int, what: str) -> str:
@@ -143,7 +144,7 @@ def build_page(
     return _page(
         f"# {escape(str(location))}, snapshot {snapshot.number}",
         f"{sentence[0].upper()}{sentence[1:]}.",
-        f"Snapshot: {link(file, file)}, recipe {snapshot.recipe['name']}.",
+        f"Snapshot: {link(file, file)}, recipe {escape(str(snapshot.recipe['name']))}.",
         *_block(table(("of this run", ""), of_the_run)),
         *_block(table(("of the store", ""), of_the_store)),
         *_quarantine(quarantine),
@@ -215,7 +216,7 @@ def split_sentence(location: "Location", snapshot: "Snapshot", scheme: str) -> s
     Returns:
         A sentence.
     """
-    return f"snapshot {snapshot.number} of {location} has folds of {scheme}"
+    return visible(f"snapshot {snapshot.number} of {location} has folds of {scheme}")
 
 
 def split_page(location: "Location", snapshot: "Snapshot", scheme: str) -> str:
@@ -245,7 +246,7 @@ def fit_sentence(location: "Location", result: "FitResult", scheme: str) -> str:
         A sentence.
     """
     new = f"{result.fitted} new states of {scheme}, {result.already_fitted} were there"
-    return f"snapshot {result.snapshot.number} of {location}: {new}"
+    return visible(f"snapshot {result.snapshot.number} of {location}: {new}")
 
 
 def fit_page(result: "FitResult", scheme: str) -> str:
@@ -266,7 +267,7 @@ def fit_page(result: "FitResult", scheme: str) -> str:
     ]
     heads = ("feature", "fold", "training clips", "rows of a clip", "MB")
     return _page(
-        f"# Fitted for {scheme}",
+        f"# Fitted for {escape(scheme)}",
         f"{result.fitted} states are new, {result.already_fitted} were there.",
         *_block(table(heads, states)),
     )
@@ -285,6 +286,6 @@ def audit_page(report: "AuditReport") -> str:
     corpora, counts = ", ".join(report.corpora), summary(report.findings)
     return _page(
         f"# Audit of {escape(report.source)}",
-        f"{corpora}, {count_folds(report)}. {counts}.",
+        f"{escape(corpora)}, {count_folds(report)}. {counts}.",
         *_block(table((*_HEADS, "such as"), rows)),
     )

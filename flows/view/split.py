@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flows.view.console import say
 from manifests.schemes.catalog import SCHEMES
 
 _SENTENCES = 5
@@ -15,7 +16,7 @@ def print_claims(scheme: str, facts: Any) -> None:
         facts: What the snapshot says of its folds.
     """
     for sentence in claims(scheme, facts):
-        print(sentence)
+        say(sentence)
 
 
 def claims(scheme: str, facts: Any) -> list[str]:

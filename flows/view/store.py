@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flows.view.audit import in_one_line
-from flows.view.console import CONSOLE, grid
+from flows.view.console import Grid, bold, coloured, say
 from flows.view.fit import print_fitted
 from manifests.features import FeatureSpec
 from manifests.suffix_counts import count_text
@@ -27,14 +27,12 @@ def print_store(store: StoreSummary) -> None:
     """
     snapshot = store.snapshot
     recipe = snapshot.recipe["name"]
-    CONSOLE.print(f"[bold]{store.name}[/bold]  snapshot {snapshot.number}, recipe {recipe}")
+    say(bold(store.name), f"  snapshot {snapshot.number}, recipe {recipe}")
     print_clips(store)
     print_features(snapshot)
     print_fitted(snapshot)
     if not store.schemes:
-        CONSOLE.print(
-            "no folds yet; make some with: affectstore split STORE subject_kfold --folds 5"
-        )
+        say("no folds yet; make some with: affectstore split STORE subject_kfold --folds 5")
     for scheme in store.schemes:
         print_folds(scheme)
     print_quarantine(store.quarantine)
@@ -46,15 +44,15 @@ def print_clips(store: StoreSummary) -> None:
     Args:
         store: What the store holds.
     """
-    rows = grid("corpus", "clips", "subjects", "hours", "with sound", "with picture")
+    rows = Grid("corpus", "clips", "subjects", "hours", "with sound", "with picture")
     for one in store.corpora:
         hours = f"{one.seconds / 3600:.2f}"
         counts = (one.clips, one.subjects, hours, one.with_sound, one.with_picture)
         rows.add_row(one.corpus, *map(str, counts))
-    CONSOLE.print(rows)
+    rows.say()
     for scheme, values in store.labels.items():
         listed = ", ".join(f"{value} {count}" for value, count in sorted(values.items()))
-        CONSOLE.print(f"labels {scheme}: {listed}")
+        say(f"labels {scheme}: {listed}")
 
 
 def print_features(snapshot: "Snapshot") -> None:
@@ -63,7 +61,7 @@ def print_features(snapshot: "Snapshot") -> None:
     Args:
         snapshot: What a store holds.
     """
-    rows = grid("feature", "rows of a clip", "type", "clips", "rows", "MB")
+    rows = Grid("feature", "rows of a clip", "type", "clips", "rows", "MB")
     for name, feature in snapshot.features.items():
         spec, shards = feature.spec, feature.shards
         rows.add_row(
@@ -74,10 +72,10 @@ def print_features(snapshot: "Snapshot") -> None:
             str(sum(shard.rows for shard in shards)),
             f"{sum(shard.bytes for shard in shards) / 1e6:.1f}",
         )
-    CONSOLE.print(rows)
+    rows.say()
     for name, feature in snapshot.features.items():
         if feature.spec.about:
-            CONSOLE.print(f"[yellow]{name}: {feature.spec.about}[/yellow]")
+            say(coloured("yellow", f"{name}: {feature.spec.about}"))
 
 
 def shape(spec: FeatureSpec) -> str:
@@ -98,7 +96,7 @@ def print_folds(scheme: SchemeSummary) -> None:
     Args:
         scheme: The folds of one split scheme.
     """
-    rows = grid(scheme.scheme, "train", "valid", "test", "test groups")
+    rows = Grid(scheme.scheme, "train", "valid", "test", "test groups")
     for number, sides in scheme.folds.items():
         counts = [
             f"{sides[role].clips} clips, {len(sides[role].groups)} groups" if role in sides else "-"
@@ -107,8 +105,8 @@ def print_folds(scheme: SchemeSummary) -> None:
         tested = sides["test"].groups if "test" in sides else ()
         more = " ..." if len(tested) > _EXAMPLES else ""
         rows.add_row(f"fold {number}", *counts, ", ".join(tested[:_EXAMPLES]) + more)
-    CONSOLE.print(rows)
-    CONSOLE.print(in_one_line(scheme.findings))
+    rows.say()
+    say(in_one_line(scheme.findings))
 
 
 def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
@@ -118,15 +116,15 @@ def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
         clips: The clips in quarantine.
     """
     if not clips:
-        CONSOLE.print("nothing in quarantine")
+        say("nothing in quarantine")
         return
-    rows = grid("in quarantine", "reason", "missing features", "what was found")
+    rows = Grid("in quarantine", "reason", "missing features", "what was found")
     for clip in clips[:_MOST_QUARANTINED]:
         missing = "all" if clip.is_all else ", ".join(clip.features)
         rows.add_row(clip.clip_id, clip.reason, missing, clip.detail)
-    CONSOLE.print(rows)
+    rows.say()
     if (more := len(clips) - _MOST_QUARANTINED) > 0:
-        CONSOLE.print(f"... and {more} more; the table `quarantine` of the store has them all")
+        say(f"... and {more} more; the table `quarantine` of the store has them all")
 
 
 def print_result(
@@ -142,19 +140,22 @@ def print_result(
     snapshot = result.snapshot
     if result.is_new:
         new = f"snapshot {snapshot.number} published, {result.shards_written} new shards"
-        CONSOLE.print(f"[bold]{store}[/bold]  {new}")
+        say(bold(store), f"  {new}")
         print_features(snapshot)
     else:
-        CONSOLE.print(
+        say(
             f"nothing new: {store} is up to date, snapshot {snapshot.number}; "
             "no shard and no snapshot was written"
         )
     if result.left_out:
-        CONSOLE.print(left_out_text(result.left_out))
+        say(left_out_text(result.left_out))
     if result.folds_dropped:
-        CONSOLE.print(
-            "[yellow]the clips have changed, so the old folds no longer fit and were left out; "
-            "run affectstore split again[/yellow]"
+        say(
+            coloured(
+                "yellow",
+                "the clips have changed, so the old folds no longer fit and were left out; run "
+                "affectstore split again",
+            )
         )
     print_quarantine(quarantine)
 
@@ -178,7 +179,7 @@ def print_verification(found: "Verification") -> None:
         found: What was looked at and what is wrong with it.
     """
     for problem in found.problems:
-        CONSOLE.print(f"[red]{problem}[/red]")
+        say(coloured("red", problem))
     for remark in found.remarks:
-        CONSOLE.print(f"[yellow]{remark}[/yellow]")
-    CONSOLE.print(found.summary)
+        say(coloured("yellow", remark))
+    say(found.summary)

@@ -11,17 +11,19 @@ the client writes the snapshot. A GPU is used on workers that declare one
 import logging
 import os
 import pickle
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import dask.config
 from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster
 from distributed.client import FutureCancelledError
 
+from flows.workers.dask_pool import DaskPool
 from flows.workers.dask_worker import (
     TOPIC,
     Requirements,
@@ -30,12 +32,11 @@ from flows.workers.dask_worker import (
     check_worker,
     run_call,
 )
+from flows.workers.deaths import WorkerDied
 from flows.workers.executor import Executor, Pools
 from flows.workers.local_executor import StepThreads
-from flows.workers.pool import Advance, WorkerDied
+from flows.workers.process import Advance
 
-P = ParamSpec("P")
-T = TypeVar("T")
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """A function, its arguments and its keyword arguments."""
 
@@ -130,7 +131,7 @@ def local_workers(where: str) -> int | None:
                 "nor local:N, such as local:4"
             )
         return None
-    if not number.isdecimal() or int(number) == 0:
+    if not re.fullmatch("[1-9][0-9]{0,3}", number):
         raise ClusterError(
             f"--dask {where} does not say how many workers to start; "
             "expected local:N, such as local:4"
@@ -280,7 +281,11 @@ class DaskExecutor(StepThreads, Executor):
                 ) from error
 
     def submit_call(
-        self, call: Call, gpu: bool = False, only: str | None = None
+        self,
+        call: Call,
+        gpu: bool = False,
+        only: str | None = None,
+        alone_mb: float | None = None,
     ) -> "Future[bytes]":
         """Has a call run by a worker.
 
@@ -288,6 +293,8 @@ class DaskExecutor(StepThreads, Executor):
             call: Function, arguments and keyword arguments, all of which can be pickled.
             gpu: Run it on a worker that declares a GPU.
             only: The address of the one worker that may run it; None: any.
+            alone_mb: Run it in a process of its own, with so much memory to spare, in units of
+                1e6 bytes; None: in one that has run others.
 
         Returns:
             The pickled result to come, for `wait_for`.
@@ -300,6 +307,7 @@ class DaskExecutor(StepThreads, Executor):
             self._required,
             gpu,
             pickle.dumps(call),
+            alone_mb,
             key=key,
             pure=False,
             workers=[only] if only else None,
@@ -344,38 +352,6 @@ class DaskExecutor(StepThreads, Executor):
                 f"the scheduler has had no worker for {_WORKERLESS_S:.0f} s; start some with "
                 "`dask worker ADDRESS`, and run the same command again: what was finished is kept"
             )
-
-
-class DaskPool:
-    """The workers of a cluster as a pool: all of them, or those with a GPU."""
-
-    def __init__(self, executor: DaskExecutor, gpu: bool = False) -> None:
-        """Prepares the pool.
-
-        Args:
-            executor: Whose cluster it is.
-            gpu: Use only workers that declare a GPU.
-        """
-        self._executor, self._gpu = executor, gpu
-
-    def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Calls a function on a worker and waits for it.
-
-        Args:
-            work: A function that can be pickled.
-            *args: Its arguments.
-            **kwargs: Its keyword arguments.
-
-        Returns:
-            What the function returns.
-
-        Raises:
-            WorkerDied: The process ended before it answered.
-            ClusterError: The cluster was lost.
-        """
-        future = self._executor.submit_call((work, args, kwargs), self._gpu)
-        result: T = self._executor.wait_for(future)
-        return result
 
 
 def _is_done(future: "Future[bytes]") -> bool:

@@ -123,19 +123,24 @@ def _contains(probe: Path, text: str) -> bool:
         return False
 
 
-def run_call(required: Requirements, gpu: bool, call: bytes) -> bytes:
+def run_call(
+    required: Requirements, gpu: bool, call: bytes, alone_mb: float | None = None
+) -> bytes:
     """Runs a call in a process of this worker.
 
     Args:
         required: What must hold on the worker.
         gpu: Whether the process may use a GPU.
         call: Function, arguments and keyword arguments, pickled.
+        alone_mb: The process is one of its own, with so much memory to spare.
 
     Returns:
         The result, pickled.
     """
     pool = _take(required, gpu)
     try:
+        if alone_mb is not None:
+            return pool.processes.call_alone(alone_mb, _run, call)
         return pool.processes.call(_run, call)
     finally:
         pool.send_progress()
@@ -154,7 +159,9 @@ class _BuildPool:
     def __init__(self, required: Requirements, gpu: bool, worker: Worker) -> None:
         self.key = (required.build, gpu, worker.address)
         self._worker, self._build = worker, required.build
-        self.processes = ProcessPool(worker.state.nthreads, self._advance, hide_gpus=not gpu)
+        offline = required.store.is_local and not gpu
+        threads = worker.state.nthreads
+        self.processes = ProcessPool(threads, self._advance, hide_gpus=not gpu, offline=offline)
         self.users = 0
         self.used_at = time.monotonic()
         self._done, self._sent_at = 0.0, time.monotonic()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
-from flows.workers.pool import Advance
+from flows.workers.process import Advance
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +29,25 @@ class WorkerPool(Protocol):
         """Calls a function in a worker process and waits for it.
 
         Args:
+            work: A function that can be pickled.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            WorkerDied: The process ended before it answered.
+        """
+        ...
+
+    def call_alone(
+        self, memory_mb: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Calls a function in a process of its own, when there is memory to spare.
+
+        Args:
+            memory_mb: How much is to be free, in units of 1e6 bytes.
             work: A function that can be pickled.
             *args: Its arguments.
             **kwargs: Its keyword arguments.

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from flows.workers.executor import Executor, Pools, Step
-from flows.workers.pool import Advance, ProcessPool
+from flows.workers.pool import ProcessPool
+from flows.workers.process import Advance
 from flows.workers.retries import retrying
 
 T = TypeVar("T")
@@ -50,16 +51,21 @@ class LocalExecutor(StepThreads, Executor):
     The processes are the same for all stages of a flow.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, offline: bool = False) -> None:
         """Opens the pools; no process is started yet.
 
         Args:
             workers: How many processes work at once, that for the GPU aside.
+            offline: They reach no network, where the system lets them give that up; that for the
+                GPU reads no file of a corpus, and keeps it.
         """
         super().__init__()
         self._workers = workers
         self._advance: Advance = _ignore
-        self._pools = [ProcessPool(count, self._on_progress) for count in (workers, 1)]
+        self._pools = [
+            ProcessPool(workers, self._on_progress, offline=offline),
+            ProcessPool(1, self._on_progress),
+        ]
 
     def __enter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 
 from flows.workers.executor import Executor, Pools, Step
-from flows.workers.pool import Advance
+from flows.workers.process import Advance
 from flows.workers.retries import DELAY_S, RETRIES, may_pass
 
 T = TypeVar("T")

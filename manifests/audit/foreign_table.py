@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import recognise
+from manifests.features import Json
+from manifests.given_files import WrongText, check_file, parse_json
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _DELIMITERS = ",;\t"
@@ -91,6 +93,7 @@ def read_foreign(path: Path) -> ForeignTable:
             f"{path}: the suffix {suffix or '(none)'} is no table's; expected {', '.join(SUFFIXES)}"
         )
     try:
+        check_file(path)
         if suffix == ".parquet":
             return _read_parquet(path)
         return _read_json_lines(path) if suffix in (".jsonl", ".ndjson") else _read_csv(path)
@@ -153,23 +156,30 @@ def _read_json_lines(path: Path) -> ForeignTable:
     return ForeignTable(path, columns, header, lines)
 
 
-def _records(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
     with path.open("rb") as file:
         for line, data in enumerate(file, 1):
             if not data.strip():
                 continue
             try:
-                record = json.loads(data)
-            except UnicodeDecodeError as error:
-                raise WrongForeignTable.at(path, line, _not_utf8(data, error)) from error
-            except json.JSONDecodeError as error:
-                what = f"it is not JSON ({error.msg}); expected one object a line"
-                place = f"character {error.colno}"
-                raise WrongForeignTable.at(path, line, what, place) from error
+                record: Json = parse_json(data)
+            except WrongText as error:
+                raise _not_json(path, line, data, error) from error
             if not isinstance(record, dict):
                 what = f"it is {type(record).__name__}; expected one JSON object a line"
                 raise WrongForeignTable.at(path, line, what)
             yield line, record
+
+
+def _not_json(path: Path, line: int, data: bytes, error: WrongText) -> WrongForeignTable:
+    cause, place = error.__cause__, ""
+    if isinstance(cause, UnicodeDecodeError):
+        return WrongForeignTable.at(path, line, _not_utf8(data, cause))
+    if isinstance(cause, json.JSONDecodeError):
+        error, place = WrongText(cause.msg), f"character {cause.colno}"
+    return WrongForeignTable.at(
+        path, line, f"it is not JSON ({error}); expected one object a line", place
+    )
 
 
 def _read_csv(path: Path) -> ForeignTable:
@@ -180,7 +190,10 @@ def _read_csv(path: Path) -> ForeignTable:
     except UnicodeDecodeError as error:
         raise WrongForeignTable.at(path, 1, _not_utf8(first, error)) from error
     delimiter = max(_DELIMITERS, key=text.count)
-    names = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+    try:
+        names = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+    except csv.Error as error:
+        raise WrongForeignTable.at(path, 1, f"the header is broken ({error}); mend it") from error
     if not names:
         what = "it is empty; expected a header that names the columns"
         raise WrongForeignTable.at(path, 1, what)
@@ -246,7 +259,7 @@ def _first_line(error: Exception) -> str:
 
 
 _NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?")
-_CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]{1,3}))?")
+_CLOCK = re.compile(r"(?:([0-9]{1,9}):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]{1,3}))?")
 
 
 def seconds(cell: str) -> float | None:

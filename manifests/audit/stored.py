@@ -94,12 +94,12 @@ def list_store(
 def _wanted(source: str, folds: pa.Table, scheme: str | None) -> pa.Table:
     if scheme is not None:
         there = sorted(folds.column("scheme").unique().to_pylist())
-        folds = folds.filter(pc.equal(folds.column("scheme"), scheme))
-        if not folds.num_rows:
+        if scheme not in there:
             raise NothingToAudit(
                 f"{source} has no folds of the scheme {scheme!r}; it has "
                 f"{', '.join(there) or 'none'}"
             )
+        folds = folds.filter(pc.equal(folds.column("scheme"), scheme))
     if not folds.num_rows:
         raise NothingToAudit(
             f"{source} has no folds to audit; make some with: affectstore split {source} "

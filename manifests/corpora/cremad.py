@@ -74,6 +74,7 @@ _LETTERS = {code[0]: word for code, word in EMOTIONS.items()}
 _PUBLISHED_FOLDERS = ("VideoFlash", "AudioMP3", "AudioWAV")
 _SUMMARIES = ("summaryTable.csv", "processedResults/summaryTable.csv")
 _PUBLISHED_SUFFIXES = (".flv", ".mp3", ".wav")
+_ACTOR = re.compile("[0-9]{1,9}")
 _RULE = re.compile("([0-9]{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{2})")
 _MISPRINTS = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
 """Copies made before the name was mended have the left form."""
@@ -293,7 +294,7 @@ def _actors(path: Path) -> dict[int, _Actor]:
     actors: dict[int, _Actor] = {}
     for line, cells in read_lines(path, _DEMOGRAPHICS):
         sex = cells["Sex"].lower()
-        if not cells["ActorID"].isdecimal() or int(cells["ActorID"]) in actors:
+        if not _ACTOR.fullmatch(cells["ActorID"]) or int(cells["ActorID"]) in actors:
             raise wrong(
                 path,
                 line,

@@ -36,6 +36,7 @@ from manifests.corpora.iemocap_turns import (
 )
 from manifests.corpora.media_files import AUDIO_SUFFIXES, MediaFile, list_media
 from manifests.corpora.population import Population
+from manifests.given_files import read_file
 from manifests.label_maps import DROPPED, own_space
 from manifests.quarantine import BadClip, Reason
 from manifests.schemes.assignment import Scheme
@@ -200,7 +201,7 @@ def _evaluations(root: Path) -> dict[str, Path]:
         ):
             continue
         first = found.setdefault(path.stem, path)
-        if first != path and first.read_bytes() != path.read_bytes():
+        if first != path and read_file(first) != read_file(path):
             raise WrongEvaluation(f"{path} and {first} are not the same file; keep one of them")
     if not found:
         raise MissingEvaluation(

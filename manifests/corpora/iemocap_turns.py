@@ -26,7 +26,7 @@ DIMENSIONS = {"val": "valence", "act": "activation", "dom": "dominance"}
 DIALOGUE = r"(Ses0[1-5])([FM])_(impro[0-9]{2}[a-z]?|script[0-9]{2}_[0-9][a-z]?)"
 _TURN = rf"{DIALOGUE}_([FM])([0-9]{{3}})"
 _SEX = {"F": "female", "M": "male"}
-_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
+_NUMBER = r"-?[0-9]{1,9}(?:\.[0-9]+)?"
 _HEAD = re.compile(
     rf"\[({_NUMBER}) - ({_NUMBER})\]\s+(\S+)\s+(\S+)\s+\[({_NUMBER}), ({_NUMBER}), ({_NUMBER})\]"
 )

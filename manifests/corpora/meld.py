@@ -36,6 +36,7 @@ from manifests.corpora.meld_turns import FOLDERS, SPLITS, STEM, MeldTurn, read_t
 from manifests.corpora.population import Population
 from manifests.corpora.published_csv import WrongPublishedTable
 from manifests.folds import Role
+from manifests.given_files import read_file
 from manifests.label_maps import own_space
 from manifests.quarantine import BadClip, Reason
 from manifests.schemes.assignment import LEAKING, Assignment, Scheme, SplitRequest
@@ -190,7 +191,7 @@ def _find_table(root: Path, split: str) -> Path:
             f"data/MELD into {root}"
         )
     for other in tables[1:]:
-        if other.read_bytes() != tables[0].read_bytes():
+        if read_file(other) != read_file(tables[0]):
             raise WrongPublishedTable(
                 f"{other} and {tables[0]} are not the same table; keep one of them"
             )

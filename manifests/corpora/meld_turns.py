@@ -39,7 +39,7 @@ _COLUMNS = (
     "EndTime",
 )
 STEM = r"dia(0|[1-9][0-9]*)_utt(0|[1-9][0-9]*)"
-_NUMBER = re.compile("0|[1-9][0-9]*")
+_NUMBER = re.compile("0|[1-9][0-9]{0,8}")
 _TIME = re.compile("([0-9]{1,2}):([0-5][0-9]):([0-5][0-9]),([0-9]{1,3})")
 _SAME_ACTOR = {"Ursula": "Phoebe", "Dr. Drake Remoray": "Joey", "Dr. Stryker Ramoray": "Joey"}
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.corpora.published_csv import WrongPublishedTable, read_lines, wrong
+from manifests.given_files import read_file
 
+_BYTES = re.compile("[0-9]{1,18}")
 _POINTER = re.compile(
     r"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize ([0-9]+)\n?"
 )
@@ -91,7 +93,7 @@ def parse_pointer(text: str) -> Published | None:
 def _from_csv(path: Path) -> dict[str, Published]:
     manifest: dict[str, Published] = {}
     for line, cells in read_lines(path, ("path", "sha256", "bytes")):
-        if not _SHA256.fullmatch(cells["sha256"]) or not cells["bytes"].isdecimal():
+        if not _SHA256.fullmatch(cells["sha256"]) or not _BYTES.fullmatch(cells["bytes"]):
             raise wrong(
                 path,
                 line,
@@ -104,10 +106,12 @@ def _from_csv(path: Path) -> dict[str, Published]:
 def _from_pointers(root: Path) -> dict[str, Published]:
     manifest: dict[str, Published] = {}
     for path in sorted(root.rglob("*")):
-        if path.is_file() and path.stat().st_size < LONGEST_POINTER:
-            pointer = parse_pointer(path.read_bytes().decode("utf-8", "replace"))
-            if pointer:
-                _add(manifest, path.relative_to(root).as_posix(), pointer)
+        try:
+            text = read_file(path, LONGEST_POINTER).decode("utf-8", "replace")
+        except OSError:  # no file, too large for a pointer, or not to be read
+            continue
+        if pointer := parse_pointer(text):
+            _add(manifest, path.relative_to(root).as_posix(), pointer)
     return manifest
 
 

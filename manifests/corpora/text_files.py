@@ -5,6 +5,8 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from manifests.given_files import read_file
+
 _SAVE_AS_UTF8 = "is not UTF-8 (byte {byte:#04x}); save the file as UTF-8"
 
 
@@ -46,7 +48,7 @@ def read_text(
         ValueError: The file cannot be read or decoded; an error of the given type.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as fault:
         raise error(
             f"{path}: the file cannot be read ({fault.strerror}); expected {expected}"

@@ -1,0 +1,80 @@
+"""How the command begins and ends as a process: its exit codes, signals and last words."""
+
+import atexit
+import gc
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+import click
+
+from manifests.visible import visible
+
+
+def prepare_process() -> None:
+    """Prepares a process that does nothing but run the command."""
+    # An interpreter that ends looks through all objects once more, which takes a second.
+    atexit.register(gc.freeze)
+    # multiprocessing's tracker tidies up after an interrupt, and would warn that it had to.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    sys.excepthook = _print_error
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter is shown its number.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
+    """Runs the command; what a user can cause is one sentence and exit code 2.
+
+    Args:
+        app: The command line.
+        arguments: Without the name of the command; None: as the process was called.
+
+    Raises:
+        SystemExit: The command has ended, or was refused.
+    """
+    try:
+        # Not standalone: it would print what it was given as it was given.
+        code = app(arguments, standalone_mode=False)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)  # with it, the usage is shown as well
+        click.UsageError(visible(error.format_message()), context).show()
+        sys.exit(error.exit_code)
+    except Exception as error:
+        from flows.errors import sentence
+
+        words = sentence(error)
+        if words is None:
+            raise
+        print(visible(f"affectstore: {words}"), file=sys.stderr)
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _print_error(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """An error of ours, with its traceback."""
+    for part in traceback.format_exception(kind, error, trace):
+        for line in part.rstrip("\n").split("\n"):
+            print(visible(line), file=sys.stderr)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Leaves at once: what is finished is on the disk, and workers end with this process."""
+    # Written past `sys.stderr`, which may be in the middle of a line of its own.
+    cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # which a progress bar hides
+    words = (
+        f"{cursor}\naffectstore: stopped; what was finished is kept, run the same command "
+        "again to go on\n"
+    )
+    os.write(sys.stderr.fileno(), words.encode())
+    if runs := sys.modules.get("flows.prefect_runs"):  # imported where a server is configured
+        runs.cancel_begun()
+    os._exit(128 + number)
