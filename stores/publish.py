@@ -87,10 +87,12 @@ def publish(
     for record, data in prepared.values():
         if data is not None:
             write_bytes(location.path(record.file), data)
-    return _commit(location, new, version)
+    return _commit(location, new, parent, version)
 
 
-def _commit(location: Location, new: Snapshot, version: Version) -> Snapshot:
+def _commit(
+    location: Location, new: Snapshot, parent: Snapshot | None, version: Version
+) -> Snapshot:
     overtaken = WrongSnapshot(
         f"another build has published into {location} meanwhile; "
         "nothing was published, run this one again"
@@ -101,9 +103,15 @@ def _commit(location: Location, new: Snapshot, version: Version) -> Snapshot:
     # and this one holds something else, a number is left out.
     while not location.create(snapshot_file(new.number), json_text(new)):
         new = replace(new, number=new.number + 1)
+    location.settle(_all_files(new) - (_all_files(parent) if parent else set()))
     if not location.replace(POINTER, pointer_to(new.number), version):
         raise overtaken
     return new
+
+
+def _all_files(snapshot: Snapshot) -> set[str]:
+    records = [*snapshot.tables.values(), *files_of(snapshot.features, snapshot.fitted)]
+    return {record.file for record in records}
 
 
 def _check_parent(location: Location, parent: Snapshot | None) -> None:

@@ -25,7 +25,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from tests.kill.calls import CONTROL, compiled
+from tests.kill.calls import CONTROL, Kind, compiled
 from tests.kill.cases import CASES, RECIPE, Case, write_corpora
 from tests.kill.places import S3, Folder, Place, s3
 from tests.kill.rounds import Reference, Round, Runner, play, undisturbed
@@ -60,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="rounds at once")
     parser.add_argument("--place", choices=("folder", "S3", "both"), default="both")
     parser.add_argument("--case", choices=CASES, action="append", help="this command alone")
+    parser.add_argument("--call", choices=[kind.name for kind in Kind], help="kill at these alone")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no round after that")
     parser.add_argument("--tamper", help="put this fault in: it must be found; see tamper.py")
     parser.add_argument("--all", action="store_true", help="also what takes long, such as Dask")
@@ -180,11 +181,15 @@ def _job(
     references = {
         place.name: pickle.loads((folder / f"{place.name}.pickle").read_bytes()) for place in places
     }
+    if options.call:
+        for reference in (one for found in references.values() for one in found.values()):
+            reference.only(Kind[options.call])
     pairs = [
         (case, place)
         for case in cases
         for place in places
         if not (case.local_only and place.name == "S3")
+        and references[place.name][case.name].counts
     ]
     with (folder / f"{number}.jsonl").open("w", encoding="utf-8") as out:
         for one in range(number, options.rounds, options.jobs):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from tests.kill.whole import Files, content, read_files, wrong_copies
+from tests.kill.whole import Files, read_files, wrong_copies
 from tests.support.object_store import objects, s3_server, settings
 
 
@@ -27,6 +27,14 @@ class Place(Protocol):
 
     def local_problems(self, files: Files) -> list[str]:
         """What is wrong with the files of the disk, where they are not the store itself."""
+        ...
+
+    def elsewhere(self, disk: Path) -> None:
+        """The next command runs on another machine, where that is possible."""
+        ...
+
+    def here(self, files: Files) -> Files:
+        """Those files of the disk that the last command could see."""
         ...
 
     def keep(self, store: str, case: str) -> None:
@@ -54,6 +62,12 @@ class Folder:
     def local_problems(self, files: Files) -> list[str]:
         return []
 
+    def elsewhere(self, disk: Path) -> None:
+        pass
+
+    def here(self, files: Files) -> Files:
+        return files
+
     def keep(self, store: str, case: str) -> None:
         shutil.copytree(store, self._kept / case)
 
@@ -65,14 +79,14 @@ class S3:
 
     def begin(self, disk: Path, before: str | None) -> str:
         disk.mkdir(parents=True)
-        self.empty_cache(disk)
+        self.elsewhere(disk)
         url = f"s3://made/{secrets.token_hex(6)}/store"
         if before:
             self._copy(f"s3://made/kept/{before}".replace(" ", "-"), url)
         return url
 
-    def empty_cache(self, disk: Path) -> None:
-        """What another machine begins with."""
+    def elsewhere(self, disk: Path) -> None:
+        """The next command runs on another machine: one with an empty cache."""
         os.environ["AFFECTSTORE_CACHE"] = str(disk / f"cache-{secrets.token_hex(4)}")
 
     def files(self, store: str) -> dict[str, bytes]:
@@ -80,6 +94,10 @@ class S3:
 
     def local_problems(self, files: Files) -> list[str]:
         return wrong_copies(files)
+
+    def here(self, files: Files) -> Files:
+        cache = Path(os.environ["AFFECTSTORE_CACHE"]).name
+        return {path: data for path, data in files.items() if path.startswith(f"{cache}/")}
 
     def keep(self, store: str, case: str) -> None:
         self._copy(store, f"s3://made/kept/{case}".replace(" ", "-"))
@@ -110,6 +128,3 @@ def s3(folder: Path) -> Iterator[dict[str, str]]:
         os.environ.update(found)
         _client().create_bucket(Bucket="made")  # type: ignore[attr-defined]
         yield found
-
-
-__all__ = ["S3", "Folder", "Place", "content", "s3"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.kill.calls import Control, Kind, Moment, Role, Victim
 from tests.kill.cases import CASES, Case
 from tests.kill.disk import CUTS, Disk, read_calls
-from tests.kill.places import S3, Place
+from tests.kill.places import Place
 from tests.kill.whole import Files, Judge, content, difference, read_files
 from tests.support.commands import living_in_session
 
@@ -32,6 +32,10 @@ class Reference:
     old: Files | None
     new: Files
     counts: Mapping[tuple[Role, Kind], int]
+
+    def only(self, kind: Kind) -> None:
+        """Leaves the calls of one kind."""
+        self.counts = {key: count for key, count in self.counts.items() if key[1] == kind}
 
 
 @dataclass
@@ -217,8 +221,8 @@ def play(
             done.lost.append(f"the command ended with {code}: {runner.said()}")
     ended_at = runner.log.stat().st_size if runner.log.exists() else 0
 
-    if isinstance(place, S3) and chance.random() < 0.5:
-        place.empty_cache(disk)
+    if chance.random() < 0.5:
+        place.elsewhere(disk)
     runner.watch(disk)
     second = runner.start(case, store)
     again = runner.wait(second)
@@ -227,7 +231,7 @@ def play(
     done.left += runner.left(second) + (runner.left(first) if is_hasty else 0)
     done.differing += difference(content(place.files(store)), reference.new)
     done.lost += _after(place, store, disk, judge, must_be_new=again == 0)
-    done.differing += _hidden(disk)
+    done.differing += _hidden(place.here(read_files(disk)))
     _cut(runner, place, model, judge, done, chance, cuts, code == 0, ended_at, again == 0)
     shutil.rmtree(disk)
     done.seconds = time.monotonic() - begun
@@ -241,11 +245,11 @@ def _after(place: Place, store: str, disk: Path, judge: Judge, must_be_new: bool
     ]
 
 
-def _hidden(disk: Path) -> list[str]:
+def _hidden(files: Files) -> list[str]:
     """Pieces and hidden files that the second run should have swept."""
     return [
         f"{path} was left behind"
-        for path in read_files(disk)
+        for path in files
         if path.endswith(".tmp") or "/.pieces/" in path
     ]
 

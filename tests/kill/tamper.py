@@ -34,8 +34,8 @@ def _without_sync(forgotten: Callable[[Path], bool]) -> None:
     """Also in workers, which are told by the variable; see `in_worker`."""
     import stores.atomic as atomic
 
-    sync = atomic._sync
-    atomic._sync = lambda path: None if forgotten(path) else sync(path)  # type: ignore[assignment]
+    sync = atomic.sync
+    atomic.sync = lambda path: None if forgotten(path) else sync(path)  # type: ignore[assignment]
 
 
 def in_place() -> None:
