@@ -26,9 +26,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.kill.calls import CONTROL, Kind, compiled
-from tests.kill.cases import CASES, RECIPE, Case, write_corpora
+from tests.kill.cases import CASES, Case, write_inputs
 from tests.kill.places import S3, Folder, Place, s3
-from tests.kill.rounds import Reference, Round, Runner, play, undisturbed
+from tests.kill.rounds import SERVER, Reference, Round, Runner, play, undisturbed
 
 _INSIDE = "AFFECTSTORE_KILL_FOLDER"
 """Set in the process that `calls.c` is loaded into: where it works."""
@@ -92,8 +92,7 @@ def _outside(folder: Path, words: Sequence[str]) -> int:
 
 def _inside(folder: Path, options: argparse.Namespace) -> int:
     begun = time.monotonic()
-    write_corpora(folder / "corpora")
-    (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    write_inputs(folder / "inputs")
     _import_all()
     cases = _cases(options)
     with ExitStack() as stack:
@@ -103,11 +102,16 @@ def _inside(folder: Path, options: argparse.Namespace) -> int:
         if options.place != "folder":
             stack.enter_context(s3(folder))
             places.append(S3())
-        codes = _forked(
-            [partial(_prepare, folder, options, cases, place) for place in places]
-        ) or _forked(
-            [partial(_job, folder, options, cases, places, number, begun) for number in range(options.jobs)]
-        )
+        if any(case.is_recorded for case in cases):
+            from flows.local_server import local_server
+
+            os.environ[SERVER] = stack.enter_context(local_server())
+        preparing = [partial(_prepare, folder, options, cases, place) for place in places]
+        playing = [
+            partial(_job, folder, options, cases, places, number, begun)
+            for number in range(options.jobs)
+        ]
+        codes = _forked(preparing) or _forked(playing)
     if codes:
         return codes
     results = [
@@ -133,7 +137,8 @@ def _forked(parts: Sequence[Callable[[], None]]) -> int:
                 sys.stdout.flush()
                 os._exit(code)
         forks.append(pid)
-    return int(any([os.waitpid(pid, 0)[1] for pid in forks]))
+    codes = [os.waitpid(pid, 0)[1] for pid in forks]
+    return int(any(codes))
 
 
 def _import_all() -> None:
@@ -146,7 +151,7 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     return [
         case
         for case in CASES.values()
-        if (case.name in options.case if options.case else case.in_tests or options.all)
+        if (case.name in options.case if options.case else case.is_quick or options.all)
     ]
 
 
@@ -154,7 +159,7 @@ def _prepare(
     folder: Path, options: argparse.Namespace, cases: Sequence[Case], place: Place
 ) -> None:
     """Runs each case undisturbed, those that another one begins with among them."""
-    runner = Runner(folder / f"prepare-{place.name}", folder / "corpora", folder / "recipe.toml")
+    runner = Runner(folder / f"prepare-{place.name}", folder / "inputs")
     needed = {case.name for case in cases if not (case.local_only and place.name == "S3")}
     for name in reversed(CASES):
         if name in needed and (before := CASES[name].begins_with):
@@ -175,9 +180,7 @@ def _job(
     begun: float,
 ) -> None:
     """Every so-manieth round."""
-    runner = Runner(
-        folder / f"job-{number}", folder / "corpora", folder / "recipe.toml", options.tamper
-    )
+    runner = Runner(folder / f"job-{number}", folder / "inputs", options.tamper)
     references = {
         place.name: pickle.loads((folder / f"{place.name}.pickle").read_bytes()) for place in places
     }
@@ -188,8 +191,7 @@ def _job(
         (case, place)
         for case in cases
         for place in places
-        if not (case.local_only and place.name == "S3")
-        and references[place.name][case.name].counts
+        if not (case.local_only and place.name == "S3") and references[place.name][case.name].counts
     ]
     with (folder / f"{number}.jsonl").open("w", encoding="utf-8") as out:
         for one in range(number, options.rounds, options.jobs):

@@ -103,7 +103,7 @@ def compiled(folder: Path) -> Path:
     """The library to load before all others."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise SystemExit("kill: no C compiler was found, by which the kills are placed; install gcc")
+        raise SystemExit("kill: there is no C compiler, which places the kills; install gcc")
     library = folder / "calls.so"
     source = Path(__file__).with_name("calls.c")
     subprocess.run(

@@ -38,6 +38,18 @@ input = "scaled"
 n_components = 2
 """
 
+NETWORK = """
+[features.mfcc_resnet18]
+extractor = "resnet"
+input = "mfcc"
+depth = 18
+weights = "random"
+seed = 0
+size = 32
+segment_s = 0.2
+segment_hop_s = 0.2
+"""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -48,8 +60,11 @@ class Case:
     corpus: str
     words: tuple[str, ...]
     local_only: bool = False
-    in_tests: bool = True
-    """Whether it is quick enough for every run of the tests."""
+    is_quick: bool = True
+    """Whether it is for every run of the tests."""
+    recipe: str = "plain"
+    is_recorded: bool = False
+    """On a Prefect server."""
 
 
 _BUILD = ("build", "STORE", "--corpus", "folder=CORPUS", "--recipe", "RECIPE")
@@ -60,9 +75,16 @@ CASES = {
     case.name: case
     for case in (
         Case("build", None, "first", (*_BUILD, *_LOCAL)),
-        Case("build by two", None, "first", (*_BUILD, "--workers", "2"), local_only=True),
+        Case(
+            "build by two",
+            None,
+            "first",
+            (*_BUILD, "--workers", "2"),
+            local_only=True,
+            is_quick=False,
+        ),
         Case("build again", "build", "second", (*_BUILD, *_LOCAL)),
-        Case("other feature", "build", "first", (*_BUILD, *_LOCAL, *_OTHER_MFCC)),
+        Case("other feature", "build", "first", (*_BUILD, *_LOCAL, *_OTHER_MFCC), is_quick=False),
         Case("split", "build", "first", ("split", "STORE", "subject_kfold", "--folds", "3")),
         Case("fit", "split", "first", ("fit", "STORE", "subject_kfold", *_LOCAL)),
         Case(
@@ -70,16 +92,25 @@ CASES = {
             "fit",
             "first",
             ("split", "STORE", "subject_kfold", "--folds", "3", "--seed", "1"),
+            is_quick=False,
         ),
-        Case("build on a fit", "fit", "second", (*_BUILD, *_LOCAL)),
-        Case("build by Dask", None, "first", (*_BUILD, "--dask", "local:2"), in_tests=False),
+        Case("build on a fit", "fit", "second", (*_BUILD, *_LOCAL), is_quick=False),
+        Case("build by Dask", None, "first", (*_BUILD, "--dask", "local:2"), is_quick=False),
+        Case("build, network", None, "first", (*_BUILD, *_LOCAL), is_quick=False, recipe="network"),
+        Case(
+            "build, recorded", None, "first", (*_BUILD, *_LOCAL), is_quick=False, is_recorded=True
+        ),
     )
 }
 """By name; a case comes after the one that it begins with."""
 
 
-def write_corpora(folder: Path) -> None:
-    """`first`, and `second`, in which clips were added, changed and removed."""
+def write_inputs(folder: Path) -> None:
+    """The recipes; and of the corpus `first`, and `second`, in which clips were added, changed and
+    removed."""
+    folder.mkdir()
+    (folder / "plain.toml").write_text(RECIPE, encoding="utf-8")
+    (folder / "network.toml").write_text(RECIPE + NETWORK, encoding="utf-8")
     first, second = folder / "first", folder / "second"
     for number, subject in enumerate(("anna", "bert", "carl")):
         for label in ("happy", "sad"):

@@ -41,7 +41,8 @@ def read_calls(log: Path) -> Iterator[Call]:
         for size in sizes:
             parts.append(text[at : at + size])
             at += size
-        yield Call(what.decode(), inode, offset, parts[0].decode(), parts[1].decode(), parts[2], at - start)
+        path, other = (name.decode() for name in parts[:2])
+        yield Call(what.decode(), inode, offset, path, other, parts[2], at - start)
 
 
 @dataclass(eq=False)

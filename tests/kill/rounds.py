@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.kill.calls import Control, Kind, Moment, Role, Victim
-from tests.kill.cases import CASES, Case
+from tests.kill.cases import Case
 from tests.kill.disk import CUTS, Disk, read_calls
 from tests.kill.places import Place
 from tests.kill.whole import Files, Judge, content, difference, read_files
 from tests.support.commands import living_in_session
 
+SERVER = "AFFECTSTORE_KILL_PREFECT"
+"""The variable that names the Prefect server, for those commands that are to find it."""
 _LONGEST_S = 120.0
 _ENDING_S = 15.0
 """How long workers may take to end after their command was killed."""
@@ -83,34 +85,35 @@ class Round:
 class Runner:
     """Runs commands in forks of this process, which has imported what they need."""
 
-    def __init__(self, folder: Path, corpora: Path, recipe: Path, tamper: str | None = None) -> None:
+    def __init__(self, folder: Path, inputs: Path, tamper: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self._corpora, self._recipe = folder, corpora, recipe
-        self._tamper = tamper
+        self.folder, self._inputs, self._tamper = folder, inputs, tamper
         self.control = Control(folder / "control")
         self.log = folder / "calls"
 
     def watch(self, disk: Path) -> None:
         """Counts and writes down from zero."""
-        self.control.watch(disk, self._corpora, self.log)
+        self.control.watch(disk, self._inputs, self.log)
 
     def start(self, case: Case, store: str) -> int:
         """Starts the command of a case: its process, which leads a session."""
         words = [
             word.replace("STORE", store)
-            .replace("CORPUS", str(self._corpora / case.corpus))
-            .replace("RECIPE", str(self._recipe))
+            .replace("CORPUS", str(self._inputs / case.corpus))
+            .replace("RECIPE", str(self._inputs / f"{case.recipe}.toml"))
             for word in case.words
         ]
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
-            self._become(words)
+            self._become(words, case.is_recorded)
         return pid
 
-    def _become(self, words: list[str]) -> None:
+    def _become(self, words: list[str], is_recorded: bool) -> None:
         code = 70
         try:
+            if is_recorded:
+                os.environ["PREFECT_API_URL"] = os.environ[SERVER]
             os.setsid()
             said = os.open(self.folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             os.dup2(said, 1)
@@ -185,119 +188,183 @@ def undisturbed(runner: Runner, place: Place, case: Case, old: Files | None) -> 
     return Reference(old, new, counts)
 
 
+@dataclass(frozen=True)
+class Aim:
+    """The call at which somebody is killed."""
+
+    role: Role
+    kind: Kind
+    when: int
+    victim: Victim
+    moment: Moment
+
+    @classmethod
+    def draw(cls, counts: Mapping[tuple[Role, Kind], int], chance: random.Random) -> "Aim":
+        """One of the calls of an undisturbed run: every kind is as likely as any other."""
+        role, kind = chance.choice(sorted(counts))
+        victims = [Victim.CALLER, Victim.ALL] if role == Role.COMMAND else [*Victim]
+        moments = [*Moment] if kind == Kind.WRITE else [Moment.BEFORE, Moment.AFTER]
+        when = chance.randrange(counts[role, kind]) + 1
+        return cls(role, kind, when, chance.choice(victims), chance.choice(moments))
+
+    @property
+    def call(self) -> str:
+        return f"{self.role.name} {self.kind.name}".lower()
+
+    def __str__(self) -> str:
+        return (
+            f"{self.role.name}'s {self.kind.name} {self.when}, {self.moment.name}, kills "
+            f"{self.victim.name}"
+        ).lower()
+
+
 def play(
     runner: Runner, place: Place, case: Case, reference: Reference, chance: random.Random, cuts: int
 ) -> Round:
-    """One kill, a second run, and power cuts at some moments of both."""
+    """One kill, sometimes a second one, a last run, and power cuts at some moments of all."""
     begun = time.monotonic()
-    role, kind = chance.choice(sorted(reference.counts))
-    when = chance.randrange(reference.counts[role, kind]) + 1
-    victim = chance.choice([*Victim]) if role == Role.WORKER else chance.choice([Victim.CALLER, Victim.ALL])
-    moment = chance.choice([*Moment] if kind == Kind.WRITE else [Moment.BEFORE, Moment.AFTER])
-    done = Round(
-        case.name,
-        place.name,
-        f"{role.name} {kind.name}".lower(),
-        f"{role.name.lower()}'s {kind.name.lower()} {when}, {moment.name.lower()}, "
-        f"kills {victim.name.lower()}",
-    )
     disk = runner.folder / "disk"
     shutil.rmtree(disk, ignore_errors=True)
     store = place.begin(disk, case.begins_with)
-    model = Disk(disk)
     runner.log.unlink(missing_ok=True)
     judge = Judge(reference.old, reference.new, runner.folder)
-
-    runner.watch(disk)
-    runner.control.kill_at(role, kind, when, victim, moment)
-    first = runner.start(case, store)
-    code = runner.wait(first)
-    done.kills = runner.control.page.killed
-    is_hasty = victim == Victim.COMMAND and chance.random() < 0.3
-    if not is_hasty:
-        done.left = runner.left(first)
-        done.lost += _after(place, store, disk, judge, must_be_new=code == 0)
-        if victim == Victim.CALLER and role == Role.WORKER and code not in {0, 2}:
-            done.lost.append(f"the command ended with {code}: {runner.said()}")
-    ended_at = runner.log.stat().st_size if runner.log.exists() else 0
-
-    if chance.random() < 0.5:
-        place.elsewhere(disk)
-    runner.watch(disk)
-    second = runner.start(case, store)
-    again = runner.wait(second)
-    if again != 0:
-        done.differing.append(f"the second run ended with {again}: {runner.said()}")
-    done.left += runner.left(second) + (runner.left(first) if is_hasty else 0)
-    done.differing += difference(content(place.files(store)), reference.new)
-    done.lost += _after(place, store, disk, judge, must_be_new=again == 0)
-    done.differing += _hidden(place.here(read_files(disk)))
-    _cut(runner, place, model, judge, done, chance, cuts, code == 0, ended_at, again == 0)
+    game = _Game(runner, place, case, store, disk, judge, Disk(disk))
+    aims = [Aim.draw(reference.counts, chance) for _ in range(chance.choice([1, 1, 1, 2]))]
+    done = Round(case.name, place.name, aims[0].call, "; ".join(map(str, aims)))
+    for aim in aims:
+        game.kill(aim, done, is_hasty=aim.victim == Victim.COMMAND and chance.random() < 0.3)
+        if chance.random() < 0.5:
+            place.elsewhere(disk)
+    game.finish(done, reference.new)
+    if cuts:
+        game.cut(done, chance, cuts)
     shutil.rmtree(disk)
     done.seconds = time.monotonic() - begun
     return done
 
 
-def _after(place: Place, store: str, disk: Path, judge: Judge, must_be_new: bool) -> list[str]:
-    return [
-        *judge.problems(place.files(store), must_be_new),
-        *place.local_problems(read_files(disk)),
-    ]
+class _Game:
+    """The runs of a round, all on one store."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        place: Place,
+        case: Case,
+        store: str,
+        disk: Path,
+        judge: Judge,
+        model: Disk,
+    ) -> None:
+        self._runner, self._place, self._case, self._store = runner, place, case, store
+        self._disk, self._judge, self._model = disk, judge, model
+        self._is_new_from: int | None = None
+        """Bytes of the log after which a command had said that it was done."""
+        self._going: list[int] = []
+        """Sessions whose workers may still be there."""
+
+    def kill(self, aim: Aim, done: Round, is_hasty: bool) -> None:
+        """Runs the command, which is killed; with haste, its workers are not waited for."""
+        runner = self._runner
+        runner.watch(self._disk)
+        runner.control.kill_at(aim.role, aim.kind, aim.when, aim.victim, aim.moment)
+        session = runner.start(self._case, self._store)
+        code = runner.wait(session)
+        done.kills += runner.control.page.killed
+        self._going.append(session)
+        if code == 0:
+            self._has_said_so()
+        if not is_hasty:
+            done.left += self._left()
+            done.lost += self._problems(must_be_new=code == 0)
+        is_worker = aim.role == Role.WORKER and aim.victim == Victim.CALLER
+        if is_worker and code not in {0, 2}:
+            done.lost.append(f"the command ended with {code}: {runner.said()}")
+
+    def finish(self, done: Round, expected: Files) -> None:
+        """Runs the command undisturbed; what was finished before is not made again."""
+        runner, place = self._runner, self._place
+        before = _finished(self._disk)
+        runner.watch(self._disk)
+        session = runner.start(self._case, self._store)
+        code = runner.wait(session)
+        self._going.append(session)
+        done.left += self._left()
+        if code == 0:
+            self._has_said_so()
+        else:
+            done.differing.append(f"the last run ended with {code}: {runner.said()}")
+        done.lost += self._problems(must_be_new=code == 0)
+        done.differing += difference(content(place.files(self._store)), expected)
+        done.differing += _hidden(place.here(read_files(self._disk)))
+        if len(self._going) == 2:
+            after = _finished(self._disk)
+            again = [path for path, stat in before.items() if after.get(path) != stat]
+            done.differing += [f"{path} was made again" for path in again]
+
+    def _has_said_so(self) -> None:
+        if self._is_new_from is None:
+            self._is_new_from = self._runner.log.stat().st_size
+
+    def _left(self) -> int:
+        return sum(self._runner.left(session) for session in self._going)
+
+    def _problems(self, must_be_new: bool) -> list[str]:
+        return [
+            *self._judge.problems(self._place.files(self._store), must_be_new),
+            *self._place.local_problems(read_files(self._disk)),
+        ]
+
+    def cut(self, done: Round, chance: random.Random, cuts: int) -> None:
+        """Cuts the power at some moments of all runs, and once at the end."""
+        calls, model = list(read_calls(self._runner.log)), self._model
+        moments = sorted(chance.randrange(len(calls) + 1) for _ in range(cuts - 1))
+        whole: dict[str, set[bytes]] = {}
+        at = passed = 0
+        for number, moment in enumerate([*moments, len(calls)]):
+            for call in calls[at:moment]:
+                model.do(call)
+                passed += call.size
+                if call.what == "r":
+                    whole.setdefault(call.other, set()).add(model.read(call.other))
+            at = moment
+            how = CUTS[number % len(CUTS)] if moment < len(calls) else "least"
+            files = model.after_a_cut(how, chance.randrange(1 << 30))
+            is_new = self._is_new_from is not None and passed >= self._is_new_from
+            done.cuts += 1
+            done.torn += [
+                f"cut after call {at} of {len(calls)}, {how}: {problem}"
+                for problem in self._torn(files, whole, is_new)
+            ]
+        if model.now() != read_files(self._disk):
+            done.torn.append("what was written down is not what is there: a call was missed")
+
+    def _torn(self, files: Files, whole: Mapping[str, set[bytes]], must_be_new: bool) -> list[str]:
+        if self._place.name != "folder":
+            return self._place.local_problems(files)
+        store = {
+            path.removeprefix("store/"): data
+            for path, data in files.items()
+            if path.startswith("store/")
+        }
+        wrong = _wrong_pieces(store, whole, self._store)
+        return [*self._judge.problems(store, must_be_new), *wrong]
+
+
+def _finished(disk: Path) -> dict[str, tuple[int, int]]:
+    """Finished shards and states of a folder, by what shows whether they were written again."""
+    found = (
+        path for name in ("shards", "fitted") for path in (disk / "store" / name).rglob("*.h5")
+    )
+    stats = ((str(path), path.stat()) for path in found if not path.name.startswith("."))
+    return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats}
 
 
 def _hidden(files: Files) -> list[str]:
     """Pieces and hidden files that the second run should have swept."""
     return [
-        f"{path} was left behind"
-        for path in files
-        if path.endswith(".tmp") or "/.pieces/" in path
+        f"{path} was left behind" for path in files if path.endswith(".tmp") or "/.pieces/" in path
     ]
-
-
-def _cut(
-    runner: Runner,
-    place: Place,
-    model: Disk,
-    judge: Judge,
-    done: Round,
-    chance: random.Random,
-    cuts: int,
-    first_done: bool,
-    first_bytes: int,
-    all_done: bool,
-) -> None:
-    """Cuts the power at some moments, and once both commands have ended."""
-    if not cuts:
-        return
-    calls = list(read_calls(runner.log))
-    moments = sorted(chance.randrange(len(calls) + 1) for _ in range(cuts - 1)) + [len(calls)]
-    whole: dict[str, set[bytes]] = {}
-    at = passed = 0
-    for number, moment in enumerate(moments):
-        while at < moment:
-            call = calls[at]
-            model.do(call)
-            passed += call.size
-            if call.what == "r":
-                whole.setdefault(call.other, set()).add(model.read(call.other))
-            at += 1
-        how = CUTS[(number + len(moments)) % len(CUTS)] if moment < len(calls) else "least"
-        files = model.after_a_cut(how, chance.randrange(1 << 30))
-        must_be_new = (all_done and at == len(calls)) or (first_done and passed >= first_bytes)
-        if place.name == "folder":
-            store = {
-                path.removeprefix("store/"): data
-                for path, data in files.items()
-                if path.startswith("store/")
-            }
-            problems = judge.problems(store, must_be_new)
-            problems += _wrong_pieces(store, whole, str(model.root / "store"))
-        else:
-            problems = place.local_problems(files)
-        done.cuts += 1
-        done.torn += [f"cut after call {at} of {len(calls)}, {how}: {one}" for one in problems]
-    if model.now() != read_files(model.root):
-        done.torn.append("what was written down is not what is there: a call was missed")
 
 
 def _wrong_pieces(store: Files, whole: Mapping[str, set[bytes]], root: str) -> list[str]:

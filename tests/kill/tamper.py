@@ -11,11 +11,11 @@ def pointer_first() -> None:
 
     commit = publish._commit
 
-    def hasty(location: object, new: object, version: object) -> object:
+    def hasty(location: object, new: object, parent: object, version: object) -> object:
         number = new.number  # type: ignore[attr-defined]
         location.replace(publish.POINTER, publish.pointer_to(number), version)  # type: ignore[attr-defined]
         fresh = location.version(publish.POINTER)  # type: ignore[attr-defined]
-        return commit(location, new, fresh)  # type: ignore[arg-type]
+        return commit(location, new, parent, fresh)  # type: ignore[arg-type]
 
     publish._commit = hasty  # type: ignore[assignment]
 

@@ -73,9 +73,7 @@ class Judge:
     def _look(self, files: Files, must_be_new: bool) -> list[str]:
         found = content(files)
         strange = [
-            path
-            for path, data in found.items()
-            if path != POINTER and self._new.get(path) != data
+            path for path, data in found.items() if path != POINTER and self._new.get(path) != data
         ]
         problems = [f"{path} has bytes that no build has made" for path in sorted(strange)]
         allowed = [self._new] if must_be_new else [self._new, self._old]
