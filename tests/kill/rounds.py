@@ -91,9 +91,9 @@ class Runner:
         self.control = Control(folder / "control")
         self.log = folder / "calls"
 
-    def watch(self, disk: Path) -> None:
-        """Counts and writes down from zero."""
-        self.control.watch(disk, self._inputs, self.log)
+    def watch(self, disk: Path, log: bool = True) -> None:
+        """Counts from zero, and writes down what is done."""
+        self.control.watch(disk, self._inputs, self.log if log else None)
 
     def start(self, case: Case, store: str) -> int:
         """Starts the command of a case: its process, which leads a session."""
@@ -228,14 +228,14 @@ def play(
     store = place.begin(disk, case.begins_with)
     runner.log.unlink(missing_ok=True)
     judge = Judge(reference.old, reference.new, runner.folder)
-    game = _Game(runner, place, case, store, disk, judge, Disk(disk))
+    game = _Game(runner, place, case, store, disk, judge, reference.new)
     aims = [Aim.draw(reference.counts, chance) for _ in range(chance.choice([1, 1, 1, 2]))]
     done = Round(case.name, place.name, aims[0].call, "; ".join(map(str, aims)))
     for aim in aims:
         game.kill(aim, done, is_hasty=aim.victim == Victim.COMMAND and chance.random() < 0.3)
         if chance.random() < 0.5:
             place.elsewhere(disk)
-    game.finish(done, reference.new)
+    game.finish(done)
     if cuts:
         game.cut(done, chance, cuts)
     shutil.rmtree(disk)
@@ -254,10 +254,11 @@ class _Game:
         store: str,
         disk: Path,
         judge: Judge,
-        model: Disk,
+        expected: Files,
     ) -> None:
         self._runner, self._place, self._case, self._store = runner, place, case, store
-        self._disk, self._judge, self._model = disk, judge, model
+        self._disk, self._judge, self._expected = disk, judge, expected
+        self._model = Disk(disk)
         self._is_new_from: int | None = None
         """Bytes of the log after which a command had said that it was done."""
         self._going: list[int] = []
@@ -281,7 +282,7 @@ class _Game:
         if is_worker and code not in {0, 2}:
             done.lost.append(f"the command ended with {code}: {runner.said()}")
 
-    def finish(self, done: Round, expected: Files) -> None:
+    def finish(self, done: Round) -> None:
         """Runs the command undisturbed; what was finished before is not made again."""
         runner, place = self._runner, self._place
         before = _finished(self._disk)
@@ -295,7 +296,7 @@ class _Game:
         else:
             done.differing.append(f"the last run ended with {code}: {runner.said()}")
         done.lost += self._problems(must_be_new=code == 0)
-        done.differing += difference(content(place.files(self._store)), expected)
+        done.differing += difference(content(place.files(self._store)), self._expected)
         done.differing += _hidden(place.here(read_files(self._disk)))
         if len(self._going) == 2:
             after = _finished(self._disk)
@@ -321,6 +322,7 @@ class _Game:
         moments = sorted(chance.randrange(len(calls) + 1) for _ in range(cuts - 1))
         whole: dict[str, set[bytes]] = {}
         at = passed = 0
+        recovered_at = chance.randrange(4 * cuts)
         for number, moment in enumerate([*moments, len(calls)]):
             for call in calls[at:moment]:
                 model.do(call)
@@ -336,6 +338,8 @@ class _Game:
                 f"cut after call {at} of {len(calls)}, {how}: {problem}"
                 for problem in self._torn(files, whole, is_new)
             ]
+            if number == recovered_at and self._place.name == "folder":
+                done.torn += self._recover(files, f"the run after a cut after call {at}, {how}")
         if model.now() != read_files(self._disk):
             done.torn.append("what was written down is not what is there: a call was missed")
 
@@ -350,6 +354,21 @@ class _Game:
         wrong = _wrong_pieces(store, whole, self._store)
         return [*self._judge.problems(store, must_be_new), *wrong]
 
+    def _recover(self, files: Files, which: str) -> list[str]:
+        """Runs the command on what a cut has left."""
+        disk = self._runner.folder / "recovered"
+        for path, data in files.items():
+            (disk / path).parent.mkdir(parents=True, exist_ok=True)
+            (disk / path).write_bytes(data)
+        self._runner.watch(disk, log=False)
+        session = self._runner.start(self._case, str(disk / "store"))
+        code = self._runner.wait(session)
+        found = read_files(disk / "store")
+        shutil.rmtree(disk)
+        wrong = [*difference(content(found), self._expected), *_hidden(found)]
+        wrong += [f"it ended with {code}: {self._runner.said()}"] if code else []
+        return [f"{which}: {one}" for one in wrong]
+
 
 def _finished(disk: Path) -> dict[str, tuple[int, int]]:
     """Finished shards and states of a folder, by what shows whether they were written again."""
@@ -361,10 +380,9 @@ def _finished(disk: Path) -> dict[str, tuple[int, int]]:
 
 
 def _hidden(files: Files) -> list[str]:
-    """Pieces and hidden files that the second run should have swept."""
-    return [
-        f"{path} was left behind" for path in files if path.endswith(".tmp") or "/.pieces/" in path
-    ]
+    """Pieces and hidden files that a run which has ended should have swept."""
+    left = (path for path in files if path.endswith(".tmp") or "/.pieces/" in f"/{path}")
+    return [f"{path} was left behind" for path in left]
 
 
 def _wrong_pieces(store: Files, whole: Mapping[str, set[bytes]], root: str) -> list[str]:

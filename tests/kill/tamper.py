@@ -7,17 +7,20 @@ from pathlib import Path
 
 def pointer_first() -> None:
     """Publishes the pointer before the snapshot that it names."""
-    import stores.publish as publish
+    from stores.location import Location
 
-    commit = publish._commit
+    create, late = Location.create, list[tuple[str, bytes]]()
 
-    def hasty(location: object, new: object, parent: object, version: object) -> object:
-        number = new.number  # type: ignore[attr-defined]
-        location.replace(publish.POINTER, publish.pointer_to(number), version)  # type: ignore[attr-defined]
-        fresh = location.version(publish.POINTER)  # type: ignore[attr-defined]
-        return commit(location, new, parent, fresh)  # type: ignore[arg-type]
+    def postponed(location: Location, file: str, data: bytes) -> bool:
+        late.append((file, data))
+        return True
 
-    publish._commit = hasty  # type: ignore[assignment]
+    def replace(location: Location, file: str, data: bytes, version: object) -> bool:
+        create(location, file, data)
+        return all(create(location, *each) for each in late)
+
+    Location.create = postponed  # type: ignore[method-assign]
+    Location.replace = replace  # type: ignore[method-assign, assignment]
 
 
 def no_file_sync() -> None:
@@ -31,8 +34,8 @@ def no_folder_sync() -> None:
 
 
 def _without_sync(forgotten: Callable[[Path], bool]) -> None:
-    """Also in workers, which are told by the variable; see `in_worker`."""
-    import stores.atomic as atomic
+    """In the command alone: workers are started anew."""
+    from stores import atomic
 
     sync = atomic.sync
     atomic.sync = lambda path: None if forgotten(path) else sync(path)  # type: ignore[assignment]
@@ -40,9 +43,7 @@ def _without_sync(forgotten: Callable[[Path], bool]) -> None:
 
 def in_place() -> None:
     """Writes files under their own names."""
-    import stores.atomic as atomic
-    import stores.location as location
-    import stores.publish as publish
+    from stores import atomic, location, publish
 
     def write(path: Path, data: bytes) -> None:
         atomic.make_folder(path.parent)
@@ -65,10 +66,15 @@ def clock() -> None:
     """Writes the time into what is published."""
     import time
 
-    import stores.publish as publish
+    from stores.location import Location
 
-    text = publish.json_text
-    publish.json_text = lambda value: text(value) + f"{time.time()}\n".encode()  # type: ignore[assignment]
+    create = Location.create
+
+    def dated(location: Location, file: str, data: bytes) -> bool:
+        stamp = f"{time.time()}\n".encode() if file.startswith("snapshots/") else b""
+        return create(location, file, data + stamp)
+
+    Location.create = dated  # type: ignore[method-assign]
 
 
 TAMPERS = {
