@@ -263,6 +263,8 @@ class _Game:
         """Bytes of the log after which a command had said that it was done."""
         self._going: list[int] = []
         """Sessions whose workers may still be there."""
+        self._is_hasty = False
+        """Some were not waited for: they may finish a shard beside the next command."""
 
     def kill(self, aim: Aim, done: Round, is_hasty: bool) -> None:
         """Runs the command, which is killed; with haste, its workers are not waited for."""
@@ -275,6 +277,7 @@ class _Game:
         self._going.append(session)
         if code == 0:
             self._has_said_so()
+        self._is_hasty |= is_hasty
         if not is_hasty:
             done.left += self._left()
             done.lost += self._problems(must_be_new=code == 0)
@@ -298,7 +301,7 @@ class _Game:
         done.lost += self._problems(must_be_new=code == 0)
         done.differing += difference(content(place.files(self._store)), self._expected)
         done.differing += _hidden(place.here(read_files(self._disk)))
-        if len(self._going) == 2:
+        if not self._is_hasty:
             after = _finished(self._disk)
             again = [path for path, stat in before.items() if after.get(path) != stat]
             done.differing += [f"{path} was made again" for path in again]
