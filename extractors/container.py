@@ -22,10 +22,17 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from extractors.limits import Deadline
+from extractors.streams import (
+    SEVERAL_AUDIO,
+    SEVERAL_VIDEO,
+    UNDECODABLE_START,
+    before_first_key,
+    moving,
+    played,
+)
 from extractors.truncation import check_structure
 from manifests.quarantine import BadClip, Reason
 
@@ -48,8 +55,14 @@ FORMATS = (
 )
 """libavformat's names of the containers that are opened."""
 
-OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
-"""What libavformat may open: local files of the containers above."""
+OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": ",".join(FORMATS),
+    "fflags": "-genpts",
+}
+"""What libavformat may open: local files of the containers above. It is not to invent times of
+presentation (PyAV's default), which are wrong where a container keeps the order of decoding alone.
+"""
 
 _NO_PICTURES = [{"skip_frame": "all"}] * 8
 """For the streams of a file in their order; a file may have fewer, and of further ones a picture is
@@ -83,6 +96,12 @@ class Stamped(NamedTuple):
     duration: int | None
     is_discard: bool
     """Whether the packet is decoded, but never shown."""
+    is_keyframe: bool
+    """Whether decoding can begin with it."""
+    is_corrupt: bool
+    """Whether the container knows it to be damaged."""
+    size: int
+    """Bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +114,8 @@ class Packets(Generic[S]):
     stream: S
     items: "Sequence[Any]"
     """Packets to be decoded; of a file that is only probed, `Stamped`."""
+    left_out: int = 0
+    """Packets before them, which cannot be decoded."""
 
     @property
     def time_base(self) -> Fraction:
@@ -146,6 +167,8 @@ class Packets(Generic[S]):
             Seconds of padding before and after the sound.
         """
         rate = self._rate_hz()
+        if not rate:
+            return Fraction(0), Fraction(0)  # the decoder may find it, or refuse the sound
         last = max((i for i, packet in enumerate(self.items) if not packet.is_discard), default=0)
         beyond = sum(packet.duration or 0 for packet in self.items[last + 1 :]) * self.time_base
         before, _ = _skipped(self.items[0])
@@ -185,9 +208,11 @@ class Content:
     container: InputContainer
     """The open file."""
     video: Packets[VideoStream] | None
-    """Its first stream of pictures that is not a cover picture."""
+    """Its stream of pictures."""
     audio: Packets[AudioStream] | None
-    """Its first stream of sound."""
+    """Its stream of sound."""
+    notes: tuple[str, ...] = ()
+    """`several_video`, `several_audio`, `undecodable_start`."""
 
 
 @contextmanager
@@ -304,20 +329,22 @@ def _is_text(head: bytes) -> bool:
 
 
 def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decode: bool) -> Content:
-    video = next(
-        (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
-    )
-    audio = next(iter(container.streams.audio), None)
-    items = _collect(
-        clip_id,
+    pictures, sounds = moving(container.streams.video), container.streams.audio
+    items = _collect(clip_id, container, [*pictures, *sounds], deadline, to_decode)
+    video, several_video = played(pictures, items)
+    audio, several_audio = played(sounds, items)
+    late = before_first_key(container.format.name, items[video.index]) if video else 0
+    notes = {
+        SEVERAL_VIDEO: several_video,
+        SEVERAL_AUDIO: several_audio,
+        UNDECODABLE_START: late,
+    }
+    return Content(
         container,
-        [stream for stream in (video, audio) if stream is not None],
-        deadline,
-        to_decode,
+        Packets(video, items[video.index][late:], late) if video else None,
+        Packets(audio, items[audio.index]) if audio else None,
+        tuple(note for note, holds in notes.items() if holds),
     )
-    pictures = Packets(video, items[video.index]) if video and items[video.index] else None
-    sound = Packets(audio, items[audio.index]) if audio and items[audio.index] else None
-    return Content(container, pictures, sound)
 
 
 def _collect(
@@ -340,7 +367,15 @@ def _collect(
                 kept = (
                     packet
                     if to_decode
-                    else Stamped(packet.pts, packet.dts, packet.duration, packet.is_discard)
+                    else Stamped(
+                        packet.pts,
+                        packet.dts,
+                        packet.duration,
+                        packet.is_discard,
+                        packet.is_keyframe,
+                        packet.is_corrupt,
+                        packet.size,
+                    )
                 )
                 items[packet.stream_index].append(kept)
     except av.error.FFmpegError as error:
@@ -350,5 +385,12 @@ def _collect(
             Reason.CORRUPT,
             f"the container breaks off in the middle ({error.strerror}), expected packets to its "
             "end",
+        ) from error
+    except IndexError as error:  # PyAV's list of streams is that of the header
+        raise BadClip(
+            clip_id,
+            Reason.CORRUPT,
+            "a stream appears in the middle that was not there at the beginning, expected the "
+            "same streams throughout; remux the file, or copy or download it again",
         ) from error
     return items

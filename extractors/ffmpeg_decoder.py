@@ -2,17 +2,21 @@
 
 ffmpeg decodes in a process of its own and writes the planes as decoded, not converted, into a pipe
 in the NUT container, which carries each frame's time stamp exactly; they are read frame by frame
-and go the same way to RGB and float as PyAV's. NUT does not carry colour and rotation: these ffmpeg
-is asked for first, in its own words about the first frame.
+and go the same way to RGB and float as PyAV's. NUT carries neither colour nor orientation: these
+ffmpeg is asked for first, in its own words about the first frame, and by a small mov of it, whose
+track has a display matrix.
 """
 
+import io
 import math
 import os
 import re
 import select
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +32,8 @@ from av.video.stream import VideoStream
 
 from extractors.container import FORMATS, Packets
 from extractors.limits import Deadline
-from extractors.pixels import quarter_turns
+from extractors.pixels import AS_STORED, DisplayFacts, display_facts, orientation_of
+from extractors.presentation import in_order
 from manifests.quarantine import BadClip, Reason
 
 _INPUT = {
@@ -43,6 +48,9 @@ _COLOUR = {
     "color_range": r"color_range:(\S+)",
     "chroma_sample_location": r" cl:(\S+)",
 }
+
+_TICKS = r"Parsed_showinfo\S* @ \S+ n: *\d+ pts: *(-?\d+)"
+"""How showinfo says when a frame is shown, in ticks of the stream."""
 
 _RISING = "isnan(prev_selected_pts)+gt(pts,prev_selected_pts)"
 """A frame that is not later than the one before was never on screen, and a container does not take
@@ -62,16 +70,33 @@ class FfmpegDecoder:
         video: Packets[VideoStream] | None,
         audio: Packets[AudioStream] | None,
         deadline: Deadline,
+        are_times_unknown: bool = False,
     ) -> None:
+        """Prepares a run.
+
+        Args:
+            clip_id: The clip's id.
+            path: Its file.
+            video: The packets of the pictures that are wanted, or None.
+            audio: The packets of the sound that is wanted, or None.
+            deadline: The clip's time limit.
+            are_times_unknown: Whether frames are decoded twice, to see first when each is shown.
+        """
         self._clip_id, self._deadline = clip_id, deadline
         self._path, self._video, self._audio = str(path.absolute()), video, audio
-        self.rotation_deg = 0
+        self._are_times_unknown = are_times_unknown
+        self._orientation = AS_STORED
         self._late: Fraction | None = None
         self._colour: dict[str, str] = {}
+        self.times: list[Fraction | None] | None = None
+        """When each frame is shown, where it was looked at first; None: frames carry their times.
+        """
 
     def __enter__(self) -> "FfmpegDecoder":
         if self._video is not None:
-            self._ask(self._video.stream.index)
+            self._ask(self._video)
+            if self._are_times_unknown:
+                self.times = in_order(self._list_times(self._video), self._video)
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         # No shell; the path is absolute and cannot be read as an option.
         self._process = subprocess.Popen(
@@ -102,17 +127,18 @@ class FfmpegDecoder:
 
         Raises:
             BadClip: ffmpeg gives up, or takes too long.
+            MemoryError: It was killed, most often because memory ran out.
         """
         try:
             with av.open(_Pipe(self._process, self._deadline), mode="r", format="nut") as container:
                 for stream in container.streams.video:
                     stream.codec_context.options = self._colour
                 for packet in container.demux():
-                    yield from (
-                        (frame, self._stamp(frame, packet.time_base))
-                        for frame in packet.decode()
-                        if isinstance(frame, VideoFrame | AudioFrame)
-                    )
+                    for frame in packet.decode():
+                        if isinstance(frame, VideoFrame | AudioFrame):
+                            stamp = self._stamp(frame, packet.time_base)
+                            if stamp is not None:
+                                yield frame, stamp
         except av.error.FFmpegError as error:
             self._check_exit()
             raise BadClip(
@@ -122,14 +148,35 @@ class FfmpegDecoder:
             ) from error
         self._check_exit()
 
-    def _stamp(self, frame: VideoFrame | AudioFrame, time_base: Fraction) -> Fraction:
-        video = self._video
-        if isinstance(frame, VideoFrame) and video is not None:
-            return (frame.pts or 0) * time_base - self._shift(video.time_base) * video.time_base
+    def display_facts(self, frame: VideoFrame) -> DisplayFacts:
+        """Says how a frame is to be shown.
+
+        Args:
+            frame: One of the frames.
+
+        Returns:
+            Its colour space, range, orientation and shape of pixels.
+        """
+        aspect = None if self._video is None else self._video.stream.sample_aspect_ratio
+        return replace(display_facts(frame, aspect), orientation=self._orientation)
+
+    def _stamp(self, frame: VideoFrame | AudioFrame, time_base: Fraction) -> Fraction | None:
+        """When a frame begins; None where it never does."""
+        if isinstance(frame, VideoFrame):
+            return self._shown(frame, time_base)
         stamp = (frame.pts or 0) * time_base - _SHIFT_S
         if self._late is None:
             self._late = self._rounding(stamp)
         return stamp - self._late
+
+    def _shown(self, frame: VideoFrame, time_base: Fraction) -> Fraction | None:
+        if self._video is None:
+            return None
+        ticks = (frame.pts or 0) * time_base / self._video.time_base
+        place = int(ticks) - self._shift(self._video.time_base)
+        if self.times is None:
+            return place * self._video.time_base
+        return self.times[place] if place < len(self.times) else None
 
     def _rounding(self, first: Fraction) -> Fraction:
         """How far ffmpeg moved the sound within a tick of the container.
@@ -155,6 +202,8 @@ class FfmpegDecoder:
             code = self._process.wait(min(2.0, self._deadline.left_s()))
         except subprocess.TimeoutExpired:
             return
+        if code == -signal.SIGKILL:
+            raise MemoryError("ffmpeg was killed, most often because memory ran out")
         if code:
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip().splitlines() or [
@@ -167,11 +216,14 @@ class FfmpegDecoder:
             raise BadClip(self._clip_id, Reason.CORRUPT, detail)
 
     def _command(self) -> list[str]:
-        source = ffmpeg.input(self._path, copyts=None, noautorotate=None, **_INPUT)
+        source = self._source(copyts=None)
         streams = []
         if self._video is not None:
-            rising = source[str(self._video.stream.index)].filter("select", _RISING)
-            streams.append(rising.filter("setpts", f"PTS+{self._shift(self._video.time_base)}"))
+            frames = source[str(self._video.stream.index)]
+            if self.times is None:
+                frames = frames.filter("select", _RISING)
+            ticks = "PTS" if self.times is None else "N"
+            streams.append(frames.filter("setpts", f"{ticks}+{self._shift(self._video.time_base)}"))
         if self._audio is not None:
             # Samples count in 1 / rate from here on, whatever the container counts in.
             streams.append(
@@ -190,12 +242,51 @@ class FfmpegDecoder:
         quiet = sink.global_args("-hide_banner", "-nostdin", "-loglevel", "error", "-xerror")
         return _words(quiet)
 
-    def _ask(self, video: int) -> None:
-        """Colour and rotation of the first frame, by ffmpeg's showinfo filter."""
-        source = ffmpeg.input(self._path, noautorotate=None, **_INPUT)
+    def _source(self, **options: Any) -> Any:
+        """The file as ffmpeg's input; packets that cannot be decoded are left out."""
+        if self._video is not None and self._video.left_out:
+            first = f"noise=drop=lt(n\\,{self._video.left_out})"
+            options[f"bsf:{self._video.stream.index}"] = first
+        return ffmpeg.input(self._path, noautorotate=None, **options, **_INPUT)
+
+    def _ask(self, video: Packets[VideoStream]) -> None:
+        """Colour and orientation of the first frame, by ffmpeg's showinfo filter and a mov."""
+        source = self._source()[str(video.stream.index)]
+        first = source.filter("showinfo", checksum=0).filter("scale", 16, 16)
         sink = ffmpeg.output(
-            source[str(video)].filter("showinfo", checksum=0), "pipe:1", format="null", vframes=1
+            first,
+            "pipe:1",
+            format="mov",
+            movflags="frag_keyframe+empty_moov",
+            vcodec="rawvideo",
+            pix_fmt="rgb24",
+            vframes=1,
         )
+        said, mov = self._asked(sink)
+        first_words = said[said.find("Parsed_showinfo") :]
+        found = {option: re.search(pattern, first_words) for option, pattern in _COLOUR.items()}
+        self._colour = {
+            option: match[1].replace("gbr", "rgb") for option, match in found.items() if match
+        }
+        if mov:
+            with av.open(io.BytesIO(mov), "r") as container:
+                self._orientation = orientation_of(next(container.decode(video=0)))
+
+    def _list_times(self, video: Packets[VideoStream]) -> list[Fraction]:
+        """When each frame is shown, as far as ffmpeg can tell."""
+        source = self._source(copyts=None)[str(video.stream.index)]
+        sink = ffmpeg.output(
+            source.filter("showinfo", checksum=0),
+            "pipe:1",
+            format="null",
+            fps_mode="passthrough",
+            enc_time_base="demux",
+        )
+        said, _ = self._asked(sink)
+        return [int(ticks) * video.time_base for ticks in re.findall(_TICKS, said)]
+
+    def _asked(self, sink: Any) -> tuple[str, bytes]:
+        """What a run of ffmpeg says, and what it writes."""
         words = _words(sink.global_args("-hide_banner", "-nostdin"))
         try:
             done = subprocess.run(
@@ -208,14 +299,7 @@ class FfmpegDecoder:
         except subprocess.TimeoutExpired:
             self._deadline.left_s()
             raise
-        said = done.stderr.decode(errors="replace")
-        first = said[said.find("Parsed_showinfo") :]
-        found = {option: re.search(pattern, first) for option, pattern in _COLOUR.items()}
-        self._colour = {
-            option: match[1].replace("gbr", "rgb") for option, match in found.items() if match
-        }
-        turn = re.search(r"rotation of (-?[\d.]+) degrees", first)
-        self.rotation_deg = quarter_turns(float(turn[1])) if turn else 0
+        return done.stderr.decode(errors="replace"), done.stdout
 
 
 class _Pipe:
@@ -240,5 +324,5 @@ def _words(sink: Any) -> list[str]:
 
 
 def _plain(line: str) -> str:
-    """A line of ffmpeg without the address of the object that speaks."""
-    return re.sub(r"^\[[^\]]*\]\s*", "", line)
+    """A line of ffmpeg without the addresses of the objects that speak."""
+    return re.sub(r"^(\[[^\]]*\]\s*)+", "", line)

@@ -145,13 +145,17 @@ class Frames(FromFrames):
     seconds: The frames' own time stamps (see the module's text).
     valid: True throughout.
 
-    With `size` None the frames keep the size of the recording, go to the features that need them,
-    and are not kept: the track then holds the time stamps alone, with values (time, 0, 0, 3). A
-    frame is squeezed to a square; its aspect ratio is not kept.
+    notes: `several_video`, `undecodable_start`, `decoded_by_ffmpeg`.
+
+    Frames are those that a player shows: upright, also where the file says so by a mirrored or
+    transposed display matrix, and with square pixels (the shorter side of an anamorphic recording
+    is stretched). With `size` None they keep that size, go to the features that need them, and are
+    not kept: the track then holds the time stamps alone, with values (time, 0, 0, 3). With a `size`
+    a frame is squeezed to a square; its aspect ratio is not kept.
     """
 
     name: ClassVar[str] = "frames"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     fps: float | None = None
     """Grid times a second; 10 where nothing is said of the grid."""

@@ -50,6 +50,27 @@ class Limits:
                 f"{self.max_pixels:,}; raise max_pixels or shrink the video",
             )
 
+    def check_shown(self, clip_id: str, seconds: float) -> None:
+        """Refuses a clip whose frames stay on screen for too long.
+
+        The length of a clip is known before, from its packets; a decoder may still give frames
+        other times than they announce.
+
+        Args:
+            clip_id: The clip's id.
+            seconds: How long the frames so far are on screen.
+
+        Raises:
+            BadClip: TOO_LONG.
+        """
+        if seconds > self.max_duration_s + 1:
+            raise BadClip(
+                clip_id,
+                Reason.TOO_LONG,
+                f"the frames go on past {seconds:.1f} s by the decoder's time stamps, the limit is "
+                f"{self.max_duration_s:g} s; remux the file, or raise max_duration_s",
+            )
+
 
 class Deadline:
     """The time limit of one clip, which counts from the moment it is made."""

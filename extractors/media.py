@@ -6,8 +6,9 @@ packets of the file and the samples of the clip are what stays in memory. PyAV a
 imported where a file is opened, so that nobody waits for them who opens none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from extractors.container import Content, Packets
+    from extractors.first_look import FirstLook
 
 __all__ = ["DECODED_BY_FFMPEG", "DECODERS", "Decoded", "Limits", "decode", "probe"]
 
@@ -44,7 +46,12 @@ class Decoded:
     pcm: Pcm | None
     """None where sound was not asked for, or there is not a sample of it in the clip."""
     notes: tuple[str, ...] = ()
-    """`decoded_by_ffmpeg`, `audio_gaps`: named facts that end in the index."""
+    """`decoded_by_ffmpeg`, `audio_gaps`, `several_video`, `several_audio`, `undecodable_start`:
+    named facts that end in the index."""
+    audio_fault: BadClip | None = None
+    """Why the sound cannot be used: it was asked for and is damaged."""
+    video_fault: BadClip | None = None
+    """Why the frames cannot be used, those that were passed on before the damage included."""
 
 
 def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
@@ -67,6 +74,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
         OSError: The file is missing or the disk fails.
     """
     from extractors.container import opened
+    from extractors.first_look import first_look
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     with opened(clip.clip_id, path, deadline, to_decode=False) as content:
@@ -77,7 +85,8 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
         if content.audio is not None:
             facts = _audio_facts(facts, content.audio)
         if content.video is not None:
-            facts = _video_facts(facts, content.video)
+            found = first_look(clip, path, content.video, limits, deadline)
+            facts = _video_facts(facts, content.video, found)
         return replace(facts, duration_s=_duration_s(clip, content))
 
 
@@ -89,6 +98,7 @@ def decode(
     grids: Mapping[float, Push] | Mapping[Cadence, Push],
     limits: Limits,
     decoder: str = "pyav",
+    strict: bool = True,
 ) -> Decoded:
     """Decodes a clip in one pass: its samples, and the frames of every grid in order of time.
 
@@ -107,13 +117,16 @@ def decode(
         decoder: `pyav`, or `ffmpeg` for the binary that imageio-ffmpeg brings; both give the same
             bits. Where PyAV has no decoder for a codec, ffmpeg is used and the result's notes say
             `decoded_by_ffmpeg`.
+        strict: Refuse the clip for damage in either stream; without it, damage in one leaves what
+            the other holds, and the result says what is wrong.
 
     Returns:
-        The samples and what was noted.
+        The samples, what was noted, and what is wrong with either stream.
 
     Raises:
-        BadClip: For the reasons of `probe`; and CORRUPT where a packet that the wanted frames or
-            samples need is refused by its decoder, or a frame comes out with damage concealed.
+        BadClip: For the reasons of `probe`; and, where `strict`, CORRUPT for a packet that the
+            wanted frames or samples need and that is refused by its decoder, or a frame that comes
+            out with damage concealed.
         OSError: The file is missing or the disk fails.
         ValueError: The decoder is unknown.
     """
@@ -126,9 +139,10 @@ def decode(
     receivers = {_cadence(grid): push for grid, push in grids.items()}
     with opened(clip.clip_id, path, deadline) as content:
         _check(clip, path, content, limits)
-        return ClipDecoder(clip, path, receivers, limits, deadline).run(
-            content.audio if audio else None, content.video if grids else None, decoder
+        decoded = ClipDecoder(clip, path, receivers, limits, deadline).run(
+            content.audio if audio else None, content.video if grids else None, decoder, strict
         )
+        return replace(decoded, notes=content.notes + decoded.notes)
 
 
 def _cadence(grid: Cadence | float) -> Cadence:
@@ -186,24 +200,46 @@ def _audio_facts(clip: Clip, packets: "Packets[AudioStream]") -> Clip:
         clip,
         audio_s=_length_s(packets),
         audio_start_s=_start_s(packets),
-        rate_hz=context.sample_rate if context is not None else None,
+        rate_hz=(context.sample_rate or None) if context is not None else None,
         channels=context.channels if context is not None else None,
     )
 
 
-def _video_facts(clip: Clip, packets: "Packets[VideoStream]") -> Clip:
+def _video_facts(clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook") -> Clip:
+    from extractors.h264 import pixel_aspect
+    from extractors.pixels import shown_size
+    from extractors.presentation import frame_count
+
     stream = packets.stream
-    rate = stream.average_rate
+    rate, size = stream.average_rate, None
+    if stream.codec_context is not None:
+        aspect = stream.sample_aspect_ratio
+        if aspect is None and stream.codec_context.name == "h264":
+            aspect = pixel_aspect(stream.codec_context.extradata)
+        size = shown_size(stream.width, stream.height, aspect, found.orientation)
+    shown = _shown(packets, found.times)
     return replace(
         clip,
-        video_s=_length_s(packets),
-        video_start_s=_start_s(packets),
-        width_px=stream.width if stream.codec_context is not None else None,
-        height_px=stream.height if stream.codec_context is not None else None,
+        video_s=float(shown[1] - shown[0]) if shown else None,
+        video_start_s=float(shown[0]) if shown else None,
+        width_px=size[0] if size else None,
+        height_px=size[1] if size else None,
         fps=float(rate) if rate else None,
-        frames=stream.frames or None,
+        frames=len(found.times) if found.times else frame_count(packets),
         variable_rate=_variable(packets),
     )
+
+
+def _shown(
+    packets: "Packets[VideoStream]", times: Sequence[Fraction] | None
+) -> tuple[Fraction, Fraction] | None:
+    """When the first frame is shown and the last one ends; None where nothing is known of it."""
+    from extractors.presentation import extent
+
+    known = extent(packets)
+    if known is None:
+        return None
+    return (times[0], known.end_after(times)) if times else (known.first, known.end)
 
 
 def _variable(packets: "Packets[VideoStream]") -> bool | None:

@@ -17,15 +17,15 @@ from extractors.base import (
     Extractor,
     FromFrames,
     FromTracks,
-    Pcm,
     Rgb,
     Sink,
     Waveform,
     not_finite,
 )
 from extractors.frames import Frames
-from extractors.media import Limits, decode
+from extractors.media import Decoded, Limits, decode
 from extractors.timegrid import Cadence
+from extractors.unforeseen import guarded
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -51,6 +51,8 @@ class Media:
     """`pyav`, or `ffmpeg` for the second decoder; both give the same frames, bit for bit."""
     limits: Limits = field(default_factory=Limits)
     """What a clip may ask for."""
+    strict: bool = False
+    """Whether damage in the picture costs a clip its sound as well, and the other way round."""
 
 
 @dataclass(frozen=True)
@@ -189,23 +191,25 @@ def measure(
         extractor for name in names if isinstance(extractor := graph.extractors[name], Waveform)
     ]
     try:
-        decoded = decode(
-            clip,
-            path,
-            audio=bool(waves),
-            grids=_grids(graph, sinks),
-            limits=media.limits,
-            decoder=media.decoder,
-        )
+        with guarded(clip):
+            decoded = decode(
+                clip,
+                path,
+                audio=bool(waves),
+                grids=_grids(graph, sinks),
+                limits=media.limits,
+                decoder=media.decoder,
+                strict=media.strict,
+            )
     except BadClip as bad:
         return dict.fromkeys(wanted, bad)
     tracks = _ClipOutcomes()
     for name in names:
         extractor = graph.extractors[name]
         if name in sinks:
-            tracks[name] = _caught(sinks[name].finish)
+            tracks[name] = decoded.video_fault or _caught(clip, sinks[name].finish)
         elif isinstance(extractor, Waveform):
-            tracks[name] = _caught(partial(_convert, extractor, clip, decoded.pcm))
+            tracks[name] = _caught(clip, partial(_convert, extractor, clip, decoded))
         elif isinstance(extractor, FromTracks):
             tracks[name] = _extract(extractor, clip, tracks)
     return {name: _checked(clip, name, _noted(tracks[name], decoded.notes)) for name in wanted}
@@ -239,9 +243,36 @@ class _ClipInputs:
         return value
 
 
+class _ClipSink:
+    """A sink that takes no more frames once it, or one that it listens to, has failed."""
+
+    def __init__(self, clip: Clip, sink: Sink, needs: Collection["_ClipSink"]) -> None:
+        self._clip, self.sink, self._needs = clip, sink, needs
+        self._bad: BadClip | None = None
+
+    @property
+    def bad(self) -> BadClip | None:
+        """Why it gives no track."""
+        return self._bad or next((need.bad for need in self._needs if need.bad), None)
+
+    def push(self, seconds: float, rgb: Rgb) -> None:
+        if self.bad is not None:
+            return
+        try:
+            with guarded(self._clip):
+                self.sink.push(seconds, rgb)
+        except BadClip as bad:
+            self._bad = bad
+
+    def finish(self) -> Track:
+        if self.bad is not None:
+            raise self.bad
+        return self.sink.finish()
+
+
 def _sinks(
     graph: Graph, names: Collection[str], wanted: Collection[str], clip: Clip
-) -> dict[str, Sink]:
+) -> dict[str, _ClipSink]:
     """A sink for each feature of frames.
 
     Whole frames are collected only where they are wanted themselves, or as a track to work on.
@@ -252,25 +283,28 @@ def _sinks(
         if isinstance(found := graph.extractors[name], FromTracks)
         for need in found.needs.values()
     }
-    sinks: dict[str, Sink] = {}
+    sinks: dict[str, _ClipSink] = {}
     for name in names:
         extractor = graph.extractors[name]
         if isinstance(extractor, FromFrames) and (
             name in {*wanted, *worked_on} or not isinstance(extractor, Frames)
         ):
             needs = {role: sinks[need] for role, need in extractor.needs.items() if need in sinks}
-            sinks[name] = extractor.sink(clip, needs)
+            sink = extractor.sink(clip, {role: need.sink for role, need in needs.items()})
+            sinks[name] = _ClipSink(clip, sink, needs.values())
     return sinks
 
 
-def _grids(graph: Graph, sinks: Mapping[str, Sink]) -> dict[Cadence, Callable[[float, Rgb], None]]:
-    by_cadence: dict[Cadence, list[Sink]] = {}
+def _grids(
+    graph: Graph, sinks: Mapping[str, _ClipSink]
+) -> dict[Cadence, Callable[[float, Rgb], None]]:
+    by_cadence: dict[Cadence, list[_ClipSink]] = {}
     for name, sink in sinks.items():
         by_cadence.setdefault(graph.cadence(name), []).append(sink)
     return {cadence: _push_to(group) for cadence, group in by_cadence.items()}
 
 
-def _push_to(sinks: list[Sink]) -> Callable[[float, Rgb], None]:
+def _push_to(sinks: list[_ClipSink]) -> Callable[[float, Rgb], None]:
     def push(seconds: float, rgb: Rgb) -> None:
         for sink in sinks:
             sink.push(seconds, rgb)
@@ -278,10 +312,12 @@ def _push_to(sinks: list[Sink]) -> Callable[[float, Rgb], None]:
     return push
 
 
-def _convert(extractor: Waveform, clip: Clip, pcm: Pcm | None) -> Track:
-    if pcm is None:
+def _convert(extractor: Waveform, clip: Clip, decoded: Decoded) -> Track:
+    if decoded.audio_fault is not None:
+        raise decoded.audio_fault
+    if decoded.pcm is None:
         raise BadClip(clip.clip_id, Reason.NO_AUDIO, "the file has no audio stream")
-    return extractor.convert(clip, pcm)
+    return extractor.convert(clip, decoded.pcm)
 
 
 def _extract(extractor: FromTracks, clip: Clip, tracks: _ClipOutcomes) -> Outcome:
@@ -292,12 +328,13 @@ def _extract(extractor: FromTracks, clip: Clip, tracks: _ClipOutcomes) -> Outcom
             return outcome
         inputs[role] = outcome
     names = tuple(sorted(extractor.needs.items()))
-    return _caught(lambda: extractor.extract(clip, _ClipInputs(names, inputs, tracks.shared)))
+    return _caught(clip, lambda: extractor.extract(clip, _ClipInputs(names, inputs, tracks.shared)))
 
 
-def _caught(work: Callable[[], Track]) -> Outcome:
+def _caught(clip: Clip, work: Callable[[], Track]) -> Outcome:
     try:
-        return work()
+        with guarded(clip):
+            return work()
     except BadClip as bad:
         return bad
 

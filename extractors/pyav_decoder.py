@@ -22,11 +22,6 @@ from extractors.container import Packets
 from extractors.limits import Deadline
 from manifests.quarantine import BadClip, Reason
 
-SKIPPING = {"h264", "hevc"}
-"""Codecs whose non-reference frames are skipped exactly."""
-RESTARTING = SKIPPING | {"mpeg4", "flv1", "vp8", "vp9", "mjpeg"}
-"""Codecs whose decoding can begin at any packet that is marked as a key frame."""
-
 
 class PacketDecoder:
     """Sends the packets of one stream through its decoder.
@@ -70,11 +65,13 @@ class PacketDecoder:
             if ended():
                 return
 
-    def video(self, wanted: set[int] | None) -> Iterator[VideoFrame]:
+    def video(self, wanted: set[int] | None, begin: int = 0) -> Iterator[VideoFrame]:
         """Decodes frames.
 
         Args:
-            wanted: Time stamps in ticks of the frames that are wanted; None for all.
+            wanted: Time stamps in ticks of the frames that are wanted; None for all. The packets
+                hold them, so that others are skipped (`extractors.presentation.can_plan`).
+            begin: Number of the packet to begin with, where all are wanted.
 
         Yields:
             All frames, or at least those wanted.
@@ -84,9 +81,8 @@ class PacketDecoder:
         """
         self._context.flush_buffers()
         items: Sequence[Packet[Any]] = self._packets.items
-        if wanted is not None:
-            items = _needed(items, wanted, self._context.name in RESTARTING)
-        for frame in self._frames(items, wanted if self._context.name in SKIPPING else None):
+        items = items[begin:] if wanted is None else _needed(items, wanted)
+        for frame in self._frames(items, wanted):
             if isinstance(frame, VideoFrame):
                 yield frame
 
@@ -125,42 +121,22 @@ class PacketDecoder:
         return BadClip(self._clip_id, Reason.CORRUPT, detail)
 
 
-def can_plan(packets: Packets[VideoStream]) -> bool:
-    """Says whether the packets hold what will be shown.
+def stamp_of(frame: AudioFrame, time_base: Fraction) -> Fraction | None:
+    """Reads the decoder's time stamp of samples.
 
     Args:
-        packets: The packets of the pictures.
-
-    Returns:
-        True where each has its own time stamp, the first is a key frame, and none is damaged.
-    """
-    stamps = packets.stamps
-    return (
-        stamps is not None
-        and len(set(stamps)) == len(stamps)
-        and packets.items[0].is_keyframe
-        and not any(packet.is_corrupt for packet in packets.items)
-    )
-
-
-def stamp_of(frame: VideoFrame | AudioFrame, time_base: Fraction) -> Fraction | None:
-    """Reads the decoder's time stamp of a frame.
-
-    Args:
-        frame: A decoded frame.
+        frame: Decoded sound.
         time_base: Seconds of one tick.
 
     Returns:
-        Seconds, exactly; where the container keeps decoding times only (AVI), the time of the
-        frame's packet; None where there is neither.
+        Seconds, exactly; where the container keeps decoding times only (AVI), the time of their
+        packet; None where there is neither.
     """
     ticks = frame.pts if frame.pts is not None else frame.dts
     return None if ticks is None else ticks * time_base
 
 
-def _needed(
-    items: "Sequence[Packet[Any]]", wanted: set[int], restarts: bool
-) -> "Sequence[Packet[Any]]":
+def _needed(items: "Sequence[Packet[Any]]", wanted: set[int]) -> "Sequence[Packet[Any]]":
     """From the last key frame before the first wanted packet, to the last wanted one."""
     places = [i for i, packet in enumerate(items) if packet.pts in wanted]
     if not places:
@@ -169,4 +145,4 @@ def _needed(
     keys = [
         i for i in range(places[0] + 1) if items[i].is_keyframe and (items[i].pts or 0) <= first
     ]
-    return items[keys[-1] if restarts and keys else 0 : places[-1] + 1]
+    return items[keys[-1] if keys else 0 : places[-1] + 1]

@@ -16,7 +16,7 @@ grid is a difference of two such numbers.
 import math
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
@@ -120,6 +120,26 @@ class EveryNth(Cadence):
         return math.ceil(Fraction(span.frames_before(time), self.step))
 
 
+def seconds_of(times: Sequence[int], cadences: Sequence[Cadence]) -> Fraction:
+    """Measures from the first of some times of a grid to the last one.
+
+    Args:
+        times: How many times of each grid there are.
+        cadences: The grids.
+
+    Returns:
+        Seconds by the longest of those with so many times a second; 0 without one.
+    """
+    return max(
+        (
+            (count - 1) / cadence.fps
+            for count, cadence in zip(times, cadences, strict=True)
+            if isinstance(cadence, PerSecond)
+        ),
+        default=Fraction(0),
+    )
+
+
 class Grids(Generic[Frame]):
     """Takes frames in the order of their time stamps and passes on those that a grid time falls on.
 
@@ -149,6 +169,8 @@ class Grids(Generic[Frame]):
         self._current: tuple[Fraction, Frame] | None = None
         self._given = [0] * len(self._cadences)
         self._plan: Mapping[Fraction, Share] | None = None
+        self._due: Iterator[Fraction] = iter(())
+        """The planned frames that are still to come."""
         self._stamps = [] if announced is None else list(announced)
         self._counts_frames = announced is None and any(
             isinstance(cadence, EveryNth) for cadence in self._cadences
@@ -157,12 +179,14 @@ class Grids(Generic[Frame]):
     def expect(self, plan: Mapping[Fraction, Share] | None) -> None:
         """Sets the plan that frames are checked against; frames already passed on stay so.
 
-        From now on a frame whose share is not the planned one raises PlanBroken.
+        From now on PlanBroken is raised by a frame whose share is not the planned one, and by one
+        that comes in place of another.
 
         Args:
-            plan: Time stamp -> share of each frame that is needed; None for no plan.
+            plan: Time stamp -> share of each frame that is needed, rising; None for no plan.
         """
         self._plan, self._current = plan, None
+        self._due = iter(plan or ())
         if not any(self._given):
             self._origin = self._start if self._start is not None else self._first_unplanned()
 
@@ -172,6 +196,11 @@ class Grids(Generic[Frame]):
         It may then not be shown at all.
         """
         return self._stamps[0] if self._plan and self._stamps[0] not in self._plan else None
+
+    @property
+    def end(self) -> Fraction:
+        """Where the grids end."""
+        return self._end
 
     @property
     def ended(self) -> bool:
@@ -207,9 +236,15 @@ class Grids(Generic[Frame]):
             self._origin = stamp
 
     def finish(self) -> None:
-        """Ends the clip: the last frame stays on screen until the end."""
+        """Ends the clip: the last frame stays on screen until the end.
+
+        Raises:
+            PlanBroken: A planned frame did not come.
+        """
         self._pass(self._end)
         self._current = None
+        if self._plan is not None and next(self._due, None) is not None:
+            raise PlanBroken
 
     def _before(self, time: Fraction, cadence: Cadence) -> int:
         return (
@@ -234,7 +269,9 @@ class Grids(Generic[Frame]):
         self._given = [max(n, last) for n, last in zip(self._given, lasts, strict=True)]
 
     def _check(self, stamp: Fraction, share: Share) -> None:
-        if self._plan is not None and any(share) and self._plan.get(stamp) != share:
+        if self._plan is None or not any(share):
+            return
+        if self._plan.get(stamp) != share or next(self._due, None) != stamp:
             raise PlanBroken
 
 

@@ -150,8 +150,10 @@ def _vint(file: BinaryIO) -> tuple[int, bool]:
 def _check_segment(file: BinaryIO, size: int) -> None:
     file.seek(4)
     header, unknown = _vint(file)
+    if unknown or header > size:
+        return
     file.seek(header, 1)
-    if unknown or file.read(4) != b"\x18S\x80g":
+    if file.read(4) != b"\x18S\x80g":
         return
     length, unknown = _vint(file)
     if not unknown and file.tell() + length > size:

@@ -47,6 +47,8 @@ class MediaTable(_Strict):
     max_pixels: int = Field(default=Limits.max_pixels, gt=0)
     max_duration_s: float = Field(default=Limits.max_duration_s, gt=0)
     timeout_s: float = Field(default=Limits.timeout_s, gt=0)
+    strict: bool = False
+    """True: damage in the picture costs a clip its sound as well, and the other way round."""
 
 
 class EncodeTable(_Strict):
@@ -132,7 +134,8 @@ class Recipe(_Strict):
     @property
     def decoding(self) -> Media:
         table = self.media.model_dump()
-        return Media(decoder=table.pop("decoder"), limits=Limits(**table))
+        decoder, strict = table.pop("decoder"), table.pop("strict")
+        return Media(decoder, Limits(**table), strict)
 
     def resolved(self) -> dict[str, Json]:
         """The recipe with every default written out; `parse` gives the same recipe again."""

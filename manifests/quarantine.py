@@ -13,7 +13,8 @@ class Reason(StrEnum):
     """Why a clip has no value for a feature. Append-only: stored tables hold these words."""
 
     UNREADABLE = "unreadable"
-    """No allowed container or codec opens the file."""
+    """No allowed container or codec opens the file, or an error that nobody foresaw ended its
+    reading; the detail then begins with UNFORESEEN."""
     EMPTY_FILE = "empty_file"
     """Zero bytes."""
     FORBIDDEN = "forbidden"
@@ -56,6 +57,10 @@ class Reason(StrEnum):
         """
         return self not in _EXPECTED
 
+
+UNFORESEEN = "affectstore did not foresee what is in"
+"""Beginning of the detail of a clip whose reading ended in an error that no code expected. A new
+version may read it, which the same version does not."""
 
 _EXPECTED = {
     Reason.DUPLICATE,

@@ -3,7 +3,7 @@
 No HDF5 handle stays open, so processes may fork as they like.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -202,7 +202,11 @@ class Shard:
             ) from error
 
 
-def shard_key(fingerprint: str, clips: Iterable[tuple[str, str]]) -> str:
+def shard_key(
+    fingerprint: str,
+    clips: Iterable[tuple[str, str]],
+    reading: Mapping[str, Json] | None = None,
+) -> str:
     """Names the shard that holds a feature of some clips.
 
     The shard lies at shards/<feature>/<fingerprint>/<key>.h5 below the store's root.
@@ -210,12 +214,17 @@ def shard_key(fingerprint: str, clips: Iterable[tuple[str, str]]) -> str:
     Args:
         fingerprint: Of the feature.
         clips: (clip id, sha256 of its file) of each clip, in any order.
+        reading: How clips are read, where media are. It changes no value, but it decides which
+            clips are refused, and a shard holds the refusals as well.
 
     Returns:
         32 hex digits.
     """
-    content: Json = {"fingerprint": fingerprint, "clips": [list(clip) for clip in sorted(clips)]}
-    return key_of(content)
+    held: dict[str, Json] = {
+        "fingerprint": fingerprint,
+        "clips": [list(clip) for clip in sorted(clips)],
+    }
+    return key_of({**held, "reading": dict(reading)} if reading else held)
 
 
 def split_notes(notes: str) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def test_frames_are_counted_where_the_packets_do_not_tell_their_times(
 ) -> None:
     """AVI keeps decoding times only; frames that are decoded out of their order come out in it."""
     path = write_media("clip.avi", frames=23, fps=25, video_options={"bf": "2"})
-    monkeypatch.setattr("extractors.clip_decoder.can_plan", lambda pictures: False)
+    monkeypatch.setattr("extractors.grid_frames.can_plan", lambda pictures: False)
     assert numbers(path, EveryNth(5), decoder=decoder) == [0, 5, 10, 15, 20]
     both = shown(path, EveryNth(5), PerSecond(Fraction(5)), decoder=decoder)
     assert both[0] == both[1]

@@ -209,5 +209,81 @@ def test_a_table_that_is_a_link_out_of_the_corpus_or_a_folder_is_refused(tmp_pat
         FOLDER.scan(root)
 
 
+CELLS = ["nan", "NaN", "NA", "n/a", "N/A", "null", "#N/A", "<NA>", "-", "?"]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("column", ["label", "subject", "group", "take", "sex"])
+def test_a_cell_that_stands_for_nothing_is_empty_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, column: str, cell: str
+) -> None:
+    touch(tmp_path, "one.mp4", "two.mp4")
+    table = f"clip,{column}\none,{cell}\ntwo,{cell}\n"
+    (tmp_path / "labels.csv").write_text(table)
+    found = FOLDER.scan(tmp_path)
+    (tmp_path / "labels.csv").write_text(f"clip,{column}\none,\ntwo,\n")
+    assert found == FOLDER.scan(tmp_path)
+    [record] = caplog.records
+    assert f"labels.csv: taken as empty: {column} {cell!r} (2 lines: 2, 3)" in record.message
+
+
+def test_one_warning_tells_of_all_cells_that_stand_for_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [f"c{number},{'nan' if number < 7 else 'sad'},s" for number in range(8)]
+    touch(tmp_path, *(f"c{number}.mp4" for number in range(8)))
+    table = ["clip,label,subject", *lines[:7], "c7,sad,unknown"]
+    (tmp_path / "labels.csv").write_text("\n".join(table))
+    assert scan(tmp_path)["c7.mp4"] == (None, "sad")
+    [record] = caplog.records
+    assert "label 'nan' (7 lines: 2, 3, 4, 5, 6, ...)" in record.message
+    assert "subject 'unknown' (line 9)" in record.message
+
+
+@pytest.mark.parametrize("word", ["none", "None", "neutral", "Nan Li", "nancy", "n", "0", "-1"])
+def test_a_label_that_may_be_a_class_stays_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, word: str
+) -> None:
+    found = scan_with(tmp_path, f"clip,label\none,{word}\n", "one.mp4")
+    assert found == {"one.mp4": (None, word)}
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("column", ["label", "subject", "group"])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Happy", "happy"), ("S1", "s1"), ("S01", "S1"), ("1", "01"), ("a  b", "a b"),
+     ("Zo\u00eb", "Zoe\u0308"), ("Stra\u00dfe", "STRASSE")],
+)  # fmt: skip
+def test_one_word_in_two_spellings_is_refused_with_both_and_their_lines(
+    tmp_path: Path, column: str, one: str, other: str
+) -> None:
+    table = f"clip,{column}\na/one,{one}\na/two,{other}\nthree,{other}\n"
+    with pytest.raises(WrongLabels, match=rf"labels\.csv: one {column} is written") as caught:
+        scan_with(tmp_path, table)
+    assert f"{one!r} (line 2)" in str(caught.value)
+    assert f"{other!r} (2 lines: 3, 4)" in str(caught.value)
+
+
+def test_words_that_differ_in_more_than_their_spelling_are_taken(tmp_path: Path) -> None:
+    table = "clip,subject,label\na/one,s1,happy\na/two,s10,unhappy\nthree,s2,hap py\n"
+    assert len(scan_with(tmp_path, table)) == 3
+
+
+def test_folders_names_are_looked_at_likewise(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = touch(tmp_path / "a", "nan/one.mp4", "unknown/happy/two.mp4", "none/three.mp4")
+    assert scan(root) == {
+        "nan/one.mp4": (None, None),
+        "unknown/happy/two.mp4": (None, "happy"),
+        "none/three.mp4": (None, "none"),
+    }
+    assert "label 'nan' (clip nan/one.mp4)" in caplog.text
+    both = touch(tmp_path / "b", "anna/sad/one.mp4", "Anna/sad/two.mp4")
+    with pytest.raises(WrongLabels, match="one subject is written in several ways: 'Anna'"):
+        FOLDER.scan(both)
+
+
 def test_the_five_real_clips_are_found_without_subject_or_label(real_clips: Path) -> None:
     assert scan(real_clips) == dict.fromkeys(REAL_CLIPS, (None, None))

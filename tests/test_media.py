@@ -14,7 +14,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from extractors import clip_decoder, container, pyav_decoder
+from extractors import container, grid_frames, pyav_decoder
 from extractors.limits import Deadline
 from extractors.media import DECODERS, Decoded, Limits, decode, probe
 from manifests.quarantine import BadClip, Reason
@@ -250,7 +250,7 @@ def test_skipping_unwanted_frames_changes_no_bit(
     with_skipping, _ = run(path, rate)
     assert "NONREF" in sent
     sent.clear()
-    monkeypatch.setattr(clip_decoder, "can_plan", lambda packets: False)
+    monkeypatch.setattr(grid_frames, "can_plan", lambda packets: False)
     without, _ = run(path, rate)
     assert "NONREF" not in sent
     assert with_skipping == without

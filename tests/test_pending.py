@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from flows.building.committed import STATE_COLUMNS, Committed
-from flows.building.pending import chunks, unchanged_refusals, unchanged_rows
+from flows.building.pending import chunks, judge_again, unchanged_refusals, unchanged_rows
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
-from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
+from manifests.quarantine import QUARANTINE, UNFORESEEN, BadClip, Quarantined, Reason
 
 CLIP = Clip("a/1", "a", "a/x", "a/x", "a/1", None, "1.mp4", "aa", 1)
 SPEC = FeatureSpec("mfcc", "float32", ("time", "mfcc"), (40,), "", 0.01, "f1", "mfcc", 1, "{}")
@@ -122,6 +122,47 @@ def test_a_quarantined_row_is_judged_again_when_the_decoding_has_changed() -> No
         ("a/1", "mfcc"): bad
     }
     assert kept(committed([bad], [CLIP]), [CLIP], {"mfcc": SPEC}, same_media=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("which", "left"),
+    [
+        ({}, {"a/1 mfcc", "a/1 faces", "a/2 mfcc", "a/2 faces", "a/3 mfcc", "a/3 faces"}),
+        ({"unforeseen": True}, {"a/1 mfcc", "a/1 faces", "a/2 faces", "a/3 mfcc", "a/3 faces"}),
+        ({"damaged": True}, {"a/3 mfcc", "a/3 faces"}),
+    ],
+    ids=["nothing", "unforeseen", "damaged"],
+)
+def test_rows_of_refused_clips_are_taken_out_of_those_that_stay(
+    which: dict[str, bool], left: set[str]
+) -> None:
+    """a/1 has a damaged picture, a/2 an error that nobody foresaw, a/3 no face."""
+    clips = [replace(CLIP, clip_id=f"a/{number}") for number in (1, 2, 3)]
+    specs = {"mfcc": SPEC, "faces": replace(SPEC, name="faces", fingerprint="f2")}
+    refusals = [
+        Quarantined("a/1", "faces", Reason.CORRUPT, "a packet is refused"),
+        Quarantined("a/2", "mfcc", Reason.UNREADABLE, f"{UNFORESEEN} 2.mp4: KeyError"),
+        Quarantined("a/3", "faces", Reason.NO_FACE, "none was found"),
+        Quarantined("a/4", "faces", Reason.CORRUPT, "a clip that is gone"),
+    ]
+    bad = {(row.clip_id, row.feature) for row in refusals}
+    index = [
+        replace(
+            ROW,
+            clip_id=clip.clip_id,
+            feature=name,
+            fingerprint=spec.fingerprint,
+            state=State.QUARANTINED if (clip.clip_id, name) in bad else State.STORED,
+        )
+        for clip in clips
+        for name, spec in specs.items()
+    ]
+    before, table = committed(index, clips, refusals), CLIPS.build(clips)
+    unchanged = unchanged_rows(before, table, specs, same_media=True)
+    how = {"unforeseen": False, "damaged": False} | which
+    judge_again(unchanged, before, table, specs, **how)
+    names = sorted(specs)
+    assert {f"a/{clip + 1} {names[row]}" for clip, row in np.argwhere(unchanged >= 0)} == left
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -169,9 +169,10 @@ def test_the_key_of_a_shard_depends_on_what_it_holds_and_on_no_order() -> None:
                 shard_key("ac", clips),
                 shard_key("ab", clips[:1]),
                 shard_key("ab", [("made/0", "01"), clips[1]]),
+                shard_key("ab", clips, {"strict": True}),
             }
         )
-        == 4
+        == 5
     )
 
 

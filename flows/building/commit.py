@@ -20,10 +20,12 @@ from manifests.audits import AUDITS
 from manifests.columns import positions
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
+from manifests.quarantine import UNFORESEEN
 from manifests.variant_names import plain_name
 from stores.location import Location
 from stores.publish import publish
 from stores.records import StoredFeature, StoredFitted
+from stores.shard import Shard
 from stores.snapshot import Snapshot, read_compact, read_table
 from stores.training_clips import carry
 
@@ -70,7 +72,11 @@ class Commit:
         recipe, before = self.recipe, self.committed.snapshot
         builder = self._index_builder()
         quarantine = builder.quarantine()
-        _check_budget(recipe, self.table.clips.num_rows, quarantine)
+        try:
+            _check_budget(recipe, self.table.clips.num_rows, quarantine)
+        except BuildError:
+            self._remove_unforeseen()
+            raise
         folds, dropped = self._folds()
         tables = {
             "clips": self.table.clips,
@@ -104,6 +110,19 @@ class Commit:
             same=same,
         )
         return snapshot, dropped
+
+    def _remove_unforeseen(self) -> None:
+        """Removes new shards that hold refusals for an error that nobody foresaw.
+
+        They would be found finished by the next build, which may be one without that error.
+        """
+        if not self.location.is_local:
+            return  # there an account need not have the right to remove anything
+        for record in self.records:
+            for shard in record.values():
+                refused = Shard(self.location, shard.file).refused
+                if any(refusal.detail.startswith(UNFORESEEN) for refusal in refused):
+                    self.location.remove(shard.file)
 
     def _index_builder(self) -> IndexBuilder:
         clip_ids = self.table.clips.column("clip_id")

@@ -1,4 +1,8 @@
-"""Isolation of clips that crash: work goes on when a clip ends the process that decodes it."""
+"""Isolation of clips that crash: work goes on when a clip ends the process that decodes it.
+
+A lack of memory that Python tells of is taken for such an end: it hits whatever is at work, be it
+the fault of one clip or of none.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +32,9 @@ from manifests.quarantine import BadClip, Reason
 
 T = TypeVar("T")
 
+_DEATHS = (WorkerDied, MemoryError)
+"""How a call ends that takes more than the machine has: by the kernel, or by Python."""
+
 
 def probe_isolated(
     pool: WorkerPool,
@@ -50,7 +57,7 @@ def probe_isolated(
     """
     try:
         return pool.call(probe_clips, found, paths, known, limits)
-    except WorkerDied:
+    except _DEATHS:
         if len(found) == 1:
             bad = BadClip(found[0].clip.clip_id, Reason.CRASHED, CRASHED)
             return [replace(found[0], bad=bad)]
@@ -113,15 +120,15 @@ def _without_crashing(
     """work(task), and once more where a worker died: without the clips that end it, if any do."""
     try:
         return work(task)
-    except WorkerDied:
+    except _DEATHS:
         safe = replace(task, crashed=crashing())
     try:
         return work(safe)
-    except WorkerDied as died:
+    except _DEATHS as died:
         raise WorkerDied(
             f"a worker process was ended from outside, twice, while it built {task.title}, most "
             "often because memory ran out; run the same command again with fewer workers, "
-            f"finished shards are kept ({died})"
+            f"finished shards are kept ({str(died) or type(died).__name__})"
         ) from died
 
 
@@ -134,6 +141,6 @@ def _crashing(pool: WorkerPool, task: ShardTask) -> frozenset[str]:
 def _crashes(pool: WorkerPool, task: ShardTask, number: int) -> bool:
     try:
         pool.call(measure_alone, task, number)
-    except WorkerDied:
+    except _DEATHS:
         return True
     return False

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from flows.building.committed import Committed
 from manifests.columns import Lookup, Positions, agree, codes, flags, positions, texts
 from manifests.features import FeatureSpec, State
-from manifests.quarantine import BadClip
+from manifests.quarantine import UNFORESEEN, BadClip, Reason
 
 
 def unchanged_rows(
@@ -37,6 +37,40 @@ def unchanged_rows(
     """
     same = _same_clips(committed.clip_table, clips)
     return _wanted_rows(committed, specs, same_media)[same]
+
+
+def judge_again(
+    unchanged: Positions,
+    committed: Committed,
+    clips: pa.Table,
+    specs: Mapping[str, FeatureSpec],
+    *,
+    unforeseen: bool,
+    damaged: bool,
+) -> None:
+    """Takes rows of refused clips out of those that stay.
+
+    Args:
+        unchanged: (clip, feature) the row that stays, or -1; it is written to.
+        committed: What the store holds.
+        clips: The table of all clips, in the order of ids.
+        specs: Features to be stored, by name.
+        unforeseen: Refusals for an error that nobody foresaw do not stay: another version reads
+            the files.
+        damaged: Of clips with a fault nothing stays, since it now costs them all features.
+    """
+    quarantine = committed.quarantine
+    clip = positions(quarantine.column("clip_id"), clips.column("clip_id"))
+    feature = positions(quarantine.column("feature"), pa.array(sorted(specs)))
+    if unforeseen:
+        details = quarantine.column("detail")
+        begins = np.append(flags(pc.starts_with(texts(details), UNFORESEEN)), False)
+        again = begins[codes(details)] & (clip >= 0) & (feature >= 0)
+        unchanged[clip[again], feature[again]] = -1
+    if damaged:
+        faults = pa.array([str(reason) for reason in Reason if reason.is_fault])
+        again = (positions(quarantine.column("reason"), faults) >= 0) & (clip >= 0)
+        unchanged[clip[again]] = -1
 
 
 def unchanged_refusals(

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from flows.building.clip_table import ClipTable
 from flows.building.committed import Committed
-from flows.building.pending import Chunks, chunks, unchanged_refusals, unchanged_rows
-from flows.building.shard_task import ShardTask
+from flows.building.pending import Chunks, chunks, judge_again, unchanged_refusals, unchanged_rows
+from flows.building.shard_task import ShardTask, readers
 from flows.errors import BuildError
 from flows.recipe import Recipe
 from manifests.clips import CLIPS, Clip
@@ -82,6 +82,15 @@ def make_plan(
     snapshot = committed.snapshot
     same_media = bool(snapshot and snapshot.recipe.get("media") == recipe.resolved()["media"])
     unchanged = unchanged_rows(committed, table.clips, specs, same_media)
+    if snapshot:
+        judge_again(
+            unchanged,
+            committed,
+            table.clips,
+            specs,
+            unforeseen=any(snapshot.versions.get(name) != now for name, now in readers().items()),
+            damaged=recipe.media.strict and not same_media,
+        )
     bad = positions(table.clips.column("clip_id"), pa.array(table.bad, pa.string())) >= 0
     unchanged[bad] = unchanged_refusals(committed, table.clips, specs, table.bad)[bad]
     missing = (unchanged < 0) & ~bad[:, np.newaxis]

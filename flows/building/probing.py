@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from extractors.media import Limits, probe
+from extractors.unforeseen import guarded
 from flows.workers.pool import report_progress
 from manifests.clips import Clip
 from manifests.corpora.catalog import Found
@@ -76,7 +77,8 @@ def _probe(
         found = replace(found, clip=clip)
         if known and _is_the_same(clip, known):
             return replace(found, clip=_with_facts(clip, known))
-        return replace(found, clip=probe(clip, path, limits))
+        with guarded(clip):
+            return replace(found, clip=probe(clip, path, limits))
     except PermissionError:
         detail = "this user may not read the file; change its permissions"
         return replace(found, bad=BadClip(found.clip.clip_id, Reason.UNREADABLE, detail))

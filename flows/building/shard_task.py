@@ -7,12 +7,15 @@ run at once, or in two parts, where the networks run in another process than the
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from extractors.base import Encoder, Runtime
 from extractors.batching import encode_stream
 from extractors.plan import Graph, Media, Outcome, measure
+from extractors.unforeseen import guarded, refusal
 from flows.workers.pool import report_progress
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
@@ -26,6 +29,16 @@ from stores.uploads import finished_record
 PIECES = ".pieces"
 """Folder of a store for shards that are to be joined; see `flows.building.pieces`."""
 CRASHED = "reading this file ends the process that does so; it is damaged or hostile"
+
+
+@cache
+def readers() -> Mapping[str, str]:
+    """The libraries that decide which files can be read, the same on all workers.
+
+    Returns:
+        Library -> version.
+    """
+    return {name: version(name) for name in ("affectstore", "av")}
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,8 @@ class ShardTask:
             Path below the root of the store.
         """
         spec = self.graph.specs[feature]
-        key = shard_key(spec.fingerprint, [(clip.clip_id, clip.sha256) for clip in self.clips])
+        clips = [(clip.clip_id, clip.sha256) for clip in self.clips]
+        key = shard_key(spec.fingerprint, clips, {**asdict(self.media), **readers()})
         file = f"shards/{feature}/{spec.fingerprint}/{key}.h5"
         return f"{PIECES}/{file}" if self.is_piece else file
 
@@ -234,7 +248,7 @@ def _measure_clips(
         for clip, path in zip(task.clips, task.paths, strict=True):
             outcomes = _measure_clip(task, {*features, *kept}, clip, path)
             for name, shard in shards.items():
-                _write(shard, clip.clip_id, outcomes[name])
+                _write(shard, clip, outcomes[name])
             for name, tracks in kept.items():
                 tracks.append((clip.clip_id, outcomes[name]))
             advance()
@@ -271,10 +285,15 @@ def _encode_clips(
 ) -> None:
     source = encoder.needs["input"]
     outcomes = iter(kept[source]) if source in kept else _stored_outcomes(task, source)
+    clips = {clip.clip_id: clip for clip in task.clips}
     with task.writer(name) as shard:
+
+        def refuse(clip_id: str, error: Exception) -> None:
+            shard.refuse(refusal(clips[clip_id], error))
+
         tracks = _usable(outcomes, shard, advance)
-        for clip_id, track in encode_stream(encoder, tracks, runtime):
-            shard.add(clip_id, track)
+        for clip_id, track in encode_stream(encoder, tracks, runtime, refuse):
+            _write(shard, clips[clip_id], track)
 
 
 def _usable(
@@ -306,8 +325,13 @@ def _stored_outcomes(task: ShardTask, feature: str) -> Iterator[tuple[str, Outco
         yield clip_id, opened[file].outcome(clip_id)
 
 
-def _write(shard: ShardWriter, clip_id: str, outcome: Outcome) -> None:
+def _write(shard: ShardWriter, clip: Clip, outcome: Outcome) -> None:
+    """Adds a clip; one whose track is not what the feature declares is refused."""
     if isinstance(outcome, BadClip):
         shard.refuse(outcome)
-    else:
-        shard.add(clip_id, outcome)
+        return
+    try:
+        with guarded(clip):
+            shard.add(clip.clip_id, outcome)
+    except BadClip as bad:
+        shard.refuse(bad)

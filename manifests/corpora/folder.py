@@ -28,23 +28,35 @@ header line, one line a clip:
 Every column but `clip` may be left out, and every cell but those of `clip` may be empty. A clip
 without a line has no subject and no label. What the file cannot mean (an unknown column, an unknown
 clip, two lines for one clip, a broken line) is refused, never skipped.
+
+A cell that stands for nothing (`nan`, `NA`, `-` and their like; for a subject, group or take also
+`none` and `unknown`) is taken as empty, and a warning says which and where. `none` as a label is a
+class. Labels, subjects and groups that differ in case, blanks or leading zeros alone are refused:
+`Happy` and `happy` would be two classes, `S1` and `s1` two people, one of them in the test. Both is
+so for folders' names too.
 """
 
+import logging
 import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from manifests.corpora.base import BY_CORPUS, Corpus, Found, Identity, clip_of, refused
 from manifests.corpora.media_files import MediaFile, list_media
+from manifests.corpora.spellings import MISSING, NOBODY, places, plain, two_spellings
 from manifests.corpora.text_files import csv_lines, read_text
 from manifests.labels import Label
 
 LABELS_FILE = "labels.csv"
 _COLUMNS = ("clip", "subject", "label", "sex", "group", "take")
 _SEXES = ("female", "male")
+_WORDS = {"label": "classes", "subject": "people", "group": "groups"}
+"""Columns whose words are compared with each other -> what two spellings of one would make."""
+_log = logging.getLogger("affectstore")
 
 
 class WrongLabels(ValueError):
@@ -131,7 +143,8 @@ def _facts(root: Path, files: Sequence[MediaFile]) -> dict[str, _Facts]:
     """Path -> facts, from labels.csv or from the folders' names."""
     table = root / LABELS_FILE
     if not os.path.lexists(table):
-        return {file.path: _from_folders(file.path) for file in files}
+        facts = {file.path: _from_folders(file.path) for file in files}
+        return _without_missing(facts, {path: path for path in facts}, root, "clip")
     if not table.resolve().is_relative_to(root.resolve()):
         raise WrongLabels(
             f"{table} is a link to {table.resolve()}, outside the corpus; copy the file into the "
@@ -143,6 +156,58 @@ def _facts(root: Path, files: Sequence[MediaFile]) -> dict[str, _Facts]:
 def _from_folders(path: str) -> _Facts:
     *above, label, _ = ("", *path.split("/"))
     return _Facts(subject="/".join(above).strip("/") or None, label=label or None)
+
+
+Place = TypeVar("Place", int, str)
+
+
+def _without_missing(
+    facts: Mapping[str, _Facts], where: Mapping[str, Place], source: Path, what: str
+) -> dict[str, _Facts]:
+    """Empties the cells that stand for nothing, says which, and refuses words in two spellings.
+
+    Args:
+        facts: Path -> facts, as they are written.
+        where: Path -> where its facts are written.
+        source: What they were read from.
+        what: What the places in it are, such as `line`.
+
+    Returns:
+        Path -> facts.
+
+    Raises:
+        WrongLabels: Two labels, subjects or groups differ in case, blanks or zeros alone.
+    """
+    words: dict[str, dict[str, list[Place]]] = {column: {} for column in _COLUMNS[1:]}
+    for path, given in facts.items():
+        for column, cell in vars(given).items():
+            if cell is not None:
+                words[column].setdefault(cell, []).append(where[path])
+    missing = {
+        (column, cell): of_column.pop(cell)
+        for column, of_column in words.items()
+        for cell in sorted(of_column)
+        if plain(cell) in (MISSING if column in {"label", "sex"} else NOBODY)
+    }
+    for column, several in _WORDS.items():
+        if pairs := two_spellings(words[column], what):
+            raise WrongLabels(
+                f"{source}: one {column} is written in several ways: {pairs}; they would be "
+                f"different {several}, so write each in one way, or make their names "
+                "differ in more than case, blanks and zeros"
+            )
+    if not missing:
+        return dict(facts)
+    listed = "; ".join(
+        f"{column} {cell!r} ({places(found, what)})" for (column, cell), found in missing.items()
+    )
+    _log.warning(
+        "%s: taken as empty: %s; write another word where one of them is meant", source, listed
+    )
+    return {
+        path: _Facts(**{name: None if (name, cell) in missing else cell for name, cell in cells})
+        for path, cells in ((path, vars(given).items()) for path, given in facts.items())
+    }
 
 
 @dataclass(frozen=True)
@@ -173,7 +238,7 @@ class _LabelsFile:
                     "keep one of the two"
                 )
             facts[path], lines[path] = self._cells(line, cells), line
-        return facts
+        return _without_missing(facts, lines, self.path, "line")
 
     def _lines(self) -> Iterator[tuple[int, Mapping[str, str]]]:
         """(line number, column -> cell) of every line that is not empty."""
@@ -228,7 +293,7 @@ class _LabelsFile:
 
     def _cells(self, line: int, cells: Mapping[str, str]) -> _Facts:
         sex = cells.get("sex") or None
-        if sex not in (None, *_SEXES):
+        if sex not in (None, *_SEXES) and plain(sex) not in MISSING:
             raise self._wrong(
                 f"line {line}, column sex: found {sex!r}; expected female, male or nothing"
             )

@@ -1,0 +1,122 @@
+"""What a probe has to decode to know: how pictures are brought upright, and when frames are shown.
+
+PyAV shows the display matrix of a decoded frame, not that of a stream. A frame is decoded only
+where a header holds a matrix that turns or mirrors: mp4 and its relatives have one for each track
+(tkhd) and one for all of them (mvhd; ISO/IEC 14496-12, 8.2.2 and 8.3.2), Matroska has a projection
+(RFC 9559, 5.1.4.1.28.41). All frames are decoded where the packets do not tell their times.
+"""
+
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+from av import VideoFrame
+from av.video.stream import VideoStream
+
+from extractors.container import Packets, opened
+from extractors.limits import Deadline, Limits
+from extractors.pixels import AS_STORED, Orientation, orientation_of
+from extractors.presentation import FrameClock, are_times_unknown, in_order
+from extractors.pyav_decoder import PacketDecoder
+from manifests.clips import Clip
+from manifests.quarantine import BadClip
+
+_MATRIX = re.compile(
+    rb"(?:tkhd(?:\x00.{39}|\x01.{51})|mvhd(?:\x00.{35}|\x01.{47}))(.{20})", re.DOTALL
+)
+"""A header box of version 0 or 1, up to the numbers a b u c d of its matrix."""
+_PROJECTION = b"\x76\x70"
+"""The id of Matroska's element."""
+_TRACKS = 1 << 16
+"""Bytes at the beginning of a Matroska file that hold the descriptions of its tracks."""
+_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
+"""What an mp4 or a relative of it begins with."""
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What decoding shows of the pictures of a file, as far as that was needed."""
+
+    orientation: Orientation = AS_STORED
+    """How the first frame is brought upright."""
+    times: tuple[Fraction, ...] | None = None
+    """When each frame is shown, in seconds; None where the packets tell it."""
+
+
+def first_look(
+    clip: Clip, path: Path, pictures: Packets[VideoStream], limits: Limits, deadline: Deadline
+) -> FirstLook:
+    """Decodes as much of a clip's pictures as a probe needs: nothing of most.
+
+    Args:
+        clip: The clip.
+        path: Its file.
+        pictures: The packets of its pictures, without their bytes.
+        limits: What the clip may ask for.
+        deadline: Its time limit.
+
+    Returns:
+        What was found; that which needs no decoding where it fails.
+
+    Raises:
+        BadClip: TIMED_OUT.
+    """
+    is_unknown = are_times_unknown(pictures, clip.end_s)
+    if pictures.stream.codec_context is None or not (is_unknown or _may_turn(path)):
+        return FirstLook()
+    try:
+        with opened(clip.clip_id, path, deadline) as content:
+            if content.video is None:
+                return FirstLook()
+            decoder = PacketDecoder(clip.clip_id, content.video, limits.max_pixels, deadline)
+            frames = decoder.video(None)
+            return _look(content.video, frames if is_unknown else islice(frames, 1), is_unknown)
+    except BadClip:  # decoding says what is wrong with it
+        deadline.left_s()
+        return FirstLook()
+
+
+def _look(
+    pictures: Packets[VideoStream], frames: Iterable[VideoFrame], is_unknown: bool
+) -> FirstLook:
+    clock, orientation = FrameClock(pictures.stream), AS_STORED
+    times: list[Fraction] = []
+    for frame in frames:
+        if not times:
+            orientation = orientation_of(frame)
+        times.append(clock.time(frame))
+    found = tuple(time for time in in_order(times, pictures) if time is not None)
+    return FirstLook(orientation, found if is_unknown and found else None)
+
+
+def _may_turn(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(_TRACKS)
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return _PROJECTION in head
+    if head[4:8] not in _BOXES:
+        return False
+    matrices = (struct.unpack(">5i", found) for found in _MATRIX.findall(_movie_header(path)))
+    return any(a < 0 or d < 0 or b or c for a, b, _, c, d in matrices)
+
+
+def _movie_header(path: Path) -> bytes:
+    """The box `moov`, which describes the tracks; nothing where there is none."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        at = 0
+        while at + 8 <= size:
+            file.seek(at)
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if length == 1:
+                (length,) = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))
+            if kind == b"moov":
+                return file.read(min(length or size, size - at))
+            if length < 8:
+                break
+            at += length
+    return b""

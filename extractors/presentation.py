@@ -1,0 +1,325 @@
+"""When each frame is shown: what packets tell of it beforehand, and what decoded frames tell.
+
+Most containers keep the time at which a frame is shown (pts). AVI keeps the order of decoding alone
+(dts), in which a frame that later ones are predicted from comes before the frames shown before it;
+program streams keep times of some frames only. libavcodec then takes a frame to be shown when the
+packet is decoded with which it comes out; where both times are there and contradict each other, it
+follows the one that has run backwards less often (`best_effort_timestamp`, guess_correct_pts() of
+libavcodec/decode.c). Frames that come out at the end, after the last packet, follow each other by
+their duration, as the ffmpeg program has it (video_frame_process() of fftools/ffmpeg_dec.c).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+from av import VideoFrame
+from av.video.stream import VideoStream
+
+from extractors.container import Packets
+from extractors.h264 import may_hold_fields
+
+SKIPPING = {"h264", "hevc"}
+"""Codecs whose non-reference frames are skipped exactly."""
+RESTARTING = {"mpeg4", "flv", "vp8", "vp9", "mjpeg"}
+"""Codecs whose decoding can begin at any packet that is marked as a key frame."""
+ONE_A_PACKET = SKIPPING | RESTARTING | {
+    "mpeg1video", "mpeg2video", "h263", "vp6", "vp6f", "libdav1d", "av1", "theora", "msmpeg4",
+    "msmpeg4v2", "wmv1", "wmv2", "prores", "dnxhd", "huffyuv", "ffvhuff", "ffv1", "rawvideo",
+}  # fmt: skip
+"""Codecs of which each packet is a frame that is shown."""
+_PLACEHOLDER = 12
+"""MPEG-4 packets of fewer bytes stand for a frame that is not coded, or that DivX and Xvid packed
+into the packet before."""
+_HELD_BACK = 16
+"""Frames that a decoder holds back at most (H.264 and HEVC: the size of the picture buffer)."""
+
+
+class FrameClock:
+    """Says when each frame is shown, of the frames of one stream in the order they come out."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        rate = stream.average_rate
+        self._time_base = stream.time_base or Fraction(1, 1_000_000)
+        self._nominal = round(1 / (rate * self._time_base)) if rate else 0
+        self._last_pts = self._last_dts = -(2**63)
+        self._faulty_pts = self._faulty_dts = 0
+        self._last: int | None = None
+        self._step = 1
+
+    def time(self, frame: VideoFrame) -> Fraction:
+        """Takes the next frame.
+
+        Args:
+            frame: A frame as it comes out of the decoder.
+
+        Returns:
+            When it is shown, in seconds on the file's clock.
+        """
+        shown = self._guess(frame.pts, frame.dts)
+        if shown is None:
+            shown = 0 if self._last is None else self._last + self._step
+        self._step = self._duration(frame.duration or 0, shown)
+        self._last = shown
+        return shown * self._time_base
+
+    def _guess(self, pts: int | None, dts: int | None) -> int | None:
+        if dts is not None:
+            self._faulty_dts += dts <= self._last_dts
+            self._last_dts = dts
+        elif pts is not None:
+            self._last_dts = pts
+        if pts is not None:
+            self._faulty_pts += pts <= self._last_pts
+            self._last_pts = pts
+        elif dts is not None:
+            self._last_pts = dts
+        if pts is not None and (dts is None or self._faulty_pts <= self._faulty_dts):
+            return pts
+        return dts
+
+    def _duration(self, declared: int, shown: int) -> int:
+        gap = 0 if self._last is None else shown - self._last
+        if declared > 0 and not (declared == 1 and gap > 2):
+            return declared
+        return gap if gap > 0 else declared or self._nominal or max(self._step, 1)
+
+
+def in_order(times: Sequence[Fraction], packets: Packets[VideoStream]) -> list[Fraction | None]:
+    """Gives each frame a time of its own, later than that of the frame before it.
+
+    Frames come out of a decoder in the order of presentation. Where the times guessed for them are
+    not in that order, each gets the time that its place has among them; where two share one, and a
+    place is free nearby, all up to it move by a frame. Where none is free, the times are the
+    packets' own, sorted, if each packet has one and is a frame.
+
+    Args:
+        times: Time of each frame in the order they come out, in seconds.
+        packets: The packets of the pictures.
+
+    Returns:
+        When each frame is shown; None for one that shares its time and has no place of its own,
+        and so is never on screen.
+    """
+    if all(before < after for before, after in pairwise(times)):
+        return list(times)
+    ordered = sorted(times)
+    step, never = _usual_gap(ordered), set()
+    for i in range(1, len(ordered)):
+        if ordered[i] <= ordered[i - 1] and not (step and _make_room(ordered, i, step)):
+            never.add(i)
+    stamps = packets.stamps or ()
+    if never and len(set(stamps)) == len(stamps) == len(times):
+        return [stamp * packets.time_base for stamp in stamps]
+    return [None if i in never else time for i, time in enumerate(ordered)]
+
+
+def _usual_gap(times: Sequence[Fraction]) -> Fraction:
+    """The middle one of the gaps between frames; 0 where there is none, or most share a time."""
+    gaps = sorted(after - before for before, after in pairwise(times))
+    return gaps[len(gaps) // 2] if gaps else Fraction(0)
+
+
+def _make_room(ordered: list[Fraction], at: int, step: Fraction) -> bool:
+    """Moves the frames between `at` and the nearest free place, if there is one among the next few.
+
+    A place is free where a frame more would fit before the next one.
+    """
+    for place in range(at + 1, min(at + _HELD_BACK, len(ordered)) + 1):
+        if place == len(ordered) or ordered[place] - ordered[place - 1] > step * Fraction(3, 2):
+            ordered[at:place] = [time + step for time in ordered[at:place]]
+            return True
+    for place in range(at - 1, max(at - _HELD_BACK, 0), -1):
+        if ordered[place] - ordered[place - 1] > step * Fraction(3, 2):
+            ordered[place:at] = [time - step for time in ordered[place:at]]
+            return True
+    return False
+
+
+def can_plan(packets: Packets[VideoStream]) -> bool:
+    """Says whether the packets hold what will be shown, so that frames may be skipped.
+
+    Args:
+        packets: The packets of the pictures.
+
+    Returns:
+        True where each packet is one frame with its own time stamp, the first is a key frame that
+        no frame is shown before, and none is damaged; of the codecs whose frames can be skipped.
+    """
+    stamps, items = packets.stamps, packets.items
+    context = packets.stream.codec_context
+    return (
+        context is not None
+        and context.name in SKIPPING
+        and stamps is not None
+        and len(set(stamps)) == len(stamps)
+        and items[0].is_keyframe
+        and all(packet.pts >= items[0].pts and not packet.is_corrupt for packet in items)
+        and not _may_hold_fields(packets)
+    )
+
+
+def first_needed(packets: Packets[VideoStream], start: Fraction | None) -> int:
+    """Finds where decoding can begin, of a stream of which no frame is skipped.
+
+    Args:
+        packets: The packets of the pictures.
+        start: When the first frame that is wanted is on screen, in seconds; None: from the first
+            frame on.
+
+    Returns:
+        Number of a packet: the last key frame that is certainly on screen by then, where the
+        codec allows to begin there, or else the first.
+    """
+    context, items = packets.stream.codec_context, packets.items
+    if start is None or context is None or context.name not in RESTARTING:
+        return 0
+    begin = 0
+    for place, packet in enumerate(items):
+        if packet.is_keyframe:
+            stamp = packet.pts
+            if packets.stamps is None:
+                stamp = items[min(place + _HELD_BACK, len(items) - 1)].dts
+            if stamp is not None and stamp * packets.time_base <= start:
+                begin = place
+    return begin
+
+
+def frame_count(packets: Packets[VideoStream]) -> int | None:
+    """Counts the frames that are shown, as far as the packets tell.
+
+    Args:
+        packets: The packets of the pictures.
+
+    Returns:
+        How many; None where a packet may be less or more than a frame.
+    """
+    if not _is_one_a_packet(packets) or _may_hold_fields(packets):
+        return None
+    return sum(not packet.is_discard for packet in packets.items)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """When the pictures of a file begin and end, as its packets tell it."""
+
+    first: Fraction
+    """When the first frame is shown, in seconds on the file's clock."""
+    end: Fraction
+    """When the last one ends."""
+    is_exact: bool
+    """Whether the packets hold the times of presentation. Where they do not, this is how a regular
+    recording has them, and decoding shows how this one has."""
+    last_packet: Fraction
+    """Time of the last packet; the pictures last at least until then."""
+    step: Fraction
+    """How long the last frame is shown."""
+
+    def end_after(self, times: Sequence[Fraction | None]) -> Fraction:
+        """Computes when the pictures end, as decoding shows it.
+
+        Args:
+            times: When each frame is shown, in seconds, rising; None for one that is not.
+
+        Returns:
+            Seconds on the file's clock.
+        """
+        shown = [time for time in times if time is not None]
+        if not shown:
+            return self.end
+        step = _usual_gap(shown) if 2 * len(shown) > len(times) else Fraction(0)
+        return max(shown[-1] + (step or self.step), self.last_packet)
+
+
+def extent(packets: Packets[VideoStream]) -> Extent | None:
+    """Reads from the packets when the first frame is shown and when the last one ends.
+
+    Where they keep the order of decoding alone, frames are shown as many packets later as the codec
+    holds back.
+
+    Args:
+        packets: The packets of the pictures.
+
+    Returns:
+        The extent; None where no packet has a time stamp.
+    """
+    times = list(packets.stamps or _decoding_times(packets))
+    if not times:
+        return None
+    context, first = packets.stream.codec_context, packets.items[0].pts
+    held = 0
+    if packets.stamps is None and context is not None:
+        held = min(context.reorder_depth, len(times) - 1)
+    last, step = max(times) * packets.time_base, _last_step(packets, times)
+    return Extent(
+        (first if held and first is not None else times[held]) * packets.time_base,
+        last + (held + 1) * step,
+        packets.stamps is not None and _is_one_a_packet(packets) and not _may_be_packed(packets),
+        last,
+        step,
+    )
+
+
+def are_times_unknown(packets: Packets[VideoStream], until: float | None) -> bool:
+    """Says whether frames must be decoded to know when each is shown and when the last one ends.
+
+    Args:
+        packets: The packets of the pictures.
+        until: Where the frames that are wanted end, in seconds; None: with the last one.
+
+    Returns:
+        True where the packets do not tell. Of an AVI, whose frames come out in order and at their
+        times, only the end is not known, and does not matter where less is wanted.
+    """
+    known = extent(packets)
+    if known is None or known.is_exact:
+        return False
+    in_decoding_order = packets.stamps is None and all(
+        packet.dts is not None and packet.pts in {None, packet.dts} for packet in packets.items
+    )
+    return until is None or until > known.last_packet or not in_decoding_order
+
+
+def _decoding_times(packets: Packets[VideoStream]) -> list[int]:
+    """When each packet is decoded, in ticks; one without a time follows the one before it."""
+    times: list[int] = []
+    for packet in packets.items:
+        if packet.dts is not None:
+            times.append(packet.dts)
+        elif times:
+            times.append(times[-1] + (packet.duration or 0))
+    return times
+
+
+def _last_step(packets: Packets[VideoStream], times: Sequence[int]) -> Fraction:
+    """How long the last frame is shown."""
+    if packets.stamps is not None and packets.end_s is not None:
+        declared = packets.end_s - max(times) * packets.time_base
+    else:
+        declared = (packets.items[-1].duration or 0) * packets.time_base
+    rate = packets.stream.average_rate
+    if declared or rate:
+        return declared or 1 / Fraction(rate or 1)
+    # Without a duration or a rate, it is shown as long as the one before it, or a tick.
+    before, last = [times[-1], *sorted(times)][-2:]
+    return (last - before or 1) * packets.time_base
+
+
+def _is_one_a_packet(packets: Packets[VideoStream]) -> bool:
+    context = packets.stream.codec_context
+    if context is None or context.name not in ONE_A_PACKET:
+        return False
+    return context.name != "mpeg4" or all(packet.size >= _PLACEHOLDER for packet in packets.items)
+
+
+def _may_be_packed(packets: Packets[VideoStream]) -> bool:
+    """Whether a packet may hold two frames, as DivX and Xvid have it, which a container with times
+    of presentation gives wrong ones."""
+    context = packets.stream.codec_context
+    return context is not None and context.name == "mpeg4" and context.reorder_depth > 0
+
+
+def _may_hold_fields(packets: Packets[VideoStream]) -> bool:
+    context = packets.stream.codec_context
+    return context is not None and context.name == "h264" and may_hold_fields(context.extradata)
