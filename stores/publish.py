@@ -87,12 +87,11 @@ def publish(
     for record, data in prepared.values():
         if data is not None:
             write_bytes(location.path(record.file), data)
-    return _commit(location, new, parent, version)
+    location.settle(_all_files(new) - (_all_files(parent) if parent else set()))
+    return _commit(location, new, version)
 
 
-def _commit(
-    location: Location, new: Snapshot, parent: Snapshot | None, version: Version
-) -> Snapshot:
+def _commit(location: Location, new: Snapshot, version: Version) -> Snapshot:
     overtaken = WrongSnapshot(
         f"another build has published into {location} meanwhile; "
         "nothing was published, run this one again"
@@ -103,7 +102,6 @@ def _commit(
     # and this one holds something else, a number is left out.
     while not location.create(snapshot_file(new.number), json_text(new)):
         new = replace(new, number=new.number + 1)
-    location.settle(_all_files(new) - (_all_files(parent) if parent else set()))
     if not location.replace(POINTER, pointer_to(new.number), version):
         raise overtaken
     return new

@@ -308,7 +308,7 @@ def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
     )
     numbers = []
     # A commit forces to disk one table, the snapshot and the pointer, and after each the folder
-    # that holds it; before the pointer once more the folders of new files, one of tables.
+    # that holds it; after the tables once more the folders of all new files.
     roots = [tmp_path / str(point) for point in range(9)]
     for root in roots:
         make_store(root, 2, (SPEC,))
