@@ -28,7 +28,8 @@ from pathlib import Path
 from tests.kill.calls import CONTROL, Kind, compiled
 from tests.kill.cases import CASES, Case, write_inputs
 from tests.kill.places import S3, Folder, Place, s3
-from tests.kill.rounds import SERVER, Reference, Round, Runner, play, undisturbed
+from tests.kill.rounds import Reference, Round, play, undisturbed
+from tests.kill.runner import SERVER, Runner
 
 _INSIDE = "AFFECTSTORE_KILL_FOLDER"
 """Set in the process that `calls.c` is loaded into: where it works."""

@@ -1,30 +1,18 @@
 """One round: a command is killed at one of its calls, and run once more."""
 
-import atexit
-import os
 import random
 import shutil
-import signal
-import sys
-import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.kill.calls import Control, Kind, Moment, Role, Victim
+from tests.kill.calls import Kind, Moment, Role, Victim
 from tests.kill.cases import Case
 from tests.kill.disk import CUTS, Disk, read_calls
 from tests.kill.places import Place
+from tests.kill.runner import Runner
 from tests.kill.whole import Files, Judge, content, difference, read_files
-from tests.support.commands import living_in_session
-
-SERVER = "AFFECTSTORE_KILL_PREFECT"
-"""The variable that names the Prefect server, for those commands that are to find it."""
-_LONGEST_S = 120.0
-_ENDING_S = 15.0
-"""How long workers may take to end after their command was killed."""
 
 
 @dataclass
@@ -80,96 +68,6 @@ class Round:
             "torn": len(self.torn),
             "missed": not self.kills,
         }
-
-
-class Runner:
-    """Runs commands in forks of this process, which has imported what they need."""
-
-    def __init__(self, folder: Path, inputs: Path, tamper: str | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self._inputs, self._tamper = folder, inputs, tamper
-        self.control = Control(folder / "control")
-        self.log = folder / "calls"
-
-    def watch(self, disk: Path, log: bool = True) -> None:
-        """Counts from zero, and writes down what is done."""
-        self.control.watch(disk, self._inputs, self.log if log else None)
-
-    def start(self, case: Case, store: str) -> int:
-        """Starts the command of a case: its process, which leads a session."""
-        words = [
-            word.replace("STORE", store)
-            .replace("CORPUS", str(self._inputs / case.corpus))
-            .replace("RECIPE", str(self._inputs / f"{case.recipe}.toml"))
-            for word in case.words
-        ]
-        sys.stdout.flush()
-        pid = os.fork()
-        if pid == 0:
-            self._become(words, case.is_recorded)
-        return pid
-
-    def _become(self, words: list[str], is_recorded: bool) -> None:
-        code = 70
-        try:
-            if is_recorded:
-                os.environ["PREFECT_API_URL"] = os.environ[SERVER]
-            os.setsid()
-            said = os.open(self.folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.dup2(said, 1)
-            os.dup2(said, 2)
-            self.control.page.session = os.getpid()
-            from flows.__main__ import run
-
-            if self._tamper:
-                from tests.kill.tamper import TAMPERS
-
-                TAMPERS[self._tamper]()
-            run(words)
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-        finally:
-            with suppress(BaseException):
-                threading._shutdown()  # type: ignore[attr-defined]
-                atexit._run_exitfuncs()  # multiprocessing's, which ends its processes
-            os._exit(code)
-
-    def wait(self, pid: int) -> int:
-        """The exit code, negative for a signal."""
-        end = time.monotonic() + _LONGEST_S
-        while time.monotonic() < end:
-            found, status = os.waitpid(pid, os.WNOHANG)
-            if found:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.005)
-        self.end(pid)
-        os.waitpid(pid, 0)
-        return 75
-
-    def left(self, session: int) -> int:
-        """Processes of a command that are there though it has ended, and time to end; they are
-        ended now."""
-        end = time.monotonic() + _ENDING_S
-        while (living := living_in_session(session)) and time.monotonic() < end:
-            time.sleep(0.02)
-        self.end(session)
-        return len(living)
-
-    def end(self, session: int) -> None:
-        """Kills what is there of a session."""
-        for pid in living_in_session(session):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def said(self) -> str:
-        """The last line of what the command has printed."""
-        lines = (self.folder / "said").read_text(errors="replace").split("\n")
-        return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "nothing")
 
 
 def undisturbed(runner: Runner, place: Place, case: Case, old: Files | None) -> Reference:
@@ -263,8 +161,9 @@ class _Game:
         """Bytes of the log after which a command had said that it was done."""
         self._going: list[int] = []
         """Sessions whose workers may still be there."""
-        self._is_hasty = False
-        """Some were not waited for: they may finish a shard beside the next command."""
+        self._hasty_from: int | None = None
+        """Bytes of the log after which some were not waited for: they may finish a shard beside the
+        next command, and what they do is not written down."""
 
     def kill(self, aim: Aim, done: Round, is_hasty: bool) -> None:
         """Runs the command, which is killed; with haste, its workers are not waited for."""
@@ -277,7 +176,8 @@ class _Game:
         self._going.append(session)
         if code == 0:
             self._has_said_so()
-        self._is_hasty |= is_hasty
+        if is_hasty and self._hasty_from is None:
+            self._hasty_from = self._written()
         if not is_hasty:
             done.left += self._left()
             done.lost += self._problems(must_be_new=code == 0)
@@ -301,14 +201,17 @@ class _Game:
         done.lost += self._problems(must_be_new=code == 0)
         done.differing += difference(content(place.files(self._store)), self._expected)
         done.differing += _hidden(place.here(read_files(self._disk)))
-        if not self._is_hasty:
+        if self._hasty_from is None:
             after = _finished(self._disk)
             again = [path for path, stat in before.items() if after.get(path) != stat]
             done.differing += [f"{path} was made again" for path in again]
 
     def _has_said_so(self) -> None:
         if self._is_new_from is None:
-            self._is_new_from = self._runner.log.stat().st_size
+            self._is_new_from = self._written()
+
+    def _written(self) -> int:
+        return self._runner.log.stat().st_size if self._runner.log.exists() else 0
 
     def _left(self) -> int:
         return sum(self._runner.left(session) for session in self._going)
@@ -321,7 +224,7 @@ class _Game:
 
     def cut(self, done: Round, chance: random.Random, cuts: int) -> None:
         """Cuts the power at some moments of all runs, and once at the end."""
-        calls, model = list(read_calls(self._runner.log)), self._model
+        calls, model = list(read_calls(self._runner.log, self._hasty_from)), self._model
         moments = sorted(chance.randrange(len(calls) + 1) for _ in range(cuts - 1))
         whole: dict[str, set[bytes]] = {}
         at = passed = 0
@@ -343,7 +246,7 @@ class _Game:
             ]
             if number == recovered_at and self._place.name == "folder":
                 done.torn += self._recover(files, f"the run after a cut after call {at}, {how}")
-        if model.now() != read_files(self._disk):
+        if self._hasty_from is None and model.now() != read_files(self._disk):
             done.torn.append("what was written down is not what is there: a call was missed")
 
     def _torn(self, files: Files, whole: Mapping[str, set[bytes]], must_be_new: bool) -> list[str]:
