@@ -49,7 +49,7 @@ class Audio(Waveform):
     """
 
     name: ClassVar[str] = "audio"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     rate_hz: int = 16000
     """Sampling rate of the values; a recording at this rate is not resampled."""

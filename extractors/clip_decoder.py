@@ -1,20 +1,22 @@
 """Decoding of one clip by either decoder: its samples, and its frames on any number of grids."""
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 
 from av import AudioFrame, VideoFrame
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from extractors.container import Packets
 from extractors.ffmpeg_decoder import FfmpegDecoder
 from extractors.grid_frames import GridFrames
 from extractors.limits import Deadline, Limits
 from extractors.media import DECODED_BY_FFMPEG, Decoded, Push
+from extractors.packets import Packets
 from extractors.pcm import Samples
 from extractors.presentation import are_times_unknown
 from extractors.pyav_decoder import PacketDecoder, stamp_of
+from extractors.sound_extent import excess_s
 from extractors.timegrid import Cadence
 from extractors.unforeseen import guarded
 from manifests.clips import Clip
@@ -85,9 +87,9 @@ class ClipDecoder:
             self._clip.start_s,
             self._clip.end_s,
             self._limits.max_duration_s,
-            sound.padding(),
+            Fraction(0) if _is_by_ffmpeg(sound, decoder) else excess_s(sound),
         )
-        if decoder == "ffmpeg" or sound.stream.codec_context is None:
+        if _is_by_ffmpeg(sound, decoder):
             self._hear_by_ffmpeg(sound)
             return
         self._packet_decoder(sound).audio(
@@ -104,7 +106,7 @@ class ClipDecoder:
                     return
 
     def _see(self, pictures: Packets[VideoStream], decoder: str) -> None:
-        if decoder == "ffmpeg" or pictures.stream.codec_context is None:
+        if _is_by_ffmpeg(pictures, decoder):
             self._see_by_ffmpeg(pictures)
         else:
             self._frames.show(pictures, self._packet_decoder(pictures))
@@ -131,6 +133,10 @@ class ClipDecoder:
         return FfmpegDecoder(
             self._clip.clip_id, self._path, pictures, sound, self._deadline, looks_first
         )
+
+
+def _is_by_ffmpeg(packets: Packets[AudioStream] | Packets[VideoStream], decoder: str) -> bool:
+    return decoder == "ffmpeg" or packets.stream.codec_context is None
 
 
 def _at_once(work: Callable[[], None]) -> None:

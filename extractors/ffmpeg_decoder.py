@@ -30,17 +30,21 @@ from av import AudioFrame, VideoFrame
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from extractors.container import FORMATS, Packets
+from extractors.container import HEAD_LEFT_OUT, Content
+from extractors.file_ends import TAIL_LEFT_OUT, WRONG_SIZE
 from extractors.limits import Deadline
+from extractors.opening import FORMATS
+from extractors.packets import Packets
 from extractors.pixels import AS_STORED, DisplayFacts, display_facts, orientation_of
 from extractors.presentation import in_order
+from extractors.pyav_decoder import decoded_runs
+from extractors.sound_extent import counted_runs, is_counted
 from manifests.quarantine import BadClip, Reason
 
 _INPUT = {
     "protocol_whitelist": "file",
     "format_whitelist": ",".join(FORMATS),
     "threads": 1,
-    "flags2": "+skip_manual",
 }
 # Decoder option -> where the showinfo filter says it; the words are the same.
 _COLOUR = {
@@ -58,6 +62,26 @@ it."""
 _SHIFT_S = 100_000
 """NUT has no time stamps below zero: all are shifted by a whole number of ticks, exactly, and
 shifted back here."""
+
+
+_NO_SECOND_DECODER = {"mlp", "truehd"}
+"""Codings whose frames are shorter than NUT's ticks."""
+
+
+def is_offered(content: Content) -> bool:
+    """Says whether the second decoder gives the same as the first for a file.
+
+    Args:
+        content: The file.
+
+    Returns:
+        False where the first leaves out what is no whole frame, at which this one stops: its ends
+        are noted as cut, or it is a Wave64 file, whose last chunk is filled up.
+    """
+    left_out = {HEAD_LEFT_OUT, TAIL_LEFT_OUT, WRONG_SIZE} & set(content.notes)
+    context = content.audio.stream.codec_context if content.audio else None
+    coding = context.codec.canonical_name if context is not None else ""
+    return not (left_out or content.container.format.name == "w64" or coding in _NO_SECOND_DECODER)
 
 
 class FfmpegDecoder:
@@ -184,10 +208,15 @@ class FfmpegDecoder:
         A tick can be as long as a packet (AVI).
         """
         packets = self._audio
-        start = None if packets is None else packets.items[0].pts
-        if packets is None or start is None:
+        if packets is None:
             return Fraction(0)
-        moved = first - start * packets.time_base
+        runs = (
+            counted_runs(packets)
+            if is_counted(packets.stream)
+            else decoded_runs(self._clip_id, packets, self._deadline)
+        )
+        start = next((ticks for ticks, _ in runs), None)
+        moved = Fraction(0) if start is None else first - start * packets.time_base
         return moved if abs(moved) < packets.time_base else Fraction(0)
 
     def _shift(self, time_base: Fraction) -> int:

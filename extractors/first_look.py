@@ -17,8 +17,9 @@ from pathlib import Path
 from av import VideoFrame
 from av.video.stream import VideoStream
 
-from extractors.container import Packets, opened
+from extractors.container import opened
 from extractors.limits import Deadline, Limits
+from extractors.packets import Packets
 from extractors.pixels import AS_STORED, Orientation, orientation_of
 from extractors.presentation import FrameClock, are_times_unknown, in_order
 from extractors.pyav_decoder import PacketDecoder
@@ -69,7 +70,7 @@ def first_look(
     if pictures.stream.codec_context is None or not (is_unknown or _may_turn(path)):
         return FirstLook()
     try:
-        with opened(clip.clip_id, path, deadline) as content:
+        with opened(clip.clip_id, path, deadline, to_decode=True, pictures=True) as content:
             if content.video is None:
                 return FirstLook()
             decoder = PacketDecoder(clip.clip_id, content.video, limits.max_pixels, deadline)

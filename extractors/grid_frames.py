@@ -7,13 +7,13 @@ from functools import partial
 from av import VideoFrame
 from av.video.stream import VideoStream
 
-from extractors.container import Packets
 from extractors.limits import Deadline, Limits
 from extractors.media import Push
+from extractors.packets import Packets
 from extractors.pixels import DisplayFacts, display_facts, shown_size, to_rgb
 from extractors.presentation import (
-    Extent,
     FrameClock,
+    VideoExtent,
     are_times_unknown,
     can_plan,
     extent,
@@ -104,7 +104,7 @@ class GridFrames:
         limit = end if self._clip.end_s is None else min(end, Fraction(self._clip.end_s))
         return Grids(self._cadences, self._start, limit, self._give, stamps)
 
-    def _extent(self, pictures: Packets[VideoStream]) -> Extent:
+    def _extent(self, pictures: Packets[VideoStream]) -> VideoExtent:
         known = extent(pictures)
         if known is None:
             raise BadClip(

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.video.stream import VideoStream
 
-    from extractors.container import Content, Packets
+    from extractors.container import Content
     from extractors.first_look import FirstLook
+    from extractors.packets import Packets
+    from extractors.sound_extent import SoundExtent
 
 __all__ = ["DECODED_BY_FFMPEG", "DECODERS", "Decoded", "Limits", "decode", "probe"]
 
@@ -35,6 +37,11 @@ DECODED_BY_FFMPEG = "decoded_by_ffmpeg"
 """Note: PyAV has no decoder for the clip's codec, and the second decoder was used though the first
 was asked for."""
 
+DECODED_BY_PYAV = "decoded_by_pyav"
+"""Note: the second decoder was asked for, which is not offered for a file of this kind."""
+
+Shown = tuple[Fraction, Fraction]
+"""When the first frame is shown and when the last one ends, in seconds."""
 Push = Callable[[float, Rgb], None]
 """push(seconds, rgb): takes a frame's time stamp and its pixels."""
 
@@ -46,8 +53,9 @@ class Decoded:
     pcm: Pcm | None
     """None where sound was not asked for, or there is not a sample of it in the clip."""
     notes: tuple[str, ...] = ()
-    """`decoded_by_ffmpeg`, `audio_gaps`, `several_video`, `several_audio`, `undecodable_start`:
-    named facts that end in the index."""
+    """Named facts that end in the index: `decoded_by_ffmpeg`, `decoded_by_pyav`, `audio_gaps`,
+    `may_be_cut`, `head_left_out`, `tail_left_out`, `wrong_size`, `several_video`, `several_audio`,
+    `undecodable_start`."""
     audio_fault: BadClip | None = None
     """Why the sound cannot be used: it was asked for and is damaged."""
     video_fault: BadClip | None = None
@@ -77,17 +85,20 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
     from extractors.first_look import first_look
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
-    with opened(clip.clip_id, path, deadline, to_decode=False) as content:
-        _check(clip, path, content, limits)
+    with opened(clip.clip_id, path, deadline, to_decode=False, pictures=False) as content:
+        sound = None if content.audio is None else _extent(clip, content.audio, deadline)
+        _check(clip, path, content, sound, limits)
         facts = replace(
             clip, has_audio=content.audio is not None, has_video=content.video is not None
         )
+        shown = None
         if content.audio is not None:
-            facts = _audio_facts(facts, content.audio)
+            facts = _audio_facts(facts, content.audio, sound)
         if content.video is not None:
             found = first_look(clip, path, content.video, limits, deadline)
-            facts = _video_facts(facts, content.video, found)
-        return replace(facts, duration_s=_duration_s(clip, content))
+            shown = _shown(content.video, found.times)
+            facts = _video_facts(facts, content.video, found, shown)
+        return replace(facts, duration_s=_duration_s(clip, shown, sound))
 
 
 def decode(
@@ -116,7 +127,8 @@ def decode(
         limits: What the clip may ask for.
         decoder: `pyav`, or `ffmpeg` for the binary that imageio-ffmpeg brings; both give the same
             bits. Where PyAV has no decoder for a codec, ffmpeg is used and the result's notes say
-            `decoded_by_ffmpeg`.
+            `decoded_by_ffmpeg`; where ffmpeg is not offered for a kind of file (see
+            `extractors.ffmpeg_decoder.is_offered`), PyAV is, and they say `decoded_by_pyav`.
         strict: Refuse the clip for damage in either stream; without it, damage in one leaves what
             the other holds, and the result says what is wrong.
 
@@ -134,32 +146,56 @@ def decode(
         raise ValueError(f"decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
     from extractors.clip_decoder import ClipDecoder
     from extractors.container import opened
+    from extractors.ffmpeg_decoder import is_offered
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     receivers = {_cadence(grid): push for grid, push in grids.items()}
-    with opened(clip.clip_id, path, deadline) as content:
-        _check(clip, path, content, limits)
+    with opened(clip.clip_id, path, deadline, to_decode=True, pictures=bool(grids)) as content:
+        _check(clip, path, content, _counted(content.audio), limits)
+        if replaced := decoder == "ffmpeg" and not is_offered(content):
+            decoder = "pyav"
         decoded = ClipDecoder(clip, path, receivers, limits, deadline).run(
             content.audio if audio else None, content.video if grids else None, decoder, strict
         )
-        return replace(decoded, notes=content.notes + decoded.notes)
+        notes = (DECODED_BY_PYAV,) * replaced + content.notes + decoded.notes
+        return replace(decoded, notes=notes)
 
 
 def _cadence(grid: Cadence | float) -> Cadence:
     return grid if isinstance(grid, Cadence) else PerSecond(exact_fps(grid))
 
 
-def _check(clip: Clip, path: Path, content: "Content", limits: Limits) -> None:
+def _extent(
+    clip: Clip, packets: "Packets[AudioStream]", deadline: Deadline
+) -> "SoundExtent | None":
+    """Where the sound lies; it is decoded where its packets do not say that."""
+    from extractors.pyav_decoder import decoded_runs
+    from extractors.sound_extent import sound_extent
+
+    return sound_extent(packets, decoded_runs(clip.clip_id, packets, deadline))
+
+
+def _counted(packets: "Packets[AudioStream] | None") -> "SoundExtent | None":
+    """Where the sound lies, if its packets say that; else its decoding will."""
+    from extractors.sound_extent import is_counted, sound_extent
+
+    return sound_extent(packets) if packets and is_counted(packets.stream) else None
+
+
+def _check(
+    clip: Clip, path: Path, content: "Content", sound: "SoundExtent | None", limits: Limits
+) -> None:
     """Refuses a clip that its header or its packets put beyond a limit."""
+    name = content.container.format.name
     for packets in (content.video, content.audio):
         if packets is not None:
-            check_samples(
-                clip.clip_id, path, content.container.format.name, packets.stream, packets.end_s
-            )
+            end_s = packets.end_s if name == "flac" else None
+            check_samples(clip.clip_id, path, name, packets.stream, end_s)
     picture = None if content.video is None else content.video.stream
     if picture is not None and picture.codec_context is not None:
         limits.check_pixels(clip.clip_id, picture.width, picture.height)
-    length = _duration_s(clip, content)
+    shown = None if content.video is None else _shown(content.video, None)
+    length = _duration_s(clip, shown, sound)
     if length > limits.max_duration_s:
         raise BadClip(
             clip.clip_id,
@@ -169,43 +205,28 @@ def _check(clip: Clip, path: Path, content: "Content", limits: Limits) -> None:
         )
 
 
-def _length_s(packets: "Packets[VideoStream] | Packets[AudioStream]") -> float:
-    """Seconds of a stream by the header; by the packets where it does not say."""
-    if packets.stream.duration is not None:
-        return float(packets.stream.duration * packets.time_base)
-    return float((packets.end_s or 0) - (packets.first_s or 0))
-
-
-def _duration_s(clip: Clip, content: "Content") -> float:
-    streams = [p for p in (content.video, content.audio) if p is not None]
+def _duration_s(clip: Clip, shown: Shown | None, sound: "SoundExtent | None") -> float:
+    video_start, video_end = (0.0, 0.0) if shown is None else (float(shown[0]), float(shown[1]))
     if clip.start_s is None and clip.end_s is None:
-        # A header may say little of what the packets hold, and the other way round; the longer one
-        # counts against the limit.
-        return max(
-            (max(_length_s(p), float((p.end_s or 0) - (p.first_s or 0))) for p in streams),
-            default=0.0,
-        )
-    end = max((float(p.end_s or 0) for p in streams), default=0.0)
+        return max(video_end - video_start, 0.0 if sound is None else sound.length_s)
+    end = max(video_end, 0.0 if sound is None else sound.start_s + sound.length_s)
     return max(0.0, min(end, clip.end_s if clip.end_s is not None else end) - (clip.start_s or 0.0))
 
 
-def _start_s(packets: "Packets[VideoStream] | Packets[AudioStream]") -> float | None:
-    first = packets.first_s
-    return None if first is None else float(first)
-
-
-def _audio_facts(clip: Clip, packets: "Packets[AudioStream]") -> Clip:
+def _audio_facts(clip: Clip, packets: "Packets[AudioStream]", sound: "SoundExtent | None") -> Clip:
     context = packets.stream.codec_context
     return replace(
         clip,
-        audio_s=_length_s(packets),
-        audio_start_s=_start_s(packets),
+        audio_s=None if sound is None else sound.length_s,
+        audio_start_s=None if sound is None else sound.start_s,
         rate_hz=(context.sample_rate or None) if context is not None else None,
         channels=context.channels if context is not None else None,
     )
 
 
-def _video_facts(clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook") -> Clip:
+def _video_facts(
+    clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook", shown: Shown | None
+) -> Clip:
     from extractors.h264 import pixel_aspect
     from extractors.pixels import shown_size
     from extractors.presentation import frame_count
@@ -217,7 +238,6 @@ def _video_facts(clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook"
         if aspect is None and stream.codec_context.name == "h264":
             aspect = pixel_aspect(stream.codec_context.extradata)
         size = shown_size(stream.width, stream.height, aspect, found.orientation)
-    shown = _shown(packets, found.times)
     return replace(
         clip,
         video_s=float(shown[1] - shown[0]) if shown else None,
@@ -230,9 +250,7 @@ def _video_facts(clip: Clip, packets: "Packets[VideoStream]", found: "FirstLook"
     )
 
 
-def _shown(
-    packets: "Packets[VideoStream]", times: Sequence[Fraction] | None
-) -> tuple[Fraction, Fraction] | None:
+def _shown(packets: "Packets[VideoStream]", times: Sequence[Fraction] | None) -> Shown | None:
     """When the first frame is shown and the last one ends; None where nothing is known of it."""
     from extractors.presentation import extent
 

@@ -5,14 +5,12 @@ from fractions import Fraction
 
 import numpy as np
 from av import AudioFrame
+from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
 from extractors.base import Pcm
+from extractors.sound_extent import GAP_S, nearest
 from manifests.quarantine import BadClip, Reason
-
-GAP_S = 0.1
-"""A hole of more than this between two packets is filled with zeros, so that what follows keeps its
-time; shorter ones are the rounding of containers that count milliseconds."""
 
 AUDIO_GAPS = "audio_gaps"
 """Note: the recording has holes, filled with zeros."""
@@ -30,7 +28,7 @@ class Samples:
         start_s: float | None,
         end_s: float | None,
         max_duration_s: float,
-        padding: tuple[Fraction, Fraction],
+        excess_s: Fraction,
     ) -> None:
         """Begins a clip.
 
@@ -39,7 +37,7 @@ class Samples:
             start_s: Where its span begins on the file's clock; None: with the first sample.
             end_s: Where its span ends; None: with the last sample.
             max_duration_s: Seconds of sound, at most.
-            padding: Seconds of an encoder's padding before and after the sound, which are left out.
+            excess_s: Seconds at the end that are decoded and are no part of the sound.
         """
         self._clip_id, self._max_s = clip_id, max_duration_s
         self._start = None if start_s is None else Fraction(start_s)
@@ -50,7 +48,7 @@ class Samples:
         """Index of the first sample collected, counted in samples from the clock's zero."""
         self._next = 0
         """Index of the sample that comes next, counted likewise."""
-        self._padding, self._skipped = padding, 0
+        self._excess_s = excess_s
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -59,7 +57,7 @@ class Samples:
         return (
             bool(self._rate)
             and self._end is not None
-            and self._next >= self._index(self._end + self._padding[1])
+            and self._next >= self._index(self._end + self._excess_s)
         )
 
     def add(self, frame: AudioFrame, stamp: Fraction | None) -> None:
@@ -75,11 +73,6 @@ class Samples:
                 limit.
         """
         part = _floats(frame)
-        skip = min(len(part), round(self._padding[0] * frame.sample_rate) - self._skipped)
-        if skip > 0:
-            part = part[skip:]
-            self._skipped += skip
-            stamp = None if stamp is None else stamp + Fraction(skip, frame.sample_rate)
         if not len(part):
             return
         if not self._rate:
@@ -100,15 +93,15 @@ class Samples:
         Returns:
             The sound of the span; None where no sample was found in it.
         """
-        self._cut(round(self._padding[1] * self._rate))
+        self._cut(round(self._excess_s * self._rate))
         if not self._parts:
             return None
         samples = np.concatenate(self._parts)
         return Pcm(samples, self._rate, self._first / self._rate)
 
-    def _cut(self, padding: int) -> None:
+    def _cut(self, samples: int) -> None:
         """Leaves out the last samples that were added, as far as they were kept."""
-        excess = self._first + sum(len(part) for part in self._parts) - (self._next - padding)
+        excess = self._first + sum(len(part) for part in self._parts) - (self._next - samples)
         while self._parts and excess > 0:
             kept = self._parts.pop()
             excess -= len(kept)
@@ -154,17 +147,28 @@ class Samples:
         return math.ceil(time * self._rate)
 
     def _index_near(self, time: Fraction) -> int:
-        return math.floor(time * self._rate + Fraction(1, 2))
+        return nearest(time.numerator * self._rate, time.denominator)
 
     def _corrupt(self, detail: str) -> BadClip:
         return BadClip(self._clip_id, Reason.CORRUPT, detail)
 
 
+_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+"""Type of a sample of each of libavutil's formats."""
+
+
 def _floats(frame: AudioFrame) -> NDArray[np.float32]:
     """(time, channel) float32, full scale = 1."""
-    raw = frame.to_ndarray()
     name = frame.format.name.removesuffix("p")
-    shaped = raw.T if frame.format.is_planar else raw.reshape(-1, len(frame.layout.channels))
+    channels, planar = frame.layout.nb_channels, frame.format.is_planar
+    # `frame.planes`, and to_ndarray() with it, reads on to a null pointer, and behind eight planes
+    # there is none.
+    count = frame.samples * (1 if planar else channels)
+    planes = [
+        np.frombuffer(memoryview(AudioPlane(frame, i)), _DTYPES[name], count)
+        for i in range(channels if planar else 1)
+    ]
+    shaped = np.stack(planes, axis=1) if planar else planes[0].reshape(-1, channels)
     if name in {"flt", "dbl"}:
         return np.array(shaped, dtype=np.float32, order="C")
     centred = shaped.astype(np.float32) - np.float32(128.0 if name == "u8" else 0.0)

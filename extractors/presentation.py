@@ -17,8 +17,8 @@ from itertools import pairwise
 from av import VideoFrame
 from av.video.stream import VideoStream
 
-from extractors.container import Packets
 from extractors.h264 import may_hold_fields
+from extractors.packets import Packets
 
 SKIPPING = {"h264", "hevc"}
 """Codecs whose non-reference frames are skipped exactly."""
@@ -201,7 +201,7 @@ def frame_count(packets: Packets[VideoStream]) -> int | None:
 
 
 @dataclass(frozen=True)
-class Extent:
+class VideoExtent:
     """When the pictures of a file begin and end, as its packets tell it."""
 
     first: Fraction
@@ -232,7 +232,7 @@ class Extent:
         return max(shown[-1] + (step or self.step), self.last_packet)
 
 
-def extent(packets: Packets[VideoStream]) -> Extent | None:
+def extent(packets: Packets[VideoStream]) -> VideoExtent | None:
     """Reads from the packets when the first frame is shown and when the last one ends.
 
     Where they keep the order of decoding alone, frames are shown as many packets later as the codec
@@ -252,7 +252,7 @@ def extent(packets: Packets[VideoStream]) -> Extent | None:
     if packets.stamps is None and context is not None:
         held = min(context.reorder_depth, len(times) - 1)
     last, step = max(times) * packets.time_base, _last_step(packets, times)
-    return Extent(
+    return VideoExtent(
         (first if held and first is not None else times[held]) * packets.time_base,
         last + (held + 1) * step,
         packets.stamps is not None and _is_one_a_packet(packets) and not _may_be_packed(packets),

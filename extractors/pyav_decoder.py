@@ -14,12 +14,12 @@ from typing import Any
 import av.error
 from av import AudioFrame, VideoFrame
 from av.audio.stream import AudioStream
-from av.codec.context import Flags2
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from extractors.container import Packets
 from extractors.limits import Deadline
+from extractors.packets import Packets
+from extractors.sound_extent import Run
 from manifests.quarantine import BadClip, Reason
 
 
@@ -42,9 +42,6 @@ class PacketDecoder:
         # better than threads do.
         self._context.thread_type = "NONE"
         self._context.thread_count = 1
-        # Padding is left out by `Samples`, the same for both decoders, whose demuxers disagree on
-        # how to announce it.
-        self._context.flags2 |= Flags2.skip_manual
         self._context.options = (
             {"max_pixels": str(max_pixels)} if isinstance(packets.stream, VideoStream) else {}
         )
@@ -59,11 +56,22 @@ class PacketDecoder:
         Raises:
             BadClip: CORRUPT, or TIMED_OUT.
         """
-        for frame in self._frames(self._packets.items, None):
+        for frame in self.frames():
             if isinstance(frame, AudioFrame):
                 add(frame)
             if ended():
                 return
+
+    def frames(self) -> Iterator[VideoFrame | AudioFrame]:
+        """Decodes all packets.
+
+        Yields:
+            All frames.
+
+        Raises:
+            BadClip: CORRUPT, or TIMED_OUT.
+        """
+        yield from self._frames(self._packets.items, None)
 
     def video(self, wanted: set[int] | None, begin: int = 0) -> Iterator[VideoFrame]:
         """Decodes frames.
@@ -119,6 +127,33 @@ class PacketDecoder:
             "download the file again"
         )
         return BadClip(self._clip_id, Reason.CORRUPT, detail)
+
+
+def decoded_runs(clip_id: str, packets: Packets[AudioStream], deadline: Deadline) -> Iterator[Run]:
+    """Decodes sound for its times alone.
+
+    Args:
+        clip_id: The clip's id.
+        packets: Its packets, with their bytes.
+        deadline: The clip's time limit.
+
+    Yields:
+        Of each frame, when its first sample is heard and how many samples it has; of damaged sound
+        those before the damage, which is found again when the sound itself is wanted.
+
+    Raises:
+        BadClip: TIMED_OUT.
+    """
+    if packets.stream.codec_context is None:
+        return
+    decoder = PacketDecoder(clip_id, packets, 0, deadline)
+    try:
+        for frame in decoder.frames():
+            if isinstance(frame, AudioFrame):
+                yield frame.dts if frame.pts is None else frame.pts, frame.samples
+    except BadClip as bad:
+        if bad.reason != Reason.CORRUPT:
+            raise
 
 
 def stamp_of(frame: AudioFrame, time_base: Fraction) -> Fraction | None:

@@ -21,6 +21,7 @@ DRY_RUNS = {
     "fitted": ["--steps", "20"],
     "folds": ["--seeds", "1"],
     "near": ["--clips", "200"],
+    "opening": [],
     "planning": ["--clips", "500", "--clips-per-shard", "64"],
     "read": ["{folder}", "--clips", "6", "--rounds", "2"],
     "remote": ["{folder}", "--clips", "6", "--rounds", "2"],

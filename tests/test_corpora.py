@@ -21,6 +21,7 @@ from manifests.corpora.catalog import (
 from manifests.corpora.media_files import MEDIA_SUFFIXES
 from manifests.labels import LABELS
 from manifests.quarantine import Reason
+from manifests.suffix_counts import count_text
 
 GOOD = "01-01-03-01-01-01-01"
 """A name that corpora without a rule of their own, and RAVDESS, accept; the others refuse it, and
@@ -239,6 +240,39 @@ def test_a_folder_without_media_says_what_it_holds_instead(corpus: Corpus, tmp_p
         EmptyCorpus, match=r"\(other files: 2 \.zip, 1 without suffix; unpack the archives first\)"
     ):
         corpus.scan(touch(tmp_path, "a.zip", "b.ZIP", "readme"))
+
+
+def test_files_that_are_no_clips_are_counted_by_suffix(corpus: Corpus, tmp_path: Path) -> None:
+    touch(tmp_path, f"{GOOD}.mp4", "a.txt", "deep/er/b.TXT", "c.zip", "README", "other.wav")
+    touch(tmp_path, ".hidden.txt", ".git/d.txt", "__MACOSX/e.txt")
+    assert corpus.left_out(tmp_path, corpus.scan(tmp_path)) == {".txt": 2, ".zip": 1, "": 1}
+
+
+def test_a_clip_that_a_corpus_does_not_list_is_left_out_with_the_others(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    touch(tmp_path, f"{GOOD}.mp4", "other.wav")
+    listed = [one for one in corpus.scan(tmp_path) if one.clip.path != "other.wav"]
+    assert corpus.left_out(tmp_path, listed) == {".wav": 1}
+
+
+OWN_FILES = {
+    "folder": ["labels.csv"],
+    "meld": ["train_sent_emo.csv", "tables/dev_sent_emo.csv", "test_sent_emo.csv"],
+    "cremad": ["VideoDemographics.csv", "processedResults/summaryTable.csv"],
+    "iemocap": ["Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"],
+}
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_the_tables_that_a_corpus_reads_are_not_left_out(name: str, tmp_path: Path) -> None:
+    touch(tmp_path, *OWN_FILES[name], "more/labels.csv", "Session1/dialog/notes.txt")
+    assert CORPORA[name].left_out(tmp_path, []) == {".csv": 1, ".txt": 1}
+
+
+def test_counts_of_suffixes_are_said_most_frequent_first() -> None:
+    assert count_text({".txt": 3, ".sph": 14, "": 3}) == "14 .sph, 3 without suffix, 3 .txt"
+    assert count_text({".a": 3, ".b": 2, ".c": 1, ".d": 1}, most=2) == "3 .a, 2 .b, 2 others"
 
 
 def test_a_folder_that_cannot_be_listed_stops_the_scan(

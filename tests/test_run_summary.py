@@ -40,6 +40,7 @@ BUILT = BuildResult(
     folds_dropped=False,
     clips_computed=12,
     seconds=6.0,
+    left_out={".sph": 14, ".txt": 3},
 )
 IDLE = replace(BUILT, is_new=False, shards_written=0, clips_computed=0, seconds=0.2)
 
@@ -71,6 +72,7 @@ def test_the_page_of_a_build_counts_clips_and_features_by_reason_and_names_the_c
     assert "a/2" not in text
     assert "... and 1 more; the table `quarantine` has them all." in text
     assert "| throughput | 2.0 clips/s |" in text
+    assert "| files left out | 14 .sph, 3 .txt |" in text
     assert "| stored (clips x features) | 20 |" in text
     assert "[/data/s/snapshots/000007.json](file:///data/s/snapshots/000007.json)" in text
     assert "no folds to audit" in text

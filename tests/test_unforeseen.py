@@ -90,7 +90,7 @@ def test_an_error_in_a_header_is_a_row_that_names_the_file_the_type_and_the_plac
         raise ZeroDivisionError(f"at {hex(id(path))}")
 
     path = write_media("a.wav", frames=0, audio_s=0.1)
-    monkeypatch.setattr(media, "_length_s", length)
+    monkeypatch.setattr(media, "_duration_s", length)
     [found] = probe_clips([Found(a_clip(path), ())], [path], {}, Limits())
     assert found.bad is not None
     assert (found.bad.reason, found.clip.sha256 != "") == (Reason.UNREADABLE, True)

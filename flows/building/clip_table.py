@@ -1,5 +1,6 @@
 """What the corpora hold now, as tables: a scan of millions of clips is never a list of objects."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,23 @@ def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()
             raise BuildError(f"there is no corpus {name!r}; {hint}there are {', '.join(CORPORA)}")
         found += CORPORA[name].scan(root)
     return apply_known_issues(sorted(found, key=lambda one: one.clip.clip_id), ignored_issues)
+
+
+def left_out(corpora: Mapping[str, Path], listed: Collection[Found]) -> Counter[str]:
+    """Counts the files of all corpora that are no clip of theirs and no table.
+
+    Args:
+        corpora: Name of a corpus -> its folder.
+        listed: What `list_clips` found in them.
+
+    Returns:
+        Suffix in lower case with its dot, "" for none -> files.
+    """
+    others: Counter[str] = Counter()
+    for name, root in corpora.items():
+        own = (found for found in listed if found.clip.corpus == name)
+        others += CORPORA[name].left_out(root, own)
+    return others
 
 
 @dataclass(frozen=True)

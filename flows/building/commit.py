@@ -44,6 +44,9 @@ class BuildResult:
     """The clips have changed, so the folds of the snapshot before no longer fit."""
     clips_computed: int
     seconds: float
+    left_out: Mapping[str, int]
+    """Files of the corpora's folders that are no clip: suffix with its dot, "" for none -> files.
+    """
 
 
 @dataclass(frozen=True)

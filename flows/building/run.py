@@ -9,7 +9,7 @@ from pathlib import Path
 
 from extractors.base import Runtime
 from extractors.engines import resolve
-from flows.building.clip_table import ClipTable, ClipTableBuilder, list_clips
+from flows.building.clip_table import ClipTable, ClipTableBuilder, left_out, list_clips
 from flows.building.commit import BuildResult, Commit, versions
 from flows.building.committed import Committed, load_committed
 from flows.building.file_stats import FileStats
@@ -99,6 +99,7 @@ def run_build(
     newest(location)  # a store that cannot be reached is named before any work,
     _reach(dask)  # as is a cluster
     listed = list_clips(folders, checked.ignore_known_issues)
+    others = left_out(folders, listed)
     with location.lock():
         sweep(location.folder)
         committed = load_committed(location)
@@ -119,6 +120,7 @@ def run_build(
         folds_dropped=folds_dropped,
         clips_computed=plan.tasks.chunks.clips,
         seconds=time.monotonic() - begun,
+        left_out=others,
     )
 
 

@@ -28,7 +28,11 @@ from stores.uploads import finished_record
 
 PIECES = ".pieces"
 """Folder of a store for shards that are to be joined; see `flows.building.pieces`."""
-CRASHED = "reading this file ends the process that does so; it is damaged or hostile"
+CRASHED = (
+    "the process that read this file ended before it answered, and nothing more is known: a "
+    "decoder may have failed, or memory run out; build again with fewer workers, and report the "
+    "file if it ends again"
+)
 
 
 @cache

@@ -9,6 +9,7 @@ from flows.view.audit import count_folds, fold_text, in_one_line, summary
 from flows.view.markdown import escape, link, table
 from flows.view.split import claims
 from manifests.audits import Finding, Severity
+from manifests.suffix_counts import count_text
 
 if TYPE_CHECKING:
     from flows.auditing.run import AuditReport
@@ -129,6 +130,7 @@ def build_page(
         ("new shards", result.shards_written),
         ("seconds", f"{result.seconds:.1f}"),
         ("throughput", rate if result.clips_computed else "nothing to compute"),
+        ("files left out", count_text(result.left_out) or "none"),
     ]
     of_the_store = [
         ("clips", counts["clips"]),

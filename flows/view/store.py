@@ -1,12 +1,13 @@
 """What a store holds and what a build did, as tables for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flows.view.audit import in_one_line
 from flows.view.console import CONSOLE, grid
 from flows.view.fit import print_fitted
 from manifests.features import FeatureSpec
+from manifests.suffix_counts import count_text
 from stores.snapshot import Snapshot
 from stores.summary import QuarantineSummary, SchemeSummary, StoreSummary
 
@@ -148,12 +149,26 @@ def print_result(
             f"nothing new: {store} is up to date, snapshot {snapshot.number}; "
             "no shard and no snapshot was written"
         )
+    if result.left_out:
+        CONSOLE.print(left_out_text(result.left_out))
     if result.folds_dropped:
         CONSOLE.print(
             "[yellow]the clips have changed, so the old folds no longer fit and were left out; "
             "run affectstore split again[/yellow]"
         )
     print_quarantine(quarantine)
+
+
+def left_out_text(files: Mapping[str, int]) -> str:
+    """Says which files of the corpora's folders were left out.
+
+    Args:
+        files: Suffix -> files.
+
+    Returns:
+        Such as `left out: 14 .zip, 3 .txt`.
+    """
+    return f"left out: {count_text(files)}"
 
 
 def print_verification(found: "Verification") -> None:

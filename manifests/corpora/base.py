@@ -1,13 +1,14 @@
 """What every corpus is: its name, its terms, what is particular to it, and a scan of its files."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from manifests.audits import Severity
 from manifests.clips import Clip
-from manifests.corpora.media_files import MediaFile
+from manifests.corpora.media_files import MediaFile, left_out
 from manifests.corpora.population import CorpusPart, Population
 from manifests.label_maps import LabelSpace
 from manifests.labels import Label
@@ -80,6 +81,9 @@ class Corpus(ABC):
     """Audit rule -> how grave a finding is, where that differs from the rule's own."""
     schemes: tuple[Scheme, ...] = ()
     """Splits of this corpus that others published."""
+    own_files: tuple[str, ...] = ()
+    """The files that it reads besides the clips, as patterns of paths below its folder; `*` stands
+    for any characters, slashes too."""
 
     def scan(self, root: Path) -> list[Found]:
         """Lists all clips below a folder by their names; opens no media file.
@@ -107,6 +111,18 @@ class Corpus(ABC):
         Returns:
             The clips.
         """
+
+    def left_out(self, root: Path, listed: Iterable[Found]) -> Counter[str]:
+        """Counts the files below a folder that are neither listed nor read, but for hidden ones.
+
+        Args:
+            root: The corpus's folder.
+            listed: What `scan` found in it.
+
+        Returns:
+            Suffix in lower case with its dot, "" for none -> files.
+        """
+        return left_out(root, {found.clip.path for found in listed}, self.own_files)
 
     @abstractmethod
     def identify(self, name: str) -> Identity | None:

@@ -72,6 +72,7 @@ _VOTES = {
 _PEOPLE = ("cremad_age", "cremad_race", "cremad_ethnicity")
 _LETTERS = {code[0]: word for code, word in EMOTIONS.items()}
 _PUBLISHED_FOLDERS = ("VideoFlash", "AudioMP3", "AudioWAV")
+_SUMMARIES = ("summaryTable.csv", "processedResults/summaryTable.csv")
 _PUBLISHED_SUFFIXES = (".flv", ".mp3", ".wav")
 _RULE = re.compile("([0-9]{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{2})")
 _MISPRINTS = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
@@ -187,7 +188,7 @@ class Cremad(Corpus):
         """
         media = list_media(root, self.name)
         demographics = _find(root, "VideoDemographics.csv")
-        summary = _find(root, "summaryTable.csv", "processedResults/summaryTable.csv")
+        summary = _find(root, *_SUMMARIES)
         tables = _Tables(
             _actors(demographics) if demographics else {}, _votes(summary) if summary else {}
         )
@@ -377,6 +378,7 @@ CREMAD = Cremad(
     shared_words={word: word for word in EMOTIONS.values()},
     label_spaces=(own_space("cremad6", "cremad6", " ".join(EMOTIONS.values())),),
     population=_population(),
+    own_files=("VideoDemographics.csv", *_SUMMARIES),
     severities={"L7": Severity.INFO},  # twelve sentences: every split shares them
     schemes=(
         Scheme(

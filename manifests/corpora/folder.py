@@ -312,4 +312,5 @@ FOLDER = Folder(
     licence="Not known: the terms are those of whoever owns the clips.",
     label_schemes=("folder",),
     has_own_names=False,
+    own_files=(LABELS_FILE,),
 )

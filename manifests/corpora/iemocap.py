@@ -246,6 +246,7 @@ IEMOCAP = Iemocap(
         ),
         own_space("iemocap6", "iemocap", "ang exc fru hap neu sad", "dis fea oth sur xxx"),
     ),
+    own_files=(f"{_FOLDER}/*.txt", f"*/{_FOLDER}/*.txt"),
     # Counted from the EmoEvaluation lines.
     population=Population(
         "iemocap",

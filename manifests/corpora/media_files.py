@@ -1,17 +1,25 @@
 """The media files below a folder, listed by their names, and those that must not be opened."""
 
+import fnmatch
 import os
+import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.quarantine import Reason
+from manifests.suffix_counts import count_text
 
-_VIDEO = "3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpe mpeg mpg mts mxf ogv ts vob webm wmv"
-_AUDIO = "aac ac3 aif aiff amr au caf flac m4a mka mp3 oga ogg opus snd w64 wav wma"
+_VIDEO = (
+    "3g2 3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpe mpeg mpg mts mxf ogv qt ts vob webm wmv"
+)
+_AUDIO = (
+    "aac ac3 aif aifc aiff amr au bwf caf eac3 ec3 flac m4a m4b mka mp2 mp3 nist oga ogg opus rf64 "
+    "snd sph spx w64 wav wave wma"
+)
 # These would make a decoder open other files or the network. They are listed all the same, so that
 # probing refuses each by name.
 _PLAYLISTS = "asx concat cue edl f4m ffcat ffconcat ism m3u m3u8 mpd pls ram sdp smil strm wpl xspf"
@@ -108,12 +116,36 @@ def list_media(root: Path, corpus: str) -> list[MediaFile]:
     return media
 
 
+def left_out(root: Path, listed: Collection[str], own_files: Sequence[str]) -> Counter[str]:
+    """Counts the files below a folder that a corpus neither lists nor reads.
+
+    Hidden files and folders do not count, as in `list_media`.
+
+    Args:
+        root: The folder.
+        listed: Paths of the files that are listed, as `MediaFile.path` shows them.
+        own_files: What the corpus itself reads, as patterns of paths below the root; `*` stands for
+            any characters, slashes too.
+
+    Returns:
+        Suffix in lower case with its dot, or "" -> files.
+    """
+    own = re.compile("|".join(map(fnmatch.translate, own_files)) or "(?!)")
+    others: Counter[str] = Counter()
+    for folder, folders, files in os.walk(root, onerror=_stop):
+        folders[:] = [name for name in folders if not _ignored(name)]
+        below = "" if Path(folder) == root else f"{Path(folder).relative_to(root).as_posix()}/"
+        for name in files:
+            path = _show(below + name)
+            if not (_ignored(name) or path in listed or own.match(path)):
+                others[_suffix(name)] += 1
+    return others
+
+
 def _what_else(others: Counter[str]) -> str:
     if not others:
         return " and no other"
-    listed = ", ".join(
-        f"{count} {suffix or 'without suffix'}" for suffix, count in others.most_common(3)
-    )
+    listed = count_text(others, 3)
     archives = (
         "; unpack the archives first"
         if {".zip", ".gz", ".tar", ".7z", ".rar"} & others.keys()
@@ -132,8 +164,7 @@ def _walk(root: Path, others: Counter[str]) -> Iterator[MediaFile]:
         for name in files:
             if _ignored(name):
                 continue
-            # A Path for each of a million files takes longer than the listing.
-            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
+            suffix = _suffix(name)
             if suffix not in MEDIA_SUFFIXES:
                 others[suffix] += 1
                 continue
@@ -147,12 +178,17 @@ def _stop(error: OSError) -> None:
     ) from error
 
 
+def _suffix(name: str) -> str:
+    # A Path for each of a million files takes longer than the listing.
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
+
+
 def _ignored(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
 def _media_file(relative: str, fault: tuple[Reason, str] | None) -> MediaFile:
-    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+    shown = _show(relative)
     if shown != relative and fault is None:
         fault = (
             Reason.UNKNOWN_NAME,

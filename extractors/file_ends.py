@@ -1,0 +1,39 @@
+"""What is to be known of the end of a file, and that it is missing."""
+
+MAY_BE_CUT = "may_be_cut"
+"""Note: nothing in the file says where it ends, so that a cut one cannot be told from a whole one.
+"""
+TAIL_LEFT_OUT = "tail_left_out"
+"""Note: bytes after the last whole frame, or after all that the container declares, are not used:
+padding, a tag, or a frame that the recording ended in."""
+WRONG_SIZE = "wrong_size"
+"""Note: the header declares more than there is by a known mistake of its writer, and all is there.
+"""
+
+
+class Shortfall(Exception):
+    """The file holds less than it declares; the text is a sentence without its end."""
+
+
+Notes = tuple[str, ...]
+"""What is to be known of a file's end: names of the notes above."""
+TOLD: Notes = ()
+"""The file says where it ends, and ends there."""
+NOT_TOLD: Notes = (MAY_BE_CUT,)
+"""The file does not say where it ends."""
+
+
+def lacks(what: str, declared: int, size: int) -> Shortfall:
+    """What is wrong with a file that is shorter than it declares.
+
+    Args:
+        what: The part that is not all there.
+        declared: Where it ends by its header, in bytes.
+        size: Bytes of the file.
+
+    Returns:
+        The error, to be raised.
+    """
+    return Shortfall(
+        f"{what} ends at byte {declared:,} by its header, but the file holds {size:,} bytes"
+    )

@@ -1,0 +1,191 @@
+"""Where FLV, Ogg, MP3 and FLAC say that they end: in their tags, pages and first frames."""
+
+import re
+import struct
+from typing import BinaryIO
+
+from extractors.file_ends import NOT_TOLD, TAIL_LEFT_OUT, TOLD, Notes, Shortfall, lacks
+
+_MP3_SLACK = 1500
+"""Bytes that a Xing header's count may be off, which differs between encoders in whether its own
+frame counts."""
+_FLV_SLACK_S = 0.5
+_FLV_SLACK = 0.1
+"""onMetaData's duration is off by a few frames in sound files; a file is cut where more than both
+of these is missing."""
+
+
+def check_tags(file: BinaryIO, size: int) -> Notes:
+    """Checks the tags of an FLV file.
+
+    A header of 9 bytes, then tags, each followed by its size in 4 bytes.
+
+    Args:
+        file: The file.
+        size: Its bytes.
+
+    Returns:
+        What is to be known of its end.
+
+    Raises:
+        Shortfall: Its end is missing.
+    """
+    file.seek(5)
+    at = int.from_bytes(file.read(4)) + 4
+    first, last_ms, meta = True, 0, b""
+    while at + 11 <= size:
+        file.seek(at)
+        tag = file.read(11)
+        if tag[0] & 0x1F not in {8, 9, 18}:
+            return TOLD if _lacks_time(meta, last_ms) else (TAIL_LEFT_OUT,)
+        length = int.from_bytes(tag[1:4])
+        if at + 11 + length > size:
+            raise lacks("the last tag", at + 11 + length, size)
+        if first and tag[0] & 0x1F == 18:
+            meta = file.read(min(length, 65536))
+        if tag[0] & 0x1F != 18:
+            last_ms = max(last_ms, int.from_bytes(tag[7:8] + tag[4:7]))
+        first = False
+        at += 11 + length + 4
+    return _check_metadata(meta, last_ms, size)
+
+
+def _check_metadata(meta: bytes, last_ms: int, size: int) -> Notes:
+    declared = _amf_number(meta, b"filesize")
+    if declared > size:
+        raise lacks("the flv", int(declared), size)
+    duration = _amf_number(meta, b"duration")
+    if _lacks_time(meta, last_ms):
+        raise Shortfall(
+            f"the flv lasts {duration:.2f} s by its header, but its last packet is at "
+            f"{last_ms / 1000:.2f} s"
+        )
+    return TOLD if declared or duration else NOT_TOLD
+
+
+def _lacks_time(meta: bytes, last_ms: int) -> bool:
+    duration = _amf_number(meta, b"duration")
+    missing = duration - last_ms / 1000
+    return missing > _FLV_SLACK_S and missing > _FLV_SLACK * duration
+
+
+def _amf_number(meta: bytes, key: bytes) -> float:
+    """A number of an AMF0 object, 0 where it is not there or no size at all."""
+    found = re.search(
+        re.escape(struct.pack(">H", len(key)) + key + b"\0") + rb"(.{8})", meta, re.DOTALL
+    )
+    value = struct.unpack(">d", found[1])[0] if found else 0.0
+    return float(value) if 0 < value < 2**53 else 0.0
+
+
+def check_pages(file: BinaryIO, size: int) -> Notes:
+    """Checks the pages of an Ogg file.
+
+    Args:
+        file: The file.
+        size: Its bytes.
+
+    Returns:
+        What is to be known of its end.
+
+    Raises:
+        Shortfall: Its end is missing.
+    """
+    at, unended = 0, set[bytes]()
+    while at < size:
+        file.seek(at)
+        page = file.read(27)
+        if page[:4] != b"OggS"[: len(page)]:
+            return NOT_TOLD if unended else (TAIL_LEFT_OUT,)
+        table = file.read(page[26]) if len(page) == 27 else b""
+        end = at + 27 + (len(table) and page[26]) + sum(table)
+        if end > size or len(page) < 27 or len(table) < page[26]:
+            raise lacks("the last Ogg page", max(end, at + 28), size)
+        stream = page[14:18]
+        unended = unended - {stream} if page[5] & _LAST_PAGE else unended | {stream}
+        at = end
+    return NOT_TOLD if unended else TOLD
+
+
+_LAST_PAGE = 4
+"""Flag of an Ogg page that ends its stream."""
+_MP3_SIDE_INFO = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}
+"""Bytes between an MPEG audio frame's header and its Xing header, by (MPEG-1, mono)."""
+_VBRI = 36
+"""Where a VBRI header stands in an MPEG audio frame."""
+
+
+def check_frames(file: BinaryIO, size: int) -> Notes:
+    """Checks what the first frame of an MP3 or FLAC file says.
+
+    An ID3 tag may be before it.
+
+    Args:
+        file: The file.
+        size: Its bytes.
+
+    Returns:
+        What is to be known of its end.
+
+    Raises:
+        Shortfall: Its end is missing.
+    """
+    at = after_id3(file)
+    file.seek(at)
+    frame = file.read(200)
+    if frame[:4] == b"fLaC":
+        return TOLD if flac_length(frame)[1] else NOT_TOLD
+    if len(frame) < 60 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
+        return NOT_TOLD
+    length = _mp3_bytes(frame)
+    if length is None:
+        return NOT_TOLD
+    if at + length - size > max(_MP3_SLACK, 0.01 * (at + length)):
+        raise lacks("the mp3", at + length, size)
+    return TOLD
+
+
+def _mp3_bytes(frame: bytes) -> int | None:
+    """Bytes of all frames by the header that the first one may hold."""
+    if frame[_VBRI : _VBRI + 4] == b"VBRI":
+        return int.from_bytes(frame[_VBRI + 10 : _VBRI + 14]) or None
+    xing = 4 + _MP3_SIDE_INFO[frame[1] & 0x18 == 0x18, frame[3] >> 6 == 3]
+    if frame[xing : xing + 4] not in {b"Xing", b"Info"}:
+        return None
+    flags = int.from_bytes(frame[xing + 4 : xing + 8])
+    if not flags & 2:
+        return None
+    skip = xing + 8 + (4 if flags & 1 else 0)
+    return int.from_bytes(frame[skip : skip + 4])
+
+
+def flac_length(head: bytes) -> tuple[int, int]:
+    """Reads how long a FLAC file is.
+
+    Args:
+        head: Its first 26 bytes, from `fLaC` on.
+
+    Returns:
+        Sampling rate in Hz, and samples; 0 where it does not say.
+    """
+    packed = int.from_bytes(head[18:26])
+    return packed >> 44, packed & (1 << 36) - 1
+
+
+def after_id3(file: BinaryIO) -> int:
+    """Finds where a file begins behind an ID3 tag.
+
+    Args:
+        file: The file.
+
+    Returns:
+        The byte; 0 where there is no tag.
+    """
+    file.seek(0)
+    tag = file.read(10)
+    if tag[:3] != b"ID3" or len(tag) < 10:
+        return 0
+    length = 0
+    for byte in tag[6:10]:
+        length = length << 7 | byte & 0x7F
+    return 10 + length + (10 if tag[5] & 0x10 else 0)
