@@ -7,9 +7,9 @@ therefore leaves the old file, or none, and a hidden one that `sweep` removes.
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _HIDDEN = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 
@@ -31,12 +31,12 @@ def publishing(path: Path) -> Iterator[Path]:
     hidden = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield hidden
-        _sync(hidden)
+        sync(hidden)
         hidden.replace(path)
     except BaseException:
         hidden.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -101,10 +101,29 @@ def make_folder(folder: Path) -> None:
         return
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync(folder.parent)
+    sync(folder.parent)
 
 
-def _sync(path: Path) -> None:
+def settle(root: Path, files: Iterable[str]) -> None:
+    """Forces to disk the names of files that lie there, and of the folders that they lie in.
+
+    A writer that was killed may have named a file, and made a folder, without doing so.
+
+    Args:
+        root: A folder.
+        files: Paths below it, with forward slashes.
+    """
+    folders = {folder for file in files for folder in PurePosixPath(file).parents}
+    for folder in sorted(folders, reverse=True):
+        sync(root / folder)
+
+
+def sync(path: Path) -> None:
+    """Forces to disk what was written to a file, or the names in a folder.
+
+    Args:
+        path: The file or the folder.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

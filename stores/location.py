@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stores.atomic import files_below, make_folder, write_bytes
+from stores.atomic import files_below, make_folder, settle, sync, write_bytes
 from stores.object_store import Version, WrongUrl
 from stores.paths import MissingFile, inside, open_plain
 from stores.records import FileRecord
@@ -110,6 +110,9 @@ class Location:
                 "wait until it ends, then run the same command again"
             ) from error
         with acquired:
+            # What a killed writer has named here, the pointer too, may not be on the disk yet.
+            sync(self.folder)
+            sync(self.folder.parent)
             yield
 
     def exists(self, file: str) -> bool:
@@ -185,6 +188,14 @@ class Location:
             False where the store had another file by this name, which lies at the local path now.
         """
         return True
+
+    def settle(self, files: Iterable[str]) -> None:
+        """Has files that are there, with their names, outlast a power cut.
+
+        Args:
+            files: Paths below the root; of each the bytes are on the disk since it was published.
+        """
+        settle(self.folder, files)
 
     def version(self, file: str) -> Version:
         """What `replace` compares, of a small file as the store holds it now.

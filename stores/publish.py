@@ -94,6 +94,7 @@ def publish(
     for record, data in prepared.values():
         if data is not None:
             write_bytes(location.path(record.file), data)
+    location.settle(_all_files(new) - (_all_files(parent) if parent else set()))
     return _commit(location, new, hashes, version)
 
 
@@ -115,6 +116,11 @@ def _commit(
     if not location.replace(POINTER, pointer.to_bytes(), version):
         raise overtaken
     return new
+
+
+def _all_files(snapshot: Snapshot) -> set[str]:
+    records = [*snapshot.tables.values(), *files_of(snapshot.features, snapshot.fitted)]
+    return {record.file for record in records}
 
 
 def _hashes_up_to(location: Location, parent: Snapshot | None) -> Mapping[str, str]:

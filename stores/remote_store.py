@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from stores.atomic import make_folder, write_bytes
+from stores.atomic import make_folder, sync, write_bytes
 from stores.location import Location, WrongDownload
 from stores.object_store import Objects, Version, connect
 from stores.paths import open_plain, sha256_of
@@ -80,6 +80,9 @@ class RemoteStore(Location):
             self._note(record.file, record.sha256)
             return True
         return self._obtain(record.file) == record.sha256
+
+    def settle(self, files: Iterable[str]) -> None:
+        """Nothing is left to do: an object that was uploaded is there."""
 
     def version(self, file: str) -> Version:
         return self._objects.version(file)
@@ -144,6 +147,7 @@ class RemoteStore(Location):
             path = self.path(file)
             make_folder(path.parent)
             self._note_path(file).unlink(missing_ok=True)
+            sync(part)  # the note must not outlast a power cut without the bytes
             part.replace(path)
             self._note(file, found)
         finally:

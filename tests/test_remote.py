@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import stores.atomic
 import stores.forked_objects
 import stores.object_store
+import stores.remote_store
 from manifests.clips import CLIPS
 from manifests.labels import LABELS
 from stores import FeatureStore
@@ -131,6 +133,21 @@ def rows(clip_id):
 with multiprocessing.get_context("fork").Pool(2) as pool:
     print(*pool.map(rows, tracks, 1), sep="\\n")
 """
+
+
+def test_a_copy_is_forced_to_disk_before_the_note_that_says_what_it_is(
+    url: str, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = make_store(url).tables["clips"]
+    there = elsewhere(url)
+    forced: list[Path] = []
+    for module in (stores.atomic, stores.remote_store):
+        monkeypatch.setattr(module, "sync", forced.append)
+    path = there.fetch(record)
+    (of_copy,) = (number for number, one in enumerate(forced) if one.parent.suffix == ".parts")
+    note = f"..{path.name}.sha256."
+    (of_note,) = (number for number, one in enumerate(forced) if one.name.startswith(note))
+    assert of_copy < of_note
 
 
 def test_forked_processes_read_and_name_what_is_missing(

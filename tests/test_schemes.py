@@ -368,7 +368,10 @@ def test_a_store_takes_a_holdout_and_says_what_it_was_made_with(store: Path) -> 
     from stores import FeatureStore
 
     subjects = sorted(set(FeatureStore(store).clips()["subject_id"]))
+    left = store / "tables" / ".folds-0.parquet.1-0badcafe.tmp"
+    left.touch()
     snapshot = run_split(store, "holdout", None, 0, (subjects[0],), (subjects[1],))
+    assert not left.exists()
     assert snapshot.schemes["holdout"] == {
         "folds": None,
         "seed": 0,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import manifests.table
-import stores.snapshot
+import stores.atomic
 from manifests.clips import CLIPS
 from manifests.labels import LABELS
 from manifests.table import WrongTable
@@ -22,7 +22,7 @@ from stores.location import locate
 from stores.paths import sha256_of
 from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
 from stores.publish import publish
-from stores.snapshot import load_snapshot, read_compact, read_table
+from stores.snapshot import load_snapshot, read_compact, read_table, snapshot_file
 from tests.support.stores_made import (
     CROPS,
     LOGMEL,
@@ -310,14 +310,14 @@ def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
     )
     numbers = []
     # A commit forces to disk one table, the snapshot and the pointer, and after each the folder
-    # that holds it.
-    roots = [tmp_path / str(point) for point in range(7)]
+    # that holds it; after the tables once more the folders of all new files.
+    roots = [tmp_path / str(point) for point in range(9)]
     for root in roots:
         make_store(root, 2, (SPEC,))
     ends = subprocess.check_output(
         [sys.executable, "-c", KILLED_COMMIT, *map(str, roots)], cwd=ROOT, timeout=60, text=True
     )
-    assert [int(end) for end in ends.split()] == [-signal.SIGKILL] * 6 + [7]
+    assert [int(end) for end in ends.split()] == [-signal.SIGKILL] * 8 + [7]
     for root in roots:
         numbers.append(load_snapshot(locate(root)).number)
         stores.atomic.sweep(root)
@@ -329,7 +329,23 @@ def test_a_commit_killed_at_any_point_leaves_the_old_snapshot_or_the_new_one(
                 recipe={"name": "new"},
             )
         assert files_of(root) == files_of(tmp_path / "complete")
-    assert numbers == [1, 1, 1, 1, 1, 2, 2]
+    assert numbers == [1] * 7 + [2] * 2
+
+
+def test_what_a_killed_writer_has_named_is_forced_to_disk_before_the_pointer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = make_store(tmp_path / "store", 2, (SPEC,))
+    (shard,) = first.features["mfcc"].shards
+    forced: list[Path] = []
+    monkeypatch.setattr(stores.atomic, "sync", forced.append)
+    for file in ("dataset.json", snapshot_file(1)):  # as where the writer was killed before it
+        (tmp_path / "store" / file).unlink()
+    commit(tmp_path / "store", first.features, tables_in(tmp_path / "store", first))
+    pointer = next(i for i, path in enumerate(forced) if path.name.startswith(".dataset.json."))
+    named = (tmp_path / "store" / shard.file).parents
+    assert {*named[: named.index(tmp_path)], tmp_path / "store" / "tables"} <= {*forced[:pointer]}
+    assert forced[-1] == tmp_path / "store"
 
 
 @pytest.mark.usefixtures("processes")

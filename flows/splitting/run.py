@@ -16,6 +16,7 @@ from manifests.schemes.catalog import (
     weigh,
 )
 from manifests.suggestions import did_you_mean
+from stores.atomic import sweep
 from stores.location import Place, locate
 from stores.snapshot import Snapshot, load_snapshot, read_tables
 from stores.training_clips import carry
@@ -58,6 +59,7 @@ def run_split(
     location = locate(store)
     snapshot = load_snapshot(location)
     with location.lock():
+        sweep(location.folder)
         snapshot = load_snapshot(location)
         tables = read_tables(location, snapshot)
         index = INDEX.rows(tables["index"])
