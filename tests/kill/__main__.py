@@ -13,6 +13,7 @@ import os
 import pickle
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -86,6 +87,7 @@ def _outside(folder: Path, words: Sequence[str]) -> int:
         "PREFECT_HOME": str(folder / "prefect"),
         "OMP_NUM_THREADS": "1",
     }
+    signal.signal(signal.SIGINT, lambda *_: None)  # an interrupt is for those that work
     return subprocess.run(
         [sys.executable, "-m", "tests.kill", *words], env=environment, check=False
     ).returncode
@@ -112,13 +114,14 @@ def _inside(folder: Path, options: argparse.Namespace) -> int:
             partial(_job, folder, options, cases, places, number, begun)
             for number in range(options.jobs)
         ]
-        codes = _forked(preparing) or _forked(playing)
-    if codes:
-        return codes
+        with suppress(KeyboardInterrupt):  # what was done until then is reported
+            if code := _forked(preparing) or _forked(playing):
+                return code
     results = [
         Round(**json.loads(line))
         for number in range(options.jobs)
-        for line in (folder / f"{number}.jsonl").read_text(encoding="utf-8").splitlines()
+        if (done := folder / f"{number}.jsonl").exists()
+        for line in done.read_text(encoding="utf-8").splitlines()
     ]
     return _report(results, time.monotonic() - begun)
 
@@ -132,6 +135,8 @@ def _forked(parts: Sequence[Callable[[], None]]) -> int:
             try:
                 part()
                 code = 0
+            except KeyboardInterrupt:
+                pass
             except BaseException:
                 traceback.print_exc()
             finally:

@@ -80,11 +80,15 @@ class Runner:
     def wait(self, pid: int) -> int:
         """The exit code, negative for a signal."""
         end = time.monotonic() + _LONGEST_S
-        while time.monotonic() < end:
-            found, status = os.waitpid(pid, os.WNOHANG)
-            if found:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.005)
+        try:
+            while time.monotonic() < end:
+                found, status = os.waitpid(pid, os.WNOHANG)
+                if found:
+                    return os.waitstatus_to_exitcode(status)
+                time.sleep(0.005)
+        except KeyboardInterrupt:
+            self.end(pid)
+            raise
         self.end(pid)
         os.waitpid(pid, 0)
         return 75
