@@ -59,6 +59,14 @@ def sphere_fields(head: bytes) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1").strip() for name, value in lines}
 
 
+def _read_at(file: BinaryIO, at: int, size: int) -> bytes:
+    """Bytes from a place that the file itself names; none where no file system goes so far."""
+    if at >= 1 << 62:
+        return b""
+    file.seek(at)
+    return file.read(size)
+
+
 def _au(file: BinaryIO) -> int | None:
     file.seek(4)
     header, data = int.from_bytes(file.read(4)), int.from_bytes(file.read(4))
@@ -74,8 +82,7 @@ def _aiff(file: BinaryIO) -> int | None:
 def _caf(file: BinaryIO) -> int | None:
     at = 8
     while True:
-        file.seek(at)
-        chunk = file.read(12)
+        chunk = _read_at(file, at, 12)
         if len(chunk) < 12:
             return None
         length = int.from_bytes(chunk[4:], signed=True)
@@ -92,8 +99,7 @@ _W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 def _w64(file: BinaryIO) -> int | None:
     at = 40
     while True:
-        file.seek(at)
-        chunk = file.read(24)
+        chunk = _read_at(file, at, 24)
         length = int.from_bytes(chunk[16:], "little")
         if len(chunk) < 24 or length < 24:
             return None
@@ -122,8 +128,7 @@ def _asf_objects(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     file.seek(24)
     at = 30
     for _ in range(int.from_bytes(file.read(4), "little") & 0xFFFF):
-        file.seek(at)
-        head = file.read(24)
+        head = _read_at(file, at, 24)
         length = int.from_bytes(head[16:], "little")
         if len(head) < 24 or length < 24:
             return
