@@ -13,7 +13,7 @@ Place = TypeVar("Place", int, str)
 
 _READ_AS_MISSING = "nan -nan na n/a #n/a #na <na> null -1.#ind 1.#ind -1.#qnan 1.#qnan"
 _OF_SPREADSHEETS = "#value! #ref! #name? #div/0! #null! #num!"
-MISSING = frozenset(f"{_READ_AS_MISSING} {_OF_SPREADSHEETS} n.a. nat nil - . ?".split())
+MISSING = frozenset(f"{_READ_AS_MISSING} {_OF_SPREADSHEETS} n.a. nat nil - . ?".split()) | {""}
 """What tables hold for nothing, in lower case: what pandas reads as missing by default
 (`pandas.read_csv`, na_values), what a spreadsheet shows for an error, and marks, however often they
 are repeated. Not `none`, which may be a class."""
