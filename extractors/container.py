@@ -86,12 +86,14 @@ def _cut_sound(content: Content, sound: Packets[AudioStream], path: Path) -> Con
     """Leaves out what is behind the declared end."""
     with path.open("rb") as file:
         declared = declared_end(file, file.read(16))
-    if declared is None or declared.byte >= path.stat().st_size:
-        return content
-    end = declared.byte
+    size, unit = path.stat().st_size, sample_bytes(sound.stream) or 1
+    end = size if declared is None else min(declared.byte, size)
     inside = [packet for packet in sound.items if packet.pos < end]
-    if inside and inside[-1].pos + inside[-1].size > end:
-        inside[-1] = _shortened(inside[-1], end - inside[-1].pos)
+    whole = min(inside[-1].size, end - inside[-1].pos) // unit * unit if inside else 0
+    if end == size and inside and whole == inside[-1].size:
+        return content
+    if inside and whole < inside[-1].size:
+        inside[-1:] = [_shortened(inside[-1], whole)] if whole else []
     audio = Packets(sound.stream, inside) if inside else None
     return replace(content, audio=audio, notes=(*content.notes, TAIL_LEFT_OUT))
 
@@ -194,7 +196,7 @@ def _up_to_the_end(
 ) -> list[WholeFrames]:
     """What the packets begin with, where what is behind the last frame may be in the last packet;
     nothing, where that cannot be."""
-    unit = sample_bytes(stream)
+    unit = 0 if container in _UNBOUNDED else sample_bytes(stream)
     if container == "flac":
         size = flac_frame(memoryview(last))
     elif unit:

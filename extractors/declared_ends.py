@@ -12,6 +12,7 @@ Sources: Sun's audio file format; Apple Core Audio Format 1.0; AIFF-C draft of 1
 NIST SPHERE 2.6; Advanced Systems Format 01.20.06; SMPTE ST 377-1.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -60,8 +61,8 @@ def sphere_fields(head: bytes) -> dict[str, str]:
 
 
 def _read_at(file: BinaryIO, at: int, size: int) -> bytes:
-    """Bytes from a place that the file itself names; none where no file system goes so far."""
-    if at >= 1 << 62:
+    """Bytes from a place that the file itself names, where no file system may reach."""
+    if at >= os.fstat(file.fileno()).st_size:
         return b""
     file.seek(at)
     return file.read(size)

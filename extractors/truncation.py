@@ -86,7 +86,7 @@ def _check(file: BinaryIO, head: bytes, size: int) -> Notes:
 
 def _check_riff(file: BinaryIO, size: int) -> Notes:
     file.seek(0)
-    head = file.read(12)
+    head = file.read(12).ljust(12, b"\0")
     order = ">" if head[:4] == b"RIFX" else "<"
     (riff,) = struct.unpack(order + "I", head[4:8])
     at, long_data = 12, 0

@@ -258,7 +258,7 @@ def test_a_part_that_goes_beyond_any_file_is_no_error_of_ours(
     codec = {"caf": "pcm_s16be", "w64": "pcm_s16le"}[kind]
     path = write_media(f"a.{kind}", frames=0, audio_s=0.2, audio_codec=codec)
     whole = path.read_bytes()
-    for size in (2**63 - 1, 2**63 - 100, 2**62):
+    for size in (2**63 - 1, 2**63 - 100, 2**62, 2**56):
         data = bytearray(whole)
         data[at : at + 8] = size.to_bytes(8, "big" if kind == "caf" else "little")
         path.write_bytes(data)
@@ -300,6 +300,19 @@ def test_a_part_of_a_pcm_sample_at_the_end_is_left_out(tmp_path: Path, more: int
     path.write_bytes(data + b"\1" * more)
     assert same_by_both(path) == ("tail_left_out",)
     assert len(samples(path)) == round(0.7 * 16000)
+    sun = tmp_path / "a.au"
+    head = struct.pack(">4sIIIII4x", b".snd", 28, len(data) - 44, 3, 16000, 2)
+    for size in (len(data) - 44, len(data) - 44 + more):
+        sun.write_bytes(head[:8] + struct.pack(">I", size) + head[12:] + data[44:] + b"\1" * more)
+        assert same_by_both(sun) == ("tail_left_out",)
+        assert len(samples(sun)) == round(0.7 * 16000)
+
+
+def test_a_wav_of_a_few_bytes_is_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    for count in range(1, 12):
+        path.write_bytes(b"RIFF\1\2\3\4WAVE"[:count])
+        assert refused(path)[0] == Reason.UNREADABLE
 
 
 @pytest.mark.parametrize("tail", TAILS)
