@@ -18,7 +18,7 @@ from extractors.file_ends import TAIL_LEFT_OUT
 from extractors.limits import Deadline
 from extractors.opening import check_head, open_container, read_head
 from extractors.packets import Packets, Stamped, stamped
-from extractors.sound_extent import is_counted
+from extractors.sound_extent import is_counted, sample_bytes
 from extractors.streams import (
     SEVERAL_AUDIO,
     SEVERAL_VIDEO,
@@ -28,7 +28,7 @@ from extractors.streams import (
     played,
 )
 from extractors.truncation import check_structure
-from extractors.whole_frames import CONTAINERS, WholeFrames, cut_ends, whole_frames
+from extractors.whole_frames import CONTAINERS, WholeFrames, cut_ends, flac_frame, whole_frames
 from manifests.quarantine import BadClip, Reason
 
 
@@ -86,12 +86,14 @@ def _cut_sound(content: Content, sound: Packets[AudioStream], path: Path) -> Con
     """Leaves out what is behind the declared end."""
     with path.open("rb") as file:
         declared = declared_end(file, file.read(16))
-    if declared is None or declared.byte >= path.stat().st_size:
-        return content
-    end = declared.byte
+    size, unit = path.stat().st_size, sample_bytes(sound.stream) or 1
+    end = size if declared is None else min(declared.byte, size)
     inside = [packet for packet in sound.items if packet.pos < end]
-    if inside and inside[-1].pos + inside[-1].size > end:
-        inside[-1] = _shortened(inside[-1], end - inside[-1].pos)
+    whole = min(inside[-1].size, end - inside[-1].pos) // unit * unit if inside else 0
+    if end == size and inside and whole == inside[-1].size:
+        return content
+    if inside and whole < inside[-1].size:
+        inside[-1:] = [_shortened(inside[-1], whole)] if whole else []
     audio = Packets(sound.stream, inside) if inside else None
     return replace(content, audio=audio, notes=(*content.notes, TAIL_LEFT_OUT))
 
@@ -164,6 +166,7 @@ def _collect(
 
     The latter is known of sound alone, and empty where the container says which packets are frames.
     """
+    last: dict[int, Packet[Any]] = {}
     items: dict[int, list[Any]] = {stream.index: [] for stream in streams}
     frames: dict[int, list[WholeFrames]] = {stream.index: [] for stream in streams}
     if not items:
@@ -178,9 +181,31 @@ def _collect(
         if packet.size:
             index = packet.stream_index
             items[index].append(packet if index in kept else stamped(packet))
+            last[index] = packet
             if is_cut_by_frames and index in codecs:
                 frames[index].append(whole_frames(codecs[index], memoryview(packet)))
+    for stream in streams:
+        index = stream.index
+        if isinstance(stream, AudioStream) and items[index] and not frames[index]:
+            frames[index] = _up_to_the_end(container.format.name, stream, items[index], last[index])
     return items, frames
+
+
+def _up_to_the_end(
+    container: str, stream: AudioStream, items: list[Any], last: "Packet[Any]"
+) -> list[WholeFrames]:
+    """What the packets begin with, where what is behind the last frame may be in the last packet;
+    nothing, where that cannot be."""
+    unit = 0 if container in _UNBOUNDED else sample_bytes(stream)
+    if container == "flac":
+        size = flac_frame(memoryview(last))
+    elif unit:
+        size = last.size - last.size % unit
+    else:
+        return []
+    if size == last.size:
+        return []
+    return [*(WholeFrames(item.size, b"") for item in items[:-1]), WholeFrames(size, b"")]
 
 
 def _packets(

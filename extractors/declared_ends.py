@@ -12,6 +12,7 @@ Sources: Sun's audio file format; Apple Core Audio Format 1.0; AIFF-C draft of 1
 NIST SPHERE 2.6; Advanced Systems Format 01.20.06; SMPTE ST 377-1.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -59,6 +60,14 @@ def sphere_fields(head: bytes) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1").strip() for name, value in lines}
 
 
+def _read_at(file: BinaryIO, at: int, size: int) -> bytes:
+    """Bytes from a place that the file itself names, where no file system may reach."""
+    if at >= os.fstat(file.fileno()).st_size:
+        return b""
+    file.seek(at)
+    return file.read(size)
+
+
 def _au(file: BinaryIO) -> int | None:
     file.seek(4)
     header, data = int.from_bytes(file.read(4)), int.from_bytes(file.read(4))
@@ -74,8 +83,7 @@ def _aiff(file: BinaryIO) -> int | None:
 def _caf(file: BinaryIO) -> int | None:
     at = 8
     while True:
-        file.seek(at)
-        chunk = file.read(12)
+        chunk = _read_at(file, at, 12)
         if len(chunk) < 12:
             return None
         length = int.from_bytes(chunk[4:], signed=True)
@@ -92,8 +100,7 @@ _W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 def _w64(file: BinaryIO) -> int | None:
     at = 40
     while True:
-        file.seek(at)
-        chunk = file.read(24)
+        chunk = _read_at(file, at, 24)
         length = int.from_bytes(chunk[16:], "little")
         if len(chunk) < 24 or length < 24:
             return None
@@ -122,8 +129,7 @@ def _asf_objects(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     file.seek(24)
     at = 30
     for _ in range(int.from_bytes(file.read(4), "little") & 0xFFFF):
-        file.seek(at)
-        head = file.read(24)
+        head = _read_at(file, at, 24)
         length = int.from_bytes(head[16:], "little")
         if len(head) < 24 or length < 24:
             return

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -76,12 +77,31 @@ def is_offered(content: Content) -> bool:
 
     Returns:
         False where the first leaves out what is no whole frame, at which this one stops: its ends
-        are noted as cut, or it is a Wave64 file, whose last chunk is filled up.
+        are noted as cut, or it is a Wave64 file, whose last chunk is filled up. Likewise where a
+        packet is marked as damaged (the last one of a wav without a size is), and where the times
+        of the sound run backwards (chained Ogg), which no container takes.
     """
     left_out = {HEAD_LEFT_OUT, TAIL_LEFT_OUT, WRONG_SIZE} & set(content.notes)
     context = content.audio.stream.codec_context if content.audio else None
     coding = context.codec.canonical_name if context is not None else ""
-    return not (left_out or content.container.format.name == "w64" or coding in _NO_SECOND_DECODER)
+    is_unfit = content.container.format.name == "w64" or coding in _NO_SECOND_DECODER
+    return not (left_out or is_unfit or _is_marked(content) or _runs_back(content.audio))
+
+
+def _is_marked(content: Content) -> bool:
+    return any(
+        packet.is_corrupt
+        for packets in (content.video, content.audio)
+        if packets is not None
+        for packet in packets.items
+    )
+
+
+def _runs_back(sound: Packets[AudioStream] | None) -> bool:
+    items = [] if sound is None else sound.items
+    stamps = [packet.dts if packet.pts is None else packet.pts for packet in items]
+    known = [stamp for stamp in stamps if stamp is not None]
+    return any(after < before for before, after in pairwise(known))
 
 
 class FfmpegDecoder:
@@ -299,7 +319,8 @@ class FfmpegDecoder:
         }
         if mov:
             with av.open(io.BytesIO(mov), "r") as container:
-                self._orientation = orientation_of(next(container.decode(video=0)))
+                shown = next(container.decode(video=0), None)
+                self._orientation = AS_STORED if shown is None else orientation_of(shown)
 
     def _list_times(self, video: Packets[VideoStream]) -> list[Fraction]:
         """When each frame is shown, as far as ffmpeg can tell."""

@@ -2,9 +2,10 @@
 
 import re
 import struct
+import zlib
 from typing import BinaryIO
 
-from extractors.file_ends import NOT_TOLD, TAIL_LEFT_OUT, TOLD, Notes, Shortfall, lacks
+from extractors.file_ends import NOT_TOLD, TAIL_LEFT_OUT, TOLD, Notes, Shortfall, Spoilt, lacks
 
 _MP3_SLACK = 1500
 """Bytes that a Xing header's count may be off, which differs between encoders in whether its own
@@ -90,23 +91,51 @@ def check_pages(file: BinaryIO, size: int) -> Notes:
 
     Raises:
         Shortfall: Its end is missing.
+        Spoilt: A page contradicts its checksum, or there are other bytes between two pages.
     """
     at, unended = 0, set[bytes]()
     while at < size:
         file.seek(at)
         page = file.read(27)
         if page[:4] != b"OggS"[: len(page)]:
+            _check_behind(file, at)
             return NOT_TOLD if unended else (TAIL_LEFT_OUT,)
         table = file.read(page[26]) if len(page) == 27 else b""
         end = at + 27 + (len(table) and page[26]) + sum(table)
         if end > size or len(page) < 27 or len(table) < page[26]:
             raise lacks("the last Ogg page", max(end, at + 28), size)
+        if not _is_whole(page + table + file.read(sum(table))):
+            raise Spoilt(f"the Ogg page at byte {at:,} contradicts its checksum")
         stream = page[14:18]
         unended = unended - {stream} if page[5] & _LAST_PAGE else unended | {stream}
         at = end
     return NOT_TOLD if unended else TOLD
 
 
+def _check_behind(file: BinaryIO, at: int) -> None:
+    """Refuses a file in which whole pages follow on bytes that are none."""
+    file.seek(at)
+    rest = file.read()
+    for found in re.finditer(b"OggS", rest):
+        page = rest[found.start() : found.start() + _LONGEST_PAGE]
+        table = page[27 : 27 + page[26]] if len(page) > 27 else b""
+        if table and _is_whole(page[: 27 + len(table) + sum(table)]):
+            raise Spoilt(
+                f"there is no Ogg page at byte {at:,}, but one at byte {at + found.start():,}"
+            )
+
+
+def _is_whole(page: bytes) -> bool:
+    """Whether an Ogg page agrees with its checksum: a CRC-32 of the usual polynomial, from the high
+    bit to the low one, where zlib's goes the other way."""
+    turned = (page[:22] + bytes(4) + page[26:]).translate(_TURNED)
+    crc = zlib.crc32(turned, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return crc.to_bytes(4).translate(_TURNED) == page[22:26]
+
+
+_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Bytes with their bits in the opposite order."""
+_LONGEST_PAGE = 27 + 255 + 255 * 255
 _LAST_PAGE = 4
 """Flag of an Ogg page that ends its stream."""
 _MP3_SIDE_INFO = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}

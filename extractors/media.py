@@ -189,11 +189,15 @@ def _check(
     clip: Clip, path: Path, content: "Content", sound: "SoundExtent | None", limits: Limits
 ) -> None:
     """Refuses a clip that its header or its packets put beyond a limit."""
+    from extractors.sound_extent import check_frames_meet
+
     name = content.container.format.name
     for packets in (content.video, content.audio):
         if packets is not None:
             end_s = packets.end_s if name == "flac" else None
             check_samples(clip.clip_id, path, name, packets.stream, end_s)
+    if content.audio is not None and name == "flac":
+        check_frames_meet(clip.clip_id, content.audio)
     picture = None if content.video is None else content.video.stream
     if picture is not None and picture.codec_context is not None:
         limits.check_pixels(clip.clip_id, picture.width, picture.height)

@@ -255,7 +255,7 @@ def extent(packets: Packets[VideoStream]) -> VideoExtent | None:
     return VideoExtent(
         (first if held and first is not None else times[held]) * packets.time_base,
         last + (held + 1) * step,
-        packets.stamps is not None and _is_one_a_packet(packets) and not _may_be_packed(packets),
+        _are_all_shown(packets),
         last,
         step,
     )
@@ -311,6 +311,17 @@ def _is_one_a_packet(packets: Packets[VideoStream]) -> bool:
     if context is None or context.name not in ONE_A_PACKET:
         return False
     return context.name != "mpeg4" or all(packet.size >= _PLACEHOLDER for packet in packets.items)
+
+
+def _are_all_shown(packets: Packets[VideoStream]) -> bool:
+    """Whether each packet is a frame that is shown at its own time.
+
+    Those that follow the first key frame and are shown before it may need what a cut has taken.
+    """
+    stamps, first = packets.stamps, packets.items[0].pts
+    if stamps is None or not _is_one_a_packet(packets) or _may_be_packed(packets):
+        return False
+    return first is None or not stamps or first <= stamps[0]
 
 
 def _may_be_packed(packets: Packets[VideoStream]) -> bool:

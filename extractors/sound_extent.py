@@ -10,7 +10,10 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from manifests.quarantine import BadClip, Reason
 
 if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
@@ -178,6 +181,43 @@ def counted_runs(packets: "Packets[AudioStream]") -> Iterator[Run]:
             ticks = packet.dts if packet.pts is None else packet.pts
             moved = nearest(lost * tick.denominator, per_tick) if lost else 0
             yield None if ticks is None else ticks + moved, left
+
+
+def check_frames_meet(clip_id: str, packets: "Packets[AudioStream]") -> None:
+    """Refuses a FLAC file with a frame that is not whole.
+
+    libavformat passes over a frame whose head is damaged, or whose checksum does not fit.
+
+    Args:
+        clip_id: The clip's id.
+        packets: Its packets, each a frame with its own time.
+
+    Raises:
+        BadClip: CORRUPT.
+    """
+    timed = [packet for packet in packets.items if packet.pts is not None]
+    for one, other in pairwise(timed):
+        if (end := one.pts + (one.duration or 0)) < other.pts:
+            begin_s, end_s = (float(ticks * packets.time_base) for ticks in (end, other.pts))
+            raise BadClip(
+                clip_id,
+                Reason.CORRUPT,
+                f"the flac has no whole frame between {begin_s:.3f} and {end_s:.3f} s, expected "
+                "one frame after the other; copy or download the file again",
+            )
+
+
+def sample_bytes(stream: "AudioStream") -> int:
+    """Measures a sample of all channels.
+
+    Args:
+        stream: The stream.
+
+    Returns:
+        Bytes; 0 for a coding that is not PCM.
+    """
+    context = stream.codec_context
+    return 0 if context is None else _sample_bits(context) * context.channels // 8
 
 
 def _sample_bits(context: "AudioCodecContext") -> int:

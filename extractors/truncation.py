@@ -29,7 +29,16 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from extractors.declared_ends import declared_end
-from extractors.file_ends import NOT_TOLD, TAIL_LEFT_OUT, TOLD, WRONG_SIZE, Notes, Shortfall, lacks
+from extractors.file_ends import (
+    NOT_TOLD,
+    TAIL_LEFT_OUT,
+    TOLD,
+    WRONG_SIZE,
+    Notes,
+    Shortfall,
+    Spoilt,
+    lacks,
+)
 from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
 from manifests.quarantine import BadClip, Reason
 
@@ -48,7 +57,8 @@ def check_structure(clip_id: str, path: Path) -> tuple[str, ...]:
         `may_be_cut`, `tail_left_out`, `wrong_size`: what is to be known of its end.
 
     Raises:
-        BadClip: TRUNCATED.
+        BadClip: TRUNCATED; CORRUPT where pages of Ogg are damaged, which libavformat passes over in
+            silence.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -57,6 +67,9 @@ def check_structure(clip_id: str, path: Path) -> tuple[str, ...]:
             return _check(file, head, size)
         except Shortfall as missing:
             raise _truncated(clip_id, missing) from missing
+        except Spoilt as damage:
+            detail = f"{damage}; copy or download it again"
+            raise BadClip(clip_id, Reason.CORRUPT, detail) from damage
 
 
 def _check(file: BinaryIO, head: bytes, size: int) -> Notes:
@@ -73,7 +86,7 @@ def _check(file: BinaryIO, head: bytes, size: int) -> Notes:
 
 def _check_riff(file: BinaryIO, size: int) -> Notes:
     file.seek(0)
-    head = file.read(12)
+    head = file.read(12).ljust(12, b"\0")
     order = ">" if head[:4] == b"RIFX" else "<"
     (riff,) = struct.unpack(order + "I", head[4:8])
     at, long_data = 12, 0
@@ -83,7 +96,8 @@ def _check_riff(file: BinaryIO, size: int) -> Notes:
         if at >= 8 + riff and kind != b"RIFF" and riff:  # of AVI, a second list may follow
             return (TAIL_LEFT_OUT,)
         if kind == b"ds64":  # RF64 keeps the true sizes here
-            long_data = struct.unpack("<QQ", file.read(16).ljust(16, b"\0"))[1]
+            whole, long_data = struct.unpack("<QQ", file.read(16).ljust(16, b"\0"))
+            riff = whole or riff
         if kind == b"data" and length == 0xFFFFFFFF and long_data:
             length = long_data
         elif length >= _UNKNOWN_SIZE or (length == 0 and kind in {b"data", b"LIST"}):

@@ -11,11 +11,13 @@ stays.
     aac_latm (LOAS)  ISO/IEC 14496-3, 1.7.2: 11 bits of sync, 13 bits of length behind 3 bytes
     ac3, eac3        ETSI TS 102 366, 4.4.1 and E.1.3.1: 16 bits of sync; the length by table or in
                      11 bits
+    flac             RFC 9639, 9.3: no length; a CRC-16 over all of the frame ends it
     amr_nb, amr_wb   RFC 4867, 5.3: no sync; three bits are 0, a fourth says that the frame is
                      undamaged, and four say its length
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from operator import and_
 from typing import NamedTuple
 
@@ -72,6 +74,35 @@ def whole_frames(codec: str, packet: memoryview) -> WholeFrames:
             break
         length = find_length(bytes(packet[at : at + HEADER_BYTES]).ljust(HEADER_BYTES, b"\0"))
     return WholeFrames(at if length else end, head)
+
+
+def flac_frame(packet: memoryview) -> int:
+    """Measures the FLAC frame that a packet begins with.
+
+    The checksum of a frame with its own at the end is 0, and so it stays over zeros behind it.
+
+    Args:
+        packet: Its bytes.
+
+    Returns:
+        Bytes of the frame; of the packet, where no checksum fits.
+    """
+    table, crc, begin, last = _crc_table(), 0, 0, 0
+    for at, byte in enumerate(packet, 1):
+        before, crc = crc, (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ byte]
+        if not crc:
+            begin, last = begin if not before and at > 1 else at, at
+    is_checksum = last == len(packet) and last - begin <= 2  # 0 in the frame itself
+    return len(packet) if is_checksum or not begin else begin
+
+
+@cache
+def _crc_table() -> tuple[int, ...]:
+    """CRC-16 of each byte, by the polynomial x^16 + x^15 + x^2 + 1."""
+    table = list(range(0, 1 << 16, 1 << 8))
+    for _ in range(8):
+        table = [crc << 1 & 0xFFFF ^ (0x8005 if crc & 0x8000 else 0) for crc in table]
+    return tuple(table)
 
 
 def cut_ends(codec: str, found: Sequence[WholeFrames]) -> tuple[int, int]:

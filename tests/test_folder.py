@@ -209,7 +209,8 @@ def test_a_table_that_is_a_link_out_of_the_corpus_or_a_folder_is_refused(tmp_pat
         FOLDER.scan(root)
 
 
-CELLS = ["nan", "NaN", "NA", "n/a", "N/A", "null", "#N/A", "<NA>", "-", "?"]
+CELLS = ["nan", "NaN", "NA", "n/a", "N/A", "null", "#N/A", "<NA>", "-", "?", "--", "???"]
+CELLS += ["\u2013", "\u2014", "n/a\u200b", "\u200b"]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -253,7 +254,8 @@ def test_a_label_that_may_be_a_class_stays_one(
 @pytest.mark.parametrize(
     ("one", "other"),
     [("Happy", "happy"), ("S1", "s1"), ("S01", "S1"), ("1", "01"), ("a  b", "a b"),
-     ("Zo\u00eb", "Zoe\u0308"), ("Stra\u00dfe", "STRASSE")],
+     ("Zo\u00eb", "Zoe\u0308"), ("Stra\u00dfe", "STRASSE"), ("sad", "s\u200bad"),
+     ("so-so", "so\u2013so")],
 )  # fmt: skip
 def test_one_word_in_two_spellings_is_refused_with_both_and_their_lines(
     tmp_path: Path, column: str, one: str, other: str

@@ -315,6 +315,26 @@ def test_a_capture_that_begins_inside_a_group_begins_with_its_next_key_frame(
     assert facts.video_start_s == found[0][0]
 
 
+@pytest.mark.parametrize("name", ["a.ts", "a.mpg"])
+def test_frames_of_a_capture_that_lack_their_references_are_not_counted(
+    write_media: Writer, tmp_path: Path, name: str
+) -> None:
+    """A group of MPEG-2 begins with frames that need the group before it."""
+    options = {"bf": "2", "g": "10"}
+    complete = write_media(
+        name, frames=40, fps=25, video_codec="mpeg2video", video_options=options, size=(320, 240)
+    )
+    path = tmp_path / f"cut_{name}"
+    data = complete.read_bytes()
+    path.write_bytes(data[len(data) // 3 // 188 * 188 :])
+    times: list[float] = []
+    grids: dict[Cadence, Push] = {EveryNth(1): lambda seconds, rgb: times.append(seconds)}
+    facts = probe(a_clip(path), path, Limits())
+    decoded = decode(facts, path, audio=False, grids=grids, limits=Limits())
+    assert "undecodable_start" in decoded.notes
+    assert (facts.frames, facts.video_start_s) == (len(times), times[0])
+
+
 def test_frames_before_the_first_key_frame_are_not_counted(
     write_media: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@ frame; padding and tags behind the last one; files that do not say where they en
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -248,6 +249,112 @@ def test_what_says_where_it_ends_is_refused_where_it_is_cut(
     assert heard(path)[1].notes == ()
     path.write_bytes(path.read_bytes()[:-3000])
     assert refused(path)[0] == Reason.TRUNCATED
+
+
+@pytest.mark.parametrize(("kind", "at"), [("caf", 12), ("w64", 56)])
+def test_a_part_that_goes_beyond_any_file_is_no_error_of_ours(
+    write_media: Writer, kind: str, at: int
+) -> None:
+    codec = {"caf": "pcm_s16be", "w64": "pcm_s16le"}[kind]
+    path = write_media(f"a.{kind}", frames=0, audio_s=0.2, audio_codec=codec)
+    whole = path.read_bytes()
+    for size in (2**63 - 1, 2**63 - 100, 2**62, 2**56):
+        data = bytearray(whole)
+        data[at : at + 8] = size.to_bytes(8, "big" if kind == "caf" else "little")
+        path.write_bytes(data)
+        with suppress(BadClip):
+            heard(path)
+
+
+# The second decoder at such ends
+
+
+def same_by_both(path: Path) -> tuple[str, ...]:
+    first, second = (
+        decode(a_clip(path), path, audio=True, grids={}, limits=Limits(), decoder=decoder)
+        for decoder in ("pyav", "ffmpeg")
+    )
+    assert first.pcm is not None
+    assert second.pcm is not None
+    assert np.array_equal(first.pcm.samples, second.pcm.samples)
+    assert set(second.notes) - set(first.notes) <= {"decoded_by_pyav"}
+    return first.notes
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_wav_that_was_written_to_a_pipe_is_the_same_by_both_decoders(
+    tmp_path: Path, size: int
+) -> None:
+    path = a_wave(tmp_path / "a.wav", 0.7)
+    data = bytearray(path.read_bytes())
+    data[40:44] = struct.pack("<I", size)
+    path.write_bytes(data)
+    assert same_by_both(path) == ("may_be_cut",)
+
+
+@pytest.mark.parametrize("more", [1, 2, 3])
+def test_a_part_of_a_pcm_sample_at_the_end_is_left_out(tmp_path: Path, more: int) -> None:
+    path = a_wave(tmp_path / "a.wav", 0.7, channels=2)
+    data = bytearray(path.read_bytes())
+    data[40:44] = struct.pack("<I", len(data) - 44 + more)
+    path.write_bytes(data + b"\1" * more)
+    assert same_by_both(path) == ("tail_left_out",)
+    assert len(samples(path)) == round(0.7 * 16000)
+    sun = tmp_path / "a.au"
+    head = struct.pack(">4sIIIII4x", b".snd", 28, len(data) - 44, 3, 16000, 2)
+    for size in (len(data) - 44, len(data) - 44 + more):
+        sun.write_bytes(head[:8] + struct.pack(">I", size) + head[12:] + data[44:] + b"\1" * more)
+        assert same_by_both(sun) == ("tail_left_out",)
+        assert len(samples(sun)) == round(0.7 * 16000)
+
+
+def test_a_wav_of_a_few_bytes_is_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    for count in range(1, 12):
+        path.write_bytes(b"RIFF\1\2\3\4WAVE"[:count])
+        assert refused(path)[0] == Reason.UNREADABLE
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_what_is_behind_a_flac_is_told_by_its_checksum(write_media: Writer, tail: str) -> None:
+    path = write_media("a.flac", frames=0, audio_s=0.7, audio_codec="flac")
+    assert heard(path)[1].notes == ()
+    path.write_bytes(path.read_bytes() + TAILS[tail])
+    assert same_by_both(path) == ("tail_left_out",)
+
+
+# Damage that libavformat passes over
+
+
+@pytest.mark.parametrize("codec", ["libopus", "flac"])
+@pytest.mark.parametrize("damage", ["a bit", "a page's magic", "bytes that are missing"])
+def test_a_damaged_page_of_ogg_is_not_left_out_in_silence(
+    write_media: Writer, codec: str, damage: str
+) -> None:
+    path = write_media("a.ogg", frames=0, audio_s=5.0, rate_hz=48000, audio_codec=codec)
+    data = bytearray(path.read_bytes())
+    pages = [at for at in range(len(data)) if data[at : at + 4] == b"OggS"]
+    page = pages[-2]
+    if damage == "a bit":
+        data[page + 700] ^= 4
+    elif damage == "a page's magic":
+        data[page] = 0
+    else:
+        del data[page + 700 : page + 900]
+    path.write_bytes(data)
+    reason, detail = refused(path)
+    assert reason == Reason.CORRUPT
+    assert f"Ogg page at byte {page:,}" in detail
+
+
+def test_a_damaged_frame_of_flac_is_not_left_out_in_silence(write_media: Writer) -> None:
+    path = write_media("a.flac", frames=0, audio_s=2.0, audio_codec="flac")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 300] = bytes(300)
+    path.write_bytes(data)
+    reason, detail = refused(path)
+    assert reason == Reason.CORRUPT
+    assert "no whole frame between" in detail
 
 
 # NIST SPHERE and Sun's au

@@ -13,13 +13,17 @@ Place = TypeVar("Place", int, str)
 
 _READ_AS_MISSING = "nan -nan na n/a #n/a #na <na> null -1.#ind 1.#ind -1.#qnan 1.#qnan"
 _OF_SPREADSHEETS = "#value! #ref! #name? #div/0! #null! #num!"
-MISSING = frozenset(f"{_READ_AS_MISSING} {_OF_SPREADSHEETS} n.a. nat nil - -- --- . ? ??".split())
+MISSING = frozenset(f"{_READ_AS_MISSING} {_OF_SPREADSHEETS} n.a. nat nil - . ?".split()) | {""}
 """What tables hold for nothing, in lower case: what pandas reads as missing by default
-(`pandas.read_csv`, na_values), what a spreadsheet shows for an error, and marks. Not `none`, which
-may be a class."""
+(`pandas.read_csv`, na_values), what a spreadsheet shows for an error, and marks, however often they
+are repeated. Not `none`, which may be a class."""
 NOBODY = MISSING | {"none", "unknown"}
 """What stands for nothing where a person, a group or a take is to be named."""
 
+_UNSEEN = {"Cf"}
+"""Categories of characters that nobody sees: joiners, spaces of no width, byte order marks."""
+_DASH = re.compile("[\u2010-\u2015\u2212]")
+_MARKS = re.compile(r"([-.?])\1*")
 _SHOWN = 5
 """Lines, or pairs of spellings, that a sentence names."""
 
@@ -31,10 +35,13 @@ def plain(word: str) -> str:
         word: A cell or the name of a folder.
 
     Returns:
-        The word without case, blanks around it, repeated blanks, and zeros before a number; in
-        Unicode form NFKC.
+        The word without case, blanks around it, repeated blanks, characters that nobody sees, and
+        zeros before a number; in Unicode form NFKC, with one dash for all; one mark for several.
     """
-    text = unicodedata.normalize("NFKC", word).casefold()
+    seen = "".join(letter for letter in word if unicodedata.category(letter) not in _UNSEEN)
+    text = _DASH.sub("-", unicodedata.normalize("NFKC", seen)).casefold()
+    if marks := _MARKS.fullmatch(text.strip()):
+        return marks[1]
     return re.sub(r"(?<![0-9])0+(?=[0-9])", "", " ".join(text.split()))
 
 
