@@ -109,7 +109,7 @@ def test_markdown_shows_every_name_whole_and_takes_none_for_markup(name: str) ->
 def test_the_page_of_a_build_has_no_raw_name(built: Path) -> None:
     snapshot = load_snapshot(locate(built))
     rows = [Quarantined(name, "mfcc", "corrupt", f"a detail of {name}") for name in NAMES]
-    result = BuildResult(snapshot, True, 1, False, 1, 1.0)
+    result = BuildResult(snapshot, True, 1, False, 1, 1.0, {f".{name}": 1 for name in NAMES})
     page = build_page(locate("/data/\x1b[2J (1)"), result, rows, [])
     assert page.replace("\n", "").isprintable()
     for name in NAMES:
