@@ -23,18 +23,14 @@ from extractors.plan import Graph, Media, Outcome, measure
 from extractors.unforeseen import guarded, is_of_the_machine, refusal
 from flows.building import plan as build_plan
 from flows.building import probing, shard_task
-from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.probing import probe_clips
 from flows.errors import BuildError
-from flows.workers.executor import Pools
-from flows.workers.pool import WorkerDied
 from manifests.clips import Clip
 from manifests.corpora.base import Found
 from manifests.features import FeatureSpec
 from manifests.quarantine import UNFORESEEN, BadClip, Reason
 from manifests.tracks import Track
 from stores import FeatureStore
-from tests.support.crashing import crashing_task
 from tests.support.in_process import build_here
 from tests.support.media_made import Writer, a_clip, write
 
@@ -282,29 +278,6 @@ def test_a_network_that_fails_on_whatever_it_is_given_is_no_clips_fault() -> Non
 # A lack of memory
 
 
-def test_a_lack_of_memory_is_taken_for_the_end_of_a_worker(tmp_path: Path) -> None:
-    class Small:
-        """A pool whose worker has no memory for clips of some paths."""
-
-        def __init__(self, *fatal: str) -> None:
-            self.fatal = fatal
-
-        def call(self, work: Callable[..., Any], *given: Any) -> Any:
-            names = {path.name for path in getattr(given[0], "paths", None) or given[1]}
-            if names & set(self.fatal) and not getattr(given[0], "crashed", None):
-                raise MemoryError
-            return work(*given)
-
-    paths = [write(tmp_path / f"{n}.wav", frames=0, audio_s=0.1) for n in range(2)]
-    found = [Found(a_clip(path), ()) for path in paths]
-    probed = probe_isolated(Small("1.wav"), found, paths, {}, Limits())
-    assert [one.bad and one.bad.reason for one in probed] == [None, Reason.CRASHED]
-    (tmp_path / "more").mkdir()
-    task = crashing_task(tmp_path / "more", tmp_path / "store", [0.2])
-    with pytest.raises(WorkerDied, match=r"most often because memory ran out.*MemoryError"):
-        build_isolated(Pools(_Always(), None), task, Runtime())
-
-
 @pytest.mark.usefixtures("processes")
 def test_an_ffmpeg_that_is_killed_is_a_lack_of_memory(
     write_media: Writer, monkeypatch: pytest.MonkeyPatch
@@ -319,15 +292,6 @@ def test_an_ffmpeg_that_is_killed_is_a_lack_of_memory(
     monkeypatch.setattr(clip_decoder, "FfmpegDecoder", Killed)
     with pytest.raises(MemoryError, match="ffmpeg was killed"):
         measure(GRAPH, ["audio"], a_clip(path), path, Media(decoder="ffmpeg"))
-
-
-class _Always:
-    """Has no memory for a task, and enough for each of its clips alone."""
-
-    def call(self, work: Callable[..., Any], *given: Any) -> Any:
-        if work.__name__ == "measure_alone":
-            return None
-        raise MemoryError
 
 
 # A build
