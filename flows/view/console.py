@@ -15,16 +15,16 @@ from manifests.visible import visible
 _PLAIN = {"markup": False, "highlight": False, "emoji": False}
 _TERMINAL = Console(**_PLAIN)  # type: ignore[arg-type]
 _CONSOLE = _TERMINAL if _TERMINAL.is_terminal else Console(width=160, **_PLAIN)  # type: ignore[arg-type]
-"""Standard output; into a file or a pipe, lines have room for 160 characters."""
+"""Standard output; into a file or a pipe, tables have room for 160 characters."""
 
 
 def say(*parts: str | Text) -> None:
-    """Prints a line.
+    """Prints a line, which is not broken: a path in it can be copied.
 
     Args:
         *parts: What stands in it, one after the other.
     """
-    _CONSOLE.print(joined(*parts))
+    _CONSOLE.print(joined(*parts), soft_wrap=True)
 
 
 def joined(*parts: str | Text) -> Text:
