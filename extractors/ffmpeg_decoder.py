@@ -53,8 +53,11 @@ _COLOUR = {
     "chroma_sample_location": r" cl:(\S+)",
 }
 
-_TICKS = r"Parsed_showinfo\S* @ \S+ n: *\d+ pts: *(-?\d+)"
-"""How showinfo says when a frame is shown, in ticks of the stream."""
+_TICKS = re.compile(
+    r"^\[Parsed_showinfo_\d+ @ \w+\] n: *\d+ pts: *(-?\d+)", re.MULTILINE | re.ASCII
+)
+"""How showinfo says when a frame is shown, in ticks of the stream: at the beginning of a line, where
+no title of a file can stand."""
 
 _RISING = "isnan(prev_selected_pts)+gt(pts,prev_selected_pts)"
 """A frame that is not later than the one before was never on screen, and a container does not take
@@ -312,7 +315,7 @@ class FfmpegDecoder:
             enc_time_base="demux",
         )
         said, _ = self._asked(sink)
-        return [int(ticks) * video.time_base for ticks in re.findall(_TICKS, said)]
+        return [int(ticks) * video.time_base for ticks in _TICKS.findall(said)]
 
     def _asked(self, sink: Any) -> tuple[str, bytes]:
         """What a run of ffmpeg says, and what it writes."""
