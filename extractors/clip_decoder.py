@@ -86,7 +86,7 @@ class ClipDecoder:
             self._clip.clip_id,
             self._clip.start_s,
             self._clip.end_s,
-            self._limits.max_duration_s,
+            self._limits,
             Fraction(0) if _is_by_ffmpeg(sound, decoder) else excess_s(sound),
         )
         if _is_by_ffmpeg(sound, decoder):

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from extractors.declared_ends import declared_end
 from extractors.file_ends import TAIL_LEFT_OUT
-from extractors.limits import Deadline
+from extractors.limits import Deadline, WatchedFile
 from extractors.opening import check_head, open_container, read_head
 from extractors.packets import Packets, Stamped, stamped
 from extractors.sound_extent import is_counted
@@ -70,11 +70,11 @@ def opened(
     """
     head = read_head(clip_id, path)
     check_head(clip_id, head)
-    notes = check_structure(clip_id, path)
+    notes = check_structure(clip_id, path, deadline)
     with open_container(clip_id, path, head, deadline, pictures) as container:
         content = _demux(clip_id, container, deadline, to_decode)
         if content.audio is not None and container.format.name in _UNBOUNDED:
-            content = _cut_sound(content, content.audio, path)
+            content = _cut_sound(content, content.audio, path, deadline)
         yield replace(content, notes=(*dict.fromkeys((*notes, *content.notes)),))
 
 
@@ -82,9 +82,11 @@ _UNBOUNDED = {"au", "nistsphere"}
 """Containers of which libavformat reads on behind the end that the header declares."""
 
 
-def _cut_sound(content: Content, sound: Packets[AudioStream], path: Path) -> Content:
+def _cut_sound(
+    content: Content, sound: Packets[AudioStream], path: Path, deadline: Deadline
+) -> Content:
     """Leaves out what is behind the declared end."""
-    with path.open("rb") as file:
+    with WatchedFile(path, deadline) as file:
         declared = declared_end(file, file.read(16))
     if declared is None or declared.byte >= path.stat().st_size:
         return content

@@ -56,8 +56,8 @@ _COLOUR = {
 _TICKS = re.compile(
     r"^\[Parsed_showinfo_\d+ @ \w+\] n: *\d+ pts: *(-?\d+)", re.MULTILINE | re.ASCII
 )
-"""How showinfo says when a frame is shown, in ticks of the stream: at the beginning of a line, where
-no title of a file can stand."""
+"""How showinfo says when a frame is shown, in ticks of the stream: at the beginning of a line,
+where no title of a file can stand."""
 
 _RISING = "isnan(prev_selected_pts)+gt(pts,prev_selected_pts)"
 """A frame that is not later than the one before was never on screen, and a container does not take

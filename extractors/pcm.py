@@ -9,6 +9,7 @@ from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
 from extractors.base import Pcm
+from extractors.limits import Limits
 from extractors.sound_extent import GAP_S, nearest
 from manifests.quarantine import BadClip, Reason
 
@@ -27,7 +28,7 @@ class Samples:
         clip_id: str,
         start_s: float | None,
         end_s: float | None,
-        max_duration_s: float,
+        limits: Limits,
         excess_s: Fraction,
     ) -> None:
         """Begins a clip.
@@ -36,10 +37,10 @@ class Samples:
             clip_id: The clip's id.
             start_s: Where its span begins on the file's clock; None: with the first sample.
             end_s: Where its span ends; None: with the last sample.
-            max_duration_s: Seconds of sound, at most.
+            limits: What the clip may ask for.
             excess_s: Seconds at the end that are decoded and are no part of the sound.
         """
-        self._clip_id, self._max_s = clip_id, max_duration_s
+        self._clip_id, self._limits = clip_id, limits
         self._start = None if start_s is None else Fraction(start_s)
         self._end = None if end_s is None else Fraction(end_s)
         self._parts: list[NDArray[np.float32]] = []
@@ -70,7 +71,7 @@ class Samples:
 
         Raises:
             BadClip: CORRUPT where rate or channels change; TOO_LONG where the clip exceeds its
-                limit.
+                limit; TOO_LARGE for more samples than there may be.
         """
         part = _floats(frame)
         if not len(part):
@@ -134,13 +135,8 @@ class Samples:
     def _check_length(self, more: int) -> None:
         samples = more + (self._next - self._first if self._parts else 0)
         length = samples / self._rate
-        if length > self._max_s + 1:
-            raise BadClip(
-                self._clip_id,
-                Reason.TOO_LONG,
-                f"the sound goes on past {length:.1f} s, the limit is {self._max_s:g} s; raise "
-                "max_duration_s or cut the clip",
-            )
+        self._limits.check_heard(self._clip_id, length)
+        self._limits.check_samples(self._clip_id, length, self._rate, self._channels)
 
     def _index(self, time: Fraction) -> int:
         """The first sample at or after a time."""

@@ -31,27 +31,29 @@ from typing import BinaryIO, Protocol
 from extractors.declared_ends import declared_end
 from extractors.file_ends import NOT_TOLD, TAIL_LEFT_OUT, TOLD, WRONG_SIZE, Notes, Shortfall, lacks
 from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
+from extractors.limits import Deadline, WatchedFile
 from manifests.quarantine import BadClip, Reason
 
 _UNKNOWN_SIZE = 0x7FFFF000 - 4096
 """Sizes from here on, a little under 2 GiB, are what writers to a pipe put into a RIFF header."""
 
 
-def check_structure(clip_id: str, path: Path) -> tuple[str, ...]:
+def check_structure(clip_id: str, path: Path, deadline: Deadline) -> tuple[str, ...]:
     """Refuses a file whose own sizes say that its end is missing; reads headers only.
 
     Args:
         clip_id: The clip's id.
         path: The file.
+        deadline: The clip's time limit.
 
     Returns:
         `may_be_cut`, `tail_left_out`, `wrong_size`: what is to be known of its end.
 
     Raises:
-        BadClip: TRUNCATED.
+        BadClip: TRUNCATED, or TIMED_OUT.
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with WatchedFile(path, deadline) as file:
         head = file.read(16)
         try:
             return _check(file, head, size)

@@ -3,6 +3,7 @@ order: no repetition within a repetition, and no read beyond what a header may b
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 
 import pytest
@@ -40,10 +41,8 @@ def watched() -> Iterator[None]:
 def test_no_repetition_at_the_beginning_of_a_file_takes_long(repeated: bytes) -> None:
     for begins, ends in product(BEGINNINGS, (b"", b"x", b"<b", b"<mpd")):
         head = (begins + repeated * 4096)[: 4096 - len(ends)] + ends
-        try:
+        with suppress(BadClip):
             check_head("made/clip", head)
-        except BadClip as bad:
-            assert bad.reason in {Reason.FORBIDDEN, Reason.UNREADABLE}
 
 
 @pytest.mark.parametrize("repeated", REPEATED)
