@@ -15,6 +15,10 @@ class Shortfall(Exception):
     """The file holds less than it declares; the text is a sentence without its end."""
 
 
+class Contradiction(Exception):
+    """What a file declares cannot be so; the text is a sentence without its end."""
+
+
 Notes = tuple[str, ...]
 """What is to be known of a file's end: names of the notes above."""
 TOLD: Notes = ()

@@ -2,9 +2,18 @@
 
 import re
 import struct
+import zlib
 from typing import BinaryIO
 
-from extractors.file_ends import NOT_TOLD, TAIL_LEFT_OUT, TOLD, Notes, Shortfall, lacks
+from extractors.file_ends import (
+    NOT_TOLD,
+    TAIL_LEFT_OUT,
+    TOLD,
+    Contradiction,
+    Notes,
+    Shortfall,
+    lacks,
+)
 
 _MP3_SLACK = 1500
 """Bytes that a Xing header's count may be off, which differs between encoders in whether its own
@@ -90,8 +99,9 @@ def check_pages(file: BinaryIO, size: int) -> Notes:
 
     Raises:
         Shortfall: Its end is missing.
+        Contradiction: A page is damaged or missing.
     """
-    at, unended = 0, set[bytes]()
+    at, unended, numbers = 0, set[bytes](), dict[bytes, int]()
     while at < size:
         file.seek(at)
         page = file.read(27)
@@ -102,11 +112,34 @@ def check_pages(file: BinaryIO, size: int) -> Notes:
         if end > size or len(page) < 27 or len(table) < page[26]:
             raise lacks("the last Ogg page", max(end, at + 28), size)
         stream = page[14:18]
+        number = numbers.get(stream, int.from_bytes(page[18:22], "little") - 1) + 1
+        _check_page(page + table + file.read(sum(table)), at, number)
+        numbers[stream] = number
         unended = unended - {stream} if page[5] & _LAST_PAGE else unended | {stream}
         at = end
     return NOT_TOLD if unended else TOLD
 
 
+def _check_page(page: bytes, at: int, number: int) -> None:
+    """Checks the number and the checksum of an Ogg page (RFC 3533, 6).
+
+    A decoder leaves out a page whose checksum is wrong, and says nothing. The checksum is that of
+    zlib with all bits in the other order and without its two inversions.
+    """
+    found = int.from_bytes(page[18:22], "little")
+    if found != number & 0xFFFFFFFF:
+        raise Contradiction(
+            f"the Ogg page at byte {at:,} is number {found:,} of its stream, expected {number:,}: "
+            "pages are missing"
+        )
+    mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED)
+    crc = zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    if crc.to_bytes(4).translate(_MIRRORED) != page[22:26]:
+        raise Contradiction(f"the Ogg page at byte {at:,} fails its checksum")
+
+
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits in the other order."""
 _LAST_PAGE = 4
 """Flag of an Ogg page that ends its stream."""
 _MP3_SIDE_INFO = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}

@@ -9,6 +9,7 @@ from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
 from extractors.base import Pcm
+from extractors.flac_digest import FlacDigest
 from extractors.limits import Limits
 from extractors.sound_extent import GAP_S, nearest
 from manifests.quarantine import BadClip, Reason
@@ -30,6 +31,7 @@ class Samples:
         end_s: float | None,
         limits: Limits,
         excess_s: Fraction,
+        digest: FlacDigest | None = None,
     ) -> None:
         """Begins a clip.
 
@@ -39,6 +41,7 @@ class Samples:
             end_s: Where its span ends; None: with the last sample.
             limits: What the clip may ask for.
             excess_s: Seconds at the end that are decoded and are no part of the sound.
+            digest: What the file tells of its samples.
         """
         self._clip_id, self._limits = clip_id, limits
         self._start = None if start_s is None else Fraction(start_s)
@@ -50,6 +53,7 @@ class Samples:
         self._next = 0
         """Index of the sample that comes next, counted likewise."""
         self._excess_s = excess_s
+        self._digest = digest
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -84,9 +88,22 @@ class Samples:
                 f"{frame.sample_rate} Hz "
                 f"and {part.shape[1]}, expected one form throughout"
             )
+        if self._digest is not None:
+            self._digest.add(part)
         if stamp is not None:
             self._bridge(self._index_near(stamp) - self._next)
         self._keep(part)
+
+    def check_digest(self) -> None:
+        """Compares what was added with what the file tells of it, if that is all.
+
+        Raises:
+            BadClip: CORRUPT.
+        """
+        if self._digest is None or (self.ended and self._end is not None):
+            return
+        if fault := self._digest.fault():
+            raise self._corrupt(f"{fault}; copy or download it again")
 
     def pcm(self) -> Pcm | None:
         """Ends the clip.

@@ -29,7 +29,16 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from extractors.declared_ends import declared_end
-from extractors.file_ends import NOT_TOLD, TAIL_LEFT_OUT, TOLD, WRONG_SIZE, Notes, Shortfall, lacks
+from extractors.file_ends import (
+    NOT_TOLD,
+    TAIL_LEFT_OUT,
+    TOLD,
+    WRONG_SIZE,
+    Contradiction,
+    Notes,
+    Shortfall,
+    lacks,
+)
 from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
 from extractors.limits import Deadline, WatchedFile
 from manifests.quarantine import BadClip, Reason
@@ -50,7 +59,7 @@ def check_structure(clip_id: str, path: Path, deadline: Deadline) -> tuple[str, 
         `may_be_cut`, `tail_left_out`, `wrong_size`: what is to be known of its end.
 
     Raises:
-        BadClip: TRUNCATED, or TIMED_OUT.
+        BadClip: TRUNCATED, CORRUPT, or TIMED_OUT.
     """
     size = path.stat().st_size
     with WatchedFile(path, deadline) as file:
@@ -59,6 +68,9 @@ def check_structure(clip_id: str, path: Path, deadline: Deadline) -> tuple[str, 
             return _check(file, head, size)
         except Shortfall as missing:
             raise _truncated(clip_id, missing) from missing
+        except Contradiction as damaged:
+            detail = f"{damaged}; copy or download it again"
+            raise BadClip(clip_id, Reason.CORRUPT, detail) from damaged
 
 
 def _check(file: BinaryIO, head: bytes, size: int) -> Notes:
@@ -97,10 +109,58 @@ def _check_riff(file: BinaryIO, size: int) -> Notes:
             raise lacks(f"the chunk `{kind.decode('latin-1').strip()}`", end, size)
         if kind == b"RIFF":
             return TOLD
+        if kind == b"fmt ":
+            _check_format(file.read(min(length, 40)), order)
         if kind == b"data" and head[8:12] == b"WAVE":
-            return (TAIL_LEFT_OUT,) if size > max(end + end % 2, 8 + riff) else TOLD
+            is_more = length != riff and _check_after_data(file, end, min(8 + riff, size), order)
+            is_more = is_more or size > max(end + end % 2, 8 + riff)
+            return (TAIL_LEFT_OUT,) if is_more else TOLD
         at = end + length % 2
     return TOLD
+
+
+_PLAIN = {1, 3}
+"""Format tags of a wav whose samples are whole numbers, and floating-point ones."""
+_SLOPPY = 44
+"""Bytes by which a RIFF chunk's size may be off: writers forget headers in it."""
+
+
+def _check_format(fields: bytes, order: str) -> None:
+    """Compares what a wav says twice of its form: bytes of a frame and of a second."""
+    if len(fields) < 16:
+        return
+    tag, channels, rate, a_second, frame, bits = struct.unpack(order + "HHIIHH", fields[:16])
+    if tag not in _PLAIN or not frame or not bits:
+        return
+    if frame != channels * (bits + 7) // 8 or (a_second and a_second != rate * frame):
+        raise Contradiction(
+            f"the wav has {channels} channels of {bits} bits, {rate:,} a second, and yet "
+            f"{frame} bytes a frame and {a_second:,} a second"
+        )
+
+
+def _check_after_data(file: BinaryIO, end: int, riff_end: int, order: str) -> bool:
+    """Refuses a wav whose samples go on behind its chunk `data`, or before whose end RIFF ends.
+
+    True where zeros follow, of which nobody can say whether they are samples.
+    """
+    if 12 < riff_end < end - _SLOPPY:
+        raise Contradiction(
+            f"the chunk `data` ends at byte {end:,} by its header, and all chunks at {riff_end:,}"
+        )
+    at = end + end % 2
+    while at + 8 <= riff_end:
+        file.seek(at)
+        kind, length = struct.unpack(order + "4sI", file.read(8))
+        if not re.fullmatch(rb"[\x20-\x7e]{4}|\0{4}", kind) or at + 8 + length > riff_end + _SLOPPY:
+            raise Contradiction(
+                f"the chunk `data` ends at byte {end:,} by its header, but what follows up to "
+                f"{riff_end:,} is no chunk"
+            )
+        if kind == bytes(4):
+            return True
+        at += 8 + length + length % 2
+    return False
 
 
 def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
