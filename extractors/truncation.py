@@ -132,7 +132,7 @@ def _check_format(fields: bytes, order: str) -> None:
     tag, channels, rate, a_second, frame, bits = struct.unpack(order + "HHIIHH", fields[:16])
     if tag not in _PLAIN or not frame or not bits:
         return
-    if frame != channels * (bits + 7) // 8 or (a_second and a_second != rate * frame):
+    if frame != channels * ((bits + 7) // 8) or (a_second and a_second != rate * frame):
         raise Contradiction(
             f"the wav has {channels} channels of {bits} bits, {rate:,} a second, and yet "
             f"{frame} bytes a frame and {a_second:,} a second"

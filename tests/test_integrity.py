@@ -98,6 +98,15 @@ def test_a_wav_that_says_two_things_of_its_form_is_damaged(
     assert "a second" in refusal(path)
 
 
+@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_f32le", "pcm_f64le"])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_a_good_wav_says_one_thing_of_its_form(
+    write_media: Writer, codec: str, channels: int
+) -> None:
+    path = write_media("a.wav", frames=0, audio_s=0.1, channels=channels, audio_codec=codec)
+    assert len(heard(path)) == 4800
+
+
 def test_chunks_behind_the_samples_of_a_wav_are_none_of_them(write_media: Writer) -> None:
     path = made(write_media, "a.wav")
     data = path.read_bytes() + b"note" + struct.pack("<I", 3) + b"abc\0"
