@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from extractors.declared_ends import declared_end
 from extractors.file_ends import TAIL_LEFT_OUT
 from extractors.limits import Deadline, WatchedFile
+from extractors.movie_tables import declared_kinds
 from extractors.opening import check_head, open_container, read_head
 from extractors.packets import Packets, Stamped, stamped
 from extractors.sound_extent import is_counted
@@ -27,7 +28,7 @@ from extractors.streams import (
     moving,
     played,
 )
-from extractors.truncation import check_structure
+from extractors.truncation import check_structure, movie_box
 from extractors.whole_frames import CONTAINERS, WholeFrames, cut_ends, whole_frames
 from manifests.quarantine import BadClip, Reason
 
@@ -73,9 +74,31 @@ def opened(
     notes = check_structure(clip_id, path, deadline)
     with open_container(clip_id, path, head, deadline, pictures) as container:
         content = _demux(clip_id, container, deadline, to_decode)
+        _check_tracks(clip_id, path, content, deadline)
         if content.audio is not None and container.format.name in _UNBOUNDED:
             content = _cut_sound(content, content.audio, path, deadline)
         yield replace(content, notes=(*dict.fromkeys((*notes, *content.notes)),))
+
+
+def _check_tracks(clip_id: str, path: Path, content: Content, deadline: Deadline) -> None:
+    """Refuses an mp4 or a relative of it of which a whole track cannot be read."""
+    container = content.container
+    seen = content.video is not None or len(moving(container.streams.video)) < len(
+        container.streams.video
+    )
+    missing = {"sound": content.audio is None, "pictures": not seen}
+    if not container.format.name.startswith("mov,") or not any(missing.values()):
+        return
+    with WatchedFile(path, deadline) as file:
+        declared = declared_kinds(movie_box(file, path.stat().st_size))
+    for kind, samples in declared.items():
+        if missing[kind]:
+            raise BadClip(
+                clip_id,
+                Reason.CORRUPT,
+                f"the file declares a track of {kind} with {samples:,} samples, and none of them "
+                "can be read; copy or download it again",
+            )
 
 
 _UNBOUNDED = {"au", "nistsphere"}

@@ -41,6 +41,13 @@ from extractors.file_ends import (
 )
 from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
 from extractors.limits import Deadline, WatchedFile
+from extractors.movie_tables import (
+    MOST_OF_MOVIE,
+    Span,
+    check_fragments,
+    check_tables,
+    fragment_number,
+)
 from manifests.quarantine import BadClip, Reason
 
 _UNKNOWN_SIZE = 0x7FFFF000 - 4096
@@ -163,29 +170,38 @@ def _check_after_data(file: BinaryIO, end: int, riff_end: int, order: str) -> bo
     return False
 
 
-def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Type and end of each box of the top level, as long as they look like boxes.
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type, beginning behind its head, and end of each box of the top level.
 
-    Junk after the last one is no fault.
+    They are those that look like boxes. Junk after the last one is no fault.
     """
     at = 0
     while at + 8 <= size:
         file.seek(at)
         length, kind = struct.unpack(">I4s", file.read(8))
+        head = 16 if length == 1 else 8
         if length == 1:
             (length,) = struct.unpack(">Q", file.read(8).ljust(8, b"\xff"))
         if length == 0:
             length = size - at
         if length < 8 or not re.fullmatch(rb"[\x20-\x7e\xa9]{4}", kind):
             return
-        yield kind, at + length
+        yield kind, at + head, at + length
         at += length
 
 
 def _check_boxes(file: BinaryIO, size: int) -> Notes:
     ends = {b"moov": 0, b"mdat": 0, b"moof": 0}
-    for kind, end in _boxes(file, size):
+    media, movie, numbers = list[Span](), (0, 0), list[int]()
+    for kind, start, end in _boxes(file, size):
         ends[kind] = max(end, ends.get(kind, 0))
+        if kind == b"mdat":
+            media.append((start, end))
+        if kind == b"moov":
+            movie = (start, end)
+        if kind == b"moof":
+            file.seek(start)
+            numbers.append(fragment_number(file.read(16)))
     for kind in (b"ftyp", b"moov", b"moof"):
         if ends.get(kind, 0) > size:
             raise lacks(f"the box `{kind.decode()}`", ends[kind], size)
@@ -196,9 +212,28 @@ def _check_boxes(file: BinaryIO, size: int) -> Notes:
             f"the file ends at byte {size:,} without the box `moov`, which every mp4 needs: 0 "
             "found, 1 expected"
         )
+    check_tables(file, *movie, media)
+    check_fragments(numbers)
     if size > max(end for end in ends.values() if end <= size):
         return (TAIL_LEFT_OUT,)
     return NOT_TOLD if ends[b"moof"] and b"mfra" not in ends else TOLD
+
+
+def movie_box(file: BinaryIO, size: int) -> bytes:
+    """Reads the box `moov` of an mp4 or a relative of it.
+
+    Args:
+        file: The file.
+        size: Its bytes.
+
+    Returns:
+        What is behind its head; nothing where there is none, or one beyond all measure.
+    """
+    for kind, start, end in _boxes(file, size):
+        if kind == b"moov" and end - start <= MOST_OF_MOVIE:
+            file.seek(start)
+            return file.read(end - start)
+    return b""
 
 
 def _vint(file: BinaryIO) -> tuple[int, bool]:
