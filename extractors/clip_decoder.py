@@ -117,12 +117,20 @@ class ClipDecoder:
 
     def _see_by_ffmpeg(self, pictures: Packets[VideoStream]) -> None:
         with self._ffmpeg(pictures, None) as process:
-            grids = self._frames.grids(pictures, process.times)
+            grids, given = self._frames.grids(pictures, process.times), 0
             for frame, stamp in process.frames():
                 if isinstance(frame, VideoFrame):
+                    given += 1
                     grids.show(stamp, (frame, process.display_facts))
                 if grids.ended:
                     return
+        if not given:
+            raise BadClip(
+                self._clip.clip_id,
+                Reason.CORRUPT,
+                f"{len(pictures.items)} video packets give no frame, expected one at least; copy "
+                "or download the file again",
+            )
         grids.finish()
 
     def _packet_decoder(

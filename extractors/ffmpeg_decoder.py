@@ -37,7 +37,7 @@ from extractors.opening import FORMATS
 from extractors.packets import Packets
 from extractors.pixels import AS_STORED, DisplayFacts, display_facts, orientation_of
 from extractors.presentation import in_order
-from extractors.pyav_decoder import decoded_runs
+from extractors.pyav_decoder import decoded_runs, detected_damage
 from extractors.sound_extent import counted_runs, is_counted
 from manifests.quarantine import BadClip, Reason
 
@@ -279,6 +279,8 @@ class FfmpegDecoder:
         if self._video is not None and self._video.left_out:
             first = f"noise=drop=lt(n\\,{self._video.left_out})"
             options[f"bsf:{self._video.stream.index}"] = first
+        if self._video is not None and (detect := detected_damage(self._video)):
+            options["err_detect:v"] = detect
         return ffmpeg.input(self._path, noautorotate=None, **options, **_INPUT)
 
     def _ask(self, video: Packets[VideoStream]) -> None:
@@ -302,7 +304,8 @@ class FfmpegDecoder:
         }
         if mov:
             with av.open(io.BytesIO(mov), "r") as container:
-                self._orientation = orientation_of(next(container.decode(video=0)))
+                for frame in container.decode(video=0):
+                    self._orientation = orientation_of(frame)
 
     def _list_times(self, video: Packets[VideoStream]) -> list[Fraction]:
         """When each frame is shown, as far as ffmpeg can tell."""

@@ -39,7 +39,7 @@ Span = tuple[int, int]
 
 
 @dataclass
-class Track:
+class MovieTrack:
     """What is read of one track."""
 
     boxes: dict[bytes, bytes] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Track:
         return _uint(sizes, 8)
 
 
-def read_tracks(movie: bytes) -> list[Track]:
+def read_tracks(movie: bytes) -> list[MovieTrack]:
     """Reads the tracks of a film.
 
     Args:
@@ -80,12 +80,12 @@ def read_tracks(movie: bytes) -> list[Track]:
         if kind != b"trak" and movie[start + 4 : start + 8] == b"tkhd":
             raise Contradiction(f"a box `{kind.decode('latin-1')}` holds a track")
         if kind == b"trak":
-            tracks.append(Track())
+            tracks.append(MovieTrack())
             _collect(movie, start, end, tracks[-1])
     return tracks
 
 
-def _collect(movie: bytes, start: int, end: int, track: Track) -> None:
+def _collect(movie: bytes, start: int, end: int, track: MovieTrack) -> None:
     for kind, at, stop in _children(movie, start, end, "trak"):
         if kind in _FOLDERS:
             _collect(movie, at, stop, track)
@@ -145,7 +145,7 @@ def check_tables(file: BinaryIO, start: int, end: int, media: list[Span]) -> Non
     _check_places(np.concatenate(chunks) if chunks else np.zeros((0, 2), np.int64), media)
 
 
-def _check_whole(name: str, track: Track) -> None:
+def _check_whole(name: str, track: MovieTrack) -> None:
     """Refuses a track that lacks a table that each one has, or says two things of its kind."""
     heads = {kind for kind in (b"smhd", b"vmhd") if kind in track.boxes}
     if b"hdlr" not in track.boxes:
@@ -239,12 +239,12 @@ def _times(box: bytes) -> Span:
     return _uint(box, 12), 0 if duration == 0xFFFFFFFF else duration
 
 
-def _durations(track: Track) -> tuple[Ints, Ints]:
+def _durations(track: MovieTrack) -> tuple[Ints, Ints]:
     rows = _rows(track.boxes.get(b"stts", b""), 4, 2)
     return rows[:, 0], np.where(rows[:, 1] > 0x7FFFFFFF, 0, rows[:, 1])
 
 
-def _check_lengths(name: str, track: Track, total: int, longest: int, film_ticks: int) -> None:
+def _check_lengths(name: str, track: MovieTrack, total: int, longest: int, film_ticks: int) -> None:
     ticks, declared = _times(track.boxes.get(b"mdhd", b""))
     if not ticks or not film_ticks:
         raise Contradiction(f"{name} has media of 0 ticks a second")
@@ -276,7 +276,7 @@ def _differ(name: str, one: str, seconds: float, other: str, others: float) -> C
     )
 
 
-def _edits(track: Track) -> list[Span]:
+def _edits(track: MovieTrack) -> list[Span]:
     """Duration in ticks of the film, and beginning in ticks of the media, of each edit."""
     box = track.boxes.get(b"elst", b"")
     form = ">Qqi" if box[:1] == b"\1" else ">Iii"
@@ -284,7 +284,7 @@ def _edits(track: Track) -> list[Span]:
     return [(duration, begin) for duration, begin, _ in rows][: _uint(box, 4)] if box else []
 
 
-def _check_late(name: str, track: Track, counts: Ints, lasts: Ints) -> None:
+def _check_late(name: str, track: MovieTrack, counts: Ints, lasts: Ints) -> None:
     """Refuses frames that are shown at the time of another one, or far from their neighbours."""
     rows = _rows(track.boxes.get(b"ctts", b""), 4, 2)
     if not len(rows):
@@ -303,7 +303,7 @@ def _check_late(name: str, track: Track, counts: Ints, lasts: Ints) -> None:
         raise Contradiction(f"samples of {name} are shown far from their neighbours by `ctts`")
 
 
-def _chunks(name: str, track: Track) -> Ints:
+def _chunks(name: str, track: MovieTrack) -> Ints:
     """Where each chunk begins and ends; nothing where sizes are not those of bytes."""
     starts = _rows(track.boxes.get(b"stco", b""), 4, 1)[:, 0]
     if b"co64" in track.boxes:

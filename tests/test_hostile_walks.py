@@ -19,7 +19,6 @@ WALKS = {
     "a.mp4": struct.pack(">I4s", 8, b"ftyp") + BOX * 1_000_000,
     "a.wav": b"RIFF\xff\xff\xff\x7fWAVE" + struct.pack("<4sI", b"junk", 0) * 1_000_000,
     "a.flv": b"FLV\1\5\0\0\0\x09\0\0\0\0" + (b"\x08" + bytes(14)) * 1_000_000,
-    "a.ogg": (b"OggS\0\0" + bytes(21)) * 1_000_000,
     "a.caf": b"caff\0\1\0\0" + (b"free" + bytes(8)) * 1_000_000,
 }
 

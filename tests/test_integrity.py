@@ -2,14 +2,18 @@
 clip, and no other one."""
 
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from extractors.media import DECODERS, Limits, decode, probe
+from extractors.pyav_decoder import PacketDecoder
+from extractors.timegrid import EveryNth
 from manifests.quarantine import BadClip, Reason
 from tests.support.media_made import Writer, a_clip
 
@@ -131,8 +135,6 @@ def test_samples_of_a_flac_are_those_that_its_header_has_the_digest_of(
 
 
 def flac(write_media: Writer, bits: int) -> Path:
-    import av
-
     path = write_media("a.flac", frames=0, audio_s=0.1)
     with av.open(str(path), "w") as out:
         stream = out.add_stream("flac", rate=48000)
@@ -170,3 +172,47 @@ def test_a_part_of_a_flac_file_is_not_compared_with_the_whole(write_media: Write
     decoded = decode(clip, path, audio=True, grids={}, limits=Limits())
     assert decoded.pcm is not None
     assert len(decoded.pcm.samples) == 4800
+
+
+def pictures_of(path: Path, decoder: str) -> list[float]:
+    """Times of the frames."""
+    clip, times = probe(a_clip(path), path, Limits()), list[float]()
+    grids = {EveryNth(1): lambda time, _: times.append(time)}
+    decode(clip, path, audio=False, grids=grids, limits=Limits(), decoder=decoder)
+    return times
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("codec", ["libx265", "libx264"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_pictures_of_which_no_frame_can_be_decoded_are_damaged_and_not_absent(
+    write_media: Writer, decoder: str, codec: str, suffix: str
+) -> None:
+    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    path = write_media(f"a{suffix}", frames=12, video_codec=codec, video_options=quiet)
+    assert len(pictures_of(path, decoder)) == 12
+    with av.open(str(path)) as file:
+        spans = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for at, size in spans:
+        start = at + (0 if suffix == ".mp4" else 16)
+        data[start : at + size] = bytes(at + size - start)
+    path.write_bytes(data)
+    with pytest.raises(BadClip) as caught:
+        pictures_of(path, decoder)
+    assert caught.value.reason == Reason.CORRUPT
+
+
+def test_a_packet_that_gives_no_frame_is_lost(
+    write_media: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decoder that leaves out a frame without a word."""
+    path = write_media("a.mp4", frames=12)
+    decoded = PacketDecoder._decode
+
+    def one_less(self: PacketDecoder, packet: object) -> Iterator[object]:
+        yield from (f for f in decoded(self, packet) if f.pts != 5 * 512)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PacketDecoder, "_decode", one_less)
+    with pytest.raises(BadClip, match="12 video packets give 11 frames"):
+        pictures_of(path, "pyav")
