@@ -11,6 +11,11 @@ WRONG_SIZE = "wrong_size"
 """
 
 
+CHECKSUM_DIFFERS = "checksum_differs"
+"""Note: a part of the recording is not what was written, by its checksum. Where the decoder has
+found nothing wrong with a stream, its samples or pixels may still be others."""
+
+
 class Shortfall(Exception):
     """The file holds less than it declares; the text is a sentence without its end."""
 

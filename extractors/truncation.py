@@ -48,6 +48,7 @@ from extractors.movie_tables import (
     check_tables,
     fragment_number,
 )
+from extractors.segments import check_parts, vint
 from manifests.quarantine import BadClip, Reason
 
 _UNKNOWN_SIZE = 0x7FFFF000 - 4096
@@ -236,31 +237,22 @@ def movie_box(file: BinaryIO, size: int) -> bytes:
     return b""
 
 
-def _vint(file: BinaryIO) -> tuple[int, bool]:
-    """An EBML size, and whether it is the one that means `unknown` (all bits set)."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return 0, True
-    length = 9 - first[0].bit_length()
-    value = int.from_bytes(first + file.read(length - 1)) & ((1 << 7 * length) - 1)
-    return value, value == (1 << 7 * length) - 1
-
-
 def _check_segment(file: BinaryIO, size: int) -> Notes:
     file.seek(4)
-    header, unknown = _vint(file)
+    header, unknown = vint(file)
     if unknown or header > size:
         return NOT_TOLD
     file.seek(header, 1)
     if file.read(4) != b"\x18S\x80g":
         return NOT_TOLD
-    length, unknown = _vint(file)
+    length, unknown = vint(file)
     if unknown:
         return NOT_TOLD
     end = file.tell() + length
     if end > size:
         raise lacks("the Segment", end, size)
-    return (TAIL_LEFT_OUT,) if end < size else TOLD
+    notes = check_parts(file, end - length, end)
+    return (TAIL_LEFT_OUT, *notes) if end < size else notes
 
 
 _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Notes]], ...] = (
