@@ -54,8 +54,8 @@ class Decoded:
     """None where sound was not asked for, or there is not a sample of it in the clip."""
     notes: tuple[str, ...] = ()
     """Named facts that end in the index: `decoded_by_ffmpeg`, `decoded_by_pyav`, `audio_gaps`,
-    `may_be_cut`, `head_left_out`, `tail_left_out`, `wrong_size`, `several_video`, `several_audio`,
-    `undecodable_start`."""
+    `may_be_cut`, `head_left_out`, `tail_left_out`, `wrong_size`, `checksum_differs`,
+    `several_video`, `several_audio`, `undecodable_start`."""
     audio_fault: BadClip | None = None
     """Why the sound cannot be used: it was asked for and is damaged."""
     video_fault: BadClip | None = None

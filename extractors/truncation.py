@@ -1,13 +1,14 @@
-"""Files cut short, found by what the header declares against what the file holds.
+"""Files cut short or damaged, found by what the header declares against what the file holds.
 
 A decoder plays what is there and says nothing, so that a half copy would pass for a shorter clip.
 Each container declares its size in its own way:
 
     mp4, mov     boxes; without `moov` nothing can be read; with it, every sample of the table must
                  lie inside the file; of a fragmented file `mfra` is the end
-    wav          the size of the `data` chunk; 0, or 2 GiB and more, is what writers to a pipe
-                 leave there and declares nothing; where it is the size of the RIFF chunk, which
-                 is all there, a writer has put that in both places
+    wav          the size of the `data` chunk, which that of RIFF and what follows must agree with;
+                 0, or 2 GiB and more, is what writers to a pipe leave there and declares nothing;
+                 where it is the size of the RIFF chunk, which is all there, a writer has put that
+                 in both places
     avi          the sizes of the chunks of the first RIFF list (`movi` is one)
     mkv, webm    the size of the Segment element, which may be unknown (a live recording)
     flv          whole tags; `duration` and `filesize` of onMetaData, where it has them
@@ -15,6 +16,10 @@ Each container declares its size in its own way:
     flac         the number of samples in STREAMINFO
     ogg          whole pages; the last one of each stream is marked
     others       see `extractors.declared_ends`
+
+Whether what is there agrees with itself is for `extractors.movie_tables` (mp4),
+`extractors.segments` (mkv), `extractors.frame_ends` (the checksums of Ogg) and
+`extractors.flac_digest`.
 
 Sources: ISO/IEC 14496-12 (boxes), Microsoft RIFF and AVI references, RFC 8794 (EBML), Adobe Flash
 Video File Format 10.1, RFC 9639 (FLAC), RFC 3533 (Ogg). A header that declares nothing condemns
@@ -64,7 +69,7 @@ def check_structure(clip_id: str, path: Path, deadline: Deadline) -> tuple[str, 
         deadline: The clip's time limit.
 
     Returns:
-        `may_be_cut`, `tail_left_out`, `wrong_size`: what is to be known of its end.
+        `may_be_cut`, `tail_left_out`, `wrong_size`, `checksum_differs`: what is to be known of it.
 
     Raises:
         BadClip: TRUNCATED, CORRUPT, or TIMED_OUT.
