@@ -99,7 +99,7 @@ class ClipDecoder:
                 lambda frame: self._samples.add(frame, stamp_of(frame, sound.time_base)),
                 lambda: self._samples.ended,
             )
-        self._samples.check_digest()
+        self._samples.check_all(len(sound.items))
 
     def _hear_by_ffmpeg(self, sound: Packets[AudioStream]) -> None:
         with self._ffmpeg(None, sound) as process:

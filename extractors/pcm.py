@@ -94,12 +94,20 @@ class Samples:
             self._bridge(self._index_near(stamp) - self._next)
         self._keep(part)
 
-    def check_digest(self) -> None:
+    def check_all(self, packets: int) -> None:
         """Compares what was added with what the file tells of it, if that is all.
+
+        Args:
+            packets: How many packets it was decoded from.
 
         Raises:
             BadClip: CORRUPT.
         """
+        if not self._rate:
+            raise self._corrupt(
+                f"{packets} audio packets give no sample, expected one at least; copy or download "
+                "the file again"
+            )
         if self._digest is None or (self.ended and self._end is not None):
             return
         if fault := self._digest.fault():
