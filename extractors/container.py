@@ -81,8 +81,16 @@ def opened(
 
 
 def _check_tracks(clip_id: str, path: Path, content: Content, deadline: Deadline) -> None:
-    """Refuses an mp4 or a relative of it of which a whole track cannot be read."""
+    """Refuses a file of which nothing can be read, and an mp4 of which a whole track cannot."""
     container = content.container
+    lengths = [stream.duration or 0 for stream in container.streams]
+    if content.audio is None and content.video is None and max(lengths, default=0) > 0:
+        raise BadClip(
+            clip_id,
+            Reason.CORRUPT,
+            "the header declares a length, and not one packet can be read; copy or download it "
+            "again",
+        )
     seen = content.video is not None or len(moving(container.streams.video)) < len(
         container.streams.video
     )
