@@ -81,6 +81,9 @@ def check_structure(clip_id: str, path: Path, deadline: Deadline) -> tuple[str, 
             return _check(file, head, size)
         except Shortfall as missing:
             raise _truncated(clip_id, missing) from missing
+        except (struct.error, IndexError) as short:
+            broken = Shortfall(f"a header breaks off before the file's end at byte {size:,}")
+            raise _truncated(clip_id, broken) from short
         except Contradiction as damaged:
             detail = f"{damaged}; copy or download it again"
             raise BadClip(clip_id, Reason.CORRUPT, detail) from damaged

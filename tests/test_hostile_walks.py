@@ -138,3 +138,14 @@ def test_as_much_sound_as_the_limit_allows_is_eight_channels_of_48_khz() -> None
     limits.check_samples("made/a", 300.0, 192_000, 2)
     with pytest.raises(BadClip):
         limits.check_samples("made/a", 300.0, SAMPLES_A_SECOND + 1, 1)
+
+
+@pytest.mark.parametrize(
+    "head", [b"RIFF", b"RIFF\0\0", b"OggS", b"fLaC", b"FLV", b"caff", b".snd", b"\x1aE\xdf\xa3"]
+)
+@pytest.mark.parametrize("more", [0, 1, 5, 9])
+def test_a_file_of_a_few_bytes_is_refused(tmp_path: Path, head: bytes, more: int) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(head + bytes(more))
+    with pytest.raises(BadClip):
+        probe(a_clip(path), path, Limits())
