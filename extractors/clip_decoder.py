@@ -9,6 +9,7 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from extractors.ffmpeg_decoder import FfmpegDecoder
+from extractors.flac_digest import flac_digest
 from extractors.grid_frames import GridFrames
 from extractors.limits import Deadline, Limits
 from extractors.media import DECODED_BY_FFMPEG, Decoded, Push
@@ -82,20 +83,23 @@ class ClipDecoder:
         return None
 
     def _hear(self, sound: Packets[AudioStream], decoder: str) -> None:
+        context = sound.stream.codec_context
         self._samples = Samples(
             self._clip.clip_id,
             self._clip.start_s,
             self._clip.end_s,
-            self._limits.max_duration_s,
+            self._limits,
             Fraction(0) if _is_by_ffmpeg(sound, decoder) else excess_s(sound),
+            flac_digest(sound.stream.container.format.name, context.extradata if context else None),
         )
         if _is_by_ffmpeg(sound, decoder):
             self._hear_by_ffmpeg(sound)
-            return
-        self._packet_decoder(sound).audio(
-            lambda frame: self._samples.add(frame, stamp_of(frame, sound.time_base)),
-            lambda: self._samples.ended,
-        )
+        else:
+            self._packet_decoder(sound).audio(
+                lambda frame: self._samples.add(frame, stamp_of(frame, sound.time_base)),
+                lambda: self._samples.ended,
+            )
+        self._samples.check_all(len(sound.items))
 
     def _hear_by_ffmpeg(self, sound: Packets[AudioStream]) -> None:
         with self._ffmpeg(None, sound) as process:
@@ -113,12 +117,20 @@ class ClipDecoder:
 
     def _see_by_ffmpeg(self, pictures: Packets[VideoStream]) -> None:
         with self._ffmpeg(pictures, None) as process:
-            grids = self._frames.grids(pictures, process.times)
+            grids, given = self._frames.grids(pictures, process.times), 0
             for frame, stamp in process.frames():
                 if isinstance(frame, VideoFrame):
+                    given += 1
                     grids.show(stamp, (frame, process.display_facts))
                 if grids.ended:
                     return
+        if not given:
+            raise BadClip(
+                self._clip.clip_id,
+                Reason.CORRUPT,
+                f"{len(pictures.items)} video packets give no frame, expected one at least; copy "
+                "or download the file again",
+            )
         grids.finish()
 
     def _packet_decoder(

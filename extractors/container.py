@@ -15,7 +15,8 @@ from av.video.stream import VideoStream
 
 from extractors.declared_ends import declared_end
 from extractors.file_ends import TAIL_LEFT_OUT
-from extractors.limits import Deadline
+from extractors.limits import Deadline, WatchedFile
+from extractors.movie_tables import declared_kinds
 from extractors.opening import check_head, open_container, read_head
 from extractors.packets import Packets, Stamped, stamped
 from extractors.sound_extent import is_counted, sample_bytes
@@ -27,7 +28,7 @@ from extractors.streams import (
     moving,
     played,
 )
-from extractors.truncation import check_structure
+from extractors.truncation import check_structure, movie_box
 from extractors.whole_frames import CONTAINERS, WholeFrames, cut_ends, flac_frame, whole_frames
 from manifests.quarantine import BadClip, Reason
 
@@ -70,21 +71,53 @@ def opened(
     """
     head = read_head(clip_id, path)
     check_head(clip_id, head)
-    notes = check_structure(clip_id, path)
+    notes = check_structure(clip_id, path, deadline)
     with open_container(clip_id, path, head, deadline, pictures) as container:
         content = _demux(clip_id, container, deadline, to_decode)
+        _check_tracks(clip_id, path, content, deadline)
         if content.audio is not None and container.format.name in _UNBOUNDED:
-            content = _cut_sound(content, content.audio, path)
+            content = _cut_sound(content, content.audio, path, deadline)
         yield replace(content, notes=(*dict.fromkeys((*notes, *content.notes)),))
+
+
+def _check_tracks(clip_id: str, path: Path, content: Content, deadline: Deadline) -> None:
+    """Refuses a file of which nothing can be read, and an mp4 of which a whole track cannot."""
+    container = content.container
+    lengths = [stream.duration or 0 for stream in container.streams]
+    if content.audio is None and content.video is None and max(lengths, default=0) > 0:
+        raise BadClip(
+            clip_id,
+            Reason.CORRUPT,
+            "the header declares a length, and not one packet can be read; copy or download it "
+            "again",
+        )
+    seen = content.video is not None or len(moving(container.streams.video)) < len(
+        container.streams.video
+    )
+    missing = {"sound": content.audio is None, "pictures": not seen}
+    if not container.format.name.startswith("mov,") or not any(missing.values()):
+        return
+    with WatchedFile(path, deadline) as file:
+        declared = declared_kinds(movie_box(file, path.stat().st_size))
+    for kind, samples in declared.items():
+        if missing[kind]:
+            raise BadClip(
+                clip_id,
+                Reason.CORRUPT,
+                f"the file declares a track of {kind} with {samples:,} samples, and none of them "
+                "can be read; copy or download it again",
+            )
 
 
 _UNBOUNDED = {"au", "nistsphere"}
 """Containers of which libavformat reads on behind the end that the header declares."""
 
 
-def _cut_sound(content: Content, sound: Packets[AudioStream], path: Path) -> Content:
+def _cut_sound(
+    content: Content, sound: Packets[AudioStream], path: Path, deadline: Deadline
+) -> Content:
     """Leaves out what is behind the declared end."""
-    with path.open("rb") as file:
+    with WatchedFile(path, deadline) as file:
         declared = declared_end(file, file.read(16))
     size, unit = path.stat().st_size, sample_bytes(sound.stream) or 1
     end = size if declared is None else min(declared.byte, size)

@@ -114,7 +114,7 @@ def _sphere(file: BinaryIO) -> int | None:
     try:
         header = int(file.read(8))
         file.seek(0)
-        fields = sphere_fields(file.read(min(header, 1 << 16)))
+        fields = sphere_fields(file.read(min(max(header, 0), 1 << 16)))
         sizes = [int(fields[name]) for name in ("sample_count", "channel_count", "sample_n_bytes")]
     except (ValueError, KeyError):
         return None

@@ -38,7 +38,7 @@ from extractors.opening import FORMATS
 from extractors.packets import Packets
 from extractors.pixels import AS_STORED, DisplayFacts, display_facts, orientation_of
 from extractors.presentation import in_order
-from extractors.pyav_decoder import decoded_runs
+from extractors.pyav_decoder import decoded_runs, detected_damage
 from extractors.sound_extent import counted_runs, is_counted
 from manifests.quarantine import BadClip, Reason
 
@@ -54,8 +54,11 @@ _COLOUR = {
     "chroma_sample_location": r" cl:(\S+)",
 }
 
-_TICKS = r"Parsed_showinfo\S* @ \S+ n: *\d+ pts: *(-?\d+)"
-"""How showinfo says when a frame is shown, in ticks of the stream."""
+_TICKS = re.compile(
+    r"^\[Parsed_showinfo_\d+ @ \w+\] n: *\d+ pts: *(-?\d+)", re.MULTILINE | re.ASCII
+)
+"""How showinfo says when a frame is shown, in ticks of the stream: at the beginning of a line,
+where no title of a file can stand."""
 
 _RISING = "isnan(prev_selected_pts)+gt(pts,prev_selected_pts)"
 """A frame that is not later than the one before was never on screen, and a container does not take
@@ -296,6 +299,8 @@ class FfmpegDecoder:
         if self._video is not None and self._video.left_out:
             first = f"noise=drop=lt(n\\,{self._video.left_out})"
             options[f"bsf:{self._video.stream.index}"] = first
+        if self._video is not None and (detect := detected_damage(self._video)):
+            options["err_detect:v"] = detect
         return ffmpeg.input(self._path, noautorotate=None, **options, **_INPUT)
 
     def _ask(self, video: Packets[VideoStream]) -> None:
@@ -319,8 +324,8 @@ class FfmpegDecoder:
         }
         if mov:
             with av.open(io.BytesIO(mov), "r") as container:
-                shown = next(container.decode(video=0), None)
-                self._orientation = AS_STORED if shown is None else orientation_of(shown)
+                for frame in container.decode(video=0):
+                    self._orientation = orientation_of(frame)
 
     def _list_times(self, video: Packets[VideoStream]) -> list[Fraction]:
         """When each frame is shown, as far as ffmpeg can tell."""
@@ -333,7 +338,7 @@ class FfmpegDecoder:
             enc_time_base="demux",
         )
         said, _ = self._asked(sink)
-        return [int(ticks) * video.time_base for ticks in re.findall(_TICKS, said)]
+        return [int(ticks) * video.time_base for ticks in _TICKS.findall(said)]
 
     def _asked(self, sink: Any) -> tuple[str, bytes]:
         """What a run of ffmpeg says, and what it writes."""

@@ -11,12 +11,17 @@ WRONG_SIZE = "wrong_size"
 """
 
 
+CHECKSUM_DIFFERS = "checksum_differs"
+"""Note: a part of the recording is not what was written, by its checksum. Where the decoder has
+found nothing wrong with a stream, its samples or pixels may still be others."""
+
+
 class Shortfall(Exception):
     """The file holds less than it declares; the text is a sentence without its end."""
 
 
-class Spoilt(Exception):
-    """A part of the file contradicts its own checksum; the text is a sentence without its end."""
+class Contradiction(Exception):
+    """What a file declares cannot be so; the text is a sentence without its end."""
 
 
 Notes = tuple[str, ...]

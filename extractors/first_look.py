@@ -8,17 +8,18 @@ where a header holds a matrix that turns or mirrors: mp4 and its relatives have 
 
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from av import VideoFrame
 from av.video.stream import VideoStream
 
 from extractors.container import opened
-from extractors.limits import Deadline, Limits
+from extractors.limits import Deadline, Limits, WatchedFile
 from extractors.packets import Packets
 from extractors.pixels import AS_STORED, Orientation, orientation_of
 from extractors.presentation import FrameClock, are_times_unknown, in_order
@@ -67,7 +68,7 @@ def first_look(
         BadClip: TIMED_OUT.
     """
     is_unknown = are_times_unknown(pictures, clip.end_s)
-    if pictures.stream.codec_context is None or not (is_unknown or _may_turn(path)):
+    if pictures.stream.codec_context is None or not (is_unknown or _may_turn(path, deadline)):
         return FirstLook()
     try:
         with opened(clip.clip_id, path, deadline, to_decode=True, pictures=True) as content:
@@ -94,30 +95,39 @@ def _look(
     return FirstLook(orientation, found if is_unknown and found else None)
 
 
-def _may_turn(path: Path) -> bool:
-    with path.open("rb") as file:
+def _may_turn(path: Path, deadline: Deadline) -> bool:
+    with WatchedFile(path, deadline) as file:
         head = file.read(_TRACKS)
-    if head.startswith(b"\x1aE\xdf\xa3"):
-        return _PROJECTION in head
-    if head[4:8] not in _BOXES:
-        return False
-    matrices = (struct.unpack(">5i", found) for found in _MATRIX.findall(_movie_header(path)))
-    return any(a < 0 or d < 0 or b or c for a, b, _, c, d in matrices)
+        if head.startswith(b"\x1aE\xdf\xa3"):
+            return _PROJECTION in head
+        if head[4:8] not in _BOXES:
+            return False
+        parts = _movie_header(file, path.stat().st_size)
+        found = (matrix for part in parts for matrix in _MATRIX.findall(part))
+        matrices = (struct.unpack(">5i", matrix) for matrix in found)
+        return any(a < 0 or d < 0 or b or c for a, b, _, c, d in matrices)
 
 
-def _movie_header(path: Path) -> bytes:
-    """The box `moov`, which describes the tracks; nothing where there is none."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        at = 0
-        while at + 8 <= size:
-            file.seek(at)
-            length, kind = struct.unpack(">I4s", file.read(8))
-            if length == 1:
-                (length,) = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))
-            if kind == b"moov":
-                return file.read(min(length or size, size - at))
-            if length < 8:
-                break
-            at += length
-    return b""
+_PART = 1 << 20
+"""Bytes of a box that are looked at together; one that a header declares can be of any size."""
+_LONGEST = 80
+"""Bytes of a header box up to the end of its matrix, and more."""
+
+
+def _movie_header(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The box `moov`, which describes the tracks, in parts that overlap."""
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if length == 1:
+            (length,) = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))
+        if kind == b"moov":
+            end = min(at + length if length else size, size)
+            for part in range(at, end, _PART):
+                file.seek(part)
+                yield file.read(min(_PART + _LONGEST, end - part))
+            return
+        if length < 8:
+            return
+        at += length

@@ -5,7 +5,15 @@ import struct
 import zlib
 from typing import BinaryIO
 
-from extractors.file_ends import NOT_TOLD, TAIL_LEFT_OUT, TOLD, Notes, Shortfall, Spoilt, lacks
+from extractors.file_ends import (
+    NOT_TOLD,
+    TAIL_LEFT_OUT,
+    TOLD,
+    Contradiction,
+    Notes,
+    Shortfall,
+    lacks,
+)
 
 _MP3_SLACK = 1500
 """Bytes that a Xing header's count may be off, which differs between encoders in whether its own
@@ -91,9 +99,9 @@ def check_pages(file: BinaryIO, size: int) -> Notes:
 
     Raises:
         Shortfall: Its end is missing.
-        Spoilt: A page contradicts its checksum, or there are other bytes between two pages.
+        Contradiction: A page is damaged or missing, or there are other bytes between two pages.
     """
-    at, unended = 0, set[bytes]()
+    at, unended, numbers = 0, set[bytes](), dict[bytes, int]()
     while at < size:
         file.seek(at)
         page = file.read(27)
@@ -104,9 +112,10 @@ def check_pages(file: BinaryIO, size: int) -> Notes:
         end = at + 27 + (len(table) and page[26]) + sum(table)
         if end > size or len(page) < 27 or len(table) < page[26]:
             raise lacks("the last Ogg page", max(end, at + 28), size)
-        if not _is_whole(page + table + file.read(sum(table))):
-            raise Spoilt(f"the Ogg page at byte {at:,} contradicts its checksum")
         stream = page[14:18]
+        number = numbers.get(stream, int.from_bytes(page[18:22], "little") - 1) + 1
+        _check_page(page + table + file.read(sum(table)), at, number)
+        numbers[stream] = number
         unended = unended - {stream} if page[5] & _LAST_PAGE else unended | {stream}
         at = end
     return NOT_TOLD if unended else TOLD
@@ -120,7 +129,7 @@ def _check_behind(file: BinaryIO, at: int) -> None:
         page = rest[found.start() : found.start() + _LONGEST_PAGE]
         table = page[27 : 27 + page[26]] if len(page) > 27 else b""
         if table and _is_whole(page[: 27 + len(table) + sum(table)]):
-            raise Spoilt(
+            raise Contradiction(
                 f"there is no Ogg page at byte {at:,}, but one at byte {at + found.start():,}"
             )
 
@@ -128,13 +137,29 @@ def _check_behind(file: BinaryIO, at: int) -> None:
 def _is_whole(page: bytes) -> bool:
     """Whether an Ogg page agrees with its checksum: a CRC-32 of the usual polynomial, from the high
     bit to the low one, where zlib's goes the other way."""
-    turned = (page[:22] + bytes(4) + page[26:]).translate(_TURNED)
+    turned = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED)
     crc = zlib.crc32(turned, 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return crc.to_bytes(4).translate(_TURNED) == page[22:26]
+    return crc.to_bytes(4).translate(_MIRRORED) == page[22:26]
 
 
-_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-"""Bytes with their bits in the opposite order."""
+def _check_page(page: bytes, at: int, number: int) -> None:
+    """Checks the number and the checksum of an Ogg page (RFC 3533, 6).
+
+    A decoder leaves out a page whose checksum is wrong, and says nothing. The checksum is that of
+    zlib with all bits in the other order and without its two inversions.
+    """
+    found = int.from_bytes(page[18:22], "little")
+    if found != number & 0xFFFFFFFF:
+        raise Contradiction(
+            f"the Ogg page at byte {at:,} is number {found:,} of its stream, expected {number:,}: "
+            "pages are missing"
+        )
+    if not _is_whole(page):
+        raise Contradiction(f"the Ogg page at byte {at:,} fails its checksum")
+
+
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits in the other order."""
 _LONGEST_PAGE = 27 + 255 + 255 * 255
 _LAST_PAGE = 4
 """Flag of an Ogg page that ends its stream."""

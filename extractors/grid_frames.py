@@ -98,7 +98,7 @@ class GridFrames:
             _feed(grids, _shown(pictures, decoder.video(wanted)))
         except PlanBroken:
             grids.expect(None)
-            _feed(grids, _shown(pictures, decoder.video(None)))
+            _feed(grids, _shown(pictures, decoder.video(None, is_complete=True)))
 
     def _between(self, end: Fraction, stamps: list[Fraction] | None) -> Grids[ShownFrame]:
         limit = end if self._clip.end_s is None else min(end, Fraction(self._clip.end_s))

@@ -1,15 +1,21 @@
 """Limits that keep one hostile or mistaken file from stopping a build, and the clip's clock."""
 
+import io
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from manifests.quarantine import BadClip, Reason
 
+SAMPLES_A_SECOND = 8 * 48_000
+"""Samples of all channels that a clip's sound may have for each second of `max_duration_s`: eight
+channels of 48 kHz, or two of 192 kHz. A sample takes four bytes of memory, twice for a moment."""
 MayTake = Callable[[float], None]
 """Told how many seconds the step of a clip that begins now may take."""
 _may_take: ContextVar[MayTake] = ContextVar("may_take", default=lambda seconds: None)
@@ -47,7 +53,8 @@ class Limits:
     max_pixels: int = 3840 * 2160
     """Pixels of one frame (width times height), at most."""
     max_duration_s: float = 300.0
-    """Seconds of one clip, at most; for a span of a longer file, the span's length."""
+    """Seconds of one clip, at most; for a span of a longer file, the span's length. Its sound may
+    have `SAMPLES_A_SECOND` samples for each, at most."""
     timeout_s: float = 120.0
     """Seconds of wall-clock time that reading and decoding one clip may take; what the frames'
     receivers do is not counted."""
@@ -80,6 +87,46 @@ class Limits:
                 Reason.TOO_LARGE,
                 f"a frame has {width} x {height} = {width * height:,} pixels, the limit is "
                 f"{self.max_pixels:,}; raise max_pixels or shrink the video",
+            )
+
+    def check_samples(self, clip_id: str, seconds: float, rate_hz: int, channels: int) -> None:
+        """Refuses a clip whose sound would fill the memory.
+
+        Args:
+            clip_id: The clip's id.
+            seconds: How long the sound is.
+            rate_hz: Samples a second of one channel.
+            channels: How many there are.
+
+        Raises:
+            BadClip: TOO_LARGE.
+        """
+        samples, most = seconds * rate_hz * channels, self.max_duration_s * SAMPLES_A_SECOND
+        if samples > most:
+            raise BadClip(
+                clip_id,
+                Reason.TOO_LARGE,
+                f"the sound has {samples:,.0f} samples ({seconds:.1f} s of {rate_hz:,} Hz and "
+                f"{channels} channels), the limit is {most:,.0f}; resample it, or raise "
+                "max_duration_s",
+            )
+
+    def check_heard(self, clip_id: str, seconds: float) -> None:
+        """Refuses a clip whose sound goes on for too long, whatever its packets announce.
+
+        Args:
+            clip_id: The clip's id.
+            seconds: How long the sound so far is.
+
+        Raises:
+            BadClip: TOO_LONG.
+        """
+        if seconds > self.max_duration_s + 1:
+            raise BadClip(
+                clip_id,
+                Reason.TOO_LONG,
+                f"the sound goes on past {seconds:.1f} s, the limit is {self.max_duration_s:g} s; "
+                "raise max_duration_s or cut the clip",
             )
 
     def check_shown(self, clip_id: str, seconds: float) -> None:
@@ -155,3 +202,43 @@ class Deadline:
         now = time.monotonic()
         self._end += now - started
         self._may_take(self._end - now)
+
+
+class WatchedFile(io.BufferedReader):
+    """A file that is read under a clip's time limit.
+
+    A walk from one place to the next in a made file can take as long as it likes. A place behind
+    the end, however far, is the end.
+    """
+
+    def __init__(self, path: Path, deadline: Deadline) -> None:
+        super().__init__(io.FileIO(path))
+        self._deadline = deadline
+        self._size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Reads the next bytes.
+
+        Args:
+            size: How many, at most; less than 0, or None: up to the end.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            BadClip: TIMED_OUT.
+        """
+        self._deadline.left_s()
+        return super().read(-1 if size is None or size < 0 else size)
+
+    def seek(self, target: int, whence: int = os.SEEK_SET, /) -> int:
+        """Goes to a place, or to the end where there is none.
+
+        Args:
+            target: The byte, counted from `whence`.
+            whence: As of `io.IOBase.seek`.
+
+        Returns:
+            The byte at which the next read begins.
+        """
+        return super().seek(min(target, self._size), whence)

@@ -6,7 +6,7 @@ packets of the file and the samples of the clip are what stays in memory. PyAV a
 imported where a file is opened, so that nobody waits for them who opens none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from extractors.container import Content
     from extractors.first_look import FirstLook
     from extractors.packets import Packets
-    from extractors.sound_extent import SoundExtent
+    from extractors.sound_extent import Run, SoundExtent
 
 __all__ = ["DECODED_BY_FFMPEG", "DECODERS", "Decoded", "Limits", "decode", "probe"]
 
@@ -54,8 +54,8 @@ class Decoded:
     """None where sound was not asked for, or there is not a sample of it in the clip."""
     notes: tuple[str, ...] = ()
     """Named facts that end in the index: `decoded_by_ffmpeg`, `decoded_by_pyav`, `audio_gaps`,
-    `may_be_cut`, `head_left_out`, `tail_left_out`, `wrong_size`, `several_video`, `several_audio`,
-    `undecodable_start`."""
+    `may_be_cut`, `head_left_out`, `tail_left_out`, `wrong_size`, `checksum_differs`,
+    `several_video`, `several_audio`, `undecodable_start`."""
     audio_fault: BadClip | None = None
     """Why the sound cannot be used: it was asked for and is damaged."""
     video_fault: BadClip | None = None
@@ -86,7 +86,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
     with deadline, opened(clip.clip_id, path, deadline, to_decode=False, pictures=False) as content:
-        sound = None if content.audio is None else _extent(clip, content.audio, deadline)
+        sound = None if content.audio is None else _extent(clip, content.audio, limits, deadline)
         _check(clip, path, content, sound, limits)
         facts = replace(
             clip, has_audio=content.audio is not None, has_video=content.video is not None
@@ -169,13 +169,30 @@ def _cadence(grid: Cadence | float) -> Cadence:
 
 
 def _extent(
-    clip: Clip, packets: "Packets[AudioStream]", deadline: Deadline
+    clip: Clip, packets: "Packets[AudioStream]", limits: Limits, deadline: Deadline
 ) -> "SoundExtent | None":
     """Where the sound lies; it is decoded where its packets do not say that."""
     from extractors.pyav_decoder import decoded_runs
     from extractors.sound_extent import sound_extent
 
-    return sound_extent(packets, decoded_runs(clip.clip_id, packets, deadline))
+    runs = decoded_runs(clip.clip_id, packets, deadline)
+    if clip.start_s is None and clip.end_s is None:
+        runs = _limited(clip, runs, packets, limits)
+    return sound_extent(packets, runs)
+
+
+def _limited(
+    clip: Clip, runs: "Iterator[Run]", packets: "Packets[AudioStream]", limits: Limits
+) -> "Iterator[Run]":
+    """Stops decoding for the length of sound that is too long for the clip."""
+    samples, context = 0, packets.stream.codec_context
+    for run in runs:
+        samples += run[1]
+        if context is not None and context.sample_rate:
+            length = samples / context.sample_rate
+            limits.check_heard(clip.clip_id, length)
+            limits.check_samples(clip.clip_id, length, context.sample_rate, context.channels)
+        yield run
 
 
 def _counted(packets: "Packets[AudioStream] | None") -> "SoundExtent | None":
@@ -202,6 +219,11 @@ def _check(
     if picture is not None and picture.codec_context is not None:
         limits.check_pixels(clip.clip_id, picture.width, picture.height)
     shown = None if content.video is None else _shown(content.video, None)
+    heard = None if content.audio is None else content.audio.stream.codec_context
+    if heard is not None and sound is not None:
+        limits.check_samples(
+            clip.clip_id, _duration_s(clip, None, sound), heard.sample_rate, heard.channels
+        )
     length = _duration_s(clip, shown, sound)
     if length > limits.max_duration_s:
         raise BadClip(

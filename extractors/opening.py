@@ -66,11 +66,14 @@ _PEEK_BYTES = 1 << 16
 _HEAD = 4096
 """Bytes at the beginning of a file that are checked before libavformat opens it."""
 _PLAYLIST = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|#EXT-X-|ffconcat\s+version|\[playlist\]|\[reference\]|<asx|<smil|<mpd|<\?xml[^>]*>\s*(?:<!--.*?-->\s*)*"
-    rb"<(?:\w+:)?(?:mpd|smil|smoothstreamingmedia|playlist|asx)|v=0\r?\n|rtsptext|(?:https?|rtsp|rtmp|ftp|file|concat)://)",
-    re.IGNORECASE | re.DOTALL,
+    rb"#EXTM3U|#EXT-X-|ffconcat\s+version|\[playlist\]|\[reference\]|v=0\r?\n|rtsptext"
+    rb"|<(?:\w+:)?(?:mpd|smil|smoothstreamingmedia|playlist|asx)"
+    rb"|(?:https?|rtsp|rtmp|ftp|file|concat)://",
+    re.IGNORECASE,
 )
-_CONCAT = re.compile(rb"^\s*file\s+\S", re.IGNORECASE | re.MULTILINE)
+_CONCAT = re.compile(rb"^[ \t]*file[ \t]+\S", re.IGNORECASE | re.MULTILINE)
+_MARKUP = ((b"<!--", b"-->"), (b"<?", b"?>"), (b"<!", b">"))
+"""What may stand before the first element of an XML file: how each begins and ends."""
 _LFS = b"version https://git-lfs"
 _SPHERE_CODINGS = ("pcm", "ulaw", "mu-law", "alaw")
 """The codings of NIST SPHERE files that libavformat reads."""
@@ -125,7 +128,7 @@ def check_head(clip_id: str, head: bytes) -> None:
             "this is a git-lfs pointer, a few lines of text that stand for the media file; fetch "
             "the file itself with `git lfs pull`",
         )
-    if _PLAYLIST.search(head) or (_CONCAT.search(head) and b"\0" not in head):
+    if _PLAYLIST.match(_content(head)) or (_CONCAT.search(head) and b"\0" not in head):
         raise BadClip(
             clip_id,
             Reason.FORBIDDEN,
@@ -142,6 +145,23 @@ def check_head(clip_id: str, head: bytes) -> None:
                 f"the sound of this NIST SPHERE file is compressed ({coding}), expected "
                 f"{', '.join(_SPHERE_CODINGS)}; expand it with `sph2pipe -f wav` or `w_decode`",
             )
+
+
+def _content(head: bytes) -> bytes:
+    """What follows a byte order mark, white space, and what XML has before its first element.
+
+    A regular expression for the latter takes exponential time.
+    """
+    at, is_found = (3 if head.startswith(b"\xef\xbb\xbf") else 0), True
+    while is_found:
+        at = len(head) - len(head[at:].lstrip())
+        is_found = False
+        for begin, end in _MARKUP:
+            if head.startswith(begin, at):
+                found = head.find(end, at + len(begin))
+                at, is_found = (len(head) if found < 0 else found + len(end)), True
+                break
+    return head[at:]
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
 from extractors.base import Pcm
+from extractors.flac_digest import FlacDigest
+from extractors.limits import Limits
 from extractors.sound_extent import GAP_S, nearest
 from manifests.quarantine import BadClip, Reason
 
@@ -27,8 +29,9 @@ class Samples:
         clip_id: str,
         start_s: float | None,
         end_s: float | None,
-        max_duration_s: float,
+        limits: Limits,
         excess_s: Fraction,
+        digest: FlacDigest | None = None,
     ) -> None:
         """Begins a clip.
 
@@ -36,10 +39,11 @@ class Samples:
             clip_id: The clip's id.
             start_s: Where its span begins on the file's clock; None: with the first sample.
             end_s: Where its span ends; None: with the last sample.
-            max_duration_s: Seconds of sound, at most.
+            limits: What the clip may ask for.
             excess_s: Seconds at the end that are decoded and are no part of the sound.
+            digest: What the file tells of its samples.
         """
-        self._clip_id, self._max_s = clip_id, max_duration_s
+        self._clip_id, self._limits = clip_id, limits
         self._start = None if start_s is None else Fraction(start_s)
         self._end = None if end_s is None else Fraction(end_s)
         self._parts: list[NDArray[np.float32]] = []
@@ -49,6 +53,7 @@ class Samples:
         self._next = 0
         """Index of the sample that comes next, counted likewise."""
         self._excess_s = excess_s
+        self._digest = digest
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -70,7 +75,7 @@ class Samples:
 
         Raises:
             BadClip: CORRUPT where rate or channels change; TOO_LONG where the clip exceeds its
-                limit.
+                limit; TOO_LARGE for more samples than there may be.
         """
         part = _floats(frame)
         if not len(part):
@@ -83,9 +88,30 @@ class Samples:
                 f"{frame.sample_rate} Hz "
                 f"and {part.shape[1]}, expected one form throughout"
             )
+        if self._digest is not None:
+            self._digest.add(part)
         if stamp is not None:
             self._bridge(self._index_near(stamp) - self._next)
         self._keep(part)
+
+    def check_all(self, packets: int) -> None:
+        """Compares what was added with what the file tells of it, if that is all.
+
+        Args:
+            packets: How many packets it was decoded from.
+
+        Raises:
+            BadClip: CORRUPT.
+        """
+        if not self._rate:
+            raise self._corrupt(
+                f"{packets} audio packets give no sample, expected one at least; copy or download "
+                "the file again"
+            )
+        if self._digest is None or (self.ended and self._end is not None):
+            return
+        if fault := self._digest.fault():
+            raise self._corrupt(f"{fault}; copy or download it again")
 
     def pcm(self) -> Pcm | None:
         """Ends the clip.
@@ -134,13 +160,8 @@ class Samples:
     def _check_length(self, more: int) -> None:
         samples = more + (self._next - self._first if self._parts else 0)
         length = samples / self._rate
-        if length > self._max_s + 1:
-            raise BadClip(
-                self._clip_id,
-                Reason.TOO_LONG,
-                f"the sound goes on past {length:.1f} s, the limit is {self._max_s:g} s; raise "
-                "max_duration_s or cut the clip",
-            )
+        self._limits.check_heard(self._clip_id, length)
+        self._limits.check_samples(self._clip_id, length, self._rate, self._channels)
 
     def _index(self, time: Fraction) -> int:
         """The first sample at or after a time."""

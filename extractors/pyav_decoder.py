@@ -42,9 +42,7 @@ class PacketDecoder:
         # better than threads do.
         self._context.thread_type = "NONE"
         self._context.thread_count = 1
-        self._context.options = (
-            {"max_pixels": str(max_pixels)} if isinstance(packets.stream, VideoStream) else {}
-        )
+        self._context.options = _options(packets, max_pixels)
 
     def audio(self, add: Callable[[AudioFrame], None], ended: Callable[[], bool]) -> None:
         """Decodes sound up to where it ends.
@@ -73,13 +71,16 @@ class PacketDecoder:
         """
         yield from self._frames(self._packets.items, None)
 
-    def video(self, wanted: set[int] | None, begin: int = 0) -> Iterator[VideoFrame]:
+    def video(
+        self, wanted: set[int] | None, begin: int = 0, is_complete: bool = False
+    ) -> Iterator[VideoFrame]:
         """Decodes frames.
 
         Args:
             wanted: Time stamps in ticks of the frames that are wanted; None for all. The packets
                 hold them, so that others are skipped (`extractors.presentation.can_plan`).
             begin: Number of the packet to begin with, where all are wanted.
+            is_complete: Whether each packet must give a frame, where all are wanted.
 
         Yields:
             All frames, or at least those wanted.
@@ -90,9 +91,23 @@ class PacketDecoder:
         self._context.flush_buffers()
         items: Sequence[Packet[Any]] = self._packets.items
         items = items[begin:] if wanted is None else _needed(items, wanted)
+        given = 0
         for frame in self._frames(items, wanted):
             if isinstance(frame, VideoFrame):
+                given += 1
                 yield frame
+        if not given and any(not packet.is_discard for packet in items):
+            raise self._lacks(len(items), 1, given)
+        if is_complete and given < (due := sum(not packet.is_discard for packet in items)):
+            raise self._lacks(len(items), due, given)
+
+    def _lacks(self, packets: int, due: int, given: int) -> BadClip:
+        return BadClip(
+            self._clip_id,
+            Reason.CORRUPT,
+            f"{packets} video packets give {given} frames, expected {due} at least; copy or "
+            "download the file again",
+        )
 
     def _frames(
         self, items: "Sequence[Packet[Any]]", wanted: set[int] | None
@@ -127,6 +142,39 @@ class PacketDecoder:
             "download the file again"
         )
         return BadClip(self._clip_id, Reason.CORRUPT, detail)
+
+
+_STRICT = {"h264", "hevc"}
+"""Codecs whose decoders conceal damage without a mark on the frame, unless they are told not to."""
+_CAPTURED = {"mpeg", "mpegts"}
+"""Containers that can begin anywhere: the first frames may be predicted from what is not there."""
+
+
+def _options(
+    packets: Packets[VideoStream] | Packets[AudioStream], max_pixels: int
+) -> dict[str, str]:
+    """What a decoder is told: the limit of pixels, and to stop where it would conceal damage."""
+    if not isinstance(packets.stream, VideoStream):
+        return {}
+    options = {"max_pixels": str(max_pixels)}
+    if detect := detected_damage(packets):
+        options["err_detect"] = detect
+    return options
+
+
+def detected_damage(packets: Packets[VideoStream]) -> str:
+    """Says at what a decoder of pictures is to stop.
+
+    Args:
+        packets: The packets of the pictures.
+
+    Returns:
+        libavcodec's option `err_detect`; nothing where it stays as it is.
+    """
+    context = packets.stream.codec_context
+    is_captured = packets.stream.container.format.name in _CAPTURED
+    is_strict = context is not None and context.codec.canonical_name in _STRICT
+    return "crccheck+bitstream+buffer+explode" if is_strict and not is_captured else ""
 
 
 def decoded_runs(clip_id: str, packets: Packets[AudioStream], deadline: Deadline) -> Iterator[Run]:

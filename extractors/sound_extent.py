@@ -30,6 +30,8 @@ _OF_ONE_LENGTH = {"aac", "ac3", "amr_nb", "amr_wb", "mp1", "mp2", "mp3"}
 """Codings whose packets stand for one frame, and whose frames are all as long."""
 _DECLARED = {"flac"}
 """Codings whose packets say their length exactly, where a tick is a sample."""
+_MOST_DECLARED_HZ = 384_000
+"""Beyond it libavformat finds no length in the header of a frame."""
 _AC3_FRAME = 1536
 _PCM = re.compile(r"pcm_(?:[suf](8|16|24|32|64)(?:le|be)?(?:_planar)?|(?:alaw|mulaw))")
 
@@ -102,7 +104,8 @@ def is_counted(stream: "AudioStream") -> bool:
     if context is None or not context.sample_rate:
         return False
     if context.codec.canonical_name in _DECLARED:
-        return stream.time_base == Fraction(1, context.sample_rate)
+        rate = context.sample_rate
+        return stream.time_base == Fraction(1, rate) and rate <= _MOST_DECLARED_HZ
     return bool(_PCM.fullmatch(context.name)) or _frame_samples(context) > 0
 
 

@@ -1,13 +1,14 @@
-"""Files cut short, found by what the header declares against what the file holds.
+"""Files cut short or damaged, found by what the header declares against what the file holds.
 
 A decoder plays what is there and says nothing, so that a half copy would pass for a shorter clip.
 Each container declares its size in its own way:
 
     mp4, mov     boxes; without `moov` nothing can be read; with it, every sample of the table must
                  lie inside the file; of a fragmented file `mfra` is the end
-    wav          the size of the `data` chunk; 0, or 2 GiB and more, is what writers to a pipe
-                 leave there and declares nothing; where it is the size of the RIFF chunk, which
-                 is all there, a writer has put that in both places
+    wav          the size of the `data` chunk, which that of RIFF and what follows must agree with;
+                 0, or 2 GiB and more, is what writers to a pipe leave there and declares nothing;
+                 where it is the size of the RIFF chunk, which is all there, a writer has put that
+                 in both places
     avi          the sizes of the chunks of the first RIFF list (`movi` is one)
     mkv, webm    the size of the Segment element, which may be unknown (a live recording)
     flv          whole tags; `duration` and `filesize` of onMetaData, where it has them
@@ -15,6 +16,10 @@ Each container declares its size in its own way:
     flac         the number of samples in STREAMINFO
     ogg          whole pages; the last one of each stream is marked
     others       see `extractors.declared_ends`
+
+Whether what is there agrees with itself is for `extractors.movie_tables` (mp4),
+`extractors.segments` (mkv), `extractors.frame_ends` (the checksums of Ogg) and
+`extractors.flac_digest`.
 
 Sources: ISO/IEC 14496-12 (boxes), Microsoft RIFF and AVI references, RFC 8794 (EBML), Adobe Flash
 Video File Format 10.1, RFC 9639 (FLAC), RFC 3533 (Ogg). A header that declares nothing condemns
@@ -34,42 +39,54 @@ from extractors.file_ends import (
     TAIL_LEFT_OUT,
     TOLD,
     WRONG_SIZE,
+    Contradiction,
     Notes,
     Shortfall,
-    Spoilt,
     lacks,
 )
 from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
+from extractors.limits import Deadline, WatchedFile
+from extractors.movie_tables import (
+    MOST_OF_MOVIE,
+    Span,
+    check_fragments,
+    check_tables,
+    fragment_number,
+)
+from extractors.segments import check_parts, vint
 from manifests.quarantine import BadClip, Reason
 
 _UNKNOWN_SIZE = 0x7FFFF000 - 4096
 """Sizes from here on, a little under 2 GiB, are what writers to a pipe put into a RIFF header."""
 
 
-def check_structure(clip_id: str, path: Path) -> tuple[str, ...]:
+def check_structure(clip_id: str, path: Path, deadline: Deadline) -> tuple[str, ...]:
     """Refuses a file whose own sizes say that its end is missing; reads headers only.
 
     Args:
         clip_id: The clip's id.
         path: The file.
+        deadline: The clip's time limit.
 
     Returns:
-        `may_be_cut`, `tail_left_out`, `wrong_size`: what is to be known of its end.
+        `may_be_cut`, `tail_left_out`, `wrong_size`, `checksum_differs`: what is to be known of it.
 
     Raises:
-        BadClip: TRUNCATED; CORRUPT where pages of Ogg are damaged, which libavformat passes over in
-            silence.
+        BadClip: TRUNCATED, CORRUPT, or TIMED_OUT.
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with WatchedFile(path, deadline) as file:
         head = file.read(16)
         try:
             return _check(file, head, size)
         except Shortfall as missing:
             raise _truncated(clip_id, missing) from missing
-        except Spoilt as damage:
-            detail = f"{damage}; copy or download it again"
-            raise BadClip(clip_id, Reason.CORRUPT, detail) from damage
+        except (struct.error, IndexError) as short:
+            broken = Shortfall(f"a header breaks off before the file's end at byte {size:,}")
+            raise _truncated(clip_id, broken) from short
+        except Contradiction as damaged:
+            detail = f"{damaged}; copy or download it again"
+            raise BadClip(clip_id, Reason.CORRUPT, detail) from damaged
 
 
 def _check(file: BinaryIO, head: bytes, size: int) -> Notes:
@@ -109,35 +126,92 @@ def _check_riff(file: BinaryIO, size: int) -> Notes:
             raise lacks(f"the chunk `{kind.decode('latin-1').strip()}`", end, size)
         if kind == b"RIFF":
             return TOLD
+        if kind == b"fmt ":
+            _check_format(file.read(min(length, 40)), order)
         if kind == b"data" and head[8:12] == b"WAVE":
-            return (TAIL_LEFT_OUT,) if size > max(end + end % 2, 8 + riff) else TOLD
+            is_more = length != riff and _check_after_data(file, end, min(8 + riff, size), order)
+            is_more = is_more or size > max(end + end % 2, 8 + riff)
+            return (TAIL_LEFT_OUT,) if is_more else TOLD
         at = end + length % 2
     return TOLD
 
 
-def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Type and end of each box of the top level, as long as they look like boxes.
+_PLAIN = {1, 3}
+"""Format tags of a wav whose samples are whole numbers, and floating-point ones."""
+_SLOPPY = 44
+"""Bytes by which a RIFF chunk's size may be off: writers forget headers in it."""
 
-    Junk after the last one is no fault.
+
+def _check_format(fields: bytes, order: str) -> None:
+    """Compares what a wav says twice of its form: bytes of a frame and of a second."""
+    if len(fields) < 16:
+        return
+    tag, channels, rate, a_second, frame, bits = struct.unpack(order + "HHIIHH", fields[:16])
+    if tag not in _PLAIN or not frame or not bits:
+        return
+    if frame != channels * ((bits + 7) // 8) or (a_second and a_second != rate * frame):
+        raise Contradiction(
+            f"the wav has {channels} channels of {bits} bits, {rate:,} a second, and yet "
+            f"{frame} bytes a frame and {a_second:,} a second"
+        )
+
+
+def _check_after_data(file: BinaryIO, end: int, riff_end: int, order: str) -> bool:
+    """Refuses a wav whose samples go on behind its chunk `data`, or before whose end RIFF ends.
+
+    True where zeros follow, of which nobody can say whether they are samples.
+    """
+    if 12 < riff_end < end - _SLOPPY:
+        raise Contradiction(
+            f"the chunk `data` ends at byte {end:,} by its header, and all chunks at {riff_end:,}"
+        )
+    at = end + end % 2
+    while at + 8 <= riff_end:
+        file.seek(at)
+        kind, length = struct.unpack(order + "4sI", file.read(8))
+        if not re.fullmatch(rb"[\x20-\x7e]{4}|\0{4}", kind) or at + 8 + length > riff_end + _SLOPPY:
+            raise Contradiction(
+                f"the chunk `data` ends at byte {end:,} by its header, but what follows up to "
+                f"{riff_end:,} is no chunk"
+            )
+        if kind == bytes(4):
+            return True
+        at += 8 + length + length % 2
+    return False
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type, beginning behind its head, and end of each box of the top level.
+
+    They are those that look like boxes. Junk after the last one is no fault.
     """
     at = 0
     while at + 8 <= size:
         file.seek(at)
         length, kind = struct.unpack(">I4s", file.read(8))
+        head = 16 if length == 1 else 8
         if length == 1:
             (length,) = struct.unpack(">Q", file.read(8).ljust(8, b"\xff"))
         if length == 0:
             length = size - at
         if length < 8 or not re.fullmatch(rb"[\x20-\x7e\xa9]{4}", kind):
             return
-        yield kind, at + length
+        yield kind, at + head, at + length
         at += length
 
 
 def _check_boxes(file: BinaryIO, size: int) -> Notes:
     ends = {b"moov": 0, b"mdat": 0, b"moof": 0}
-    for kind, end in _boxes(file, size):
+    media, movie, numbers = list[Span](), (0, 0), list[int]()
+    for kind, start, end in _boxes(file, size):
         ends[kind] = max(end, ends.get(kind, 0))
+        if kind == b"mdat":
+            media.append((start, end))
+        if kind == b"moov":
+            movie = (start, end)
+        if kind == b"moof":
+            file.seek(start)
+            numbers.append(fragment_number(file.read(16)))
     for kind in (b"ftyp", b"moov", b"moof"):
         if ends.get(kind, 0) > size:
             raise lacks(f"the box `{kind.decode()}`", ends[kind], size)
@@ -148,36 +222,46 @@ def _check_boxes(file: BinaryIO, size: int) -> Notes:
             f"the file ends at byte {size:,} without the box `moov`, which every mp4 needs: 0 "
             "found, 1 expected"
         )
+    check_tables(file, *movie, media)
+    check_fragments(numbers)
     if size > max(end for end in ends.values() if end <= size):
         return (TAIL_LEFT_OUT,)
     return NOT_TOLD if ends[b"moof"] and b"mfra" not in ends else TOLD
 
 
-def _vint(file: BinaryIO) -> tuple[int, bool]:
-    """An EBML size, and whether it is the one that means `unknown` (all bits set)."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return 0, True
-    length = 9 - first[0].bit_length()
-    value = int.from_bytes(first + file.read(length - 1)) & ((1 << 7 * length) - 1)
-    return value, value == (1 << 7 * length) - 1
+def movie_box(file: BinaryIO, size: int) -> bytes:
+    """Reads the box `moov` of an mp4 or a relative of it.
+
+    Args:
+        file: The file.
+        size: Its bytes.
+
+    Returns:
+        What is behind its head; nothing where there is none, or one beyond all measure.
+    """
+    for kind, start, end in _boxes(file, size):
+        if kind == b"moov" and end - start <= MOST_OF_MOVIE:
+            file.seek(start)
+            return file.read(end - start)
+    return b""
 
 
 def _check_segment(file: BinaryIO, size: int) -> Notes:
     file.seek(4)
-    header, unknown = _vint(file)
+    header, unknown = vint(file)
     if unknown or header > size:
         return NOT_TOLD
     file.seek(header, 1)
     if file.read(4) != b"\x18S\x80g":
         return NOT_TOLD
-    length, unknown = _vint(file)
+    length, unknown = vint(file)
     if unknown:
         return NOT_TOLD
     end = file.tell() + length
     if end > size:
         raise lacks("the Segment", end, size)
-    return (TAIL_LEFT_OUT,) if end < size else TOLD
+    notes = check_parts(file, end - length, end)
+    return (TAIL_LEFT_OUT, *notes) if end < size else notes
 
 
 _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Notes]], ...] = (

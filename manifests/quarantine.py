@@ -25,7 +25,7 @@ class Reason(StrEnum):
     CORRUPT = "corrupt"
     """The header is sound, but packets in the middle do not decode."""
     TOO_LARGE = "too_large"
-    """More pixels a frame than the recipe's limit."""
+    """More pixels a frame, or samples of sound, than the recipe's limits."""
     TOO_LONG = "too_long"
     """Longer than the recipe's limit."""
     TIMED_OUT = "timed_out"

@@ -10,37 +10,9 @@ import pytest
 from extractors.media import DECODERS
 from flows.workers.pool import ProcessPool
 from manifests.quarantine import UNFORESEEN
+from tests.fuzz import FAULTS, FILES, fuzz
 from tests.support.media_made import Writer
 from tests.support.mutated import mutate, outcomes, unforeseen
-
-WITH_PICTURE = {
-    "a.mp4": {},
-    "fragments.mp4": {"options": {"movflags": "frag_keyframe+empty_moov"}},
-    "a.mov": {"video_codec": "libx264", "audio_codec": "pcm_s16le"},
-    "a.3gp": {"video_codec": "h263", "audio_codec": "aac", "size": (176, 144)},
-    "a.mkv": {},
-    "a.webm": {},
-    "a.avi": {},
-    "a.flv": {},
-    "a.ts": {},
-    "a.mpg": {"video_codec": "mpeg1video", "audio_codec": "mp2"},
-    "a.asf": {"video_codec": "mpeg4", "audio_codec": "libmp3lame"},
-    "a.wmv": {"video_codec": "wmv2", "audio_codec": "libmp3lame"},
-}
-OF_SOUND = {
-    "a.wav": {},
-    "a.w64": {"audio_codec": "pcm_s16le"},
-    "a.aiff": {"audio_codec": "pcm_s16be"},
-    "a.mp3": {},
-    "a.aac": {"audio_codec": "aac", "container": "adts"},
-    "a.flac": {},
-    "a.ogg": {},
-    "a.m4a": {},
-}
-FILES = {
-    **{name: {"frames": 12, **how} for name, how in WITH_PICTURE.items()},
-    **{name: {"frames": 0, **how} for name, how in OF_SOUND.items()},
-}
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +62,11 @@ def test_a_header_that_points_behind_the_end_of_the_file_is_no_error(write_media
     data = path.read_bytes()
     path.write_bytes(data[:4] + b"\x01\x7f" + b"\xff" * 6 + data[5:])
     assert all(UNFORESEEN not in said for said in outcomes(path, "pyav"))
+
+
+@pytest.mark.usefixtures("processes")
+def test_no_changed_file_ends_a_worker_hangs_it_or_fills_its_memory(tmp_path: Path) -> None:
+    """Half a minute of `python -m tests.fuzz`."""
+    counts, wrong = fuzz(tmp_path, 0.5, 1)
+    assert sum(count.total() for count in counts.values()) > 0
+    assert [one for one in wrong if one.rpartition(": ")[2] in FAULTS] == []

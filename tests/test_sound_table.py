@@ -107,7 +107,8 @@ def test_he_aac_is_as_long_as_it_sounds(
 ) -> None:
     """The header of AAC-LC is made to announce spectral band replication, with which a frame has
     2048 samples at twice the rate."""
-    path = encode(source, tmp_path / f"a.{suffix}", "aac", "-ar", rate)
+    checksums = ("-write_crc32", 0) if suffix == "mkv" else ()
+    path = encode(source, tmp_path / f"a.{suffix}", "aac", "-ar", rate, *checksums)
     data = path.read_bytes()
     none, doubled = b"\x56\xe5\x00", bytes([0x56, 0xE5, 0x80 | {22050: 4, 24000: 3}[rate] << 3])
     assert data.count(none) == 1

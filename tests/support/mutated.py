@@ -19,7 +19,7 @@ from tests.support.media_made import a_clip
 _HEAD = 600
 """Bytes at the beginning of a file where half of all changes fall: headers are short."""
 _GRAPH = Graph({"audio": Audio(), "logmel": LogMel(n_mels=20), "frames": Frames(size=8)})
-_LIMITS = Limits(max_pixels=640 * 480, max_duration_s=20.0, timeout_s=20.0)
+LIMITS = Limits(max_pixels=640 * 480, max_duration_s=20.0, timeout_s=20.0)
 
 
 def mutate(data: bytes, seed: int) -> bytes:
@@ -47,12 +47,12 @@ def mutate(data: bytes, seed: int) -> bytes:
 
 def outcomes(path: Path, decoder: str) -> Iterator[str]:
     """What is said of each feature of a file: `ok`, or the sentence of its refusal."""
-    [found] = probe_clips([Found(a_clip(path), ())], [path], {}, _LIMITS)
+    [found] = probe_clips([Found(a_clip(path), ())], [path], {}, LIMITS)
     if found.bad:
         yield f"{found.bad.reason}: {found.bad.detail}"
         return
     CLIPS.build([found.clip])  # its facts fit into the table of clips
-    measured = measure(_GRAPH, _GRAPH.order, found.clip, path, Media(decoder, _LIMITS))
+    measured = measure(_GRAPH, _GRAPH.order, found.clip, path, Media(decoder, LIMITS))
     for one in measured.values():
         yield f"{one.reason}: {one.detail}" if isinstance(one, BadClip) else "ok"
 

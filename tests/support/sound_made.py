@@ -86,6 +86,8 @@ def with_edits(data: bytes, *edits: tuple[int, int]) -> bytes:
     new = struct.pack(">I4s", 8 + len(table), b"edts") + table
     begin, end = boxes(data, b"moov", b"trak", b"edts")
     changed[begin:end] = new
+    header = boxes(data, b"moov", b"trak", b"tkhd")[0]  # before it, and so where it was
+    changed[header + 28 : header + 32] = struct.pack(">I", sum(length for length, _ in edits))
     for path in ((b"moov",), (b"moov", b"trak")):
         at, stop = boxes(data, *path)
         changed[at : at + 4] = struct.pack(">I", stop - at + len(new) - (end - begin))
