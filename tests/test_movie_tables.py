@@ -3,11 +3,14 @@
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from av.audio.stream import AudioStream
 
 from extractors.media import Limits, decode, probe
+from extractors.streams import played
 from manifests.quarantine import BadClip, Reason
 from tests.support.media_made import Writer, a_clip
 
@@ -111,6 +114,31 @@ def test_a_track_that_is_no_track_is_damage(write_media: Writer, box: bytes) -> 
     assert "track" in refusal(path)
 
 
+def append(path: Path, folders: list[bytes], box: bytes) -> None:
+    """Puts a box at the end of the innermost of some folders; `moov` is the file's last box."""
+    data = bytearray(path.read_bytes())
+    starts = [data.index(folder) - 4 for folder in folders]
+    end = starts[-1] + struct.unpack_from(">I", data, starts[-1])[0]
+    for start in starts:
+        struct.pack_into(">I", data, start, struct.unpack_from(">I", data, start)[0] + len(box))
+    path.write_bytes(bytes(data[:end]) + box + bytes(data[end:]))
+
+
+def test_a_box_whose_size_has_64_bits_is_read(write_media: Writer) -> None:
+    path = made(write_media, "a.mp4")
+    append(path, [b"moov"], struct.pack(">I4sQ", 1, b"udta", 24) + b"some tag")
+    read(path)
+
+
+def test_a_table_of_composition_times_of_sound_is_no_damage(write_media: Writer) -> None:
+    path = made(write_media, "a.m4a")
+    samples = path.read_bytes().index(b"stsz") + 12
+    count = int.from_bytes(path.read_bytes()[samples : samples + 4])
+    table = struct.pack(">I4sIIIIII", 32, b"ctts", 0, 2, 1, 1024, count - 1, 0)
+    append(path, [b"moov", b"trak", b"mdia", b"minf", b"stbl"], table)
+    read(path)
+
+
 @pytest.mark.parametrize("box", [b"trak", b"mdia", b"stbl", b"stsz"])
 def test_a_box_that_ends_behind_its_folder_is_damage(write_media: Writer, box: bytes) -> None:
     path = made(write_media, "a.mp4")
@@ -122,7 +150,12 @@ def test_a_track_of_a_kind_that_libavformat_does_not_read_is_damage(
     write_media: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = made(write_media, "a.mp4")
-    monkeypatch.setattr("extractors.container.played", lambda *_: (None, False))
+
+    def of_sound(streams: Any, packets: Any) -> Any:
+        is_sound = bool(streams) and isinstance(streams[0], AudioStream)
+        return played(streams, packets) if is_sound else (None, False)
+
+    monkeypatch.setattr("extractors.container.played", of_sound)
     assert "declares a track of pictures with 40" in refusal(path)
 
 
