@@ -299,7 +299,9 @@ class FfmpegDecoder:
         if self._video is not None and self._video.left_out:
             first = f"noise=drop=lt(n\\,{self._video.left_out})"
             options[f"bsf:{self._video.stream.index}"] = first
-        if self._video is not None and (detect := detected_damage(self._video)):
+        if self._video is not None and (
+            detect := detected_damage(self._video.stream, self._video.items)
+        ):
             options["err_detect:v"] = detect
         return ffmpeg.input(self._path, noautorotate=None, **options, **_INPUT)
 

@@ -267,9 +267,23 @@ def _check_lengths(name: str, track: MovieTrack, total: int, longest: int, film_
         max(edits, key=lambda edit: edit[1])[1] < 0 or any(begin < -1 for _, begin in edits)
     ):
         raise Contradiction(f"no part of {name} is shown by its box `elst`")
+    # A cut that copies packets drops frames that are held back, and its edit counts them.
+    end = length + slack + 2 * _held_back(track) / ticks
     for duration, begin in edits:
-        if begin >= 0 and begin / ticks + duration / film_ticks > length + slack:
+        if begin >= 0 and begin / ticks + duration / film_ticks > end:
             raise _differ(name, "elst", begin / ticks + duration / film_ticks, "stts", length)
+
+
+def _held_back(track: MovieTrack) -> int:
+    """Ticks between the frame that is shown latest after it is decoded, and the one soonest."""
+    rows = _late_rows(track)
+    return int(rows[:, 1].max() - rows[:, 1].min()) if len(rows) else 0
+
+
+def _late_rows(track: MovieTrack) -> Ints:
+    """Samples in a row, and by how many ticks they are shown late."""
+    rows = _rows(track.boxes.get(b"ctts", b""), 4, 2)
+    return np.column_stack([rows[:, 0], (rows[:, 1] + (1 << 31)) % (1 << 32) - (1 << 31)])
 
 
 def _differ(name: str, one: str, seconds: float, other: str, others: float) -> Contradiction:
@@ -293,12 +307,12 @@ def _check_late(name: str, track: MovieTrack, counts: Ints, lasts: Ints) -> None
     """
     if track.kind == "sound":
         return
-    rows = _rows(track.boxes.get(b"ctts", b""), 4, 2)
+    rows = _late_rows(track)
     if not len(rows):
         return
     if int(rows[:, 0].sum()) != track.samples:
         raise _miscounts(name, "ctts", int(rows[:, 0].sum()), track.samples)
-    late = np.repeat((rows[:, 1] + (1 << 31)) % (1 << 32) - (1 << 31), rows[:, 0])
+    late = np.repeat(rows[:, 1], rows[:, 0])
     steps = np.repeat(lasts, counts)
     shown = np.sort(np.concatenate([[0], np.cumsum(steps)[:-1]]) + late)
     together = int((np.diff(shown) == 0).sum())

@@ -18,7 +18,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from extractors.limits import Deadline
-from extractors.packets import Packets
+from extractors.packets import Packets, Stamped
 from extractors.sound_extent import Run
 from manifests.quarantine import BadClip, Reason
 
@@ -42,7 +42,10 @@ class PacketDecoder:
         # better than threads do.
         self._context.thread_type = "NONE"
         self._context.thread_count = 1
-        self._context.options = _options(packets, max_pixels)
+        self._limit = (
+            {"max_pixels": str(max_pixels)} if isinstance(packets.stream, VideoStream) else {}
+        )
+        self._context.options = self._limit
 
     def audio(self, add: Callable[[AudioFrame], None], ended: Callable[[], bool]) -> None:
         """Decodes sound up to where it ends.
@@ -91,6 +94,8 @@ class PacketDecoder:
         self._context.flush_buffers()
         items: Sequence[Packet[Any]] = self._packets.items
         items = items[begin:] if wanted is None else _needed(items, wanted)
+        detect = detected_damage(self._packets.stream, items)
+        self._context.options = {**self._limit, **({"err_detect": detect} if detect else {})}
         given = 0
         for frame in self._frames(items, wanted):
             if isinstance(frame, VideoFrame):
@@ -150,31 +155,28 @@ _CAPTURED = {"mpeg", "mpegts"}
 """Containers that can begin anywhere: the first frames may be predicted from what is not there."""
 
 
-def _options(
-    packets: Packets[VideoStream] | Packets[AudioStream], max_pixels: int
-) -> dict[str, str]:
-    """What a decoder is told: the limit of pixels, and to stop where it would conceal damage."""
-    if not isinstance(packets.stream, VideoStream):
-        return {}
-    options = {"max_pixels": str(max_pixels)}
-    if detect := detected_damage(packets):
-        options["err_detect"] = detect
-    return options
-
-
-def detected_damage(packets: Packets[VideoStream]) -> str:
+def detected_damage(
+    stream: VideoStream | AudioStream, items: "Sequence[Packet[Any] | Stamped]"
+) -> str:
     """Says at what a decoder of pictures is to stop.
 
+    Where frames come before the first key frame in presentation, they are predicted from what is
+    not there (an open group), which is no damage.
+
     Args:
-        packets: The packets of the pictures.
+        stream: Its stream.
+        items: The packets to be decoded, in their order.
 
     Returns:
         libavcodec's option `err_detect`; nothing where it stays as it is.
     """
-    context = packets.stream.codec_context
-    is_captured = packets.stream.container.format.name in _CAPTURED
-    is_strict = context is not None and context.codec.canonical_name in _STRICT
-    return "crccheck+bitstream+buffer+explode" if is_strict and not is_captured else ""
+    context = stream.codec_context
+    if context is None or context.codec.canonical_name not in _STRICT or not items:
+        return ""
+    first = items[0].pts
+    is_closed = first is not None and all(item.pts is None or item.pts >= first for item in items)
+    is_captured = stream.container.format.name in _CAPTURED
+    return "crccheck+bitstream+buffer+explode" if is_closed and not is_captured else ""
 
 
 def decoded_runs(clip_id: str, packets: Packets[AudioStream], deadline: Deadline) -> Iterator[Run]:

@@ -1,10 +1,12 @@
 """The tables of an mp4 hold each other: a change in one is damage, and a good film has none."""
 
 import struct
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
@@ -128,6 +130,21 @@ def test_a_box_whose_size_has_64_bits_is_read(write_media: Writer) -> None:
     path = made(write_media, "a.mp4")
     append(path, [b"moov"], struct.pack(">I4sQ", 1, b"udta", 24) + b"some tag")
     read(path)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("name", ["cut.mp4", "cut.mov", "cut.mkv"])
+@pytest.mark.parametrize("start", ["0.3", "0.7", "1.1"])
+@pytest.mark.usefixtures("processes")
+def test_a_part_that_was_cut_out_without_encoding_it_again_is_no_damage(
+    write_media: Writer, tmp_path: Path, codec: str, name: str, start: str
+) -> None:
+    options = {"bf": "3", "x265-params": "open-gop=1:log-level=none"}
+    how = {"video_codec": codec, "video_options": options}
+    film = write_media("a.mp4", frames=100, fps=25, audio_s=4.0, **how)
+    words = ["-v", "error", "-ss", start, "-t", "1.3", "-i", film, "-c", "copy", tmp_path / name]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *map(str, words)], check=True)
+    read(tmp_path / name)
 
 
 def test_a_table_of_composition_times_of_sound_is_no_damage(write_media: Writer) -> None:
