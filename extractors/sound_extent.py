@@ -200,7 +200,8 @@ def check_frames_meet(clip_id: str, packets: "Packets[AudioStream]") -> None:
     """
     timed = [packet for packet in packets.items if packet.pts is not None]
     for one, other in pairwise(timed):
-        if (end := one.pts + (one.duration or 0)) < other.pts:
+        # A packet whose length libavformat does not tell says nothing of the next one.
+        if one.duration and (end := one.pts + one.duration) < other.pts:
             begin_s, end_s = (float(ticks * packets.time_base) for ticks in (end, other.pts))
             raise BadClip(
                 clip_id,
