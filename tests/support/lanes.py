@@ -81,7 +81,10 @@ class _Watch:
         if not self.is_on or event not in _EVENTS:
             return
         program = str(arguments[0] if arguments else "").rpartition("/")[2]
-        if program not in STARTED_BY_LIBRARIES:
+        words = list(map(str, arguments[1])) if len(arguments) > 1 and arguments[1] else []
+        # A store that another process wrote is opened in the process that is watched.
+        is_watched = any("stores.hdf5_process" in word for word in words)
+        if program not in STARTED_BY_LIBRARIES and not is_watched:
             self.refuse(f"{event} {program}")
 
     def refuse(self, what: str) -> None:
