@@ -128,6 +128,15 @@ def grow(name: str, step_mb: float, most_mb: float) -> int:
         return len(held)
 
 
+_held: list[bytes] = []
+
+
+def hold(size_mb: int) -> int:
+    """Takes memory that the process keeps."""
+    _held.append(os.urandom(1000) * (1000 * size_mb))
+    return size_mb
+
+
 def be_patient(seconds: float, steps: int) -> int:
     with working_on("slow", seconds, 1000) as may_take:
         for _ in range(steps):
@@ -160,6 +169,8 @@ def test_what_a_worker_takes_between_and_after_its_items_is_not_held_against_the
     one_worker: ProcessPool,
 ) -> None:
     assert one_worker.call(grow, "a/clip", 10, 50) == 5
+    assert one_worker.call(hold, 500) == 500
+    assert one_worker.call(grow, "another/clip", 10, 50) == 5
     assert one_worker.call(be_patient, 0.0, 12) == 12
     one_worker.call(time.sleep, 1.0)
 
