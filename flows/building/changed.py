@@ -76,13 +76,13 @@ def build_unchanged(
             for clip, path in zip(part.clips, part.paths, strict=True):
                 if clip.clip_id in found.clip_ids:
                     is_second = clip.clip_id in result.changed
-                    now = _given_up(clip) if is_second else probe(as_listed(clip), path)
+                    now = given_up(clip) if is_second else probe(as_listed(clip), path)
                     result.changed[clip.clip_id] = now
             left += _parts(part, features, result.changed)
     return result
 
 
-def _given_up(clip: Clip) -> Found:
+def given_up(clip: Clip) -> Found:
     detail = (
         "the file changed while it was read, and again when it was read once more; build again "
         "when it is written to no more"

@@ -5,8 +5,8 @@ a file several times and read parts of it twice, and neither its times nor a sec
 hash prove that they have seen the bytes that were hashed. So a file of a corpus is opened once,
 read once from its beginning to its end, and hashed on the way into a copy; all else reads that.
 
-    <temporary folder>/affectstore-xxxx/clip.mp4     a link to a copy in memory without a name; or,
-                                                     of a large file, the copy
+    <temporary folder>/affectstore-xxxx/c.mp4     a link to a copy in memory without a name; or,
+                                                  of a large file, the copy
 
 The name ends as that of the file, since libavformat looks at it where the bytes leave a doubt.
 """
@@ -49,10 +49,14 @@ class FileCopies:
     """Makes copies of files, and keeps the last one: many clips may be turns in one long file."""
 
     def __init__(self) -> None:
-        self._open = ExitStack()
+        self._all, self._of_last = ExitStack(), ExitStack()
         self._last: FileCopy | None = None
+        self._part = memoryview(bytearray(_PART))
 
     def __enter__(self) -> Self:
+        made = tempfile.TemporaryDirectory(prefix="affectstore-")
+        self._folder = Path(self._all.enter_context(made))
+        self._all.push(self._of_last)
         return self
 
     def __exit__(
@@ -61,7 +65,7 @@ class FileCopies:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close()
+        self._all.close()
 
     def copy(self, clip_id: str, path: Path, timeout_s: float) -> FileCopy:
         """Copies a file, unless it was the last one to be copied.
@@ -79,13 +83,14 @@ class FileCopies:
             OSError: The file is missing or the disk fails.
         """
         if self._last is None or self._last.source != path:
-            self._close()
+            self._last = None
+            self._of_last.close()
             with Deadline(clip_id, timeout_s) as deadline:
                 self._last = self._copy(path, deadline)
         return self._last
 
     def _copy(self, path: Path, deadline: Deadline) -> FileCopy:
-        digest, part = hashlib.sha256(), memoryview(bytearray(_PART))
+        digest, part = hashlib.sha256(), self._part
         with path.open("rb", buffering=0) as file:
             before = os.fstat(file.fileno())
             copy, name = self._new(path.suffix, before.st_size)
@@ -104,17 +109,13 @@ class FileCopies:
 
     def _new(self, suffix: str, size: int) -> tuple[IO[bytes], Path]:
         """An empty file, and where it is opened for reading."""
-        folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="affectstore-")))
-        path = folder / f"clip{suffix}"
+        path = self._folder / f"c{suffix}"
+        self._of_last.callback(path.unlink, missing_ok=True)
         if size > _IN_MEMORY or not hasattr(os, "memfd_create"):
-            return self._open.enter_context(path.open("wb")), path
-        copy = self._open.enter_context(os.fdopen(os.memfd_create("clip"), "wb"))
+            return self._of_last.enter_context(path.open("wb")), path
+        copy = self._of_last.enter_context(os.fdopen(os.memfd_create("clip"), "wb"))
         path.symlink_to(f"/proc/{os.getpid()}/fd/{copy.fileno()}")
         return copy, path
-
-    def _close(self) -> None:
-        self._last = None
-        self._open.close()
 
 
 def stat_of(found: os.stat_result) -> Stat:

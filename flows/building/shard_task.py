@@ -24,6 +24,7 @@ from manifests.clips import Clip
 from manifests.quarantine import BadClip
 from manifests.tracks import Track
 from stores.location import Location
+from stores.reading import HASHED_COPY, READING
 from stores.records import ShardRecord
 from stores.shard import Shard, open_shard, shard_key
 from stores.shard_writer import ShardWriter
@@ -35,12 +36,13 @@ PIECES = ".pieces"
 
 @cache
 def readers() -> Mapping[str, str]:
-    """The libraries that decide which files can be read, the same on all workers.
+    """What decides which bytes of which files are read, the same on all workers.
 
     Returns:
-        Library -> version.
+        Library -> version, and how files are read: no shard that an older version has left
+        unfinished is taken for one of this.
     """
-    return {name: version(name) for name in ("affectstore", "av")}
+    return {READING: HASHED_COPY, **{name: version(name) for name in ("affectstore", "av")}}
 
 
 @dataclass(frozen=True)
