@@ -5,8 +5,8 @@ a file several times and read parts of it twice, and neither its times nor a sec
 hash prove that they have seen the bytes that were hashed. So a file of a corpus is opened once,
 read once from its beginning to its end, and hashed on the way into a copy; all else reads that.
 
-    <temporary folder>/affectstore-xxxx/c.mp4     a link to a copy in memory without a name; or,
-                                                  of a large file, the copy
+    <temporary folder>/affectstore-xxxx/c.mp4     a link to the copy, which has no name: it lies in
+                                                  memory, that of a large file on the disk
 
 The name ends as that of the file, since libavformat looks at it where the bytes leave a doubt.
 """
@@ -42,7 +42,7 @@ class FileCopy:
     sha256: str
     bytes: int
     stat: Stat | None
-    """Of the file, before and after it was read; None where these differ."""
+    """Of the file, before and after it was read; None where these differ, twice."""
 
 
 class FileCopies:
@@ -83,13 +83,14 @@ class FileCopies:
             OSError: The file is missing or the disk fails.
         """
         if self._last is None or self._last.source != path:
-            self._last = None
-            self._of_last.close()
             with Deadline(clip_id, timeout_s) as deadline:
-                self._last = self._copy(path, deadline)
+                copy = self._copy(path, deadline)
+                self._last = copy if copy.stat else self._copy(path, deadline)
         return self._last
 
     def _copy(self, path: Path, deadline: Deadline) -> FileCopy:
+        self._last = None
+        self._of_last.close()
         digest, part = hashlib.sha256(), self._part
         with path.open("rb", buffering=0) as file:
             before = os.fstat(file.fileno())
@@ -111,11 +112,16 @@ class FileCopies:
         """An empty file, and where it is opened for reading."""
         path = self._folder / f"c{suffix}"
         self._of_last.callback(path.unlink, missing_ok=True)
-        if size > _IN_MEMORY or not hasattr(os, "memfd_create"):
+        if not hasattr(os, "memfd_create"):
             return self._of_last.enter_context(path.open("wb")), path
-        copy = self._of_last.enter_context(os.fdopen(os.memfd_create("clip"), "wb"))
+        copy = self._of_last.enter_context(self._unnamed(size))
         path.symlink_to(f"/proc/{os.getpid()}/fd/{copy.fileno()}")
         return copy, path
+
+    def _unnamed(self, size: int) -> IO[bytes]:
+        if size > _IN_MEMORY:
+            return tempfile.TemporaryFile(dir=self._folder)
+        return os.fdopen(os.memfd_create("clip"), "wb")
 
 
 def stat_of(found: os.stat_result) -> Stat:

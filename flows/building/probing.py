@@ -81,6 +81,9 @@ def _probed(
         if found.bad:
             return probed
         copy = copies.copy(found.clip.clip_id, path, limits.timeout_s)
+        if copy.stat is None:
+            detail = "the file is being written to; build again when it is no more"
+            raise BadClip(found.clip.clip_id, Reason.CHANGED_WHILE_READ, detail)
         clip = replace(found.clip, sha256=copy.sha256, bytes=copy.bytes)
         probed = replace(probed, clip=clip, stat=copy.stat)
         if known and _is_the_same(clip, known):
