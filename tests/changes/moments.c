@@ -21,6 +21,7 @@ struct page {
     int64_t seen;
     int64_t stops[2];      /* moments at which the caller waits; 0: none */
     int32_t waiting;       /* which of them was reached, from 1; set to 0 to go on */
+    int32_t owner;         /* the process that does the changes, whose own calls do not count */
     char below[1024];      /* the folder, with a slash at its end */
     char path[PATH_MAX];   /* the file that the waiting call is about */
 };
@@ -39,15 +40,20 @@ __attribute__((constructor)) static void start(void)
         page = found;
 }
 
+static int is_watched(void)
+{
+    return page && page->below[0] && page->owner != getpid();
+}
+
 static int is_below(const char *path)
 {
-    return page && page->below[0] && strncmp(path, page->below, strlen(page->below)) == 0;
+    return is_watched() && strncmp(path, page->below, strlen(page->below)) == 0;
 }
 
 static int fd_is_below(int fd, char *path)
 {
     char link[64];
-    if (!page || !page->below[0])
+    if (!is_watched())
         return 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, PATH_MAX - 1);

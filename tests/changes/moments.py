@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+import os
 from pathlib import Path
 
 MOMENTS = "AFFECTSTORE_MOMENTS"
@@ -13,6 +14,7 @@ class _Page(ctypes.Structure):
         ("seen", ctypes.c_int64),
         ("stops", ctypes.c_int64 * 2),
         ("waiting", ctypes.c_int32),
+        ("owner", ctypes.c_int32),
         ("below", ctypes.c_char * 1024),
         ("path", ctypes.c_char * 4096),
     ]
@@ -32,8 +34,9 @@ class Moments:
         path.write_bytes(bytes(ctypes.sizeof(_Page)))
 
     def watch(self, below: Path, *stops: int) -> None:
-        """Counts from zero the calls on files below a folder, and stops at some."""
+        """Counts from zero the calls of other processes on the files of a folder; stops at some."""
         ctypes.memset(ctypes.addressof(self.page), 0, ctypes.sizeof(_Page))
+        self.page.owner = os.getpid()
         self.page.below = f"{below}/".encode()
         for number, stop in enumerate(stops):
             self.page.stops[number] = stop

@@ -64,7 +64,9 @@ class Corpus:
         self.scratch = load_snapshot(locate(self.folder / "first"))
 
     def build(self, store: Path, changes: Mapping[int, Any]) -> int:
-        """Builds in a fork; `changes` are what is done at each stop. The exit code."""
+        """Builds in a fork; `changes` are what is done at each stop to the file that the first stop
+        is about. The exit code."""
+        path: Path | None = None
         sys.stdout.flush()
         if (pid := os.fork()) == 0:
             code = 1
@@ -80,7 +82,8 @@ class Corpus:
         while not (done := os.waitpid(pid, os.WNOHANG))[0]:
             assert time.monotonic() < end, "a build does not end"
             if stop := self.moments.page.waiting:
-                changes[stop](self.files, Path(os.fsdecode(self.moments.page.path)))
+                path = path or Path(os.fsdecode(self.moments.page.path))
+                changes[stop](self.files, path)
                 self.moments.page.waiting = 0
             time.sleep(0.0005)
         return os.waitstatus_to_exitcode(done[1])
