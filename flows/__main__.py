@@ -157,13 +157,9 @@ def serve(
 @app.command()
 def split(
     store: Store,
-    scheme: Annotated[
-        str,
-        _argument("Such as subject_kfold or leave_one_subject_out."),
-    ],
+    scheme: Annotated[str, _argument("Such as subject_kfold or leave_one_subject_out.")],
     folds: Annotated[
-        int | None,
-        _option("Number of folds, where the scheme leaves it open."),
+        int | None, _option("Number of folds, where the scheme leaves it open.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed deals the groups in another way.")] = 0,
     test: Annotated[
@@ -232,16 +228,38 @@ def draw(
 
 
 @app.command()
-def verify(store: Store) -> None:
+def verify(
+    store: Store,
+    media: Annotated[
+        str | None,
+        _option("Also compare so many clips, or all, with their files; needs --corpus.", "--media"),
+    ] = None,
+    corpus: Annotated[
+        list[str] | None, _option("For --media: NAME=FOLDER; may be given again.")
+    ] = None,
+) -> None:
     """Check every checksum, every index row and every feature: stored + quarantined = clips. Exit 1
     when something is wrong."""
     from flows.view.store import print_verification
     from stores.verify import verify as verify_store
 
+    if bool(media) != bool(corpus):
+        raise typer.BadParameter("--media and --corpus belong together; give both, or neither")
+    folders = _corpora(corpus or [])
+    if media:
+        from flows.building.media_check import check_media, number_of_clips
+        from flows.view.media_check import print_media_check
+
+        most = number_of_clips(media)
     found = verify_store(store)
     print_verification(found)
     if found.problems:
         raise typer.Exit(1)
+    if media:
+        compared = check_media(store, folders, most)
+        print_media_check(compared)
+        if compared.failed:
+            raise typer.Exit(1)
 
 
 @app.command()

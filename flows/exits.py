@@ -10,9 +10,14 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-import click
+import typer
 
 from manifests.visible import visible
+
+_UsageError: Any
+_AnyUsageError: Any
+_UsageError, _AnyUsageError = typer.BadParameter.__mro__[1:3]
+"""click's errors; newer versions of typer have a click of their own."""
 
 
 def prepare_process() -> None:
@@ -42,9 +47,9 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
     try:
         # Not standalone: it would print what it was given as it was given.
         code = app(arguments, standalone_mode=False)
-    except click.ClickException as error:
+    except _AnyUsageError as error:
         context = getattr(error, "ctx", None)  # with it, the usage is shown as well
-        click.UsageError(visible(error.format_message()), context).show()
+        _UsageError(visible(error.format_message()), context).show()
         sys.exit(error.exit_code)
     except Exception as error:
         from flows.errors import sentence

@@ -48,6 +48,8 @@ class Reason(StrEnum):
     """Shorter than one analysis window."""
     KNOWN_BAD = "known_bad"
     """The registry of known-bad files lists it; the detail names the source."""
+    CHANGED_WHILE_READ = "changed_while_read"
+    """Its file became another one while the build read it, twice."""
 
     @property
     def is_fault(self) -> bool:

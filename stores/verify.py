@@ -29,6 +29,7 @@ from stores.pointer import (
     read_pointer,
     snapshot_file,
 )
+from stores.reading import reading_remarks
 from stores.records import FileRecord, ShardRecord, StoredFeature
 from stores.shard import Entry, Shard, open_shard
 from stores.shard_layout import sizes_of
@@ -146,7 +147,7 @@ class _Check:
         found = {file for file in location.list() if file.startswith(("shards/", "fitted/"))}
         self.report.unreferenced = sum(file.endswith(".h5") for file in found - listed)
         self.report.unfinished = len(leftovers(location.folder))
-        self.report.remarks += _changed_spaces(snapshot)
+        self.report.remarks += [*_changed_spaces(snapshot), *reading_remarks(snapshots)]
 
     def _check_older(self, snapshots: list[Snapshot]) -> None:
         """Hashes the files that older snapshots list and the newest does not."""

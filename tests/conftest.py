@@ -131,6 +131,16 @@ def command(python: Python) -> Command:
     return Command(python)
 
 
+@pytest.fixture
+def compiler() -> None:
+    """What sees system calls, to kill or to change files at them, is compiled when it is needed."""
+    if shutil.which("cc") or shutil.which("gcc"):
+        return
+    if os.environ.get("AFFECTSTORE_CI"):
+        pytest.fail("there is no C compiler, without which no call is seen")
+    pytest.skip("there is no C compiler, which sees system calls")
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The one Prefect server of the tests."""

@@ -22,7 +22,6 @@ from flows.building.shard_task import ShardTask
 from flows.errors import BuildError
 from flows.recipe import load
 from flows.workers.executor import Executor, Pools, Step
-from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
 from stores import FeatureStore
 from stores.location import StoreBusy, locate
@@ -205,8 +204,9 @@ def one_clip(tmp_path: Path) -> Path:
     return folder
 
 
-def refusing(task: ShardTask, wanted: set[str], clip: Clip, path: Path) -> dict[str, BadClip]:
-    return dict.fromkeys(wanted, BadClip(clip.clip_id, Reason.CRASHED, "as a worker may"))
+def refusing(task: ShardTask, wanted: set[str], number: int, copies: object) -> dict[str, BadClip]:
+    clip_id = task.clips[number].clip_id
+    return dict.fromkeys(wanted, BadClip(clip_id, Reason.CRASHED, "as a worker may"))
 
 
 @pytest.mark.parametrize(("changes", "retry"), [((), ("crashed",)), (("media.timeout_s=200",), ())])

@@ -60,6 +60,23 @@ def test_options_that_do_not_go_together_are_bad_usage(arguments: list[str], wor
     assert words in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["build"], "Missing argument 'STORE'"),
+        (["verify", "s", "--media", "all"], "give both, or neither"),
+        (["verify", "s", "--media", "-1", "--corpus", "a=b"], "-1 is no number of clips"),
+    ],
+)
+def test_bad_usage_is_words_and_exit_code_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["show", "verify", "split"])
 def test_a_store_that_is_not_there_is_one_sentence(command: str, tmp_path: Path) -> None:
     extra = ["subject_kfold"] if command == "split" else []

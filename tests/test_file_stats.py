@@ -13,7 +13,9 @@ import pytest
 import flows.building.file_stats
 from flows.building.clip_table import ClipTable, ClipTableBuilder
 from flows.building.committed import NOTHING_COMMITTED, Committed
+from flows.building.file_copies import stat_of
 from flows.building.file_stats import FILE_STATS, FileStats
+from flows.building.probing import Probed
 from manifests.clips import Clip
 from manifests.corpora.base import Found
 from manifests.quarantine import BadClip, Reason
@@ -50,26 +52,18 @@ def listing(folder: Path) -> list[Found]:
     return [Found(clip, ()) for clip in sorted(spans, key=lambda clip: clip.clip_id)]
 
 
-def read(folder: Path, found: Sequence[Found]) -> list[Found]:
+def read(folder: Path, found: Sequence[Found]) -> list[Probed]:
     """Hashed and probed, as far as these tests need it."""
-    data = {
-        one.clip.path: (folder / one.clip.path).read_bytes() for one in found if one.bad is None
-    }
-    return [
-        one
-        if one.bad
-        else replace(
-            one,
-            clip=replace(
-                one.clip,
-                sha256=hashlib.sha256(data[one.clip.path]).hexdigest(),
-                bytes=len(data[one.clip.path]),
-                duration_s=1.0,
-                rate_hz=16000,
-            ),
-        )
-        for one in found
-    ]
+    return [_read(folder / one.clip.path, one) for one in found]
+
+
+def _read(path: Path, found: Found) -> Probed:
+    if found.bad:
+        return Probed(found.clip, (), found.bad)
+    data = path.read_bytes()
+    facts = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    clip = replace(found.clip, **facts, duration_s=1.0, rate_hz=16000)
+    return Probed(clip, (), stat=stat_of(path.stat()))
 
 
 def table_of(folder: Path, found: Sequence[Found]) -> ClipTable:
@@ -90,7 +84,9 @@ def build(
     for some_unchanged, some_changed in stats.split(committed):
         unchanged += some_unchanged
         changed += some_changed
-    clips = table_of(folder, [*unchanged, *read(folder, changed)]).clips
+    were_read = read(folder, changed)
+    clips = table_of(folder, [*unchanged, *were_read]).clips
+    stats.add(were_read)
     stats.record(clips)
     # Whatever was read, the result is that of reading all.
     assert clips.equals(table_of(folder, read(folder, listed)).clips)
@@ -165,6 +161,8 @@ def test_a_clip_that_is_refused_by_its_name_and_a_file_that_is_gone_are_left_to_
     store = locate(tmp_path / "store")
     stats = FileStats(store, {"made": folder}, listed, rehash=False)
     assert list(stats.split(NOTHING_COMMITTED)) == [([], listed)]
-    stats.record(table_of(folder, [*read(folder, listed[:3]), listed[3]]).clips)
+    were_read = [*read(folder, listed[:3]), Probed(listed[3].clip, ())]
+    stats.add(were_read)
+    stats.record(table_of(folder, were_read).clips)
     rows = FILE_STATS.rows(FILE_STATS.read(store.path(".seen.parquet")))
     assert [row.file for row in rows] == ["made/a.wav"]

@@ -1,9 +1,7 @@
 """Whoever is killed, and wherever the power is cut: a store is the old one or the new one, whole,
 and the next run ends with the bytes of an undisturbed one."""
 
-import os
 import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,16 +11,6 @@ from tests.kill.tamper import TAMPERS
 from tests.kill.whole import Judge, difference, read_files, wrong_copies
 from tests.support.commands import Python
 from tests.support.stores_made import SPEC, commit, make_store, tables_in
-
-
-@pytest.fixture
-def compiler() -> None:
-    """What places the kills is compiled when they begin."""
-    if shutil.which("cc") or shutil.which("gcc"):
-        return
-    if os.environ.get("AFFECTSTORE_CI"):
-        pytest.fail("there is no C compiler, without which no kill is placed")
-    pytest.skip("there is no C compiler, which places the kills")
 
 
 def play(python: Python, *options: object, check: bool = True) -> list[int]:

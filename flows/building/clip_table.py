@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from flows.errors import BuildError
 from manifests.clips import CLIPS, Clip
+from manifests.columns import positions
 from manifests.corpora.catalog import CORPORA, Found
 from manifests.corpora.known_issues import apply_known_issues
 from manifests.labels import LABELS
@@ -80,6 +81,23 @@ class ClipTable:
             This table, with `committed` for its clips where they are the same.
         """
         return replace(self, clips=committed) if self.clips.equals(committed) else self
+
+    def with_changed(self, changed: Mapping[str, Found]) -> "ClipTable":
+        """Puts clips in the place of those of the same ids.
+
+        Args:
+            changed: The clips by id, without their labels, which stay.
+
+        Returns:
+            The table with these clips.
+        """
+        if not changed:
+            return self
+        is_old = positions(self.clips.column("clip_id"), pa.array(changed, pa.string())) >= 0
+        new = CLIPS.unsorted(found.clip for found in changed.values())
+        clips = CLIPS.arrange(pa.concat_tables([self.clips.filter(pa.array(~is_old)), new]))
+        bad = {clip_id: found.bad for clip_id, found in changed.items() if found.bad}
+        return replace(self, clips=clips, bad={**self.bad, **bad})
 
     def path(self, clip: Clip) -> Path:
         """The file of a clip.

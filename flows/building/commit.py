@@ -24,6 +24,7 @@ from manifests.quarantine import UNFORESEEN
 from manifests.variant_names import plain_name
 from stores.location import Location
 from stores.publish import publish
+from stores.reading import HASHED_COPY, READING
 from stores.records import StoredFeature, StoredFitted
 from stores.shard import Shard
 from stores.snapshot import Snapshot, read_compact, read_table
@@ -100,7 +101,7 @@ class Commit:
             features = self._features(tables["index"])
         fitted = self._fitted(tables)
         content = StoreContent(self.location, tables, features, fitted)
-        made_with = {"engine": self.engine, **versions()}
+        made_with = {"engine": self.engine, READING: HASHED_COPY, **versions()}
         snapshot = publish(
             self.location,
             parent=before,

@@ -4,14 +4,15 @@
                                and so no part of a snapshot
 
 A file that is written to, replaced or restored gets another time of change, which no program can
-set. A file that was changed within the last two seconds before its stats were taken is not
-recorded, since a second change might leave the same time; nor is one whose file system gives no
-such time. A build with `rehash` reads every file.
+set. A hash is recorded for the stats that the file had, open, before and after it was read, where
+these are those of the listing. A file that was changed within the last two seconds before its stats
+were taken is not recorded, since a second change might leave the same time; nor is one whose file
+system gives no such time. A build with `rehash` reads every file.
 """
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from flows.building.committed import Committed
-from flows.building.probing import with_known_facts
-from manifests.columns import positions
+from flows.building.file_copies import Stat, stat_of
+from flows.building.probing import Probed, with_known_facts
+from manifests.columns import Positions, positions
 from manifests.corpora.base import Found
 from manifests.table import Table, WrongTable
 from stores.atomic import write_bytes
@@ -50,7 +52,7 @@ class FileStat:
 
 FILE_STATS = Table("seen", FileStat, key=("file",))
 _COLUMNS = ["bytes", "mtime_ns", "ctime_ns", "inode"]
-_ABSENT = (-1, -1, -1, -1)
+_ABSENT: Stat = (-1, -1, -1, -1)
 
 
 class FileStats:
@@ -73,7 +75,7 @@ class FileStats:
         """
         self._location, self._listed = location, listed
         self._now_ns = time.time_ns()
-        files = [f"{found.clip.corpus}/{found.clip.path}" for found in listed]
+        files = [_file(found) for found in listed]
         self._files = pa.chunked_array([files], pa.string())
         stats = [
             _ABSENT if found.bad else _stat(f"{corpora[found.clip.corpus]}/{found.clip.path}")
@@ -82,6 +84,7 @@ class FileStats:
         self._stats: NDArray[np.int64] = np.array(stats, np.int64).reshape(-1, len(_COLUMNS))
         self._recorded = _read(location)
         self._sha256 = pa.nulls(len(listed), pa.string()) if rehash else self._known_hashes()
+        self._read: list[tuple[pa.Array, NDArray[np.int64]]] = []
 
     def split(self, committed: Committed) -> Iterator[tuple[list[Found], list[Found]]]:
         """Tells the clips that need not be read from the others.
@@ -106,21 +109,32 @@ class FileStats:
                 (changed if complete is None else unchanged).append(complete or found)
             yield unchanged, changed
 
+    def add(self, probed: Iterable[Probed]) -> None:
+        """Takes in what files were when they were read.
+
+        Args:
+            probed: Clips whose files were read.
+        """
+        some = list(probed)
+        stats = [_ABSENT if one.stat is None else one.stat for one in some]
+        files = pa.array([_file(one) for one in some], pa.string())
+        self._read.append((files, np.array(stats, np.int64).reshape(-1, len(_COLUMNS))))
+
     def record(self, clips: pa.Table) -> None:
         """Records the stats of the files whose hashes are known now.
 
         Args:
-            clips: The table of all clips. The stats were taken before the files were read.
+            clips: The table of all clips, all of which were unchanged or added.
         """
         files = pc.binary_join_element_wise(clips.column("corpus"), clips.column("path"), "/")
         row = positions(self._files, files)
         sha256 = clips.column("sha256").take(pa.array(np.maximum(row, 0)))
         changed_ns = self._stats[:, 2]
         settled = (changed_ns > 0) & (changed_ns < self._now_ns - _SETTLED_NS)
-        good = np.flatnonzero(settled & (row >= 0) & pc.not_equal(sha256, "").to_numpy())
-        # Clips may share a file.
-        first = positions(self._files.take(pa.array(good)), self._files)
-        rows = good[np.unique(first, return_index=True)[1]]
+        known = (row >= 0) & pc.not_equal(sha256, "").to_numpy()
+        first = positions(self._files, self._files)  # clips may share a file
+        good = np.flatnonzero(settled & known & ~np.isin(first, self._changed_while_read()))
+        rows = good[np.unique(first[good], return_index=True)[1]]
         columns = [
             self._files.take(pa.array(rows)),
             *(pa.array(column) for column in self._stats[rows].T),
@@ -129,6 +143,15 @@ class FileStats:
         table = FILE_STATS.arrange(pa.table(columns, schema=FILE_STATS.schema))
         if not table.equals(self._recorded):
             write_bytes(self._location.path(_FILE), FILE_STATS.to_bytes(table))
+
+    def _changed_while_read(self) -> Positions:
+        """The first clip of each file that had other stats when it was read."""
+        if not self._read:
+            return np.empty(0, np.int32)
+        files, stats = zip(*self._read, strict=True)
+        first = positions(pa.chunked_array(files), self._files)
+        has_changed = (np.concatenate(stats) != self._stats[first]).any(axis=1)
+        return np.asarray(first[has_changed], np.int32)
 
     def _known_hashes(self) -> pa.Array:
         """For each clip the sha256 of its file, or none where the file has other stats."""
@@ -142,12 +165,15 @@ class FileStats:
         return hashes.take(pa.array(row, mask=differs)).combine_chunks()
 
 
-def _stat(path: str) -> tuple[int, int, int, int]:
+def _file(found: Found | Probed) -> str:
+    return f"{found.clip.corpus}/{found.clip.path}"
+
+
+def _stat(path: str) -> Stat:
     try:
-        found = os.stat(path)  # noqa: PTH116  (a Path for each of a million files takes longer)
+        return stat_of(os.stat(path))  # noqa: PTH116  (a Path for each of a million files is slow)
     except OSError:
         return _ABSENT
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & (2**63 - 1)
 
 
 def _read(location: Location) -> pa.Table:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from extractors.base import Runtime
 from extractors.media import Limits
 from flows.building.pieces import build_piece, join_shards, pieces_of
-from flows.building.probing import probe_clips
+from flows.building.probing import Probed, probe_clips
 from flows.building.shard_task import (
     Records,
     ShardTask,
@@ -48,7 +48,7 @@ def probe_isolated(
     paths: Sequence[Path],
     known: Mapping[str, Clip],
     limits: Limits,
-) -> list[Found]:
+) -> list[Probed]:
     """Hashes and probes some clips; one that ends the worker is refused, the others are not.
 
     Args:
@@ -66,7 +66,7 @@ def probe_isolated(
     """
     at = {one.clip.clip_id: number for number, one in enumerate(found)}
 
-    def probe(refused: Refused) -> list[Found]:
+    def probe(refused: Refused) -> list[Probed]:
         marked = [replace(one, bad=refused.get(one.clip.clip_id, one.bad)) for one in found]
         return pool.call(probe_clips, marked, paths, known, limits)
 

@@ -70,6 +70,23 @@ class BuildPlan:
     stored: tuple[str, ...]
     tasks: Tasks
 
+    def without(self, clips: pa.Table, changed: Collection[str]) -> "BuildPlan":
+        """Lets no row of the committed index stay of some clips.
+
+        Args:
+            clips: The table of all clips.
+            changed: The ids of these clips.
+
+        Returns:
+            The plan.
+        """
+        if not changed:
+            return self
+        unchanged = self.unchanged.copy()
+        ids = clips.column("clip_id")
+        unchanged[positions(ids, pa.array(changed, pa.string())) >= 0] = -1
+        return replace(self, unchanged=unchanged)
+
 
 def make_plan(
     location: Location,

@@ -3,14 +3,15 @@
 Runs in worker processes, and imports no more than that takes, since every worker begins with it.
 """
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from extractors.limits import PATIENCE, Deadline, watched
+from extractors.limits import PATIENCE, watched
 from extractors.media import Limits, probe
 from extractors.unforeseen import guarded
+from flows.building.file_copies import FileCopies, Stat
 from flows.workers.worker import report_progress, working_on
 from manifests.clips import Clip
 from manifests.corpora.catalog import Found
@@ -35,9 +36,17 @@ _FACTS = (
 """Columns of CLIPS that probing fills."""
 
 
+@dataclass(frozen=True, slots=True)
+class Probed(Found):
+    """A clip after the first look at its file."""
+
+    stat: Stat | None = None
+    """Of the file whose bytes were hashed; None where none was, or where it changed meanwhile."""
+
+
 def probe_clips(
     found: Sequence[Found], paths: Sequence[Path], known: Mapping[str, Clip], limits: Limits
-) -> list[Found]:
+) -> list[Probed]:
     """Hashes each file, and probes those whose bytes are new; runs in a worker process.
 
     Args:
@@ -49,65 +58,61 @@ def probe_clips(
     Returns:
         The clips, in their order, with hashes and facts, or the reason why they are refused.
     """
-    hashed: dict[Path, tuple[str, int]] = {}  # many clips may be turns in one long file
-
-    def hash_file(clip_id: str, path: Path) -> tuple[str, int]:
-        if path not in hashed:
-            hashed[path] = _hash(clip_id, path, limits.timeout_s)
-        return hashed[path]
-
-    return [
-        _probe(one, path, known.get(one.clip.clip_id), limits, hash_file)
-        for one, path in zip(found, paths, strict=True)
-    ]
-
-
-def _hash(clip_id: str, path: Path, timeout_s: float) -> tuple[str, int]:
-    """sha256 and bytes of a file, which may be far longer than its blocks on the disk."""
-    digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 20))
-    with Deadline(clip_id, timeout_s) as deadline, path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            digest.update(buffer[:count])
-            deadline.left_s()
-        return digest.hexdigest(), file.tell()
+    with FileCopies() as copies:
+        return [
+            _probe(one, path, known.get(one.clip.clip_id), limits, copies)
+            for one, path in zip(found, paths, strict=True)
+        ]
 
 
 def _probe(
-    found: Found,
-    path: Path,
-    known: Clip | None,
-    limits: Limits,
-    hash_file: Callable[[str, Path], tuple[str, int]],
-) -> Found:
+    found: Found, path: Path, known: Clip | None, limits: Limits, copies: FileCopies
+) -> Probed:
     name, patience = found.clip.clip_id, PATIENCE * limits.timeout_s
     with working_on(name, patience, limits.max_memory_mb) as may_take, watched(may_take):
-        return _probed(found, path, known, limits, hash_file)
+        return _probed(found, path, known, limits, copies)
 
 
 def _probed(
-    found: Found,
-    path: Path,
-    known: Clip | None,
-    limits: Limits,
-    hash_file: Callable[[str, Path], tuple[str, int]],
-) -> Found:
+    found: Found, path: Path, known: Clip | None, limits: Limits, copies: FileCopies
+) -> Probed:
+    probed = Probed(found.clip, found.labels, found.bad)
     try:
         if found.bad:
-            return found
-        digest, size = hash_file(found.clip.clip_id, path)
-        clip = replace(found.clip, sha256=digest, bytes=size)
-        found = replace(found, clip=clip)
+            return probed
+        copy = copies.copy(found.clip.clip_id, path, limits.timeout_s)
+        if copy.stat is None:
+            detail = "the file is being written to; build again when it is no more"
+            raise BadClip(found.clip.clip_id, Reason.CHANGED_WHILE_READ, detail)
+        clip = replace(found.clip, sha256=copy.sha256, bytes=copy.bytes)
+        probed = replace(probed, clip=clip, stat=copy.stat)
         if known and _is_the_same(clip, known):
-            return replace(found, clip=_with_facts(clip, known))
+            return replace(probed, clip=_with_facts(clip, known))
         with guarded(clip):
-            return replace(found, clip=probe(clip, path, limits))
+            return replace(probed, clip=probe(clip, copy.path, limits))
+    except FileNotFoundError:
+        detail = "the file was there when the corpus was listed, and is gone; build again"
+        return replace(probed, bad=BadClip(found.clip.clip_id, Reason.CHANGED_WHILE_READ, detail))
     except PermissionError:
         detail = "this user may not read the file; change its permissions"
-        return replace(found, bad=BadClip(found.clip.clip_id, Reason.UNREADABLE, detail))
+        return replace(probed, bad=BadClip(found.clip.clip_id, Reason.UNREADABLE, detail))
     except BadClip as bad:
-        return replace(found, bad=bad)
+        return replace(probed, bad=bad)
     finally:
         report_progress(1)
+
+
+def as_listed(clip: Clip) -> Clip:
+    """Takes from a clip what a look at its file has added.
+
+    Args:
+        clip: A clip that was probed.
+
+    Returns:
+        The clip as its corpus lists it.
+    """
+    facts: dict[str, Any] = dict.fromkeys(_FACTS)
+    return replace(clip, sha256="", bytes=0, **facts)
 
 
 def with_known_facts(found: Found, known: Clip, sha256: str) -> Found | None:

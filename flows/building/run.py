@@ -4,10 +4,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from extractors.base import Runtime
 from extractors.engines import resolve
+from flows.building.changed import TaskResult, build_unchanged
 from flows.building.clip_table import ClipTable, ClipTableBuilder, left_out, list_clips
 from flows.building.commit import BuildResult, Commit, versions
 from flows.building.committed import Committed, load_committed
@@ -15,7 +17,8 @@ from flows.building.file_stats import FileStats
 from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.pieces import remove_pieces
 from flows.building.plan import BuildPlan, check_corpora, make_plan
-from flows.building.shard_task import Records, ShardTask
+from flows.building.probing import Probed
+from flows.building.shard_task import ShardTask
 from flows.errors import BuildError
 from flows.log import LOG
 from flows.recipe import Recipe, load
@@ -114,7 +117,9 @@ def run_build(
             del listed  # of a million clips, a gigabyte
             plan = make_plan(location, checked, table, committed, doubted)
             networks = build.place_networks(plan)
-            records = build.make_shards(plan, networks)
+            made = build.make_shards(plan, networks)
+        changed, records = made.changed, made.records
+        table, plan = table.with_changed(changed), plan.without(table.clips, changed)
         commit = Commit(location, checked, table, committed, plan, records, networks.engine)
         snapshot, folds_dropped = commit.publish()
     return BuildResult(
@@ -187,13 +192,14 @@ class _Build:
             ProgressBar("reading headers", len(left)) as progress,
             self.executor.pools(progress.advance) as pools,
         ):
-            for found in run_in_order(self.executor, self._probing_steps(left, pools)):
-                builder.add(found)
+            for probed in run_in_order(self.executor, self._probing_steps(left, pools)):
+                builder.add(probed)
+                stats.add(probed)
         table = builder.build(self.corpora)
         stats.record(table.clips)
         return table
 
-    def _probing_steps(self, left: Sequence[Found], pools: Pools) -> Iterator[Step[list[Found]]]:
+    def _probing_steps(self, left: Sequence[Found], pools: Pools) -> Iterator[Step[list[Probed]]]:
         limits = self.recipe.decoding.limits
         for at in range(0, len(left), _CLIPS_PER_PROBING):
             some = left[at : at + _CLIPS_PER_PROBING]
@@ -204,7 +210,7 @@ class _Build:
                 some: Sequence[Found] = some,
                 paths: Sequence[Path] = paths,
                 known: Mapping[str, Clip] = known,
-            ) -> list[Found]:
+            ) -> list[Probed]:
                 return probe_isolated(pools.main, some, paths, known, limits)
 
             yield Step("probe-clips", f"clips from {at}", probe)
@@ -222,10 +228,11 @@ class _Build:
             return _Networks("torch" if on_gpu else "openvino", on_gpu)
         return _Networks(wanted, on_gpu)
 
-    def make_shards(self, plan: BuildPlan, networks: _Networks) -> list[Records]:
+    def make_shards(self, plan: BuildPlan, networks: _Networks) -> TaskResult:
         """Makes the shards of all tasks."""
+        made = TaskResult()
         if not plan.tasks:
-            return []
+            return made
         clips = plan.tasks.chunks.clips
         LOG.info("%d clips to be computed in %d tasks", clips, len(plan.tasks))
         with (
@@ -233,25 +240,38 @@ class _Build:
             self.executor.pools(progress.advance, networks.on_gpu) as pools,
         ):
             steps = self._shard_steps(plan, networks, pools)
-            records = list(run_in_order(self.executor, steps))
+            for result in run_in_order(self.executor, steps):
+                made.records += result.records
+                made.changed |= result.changed
         remove_pieces(self.location)
-        return records
+        return made
 
     def _shard_steps(
         self, plan: BuildPlan, networks: _Networks, pools: Pools
-    ) -> Iterator[Step[Records]]:
+    ) -> Iterator[Step[TaskResult]]:
         runtime = Runtime(networks.engine, threads=1, batch=self.recipe.encode.batch)
         for number, task in enumerate(plan.tasks):
             workers = self.executor.workers
             # The last tasks are shared by all workers, so that none waits for another.
             share = workers if number >= len(plan.tasks) - workers else 1
 
-            def build(task: ShardTask = task, share: int = share) -> Records:
-                return build_isolated(pools, task, runtime, share)
+            def build(task: ShardTask = task, share: int = share) -> TaskResult:
+                return build_unchanged(
+                    task,
+                    self.recipe.stored,
+                    lambda part: build_isolated(pools, part, runtime, share),
+                    partial(self._probe_again, pools),
+                )
 
             features = ", ".join(task.features)
             name = f"shards-{number:05d}: {len(task.clips)} clips, {features}"
             yield Step("build-shards", name, build)
+
+    def _probe_again(self, pools: Pools, clip: Clip, path: Path) -> Found:
+        [found] = probe_isolated(
+            pools.main, [Found(clip, ())], [path], {}, self.recipe.decoding.limits
+        )
+        return found
 
 
 def finds_cuda() -> bool:

@@ -6,7 +6,7 @@ run at once, or in two parts, where the networks run in another process than the
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -17,13 +17,16 @@ from extractors.batching import encode_stream
 from extractors.limits import PATIENCE, watched
 from extractors.plan import Graph, Media, Outcome, measure
 from extractors.unforeseen import guarded, refusal
+from flows.building.changed import ClipsChanged
+from flows.building.file_copies import FileCopies
 from flows.workers.worker import report_progress, working_on
 from manifests.clips import Clip
 from manifests.quarantine import BadClip
 from manifests.tracks import Track
 from stores.location import Location
+from stores.reading import HASHED_COPY, READING
 from stores.records import ShardRecord
-from stores.shard import Shard, shard_key
+from stores.shard import Shard, open_shard, shard_key
 from stores.shard_writer import ShardWriter
 from stores.uploads import finished_record
 
@@ -33,12 +36,13 @@ PIECES = ".pieces"
 
 @cache
 def readers() -> Mapping[str, str]:
-    """The libraries that decide which files can be read, the same on all workers.
+    """What decides which bytes of which files are read, the same on all workers.
 
     Returns:
-        Library -> version.
+        Library -> version, and how files are read: no shard that an older version has left
+        unfinished is taken for one of this.
     """
-    return {name: version(name) for name in ("affectstore", "av")}
+    return {READING: HASHED_COPY, **{name: version(name) for name in ("affectstore", "av")}}
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,9 @@ def build_shards(task: ShardTask, runtime: Runtime) -> Records:
 
     Returns:
         The records of all its shards; none for a piece.
+
+    Raises:
+        ClipsChanged: Files are no longer those that the task names; no shard was made of them.
     """
     encoders, share = _encoders_left(task)
 
@@ -249,9 +256,10 @@ def _measure_clips(
             advance()
         return kept
     with ExitStack() as stack:
+        copies = stack.enter_context(FileCopies())
         shards = {name: stack.enter_context(task.writer(name)) for name in features}
-        for clip, path in zip(task.clips, task.paths, strict=True):
-            outcomes = _measure_clip(task, {*features, *kept}, clip, path)
+        for number, clip in enumerate(task.clips):
+            outcomes = _measure_clip(task, {*features, *kept}, number, copies)
             for name, shard in shards.items():
                 _write(shard, clip, outcomes[name])
             for name, tracks in kept.items():
@@ -261,14 +269,48 @@ def _measure_clips(
 
 
 def _measure_clip(
-    task: ShardTask, wanted: set[str], clip: Clip, path: Path
+    task: ShardTask, wanted: set[str], number: int, copies: FileCopies
 ) -> Mapping[str, Outcome]:
+    clip = task.clips[number]
     if bad := task.refused.get(clip.clip_id):
         return dict.fromkeys(wanted, bad)
+    with _watched(task, clip):
+        try:
+            if path := _planned_file(task, number, copies):
+                return measure(task.graph, wanted, clip, path, task.media)
+        except BadClip as bad:
+            return dict.fromkeys(wanted, bad)
+    raise ClipsChanged((clip.clip_id, *_others_changed(task, number + 1)))
+
+
+def _planned_file(task: ShardTask, number: int, copies: FileCopies) -> Path | None:
+    """A copy of a clip's file; None where the file is another one than the task was planned for."""
+    clip, limits = task.clips[number], task.media.limits
+    try:
+        copy = copies.copy(clip.clip_id, task.paths[number], limits.timeout_s)
+    except FileNotFoundError:
+        return None
+    return copy.path if copy.sha256 == clip.sha256 else None
+
+
+def _others_changed(task: ShardTask, start: int) -> Iterator[str]:
+    """The clips from a number on whose files have changed: where one has, others often have."""
+    with FileCopies() as copies:
+        for number in range(start, len(task.clips)):
+            clip = task.clips[number]
+            if clip.clip_id in task.refused:
+                continue
+            with _watched(task, clip), suppress(BadClip):
+                if _planned_file(task, number, copies) is None:
+                    yield clip.clip_id
+
+
+@contextmanager
+def _watched(task: ShardTask, clip: Clip) -> Iterator[None]:
     limits = task.media.limits
     patience = PATIENCE * limits.timeout_s
     with working_on(clip.clip_id, patience, limits.max_memory_mb) as may_take, watched(may_take):
-        return measure(task.graph, wanted, clip, path, task.media)
+        yield
 
 
 def measure_alone(task: ShardTask, number: int) -> None:
@@ -281,7 +323,8 @@ def measure_alone(task: ShardTask, number: int) -> None:
     encoders = task.graph.encoders(task.features)
     inputs = {encoder.needs["input"] for encoder in encoders.values()} - set(task.stored)
     wanted = (set(task.features) | inputs) - set(encoders)
-    _measure_clip(task, wanted, task.clips[number], task.paths[number])
+    with FileCopies() as copies:
+        _measure_clip(task, wanted, number, copies)
 
 
 def _encode_clips(
@@ -328,10 +371,16 @@ def _stored_outcomes(task: ShardTask, feature: str) -> Iterator[tuple[str, Outco
         is_own = feature in task.features
         file = task.file(feature) if is_own else task.stored[feature][clip_id]
         if file not in opened:
-            if file in task.records:
-                task.location.fetch(task.records[file])
-            opened[file] = Shard(task.location, file)
+            opened[file] = _open(task, feature, file)
         yield clip_id, opened[file].outcome(clip_id)
+
+
+def _open(task: ShardTask, feature: str, file: str) -> Shard:
+    record = task.records.get(file)
+    if record is None:  # a shard of this build
+        return Shard(task.location, file)
+    task.location.fetch(record)
+    return open_shard(task.location, task.graph.specs[feature], record)
 
 
 def _write(shard: ShardWriter, clip: Clip, outcome: Outcome) -> None:

@@ -9,6 +9,7 @@ import ctypes
 import multiprocessing
 import os
 import pickle
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,7 +56,11 @@ class WorkerProcess:
         self._ended_for: Cause | None = None
         self.is_busy = False
         """A call was begun, and its answer has not come: the process can take no other one."""
-        given = (calls, events, stderr, self._until, hide_gpus, offline)
+        # Of its own, so that a killed process leaves nothing there.
+        self._temporary = tempfile.TemporaryDirectory(
+            prefix="affectstore-", ignore_cleanup_errors=True
+        )
+        given = (calls, events, stderr, self._until, self._temporary.name, hide_gpus, offline)
         self._process = context.Process(target=serve, args=given, daemon=True)
         self._process.start()
         self._seen = psutil.Process(self._process.pid)
@@ -159,6 +164,7 @@ class WorkerProcess:
                 child.kill()
         self._process.kill()
         self._process.join(_ENDING_S)
+        self._temporary.cleanup()
         if self._process.is_alive():  # it waits for a disk; nobody waits for it
             self._calls.close()
 
@@ -205,6 +211,7 @@ class WorkerProcess:
             end.close()
         if wait_for_work:
             self._process.join()
+        self._temporary.cleanup()
 
 
 def wait_for_memory(memory_mb: float) -> bool:

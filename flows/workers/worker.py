@@ -8,7 +8,9 @@ import atexit
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
+import tempfile
 import threading
 import time
 import traceback
@@ -86,7 +88,15 @@ def working_on(name: str, seconds: float, memory_mb: float) -> Iterator[Callable
         events.send(None)
 
 
-def serve(calls: Any, events: Any, stderr: Any, until: Any, hide_gpus: bool, offline: bool) -> None:
+def serve(
+    calls: Any,
+    events: Any,
+    stderr: Any,
+    until: Any,
+    temporary: str,
+    hide_gpus: bool,
+    offline: bool,
+) -> None:
     """Runs calls until the parent closes their pipe.
 
     Args:
@@ -95,6 +105,7 @@ def serve(calls: Any, events: Any, stderr: Any, until: Any, hide_gpus: bool, off
         events: Takes progress as a number, an `Item` where one begins, None where it ends.
         stderr: Takes what is written to descriptor 2.
         until: Shared: when the parent ends this process.
+        temporary: Folder for temporary files, which goes with this process.
         hide_gpus: CUDA devices are not to be found.
         offline: The network is given up, where that can be done.
     """
@@ -102,7 +113,7 @@ def serve(calls: Any, events: Any, stderr: Any, until: Any, hide_gpus: bool, off
     _parent = _ToParent(events, until)
     if offline:
         give_up_network()
-    _initialise(stderr, hide_gpus)
+    _initialise(stderr, temporary, hide_gpus)
     while True:
         try:
             call = calls.recv_bytes()
@@ -126,14 +137,15 @@ def _answer(call: bytes) -> bytes:
         return answer
 
 
-def _initialise(stderr: Any, hide_gpus: bool) -> None:
+def _initialise(stderr: Any, temporary: str, hide_gpus: bool) -> None:
     """Prepares a worker process.
 
     It ends with its parent, leaves interrupts to it, keeps what native code prints off the
     terminal, and uses one thread: the last bits of a network's output may depend on their number.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    tempfile.tempdir = temporary
+    threading.Thread(target=_end_with_parent, args=(temporary,), daemon=True).start()
     os.dup2(stderr.fileno(), 2)
     # Native libraries may take seconds to shut down, and nothing of theirs is needed any more.
     atexit.register(os._exit, 0)
@@ -146,9 +158,10 @@ def _initialise(stderr: Any, hide_gpus: bool) -> None:
     cv2.setNumThreads(1)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(temporary: str) -> None:
     """Ends this process when its parent has ended: in the middle of its work it would not see."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
+        shutil.rmtree(temporary, ignore_errors=True)  # the parent cannot any more
         os._exit(1)

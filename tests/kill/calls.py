@@ -11,6 +11,8 @@ from pathlib import Path
 CONTROL = "AFFECTSTORE_CALLS"
 """The variable that names the shared page."""
 
+SOURCE = Path(__file__).with_name("calls.c")
+
 
 class Kind(IntEnum):
     """System calls that are counted: those on the store, and on sockets of the network."""
@@ -99,13 +101,12 @@ class Control:
         }
 
 
-def compiled(folder: Path) -> Path:
+def compiled(folder: Path, source: Path = SOURCE) -> Path:
     """The library to load before all others."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise SystemExit("kill: there is no C compiler, which places the kills; install gcc")
-    library = folder / "calls.so"
-    source = Path(__file__).with_name("calls.c")
+        raise SystemExit("there is no C compiler, for what sees system calls; install gcc")
+    library = folder / f"{source.stem}.so"
     subprocess.run(
         [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-o", library, source], check=True
     )

@@ -14,10 +14,12 @@ import numpy as np
 from extractors.audio import Audio
 from extractors.base import FromTracks, Inputs, Layout
 from extractors.logmel import LogMel
-from extractors.media import Limits, probe
+from extractors.media import Limits
 from extractors.plan import Graph, Media
+from flows.building.probing import probe_clips
 from flows.building.shard_task import ShardTask
 from manifests.clips import Clip
+from manifests.corpora.base import Found
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 from stores.location import Place, locate
@@ -108,7 +110,8 @@ def crashing_task(
         write(folder / f"{number}.wav", frames=0, audio_s=length, rate_hz=16000)
         for number, length in enumerate(lengths_s)
     ]
-    clips = tuple(probe(a_clip(path), path, Limits()) for path in paths)
+    listed = [Found(a_clip(path), ()) for path in paths]
+    clips = tuple(found.clip for found in probe_clips(listed, paths, {}, Limits()))
     graph = Graph({"audio": Audio(), "fatal": fatal or Fatal(), "logmel": LogMel(n_mels=20)})
     media = Media(limits=limits or Limits())
     return ShardTask(locate(store), graph, media, clips, tuple(paths), (*features, "fatal"))
