@@ -14,6 +14,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from extractors.declared_ends import declared_end
+from extractors.even_times import UNEVEN_TIMES, is_uneven
 from extractors.file_ends import TAIL_LEFT_OUT
 from extractors.limits import Deadline, WatchedFile
 from extractors.movie_tables import declared_kinds
@@ -158,6 +159,9 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
         SEVERAL_VIDEO: several_video,
         SEVERAL_AUDIO: several_audio,
         UNDECODABLE_START: late,
+        UNEVEN_TIMES: is_uneven(
+            container.format.name, heard.items if heard else (), shown.items if shown else ()
+        ),
     }
     return Content(container, shown, heard, (*(note for note in notes if notes[note]), *ends))
 

@@ -1,0 +1,64 @@
+"""Whether the packets of a stream follow each other: one that was lost, doubled or moved leaves a
+step in times that are even otherwise.
+
+A decoder of sound takes such a packet for the next one, and one of pictures shows the one before it
+for longer. A recorder may have had no frame or no sound at that moment, which looks the same: the
+clip is noted and not refused. Streams that are uneven as a whole (variable frame rates) tell
+nothing.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+UNEVEN_TIMES = "uneven_times"
+"""Note: the packets do not follow each other as evenly as the others of their stream do: some are
+missing, doubled or moved, or were never recorded."""
+
+_KEEP_TIMES = {"flv", "matroska,webm", "asf", "mpegts"}
+"""Containers that keep a time with each packet, and nothing else that tells of a lost one."""
+_TICKS = 2
+"""Ticks that are rounding."""
+_SLACK = 4
+"""The part of a packet's length by which it may be off: a quarter."""
+_ODD = 4
+"""The part of a stream's steps that may be unlike the usual one: a quarter; else it has none."""
+
+
+def is_uneven(container: str, sound: Sequence[Any], pictures: Sequence[Any]) -> bool:
+    """Says whether packets of a file are missing, doubled or moved by what its times say.
+
+    Args:
+        container: libavformat's name of the container.
+        sound: The packets of its sound.
+        pictures: The packets of its pictures.
+
+    Returns:
+        True where a step is unlike the others; False in containers that have other means.
+    """
+    return container in _KEEP_TIMES and (_has_steps(sound) or _has_gaps(pictures))
+
+
+def _has_steps(sound: Sequence[Any]) -> bool:
+    """Whether a packet of sound does not begin where the one before it ends."""
+    for one, other in pairwise(sound):
+        if one.pts is None or other.pts is None or not one.duration:
+            continue
+        if abs(other.pts - one.pts - one.duration) > max(_TICKS, one.duration // _SLACK):
+            return True
+    return False
+
+
+def _has_gaps(pictures: Sequence[Any]) -> bool:
+    """Whether pictures are missing among even ones, or come in another order than they are
+    decoded in."""
+    decoded = [packet.dts for packet in pictures if packet.dts is not None]
+    if any(after < before for before, after in pairwise(decoded)):
+        return True
+    shown = sorted(packet.pts for packet in pictures if packet.pts is not None)
+    steps = [after - before for before, after in pairwise(shown)]
+    if len(steps) < 3:
+        return False
+    usual = sorted(steps)[len(steps) // 2]
+    odd = sum(abs(step - usual) > max(_TICKS, usual // _SLACK) for step in steps)
+    return 0 < odd * _ODD <= len(steps)
