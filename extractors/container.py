@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from extractors.declared_ends import declared_end
 from extractors.even_times import UNEVEN_TIMES, is_uneven
-from extractors.file_ends import TAIL_LEFT_OUT
+from extractors.file_ends import HEAD_LEFT_OUT, TAIL_LEFT_OUT
 from extractors.limits import Deadline, WatchedFile
 from extractors.movie_tables import declared_kinds
 from extractors.opening import check_head, open_container, read_head
@@ -45,8 +45,8 @@ class Content:
     audio: Packets[AudioStream] | None
     """Its stream of sound."""
     notes: tuple[str, ...]
-    """What is to be known of its ends and of other streams; see `extractors.file_ends`,
-    HEAD_LEFT_OUT, and `extractors.streams`."""
+    """What is to be known of its ends and of other streams; see `extractors.file_ends`
+    and `extractors.streams`."""
 
 
 @contextmanager
@@ -85,12 +85,13 @@ def _check_tracks(clip_id: str, path: Path, content: Content, deadline: Deadline
     """Refuses a file of which nothing can be read, and an mp4 of which a whole track cannot."""
     container = content.container
     lengths = [stream.duration or 0 for stream in container.streams]
-    if content.audio is None and content.video is None and max(lengths, default=0) > 0:
+    is_expected = max(lengths, default=0) > 0 or container.format.name in CONTAINERS
+    if content.audio is None and content.video is None and is_expected:
         raise BadClip(
             clip_id,
             Reason.CORRUPT,
-            "the header declares a length, and not one packet can be read; copy or download it "
-            "again",
+            "the file declares sound or pictures, and not one packet of them can be read; copy or "
+            "download it again",
         )
     seen = content.video is not None or len(moving(container.streams.video)) < len(
         container.streams.video
@@ -132,11 +133,6 @@ def _cut_sound(
     return replace(content, audio=audio, notes=(*content.notes, TAIL_LEFT_OUT))
 
 
-HEAD_LEFT_OUT = "head_left_out"
-"""Note: the recording begins inside a frame of sound; what is before the first whole one is not
-used."""
-
-
 def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decode: bool) -> Content:
     pictures, sounds = moving(container.streams.video), container.streams.audio
     items, frames = _collect(clip_id, container, [*pictures, *sounds], deadline, to_decode)
@@ -159,9 +155,7 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
         SEVERAL_VIDEO: several_video,
         SEVERAL_AUDIO: several_audio,
         UNDECODABLE_START: late,
-        UNEVEN_TIMES: is_uneven(
-            container.format.name, heard.items if heard else (), shown.items if shown else ()
-        ),
+        UNEVEN_TIMES: is_uneven(container.format.name, heard, shown),
     }
     return Content(container, shown, heard, (*(note for note in notes if notes[note]), *ends))
 

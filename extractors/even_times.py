@@ -9,7 +9,15 @@ nothing.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from extractors.sound_extent import GAP_S
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.video.stream import VideoStream
+
+    from extractors.packets import Packets
 
 UNEVEN_TIMES = "uneven_times"
 """Note: the packets do not follow each other as evenly as the others of their stream do: some are
@@ -25,7 +33,11 @@ _ODD = 4
 """The part of a stream's steps that may be unlike the usual one: a quarter; else it has none."""
 
 
-def is_uneven(container: str, sound: Sequence[Any], pictures: Sequence[Any]) -> bool:
+def is_uneven(
+    container: str,
+    sound: "Packets[AudioStream] | None",
+    pictures: "Packets[VideoStream] | None",
+) -> bool:
     """Says whether packets of a file are missing, doubled or moved by what its times say.
 
     Args:
@@ -36,15 +48,20 @@ def is_uneven(container: str, sound: Sequence[Any], pictures: Sequence[Any]) -> 
     Returns:
         True where a step is unlike the others; False in containers that have other means.
     """
-    return container in _KEEP_TIMES and (_has_steps(sound) or _has_gaps(pictures))
+    if container not in _KEEP_TIMES:
+        return False
+    is_odd = sound is not None and _has_steps(sound.items, float(GAP_S / sound.time_base))
+    return is_odd or (pictures is not None and _has_gaps(pictures.items))
 
 
-def _has_steps(sound: Sequence[Any]) -> bool:
-    """Whether a packet of sound does not begin where the one before it ends."""
+def _has_steps(sound: Sequence[Any], most: float) -> bool:
+    """Whether a packet of sound does not begin where the one before it ends; a longer hole is
+    filled and has a note of its own."""
     for one, other in pairwise(sound):
         if one.pts is None or other.pts is None or not one.duration:
             continue
-        if abs(other.pts - one.pts - one.duration) > max(_TICKS, one.duration // _SLACK):
+        missing = other.pts - one.pts - one.duration
+        if missing <= most and abs(missing) > max(_TICKS, one.duration // _SLACK):
             return True
     return False
 

@@ -3,6 +3,9 @@
 MAY_BE_CUT = "may_be_cut"
 """Note: nothing in the file says where it ends, so that a cut one cannot be told from a whole one.
 """
+HEAD_LEFT_OUT = "head_left_out"
+"""Note: the recording begins inside a frame of sound; what is before the first whole one is not
+used."""
 TAIL_LEFT_OUT = "tail_left_out"
 """Note: bytes after the last whole frame, or after all that the container declares, are not used:
 padding, a tag, or a frame that the recording ended in."""

@@ -14,6 +14,7 @@ from extractors.file_ends import (
     Shortfall,
     lacks,
 )
+from extractors.mpeg_walk import check_frames_follow
 
 _MP3_SLACK = 1500
 """Bytes that a Xing header's count may be off, which differs between encoders in whether its own
@@ -183,20 +184,20 @@ def check_frames(file: BinaryIO, size: int) -> Notes:
 
     Raises:
         Shortfall: Its end is missing.
+        Contradiction: Frames do not follow each other.
     """
     at = after_id3(file)
     file.seek(at)
     frame = file.read(200)
     if frame[:4] == b"fLaC":
         return TOLD if flac_length(frame)[1] else NOT_TOLD
-    if len(frame) < 60 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
-        return NOT_TOLD
-    length = _mp3_bytes(frame)
-    if length is None:
-        return NOT_TOLD
-    if at + length - size > max(_MP3_SLACK, 0.01 * (at + length)):
+    notes = check_frames_follow(file, at, size)
+    length = None
+    if len(frame) >= 60 and frame[0] == 0xFF and frame[1] & 0xE0 == 0xE0:
+        length = _mp3_bytes(frame)
+    if length is not None and at + length - size > max(_MP3_SLACK, 0.01 * (at + length)):
         raise lacks("the mp3", at + length, size)
-    return TOLD
+    return notes if length is not None else (*NOT_TOLD, *notes)
 
 
 def _mp3_bytes(frame: bytes) -> int | None:

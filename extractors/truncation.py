@@ -46,6 +46,7 @@ from extractors.file_ends import (
 )
 from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
 from extractors.limits import Deadline, WatchedFile
+from extractors.matroska_blocks import vint
 from extractors.movie_tables import (
     MOST_OF_MOVIE,
     Span,
@@ -53,7 +54,7 @@ from extractors.movie_tables import (
     check_tables,
     fragment_number,
 )
-from extractors.segments import check_parts, vint
+from extractors.segments import check_parts
 from manifests.quarantine import BadClip, Reason
 
 _UNKNOWN_SIZE = 0x7FFFF000 - 4096
