@@ -51,7 +51,7 @@ def is_uneven(
     if container not in _KEEP_TIMES:
         return False
     is_odd = sound is not None and _has_steps(sound.items, float(GAP_S / sound.time_base))
-    return is_odd or (pictures is not None and _has_gaps(pictures.items))
+    return is_odd or (pictures is not None and (_runs_back(pictures) or _has_gaps(pictures)))
 
 
 def _has_steps(sound: Sequence[Any], most: float) -> bool:
@@ -66,13 +66,21 @@ def _has_steps(sound: Sequence[Any], most: float) -> bool:
     return False
 
 
-def _has_gaps(pictures: Sequence[Any]) -> bool:
-    """Whether pictures are missing among even ones, or come in another order than they are
-    decoded in."""
-    decoded = [packet.dts for packet in pictures if packet.dts is not None]
-    if any(after < before for before, after in pairwise(decoded)):
-        return True
-    shown = sorted(packet.pts for packet in pictures if packet.pts is not None)
+def _runs_back(pictures: "Packets[VideoStream]") -> bool:
+    """Whether pictures of a coding that shows them in the order of decoding come in another one.
+
+    Where they are shown in another order, a container may have no times of decoding.
+    """
+    context = pictures.stream.codec_context
+    if context is None or context.reorder_depth:
+        return False
+    known = [packet.pts for packet in pictures.items if packet.pts is not None]
+    return any(after < before for before, after in pairwise(known))
+
+
+def _has_gaps(pictures: "Packets[VideoStream]") -> bool:
+    """Whether pictures are missing among even ones, or two share a time."""
+    shown = sorted(packet.pts for packet in pictures.items if packet.pts is not None)
     steps = [after - before for before, after in pairwise(shown)]
     if len(steps) < 3:
         return False

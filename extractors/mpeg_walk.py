@@ -152,8 +152,8 @@ def _check_declared(data: bytes, walk: Walk) -> Notes:
     at = first + 4 + _SIDE_INFO[data[first + 1] & 8 == 8, data[first + 3] >> 6 == 3]
     is_named = data[at + _LAME : at + _LAME + 4] in _WRITERS
     if data[at : at + 4] not in {b"Xing", b"Info"}:
-        if is_named and not any(data[first + 4 : at]):
-            raise Contradiction(f"the name of the header at byte {at:,} is not `Xing` or `Info`")
+        if is_named and not any(data[first + 4 : at]):  # its name alone is damaged
+            return (CHECKSUM_DIFFERS,)
         declared = int.from_bytes(data[first + _VBRI + 14 : first + _VBRI + 18])
         if data[first + _VBRI : first + _VBRI + 4] == b"VBRI" and declared:
             _check_count(declared, len(walk.starts), 2)
