@@ -25,6 +25,8 @@ missing, doubled or moved, or were never recorded."""
 
 _KEEP_TIMES = {"flv", "matroska,webm", "asf", "mpegts"}
 """Containers that keep a time with each packet, and nothing else that tells of a lost one."""
+_KEEP_BOTH = {"flv", "mpegts"}
+"""Those of them that keep the time of decoding too."""
 _TICKS = 2
 """Ticks that are rounding."""
 _SLACK = 4
@@ -51,7 +53,9 @@ def is_uneven(
     if container not in _KEEP_TIMES:
         return False
     is_odd = sound is not None and _has_steps(sound.items, float(GAP_S / sound.time_base))
-    return is_odd or (pictures is not None and (_runs_back(pictures) or _has_gaps(pictures)))
+    if is_odd or pictures is None or pictures.stream.codec_context is None:
+        return is_odd
+    return _runs_back(pictures, container in _KEEP_BOTH) or _has_gaps(pictures)
 
 
 def _has_steps(sound: Sequence[Any], most: float) -> bool:
@@ -66,15 +70,17 @@ def _has_steps(sound: Sequence[Any], most: float) -> bool:
     return False
 
 
-def _runs_back(pictures: "Packets[VideoStream]") -> bool:
-    """Whether pictures of a coding that shows them in the order of decoding come in another one.
+def _runs_back(pictures: "Packets[VideoStream]", has_both: bool) -> bool:
+    """Whether pictures come in another order than that of decoding.
 
-    Where they are shown in another order, a container may have no times of decoding.
+    Where a container keeps times of presentation alone, that is known of codings that show pictures
+    in the order of decoding.
     """
-    context = pictures.stream.codec_context
-    if context is None or context.reorder_depth:
+    context, items = pictures.stream.codec_context, pictures.items
+    if not has_both and (context is None or context.reorder_depth):
         return False
-    known = [packet.pts for packet in pictures.items if packet.pts is not None]
+    times = [packet.dts if has_both else packet.pts for packet in items]
+    known = [time for time in times if time is not None]
     return any(after < before for before, after in pairwise(known))
 
 
