@@ -55,6 +55,7 @@ from extractors.movie_tables import (
     fragment_number,
 )
 from extractors.segments import check_parts
+from extractors.transport_packets import check_transport
 from manifests.quarantine import BadClip, Reason
 
 _UNKNOWN_SIZE = 0x7FFFF000 - 4096
@@ -272,6 +273,7 @@ _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Notes]], ...] =
     (re.compile(rb"FLV"), check_tags),
     (re.compile(rb"OggS"), check_pages),
     (re.compile(rb"ID3|fLaC|\xff[\xe0-\xff]"), check_frames),
+    (re.compile(rb"(?:.{4})?\x47", re.DOTALL), check_transport),
 )
 """What a file of each kind begins with, and what checks it."""
 

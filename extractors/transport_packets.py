@@ -1,0 +1,135 @@
+"""The packets of an MPEG transport stream, each with a number of four bits.
+
+    0x47, flags and PID, a counter that rises by one with each payload of its PID
+    adaptation field, which may say that the counter jumps here
+    payload; at the beginning of a PES packet its length, where it is known
+
+A capture may begin and end anywhere, and files that are put together may begin a PES packet with
+another number; inside one no payload can be missing, doubled or moved (ISO/IEC 13818-1, 2.4.3).
+"""
+
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.even_times import UNEVEN_TIMES
+from extractors.file_ends import NOT_TOLD, Contradiction, Notes
+
+_SYNC = 0x47
+_PACKET = 188
+_WIDTHS = (188, 192, 204)
+"""Bytes from one packet to the next; some have four bytes of time before them, or sixteen of parity
+behind."""
+_IN_A_ROW = 5
+"""Packets that must follow each other for a place to count as the beginning of one."""
+_MOST_BYTES = 1 << 28
+"""Bytes of a file that are looked at."""
+_FILLER = 0x1FFF
+
+Rows = NDArray[np.uint8]
+"""(packets, 188)."""
+Ints = NDArray[np.int64]
+
+
+def check_transport(file: BinaryIO, size: int) -> Notes:
+    """Checks that no packet is missing inside a PES packet.
+
+    Args:
+        file: The file.
+        size: Its bytes.
+
+    Returns:
+        `may_be_cut`; and UNEVEN_TIMES where packets may be missing between two PES packets.
+
+    Raises:
+        Contradiction: Packets are missing, doubled or moved, or there are other bytes between two.
+    """
+    file.seek(0)
+    data = file.read(size) if size <= _MOST_BYTES else b""
+    at, width = _aligned(data, 0)
+    if not width:
+        return NOT_TOLD
+    packets = np.concatenate(_runs(data, at, width))
+    notes: set[str] = set()
+    pids = (packets[:, 1] & 0x1F).astype(np.int64) << 8 | packets[:, 2]
+    for pid in np.unique(pids):
+        if pid != _FILLER and not _is_continuous(int(pid), packets[pids == pid]):
+            notes.add(UNEVEN_TIMES)
+    return (*NOT_TOLD, *notes)
+
+
+def _aligned(data: bytes, begin: int) -> tuple[int, int]:
+    """Where packets follow each other first, and the bytes from one to the next; 0 of these where
+    they do not."""
+    at = data.find(_SYNC, begin)
+    while at >= 0:
+        for width in _WIDTHS:
+            last = at + (_IN_A_ROW - 1) * width
+            if last < len(data) and all(data[place] == _SYNC for place in range(at, last, width)):
+                return at, width
+        at = data.find(_SYNC, at + 1)
+    return 0, 0
+
+
+def _runs(data: bytes, at: int, width: int) -> list[Rows]:
+    """The packets, in runs without other bytes between two."""
+    runs = []
+    while width:
+        count = (len(data) - at - _PACKET) // width + 1
+        padded = np.frombuffer(data[at:].ljust(count * width, b"\0"), np.uint8, count * width)
+        rows = padded.reshape(count, width)[:, :_PACKET]
+        wrong = np.flatnonzero(rows[:, 0] != _SYNC)
+        runs.append(rows[: wrong[0]] if len(wrong) else rows)
+        lost = at + len(runs[-1]) * width
+        at, width = _aligned(data, lost) if len(wrong) else (0, 0)
+        if width and any(data[lost:at]):
+            raise Contradiction(
+                f"the {at - lost:,} bytes from byte {lost:,} on are no transport packet, and "
+                "others follow"
+            )
+    return runs
+
+
+def _is_continuous(pid: int, packets: Rows) -> bool:
+    """Checks the packets of one PID; False where some may be missing before a PES packet.
+
+    Tables are repeated, and one that is missing is no loss.
+    """
+    has_field, has_payload = packets[:, 3] & 0x20 > 0, packets[:, 3] & 0x10 > 0
+    jumps = has_field & (packets[:, 4] > 0) & (packets[:, 5] & 0x80 > 0)
+    starts = np.where(has_field, 5 + packets[:, 4].astype(np.int64), 4)
+    jumps = np.logical_or.accumulate(jumps[~has_payload]).any() | jumps
+    packets, starts, jumps = (found[has_payload] for found in (packets, starts, jumps))
+    begins = (packets[:, 1] & 0x40 > 0) & (starts < _PACKET - 6)
+    heads = packets[np.flatnonzero(begins)[:, None], starts[begins][:, None] + np.arange(6)]
+    if not len(heads) or not (heads[:, :3] == (0, 0, 1)).all(axis=1).mean() > 0.5:
+        return True
+    if (packets[:, 1] & 0x80).any():
+        raise Contradiction(f"packets of the transport stream {pid} are marked as damaged")
+    numbers = packets[:, 3].astype(np.int64) & 15
+    steps = np.diff(numbers) % 16
+    twice = (steps == 0) & (packets[1:] == packets[:-1]).all(axis=1)
+    broken = (steps != 1) & ~twice & ~jumps[1:]
+    if (broken & ~begins[1:]).any():
+        raise Contradiction(
+            f"packets of the transport stream {pid} are missing, doubled or moved by their numbers"
+        )
+    once = np.concatenate([[True], ~twice])
+    _check_lengths(pid, heads, begins[once], _PACKET - starts[once])
+    return not broken.any()
+
+
+def _check_lengths(
+    pid: int, heads: NDArray[np.uint8], begins: NDArray[np.bool_], payloads: Ints
+) -> None:
+    """Refuses a PES packet that holds less or more than it declares; the last one may be cut."""
+    declared = heads[:, 4].astype(np.int64) << 8 | heads[:, 5]
+    first = np.flatnonzero(begins)
+    held = np.add.reduceat(np.maximum(payloads, 0), first) - 6
+    wrong = np.flatnonzero((declared > 0) & (held != declared))
+    if len(wrong) and (wrong[0] < len(held) - 1 or held[wrong[0]] > declared[wrong[0]]):
+        raise Contradiction(
+            f"a packet of the transport stream {pid} has {declared[wrong[0]]:,} bytes by its "
+            f"header, and {held[wrong[0]]:,} are there"
+        )
