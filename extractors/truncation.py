@@ -33,7 +33,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from extractors.declared_ends import declared_end
+from extractors.asf_packets import check_packets
+from extractors.declared_ends import ASF_MAGIC, declared_end
 from extractors.file_ends import (
     NOT_TOLD,
     TAIL_LEFT_OUT,
@@ -96,11 +97,12 @@ def _check(file: BinaryIO, head: bytes, size: int) -> Notes:
         if begins.match(head):
             return check(file, size)
     end = declared_end(file, head)
-    if end is None:
-        return NOT_TOLD
-    if end.byte > size:
+    if end is not None and end.byte > size:
         raise lacks("the file", end.byte, size)
-    return (TAIL_LEFT_OUT,) if end.is_all and size > end.byte + end.byte % 2 else TOLD
+    notes = check_packets(file, size) if head.startswith(ASF_MAGIC) else TOLD
+    if end is None:
+        return (*NOT_TOLD, *notes)
+    return (TAIL_LEFT_OUT, *notes) if end.is_all and size > end.byte + end.byte % 2 else notes
 
 
 def _check_riff(file: BinaryIO, size: int) -> Notes:
