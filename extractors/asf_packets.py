@@ -80,7 +80,7 @@ def check_packets(file: BinaryIO, size: int) -> Notes:
     length = int.from_bytes(header[properties + 92 : properties + 96], "little")
     if head[:16] != _DATA or properties < 0 or not length or size > _MOST_BYTES:
         return ()
-    streams, objects = _streams(header), _Objects()
+    streams, objects = _streams(header), _StreamObjects()
     stop = min(end + int.from_bytes(head[16:24], "little"), size)
     for number, place in enumerate(range(end + 50, stop - length + 1, length)):
         file.seek(place)
@@ -107,7 +107,7 @@ def _streams(header: bytes) -> set[int]:
     return numbers
 
 
-class _Objects:
+class _StreamObjects:
     """The objects of all streams, as their parts come."""
 
     def __init__(self) -> None:

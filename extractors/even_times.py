@@ -92,4 +92,4 @@ def _has_gaps(pictures: "Packets[VideoStream]") -> bool:
         return False
     usual = sorted(steps)[len(steps) // 2]
     odd = sum(abs(step - usual) > max(_TICKS, usual // _SLACK) for step in steps)
-    return 0 < odd * _ODD <= len(steps)
+    return bool(0 < odd * _ODD <= len(steps))

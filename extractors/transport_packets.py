@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.even_times import UNEVEN_TIMES
-from extractors.file_ends import NOT_TOLD, Contradiction, Notes
+from extractors.file_ends import NOT_TOLD, Contradiction, Notes, StreamFault
 
 _SYNC = 0x47
 _PACKET = 188
@@ -25,6 +25,8 @@ _IN_A_ROW = 5
 """Packets that must follow each other for a place to count as the beginning of one."""
 _MOST_BYTES = 1 << 28
 """Bytes of a file that are looked at."""
+_MOST_RUNS = 100
+"""Runs of packets with zeros between them."""
 _FILLER = 0x1FFF
 
 Rows = NDArray[np.uint8]
@@ -40,10 +42,11 @@ def check_transport(file: BinaryIO, size: int) -> Notes:
         size: Its bytes.
 
     Returns:
-        `may_be_cut`; and UNEVEN_TIMES where packets may be missing between two PES packets.
+        `may_be_cut`; UNEVEN_TIMES where packets may be missing between two PES packets; and the
+        streams inside whose PES packets some are missing, doubled, moved or damaged.
 
     Raises:
-        Contradiction: Packets are missing, doubled or moved, or there are other bytes between two.
+        Contradiction: There are other bytes between two packets.
     """
     file.seek(0)
     data = file.read(size) if size <= _MOST_BYTES else b""
@@ -51,11 +54,14 @@ def check_transport(file: BinaryIO, size: int) -> Notes:
     if not width:
         return NOT_TOLD
     packets = np.concatenate(_runs(data, at, width))
-    notes: set[str] = set()
+    notes: dict[str | StreamFault, None] = {}
     pids = (packets[:, 1] & 0x1F).astype(np.int64) << 8 | packets[:, 2]
     for pid in np.unique(pids):
-        if pid != _FILLER and not _is_continuous(int(pid), packets[pids == pid]):
-            notes.add(UNEVEN_TIMES)
+        try:
+            if pid != _FILLER and not _is_continuous(packets[pids == pid]):
+                notes[UNEVEN_TIMES] = None
+        except Contradiction as fault:
+            notes[StreamFault(int(pid), str(fault))] = None
     return (*NOT_TOLD, *notes)
 
 
@@ -74,16 +80,19 @@ def _aligned(data: bytes, begin: int) -> tuple[int, int]:
 
 def _runs(data: bytes, at: int, width: int) -> list[Rows]:
     """The packets, in runs without other bytes between two."""
-    runs = []
+    runs: list[Rows] = []
+    padded = data.ljust(len(data) + max(_WIDTHS), b"\0")
     while width:
         count = (len(data) - at - _PACKET) // width + 1
-        padded = np.frombuffer(data[at:].ljust(count * width, b"\0"), np.uint8, count * width)
-        rows = padded.reshape(count, width)[:, :_PACKET]
+        rows = np.frombuffer(padded, np.uint8, count * width, at).reshape(count, width)
         wrong = np.flatnonzero(rows[:, 0] != _SYNC)
-        runs.append(rows[: wrong[0]] if len(wrong) else rows)
+        runs.append(rows[: wrong[0] if len(wrong) else count, :_PACKET])
         lost = at + len(runs[-1]) * width
+        before = width
         at, width = _aligned(data, lost) if len(wrong) else (0, 0)
-        if width and any(data[lost:at]):
+        # Whole packets whose heads are damaged are missed by the numbers of their streams.
+        is_other = (at - lost) % before > 0 and any(data[lost:at])
+        if width and (is_other or len(runs) == _MOST_RUNS):
             raise Contradiction(
                 f"the {at - lost:,} bytes from byte {lost:,} on are no transport packet, and "
                 "others follow"
@@ -91,7 +100,7 @@ def _runs(data: bytes, at: int, width: int) -> list[Rows]:
     return runs
 
 
-def _is_continuous(pid: int, packets: Rows) -> bool:
+def _is_continuous(packets: Rows) -> bool:
     """Checks the packets of one PID; False where some may be missing before a PES packet.
 
     Tables are repeated, and one that is missing is no loss.
@@ -100,29 +109,25 @@ def _is_continuous(pid: int, packets: Rows) -> bool:
     jumps = has_field & (packets[:, 4] > 0) & (packets[:, 5] & 0x80 > 0)
     starts = np.where(has_field, 5 + packets[:, 4].astype(np.int64), 4)
     jumps = np.logical_or.accumulate(jumps[~has_payload]).any() | jumps
-    packets, starts, jumps = (found[has_payload] for found in (packets, starts, jumps))
+    packets, starts, jumps = packets[has_payload], starts[has_payload], jumps[has_payload]
     begins = (packets[:, 1] & 0x40 > 0) & (starts < _PACKET - 6)
     heads = packets[np.flatnonzero(begins)[:, None], starts[begins][:, None] + np.arange(6)]
     if not len(heads) or not (heads[:, :3] == (0, 0, 1)).all(axis=1).mean() > 0.5:
         return True
     if (packets[:, 1] & 0x80).any():
-        raise Contradiction(f"packets of the transport stream {pid} are marked as damaged")
+        raise Contradiction("packets of the stream are marked as damaged")
     numbers = packets[:, 3].astype(np.int64) & 15
     steps = np.diff(numbers) % 16
     twice = (steps == 0) & (packets[1:] == packets[:-1]).all(axis=1)
     broken = (steps != 1) & ~twice & ~jumps[1:]
     if (broken & ~begins[1:]).any():
-        raise Contradiction(
-            f"packets of the transport stream {pid} are missing, doubled or moved by their numbers"
-        )
+        raise Contradiction("packets of the stream are missing, doubled or moved by their numbers")
     once = np.concatenate([[True], ~twice])
-    _check_lengths(pid, heads, begins[once], _PACKET - starts[once])
+    _check_lengths(heads, begins[once], _PACKET - starts[once])
     return not broken.any()
 
 
-def _check_lengths(
-    pid: int, heads: NDArray[np.uint8], begins: NDArray[np.bool_], payloads: Ints
-) -> None:
+def _check_lengths(heads: NDArray[np.uint8], begins: NDArray[np.bool_], payloads: Ints) -> None:
     """Refuses a PES packet that holds less or more than it declares; the last one may be cut."""
     declared = heads[:, 4].astype(np.int64) << 8 | heads[:, 5]
     first = np.flatnonzero(begins)
@@ -130,6 +135,6 @@ def _check_lengths(
     wrong = np.flatnonzero((declared > 0) & (held != declared))
     if len(wrong) and (wrong[0] < len(held) - 1 or held[wrong[0]] > declared[wrong[0]]):
         raise Contradiction(
-            f"a packet of the transport stream {pid} has {declared[wrong[0]]:,} bytes by its "
+            f"a packet of the stream has {declared[wrong[0]]:,} bytes by its "
             f"header, and {held[wrong[0]]:,} are there"
         )
