@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from extractors.sound_extent import GAP_S
+from extractors.sound_extent import GAP_S, frame_samples
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -31,6 +31,9 @@ _TICKS = 2
 """Ticks that are rounding."""
 _SLACK = 4
 """The part of a packet's length by which it may be off: a quarter."""
+_ENOUGH, _DRIFT = 10, 0.04
+"""Steps that are enough to tell that a sampling rate is wrong, and the part by which their length
+is then off; the nearest two rates, 44.1 and 48 kHz, differ by twice as much."""
 _ODD = 4
 """The part of a stream's steps that may be unlike the usual one: a quarter; else it has none."""
 
@@ -52,7 +55,8 @@ def is_uneven(
     """
     if container not in _KEEP_TIMES:
         return False
-    is_odd = sound is not None and _has_steps(sound.items, float(GAP_S / sound.time_base))
+    most = float(GAP_S / sound.time_base) if sound else 0.0
+    is_odd = sound is not None and (_has_steps(sound.items, most) or _is_at_odds(sound, most))
     if is_odd or pictures is None or pictures.stream.codec_context is None:
         return is_odd
     return _runs_back(pictures, container in _KEEP_BOTH) or _has_gaps(pictures)
@@ -68,6 +72,17 @@ def _has_steps(sound: Sequence[Any], most: float) -> bool:
         if missing <= most and abs(missing) > max(_TICKS, one.duration // _SLACK):
             return True
     return False
+
+
+def _is_at_odds(sound: "Packets[AudioStream]", most: float) -> bool:
+    """Whether packets of one length follow each other faster or slower than their samples."""
+    context = sound.stream.codec_context
+    known = [packet.pts for packet in sound.items if packet.pts is not None]
+    steps = [after - before for before, after in pairwise(known) if after - before <= most]
+    if context is None or not context.sample_rate or len(steps) < _ENOUGH:
+        return False
+    length = frame_samples(context) / context.sample_rate / float(sound.time_base)
+    return length > 0 and abs(sum(steps) / len(steps) / length - 1) > _DRIFT
 
 
 def _runs_back(pictures: "Packets[VideoStream]", has_both: bool) -> bool:

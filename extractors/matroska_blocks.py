@@ -2,6 +2,7 @@
 
     Info       TimestampScale (ns a tick), Duration (ticks)
     Tracks     a TrackEntry each: TrackNumber, TrackType, CodecID
+    Cues       CuePoint each: CueTime (ticks), and where in the Segment its Cluster begins
     Cluster    Timestamp; SimpleBlock, or BlockGroup with a Block: track, ticks after the Cluster's
 
 Elements fill the one that they lie in. A demuxer passes over bytes that are no element, and over
@@ -12,11 +13,13 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from extractors.file_ends import Contradiction
+from extractors.even_times import UNEVEN_TIMES
+from extractors.file_ends import Contradiction, Notes
 
 _SCALE, _DURATION = 0x2AD7B1, 0x4489
 _ENTRY, _NUMBER, _TYPE, _CODEC = 0xAE, 0xD7, 0x83, 0x86
 _TIMESTAMP, _SIMPLE_BLOCK, _GROUP, _BLOCK, _BLOCK_DURATION = 0xE7, 0xA3, 0xA0, 0xA1, 0x9B
+_POINT, _CUE_TIME, _CUE_PLACES, _CUE_CLUSTER = 0xBB, 0xB3, 0xB7, 0xF1
 _IN_CLUSTER = {_TIMESTAMP, _SIMPLE_BLOCK, _GROUP, 0x5854, 0xA7, 0xAB, 0xAF, 0xBF, 0xEC}
 _IN_GROUP = {
     _BLOCK,
@@ -93,7 +96,17 @@ def _elements(file: BinaryIO, at: int, end: int, part: str) -> Iterator[Element]
 class Recording:
     """What is read of the parts of one Segment."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: int) -> None:
+        """Begins a Segment.
+
+        Args:
+            begin: Where what it holds begins.
+        """
+        self._begin = begin
+        self._clusters: dict[int, tuple[int, int]] = {}
+        """Where a Cluster begins -> times of its first and last block, in ticks."""
+        self._cues: list[tuple[int, int]] = []
+        """A time, and where the Cluster begins that it is in."""
         self._tick_s, self._duration = 1e-3, 0.0
         self._tracks: dict[int, int] = {}
         """TrackNumber -> TrackType."""
@@ -103,12 +116,13 @@ class Recording:
         self._is_open = False
         """Whether a block says itself how long it is shown, or is one of subtitles."""
 
-    def add(self, file: BinaryIO, part: str, start: int, end: int) -> None:
+    def add(self, file: BinaryIO, part: str, head: int, start: int, end: int) -> None:
         """Reads one part.
 
         Args:
             file: The file.
             part: Its name.
+            head: Where it begins.
             start: Where what it holds begins.
             end: Where it ends.
 
@@ -116,28 +130,56 @@ class Recording:
             Contradiction: Something in it cannot be so.
         """
         if part == "Cluster":
-            self._add_blocks(file, start, end)
+            self._add_blocks(file, head, start, end)
         elif part == "Info" and end - start <= _MOST_BYTES:
             self._add_info(file, start, end)
+        elif part == "Cues" and end - start <= _MOST_BYTES:
+            self._add_cues(file, start, end)
         elif part == "Tracks" and end - start <= _MOST_BYTES:
             for name, at, stop in _elements(file, start, end, part):
                 if name == _ENTRY:
                     self._add_track(file, at, stop)
 
-    def check_length(self) -> None:
-        """Compares the length that is declared with the times of the blocks.
+    def check(self) -> Notes:
+        """Compares the length and the index with the times of the blocks.
+
+        Returns:
+            UNEVEN_TIMES where the index has others; some writers' are wrong.
 
         Raises:
-            Contradiction: They differ.
+            Contradiction: The length is another one.
         """
-        if not self._duration or not self._last or self._is_open:
-            return
+        if self._duration and self._last and not self._is_open:
+            self._check_length()
+        places = ((time, self._clusters.get(place, (1, 0))) for time, place in self._cues)
+        are_right = all(first <= time <= last for time, (first, last) in places)
+        return () if are_right else (UNEVEN_TIMES,)
+
+    def _check_length(self) -> None:
         declared, found = self._duration * self._tick_s, self._end * self._tick_s
         if abs(declared - found) > _SLACK_S + self._longest * self._tick_s:
             raise Contradiction(
                 f"the recording lasts {declared:.3f} s by its header, but its last block begins at "
                 f"{found:.3f} s"
             )
+
+    def _add_cues(self, file: BinaryIO, start: int, end: int) -> None:
+        for name, at, stop in _elements(file, start, end, "Cues"):
+            if name == _POINT:
+                self._add_point(file, at, stop)
+
+    def _add_point(self, file: BinaryIO, start: int, end: int) -> None:
+        """A time, and in which Cluster it is."""
+        time = 0
+        for name, at, stop in _elements(file, start, end, "Cues"):
+            file.seek(at)
+            if name == _CUE_TIME:
+                time = int.from_bytes(file.read(min(8, stop - at)))
+            if name == _CUE_PLACES:
+                for inner, first, last in _elements(file, at, stop, "Cues"):
+                    file.seek(first)
+                    if inner == _CUE_CLUSTER:
+                        self._cues.append((time, int.from_bytes(file.read(min(8, last - first)))))
 
     def _add_info(self, file: BinaryIO, start: int, end: int) -> None:
         for name, at, stop in _elements(file, start, end, "Info"):
@@ -163,8 +205,8 @@ class Recording:
             )
         self._tracks[number] = kind
 
-    def _add_blocks(self, file: BinaryIO, start: int, end: int) -> None:
-        begin = 0
+    def _add_blocks(self, file: BinaryIO, head: int, start: int, end: int) -> None:
+        begin, times = 0, list[int]()
         for name, at, stop in _elements(file, start, end, "Cluster"):
             if name not in _IN_CLUSTER:
                 raise Contradiction(f"byte {at:,} in the part Cluster begins no known element")
@@ -172,16 +214,17 @@ class Recording:
                 file.seek(at)
                 begin = int.from_bytes(file.read(min(8, stop - at)))
             if name == _SIMPLE_BLOCK:
-                self._add_block(file, begin, at, stop)
+                times.append(self._add_block(file, begin, at, stop))
             if name == _GROUP:
                 for inner, first, last in _elements(file, at, stop, "Cluster"):
                     if inner not in _IN_GROUP:
                         raise Contradiction(f"byte {first:,} in a BlockGroup begins no element")
                     self._is_open |= inner == _BLOCK_DURATION
                     if inner == _BLOCK:
-                        self._add_block(file, begin, first, last)
+                        times.append(self._add_block(file, begin, first, last))
+        self._clusters[head - self._begin] = min(times, default=begin), max(times, default=begin)
 
-    def _add_block(self, file: BinaryIO, begin: int, at: int, stop: int) -> None:
+    def _add_block(self, file: BinaryIO, begin: int, at: int, stop: int) -> int:
         file.seek(at)
         head = file.read(min(_BLOCK_HEAD, stop - at))
         track, timed = _number(head, 0, keep=False)
@@ -197,3 +240,4 @@ class Recording:
         else:
             self._is_open = True
         self._last[track] = time
+        return time

@@ -45,7 +45,7 @@ def check_parts(file: BinaryIO, at: int, end: int) -> Notes:
             describes others, or does not agree with them.
     """
     notes: Notes = ()
-    recording = Recording()
+    recording = Recording(at)
     while at < end:
         file.seek(at)
         first = file.read(1)
@@ -66,11 +66,9 @@ def check_parts(file: BinaryIO, at: int, end: int) -> Notes:
                 raise Contradiction(f"the part {part} at byte {start:,} fails its checksum")
             notes = (CHECKSUM_DIFFERS,)
         else:
-            recording.add(file, part, start, start + length)
+            recording.add(file, part, at, start, start + length)
         at = start + length
-    if not notes:
-        recording.check_length()
-    return notes
+    return notes or recording.check()
 
 
 def _is_whole(file: BinaryIO, part: str, start: int, length: int) -> bool:

@@ -53,6 +53,8 @@ def check_transport(file: BinaryIO, size: int) -> Notes:
     at, width = _aligned(data, 0)
     if not width:
         return NOT_TOLD
+    if at >= max(_WIDTHS) and any(data[:at]):  # a capture begins inside a packet, or with one
+        raise Contradiction(f"the {at:,} bytes before the first transport packet are none")
     packets = np.concatenate(_runs(data, at, width))
     notes: dict[str | StreamFault, None] = {}
     pids = (packets[:, 1] & 0x1F).astype(np.int64) << 8 | packets[:, 2]

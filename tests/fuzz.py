@@ -9,7 +9,7 @@ What is read of each copy is compared with what the unchanged file holds. Each e
     noted            others, and a note says so
     other values     the same packets at the same times, and other samples or pixels: values in them
                      have changed, which no checksum covers
-    cut or unnumbered   packets are missing at an end of a file that is noted as one that may be cut;
+    untold           packets are missing at an end of a file that is noted as one that may be cut,
                      or whole frames of raw AAC, in which nothing counts them
     SILENTLY WRONG   packets that are lost, moved or doubled, other times, another length, or a
                      stream that is gone, without a note
@@ -74,7 +74,7 @@ FILES: Mapping[str, dict[str, Any]] = {
 }
 """Name of a file -> how it is made."""
 ENDS = (
-    "refused", "same", "noted", "other values", "cut or unnumbered", "SILENTLY WRONG", "of these",
+    "refused", "same", "noted", "other values", "untold", "SILENTLY WRONG", "of these",
 )  # fmt: skip
 FAULTS = ("crash", "hang", "memory")
 """What no file may do."""
@@ -139,12 +139,12 @@ def is_untold(name: str, may_be_cut: bool, before: Sequence[Found], after: Seque
     new = {stream: [one.digest for one in after if one.stream == stream] for stream in streams}
     if name in UNNUMBERED and all(set(new[stream]) <= set(old[stream]) for stream in streams):
         return True
-    return may_be_cut and all(
-        any(
-            old[stream][at : at + len(new[stream])] == new[stream] for at in range(len(old[stream]))
-        )
-        for stream in streams
-    )
+    return may_be_cut and all(is_part(old[stream], new[stream]) for stream in streams)
+
+
+def is_part(whole: Sequence[bytes], part: Sequence[bytes]) -> bool:
+    """Whether one list is within another, without a gap."""
+    return any(whole[at : at + len(part)] == part for at in range(len(whole) + 1))
 
 
 def content(path: Path) -> Content | BadClip:
@@ -186,7 +186,7 @@ def end_of(before: Content, whole: Sequence[Found], path: Path) -> str:
     if are_same(whole, found) and are_close(before.shape, after.shape):
         return "other values"
     is_cut = "may_be_cut" in before.notes
-    return "cut or unnumbered" if is_untold(name, is_cut, whole, found) else "SILENTLY WRONG"
+    return "untold" if is_untold(name, is_cut, whole, found) else "SILENTLY WRONG"
 
 
 def are_close(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
