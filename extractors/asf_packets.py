@@ -37,6 +37,8 @@ _KINDS = {
 """What kinds of streams there are."""
 _WIDTHS = (0, 1, 2, 4)
 """Bytes of a number, by two bits."""
+_MOST_LATE_MS = 60_000
+"""Between the beginning of the recording and that of its clock, at most."""
 _MOST_BYTES = 1 << 28
 _MOST_HEADER = 1 << 22
 """Bytes of a file, and of its header, that are looked at."""
@@ -55,6 +57,8 @@ class _Payload:
     size: int
     """Bytes of the object, or 0 where the payload does not say."""
     length: int
+    shown_ms: int
+    """When the object is shown; -1 where the payload does not say."""
 
 
 def check_packets(file: BinaryIO, size: int) -> Notes:
@@ -94,6 +98,7 @@ def check_packets(file: BinaryIO, size: int) -> Notes:
                 objects.add(payload)
         except IndexError as error:
             raise Contradiction(f"packet {number} of the file does not fit into itself") from error
+    objects.check_times(header[properties : properties + 96])
     return (UNEVEN_TIMES,) if objects.are_odd else ()
 
 
@@ -112,10 +117,13 @@ class _StreamObjects:
 
     def __init__(self) -> None:
         self._last: dict[int, _Payload] = {}
+        self._times: list[int] = []
         self.are_odd = False
         """Whether a number does not follow on the one before it."""
 
     def add(self, part: _Payload) -> None:
+        if part.shown_ms >= 0:
+            self._times.append(part.shown_ms)
         before = self._last.get(part.stream)
         self._last[part.stream] = part
         if before is None or part.place < 0 or before.place < 0:
@@ -130,6 +138,22 @@ class _StreamObjects:
                 f"header, and {end:,} are there before byte {part.place:,} of object {part.number}"
             )
         self.are_odd |= not is_next
+
+    def check_times(self, properties: bytes) -> None:
+        """Compares the time of the first object with that of the clock, which begins with it.
+
+        Args:
+            properties: The object that describes the file.
+
+        Raises:
+            Contradiction: They differ.
+        """
+        first, before_ms = min(self._times, default=0), int.from_bytes(properties[80:88], "little")
+        if self._times and abs(first - before_ms) > _MOST_LATE_MS:
+            raise Contradiction(
+                f"the recording begins at {first / 1000:,.3f} s, and at {before_ms / 1000:,.3f} s "
+                "by its header"
+            )
 
 
 class _Reader:
@@ -149,7 +173,8 @@ def _payloads(packet: bytes) -> Iterator[_Payload]:
     reader = _Reader(packet)
     flags = reader.number(1)
     if flags & 0x80:
-        reader.at += flags & 15
+        if reader.number(flags & 15):  # a kind of correction that libavformat passes over
+            raise IndexError
         flags = reader.number(1)
     widths = reader.number(1)
     length = reader.number(_WIDTHS[flags >> 5 & 3]) or len(packet)
@@ -173,8 +198,9 @@ def _payload(reader: _Reader, widths: int, width: int, end: int) -> _Payload:
     place = reader.number(_WIDTHS[widths >> 2 & 3])
     copied = reader.number(_WIDTHS[widths & 3])
     size = reader.number(4) if copied >= 8 else 0
-    reader.number(copied - 4 if copied >= 8 else copied)
+    shown_ms = reader.number(4) if copied >= 8 else -1
+    reader.number(copied - 8 if copied >= 8 else copied)
     length = reader.number(width) if width else end - reader.at
     reader.at += length
     numbers = 1 << 8 * max(1, _WIDTHS[widths >> 4 & 3])
-    return _Payload(stream, number, numbers, -1 if copied == 1 else place, size, length)
+    return _Payload(stream, number, numbers, -1 if copied == 1 else place, size, length, shown_ms)
