@@ -30,7 +30,7 @@ from extractors.streams import (
     moving,
     played,
 )
-from extractors.truncation import check_structure, movie_box
+from extractors.truncation import check_structure, is_capture, movie_box
 from extractors.whole_frames import CONTAINERS, WholeFrames, cut_ends, flac_frame, whole_frames
 from manifests.quarantine import BadClip, Reason
 
@@ -81,9 +81,11 @@ def opened(
     check_head(clip_id, head)
     damage = damage or Damage(keep=False)
     found = check_structure(clip_id, path, deadline, damage)
-    notes = [note for note in found if isinstance(note, str)]
-    faults = {note.stream: note.fault for note in found if isinstance(note, StreamFault)}
     with open_container(clip_id, path, head, deadline, pictures) as container:
+        if is_capture(head, container.format.name):
+            found += check_structure(clip_id, path, deadline, damage, container.format.name)
+        notes = [note for note in found if isinstance(note, str)]
+        faults = {note.stream: note.fault for note in found if isinstance(note, StreamFault)}
         content = _demux(clip_id, container, deadline, to_decode, damage)
         _check_tracks(clip_id, path, content, deadline, damage)
         content.video = _with_fault(content.video, faults)

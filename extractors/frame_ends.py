@@ -39,6 +39,7 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
 
     Raises:
         Shortfall: Its end is missing.
+        Contradiction: Tags follow on bytes that are none.
     """
     file.seek(5)
     at = int.from_bytes(file.read(4)) + 4
@@ -47,6 +48,7 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
         file.seek(at)
         tag = file.read(11)
         if tag[0] & 0x1F not in {8, 9, 18}:
+            _check_no_tags(file, at)
             return TOLD if _lacks_time(meta, last_ms) else (TAIL_LEFT_OUT,)
         length = int.from_bytes(tag[1:4])
         if at + 11 + length > size:
@@ -58,6 +60,29 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
         first = False
         at += 11 + length + 4
     return _check_metadata(meta, last_ms, size)
+
+
+def _check_no_tags(file: BinaryIO, at: int) -> None:
+    """Refuses a file in which whole tags follow on bytes that are none."""
+    file.seek(at)
+    rest = file.read()
+    for found in _TAG.finditer(rest):
+        place = found.start()
+        for number in range(_IN_A_ROW):
+            end = place + 11 + int.from_bytes(rest[place + 1 : place + 4])
+            if not _TAG.match(rest, place) or int.from_bytes(rest[end : end + 4]) != end - place:
+                break
+            place = end + 4
+            if number == _IN_A_ROW - 1:
+                raise Contradiction(
+                    f"there is no tag at byte {at:,}, but one at byte {at + found.start():,}"
+                )
+
+
+_TAG = re.compile(rb"[\x08\x09\x12].{7}\0\0\0", re.DOTALL)
+"""The head of a tag: what it holds, its length, its time, and three bytes that are always 0."""
+_IN_A_ROW = 3
+"""Tags that must follow each other for a place to count as the beginning of one."""
 
 
 def _check_metadata(meta: bytes, last_ms: int, size: int) -> Notes:

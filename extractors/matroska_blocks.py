@@ -113,8 +113,10 @@ class Recording:
         self._last: dict[int, int] = {}
         """TrackNumber -> time of its last block, in ticks."""
         self._end = self._longest = 0
+        self._stop = 0
+        """When the last block ends that says how long it is shown, in ticks."""
         self._is_open = False
-        """Whether a block says itself how long it is shown, or is one of subtitles."""
+        """Whether there are blocks of subtitles, or of others that last as long as they like."""
 
     def add(self, file: BinaryIO, part: str, head: int, start: int, end: int) -> None:
         """Reads one part.
@@ -157,7 +159,8 @@ class Recording:
 
     def _check_length(self) -> None:
         declared, found = self._duration * self._tick_s, self._end * self._tick_s
-        if abs(declared - found) > _SLACK_S + self._longest * self._tick_s:
+        longest = max(self._longest, self._stop - self._end) * self._tick_s
+        if abs(declared - found) > _SLACK_S + longest:
             raise Contradiction(
                 f"the recording lasts {declared:.3f} s by its header, but its last block begins at "
                 f"{found:.3f} s"
@@ -216,13 +219,21 @@ class Recording:
             if name == _SIMPLE_BLOCK:
                 times.append(self._add_block(file, begin, at, stop))
             if name == _GROUP:
-                for inner, first, last in _elements(file, at, stop, "Cluster"):
-                    if inner not in _IN_GROUP:
-                        raise Contradiction(f"byte {first:,} in a BlockGroup begins no element")
-                    self._is_open |= inner == _BLOCK_DURATION
-                    if inner == _BLOCK:
-                        times.append(self._add_block(file, begin, first, last))
+                times.append(self._add_group(file, begin, at, stop))
         self._clusters[head - self._begin] = min(times, default=begin), max(times, default=begin)
+
+    def _add_group(self, file: BinaryIO, begin: int, start: int, end: int) -> int:
+        time, length = begin, 0
+        for name, at, stop in _elements(file, start, end, "Cluster"):
+            if name not in _IN_GROUP:
+                raise Contradiction(f"byte {at:,} in a BlockGroup begins no element")
+            if name == _BLOCK:
+                time = self._add_block(file, begin, at, stop)
+            if name == _BLOCK_DURATION:
+                file.seek(at)
+                length = int.from_bytes(file.read(min(8, stop - at)))
+        self._stop = max(self._stop, time + length)
+        return time
 
     def _add_block(self, file: BinaryIO, begin: int, at: int, stop: int) -> int:
         file.seek(at)

@@ -68,7 +68,11 @@ _UNKNOWN_SIZE = 0x7FFFF000 - 4096
 
 
 def check_structure(
-    clip_id: str, path: Path, deadline: Deadline, damage: Damage | None = None
+    clip_id: str,
+    path: Path,
+    deadline: Deadline,
+    damage: Damage | None = None,
+    container: str = "",
 ) -> Notes:
     """Refuses a file whose own sizes say that its end is missing; reads headers only.
 
@@ -77,6 +81,7 @@ def check_structure(
         path: The file.
         deadline: The clip's time limit.
         damage: What becomes of damage; None: the file is refused.
+        container: libavformat's name of the container, where it is known already.
 
     Returns:
         What is to be known of it: notes (see `extractors.file_ends`), and faults of streams.
@@ -88,7 +93,7 @@ def check_structure(
     with WatchedFile(path, deadline) as file:
         head = file.read(16)
         try:
-            return _check(file, head, size)
+            return _check(file, head, size, container)
         except Shortfall as missing:
             damage.report(_truncated(clip_id, missing))
         except (struct.error, IndexError):
@@ -100,10 +105,25 @@ def check_structure(
     return NOT_TOLD
 
 
-def _check(file: BinaryIO, head: bytes, size: int) -> Notes:
+def is_capture(head: bytes, container: str) -> bool:
+    """Says whether a file is a part of a stream without a header, known by what is in it alone.
+
+    Args:
+        head: The first bytes of the file.
+        container: libavformat's name of the container.
+
+    Returns:
+        True where `check_structure` needs that name to check it.
+    """
+    return container in _CAPTURES and not any(begins.match(head) for begins, _ in _KINDS)
+
+
+def _check(file: BinaryIO, head: bytes, size: int, container: str) -> Notes:
     for begins, check in _KINDS:
         if begins.match(head):
             return check(file, size)
+    if container in _CAPTURES:
+        return _CAPTURES[container](file, size)
     end = declared_end(file, head)
     if end is not None and end.byte > size:
         raise lacks("the file", end.byte, size)
@@ -276,6 +296,13 @@ _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Notes]], ...] =
     (re.compile(rb"(?:.{4})?\x47", re.DOTALL), check_transport),
 )
 """What a file of each kind begins with, and what checks it."""
+_CAPTURES: dict[str, Callable[[BinaryIO, int], Notes]] = {
+    "mp3": check_frames,
+    "aac": check_frames,
+    "mpeg": check_packs,
+    "mpegts": check_transport,
+}
+"""What checks a stream that may begin anywhere, by libavformat's name of its container."""
 
 
 class Stream(Protocol):
