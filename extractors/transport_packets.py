@@ -55,13 +55,17 @@ def check_transport(file: BinaryIO, size: int) -> Notes:
         return NOT_TOLD
     if at >= max(_WIDTHS) and any(data[:at]):  # a capture begins inside a packet, or with one
         raise Contradiction(f"the {at:,} bytes before the first transport packet are none")
-    packets = np.concatenate(_runs(data, at, width))
+    runs = _runs(data, at, width)
+    packets = np.concatenate(runs)
     notes: dict[str | StreamFault, None] = {}
     pids = (packets[:, 1] & 0x1F).astype(np.int64) << 8 | packets[:, 2]
     for pid in np.unique(pids):
         try:
-            if pid != _FILLER and not _is_continuous(packets[pids == pid]):
-                notes[UNEVEN_TIMES] = None
+            if pid == _FILLER or _is_continuous(packets[pids == pid]):
+                continue
+            if len(runs) > 1:
+                raise Contradiction("packets of the stream are missing, and others are damaged")
+            notes[UNEVEN_TIMES] = None
         except Contradiction as fault:
             notes[StreamFault(int(pid), str(fault))] = None
     return (*NOT_TOLD, *notes)
