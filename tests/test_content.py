@@ -17,7 +17,12 @@ from extractors.file_ends import CHECKSUM_DIFFERS, HEAD_LEFT_OUT
 from extractors.media import DECODERS, Decoded, Limits, decode, probe
 from extractors.timegrid import EveryNth
 from flows.recipe import RecipeError, load
+from flows.view.store import print_store
 from manifests.quarantine import BadClip, Reason
+from stores import FeatureStore
+from stores.location import locate
+from stores.summary import summarise
+from tests.support.in_process import build_here
 from tests.support.media_made import Writer, a_clip
 
 KEEP, REFUSE = Limits(keep_damaged=True), Limits()
@@ -368,6 +373,34 @@ def test_pictures_that_the_decoder_patches_up_are_kept_and_noted(write_media: Wr
     found = decode(clip, path, audio=False, grids=grids, limits=KEEP)
     assert CONCEALED in found.notes
     assert len(times) == 45
+
+
+def test_a_store_says_which_clips_were_kept(
+    write_media: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name in ("a.mp3", "a.webm"):
+        path = made(write_media, name)
+        starts = places(path, "audio")
+        data = path.read_bytes()
+        damaged = without(starts, 20) if name == "a.mp3" else replaced(data[5000:5100], b"")
+        (folder / name.replace("a.", f"{name[2:]}_damaged.")).write_bytes(damaged(data))
+        (folder / name.replace("a.", f"{name[2:]}_whole.")).write_bytes(data)
+    store = tmp_path / "store"
+    build_here(store, folder)
+    refused = {"folder/mp3_damaged", "folder/webm_damaged"}
+    lacking = FeatureStore(store).quarantine()
+    assert set(lacking[lacking["reason"].isin(["corrupt", "truncated"])]["clip_id"]) == refused
+    build_here(store, folder, "media.keep_damaged=true")
+    kept = FeatureStore(store)
+    assert not kept.quarantine()["reason"].isin(["corrupt", "truncated"]).any()
+    index = kept.index()
+    assert set(index[index["notes"].str.contains(CONTENT_LOST)]["clip_id"]) == refused
+    assert CONTENT_LOST in kept["audio"]["folder/mp3_damaged"].notes
+    assert summarise(locate(store)).notes[CONTENT_LOST] == 2
+    print_store(summarise(locate(store)))
+    assert "content_lost 2" in capsys.readouterr().out
 
 
 def test_limits_hold_for_what_is_kept(write_media: Writer) -> None:
