@@ -20,6 +20,8 @@ _DATA = re.compile(rb"([\dA-Fa-f]{2})(?:dc|db|wb|pc|tx|sb|iv|id|ib|ds|AC|__)", r
 """Names of chunks of a stream."""
 _OTHER = re.compile(rb"JUNK|junk|ix[\dA-Fa-f]{2}|idx1|indx|LIST.{4}|\0{4}|[A-Z]{4}", re.DOTALL)
 """Names of chunks that are of none."""
+_SHORTEST_US, _LONGEST_US = 4_000, 1_000_000
+"""Microseconds of a frame that may be one."""
 _RATE = 0.02
 """The part by which the two lengths of a frame may differ."""
 
@@ -101,13 +103,18 @@ class AviFile:
             )
         for head in self._heads:
             scale, rate = struct.unpack("<II", head[20:28])
-            if head[:4] == b"vids" and rate and self._frame_us:
-                length_us = 1e6 * scale / rate
-                if abs(length_us / self._frame_us - 1) > _RATE:
-                    raise Contradiction(
-                        f"a frame of the avi lasts {self._frame_us:,} microseconds by `avih`, and "
-                        f"{length_us:,.0f} by `strh`"
-                    )
+            if head[:4] == b"vids" and rate:
+                self._check_rate(1e6 * scale / rate)
+
+    def _check_rate(self, length_us: float) -> None:
+        """Compares the two lengths of a frame; writers without an idea of it write some tick."""
+        if not all(_SHORTEST_US < one < _LONGEST_US for one in (length_us, self._frame_us)):
+            return
+        if abs(length_us / self._frame_us - 1) > _RATE:
+            raise Contradiction(
+                f"a frame of the avi lasts {self._frame_us:,} microseconds by `avih`, and "
+                f"{length_us:,.0f} by `strh`"
+            )
 
     def _add_chunk(self, chunk: _Chunk) -> None:
         if found := _DATA.fullmatch(chunk.kind):
