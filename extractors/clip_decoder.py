@@ -8,6 +8,7 @@ from av import AudioFrame, VideoFrame
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
+from extractors.damage import OF_THE_CONTENT, Damage
 from extractors.ffmpeg_decoder import FfmpegDecoder
 from extractors.flac_digest import flac_digest
 from extractors.grid_frames import GridFrames
@@ -23,9 +24,6 @@ from extractors.unforeseen import guarded
 from manifests.clips import Clip
 from manifests.quarantine import BadClip, Reason
 
-_DAMAGE = {Reason.CORRUPT, Reason.UNREADABLE, Reason.TRUNCATED}
-"""Faults of one stream, which say nothing of the other one; a limit is the whole clip's."""
-
 
 class ClipDecoder:
     """Decodes one clip, whose file is open."""
@@ -37,8 +35,10 @@ class ClipDecoder:
         grids: Mapping[Cadence, Push],
         limits: Limits,
         deadline: Deadline,
+        damage: Damage,
     ) -> None:
         self._clip, self._path, self._limits, self._deadline = clip, path, limits, deadline
+        self._damage = damage
         self._frames = GridFrames(clip, grids, limits, deadline)
 
     def run(
@@ -77,12 +77,19 @@ class ClipDecoder:
             with guarded(self._clip):
                 work()
         except BadClip as bad:
-            if bad.reason not in _DAMAGE:
+            if bad.reason not in OF_THE_CONTENT:  # a limit is the whole clip's
                 raise
             return bad
         return None
 
+    def _check(self, packets: Packets[AudioStream] | Packets[VideoStream]) -> None:
+        """Refuses a stream of which the container lacks something."""
+        if packets.fault:
+            detail = f"{packets.fault}; copy or download the file again"
+            self._damage.report(BadClip(self._clip.clip_id, Reason.CORRUPT, detail))
+
     def _hear(self, sound: Packets[AudioStream], decoder: str) -> None:
+        self._check(sound)
         context = sound.stream.codec_context
         self._samples = Samples(
             self._clip.clip_id,
@@ -91,6 +98,7 @@ class ClipDecoder:
             self._limits,
             Fraction(0) if _is_by_ffmpeg(sound, decoder) else excess_s(sound),
             flac_digest(sound.stream.container.format.name, context.extradata if context else None),
+            self._damage,
         )
         if _is_by_ffmpeg(sound, decoder):
             self._hear_by_ffmpeg(sound)
@@ -110,6 +118,7 @@ class ClipDecoder:
                     return
 
     def _see(self, pictures: Packets[VideoStream], decoder: str) -> None:
+        self._check(pictures)
         if _is_by_ffmpeg(pictures, decoder):
             self._see_by_ffmpeg(pictures)
         else:
@@ -136,7 +145,9 @@ class ClipDecoder:
     def _packet_decoder(
         self, packets: Packets[AudioStream] | Packets[VideoStream]
     ) -> PacketDecoder:
-        return PacketDecoder(self._clip.clip_id, packets, self._limits.max_pixels, self._deadline)
+        return PacketDecoder(
+            self._clip.clip_id, packets, self._limits.max_pixels, self._deadline, self._damage
+        )
 
     def _ffmpeg(
         self, pictures: Packets[VideoStream] | None, sound: Packets[AudioStream] | None

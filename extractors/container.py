@@ -1,10 +1,10 @@
 """What a media file holds: its streams and their packets, still compressed."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av.error
 from av.audio.stream import AudioStream
@@ -13,8 +13,10 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from extractors.damage import Damage
 from extractors.declared_ends import declared_end
-from extractors.file_ends import TAIL_LEFT_OUT
+from extractors.even_times import UNEVEN_TIMES, is_uneven
+from extractors.file_ends import HEAD_LEFT_OUT, TAIL_LEFT_OUT, Contradiction, StreamFault
 from extractors.limits import Deadline, WatchedFile
 from extractors.movie_tables import declared_kinds
 from extractors.opening import check_head, open_container, read_head
@@ -28,7 +30,7 @@ from extractors.streams import (
     moving,
     played,
 )
-from extractors.truncation import check_structure, movie_box
+from extractors.truncation import check_structure, is_capture, movie_box
 from extractors.whole_frames import CONTAINERS, WholeFrames, cut_ends, flac_frame, whole_frames
 from manifests.quarantine import BadClip, Reason
 
@@ -44,13 +46,18 @@ class Content:
     audio: Packets[AudioStream] | None
     """Its stream of sound."""
     notes: tuple[str, ...]
-    """What is to be known of its ends and of other streams; see `extractors.file_ends`,
-    HEAD_LEFT_OUT, and `extractors.streams`."""
+    """What is to be known of its ends and of other streams; see `extractors.file_ends`
+    and `extractors.streams`."""
 
 
 @contextmanager
 def opened(
-    clip_id: str, path: Path, deadline: Deadline, to_decode: bool, pictures: bool
+    clip_id: str,
+    path: Path,
+    deadline: Deadline,
+    to_decode: bool,
+    pictures: bool,
+    damage: Damage | None = None,
 ) -> Iterator[Content]:
     """Demuxes a file, for as long as the context lasts.
 
@@ -60,6 +67,7 @@ def opened(
         deadline: The clip's time limit.
         to_decode: Whether packets keep their bytes; without them the file can only be probed.
         pictures: Whether pictures will be decoded.
+        damage: What becomes of damage; None: the file is refused.
 
     Yields:
         The streams and their packets.
@@ -71,25 +79,45 @@ def opened(
     """
     head = read_head(clip_id, path)
     check_head(clip_id, head)
-    notes = check_structure(clip_id, path, deadline)
+    damage = damage or Damage(keep=False)
+    found = check_structure(clip_id, path, deadline, damage)
     with open_container(clip_id, path, head, deadline, pictures) as container:
-        content = _demux(clip_id, container, deadline, to_decode)
-        _check_tracks(clip_id, path, content, deadline)
+        if is_capture(head, container.format.name):
+            found += check_structure(clip_id, path, deadline, damage, container.format.name)
+        notes = [note for note in found if isinstance(note, str)]
+        faults = {note.stream: note.fault for note in found if isinstance(note, StreamFault)}
+        content = _demux(clip_id, container, deadline, to_decode, damage)
+        _check_tracks(clip_id, path, content, deadline, damage)
+        content.video = _with_fault(content.video, faults)
+        content.audio = _with_fault(content.audio, faults)
         if content.audio is not None and container.format.name in _UNBOUNDED:
             content = _cut_sound(content, content.audio, path, deadline)
         yield replace(content, notes=(*dict.fromkeys((*notes, *content.notes)),))
 
 
-def _check_tracks(clip_id: str, path: Path, content: Content, deadline: Deadline) -> None:
+P = TypeVar("P", Packets[VideoStream], Packets[AudioStream])
+
+
+def _with_fault(packets: P | None, faults: Mapping[int, str]) -> P | None:
+    """The packets of a stream with what the container lacks of it."""
+    if packets is None or packets.stream.id not in faults:
+        return packets
+    return replace(packets, fault=faults[packets.stream.id])
+
+
+def _check_tracks(
+    clip_id: str, path: Path, content: Content, deadline: Deadline, damage: Damage
+) -> None:
     """Refuses a file of which nothing can be read, and an mp4 of which a whole track cannot."""
     container = content.container
     lengths = [stream.duration or 0 for stream in container.streams]
-    if content.audio is None and content.video is None and max(lengths, default=0) > 0:
+    is_expected = max(lengths, default=0) > 0 or container.format.name in CONTAINERS
+    if content.audio is None and content.video is None and is_expected:
         raise BadClip(
             clip_id,
             Reason.CORRUPT,
-            "the header declares a length, and not one packet can be read; copy or download it "
-            "again",
+            "the file declares sound or pictures, and not one packet of them can be read; copy or "
+            "download it again",
         )
     seen = content.video is not None or len(moving(container.streams.video)) < len(
         container.streams.video
@@ -97,16 +125,16 @@ def _check_tracks(clip_id: str, path: Path, content: Content, deadline: Deadline
     missing = {"sound": content.audio is None, "pictures": not seen}
     if not container.format.name.startswith("mov,") or not any(missing.values()):
         return
-    with WatchedFile(path, deadline) as file:
+    declared: dict[str, int] = {}
+    with WatchedFile(path, deadline) as file, suppress(Contradiction):  # known already, and kept
         declared = declared_kinds(movie_box(file, path.stat().st_size))
     for kind, samples in declared.items():
         if missing[kind]:
-            raise BadClip(
-                clip_id,
-                Reason.CORRUPT,
+            detail = (
                 f"the file declares a track of {kind} with {samples:,} samples, and none of them "
-                "can be read; copy or download it again",
+                "can be read; copy or download it again"
             )
+            damage.report(BadClip(clip_id, Reason.CORRUPT, detail))
 
 
 _UNBOUNDED = {"au", "nistsphere"}
@@ -131,14 +159,15 @@ def _cut_sound(
     return replace(content, audio=audio, notes=(*content.notes, TAIL_LEFT_OUT))
 
 
-HEAD_LEFT_OUT = "head_left_out"
-"""Note: the recording begins inside a frame of sound; what is before the first whole one is not
-used."""
-
-
-def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decode: bool) -> Content:
+def _demux(
+    clip_id: str,
+    container: InputContainer,
+    deadline: Deadline,
+    to_decode: bool,
+    damage: Damage,
+) -> Content:
     pictures, sounds = moving(container.streams.video), container.streams.audio
-    items, frames = _collect(clip_id, container, [*pictures, *sounds], deadline, to_decode)
+    items, frames = _collect(clip_id, container, [*pictures, *sounds], deadline, to_decode, damage)
     video, several_video = played(pictures, items)
     audio, several_audio = played(sounds, items)
     late = before_first_key(container.format.name, items[video.index]) if video else 0
@@ -158,6 +187,7 @@ def _demux(clip_id: str, container: InputContainer, deadline: Deadline, to_decod
         SEVERAL_VIDEO: several_video,
         SEVERAL_AUDIO: several_audio,
         UNDECODABLE_START: late,
+        UNEVEN_TIMES: is_uneven(container.format.name, heard, shown),
     }
     return Content(container, shown, heard, (*(note for note in notes if notes[note]), *ends))
 
@@ -194,6 +224,7 @@ def _collect(
     streams: "Sequence[VideoStream | AudioStream]",
     deadline: Deadline,
     to_decode: bool,
+    damage: Damage,
 ) -> tuple[dict[int, list[Any]], dict[int, list[WholeFrames]]]:
     """The packets of each stream, by its index; and the whole frames that each begins with.
 
@@ -207,7 +238,8 @@ def _collect(
     is_cut_by_frames = container.format.name in CONTAINERS
     kept = {stream.index for stream in streams if to_decode or _is_decoded_for_its_length(stream)}
     codecs = {stream.index: _codec(stream) for stream in streams if isinstance(stream, AudioStream)}
-    for packet in _packets(clip_id, container, streams, deadline, is_cut_by_frames):
+    found = _packets(clip_id, container, streams, deadline, is_cut_by_frames)
+    for packet in _until_damage(found, damage):
         deadline.left_s()
         # An empty packet repeats the last frame (AVI) or is the flush at the end; sent to a
         # decoder it would end the stream.
@@ -239,6 +271,16 @@ def _up_to_the_end(
     if size == last.size:
         return []
     return [*(WholeFrames(item.size, b"") for item in items[:-1]), WholeFrames(size, b"")]
+
+
+def _until_damage(packets: "Iterator[Packet[Any]]", damage: Damage) -> "Iterator[Packet[Any]]":
+    """The packets before the place where reading breaks off."""
+    try:
+        yield from packets
+    except BadClip as bad:
+        if bad.reason != Reason.CORRUPT:
+            raise
+        damage.report(bad)
 
 
 def _packets(

@@ -19,6 +19,8 @@ from typing import BinaryIO, NamedTuple
 
 SPHERE_MAGIC = b"NIST_1A\n"
 """First bytes of a NIST SPHERE file."""
+ASF_MAGIC = bytes.fromhex("3026b2758e66cf11")
+"""First bytes of an ASF file."""
 
 
 class DeclaredEnd(NamedTuple):
@@ -165,7 +167,7 @@ _KINDS: tuple[tuple[bytes, int, Callable[[BinaryIO], int | None], bool], ...] = 
     (b"AIFC", 8, _aiff, True),
     (bytes.fromhex("726966662e91cf11a5d628db04c10000"), 0, _w64, False),
     (SPHERE_MAGIC, 0, _sphere, True),
-    (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), 0, _asf, True),
+    (ASF_MAGIC, 0, _asf, True),
     (bytes.fromhex("060e2b34020501010d0102010102"), 0, _mxf, False),
 )
 """First bytes of a file, where they stand, what finds its end, and whether nothing may follow."""

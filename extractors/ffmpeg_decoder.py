@@ -31,8 +31,8 @@ from av import AudioFrame, VideoFrame
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from extractors.container import HEAD_LEFT_OUT, Content
-from extractors.file_ends import TAIL_LEFT_OUT, WRONG_SIZE
+from extractors.container import Content
+from extractors.file_ends import HEAD_LEFT_OUT, TAIL_LEFT_OUT, WRONG_SIZE
 from extractors.limits import Deadline
 from extractors.opening import FORMATS
 from extractors.packets import Packets

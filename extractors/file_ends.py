@@ -1,8 +1,13 @@
 """What is to be known of the end of a file, and that it is missing."""
 
+from typing import NamedTuple
+
 MAY_BE_CUT = "may_be_cut"
 """Note: nothing in the file says where it ends, so that a cut one cannot be told from a whole one.
 """
+HEAD_LEFT_OUT = "head_left_out"
+"""Note: the recording begins inside a frame of sound; what is before the first whole one is not
+used."""
 TAIL_LEFT_OUT = "tail_left_out"
 """Note: bytes after the last whole frame, or after all that the container declares, are not used:
 padding, a tag, or a frame that the recording ended in."""
@@ -24,8 +29,17 @@ class Contradiction(Exception):
     """What a file declares cannot be so; the text is a sentence without its end."""
 
 
-Notes = tuple[str, ...]
-"""What is to be known of a file's end: names of the notes above."""
+class StreamFault(NamedTuple):
+    """What one stream lacks, which says nothing of the others."""
+
+    stream: int
+    """Its number in the file, as libavformat has it for such files (`Stream.id`)."""
+    fault: str
+    """A sentence without its end."""
+
+
+Notes = tuple[str | StreamFault, ...]
+"""What is to be known of a file's end: names of the notes above; and of its streams."""
 TOLD: Notes = ()
 """The file says where it ends, and ends there."""
 NOT_TOLD: Notes = (MAY_BE_CUT,)

@@ -14,6 +14,7 @@ from extractors.file_ends import (
     Shortfall,
     lacks,
 )
+from extractors.mpeg_walk import check_frames_follow
 
 _MP3_SLACK = 1500
 """Bytes that a Xing header's count may be off, which differs between encoders in whether its own
@@ -38,6 +39,7 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
 
     Raises:
         Shortfall: Its end is missing.
+        Contradiction: Tags follow on bytes that are none.
     """
     file.seek(5)
     at = int.from_bytes(file.read(4)) + 4
@@ -46,6 +48,7 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
         file.seek(at)
         tag = file.read(11)
         if tag[0] & 0x1F not in {8, 9, 18}:
+            _check_no_tags(file, at)
             return TOLD if _lacks_time(meta, last_ms) else (TAIL_LEFT_OUT,)
         length = int.from_bytes(tag[1:4])
         if at + 11 + length > size:
@@ -57,6 +60,29 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
         first = False
         at += 11 + length + 4
     return _check_metadata(meta, last_ms, size)
+
+
+def _check_no_tags(file: BinaryIO, at: int) -> None:
+    """Refuses a file in which whole tags follow on bytes that are none."""
+    file.seek(at)
+    rest = file.read()
+    for found in _TAG.finditer(rest):
+        place = found.start()
+        for number in range(_IN_A_ROW):
+            end = place + 11 + int.from_bytes(rest[place + 1 : place + 4])
+            if not _TAG.match(rest, place) or int.from_bytes(rest[end : end + 4]) != end - place:
+                break
+            place = end + 4
+            if number == _IN_A_ROW - 1:
+                raise Contradiction(
+                    f"there is no tag at byte {at:,}, but one at byte {at + found.start():,}"
+                )
+
+
+_TAG = re.compile(rb"[\x08\x09\x12].{7}\0\0\0", re.DOTALL)
+"""The head of a tag: what it holds, its length, its time, and three bytes that are always 0."""
+_IN_A_ROW = 3
+"""Tags that must follow each other for a place to count as the beginning of one."""
 
 
 def _check_metadata(meta: bytes, last_ms: int, size: int) -> Notes:
@@ -183,20 +209,20 @@ def check_frames(file: BinaryIO, size: int) -> Notes:
 
     Raises:
         Shortfall: Its end is missing.
+        Contradiction: Frames do not follow each other.
     """
     at = after_id3(file)
     file.seek(at)
     frame = file.read(200)
     if frame[:4] == b"fLaC":
         return TOLD if flac_length(frame)[1] else NOT_TOLD
-    if len(frame) < 60 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
-        return NOT_TOLD
-    length = _mp3_bytes(frame)
-    if length is None:
-        return NOT_TOLD
-    if at + length - size > max(_MP3_SLACK, 0.01 * (at + length)):
+    notes = check_frames_follow(file, at, size)
+    length = None
+    if len(frame) >= 60 and frame[0] == 0xFF and frame[1] & 0xE0 == 0xE0:
+        length = _mp3_bytes(frame)
+    if length is not None and at + length - size > max(_MP3_SLACK, 0.01 * (at + length)):
         raise lacks("the mp3", at + length, size)
-    return TOLD
+    return notes if length is not None else (*NOT_TOLD, *notes)
 
 
 def _mp3_bytes(frame: bytes) -> int | None:

@@ -52,7 +52,7 @@ class GridFrames:
         Raises:
             BadClip: A packet that is needed is refused, or the clip goes beyond a limit.
         """
-        if can_plan(pictures):
+        if can_plan(pictures) and not decoder.skips_damage:
             self._show_planned(pictures, decoder)
             return
         is_unknown = are_times_unknown(pictures, self._clip.end_s)

@@ -61,6 +61,8 @@ class Limits:
     max_memory_mb: int = 1800
     """Resident memory, in units of 1e6 bytes, of the process that reads and measures one clip; held
     by the pool of processes that it is one of."""
+    keep_damaged: bool = False
+    """Whether of a clip with damage that is kept which can be read; see `extractors.damage`."""
 
     def __post_init__(self) -> None:
         for field in ("max_pixels", "max_duration_s", "timeout_s", "max_memory_mb"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extractors.base import Pcm, Rgb
+from extractors.damage import CONCEALED, OF_THE_CONTENT, Damage
 from extractors.limits import Deadline, Limits
 from extractors.timegrid import Cadence, PerSecond, exact_fps
 from extractors.truncation import check_samples
@@ -55,7 +56,8 @@ class Decoded:
     notes: tuple[str, ...] = ()
     """Named facts that end in the index: `decoded_by_ffmpeg`, `decoded_by_pyav`, `audio_gaps`,
     `may_be_cut`, `head_left_out`, `tail_left_out`, `wrong_size`, `checksum_differs`,
-    `several_video`, `several_audio`, `undecodable_start`."""
+    `uneven_times`, `several_video`, `several_audio`, `undecodable_start`, `content_lost`,
+    `concealed`."""
     audio_fault: BadClip | None = None
     """Why the sound cannot be used: it was asked for and is damaged."""
     video_fault: BadClip | None = None
@@ -81,13 +83,27 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
             TOO_LARGE, TOO_LONG, TIMED_OUT.
         OSError: The file is missing or the disk fails.
     """
+    try:
+        return _probe(clip, path, limits, Damage(keep=False))
+    except BadClip as bad:
+        if not limits.keep_damaged or bad.reason not in OF_THE_CONTENT:
+            raise
+        return _probe(clip, path, limits, Damage(keep=True))
+
+
+def _probe(clip: Clip, path: Path, limits: Limits, damage: Damage) -> Clip:
     from extractors.container import opened
     from extractors.first_look import first_look
 
     deadline = Deadline(clip.clip_id, limits.timeout_s)
-    with deadline, opened(clip.clip_id, path, deadline, to_decode=False, pictures=False) as content:
+    with (
+        deadline,
+        opened(
+            clip.clip_id, path, deadline, to_decode=False, pictures=False, damage=damage
+        ) as content,
+    ):
         sound = None if content.audio is None else _extent(clip, content.audio, limits, deadline)
-        _check(clip, path, content, sound, limits)
+        _check(clip, path, content, sound, limits, damage)
         facts = replace(
             clip, has_audio=content.audio is not None, has_video=content.video is not None
         )
@@ -148,20 +164,63 @@ def decode(
     from extractors.container import opened
     from extractors.ffmpeg_decoder import is_offered
 
-    deadline = Deadline(clip.clip_id, limits.timeout_s)
     receivers = {_cadence(grid): push for grid, push in grids.items()}
+    damage = Damage(keep=False)
+    if limits.keep_damaged:
+        damage = _damage_of(clip, path, audio, tuple(receivers), limits, decoder)
+    deadline = Deadline(clip.clip_id, limits.timeout_s)
     with (
         deadline,
-        opened(clip.clip_id, path, deadline, to_decode=True, pictures=bool(grids)) as content,
+        opened(
+            clip.clip_id, path, deadline, to_decode=True, pictures=bool(grids), damage=damage
+        ) as content,
     ):
-        _check(clip, path, content, _counted(content.audio), limits)
-        if replaced := decoder == "ffmpeg" and not is_offered(content):
-            decoder = "pyav"
-        decoded = ClipDecoder(clip, path, receivers, limits, deadline).run(
-            content.audio if audio else None, content.video if grids else None, decoder, strict
+        _check(clip, path, content, _counted(content.audio), limits, damage)
+        is_fit = not damage.is_kept and is_offered(content) if decoder == "ffmpeg" else True
+        decoded = ClipDecoder(clip, path, receivers, limits, deadline, damage).run(
+            content.audio if audio else None,
+            content.video if grids else None,
+            decoder if is_fit else "pyav",
+            strict and not damage.is_kept,
         )
-        notes = (DECODED_BY_PYAV,) * replaced + content.notes + decoded.notes
-        return replace(decoded, notes=notes)
+        notes = (DECODED_BY_PYAV,) * (not is_fit) + content.notes + decoded.notes + damage.notes
+        return replace(decoded, notes=tuple(dict.fromkeys(notes)))
+
+
+def _damage_of(
+    clip: Clip,
+    path: Path,
+    audio: bool,
+    cadences: Sequence[Cadence],
+    limits: Limits,
+    decoder: str,
+) -> Damage:
+    """Decodes a clip for its damage alone, since frames that were passed on cannot be taken back.
+
+    What a decoder conceals it tells only where it is to stop there.
+    """
+    try:
+        found = decode(
+            clip,
+            path,
+            audio=audio,
+            grids=dict.fromkeys(cadences, lambda seconds, rgb: None),
+            limits=replace(limits, keep_damaged=False),
+            decoder=decoder,
+            strict=False,
+        )
+    except BadClip as bad:
+        if bad.reason not in OF_THE_CONTENT:
+            raise
+        damage = Damage(keep=True)
+        damage.report(bad)
+        return damage
+    damage = Damage(keep=bool(found.audio_fault or found.video_fault))
+    if found.audio_fault:
+        damage.report(found.audio_fault)
+    if found.video_fault:
+        damage.report(found.video_fault, CONCEALED)
+    return damage
 
 
 def _cadence(grid: Cadence | float) -> Cadence:
@@ -203,18 +262,18 @@ def _counted(packets: "Packets[AudioStream] | None") -> "SoundExtent | None":
 
 
 def _check(
-    clip: Clip, path: Path, content: "Content", sound: "SoundExtent | None", limits: Limits
+    clip: Clip,
+    path: Path,
+    content: "Content",
+    sound: "SoundExtent | None",
+    limits: Limits,
+    damage: Damage,
 ) -> None:
     """Refuses a clip that its header or its packets put beyond a limit."""
-    from extractors.sound_extent import check_frames_meet
-
-    name = content.container.format.name
-    for packets in (content.video, content.audio):
-        if packets is not None:
-            end_s = packets.end_s if name == "flac" else None
-            check_samples(clip.clip_id, path, name, packets.stream, end_s)
-    if content.audio is not None and name == "flac":
-        check_frames_meet(clip.clip_id, content.audio)
+    try:
+        _check_whole(clip.clip_id, path, content)
+    except BadClip as bad:
+        damage.report(bad)
     picture = None if content.video is None else content.video.stream
     if picture is not None and picture.codec_context is not None:
         limits.check_pixels(clip.clip_id, picture.width, picture.height)
@@ -232,6 +291,19 @@ def _check(
             f"the clip lasts {length:.1f} s, the limit is {limits.max_duration_s:g} s; raise "
             "max_duration_s or cut it into spans",
         )
+
+
+def _check_whole(clip_id: str, path: Path, content: "Content") -> None:
+    """Refuses a file of which samples are missing by its table or its count."""
+    from extractors.sound_extent import check_frames_meet
+
+    name = content.container.format.name
+    for packets in (content.video, content.audio):
+        if packets is not None:
+            end_s = packets.end_s if name == "flac" else None
+            check_samples(clip_id, path, name, packets.stream, end_s)
+    if content.audio is not None and name == "flac":
+        check_frames_meet(clip_id, content.audio)
 
 
 def _duration_s(clip: Clip, shown: Shown | None, sound: "SoundExtent | None") -> float:

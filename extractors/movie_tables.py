@@ -130,6 +130,7 @@ def check_tables(file: BinaryIO, start: int, end: int, media: list[Span]) -> Non
     head = next((movie[a:b] for kind, a, b in _children(movie, 0, len(movie), "moov")
                  if kind == b"mvhd"), b"")  # fmt: skip
     film_ticks = _times(head)[0]
+    _check_fragmented(movie)
     chunks = []
     for number, track in enumerate(read_tracks(movie), 1):
         name = f"track {number} ({track.kind or track.likely_kind})"
@@ -145,6 +146,18 @@ def check_tables(file: BinaryIO, start: int, end: int, media: list[Span]) -> Non
         _check_late(name, track, counts, lasts)
         chunks.append(_chunks(name, track))
     _check_places(np.concatenate(chunks) if chunks else np.zeros((0, 2), np.int64), media)
+
+
+def _check_fragmented(movie: bytes) -> None:
+    """Refuses a film that has fragments of a track which it does not describe."""
+    heads = [track.boxes.get(b"tkhd", b"") for track in read_tracks(movie)]
+    described = {_uint(head, 20 if head[:1] == b"\1" else 12) for head in heads}
+    for kind, start, end in _children(movie, 0, len(movie), "moov"):
+        for inner, at, _ in _children(movie, start, end, "mvex") if kind == b"mvex" else ():
+            if inner == b"trex" and _uint(movie, at + 4) not in described:
+                raise Contradiction(
+                    f"the film has fragments of track {_uint(movie, at + 4)}, and no such track"
+                )
 
 
 def _check_whole(name: str, track: MovieTrack) -> None:

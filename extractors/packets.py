@@ -51,6 +51,8 @@ class Packets(Generic[S]):
     decoded for its length."""
     left_out: int = 0
     """Packets before them, which cannot be decoded."""
+    fault: str = ""
+    """What the container lacks of them; a sentence without its end."""
 
     @property
     def time_base(self) -> Fraction:

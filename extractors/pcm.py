@@ -9,6 +9,7 @@ from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
 from extractors.base import Pcm
+from extractors.damage import Damage
 from extractors.flac_digest import FlacDigest
 from extractors.limits import Limits
 from extractors.sound_extent import GAP_S, nearest
@@ -32,6 +33,7 @@ class Samples:
         limits: Limits,
         excess_s: Fraction,
         digest: FlacDigest | None = None,
+        damage: Damage | None = None,
     ) -> None:
         """Begins a clip.
 
@@ -42,7 +44,9 @@ class Samples:
             limits: What the clip may ask for.
             excess_s: Seconds at the end that are decoded and are no part of the sound.
             digest: What the file tells of its samples.
+            damage: What becomes of damage; None: the sound is refused.
         """
+        self._damage = damage or Damage(keep=False)
         self._clip_id, self._limits = clip_id, limits
         self._start = None if start_s is None else Fraction(start_s)
         self._end = None if end_s is None else Fraction(end_s)
@@ -83,11 +87,13 @@ class Samples:
         if not self._rate:
             self._begin(frame, part, Fraction(0) if stamp is None else stamp)
         elif (frame.sample_rate, part.shape[1]) != (self._rate, self._channels):
-            raise self._corrupt(
+            changed = self._corrupt(
                 f"the sound changes from {self._rate} Hz and {self._channels} channels to "
                 f"{frame.sample_rate} Hz "
                 f"and {part.shape[1]}, expected one form throughout"
             )
+            self._damage.report(changed)
+            return
         if self._digest is not None:
             self._digest.add(part)
         if stamp is not None:
@@ -111,7 +117,7 @@ class Samples:
         if self._digest is None or (self.ended and self._end is not None):
             return
         if fault := self._digest.fault():
-            raise self._corrupt(f"{fault}; copy or download it again")
+            self._damage.report(self._corrupt(f"{fault}; copy or download it again"))
 
     def pcm(self) -> Pcm | None:
         """Ends the clip.

@@ -17,6 +17,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from extractors.damage import CONCEALED, Damage
 from extractors.limits import Deadline
 from extractors.packets import Packets, Stamped
 from extractors.sound_extent import Run
@@ -35,8 +36,10 @@ class PacketDecoder:
         packets: Packets[VideoStream] | Packets[AudioStream],
         max_pixels: int,
         deadline: Deadline,
+        damage: Damage | None = None,
     ) -> None:
         self._clip_id, self._packets, self._deadline = clip_id, packets, deadline
+        self._damage = damage or Damage(keep=False)
         self._context = packets.stream.codec_context
         # One thread: skip_frame is obeyed packet by packet only then, and processes share the cores
         # better than threads do.
@@ -46,6 +49,11 @@ class PacketDecoder:
             {"max_pixels": str(max_pixels)} if isinstance(packets.stream, VideoStream) else {}
         )
         self._context.options = self._limit
+
+    @property
+    def skips_damage(self) -> bool:
+        """Whether decoding goes on behind damage."""
+        return self._damage.is_kept
 
     def audio(self, add: Callable[[AudioFrame], None], ended: Callable[[], bool]) -> None:
         """Decodes sound up to where it ends.
@@ -94,7 +102,7 @@ class PacketDecoder:
         self._context.flush_buffers()
         items: Sequence[Packet[Any]] = self._packets.items
         items = items[begin:] if wanted is None else _needed(items, wanted)
-        detect = detected_damage(self._packets.stream, items)
+        detect = "" if self.skips_damage else detected_damage(self._packets.stream, items)
         self._context.options = {**self._limit, **({"err_detect": detect} if detect else {})}
         given = 0
         for frame in self._frames(items, wanted):
@@ -104,7 +112,7 @@ class PacketDecoder:
         if not given and any(not packet.is_discard for packet in items):
             raise self._lacks(len(items), 1, given)
         if is_complete and given < (due := sum(not packet.is_discard for packet in items)):
-            raise self._lacks(len(items), due, given)
+            self._damage.report(self._lacks(len(items), due, given))
 
     def _lacks(self, packets: int, due: int, given: int) -> BadClip:
         return BadClip(
@@ -130,10 +138,12 @@ class PacketDecoder:
         try:
             frames = self._context.decode(packet)
         except av.error.FFmpegError as error:
-            raise self._corrupt(packet, f"is refused by the decoder ({error.strerror})") from error
+            why = f"is refused by the decoder ({error.strerror})"
+            self._damage.report(self._corrupt(packet, why))
+            return
         for frame in frames:
             if frame.is_corrupt:
-                raise self._corrupt(packet, "leaves a frame damaged")
+                self._damage.report(self._corrupt(packet, "leaves a frame damaged"), CONCEALED)
             yield frame
 
     def _corrupt(self, packet: "Packet[Any] | None", what: str) -> BadClip:

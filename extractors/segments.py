@@ -1,13 +1,15 @@
 """The parts of a Matroska or WebM file: where each ends, and its checksum (RFC 8794, 11.3.1).
 
 A Segment of known size is filled by its parts to the last byte, and there are ten kinds of them. A
-demuxer looks for the next part that it knows where one is damaged, and says nothing.
+demuxer looks for the next part that it knows where one is damaged, and says nothing. What is in
+them is for `extractors.matroska_blocks`.
 """
 
 import zlib
 from typing import BinaryIO
 
 from extractors.file_ends import CHECKSUM_DIFFERS, Contradiction, Notes
+from extractors.matroska_blocks import Recording, vint
 
 _PARTS = {
     0x114D9B74: "SeekHead",
@@ -26,23 +28,6 @@ _CHECKSUM = b"\xbf\x84"
 _STEP = 1 << 20
 
 
-def vint(file: BinaryIO) -> tuple[int, bool]:
-    """Reads an EBML size.
-
-    Args:
-        file: The file, at its first byte.
-
-    Returns:
-        The size, and whether it is the one that means `unknown` (all bits set).
-    """
-    first = file.read(1)
-    if not first or not first[0]:
-        return 0, True
-    length = 9 - first[0].bit_length()
-    value = int.from_bytes(first + file.read(length - 1)) & ((1 << 7 * length) - 1)
-    return value, value == (1 << 7 * length) - 1
-
-
 def check_parts(file: BinaryIO, at: int, end: int) -> Notes:
     """Walks over the parts of a Segment.
 
@@ -56,10 +41,11 @@ def check_parts(file: BinaryIO, at: int, end: int) -> Notes:
         decoder to find.
 
     Raises:
-        Contradiction: A part is none, reaches beyond the Segment, or fails its checksum where it
-            describes others.
+        Contradiction: A part is none, reaches beyond the Segment, fails its checksum where it
+            describes others, or does not agree with them.
     """
     notes: Notes = ()
+    recording = Recording(at)
     while at < end:
         file.seek(at)
         first = file.read(1)
@@ -79,8 +65,10 @@ def check_parts(file: BinaryIO, at: int, end: int) -> Notes:
             if part != "Cluster":
                 raise Contradiction(f"the part {part} at byte {start:,} fails its checksum")
             notes = (CHECKSUM_DIFFERS,)
+        else:
+            recording.add(file, part, at, start, start + length)
         at = start + length
-    return notes
+    return notes or recording.check()
 
 
 def _is_whole(file: BinaryIO, part: str, start: int, length: int) -> bool:

@@ -106,7 +106,7 @@ def is_counted(stream: "AudioStream") -> bool:
     if context.codec.canonical_name in _DECLARED:
         rate = context.sample_rate
         return stream.time_base == Fraction(1, rate) and rate <= _MOST_DECLARED_HZ
-    return bool(_PCM.fullmatch(context.name)) or _frame_samples(context) > 0
+    return bool(_PCM.fullmatch(context.name)) or frame_samples(context) > 0
 
 
 def skipped(packet: "Packet[Any] | Stamped") -> tuple[int, int]:
@@ -148,13 +148,20 @@ def excess_s(packets: "Packets[AudioStream]") -> Fraction:
         return Fraction(0)
     tick = packets.time_base
     stamp, length = last.pts * tick, (last.duration or 0) * tick
-    frame = max(length, Fraction(_frame_samples(context), context.sample_rate or 1))
+    frame = max(length, Fraction(frame_samples(context), context.sample_rate or 1))
     end = min(stream.duration * tick, stamp + length)
     return stamp + frame - end if stamp < end < stamp + frame else Fraction(0)
 
 
-def _frame_samples(context: "AudioCodecContext") -> int:
-    """Samples of every frame; 0 for codings whose frames differ."""
+def frame_samples(context: "AudioCodecContext") -> int:
+    """Counts the samples of a frame.
+
+    Args:
+        context: The decoder.
+
+    Returns:
+        Samples of every frame; 0 for codings whose frames differ.
+    """
     coding = context.codec.canonical_name
     if coding not in _OF_ONE_LENGTH:
         return 0
@@ -171,7 +178,7 @@ def counted_runs(packets: "Packets[AudioStream]") -> Iterator[Run]:
         The samples of each packet, but for those of which none is left.
     """
     context, tick = packets.stream.codec_context, packets.time_base
-    frame, to_skip = _frame_samples(context), 0
+    frame, to_skip = frame_samples(context), 0
     bits, per_tick = _sample_bits(context) * context.channels, tick.numerator * context.sample_rate
     for packet in packets.items:
         samples = frame or (packet.size * 8 // bits if bits else packet.duration or 0)

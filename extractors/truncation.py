@@ -33,7 +33,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from extractors.declared_ends import declared_end
+from extractors.asf_packets import check_packets
+from extractors.avi_chunks import AviFile
+from extractors.damage import Damage
+from extractors.declared_ends import ASF_MAGIC, declared_end
 from extractors.file_ends import (
     NOT_TOLD,
     TAIL_LEFT_OUT,
@@ -46,6 +49,7 @@ from extractors.file_ends import (
 )
 from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
 from extractors.limits import Deadline, WatchedFile
+from extractors.matroska_blocks import vint
 from extractors.movie_tables import (
     MOST_OF_MOVIE,
     Span,
@@ -53,52 +57,82 @@ from extractors.movie_tables import (
     check_tables,
     fragment_number,
 )
-from extractors.segments import check_parts, vint
+from extractors.program_packs import check_packs
+from extractors.segments import check_parts
+from extractors.transport_packets import check_transport
+from extractors.wave_format import check_format, check_w64
 from manifests.quarantine import BadClip, Reason
 
 _UNKNOWN_SIZE = 0x7FFFF000 - 4096
 """Sizes from here on, a little under 2 GiB, are what writers to a pipe put into a RIFF header."""
 
 
-def check_structure(clip_id: str, path: Path, deadline: Deadline) -> tuple[str, ...]:
+def check_structure(
+    clip_id: str,
+    path: Path,
+    deadline: Deadline,
+    damage: Damage | None = None,
+    container: str = "",
+) -> Notes:
     """Refuses a file whose own sizes say that its end is missing; reads headers only.
 
     Args:
         clip_id: The clip's id.
         path: The file.
         deadline: The clip's time limit.
+        damage: What becomes of damage; None: the file is refused.
+        container: libavformat's name of the container, where it is known already.
 
     Returns:
-        `may_be_cut`, `tail_left_out`, `wrong_size`, `checksum_differs`: what is to be known of it.
+        What is to be known of it: notes (see `extractors.file_ends`), and faults of streams.
 
     Raises:
         BadClip: TRUNCATED, CORRUPT, or TIMED_OUT.
     """
-    size = path.stat().st_size
+    size, damage = path.stat().st_size, damage or Damage(keep=False)
     with WatchedFile(path, deadline) as file:
         head = file.read(16)
         try:
-            return _check(file, head, size)
+            return _check(file, head, size, container)
         except Shortfall as missing:
-            raise _truncated(clip_id, missing) from missing
-        except (struct.error, IndexError) as short:
+            damage.report(_truncated(clip_id, missing))
+        except (struct.error, IndexError):
             broken = Shortfall(f"a header breaks off before the file's end at byte {size:,}")
-            raise _truncated(clip_id, broken) from short
+            damage.report(_truncated(clip_id, broken))
         except Contradiction as damaged:
             detail = f"{damaged}; copy or download it again"
-            raise BadClip(clip_id, Reason.CORRUPT, detail) from damaged
+            damage.report(BadClip(clip_id, Reason.CORRUPT, detail))
+    return NOT_TOLD
 
 
-def _check(file: BinaryIO, head: bytes, size: int) -> Notes:
+def is_capture(head: bytes, container: str) -> bool:
+    """Says whether a file is a part of a stream without a header, known by what is in it alone.
+
+    Args:
+        head: The first bytes of the file.
+        container: libavformat's name of the container.
+
+    Returns:
+        True where `check_structure` needs that name to check it.
+    """
+    return container in _CAPTURES and not any(begins.match(head) for begins, _ in _KINDS)
+
+
+def _check(file: BinaryIO, head: bytes, size: int, container: str) -> Notes:
     for begins, check in _KINDS:
         if begins.match(head):
             return check(file, size)
+    if container in _CAPTURES:
+        return _CAPTURES[container](file, size)
     end = declared_end(file, head)
-    if end is None:
-        return NOT_TOLD
-    if end.byte > size:
+    if end is not None and end.byte > size:
         raise lacks("the file", end.byte, size)
-    return (TAIL_LEFT_OUT,) if end.is_all and size > end.byte + end.byte % 2 else TOLD
+    notes = check_packets(file, size) if head.startswith(ASF_MAGIC) else TOLD
+    if head.startswith(b"riff"):
+        check_w64(file, size)
+    if end is None:
+        return (*NOT_TOLD, *notes)
+    return (TAIL_LEFT_OUT, *notes) if end.is_all and size > end.byte + end.byte % 2 else notes
 
 
 def _check_riff(file: BinaryIO, size: int) -> Notes:
@@ -106,12 +140,13 @@ def _check_riff(file: BinaryIO, size: int) -> Notes:
     head = file.read(12).ljust(12, b"\0")
     order = ">" if head[:4] == b"RIFX" else "<"
     (riff,) = struct.unpack(order + "I", head[4:8])
-    at, long_data = 12, 0
+    at, long_data, avi = 12, 0, AviFile(file)
+    notes: Notes = TOLD
     while at + 8 <= size:
         file.seek(at)
         kind, length = struct.unpack(order + "4sI", file.read(8))
         if at >= 8 + riff and kind != b"RIFF" and riff:  # of AVI, a second list may follow
-            return (TAIL_LEFT_OUT,)
+            return (TAIL_LEFT_OUT, *notes)
         if kind == b"ds64":  # RF64 keeps the true sizes here
             whole, long_data = struct.unpack("<QQ", file.read(16).ljust(16, b"\0"))
             riff = whole or riff
@@ -125,35 +160,21 @@ def _check_riff(file: BinaryIO, size: int) -> Notes:
                 return (WRONG_SIZE,)
             raise lacks(f"the chunk `{kind.decode('latin-1').strip()}`", end, size)
         if kind == b"RIFF":
-            return TOLD
+            return notes
+        if head[8:12] == b"AVI ":
+            notes += avi.add(kind, at + 8, end)
         if kind == b"fmt ":
-            _check_format(file.read(min(length, 40)), order)
+            check_format(file.read(min(length, 40)), order)
         if kind == b"data" and head[8:12] == b"WAVE":
             is_more = length != riff and _check_after_data(file, end, min(8 + riff, size), order)
             is_more = is_more or size > max(end + end % 2, 8 + riff)
             return (TAIL_LEFT_OUT,) if is_more else TOLD
         at = end + length % 2
-    return TOLD
+    return notes
 
 
-_PLAIN = {1, 3}
-"""Format tags of a wav whose samples are whole numbers, and floating-point ones."""
 _SLOPPY = 44
 """Bytes by which a RIFF chunk's size may be off: writers forget headers in it."""
-
-
-def _check_format(fields: bytes, order: str) -> None:
-    """Compares what a wav says twice of its form: bytes of a frame and of a second."""
-    if len(fields) < 16:
-        return
-    tag, channels, rate, a_second, frame, bits = struct.unpack(order + "HHIIHH", fields[:16])
-    if tag not in _PLAIN or not frame or not bits:
-        return
-    if frame != channels * ((bits + 7) // 8) or (a_second and a_second != rate * frame):
-        raise Contradiction(
-            f"the wav has {channels} channels of {bits} bits, {rate:,} a second, and yet "
-            f"{frame} bytes a frame and {a_second:,} a second"
-        )
 
 
 def _check_after_data(file: BinaryIO, end: int, riff_end: int, order: str) -> bool:
@@ -271,8 +292,17 @@ _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Notes]], ...] =
     (re.compile(rb"FLV"), check_tags),
     (re.compile(rb"OggS"), check_pages),
     (re.compile(rb"ID3|fLaC|\xff[\xe0-\xff]"), check_frames),
+    (re.compile(rb"\0\0\x01[\xb9-\xff]"), check_packs),
+    (re.compile(rb"(?:.{4})?\x47", re.DOTALL), check_transport),
 )
 """What a file of each kind begins with, and what checks it."""
+_CAPTURES: dict[str, Callable[[BinaryIO, int], Notes]] = {
+    "mp3": check_frames,
+    "aac": check_frames,
+    "mpeg": check_packs,
+    "mpegts": check_transport,
+}
+"""What checks a stream that may begin anywhere, by libavformat's name of its container."""
 
 
 class Stream(Protocol):

@@ -76,6 +76,34 @@ def whole_frames(codec: str, packet: memoryview) -> WholeFrames:
     return WholeFrames(at if length else end, head)
 
 
+def frame_length(codec: str, head: bytes) -> int:
+    """Measures the frame that begins with a header.
+
+    Args:
+        codec: libavcodec's name of the coding, one of those above but FLAC.
+        head: The header, `HEADER_BYTES` of it or what there is.
+
+    Returns:
+        Bytes; 0 where the header does not say, -1 where it is none.
+    """
+    return _LENGTHS[codec](head.ljust(HEADER_BYTES, b"\0"))
+
+
+def is_alike(codec: str, head: bytes, other: bytes) -> bool:
+    """Says whether two frames can be of one recording.
+
+    Args:
+        codec: libavcodec's name of the coding.
+        head: The header of one of them.
+        other: That of the other one.
+
+    Returns:
+        True where version, layer or profile, rate, and channels of ADTS are the same.
+    """
+    mask = _ALIKE[codec]
+    return bytes(map(and_, head, mask)) == bytes(map(and_, other, mask))
+
+
 def flac_frame(packet: memoryview) -> int:
     """Measures the FLAC frame that a packet begins with.
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.functional_validators import field_validator, model_validator
 
 from extractors.base import Extractor, FromFrames, Waveform
 from extractors.catalog import EXTRACTORS
@@ -51,6 +52,17 @@ class MediaTable(_Strict):
     max_memory_mb: int = Field(default=Limits.max_memory_mb, gt=0, le=10_000_000)
     strict: bool = False
     """True: damage in the picture costs a clip its sound as well, and the other way round."""
+    keep_damaged: bool = False
+    """True: of a damaged clip that is stored which can be decoded, and the index notes it."""
+
+    @model_validator(mode="after")
+    def _choose(self) -> Self:
+        if self.strict and self.keep_damaged:
+            raise ValueError(
+                "media.strict and media.keep_damaged are both true: one refuses what the other "
+                "keeps; leave one out"
+            )
+        return self
 
 
 class EncodeTable(_Strict):

@@ -5,13 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from manifests.audits import AUDITS, Finding
 from manifests.clips import CLIPS, Clip
+from manifests.features import INDEX
 from manifests.folds import FOLDS, Fold
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores.location import Location
-from stores.snapshot import Snapshot, load_snapshot, read_rows
+from stores.snapshot import Snapshot, load_snapshot, read_compact, read_rows
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class StoreSummary:
     """Label scheme -> value -> labels."""
     schemes: tuple[SchemeSummary, ...]
     quarantine: tuple[QuarantineSummary, ...]
+    notes: Mapping[str, int]
+    """Note of the index -> clips that have it, by name."""
 
 
 def summarise(location: Location) -> StoreSummary:
@@ -99,7 +105,16 @@ def summarise(location: Location) -> StoreSummary:
             _scheme(name, folds, findings) for name in dict.fromkeys(row.scheme for row in folds)
         ),
         quarantine_lines(read(QUARANTINE), len(snapshot.features)),
+        _notes(read_compact(location, snapshot, INDEX, ["clip_id", "notes"])),
     )
+
+
+def _notes(index: pa.Table) -> dict[str, int]:
+    """Counts the clips that have each note, for whatever feature."""
+    noted = index.filter(pc.not_equal(index.column("notes").cast(pa.string()), ""))
+    pairs = zip(*(noted.column(name).to_pylist() for name in ("clip_id", "notes")), strict=True)
+    found = {(clip, note) for clip, notes in pairs for note in notes.split(",")}
+    return dict(sorted(Counter(note for _, note in found).items()))
 
 
 def summarise_scheme(location: Location, snapshot: Snapshot, scheme: str) -> SchemeSummary:

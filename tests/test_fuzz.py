@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from extractors.media import DECODERS
+from flows.building.run import run_build
 from flows.workers.pool import ProcessPool
 from manifests.quarantine import UNFORESEEN
-from tests.fuzz import FAULTS, FILES, fuzz
-from tests.support.media_made import Writer
+from stores import FeatureStore
+from stores.verify import verify
+from tests.fuzz import FAULTS, FILES, ends, fuzz
+from tests.support.in_process import RECIPE
+from tests.support.media_made import Writer, write
 from tests.support.mutated import mutate, outcomes, unforeseen
 
 
@@ -62,6 +66,46 @@ def test_a_header_that_points_behind_the_end_of_the_file_is_no_error(write_media
     data = path.read_bytes()
     path.write_bytes(data[:4] + b"\x01\x7f" + b"\xff" * 6 + data[5:])
     assert all(UNFORESEEN not in said for said in outcomes(path, "pyav"))
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "seeds", [pytest.param(12, id="few"), pytest.param(600, id="many", marks=pytest.mark.long)]
+)
+def test_packets_that_are_lost_moved_or_doubled_are_never_silent(
+    pool: ProcessPool, write_media: Writer, name: str, seeds: int
+) -> None:
+    """Copies of a file whose packets are in another order, or of which some bytes are changed."""
+    path = made(write_media, name)
+    for seed in range(3000, 3000 + seeds, 20):
+        found = pool.call(ends, path, range(seed, min(seed + 20, 3000 + seeds)))
+        assert [one for one in found if one[1] in {"SILENTLY WRONG", *FAULTS}] == []
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize(
+    "copies", [pytest.param(2, id="few"), pytest.param(25, id="many", marks=pytest.mark.long)]
+)
+@pytest.mark.parametrize("keep", ["false", "true"])
+def test_a_build_of_changed_files_ends_with_a_row_for_each(
+    tmp_path: Path, copies: int, keep: str
+) -> None:
+    folder, recipe = tmp_path / "clips", tmp_path / "small.toml"
+    folder.mkdir()
+    recipe.write_text(RECIPE)
+    for name, how in FILES.items():
+        whole = write(tmp_path / name, audio_s=0.5, channels=2, **how).read_bytes()
+        stem, _, suffix = name.partition(".")
+        for seed in range(copies):
+            (folder / f"{stem}_{suffix}_{seed}.{suffix}").write_bytes(mutate(whole, seed))
+    changes = ("max_bad_fraction=1.0", f"media.keep_damaged={keep}", "media.timeout_s=20.0")
+    run_build(tmp_path / "store", {"folder": folder}, str(recipe), changes, workers=1)
+    store = FeatureStore(tmp_path / "store")
+    states = store.index().groupby("clip_id")["feature"].nunique()
+    assert len(states) == copies * len(FILES)
+    assert set(states) == {len(store.features)}
+    assert not store.quarantine()["detail"].str.contains(UNFORESEEN).any()
+    assert verify(tmp_path / "store").problems == []
 
 
 @pytest.mark.usefixtures("processes")

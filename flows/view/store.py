@@ -35,6 +35,9 @@ def print_store(store: StoreSummary) -> None:
         say("no folds yet; make some with: affectstore split STORE subject_kfold --folds 5")
     for scheme in store.schemes:
         print_folds(scheme)
+    if store.notes:
+        listed = ", ".join(f"{note} {count}" for note, count in store.notes.items())
+        say(f"clips with notes (see docs/media.md): {listed}")
     print_quarantine(store.quarantine)
 
 

@@ -1,6 +1,7 @@
 """Media files with bytes changed at random, and what becomes of them."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,33 @@ def mutate(data: bytes, seed: int) -> bytes:
                 if len(changed) > _HEAD and chance.random() < 0.3:
                     del changed[at + 1 :]
     return bytes(changed)
+
+
+def rearranged(data: bytes, starts: Sequence[int], seed: int) -> bytes:
+    """Loses, doubles, exchanges or moves parts of a file.
+
+    Args:
+        data: The file.
+        starts: Where its packets begin.
+        seed: What is done, and with which.
+
+    Returns:
+        The changed file.
+    """
+    chance = np.random.default_rng([seed, 1])
+    cuts = sorted({start for start in starts if 0 < start < len(data)})
+    parts = [data[a:b] for a, b in pairwise([0, *cuts, len(data)])]
+    one, other = (int(place) for place in chance.integers(1, len(parts), 2))
+    match chance.integers(4):
+        case 0:
+            del parts[one]
+        case 1:
+            parts.insert(one, parts[one])
+        case 2:
+            parts[one], parts[other] = parts[other], parts[one]
+        case _:
+            parts.insert(other, parts.pop(one))
+    return b"".join(parts)
 
 
 def outcomes(path: Path, decoder: str) -> Iterator[str]:
