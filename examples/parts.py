@@ -6,6 +6,7 @@ by feature, `targets` is (batch,). Padded rows and rows without a measurement ho
 is False.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -52,6 +53,11 @@ def mean_over_time(values: Tensor, mask: Tensor) -> Tensor:
     none."""
     weights = mask.unsqueeze(-1).to(values.dtype)
     return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def adam(rate: float, weight_decay: float = 0.0) -> Callable[[nn.Module], torch.optim.Optimizer]:
+    """Makes the optimiser of all five papers for a model."""
+    return lambda model: torch.optim.Adam(model.parameters(), lr=rate, weight_decay=weight_decay)
 
 
 class Recurrent(nn.Module):

@@ -5,6 +5,7 @@ Sections and equations are the paper's. What it leaves open is marked `ours`; do
 list.
 """
 
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,16 +14,40 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from examples.parts import Net, Recurrent, Stages, Tensors, mean_over_time, real
-from examples.plan import Fitting, Paper, Trial
+from examples.plan import Fitting, Paper, Plateau, Trial
 from stores import align
 
 AUDIO, FACES = "logmel64_z", "face_embedding"
 SLICE_S = 0.1
 """3.1.3: one audio slice and one face for every 100 ms."""
-WINDOWS = 5
-"""Of 40 ms at 20 ms, in a slice; the paper's "9-10" are reached with a hop of 10 ms."""
-SMOOTHING = 0.8
-"""Equation (5): how much of the last output stays."""
+
+
+@dataclass(frozen=True)
+class TcsSettings:
+    """Sections 3.2 to 3.4."""
+
+    epochs: int = 60
+    batch: int = 8
+    rate: float = 1e-4
+    """Half of it on the visual branch (3.4.1)."""
+    weight_decay: float = 1e-5
+    """Not on the LSTM (3.4.4)."""
+    patience: int | None = 5
+    plateau_factor: float = 0.5
+    plateau_epochs: int = 3
+    lowest_rate: float = 1e-6
+    clip_norm: float | None = 5.0
+    units: int = 128
+    width: int = 128
+    dropout: float = 0.3
+    consistency: float = 0.1
+    """Weight of the loss on changing predictions (3.3)."""
+    smoothing: float = 0.8
+    """Equation (5): how much of the last output stays."""
+    windows: int = 5
+    """Of 40 ms at 20 ms, in a slice; the paper's "9-10" are reached with a hop of 10 ms."""
+    variants: tuple[int, ...] = (0, 1)
+    """The recipe's augmented variant is trained on too."""
 
 
 class SliceCnn(nn.Module):
@@ -136,7 +161,7 @@ def change(steps: Tensor, mask: Tensor) -> Tensor:
     return (squared.sum(dim=1) / pairs.sum(dim=1).clamp(min=1)).mean()
 
 
-def smooth(steps: Tensor, alpha: float = SMOOTHING) -> Tensor:
+def smooth(steps: Tensor, alpha: float) -> Tensor:
     """Equation (5): q_t = alpha q_(t-1) + (1 - alpha) p_t, (batch, time, classes) -> the same;
     ours: q_1 = p_1."""
     smoothed = [steps[:, 0]]
@@ -152,13 +177,13 @@ def jitter(steps: Tensor, mask: Tensor) -> float:
     return float(changes.sum() / (pairs.sum().clamp(min=1) * SLICE_S))
 
 
-def look(model: Net, batches: list[Tensors]) -> tuple[str, ...]:
+def look(smoothing: float, model: Net, batches: list[Tensors]) -> tuple[str, ...]:
     """Jitter of the raw and of the smoothed predictions, and what deciding by the last smoothed
     output gives."""
     raw, calm, right, clips = 0.0, 0.0, 0, 0
     for batch in batches:
         steps, mask = model.stages(batch)["steps"], steps_of(batch)
-        smoothed = smooth(steps)
+        smoothed = smooth(steps, smoothing)
         last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
         decided = smoothed[torch.arange(len(last)), last].argmax(dim=1)
         n = len(last)
@@ -174,55 +199,59 @@ def look(model: Net, batches: list[Tensors]) -> tuple[str, ...]:
     )
 
 
-def build(consistency: float, batch: Tensors, classes: int, small: bool) -> GatedFusion:
+def build(settings: TcsSettings, batch: Tensors, classes: int) -> GatedFusion:
     return GatedFusion(
         batch["values"][FACES].shape[-1],
         classes,
-        units=32 if small else 128,
-        consistency=consistency,
+        settings.units,
+        settings.width,
+        settings.consistency,
+        settings.dropout,
     )
 
 
-def adam(model: nn.Module, rate: float = 1e-4) -> torch.optim.Optimizer:
+def adam(settings: TcsSettings, model: nn.Module) -> torch.optim.Optimizer:
     """3.4.1: half the rate on the visual branch; 3.4.4: weight decay on convolutions and fully
     connected layers, not on the LSTM."""
     parts: dict[str, list[nn.Parameter]] = {"face": [], "lstm": [], "rest": []}
     for name, parameter in model.named_parameters():
         part = name.partition(".")[0]
         parts[part if part in parts else "rest"].append(parameter)
-    decay = 1e-5
+    decay = settings.weight_decay
     groups: list[dict[str, Any]] = [
-        {"params": parts["face"], "lr": rate / 2, "weight_decay": decay},
+        {"params": parts["face"], "lr": settings.rate / 2, "weight_decay": decay},
         {"params": parts["rest"], "weight_decay": decay},
         {"params": parts["lstm"]},
     ]
-    return torch.optim.Adam(groups, lr=rate)
+    return torch.optim.Adam(groups, lr=settings.rate)
 
 
-def adam_small(model: nn.Module) -> torch.optim.Optimizer:
-    return adam(model, rate=2e-3)
-
-
-def trials(small: bool) -> list[Trial]:
-    """3.4: batches of 8, at most 60 epochs, the rate halved after 3 and training ended after 5
-    epochs without a lower validation loss.
-
-    The second model is the ablation of section 1: no loss on changing predictions.
-    """
-    full = Fitting(60, 8, adam, patience=5, plateau=(0.5, 3, 1e-6), clip_norm=5.0)
-    fitting = Fitting(15, 8, adam_small, clip_norm=5.0) if small else full
-    clock = align.Clock(SLICE_S, how={AUDIO: WINDOWS})
+def trials(settings: TcsSettings) -> list[Trial]:
+    """The second model is the ablation of section 1: no loss on changing predictions."""
+    plateau = Plateau(settings.plateau_factor, settings.plateau_epochs, settings.lowest_rate)
+    fitting = Fitting(
+        settings.epochs,
+        settings.batch,
+        partial(adam, settings),
+        settings.patience,
+        plateau,
+        settings.clip_norm,
+    )
+    clock = align.Clock(SLICE_S, how={AUDIO: settings.windows})
     return [
         Trial(
             name,
             (AUDIO, FACES),
-            partial(build, weight),
+            partial(build, one),
             fitting,
             clock,
-            variants=(0,) if small else (0, 1),
-            look=look,
+            settings.variants,
+            look=partial(look, settings.smoothing),
         )
-        for name, weight in (("gated fusion with TCS", 0.1), ("without the loss", 0.0))
+        for name, one in (
+            ("gated fusion with TCS", settings),
+            ("without the loss", replace(settings, consistency=0.0)),
+        )
     ]
 
 
@@ -232,5 +261,7 @@ PAPER = Paper(
     # 3.1.1: 15 / 5 / 4 actors. The printed counts are those of a fifth of the clips, drawn over all
     # actors: --scheme random_80_20_leaking.
     own=("tcs2026_15_5_4", "random_80_20_leaking"),
+    settings=TcsSettings(),
+    small=TcsSettings(epochs=15, rate=2e-3, patience=None, units=32, variants=(0,)),
     trials=trials,
 )
