@@ -4,6 +4,7 @@ embeddings of MFCC segments and of faces.
 Sections are the paper's. What it leaves open is marked `ours`; docs/papers.md has the list.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,6 +25,7 @@ from examples.plan import Fitting, Paper, Trial
 from stores import align
 
 AUDIO, FACES = "audio_embedding", "face_embedding"
+_STREAMS = {AUDIO: "audio", FACES: "faces"}
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,22 @@ class DonatusSettings:
 
 class Stream(nn.Module):
     """One modality (2.5): BiLSTM, layer normalisation, dropout, then self-attention over the clip's
-    own steps."""
+    own steps, where the model has any."""
 
-    def __init__(self, inputs: int, units: int, dropout: float) -> None:
+    def __init__(self, inputs: int, settings: DonatusSettings, attends: bool) -> None:
         super().__init__()
-        self.lstm = Recurrent(nn.LSTM, inputs, units)
-        self.norm = nn.LayerNorm(2 * units)
-        self.dropout = nn.Dropout(dropout)
-        self.attend = Attention(2 * units, heads=1)  # ours: one head
+        width = 2 * settings.units
+        self.lstm = Recurrent(nn.LSTM, inputs, settings.units)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.attend = Attention(width, heads=1) if attends else None  # ours: one head
 
     def forward(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, time, inputs) -> after the BiLSTM and after the attention, both (batch, time, 2 *
         units)."""
         temporal = self.dropout(self.norm(self.lstm(values, mask)))
+        if self.attend is None:
+            return temporal, temporal
         return temporal, temporal + self.attend(
             temporal, temporal, mask
         )  # ours: a residual connection
@@ -67,56 +72,76 @@ class Stream(nn.Module):
 
 class Donatus(Net):
     """Stages: audio, faces (batch, time, 2048); audio_lstm, faces_lstm, and the same after self-
-    and cross-modal attention (batch, time, 256); fused (batch, 512)."""
+    and cross-modal attention (batch, time, 256); fused (batch, 512), or 256 of one modality."""
 
     def __init__(
         self,
-        audio_dim: int,
-        faces_dim: int,
+        inputs: Mapping[str, int],
         classes: int,
-        units: int = 128,
-        dense: int = 128,
-        dropout: float = 0.4,
+        settings: DonatusSettings,
+        attends: bool = True,
+        crosses: bool = True,
     ) -> None:
+        """inputs: feature -> width, of one or both modalities; attends: each to itself (table 4:
+        "attention"); crosses: each to the other too."""
         super().__init__()
-        self.audio = Stream(audio_dim, units, dropout)
-        self.faces = Stream(faces_dim, units, dropout)
-        self.audio_to_faces = Attention(2 * units, heads=1)
-        self.faces_to_audio = Attention(2 * units, heads=1)
+        width = 2 * settings.units
+        self.of = {_STREAMS[feature]: feature for feature in inputs}
+        self.streams = nn.ModuleDict(
+            {_STREAMS[feature]: Stream(size, settings, attends) for feature, size in inputs.items()}
+        )
+        self.across = nn.ModuleDict(
+            {name: Attention(width, heads=1) for name in self.of} if crosses else {}
+        )
         self.classify = nn.Sequential(
-            nn.Linear(4 * units, dense), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dense, classes)
+            nn.Linear(len(inputs) * width, settings.dense),
+            nn.ReLU(),
+            nn.Dropout(settings.dropout),
+            nn.Linear(settings.dense, classes),
         )
 
     def stages(self, batch: Tensors) -> Stages:
-        audio, faces = real(batch, AUDIO), real(batch, FACES)
-        heard, shown = batch["mask"][AUDIO], batch["mask"][FACES]
-        audio_lstm, audio_self = self.audio(audio, heard)
-        faces_lstm, faces_self = self.faces(faces, shown)
-        # Each stream asks the other (2.5: "aligning temporally encoded features and dynamically
-        # weighting their contributions").
-        audio_cross = audio_self + self.audio_to_faces(audio_self, faces_self, shown)
-        faces_cross = faces_self + self.faces_to_audio(faces_self, audio_self, heard)
+        masks = {name: batch["mask"][feature] for name, feature in self.of.items()}
+        found: Stages = {name: real(batch, feature) for name, feature in self.of.items()}
+        for name, stream in self.streams.items():
+            found[f"{name}_lstm"], found[f"{name}_self"] = stream(found[name], masks[name])
+        last = {name: found[f"{name}_self"] for name in self.of}
+        for (name, attend), other in zip(self.across.items(), reversed(self.of), strict=False):
+            # Each stream asks the other (2.5: "aligning temporally encoded features and dynamically
+            # weighting their contributions").
+            asked = attend(found[f"{name}_self"], found[f"{other}_self"], masks[other])
+            found[f"{name}_cross"] = last[name] = found[f"{name}_self"] + asked
         # Ours: the mean over time, then both side by side.
-        fused = torch.cat(
-            [mean_over_time(audio_cross, heard), mean_over_time(faces_cross, shown)], dim=1
-        )
-        return {
-            "audio": audio,
-            "faces": faces,
-            "audio_lstm": audio_lstm,
-            "faces_lstm": faces_lstm,
-            "audio_self": audio_self,
-            "faces_self": faces_self,
-            "audio_cross": audio_cross,
-            "faces_cross": faces_cross,
-            "fused": fused,
-            "logits": self.classify(fused),
-        }
+        means = [mean_over_time(last[name], masks[name]) for name in self.of]
+        fused = torch.cat(means, dim=1)
+        return {**found, "fused": fused, "logits": self.classify(fused)}
 
 
-def build(settings: DonatusSettings, batch: Tensors, classes: int) -> Donatus:
-    audio_dim, faces_dim = batch["values"][AUDIO].shape[-1], batch["values"][FACES].shape[-1]
-    return Donatus(audio_dim, faces_dim, classes, settings.units, settings.dense, settings.dropout)
+@dataclass(frozen=True)
+class Model:
+    """A row and column of table 4, or the whole."""
+
+    features: tuple[str, ...]
+    attends: bool
+    crosses: bool = False
+
+
+WHOLE = "attention fusion"
+MODELS = {
+    WHOLE: Model((AUDIO, FACES), attends=True, crosses=True),
+    "concatenation with attention": Model((AUDIO, FACES), attends=True),
+    "concatenation": Model((AUDIO, FACES), attends=False),
+    "audio with attention": Model((AUDIO,), attends=True),
+    "audio": Model((AUDIO,), attends=False),
+    "video with attention": Model((FACES,), attends=True),
+    "video": Model((FACES,), attends=False),
+}
+
+
+def build(name: str, settings: DonatusSettings, batch: Tensors, classes: int) -> Donatus:
+    model = MODELS[name]
+    inputs = {feature: batch["values"][feature].shape[-1] for feature in model.features}
+    return Donatus(inputs, classes, settings, model.attends, model.crosses)
 
 
 def trials(settings: DonatusSettings) -> list[Trial]:
@@ -125,12 +150,13 @@ def trials(settings: DonatusSettings) -> list[Trial]:
     )
     return [
         Trial(
-            "attention fusion",
-            (AUDIO, FACES),
-            partial(build, settings),
+            name,
+            model.features,
+            partial(build, name, settings),
             fitting,
             align=align.Clock(settings.hop_s),
         )
+        for name, model in MODELS.items()
     ]
 
 

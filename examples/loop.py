@@ -13,8 +13,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader, Dataset, default_convert
 
 from examples.device import CPU, Device
-from examples.parts import Net, Tensors
-from examples.plan import Fitting, Predictions, Trial
+from examples.parts import Net, Stages, Tensors
+from examples.plan import Fitting, Look, Predictions, Trial
 from examples.run_folder import ModelFolder
 from stores import FeatureDataset, Track
 
@@ -124,6 +124,27 @@ def train(
     return best
 
 
+class Tally:
+    """Loss and accuracy over batches; NaN before the first."""
+
+    def __init__(self) -> None:
+        self._loss, self._right, self._examples = 0.0, 0, 0
+
+    def add(self, loss: torch.Tensor, stages: Stages, batch: Tensors) -> None:
+        targets = batch["targets"]
+        self._loss += len(targets) * float(loss.detach())
+        self._right += int((stages["logits"].argmax(dim=1) == targets).sum())
+        self._examples += len(targets)
+
+    @property
+    def loss(self) -> float:
+        return self._loss / self._examples if self._examples else float("nan")
+
+    @property
+    def accuracy(self) -> float:
+        return self._right / self._examples if self._examples else float("nan")
+
+
 class _Course:
     """A model on its way: optimiser, learning rate, chance, history and the best weights so far."""
 
@@ -159,37 +180,41 @@ class _Course:
         began = time.monotonic()
         rate = self.optimizer.param_groups[-1]["lr"]
         self.model.train()
-        total, examples = 0.0, 0
+        tally = Tally()
         batches = tensors(self.clips, self.examples, self.fitting.batch, self.shuffle, self.device)
         for batch in batches:
             # Batch normalisation needs two examples; the odd one out comes in another place of the
             # next epoch.
-            if (n := len(batch["targets"])) > 1:
-                total, examples = total + n * self.step(batch), examples + n
+            if len(batch["targets"]) > 1:
+                self.step(batch, tally)
         self.epoch += 1
-        loss = None if self.watched is None else mean_loss(self.model, self.watched, self.device)
-        if loss is not None:
-            self._watch(loss)
+        watched = Tally()
+        if self.watched is not None:
+            watched = tallied(self.model, self.watched, self.device)
+            self._watch(watched.loss)
         self.history.append(
             {
                 "epoch": self.epoch,
-                "loss": total / max(examples, 1),
-                "validation_loss": loss,
+                "loss": tally.loss,
+                "accuracy": tally.accuracy,
+                "validation_loss": watched.loss,
+                "validation_accuracy": watched.accuracy,
                 "rate": rate,
                 "seconds": time.monotonic() - began,
             }
         )
 
-    def step(self, batch: Tensors) -> float:
-        """One step of the optimiser; the loss before it."""
+    def step(self, batch: Tensors, tally: "Tally") -> None:
+        """One step of the optimiser."""
         self.optimizer.zero_grad()
         with self.device.autocast():
-            loss = self.model.loss(batch)
+            stages = self.model.stages(batch)
+            loss = self.model.loss(stages, batch)
+        tally.add(loss, stages, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.fitting.clip_norm is not None:
             clip_grad_norm_(self.model.parameters(), self.fitting.clip_norm)
         self.optimizer.step()
-        return float(loss.detach())
 
     def _watch(self, loss: float) -> None:
         if self.plateau is not None:
@@ -205,7 +230,7 @@ class _Course:
         """What is said of the last epoch."""
         row, epochs = self.history[-1], self.fitting.epochs
         validation = row["validation_loss"]
-        watched = "" if validation is None else f"validation {validation:.4f}, "
+        watched = "" if self.watched is None else f"validation {validation:.4f}, "
         seconds = sum(one["seconds"] for one in self.history) / len(self.history)
         left = "" if self.is_over else f", at most {span((epochs - self.epoch) * seconds)} left"
         return (
@@ -274,7 +299,7 @@ def seconds_a_step(trial: Trial, clips: FeatureDataset, examples: Any, device: D
     (batch,) = tensors(clips, first, max(len(first), 1), device=device)
     for _ in range(2):  # the first one prepares what later ones use
         began = time.monotonic()
-        course.step(batch)
+        course.step(batch, Tally())
     return time.monotonic() - began
 
 
@@ -287,15 +312,16 @@ def span(seconds: float) -> str:
 
 
 @torch.no_grad()
-def mean_loss(model: Net, clips: FeatureDataset, device: Device = CPU) -> float:
+def tallied(model: Net, clips: FeatureDataset, device: Device = CPU) -> Tally:
+    """Loss and accuracy of a model on some clips."""
     model.eval()
-    total, examples = 0.0, 0
+    found = Tally()
     for batch in tensors(clips, clips, _TESTED_AT_ONCE, device=device):
         with device.autocast():
-            loss = model.loss(batch)
-        n = len(batch["targets"])
-        total, examples = total + n * float(loss), examples + n
-    return total / examples
+            stages = model.stages(batch)
+            loss = model.loss(stages, batch)
+        found.add(loss, stages, batch)
+    return found
 
 
 @torch.no_grad()
@@ -308,8 +334,8 @@ def predict(
     batches = list(tensors(clips, chosen, _TESTED_AT_ONCE, device=device))
     with device.autocast():
         logits = torch.cat([model(batch) for batch in batches])
-        notes = trial.look(model, batches) if trial.look else ()
+        look = trial.look(model, batches) if trial.look else Look()
     targets = torch.cat([batch["targets"] for batch in batches])
     clip_ids = tuple(clip_id for batch in batches for clip_id in batch["clip_ids"])
     probabilities = logits.double().softmax(dim=1).cpu().numpy()
-    return Predictions(clip_ids, targets.cpu().numpy(), probabilities, notes)
+    return Predictions(clip_ids, targets.cpu().numpy(), probabilities, look)

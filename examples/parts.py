@@ -30,10 +30,10 @@ class Net(nn.Module):
     def forward(self, batch: Tensors) -> Tensor:
         return self.stages(batch)["logits"]
 
-    def loss(self, batch: Tensors) -> Tensor:
-        """Categorical cross-entropy, the loss of all five papers; clips without a label do not
-        count."""
-        return functional.cross_entropy(self(batch), batch["targets"])
+    def loss(self, stages: Stages, batch: Tensors) -> Tensor:
+        """Of what `stages` found in the batch: categorical cross-entropy, the loss of all five
+        papers; clips without a label do not count."""
+        return functional.cross_entropy(stages["logits"], batch["targets"])
 
 
 def real(batch: Tensors, feature: str) -> Tensor:
@@ -101,3 +101,8 @@ class Attention(nn.Module):
             queries, keys, keys, key_padding_mask=~seen(mask), need_weights=False
         )[0]
         return attended
+
+    def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """(batch, t, s): how much each query looks at each key, the mean over heads."""
+        found: Tensor = self.heads(queries, keys, keys, key_padding_mask=~seen(mask))[1]
+        return found

@@ -44,6 +44,18 @@ class Fitting:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What else is measured on the tested clips."""
+
+    notes: tuple[str, ...] = ()
+    """A sentence each."""
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """To be drawn, by name; of a few clips, or of all together."""
+    decisions: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """(clip, class) other answers of the same model, by what they are called."""
+
+
+@dataclass(frozen=True)
 class Predictions:
     """Of the tested clips, in the order of their ids; or of frames, where frames are tested."""
 
@@ -52,8 +64,7 @@ class Predictions:
     """(clip,)"""
     probabilities: NDArray[np.float64]
     """(clip, class)"""
-    notes: tuple[str, ...] = ()
-    """Further findings, a sentence each."""
+    look: Look = field(default_factory=Look)
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,7 @@ class Trial:
     """Variants of the training clips: 0 as they are, others augmented."""
     rows: bool = False
     """Each valid row is an example of its own in training; a clip is tested as a whole."""
-    look: Callable[[Net, list[Tensors]], tuple[str, ...]] | None = None
-    """What else is measured on the tested clips."""
+    look: Callable[[Net, list[Tensors]], Look] | None = None
 
 
 class Opener(Protocol):

@@ -38,7 +38,7 @@ def report(result: Result) -> None:
         f"accuracy {scores.accuracy:.3f}, balanced {scores.balanced_accuracy:.3f}, macro-F1 "
         f"{scores.macro_f1:.3f}"
     )
-    for note in result.found.notes:
+    for note in result.found.look.notes:
         print(f"  {note}")
     print(table(scores, result.classes))
 

@@ -5,6 +5,7 @@ history and weights.
     RUN/metrics.json                             means and deviations over folds and seeds
     RUN/<scheme>/<fold>/<model>/<seed>/
         predictions.parquet                      a row for each tested clip
+        look.npz                                 what else is drawn: attention, gates, steps
         history.parquet                          a row for each epoch
         best.pt, last.pt                         weights; load with torch.load(weights_only=True)
         metrics.json                             written last: with it the model is finished
@@ -20,17 +21,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from examples.metrics import measured
 from examples.not_ready import NotReady
-from examples.plan import Predictions
+from examples.plan import Look, Predictions
 from stores.atomic import publishing, write_bytes
 
 _PLAIN = re.compile(r"[^a-z0-9]+")
 Clips = Mapping[str, tuple[str | None, str | None]]
 """Clip id -> subject_id and sex."""
+_DECISION = "decision "
+"""An array of look.npz is called so, followed by the name of the decision."""
 _PROBABILITY = "p_"
 """A column of probabilities is called so, followed by its class."""
 
@@ -100,7 +104,8 @@ class ModelFolder:
             "corpus": [one.partition("/")[0] for one in found.clip_ids],
         }
         metrics = measured(found.targets, probabilities, classes, groups)
-        metrics["notes"] = list(found.notes)
+        metrics["notes"] = list(found.look.notes)
+        self._write_look(found.look)
         with publishing(self.path / "predictions.parquet") as hidden:
             table.to_parquet(hidden, index=False)
         write_json(self.path / "metrics.json", metrics)
@@ -112,11 +117,32 @@ class ModelFolder:
             table = pd.read_parquet(path)
         with self._reading("metrics.json") as path:
             metrics = json.loads(path.read_text(encoding="utf-8"))
-            classes, notes = tuple(metrics["classes"]), tuple(metrics["notes"])
+            classes = tuple(metrics["classes"])
+        arrays = self.arrays()
+        decisions = {
+            name.removeprefix(_DECISION): arrays.pop(name)
+            for name in sorted(arrays)
+            if name.startswith(_DECISION)
+        }
+        look = Look(tuple(metrics["notes"]), arrays, decisions)
         number = {name: i for i, name in enumerate(classes)}
         probabilities = table[[f"{_PROBABILITY}{name}" for name in classes]].to_numpy()
         targets = table["target"].map(number).to_numpy("int64")
-        return Predictions(tuple(table["clip_id"]), targets, probabilities, notes), classes
+        return Predictions(tuple(table["clip_id"]), targets, probabilities, look), classes
+
+    def _write_look(self, look: Look) -> None:
+        arrays: dict[str, Any] = dict(look.arrays)
+        arrays |= {_DECISION + name: at for name, at in look.decisions.items()}
+        if arrays:
+            with publishing(self.path / "look.npz") as hidden, hidden.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+
+    def arrays(self) -> dict[str, Any]:
+        """What is drawn, by name; empty where there is nothing."""
+        if not (self.path / "look.npz").is_file():
+            return {}
+        with self._reading("look.npz") as path, np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
 
     def _read(self, name: str) -> dict[str, Any] | None:
         if not (self.path / name).is_file():

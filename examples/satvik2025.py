@@ -14,7 +14,7 @@ from torch import nn
 
 from examples.loop import Rows
 from examples.parts import Net, Stages, Tensors, adam, mean_over_time, real
-from examples.plan import Fitting, Opener, Paper, Plateau, Predictions, Trainer, Trial
+from examples.plan import Fitting, Look, Opener, Paper, Plateau, Predictions, Trainer, Trial
 from manifests.schemes.catalog import frames_at_random
 
 FRAMES, AUDIO = "frames64", "mfcc_padded"
@@ -153,7 +153,10 @@ def more_confident(frames: Predictions, audio: Predictions) -> Predictions:
     clip_ids = tuple(frames.clip_ids[i] for i in at)
     note = f"the frames decide {visual.mean():.0%} of the clips"
     return Predictions(
-        clip_ids, frames.targets[at], np.where(visual[:, np.newaxis], seen, heard), (note,)
+        clip_ids,
+        frames.targets[at],
+        np.where(visual[:, np.newaxis], seen, heard),
+        Look((note,)),
     )
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from examples.parts import Net, Recurrent, Stages, Tensors, mean_over_time, real
-from examples.plan import Fitting, Paper, Plateau, Trial
+from examples.plan import Fitting, Look, Paper, Plateau, Trial
 from stores import align
 
 AUDIO, FACES = "logmel64_z", "face_embedding"
@@ -138,9 +139,8 @@ class GatedFusion(Net):
             "logits": clip.clamp(min=1e-8).log(),
         }
 
-    def loss(self, batch: Tensors) -> Tensor:
+    def loss(self, stages: Stages, batch: Tensors) -> Tensor:
         """Equations (4) and (7)."""
-        stages = self.stages(batch)
         return functional.cross_entropy(
             stages["logits"], batch["targets"]
         ) + self.consistency * change(stages["steps"], steps_of(batch))
@@ -177,26 +177,46 @@ def jitter(steps: Tensor, mask: Tensor) -> float:
     return float(changes.sum() / (pairs.sum().clamp(min=1) * SLICE_S))
 
 
-def look(smoothing: float, model: Net, batches: list[Tensors]) -> tuple[str, ...]:
-    """Jitter of the raw and of the smoothed predictions, and what deciding by the last smoothed
-    output gives."""
-    raw, calm, right, clips = 0.0, 0.0, 0, 0
+LAST = "last smoothed output"
+"""The decision of 3.3: q_t at the clip's last step."""
+_DRAWN = 6
+"""Figure 9 shows six clips."""
+
+
+def look(smoothing: float, model: Net, batches: list[Tensors]) -> Look:
+    """Jitter of the raw and of the smoothed predictions, the gates, what deciding by the last
+    smoothed output gives, and some clips over time."""
+    raw, calm, clips = 0.0, 0.0, 0
+    decided: list[Tensor] = []
+    gates: list[Tensor] = []
+    drawn: dict[str, Any] = {}
     for batch in batches:
-        steps, mask = model.stages(batch)["steps"], steps_of(batch)
+        stages, mask = model.stages(batch), steps_of(batch)
+        steps = stages["steps"].float()
         smoothed = smooth(steps, smoothing)
         last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
-        decided = smoothed[torch.arange(len(last)), last].argmax(dim=1)
+        decided.append(smoothed[torch.arange(len(last)), last])
+        gates.append(stages["gates"].float()[mask])
         n = len(last)
-        raw, calm, clips = (
-            raw + n * jitter(steps, mask),
-            calm + n * jitter(smoothed, mask),
-            clips + n,
-        )
-        right += int((decided == batch["targets"]).sum())
-    return (
+        raw, calm = raw + n * jitter(steps, mask), calm + n * jitter(smoothed, mask)
+        for i in range(min(n, _DRAWN - clips)):
+            shown = mask[i].cpu().numpy()
+            drawn[f"steps_{clips + i}"] = steps[i].cpu().numpy()[shown]
+            drawn[f"smoothed_{clips + i}"] = smoothed[i].cpu().numpy()[shown]
+            drawn[f"gates_{clips + i}"] = stages["gates"][i].float().cpu().numpy()[shown]
+        clips += n
+    face, audio = torch.cat(gates).unbind(dim=1)
+    found = torch.cat(decided)
+    targets = torch.cat([batch["targets"] for batch in batches])
+    right = float((found.argmax(dim=1) == targets).float().mean())
+    notes = (
         f"jitter {raw / clips:.2f} changes of class a second, smoothed {calm / clips:.2f}",
-        f"accuracy of the last smoothed output {right / clips:.3f}",
+        f"gate of the face {face.mean():.2f} ± {face.std():.2f}, of the sound "
+        f"{audio.mean():.2f} ± {audio.std():.2f}",
+        f"accuracy of the {LAST} {right:.3f}",
     )
+    drawn["jitter"] = np.array([raw / clips, calm / clips])
+    return Look(notes, drawn, {LAST: found.double().cpu().numpy()})
 
 
 def build(settings: TcsSettings, batch: Tensors, classes: int) -> GatedFusion:

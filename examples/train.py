@@ -195,6 +195,9 @@ class _Fold:
         else:
             found = {trial.name: self._predictions(trial) for trial in trials}
             found |= self.paper.combine(found)
+        for name, one in list(found.items()):
+            for decision, probabilities in one.look.decisions.items():
+                found[f"{name}, {decision}"] = Predictions(one.clip_ids, one.targets, probabilities)
         return {name: (predictions, self.classes) for name, predictions in found.items()}
 
     def clips(self, trial: Trial, role: str | None) -> FeatureDataset:

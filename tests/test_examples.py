@@ -56,13 +56,34 @@ def test_donatus_has_the_shapes_of_the_paper_at_every_stage() -> None:
     batch = batch_of(
         *({"audio_embedding": track(n, 2048), "face_embedding": track(n, 2048)} for n in (37, 30))
     )
-    found = shapes(donatus2026.build(donatus2026.PAPER.settings, batch, 8), batch)
+    found = shapes(
+        donatus2026.build(donatus2026.WHOLE, donatus2026.PAPER.settings, batch, 8), batch
+    )
     assert found["audio"] == found["faces"] == (2, 37, 2048)  # 2.4: 2048-dimensional embeddings
     both = ("audio_lstm", "faces_lstm", "audio_self", "faces_self", "audio_cross", "faces_cross")
     assert {found[stage] for stage in both} == {
         (2, 37, 256)
     }  # 2.5: 128 units per direction, 256 per modality
     assert found["logits"] == (2, 8)
+
+
+@pytest.mark.parametrize("name", donatus2026.MODELS)
+def test_each_of_donatus_models_sees_what_its_name_says_and_nothing_else(name: str) -> None:
+    clip = {"audio_embedding": track(9, 64), "face_embedding": track(9, 32)}
+    batch = batch_of(clip, clip)
+    model = donatus2026.build(name, donatus2026.PAPER.small, batch, 3).eval()
+    stages = model.stages(batch)
+    seen = {feature: "face" in feature for feature in donatus2026.MODELS[name].features}
+    assert ("audio" in stages, "faces" in stages) == (False in seen.values(), True in seen.values())
+    assert ("audio_cross" in stages) == (name == donatus2026.WHOLE)
+    attends = name == donatus2026.WHOLE or name.endswith("with attention")
+    assert (stages["audio_lstm" if "audio" in stages else "faces_lstm"] is not
+            stages["audio_self" if "audio" in stages else "faces_self"]) == attends  # fmt: skip
+    for values in batch["values"].values():
+        values.requires_grad_()
+    model(batch).sum().backward()
+    looked_at = {one for one, values in batch["values"].items() if values.grad is not None}
+    assert looked_at == set(donatus2026.MODELS[name].features)
 
 
 @pytest.mark.usefixtures("networks_of_real_size")
@@ -166,10 +187,11 @@ def test_the_consistency_loss_is_part_of_the_loss() -> None:
     torch.manual_seed(0)
     settings = replace(tcs2026.PAPER.small, consistency=10.0)
     model = tcs2026.build(settings, batch, 3).eval()
-    with_it = model.loss(batch)
+    stages = model.stages(batch)
+    with_it = model.loss(stages, batch)
     model.consistency = 0.0
-    plain = model.loss(batch)
-    moved = tcs2026.change(model.stages(batch)["steps"], batch["mask"]["logmel64_z"])
+    plain = model.loss(stages, batch)
+    moved = tcs2026.change(stages["steps"], batch["mask"]["logmel64_z"])
     assert moved > 0
     torch.testing.assert_close(with_it - plain, 10 * moved)
 
@@ -255,7 +277,7 @@ def test_the_more_confident_model_decides_and_clips_of_one_model_are_left_out() 
 
 BUILDS = {
     "donatus2026": (
-        partial(donatus2026.build, donatus2026.PAPER.small),
+        partial(donatus2026.build, donatus2026.WHOLE, donatus2026.PAPER.small),
         lambda n: {"audio_embedding": track(n, 64), "face_embedding": track(n, 64)},
     ),
     "tcs2026": (
@@ -281,7 +303,7 @@ def test_a_clip_without_any_valid_face_still_gets_finite_logits_and_gradients(na
     faceless[faces] = Track(faceless[faces].values, faceless[faces].seconds, np.zeros(12, np.bool_))
     batch = batch_of(clip(25), faceless)
     model = build(batch, 3)
-    model.loss(batch).backward()
+    model.loss(model.stages(batch), batch).backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
@@ -395,8 +417,8 @@ def test_the_weights_of_the_epoch_that_suits_the_watched_clips_best_are_kept(mad
     train, watched = clips(made, "train"), clips(made, "test")
 
     def loss(epochs: int, patience: int | None) -> float:
-        trial = replace(TRIAL, fitting=Fitting(epochs, 2, adam(0.1), patience=patience))
-        return loop.mean_loss(loop.train(trial, train, watched, 0), watched)
+        trial = replace(TRIAL, fitting=Fitting(epochs, 2, adam(2.0), patience=patience))
+        return loop.tallied(loop.train(trial, train, watched, 0), watched).loss
 
     each = [loss(epochs, None) for epochs in range(1, 9)]
     assert min(each) < each[-1]
