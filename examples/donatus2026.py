@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from examples import figures
 from examples.parts import (
     Attention,
     Net,
@@ -22,6 +23,7 @@ from examples.parts import (
     real,
 )
 from examples.plan import Fitting, Paper, Trial
+from examples.printed import Cell, Printed, PrintedFigure, PrintedTable
 from stores import align
 
 AUDIO, FACES = "audio_embedding", "face_embedding"
@@ -160,6 +162,93 @@ def trials(settings: DonatusSettings) -> list[Trial]:
     ]
 
 
+_RATES = {
+    "RAVDESS": (92.0, 95.0, 90.5, 88.0, 92.0, 92.5, 84.0, 91.0),
+    "CREMA-D": (None, 92.18, 79.31, 91.5, None, 95.5, 75.31, 90.11),
+}
+_EMOTIONS = ("Surprise", "Anger", "Fear", "Neutral", "Calm", "Happy", "Sad", "Disgust")
+_CLASSES = ("surprised", "angry", "fearful", "neutral", "calm", "happy", "sad", "disgust")
+_WORDS = {"RAVDESS": {"disgust": "disgust"}, "CREMA-D": {"fearful": "fear", "angry": "anger"}}
+_CORPORA = {"RAVDESS": "ravdess", "CREMA-D": "cremad"}
+
+
+def _rate(corpus: str, printed: float | None, word: str) -> Cell:
+    ours = _WORDS[corpus].get(word, word)
+    model = WHOLE if printed is not None else None
+    return Cell(printed, model, ("per_class", ours, "recall"), _CORPORA[corpus])
+
+
+def _accuracy(corpus: str, printed: float | None, model: str) -> Cell:
+    return Cell(printed, model, ("accuracy",), _CORPORA[corpus])
+
+
+PRINTED = Printed(
+    tables=(
+        PrintedTable(
+            "Table 2. Accuracy (%)",
+            ("RAVDESS", "CREMA-D"),
+            {
+                "Ghaleb et al. 2020": (Cell(79.0), Cell(74.0)),
+                "Mocanu et al. 2023": (Cell(89.25), Cell(84.57)),
+                "Middya et al. 2022": (Cell(86.0), Cell(None)),
+                "Ghaleb et al. 2023": (Cell(79.0), Cell(74.0)),
+                "Developed method": (
+                    _accuracy("RAVDESS", 91.22, WHOLE),
+                    _accuracy("CREMA-D", 87.32, WHOLE),
+                ),
+            },
+        ),
+        PrintedTable(
+            "Table 3. True positive rates of the classes (%)",
+            _EMOTIONS,
+            {
+                corpus: tuple(
+                    _rate(corpus, value, word) for value, word in zip(rates, _CLASSES, strict=True)
+                )
+                for corpus, rates in _RATES.items()
+            },
+        ),
+        PrintedTable(
+            "Table 4. Accuracy (%) of one modality and of concatenation, with and without "
+            "attention",
+            ("Audio", "Video", "Audio-Video"),
+            {
+                f"{corpus}, attention: {'yes' if attends else 'no'}": tuple(
+                    _accuracy(corpus, value, f"{model} with attention" if attends else model)
+                    for model, value in zip(
+                        ("audio", "video", "concatenation"), values, strict=True
+                    )
+                )
+                for corpus, attends, values in (
+                    ("RAVDESS", True, (68.2, 59.7, 78.9)),
+                    ("RAVDESS", False, (64.7, 58.0, 71.6)),
+                    ("CREMA-D", True, (59.5, 56.7, None)),
+                    ("CREMA-D", False, (57.3, 53.1, None)),
+                )
+            },
+        ),
+        PrintedTable(
+            "Section 3.2. By sex (%): no systematic difference, by the paper; no number",
+            ("accuracy", "balanced accuracy", "macro F1", "clips"),
+            {
+                sex: tuple(
+                    Cell(None, WHOLE, ("by_sex", sex, score))
+                    for score in ("accuracy", "balanced_accuracy", "macro_f1", "clips")
+                )
+                for sex in ("female", "male")
+            },
+        ),
+    ),
+    figures=(
+        PrintedFigure("Figures 5 and 6. Confusion matrix", figures.confusion, (WHOLE,)),
+        PrintedFigure(
+            "Figure 7. Confusion matrix of concatenation",
+            figures.confusion,
+            ("concatenation with attention",),
+        ),
+    ),
+)
+
 PAPER = Paper(
     recipe="donatus2026",
     labels=("ravdess8", "cremad6"),
@@ -170,4 +259,5 @@ PAPER = Paper(
     settings=DonatusSettings(),
     small=DonatusSettings(epochs=60, batch=8, rate=2e-3, patience=None, units=32),
     trials=trials,
+    printed=PRINTED,
 )

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from examples import figures
 from examples.parts import Net, Recurrent, Stages, Tensors, adam, real
 from examples.plan import Fitting, Paper, Trial
+from examples.printed import Cell, Printed, PrintedFigure, PrintedTable
 
 SELECTED = "selected"
 """Autoencoder features beside ResNet-50 features of the summary picture, after selection: one row a
@@ -166,6 +168,37 @@ def trials(settings: KirarSettings) -> list[Trial]:
     return [Trial(name, (SELECTED,), partial(build, name, settings), fitting) for name in MODELS]
 
 
+_TABLE = {
+    "BiLSTM with self-attention": (0.89834, 0.89833, 0.898, 0.898),
+    "BiLSTM": (0.85151, 0.85165, 0.85151, 0.85152),
+    "CNN": (0.8687, 0.86877, 0.8687, 0.86867),
+}
+_SCORES = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+
+PRINTED = Printed(
+    tables=(
+        PrintedTable(
+            "Table 1. Results",
+            ("Accuracy", "Precision", "Recall", "F1-score"),
+            {
+                model: tuple(
+                    Cell(value, model, (score,))
+                    for score, value in zip(_SCORES, values, strict=True)
+                )
+                for model, values in _TABLE.items()
+            },
+            scale=1.0,
+        ),
+    ),
+    figures=(
+        *(
+            PrintedFigure(f"Figure {number}. Confusion matrix", figures.confusion, (model,))
+            for number, model in enumerate(MODELS, 4)
+        ),
+        PrintedFigure("Figure 7. The models compared", figures.all_models, ("all models",)),
+    ),
+)
+
 PAPER = Paper(
     recipe="kirar2024",
     labels=("kirar3",),
@@ -175,4 +208,5 @@ PAPER = Paper(
     settings=KirarSettings(),
     small=KirarSettings(epochs=40, batch=8, units=32),
     trials=trials,
+    printed=PRINTED,
 )

@@ -3,7 +3,7 @@ on which splits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from torch.optim import Optimizer
 from examples.parts import Net, Tensors
 from stores import FeatureDataset
 from stores.align import Alignment
+
+if TYPE_CHECKING:
+    from examples.printed import Printed
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ class Paper(Generic[Settings]):
     small: Settings
     """Few epochs and narrow models: minutes on two cores."""
     trials: Callable[[Settings], list[Trial]]
+    printed: "Printed"
+    """The paper's tables and figures, each number beside the one of ours that is the same."""
     combine: Callable[[Mapping[str, Predictions]], dict[str, Predictions]] = field(
         default=lambda _: {}
     )

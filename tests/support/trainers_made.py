@@ -6,6 +6,7 @@ from torch import nn
 
 from examples.parts import Net, Stages, Tensors, adam, mean_over_time, real
 from examples.plan import Fitting, Paper, Plateau, Trial
+from examples.printed import Printed
 from examples.train import Choice
 
 
@@ -42,5 +43,7 @@ def small_trials(settings: SmallSettings) -> list[Trial]:
 
 
 (TRIAL, _) = small_trials(SmallSettings())
-PAPER = Paper("made", ("made3",), ("thirds",), SmallSettings(), SmallSettings(), small_trials)
+PAPER = Paper(
+    "made", ("made3",), ("thirds",), SmallSettings(), SmallSettings(), small_trials, Printed((), ())
+)
 CHOICE = Choice(SmallSettings(), models=("small",))
