@@ -108,7 +108,7 @@ class _Run:
     ) -> None:
         store = FeatureStore(root)
         self.paper, self.root, self.choice, self.differences = paper, root, choice, differences
-        self.labels = _labels(paper, store)
+        self.labels = labels_of(paper, store)
         self.trials = _trials(paper, choice)
         self.folds = {one: _folds(one, choice) for one in protocols(paper, store, choice.schemes)}
         self.clips = {clip.clip_id: (clip.subject_id, clip.sex) for clip in store.rows(CLIPS)}
@@ -254,7 +254,7 @@ def _roles(store: FeatureStore, scheme: str, fold: int) -> set[str]:
     return {str(row.role) for row in store.rows(FOLDS) if (row.scheme, row.fold) == (scheme, fold)}
 
 
-def _labels(paper: Paper[Any], store: FeatureStore) -> str:
+def labels_of(paper: Paper[Any], store: FeatureStore) -> str:
     there = {row.scheme for row in store.rows(LABELS)}
     for name in paper.labels:
         if name in there or (name in SPACES and there & SPACES[name].sources.keys()):
