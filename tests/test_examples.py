@@ -548,10 +548,8 @@ def test_one_command_goes_from_clips_to_scores_under_both_protocols(
     try:
         out = tmp_path / "run"
         brief = ["--set", "epochs=4"] if recipe == "donatus2026" else []
-        main(
-            [recipe, str(tmp_path / "store"), "--sample", "--small", "--folds", "0", *brief]
-            + ["--out", str(out)]
-        )
+        store = str(tmp_path / "store")
+        main([recipe, store, "--sample", "--small", "--folds", "0", "--out", str(out), *brief])
     finally:
         torch.set_num_threads(threads)
     printed = capsys.readouterr().out
