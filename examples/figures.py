@@ -174,8 +174,8 @@ def gates(models: Models, name: str) -> Figure:
     figure, axes = _panels(len(clips), 2.5, width=2.6 * len(clips))
     for axis, i in zip(axes, clips, strict=True):
         lines = axis.plot(np.arange(len(arrays[f"gates_{i}"])) / 10, arrays[f"gates_{i}"])
-        axis.set(xlabel="seconds", ylim=(0, 1))
-    axes[0].legend(lines, ("face", "sound"))
+        axis.set(xlabel="seconds", ylim=(0, 1.05))
+    figure.legend(lines, ("face", "sound"), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -246,4 +246,5 @@ def _bars(axis: Axes, names: Sequence[str], groups: dict[str, NDArray[Any]]) -> 
     for number, (label, values) in enumerate(groups.items()):
         axis.bar(at + (number - (len(groups) - 1) / 2) * width, values, width, label=label)
     axis.set_xticks(at, names, rotation=20, ha="right")
-    axis.legend(fontsize="small", ncols=len(groups))
+    axis.margins(x=0.1)
+    axis.figure.legend(loc="outside lower center", ncols=len(groups), fontsize="small")
