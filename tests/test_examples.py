@@ -105,7 +105,10 @@ def test_tucker_has_the_shapes_of_the_paper_at_every_stage() -> None:
             for i in range(2)
         )
     )
-    assert shapes(tucker2025.build(tucker2025.PAPER.settings, batch, 7), batch) == {
+    model = tucker2025.build(tucker2025.MODEL, tucker2025.PAPER.settings, batch, 7)
+    attended = torch.zeros(2, 60, 256)
+    assert model.tucker(attended, attended).shape == (2, 30, 128, 128)
+    assert shapes(model, batch) == {
         "mel": (2, 256, 128),  # A.4
         "frames": (2, 90, 512),
         "audio": (2, 60, 128),
@@ -115,7 +118,6 @@ def test_tucker_has_the_shapes_of_the_paper_at_every_stage() -> None:
         "frames_aligned": (2, 60, 256),  # A.3
         "audio_attended": (2, 60, 256),
         "frames_attended": (2, 60, 256),
-        "core": (2, 30, 128, 128),
         "fused": (2, 512),
         "logits": (2, 7),
     }
@@ -131,6 +133,23 @@ def test_the_tucker_layer_is_the_papers_projection_of_the_whole_tensor() -> None
     torch.testing.assert_close(layer(audio, picture), core)
 
 
+def test_pooling_is_a_bilinear_form_of_the_whole_core() -> None:
+    sizes = (3, 2, 4)
+    layer, pool = tucker2025.Tucker(6, 5, sizes), tucker2025.CorePooling(sizes, 7, 0.0)
+    audio, picture = torch.randn(2, 6, 5), torch.randn(2, 6, 5)
+    forms = torch.einsum(
+        "nkpq,ok,op,oq->no",
+        layer(audio, picture),
+        pool.time.weight,
+        pool.audio.weight,
+        pool.picture.weight,
+    )
+    pooled = forms.reshape(2, 7, 2).sum(dim=2)
+    rooted = pooled.sign() * pooled.abs().sqrt()
+    expected = rooted / rooted.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(pool(layer, audio, picture), expected, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.usefixtures("networks_of_real_size")
 def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> None:
     batch = batch_of(
@@ -139,7 +158,9 @@ def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> Non
             for i in range(2)
         )
     )
-    assert shapes(tucker2025.build(tucker2025.PAPER.settings, batch, 7), batch)["audio"] == (
+    assert shapes(tucker2025.build(tucker2025.MODEL, tucker2025.PAPER.settings, batch, 7), batch)[
+        "audio"
+    ] == (
         2,
         60,
         128,

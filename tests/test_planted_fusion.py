@@ -85,7 +85,7 @@ FUSIONS: dict[str, tuple[Callable[[Tensors], Net], tuple[int, ...], tuple[str, s
         240,
     ),
     "tucker2025": (
-        lambda batch: tucker2025.build(TUCKER, batch, 2),
+        lambda batch: tucker2025.build(tucker2025.MODEL, TUCKER, batch, 2),
         (24, 128),
         (tucker2025.AUDIO, tucker2025.FRAMES),
         80,
