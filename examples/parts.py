@@ -6,6 +6,7 @@ by feature, `targets` is (batch,). Padded rows and rows without a measurement ho
 is False.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,10 +30,10 @@ class Net(nn.Module):
     def forward(self, batch: Tensors) -> Tensor:
         return self.stages(batch)["logits"]
 
-    def loss(self, batch: Tensors) -> Tensor:
-        """Categorical cross-entropy, the loss of all five papers; clips without a label do not
-        count."""
-        return functional.cross_entropy(self(batch), batch["targets"])
+    def loss(self, stages: Stages, batch: Tensors) -> Tensor:
+        """Of what `stages` found in the batch: categorical cross-entropy, the loss of all five
+        papers; clips without a label do not count."""
+        return functional.cross_entropy(stages["logits"], batch["targets"])
 
 
 def real(batch: Tensors, feature: str) -> Tensor:
@@ -52,6 +53,11 @@ def mean_over_time(values: Tensor, mask: Tensor) -> Tensor:
     none."""
     weights = mask.unsqueeze(-1).to(values.dtype)
     return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def adam(rate: float, weight_decay: float = 0.0) -> Callable[[nn.Module], torch.optim.Optimizer]:
+    """Makes the optimiser of all five papers for a model."""
+    return lambda model: torch.optim.Adam(model.parameters(), lr=rate, weight_decay=weight_decay)
 
 
 class Recurrent(nn.Module):
@@ -95,3 +101,8 @@ class Attention(nn.Module):
             queries, keys, keys, key_padding_mask=~seen(mask), need_weights=False
         )[0]
         return attended
+
+    def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """(batch, t, s): how much each query looks at each key, the mean over heads."""
+        found: Tensor = self.heads(queries, keys, keys, key_padding_mask=~seen(mask))[1]
+        return found

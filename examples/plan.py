@@ -3,7 +3,7 @@ on which splits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,21 @@ from torch.optim import Optimizer
 from examples.parts import Net, Tensors
 from stores import FeatureDataset
 from stores.align import Alignment
+
+if TYPE_CHECKING:
+    from examples.printed import Printed
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """When the learning rate falls."""
+
+    factor: float
+    """On the rate, each time."""
+    epochs: int
+    """It falls after exactly so many epochs in a row without a lower validation loss."""
+    lowest: float
+    """The rate falls no lower."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +41,21 @@ class Fitting:
     patience: int | None = None
     """Epochs without a lower loss on the validation clips before training ends; None: all epochs,
     and the last weights stay."""
-    plateau: tuple[float, int, float] | None = None
-    """Factor on the learning rate, epochs without a lower validation loss before it applies, lowest
-    rate."""
+    plateau: Plateau | None = None
     clip_norm: float | None = None
     """Greatest norm of the gradient."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What else is measured on the tested clips."""
+
+    notes: tuple[str, ...] = ()
+    """A sentence each."""
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """To be drawn, by name; of a few clips, or of all together."""
+    decisions: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """(clip, class) other answers of the same model, by what they are called."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +67,7 @@ class Predictions:
     """(clip,)"""
     probabilities: NDArray[np.float64]
     """(clip, class)"""
-    notes: tuple[str, ...] = ()
-    """Further findings, a sentence each."""
+    look: Look = field(default_factory=Look)
 
 
 @dataclass(frozen=True)
@@ -52,16 +76,15 @@ class Trial:
 
     name: str
     features: tuple[str, ...]
-    build: Callable[[Tensors, int, bool], Net]
-    """(a batch, number of classes, small) -> the model; the batch says how wide the inputs are."""
+    build: Callable[[Tensors, int], Net]
+    """(a batch, number of classes) -> the model; the batch says how wide the inputs are."""
     fitting: Fitting
     align: Alignment | None = None
     variants: tuple[int, ...] = (0,)
-    """Augmented variants to train on besides the clips as they are."""
+    """Variants of the training clips: 0 as they are, others augmented."""
     rows: bool = False
     """Each valid row is an example of its own in training; a clip is tested as a whole."""
-    look: Callable[[Net, list[Tensors]], tuple[str, ...]] | None = None
-    """What else is measured on the tested clips."""
+    look: Callable[[Net, list[Tensors]], Look] | None = None
 
 
 class Opener(Protocol):
@@ -70,8 +93,30 @@ class Opener(Protocol):
     def __call__(self, trial: Trial, role: str | None) -> FeatureDataset: ...
 
 
+class Trainer(Protocol):
+    """Trains and tests in one fold, by one seed, and keeps what it finds."""
+
+    @property
+    def seed(self) -> int: ...
+
+    def train(
+        self,
+        trial: Trial,
+        clips: FeatureDataset,
+        watched: FeatureDataset | None = None,
+        examples: Any = None,
+    ) -> Net: ...
+
+    def predict(
+        self, model: Net, trial: Trial, clips: FeatureDataset, examples: Any = None
+    ) -> Predictions: ...
+
+
+Settings = TypeVar("Settings")
+
+
 @dataclass(frozen=True)
-class Paper:
+class Paper(Generic[Settings]):
     """A recipe's trainer."""
 
     recipe: str
@@ -79,11 +124,16 @@ class Paper:
     """Label schemes or spaces; the first whose labels the store has is used."""
     own: tuple[str, ...]
     """Split schemes that are the paper's own; the first that the store has is used."""
-    trials: Callable[[bool], list[Trial]]
+    settings: Settings
+    """As the paper says: a dataclass whose fields `--set` changes."""
+    small: Settings
+    """Few epochs and narrow models: minutes on two cores."""
+    trials: Callable[[Settings], list[Trial]]
+    printed: "Printed"
+    """The paper's tables and figures, each number beside the one of ours that is the same."""
     combine: Callable[[Mapping[str, Predictions]], dict[str, Predictions]] = field(
         default=lambda _: {}
     )
-    """Predictions that come of those of several models."""
-    published: Callable[[Opener, bool, int], dict[str, Predictions]] | None = None
-    """(clips, small, seed) -> predictions under the paper's own protocol, where that is more than a
-    split of clips."""
+    """Predictions that come of those of several models; of those that it finds."""
+    published: Callable[[Opener, Trainer, Settings], dict[str, Predictions]] | None = None
+    """Predictions under the paper's own protocol, where that is more than a split of clips."""

@@ -6,6 +6,7 @@ one short round of tuning.
 """
 
 from pathlib import Path
+from typing import Any
 
 from examples.plan import Paper
 from flows.building.run import run_build
@@ -59,7 +60,7 @@ SMALL: dict[str, tuple[str, ...]] = {
 }
 
 
-def prepare_sample(paper: Paper, store: Path) -> None:
+def prepare_sample(paper: Paper[Any], store: Path) -> None:
     """Fills `store`, and the folder of clips beside it."""
     clips = store.with_name(f"{store.name}-clips")
     actors, emotions, takes = SIZES.get(paper.recipe, (6, 4, 2))
@@ -71,7 +72,7 @@ def prepare_sample(paper: Paper, store: Path) -> None:
         run_fit(store, scheme)
 
 
-def split_own(paper: Paper, store: Path) -> str:
+def split_own(paper: Paper[Any], store: Path) -> str:
     """Split by the first of the paper's own schemes that these clips allow, and say why not by
     those before it."""
     for scheme in paper.own[:-1]:

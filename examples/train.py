@@ -1,232 +1,260 @@
 """Trains the models of one recipe on a store, under the paper's own split and under a
 subject-disjoint one.
 
-    python -m examples.train donatus2026 STORE                     a store that is built, split
+    python -m examples.train donatus2026 STORE --out RUN           a store that is built, split
                                                                    and fitted
     python -m examples.train donatus2026 STORE --sample --small    all of that first, on the
                                                                    sample corpus
 
-Of each fold it prints accuracy, macro-F1 and a confusion matrix, and at the end a summary beside
-chance. The same seed gives the same numbers on one machine.
+Of each fold it prints accuracy, balanced accuracy, macro-F1 and a confusion matrix, and at the end
+a summary beside chance. RUN keeps predictions, histories, weights and metrics (see
+examples/run_folder.py); ended at any moment, the same command goes on where it stopped. The same
+seed gives the same numbers on one machine.
 """
 
 import argparse
+import hashlib
+import json
+import platform
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from examples import loop
-from examples.metrics import Scores, table
+from examples.device import CPU, Device, choose
+from examples.not_ready import NotReady
 from examples.plan import Paper, Predictions, Trial
+from examples.protocol import Protocol, protocols
+from examples.results import Result, report, summary, together
+from examples.run_folder import RunFolder, write_json
+from examples.settings import changed
+from examples.shipped import differences_of
+from examples.trainer import Costs, FoldTrainer
 from manifests.clips import CLIPS
 from manifests.folds import FOLDS
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
-from manifests.schemes.catalog import SCHEMES
 from stores import FeatureDataset, FeatureStore
 
 RECIPES = ("donatus2026", "tucker2025", "tcs2026", "kirar2024", "satvik2025")
-DISJOINT = "subject_kfold"
-
-
-class NotReady(ValueError):
-    """The store lacks what the trainer needs; the message says what to run."""
+_LIBRARIES = ("torch", "numpy", "h5py", "scikit-learn")
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """A split scheme of the store, and what it is here."""
+class Choice:
+    """What of a paper is run, and how."""
 
-    scheme: str
-    own: bool
-    """It is the paper's, as described: nothing is chosen on validation clips where the scheme deals
-    none."""
-    folds: tuple[int, ...]
-    shared: int
-    """Tested clips whose subject is trained on too, over all folds."""
-    tested: int
-
-    @property
-    def title(self) -> str:
-        whose = "the paper's own protocol" if self.own else "subject-disjoint protocol"
-        leak = (
-            f"LEAKS: {self.shared} of {self.tested} tested clips are of subjects that are trained "
-            "on"
-            if self.shared
-            else "no subject on two sides"
-        )
-        about = SCHEMES[self.scheme].about if self.scheme in SCHEMES else ""
-        return f"{self.scheme} ({whose}; {leak})\n{about}".rstrip()
+    settings: Any
+    """Of the paper's kind."""
+    schemes: tuple[str, ...] = ()
+    """None: the first of the paper's own that the store has, and the subject-disjoint one."""
+    folds: tuple[int, ...] | None = None
+    """None: all of each scheme."""
+    models: tuple[str, ...] = ()
+    """None: all."""
+    seeds: tuple[int, ...] = (0,)
+    device: Device = CPU
 
 
-@dataclass(frozen=True)
-class Result:
-    protocol: Protocol
-    fold: int
-    model: str
-    scores: Scores
-
-
-def paper_of(recipe: str) -> Paper:
-    paper: Paper = import_module(f"examples.{recipe}").PAPER
+def paper_of(recipe: str) -> Paper[Any]:
+    paper: Paper[Any] = import_module(f"examples.{recipe}").PAPER
     return paper
 
 
-def run(
-    paper: Paper,
-    root: Path,
-    schemes: Sequence[str] = (),
-    small: bool = False,
-    seed: int = 0,
-    folds: int | None = None,
-) -> list[Result]:
-    """Train and test every model in every fold of every scheme; prints as it goes. NotReady, in one
-    sentence, for what is missing.
+def run(paper: Paper[Any], root: Path, choice: Choice, out: Path | None = None) -> list[Result]:
+    """Trains and tests every model in every fold of every scheme by every seed; prints as it goes.
+    NotReady, in one sentence, for what is missing.
 
-    folds: how many of each scheme are run; None: all.
+    out: the run's folder; None: nothing is kept.
     """
-    if small:
-        # Networks this small gain nothing from a second thread, and wait long for it where the
-        # cores are shared.
-        torch.set_num_threads(1)
     store = FeatureStore(root)
     if (found := str(store.snapshot.recipe["name"])) != paper.recipe:
         raise NotReady(
             f"{root} was built with the recipe {found}; build one with --recipe {paper.recipe}, "
             f"or train {found}"
         )
-    labels = _labels(paper, store)
-    results: list[Result] = []
-    for protocol in protocols(paper, store, schemes):
-        print(f"\n== {protocol.title}")
-        for fold in protocol.folds[:folds]:
-            found_here = _fold(paper, root, labels, protocol, fold, small, seed)
-            results += [
-                _report(protocol, fold, name, found, classes)
-                for name, (found, classes) in found_here.items()
-            ]
+    differences = differences_of(store, paper.recipe)
+    with ExitStack() as stack:
+        path = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        going = _Run(paper, root, choice, path, differences)
+        print(f"{paper.recipe} on {choice.device.title}; snapshot {store.snapshot.number}")
+        _say_differences(differences)
+        results = going.results()
     print(summary(paper.recipe, results))
+    _say_differences(differences)
     return results
 
 
-def _fold(
-    paper: Paper, root: Path, labels: str, protocol: Protocol, fold: int, small: bool, seed: int
-) -> dict[str, tuple[Predictions, tuple[str, ...]]]:
-    """Name of a model -> its predictions, and the names of the classes."""
-    classes: list[tuple[str, ...]] = []
+def _say_differences(differences: Sequence[str]) -> None:
+    for difference in differences:
+        print(f"NOT AS SHIPPED: {difference}")
 
-    def clips(trial: Trial, role: str | None) -> FeatureDataset:
+
+class _Run:
+    """All folds by all seeds, kept in a folder."""
+
+    def __init__(
+        self,
+        paper: Paper[Any],
+        root: Path,
+        choice: Choice,
+        out: Path,
+        differences: Sequence[str],
+    ) -> None:
+        store = FeatureStore(root)
+        self.paper, self.root, self.choice, self.differences = paper, root, choice, differences
+        self.labels = labels_of(paper, store)
+        self.trials = _trials(paper, choice)
+        self.folds = {one: _folds(one, choice) for one in protocols(paper, store, choice.schemes)}
+        self.clips = {clip.clip_id: (clip.subject_id, clip.sex) for clip in store.rows(CLIPS)}
+        self.costs = Costs(sum(map(len, self.folds.values())) * len(choice.seeds))
+        self.folder = RunFolder(
+            out,
+            {
+                "recipe": paper.recipe,
+                "settings": asdict(choice.settings),
+                "snapshot": store.snapshot.number,
+                "store": _content(store),
+                "labels": self.labels,
+            },
+            {
+                "device": choice.device.title,
+                "differs_from_the_shipped_recipe": differences,
+                "versions": {name: version(name) for name in _LIBRARIES}
+                | {"python": platform.python_version()},
+            },
+        )
+
+    def results(self) -> list[Result]:
+        """Of each model, printed as they come."""
+        found: list[Result] = []
+        for protocol, folds in self.folds.items():
+            print(f"\n== {protocol.title}")
+            for fold in folds:
+                for seed in self.choice.seeds:
+                    for result in self._fold(protocol, fold, seed):
+                        found.append(result)
+                        report(result)
+        metrics = together(found, self.clips)
+        write_json(
+            self.folder.root / "metrics.json",
+            {"differs_from_the_shipped_recipe": self.differences, **metrics},
+        )
+        return found
+
+    def _fold(self, protocol: Protocol, fold: int, seed: int) -> Iterator[Result]:
+        trainer = FoldTrainer(
+            self.folder, protocol.scheme, fold, seed, self.choice.device, self.costs, _say
+        )
+        work = _Fold(self.paper, self.root, self.labels, protocol, trainer, self.choice.settings)
+        for name, (predictions, classes) in work.run(self.trials).items():
+            kept = self.folder.model(protocol.scheme, fold, name, seed)
+            if not kept.is_finished:
+                kept.finish(predictions, classes, self.clips)
+            yield Result(protocol, fold, name, seed, predictions, classes)
+        self.folder.dropped |= work.dropped
+        self.folder.write()
+
+
+def _content(store: FeatureStore) -> str:
+    """Hash of the hashes of all files of the snapshot, wherever the store lies."""
+    files = sorted((record.file, record.sha256) for record in store.snapshot.files)
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+class _Fold:
+    """The models of one fold by one seed."""
+
+    def __init__(
+        self,
+        paper: Paper[Any],
+        root: Path,
+        labels: str,
+        protocol: Protocol,
+        trainer: FoldTrainer,
+        settings: Any,
+    ) -> None:
+        self.paper, self.root, self.labels, self.protocol = paper, root, labels, protocol
+        self.trainer, self.settings = trainer, settings
+        self.classes: tuple[str, ...] = ()
+        self.dropped: dict[str, str] = {}
+
+    def run(self, trials: Sequence[Trial]) -> dict[str, tuple[Predictions, tuple[str, ...]]]:
+        """Name of a model -> its predictions, and the names of the classes."""
+        if self.protocol.own and self.paper.published is not None:
+            found = self.paper.published(self.clips, self.trainer, self.settings)
+        else:
+            found = {trial.name: self._predictions(trial) for trial in trials}
+            found |= self.paper.combine(found)
+        for name, one in list(found.items()):
+            for decision, probabilities in one.look.decisions.items():
+                found[f"{name}, {decision}"] = Predictions(one.clip_ids, one.targets, probabilities)
+        return {name: (predictions, self.classes) for name, predictions in found.items()}
+
+    def clips(self, trial: Trial, role: str | None) -> FeatureDataset:
         opened = FeatureDataset(
-            root,
+            self.root,
             features=trial.features,
-            labels=labels,
-            scheme=protocol.scheme if role else None,
-            fold=fold if role else None,
+            labels=self.labels,
+            scheme=self.protocol.scheme if role else None,
+            fold=self.trainer.fold if role else None,
             role=role,
             missing="drop",
             variants=trial.variants if role == "train" else (0,),
             align=trial.align,
         )
-        classes.append(opened.classes)
+        self.classes = opened.classes
+        self.dropped |= opened.dropped
         return opened
 
-    if protocol.own and paper.published is not None:
-        predictions = paper.published(clips, small, seed)
-    else:
-        predictions = {}
-        validated = "valid" in _roles(FeatureStore(root), protocol.scheme, fold)
-        for trial in paper.trials(small):
-            model = loop.train(
-                trial,
-                clips(trial, "train"),
-                clips(trial, "valid") if validated else None,
-                seed,
-                small,
-            )
-            predictions[trial.name] = loop.predict(model, trial, clips(trial, "test"))
-        predictions |= paper.combine(predictions)
-    return {name: (found, classes[0]) for name, found in predictions.items()}
-
-
-def _report(
-    protocol: Protocol, fold: int, model: str, found: Predictions, classes: tuple[str, ...]
-) -> Result:
-    scores = Scores(found.targets, found.probabilities.argmax(axis=1), len(classes))
-    print(
-        f"\n{model}, fold {fold} of {protocol.scheme}: accuracy {scores.accuracy:.3f}, macro-F1 "
-        f"{scores.macro_f1:.3f}"
-    )
-    for note in found.notes:
-        print(f"  {note}")
-    print(table(scores, classes))
-    return Result(protocol, fold, model, scores)
-
-
-def summary(recipe: str, results: Sequence[Result]) -> str:
-    """One line for each model and scheme: the mean over folds, beside chance."""
-    lines = [f"\n{recipe:<44} {'accuracy':>9} {'macro-F1':>9} {'chance':>9}  folds"]
-    for scheme in dict.fromkeys(result.protocol.scheme for result in results):
-        lines.append(f"  {scheme}")
-        of_scheme = [result for result in results if result.protocol.scheme == scheme]
-        for model in dict.fromkeys(result.model for result in of_scheme):
-            scores = [result.scores for result in of_scheme if result.model == model]
-            means = (
-                sum(values) / len(scores)
-                for values in zip(
-                    *((s.accuracy, s.macro_f1, s.chance) for s in scores), strict=True
-                )
-            )
-            lines.append(
-                f"    {model:<40} "
-                + " ".join(f"{mean:>9.3f}" for mean in means)
-                + f"  {len(scores)}"
-            )
-    return "\n".join(lines)
-
-
-def protocols(paper: Paper, store: FeatureStore, schemes: Sequence[str]) -> list[Protocol]:
-    """The named schemes; else the first of the paper's own that the store has, and the
-    subject-disjoint one."""
-    there = {row.scheme for row in store.rows(FOLDS)}
-    own = next((scheme for scheme in paper.own if scheme in there), None)
-    wanted = tuple(schemes) or tuple(
-        dict.fromkeys(
-            scheme for scheme in (own, DISJOINT) if scheme in there and scheme is not None
+    def _predictions(self, trial: Trial) -> Predictions:
+        kept = self.trainer.folder.model(
+            self.protocol.scheme, self.trainer.fold, trial.name, self.trainer.seed
         )
-    )
-    missing = [scheme for scheme in wanted if scheme not in there]
-    if missing or not wanted:
-        ways = " or ".join(missing or (*paper.own, DISJOINT))
-        raise NotReady(
-            f"{store.location} has no folds of {ways}; make them: "
-            f"affectstore split {store.location} {(missing or paper.own)[0]}"
-        )
-    return [_protocol(scheme, scheme in paper.own, store) for scheme in wanted]
+        if kept.is_finished:
+            predictions, self.classes = kept.predictions()
+            return predictions
+        roles = _roles(FeatureStore(self.root), self.protocol.scheme, self.trainer.fold)
+        watched = self.clips(trial, "valid") if "valid" in roles else None
+        model = self.trainer.train(trial, self.clips(trial, "train"), watched)
+        return self.trainer.predict(model, trial, self.clips(trial, "test"))
 
 
-def _protocol(scheme: str, own: bool, store: FeatureStore) -> Protocol:
-    subject = {clip.clip_id: clip.subject_id for clip in store.rows(CLIPS)}
-    rows = [row for row in store.rows(FOLDS) if row.scheme == scheme]
-    trained = {(row.fold, subject[row.clip_id]) for row in rows if row.role == "train"}
-    tested = [(row.fold, subject[row.clip_id]) for row in rows if row.role == "test"]
-    return Protocol(
-        scheme,
-        own,
-        tuple(sorted({row.fold for row in rows})),
-        sum(one in trained for one in tested),
-        len(tested),
-    )
+def _trials(paper: Paper[Any], choice: Choice) -> list[Trial]:
+    trials = paper.trials(choice.settings)
+    names = [trial.name for trial in trials]
+    for model in choice.models:
+        if model not in names:
+            raise NotReady(f"--models {model}: {paper.recipe} trains {', '.join(map(repr, names))}")
+    return [trial for trial in trials if not choice.models or trial.name in choice.models]
+
+
+def _folds(protocol: Protocol, choice: Choice) -> tuple[int, ...]:
+    if choice.folds is None:
+        return protocol.folds
+    for fold in choice.folds:
+        if fold not in protocol.folds:
+            raise NotReady(
+                f"--folds {fold}: {protocol.scheme} has the folds "
+                f"{', '.join(map(str, protocol.folds))}"
+            )
+    return choice.folds
 
 
 def _roles(store: FeatureStore, scheme: str, fold: int) -> set[str]:
     return {str(row.role) for row in store.rows(FOLDS) if (row.scheme, row.fold) == (scheme, fold)}
 
 
-def _labels(paper: Paper, store: FeatureStore) -> str:
+def labels_of(paper: Paper[Any], store: FeatureStore) -> str:
     there = {row.scheme for row in store.rows(LABELS)}
     for name in paper.labels:
         if name in there or (name in SPACES and there & SPACES[name].sources.keys()):
@@ -238,39 +266,85 @@ def _labels(paper: Paper, store: FeatureStore) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    paper = paper_of(given.recipe)
+    try:
+        # Networks this small gain nothing from a second thread, and wait long for it where the
+        # cores are shared.
+        device = choose(given.device, given.bf16, threads=1 if given.small else None)
+        choice = Choice(
+            changed(paper.small if given.small else paper.settings, given.set),
+            tuple(given.scheme),
+            given.folds,
+            tuple(given.models),
+            given.seeds,
+            device,
+        )
+        if given.sample:
+            from examples.prepare import prepare_sample
+
+            prepare_sample(paper, given.store)
+        run(paper, given.store, choice, given.out)
+    except (NotReady, LookupError, FileNotFoundError) as error:
+        sys.exit(f"examples.train: {error.args[0] if error.args else error}")
+    except KeyboardInterrupt:
+        sys.exit("examples.train: interrupted; the same command with the same --out goes on here")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m examples.train",
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,
     )
-    parser.add_argument("recipe", choices=RECIPES)
-    parser.add_argument("store", type=Path)
-    parser.add_argument(
+    add = parser.add_argument
+    add("recipe", choices=RECIPES)
+    add("store", type=Path)
+    add(
+        "--out",
+        type=Path,
+        help="the run's folder, new or one that goes on; without it nothing is kept",
+    )
+    add(
         "--scheme",
         action="append",
         default=[],
         help="a split scheme of the store; may be given again",
     )
-    parser.add_argument(
-        "--small", action="store_true", help="few epochs and narrow models: minutes on two cores"
+    add("--folds", type=_numbers, help="numbers of the folds that are run, such as 0,1; else all")
+    add(
+        "--models",
+        type=lambda text: text.split(","),
+        default=[],
+        help="names of the models that are trained, with commas between; else all",
     )
-    parser.add_argument(
+    add(
+        "--seeds",
+        type=_numbers,
+        default=(0,),
+        help="each fold is trained once by each, such as 0,1,2",
+    )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a setting, such as epochs=20; may be given again; a wrong name lists all",
+    )
+    add("--device", choices=("cuda", "cpu"), help="else CUDA where torch finds it")
+    add("--bf16", action="store_true", help="matrix products in bfloat16, by autocast")
+    add("--small", action="store_true", help="few epochs and narrow models: minutes on two cores")
+    add(
         "--sample",
         action="store_true",
         help="first make the sample corpus, build, split and fit what is not there yet",
     )
-    parser.add_argument("--folds", type=int, help="run only so many folds of each scheme")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    paper = paper_of(given.recipe)
-    try:
-        if given.sample:
-            from examples.prepare import prepare_sample
+    return parser
 
-            prepare_sample(paper, given.store)
-        run(paper, given.store, given.scheme, given.small, given.seed, given.folds)
-    except (NotReady, LookupError, FileNotFoundError) as error:
-        sys.exit(f"examples.train: {error.args[0] if error.args else error}")
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(int(one) for one in text.split(",")))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 from clips to scores."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,35 @@ from torch import Tensor, nn
 
 import flows.building.run
 import flows.fitting.run
-from examples import donatus2026, kirar2024, loop, prepare, satvik2025, tcs2026, tucker2025
-from examples.metrics import Scores
-from examples.parts import Attention, Net, Recurrent, Stages, Tensors, mean_over_time, real
-from examples.plan import Fitting, Paper, Predictions, Trial
-from examples.train import RECIPES, NotReady, main, run, summary
+from examples import (
+    donatus2026,
+    kirar2024,
+    loop,
+    prepare,
+    satvik2025,
+    tables,
+    tcs2026,
+    tucker2025,
+)
+from examples.kept import open_run
+from examples.metrics import Scores, measured
+from examples.not_ready import NotReady
+from examples.parts import (
+    Attention,
+    Net,
+    Recurrent,
+    Tensors,
+    adam,
+)
+from examples.plan import Fitting, Predictions
+from examples.printed import text_of
+from examples.results import summary
+from examples.train import RECIPES, Choice, main, paper_of, run
 from stores import FeatureDataset, Track, collate
 from tests.support.commands import Python
 from tests.support.store_files import linked
 from tests.support.stores_made import make_store
+from tests.support.trainers_made import CHOICE, PAPER, TRIAL
 
 CLASSES = ("angry", "calm", "happy")
 
@@ -46,13 +67,34 @@ def test_donatus_has_the_shapes_of_the_paper_at_every_stage() -> None:
     batch = batch_of(
         *({"audio_embedding": track(n, 2048), "face_embedding": track(n, 2048)} for n in (37, 30))
     )
-    found = shapes(donatus2026.build(batch, 8, small=False), batch)
+    found = shapes(
+        donatus2026.build(donatus2026.WHOLE, donatus2026.PAPER.settings, batch, 8), batch
+    )
     assert found["audio"] == found["faces"] == (2, 37, 2048)  # 2.4: 2048-dimensional embeddings
     both = ("audio_lstm", "faces_lstm", "audio_self", "faces_self", "audio_cross", "faces_cross")
     assert {found[stage] for stage in both} == {
         (2, 37, 256)
     }  # 2.5: 128 units per direction, 256 per modality
     assert found["logits"] == (2, 8)
+
+
+@pytest.mark.parametrize("name", donatus2026.MODELS)
+def test_each_of_donatus_models_sees_what_its_name_says_and_nothing_else(name: str) -> None:
+    clip = {"audio_embedding": track(9, 64), "face_embedding": track(9, 32)}
+    batch = batch_of(clip, clip)
+    model = donatus2026.build(name, donatus2026.PAPER.small, batch, 3).eval()
+    stages = model.stages(batch)
+    seen = {feature: "face" in feature for feature in donatus2026.MODELS[name].features}
+    assert ("audio" in stages, "faces" in stages) == (False in seen.values(), True in seen.values())
+    assert ("audio_cross" in stages) == (name == donatus2026.WHOLE)
+    attends = name == donatus2026.WHOLE or name.endswith("with attention")
+    assert (stages["audio_lstm" if "audio" in stages else "faces_lstm"] is not
+            stages["audio_self" if "audio" in stages else "faces_self"]) == attends  # fmt: skip
+    for values in batch["values"].values():
+        values.requires_grad_()
+    model(batch).sum().backward()
+    looked_at = {one for one, values in batch["values"].items() if values.grad is not None}
+    assert looked_at == set(donatus2026.MODELS[name].features)
 
 
 @pytest.mark.usefixtures("networks_of_real_size")
@@ -63,7 +105,10 @@ def test_tucker_has_the_shapes_of_the_paper_at_every_stage() -> None:
             for i in range(2)
         )
     )
-    assert shapes(tucker2025.build(batch, 7, small=False), batch) == {
+    model = tucker2025.build(tucker2025.MODEL, tucker2025.PAPER.settings, batch, 7)
+    attended = torch.zeros(2, 60, 256)
+    assert model.tucker(attended, attended).shape == (2, 30, 128, 128)
+    assert shapes(model, batch) == {
         "mel": (2, 256, 128),  # A.4
         "frames": (2, 90, 512),
         "audio": (2, 60, 128),
@@ -73,7 +118,6 @@ def test_tucker_has_the_shapes_of_the_paper_at_every_stage() -> None:
         "frames_aligned": (2, 60, 256),  # A.3
         "audio_attended": (2, 60, 256),
         "frames_attended": (2, 60, 256),
-        "core": (2, 30, 128, 128),
         "fused": (2, 512),
         "logits": (2, 7),
     }
@@ -89,6 +133,23 @@ def test_the_tucker_layer_is_the_papers_projection_of_the_whole_tensor() -> None
     torch.testing.assert_close(layer(audio, picture), core)
 
 
+def test_pooling_is_a_bilinear_form_of_the_whole_core() -> None:
+    sizes = (3, 2, 4)
+    layer, pool = tucker2025.Tucker(6, 5, sizes), tucker2025.CorePooling(sizes, 7, 0.0)
+    audio, picture = torch.randn(2, 6, 5), torch.randn(2, 6, 5)
+    forms = torch.einsum(
+        "nkpq,ok,op,oq->no",
+        layer(audio, picture),
+        pool.time.weight,
+        pool.audio.weight,
+        pool.picture.weight,
+    )
+    pooled = forms.reshape(2, 7, 2).sum(dim=2)
+    rooted = pooled.sign() * pooled.abs().sqrt()
+    expected = rooted / rooted.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(pool(layer, audio, picture), expected, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.usefixtures("networks_of_real_size")
 def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> None:
     batch = batch_of(
@@ -97,7 +158,13 @@ def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> Non
             for i in range(2)
         )
     )
-    assert shapes(tucker2025.build(batch, 7, small=False), batch)["audio"] == (2, 60, 128)
+    assert shapes(tucker2025.build(tucker2025.MODEL, tucker2025.PAPER.settings, batch, 7), batch)[
+        "audio"
+    ] == (
+        2,
+        60,
+        128,
+    )
 
 
 @pytest.mark.usefixtures("networks_of_real_size")
@@ -105,7 +172,7 @@ def test_tcs_has_the_shapes_of_the_paper_at_every_stage() -> None:
     batch = batch_of(
         *({"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 512)} for n in (30, 24))
     )
-    assert shapes(tcs2026.build(0.1, batch, 7, small=False), batch) == {
+    assert shapes(tcs2026.build(tcs2026.PAPER.settings, batch, 7), batch) == {
         "slices": (2, 30, 5, 64),
         "faces": (2, 30, 512),
         "slice_cnn": (2, 30, 64),
@@ -126,7 +193,7 @@ def test_a_slice_of_any_number_of_windows_gives_64_numbers(windows: int) -> None
 
 def test_tcs_faces_have_unit_length_and_gates_lie_between_0_and_1() -> None:
     batch = batch_of({"logmel64_z": track(9, 5, 64), "face_embedding": track(9, 512)})
-    stages = tcs2026.build(0.1, batch, 7, small=False).eval().stages(batch)
+    stages = tcs2026.build(tcs2026.PAPER.settings, batch, 7).eval().stages(batch)
     torch.testing.assert_close(stages["face"].norm(dim=-1), torch.ones(1, 9))
     assert ((stages["gates"] >= 0) & (stages["gates"] <= 1)).all()
 
@@ -150,18 +217,20 @@ def test_the_consistency_loss_is_part_of_the_loss() -> None:
         {"logmel64_z": track(8, 5, 64), "face_embedding": track(8, 512)},
     )
     torch.manual_seed(0)
-    model = tcs2026.build(10.0, batch, 3, small=True).eval()
-    with_it = model.loss(batch)
+    settings = replace(tcs2026.PAPER.small, consistency=10.0)
+    model = tcs2026.build(settings, batch, 3).eval()
+    stages = model.stages(batch)
+    with_it = model.loss(stages, batch)
     model.consistency = 0.0
-    plain = model.loss(batch)
-    moved = tcs2026.change(model.stages(batch)["steps"], batch["mask"]["logmel64_z"])
+    plain = model.loss(stages, batch)
+    moved = tcs2026.change(stages["steps"], batch["mask"]["logmel64_z"])
     assert moved > 0
     torch.testing.assert_close(with_it - plain, 10 * moved)
 
 
 def test_smoothing_is_equation_5_and_calms_jitter() -> None:
     steps = two_classes(1.0, 0.0, 1.0, 1.0)
-    smoothed = tcs2026.smooth(steps)
+    smoothed = tcs2026.smooth(steps, tcs2026.PAPER.settings.smoothing)
     assert smoothed[0, :, 0].tolist() == pytest.approx([1.0, 0.8, 0.84, 0.872])
     mask = torch.ones(1, 4, dtype=torch.bool)
     assert tcs2026.jitter(steps, mask) == pytest.approx(
@@ -174,8 +243,8 @@ def test_smoothing_is_equation_5_and_calms_jitter() -> None:
 def test_kirar_models_take_the_one_vector_of_a_clip() -> None:
     batch = batch_of(*({"selected": track(1, 100, seed=i)} for i in range(2)))
     found = [
-        shapes(build(batch, 3, False), batch)
-        for build in (kirar2024.build_bilstm, kirar2024.build_attention, kirar2024.build_cnn)
+        shapes(kirar2024.build(name, kirar2024.PAPER.settings, batch, 3), batch)
+        for name in ("BiLSTM", "BiLSTM with self-attention", "CNN")
     ]
     assert [one["pieces"] for one in found] == [(2, 4, 32)] * 3
     assert found[0]["lstm"] == found[1]["lstm"] == found[1]["attended"] == (2, 4, 256)
@@ -200,7 +269,7 @@ def test_kirars_self_attention_is_equations_4_to_9() -> None:
 @pytest.mark.usefixtures("networks_of_real_size")
 def test_satvik_has_the_shapes_of_the_paper_at_every_stage() -> None:
     frames = batch_of(*({"frames64": track(n, 64, 64, 3, dtype=np.uint8)} for n in (4, 3)))
-    seen = shapes(satvik2025.build_frames(frames, 8, small=False), frames)
+    seen = shapes(satvik2025.build_frames(satvik2025.PAPER.settings, frames, 8), frames)
     assert seen["pictures"] == (8, 3, 64, 64)
     assert [seen[f"conv{i}"] for i in range(1, 5)] == [
         (8, 32, 31, 31),
@@ -210,7 +279,7 @@ def test_satvik_has_the_shapes_of_the_paper_at_every_stage() -> None:
     ]
     assert (seen["flat"], seen["each"], seen["logits"]) == ((8, 1024), (2, 4, 8), (2, 8))
     audio = batch_of(*({"mfcc_padded": track(200, 20, seed=i)} for i in range(2)))
-    heard = shapes(satvik2025.build_audio(audio, 8, small=False), audio)
+    heard = shapes(satvik2025.build_audio(satvik2025.PAPER.settings, audio, 8), audio)
     assert heard["mfcc"] == (2, 1, 200, 20)
     assert (heard["conv"], heard["sequence"]) == ((2, 256, 50, 5), (2, 50, 1280))
     assert [heard[f"lstm{i}"] for i in range(1, 4)] == [(2, 50, 256), (2, 50, 128), (2, 50, 64)]
@@ -220,7 +289,7 @@ def test_satvik_has_the_shapes_of_the_paper_at_every_stage() -> None:
 def test_satviks_pictures_lie_between_0_and_1_and_padded_frames_do_not_count() -> None:
     long, short = track(6, 64, 64, 3, dtype=np.uint8), track(3, 64, 64, 3, dtype=np.uint8)
     both, alone = batch_of({"frames64": long}, {"frames64": short}), batch_of({"frames64": short})
-    model = satvik2025.build_frames(both, 3, small=True).eval()
+    model = satvik2025.build_frames(satvik2025.PAPER.small, both, 3).eval()
     pictures = model.stages(both)["pictures"]
     assert 0 <= pictures.min() < 0.1
     assert 0.9 < pictures.max() <= 1
@@ -240,11 +309,11 @@ def test_the_more_confident_model_decides_and_clips_of_one_model_are_left_out() 
 
 BUILDS = {
     "donatus2026": (
-        donatus2026.build,
+        partial(donatus2026.build, donatus2026.WHOLE, donatus2026.PAPER.small),
         lambda n: {"audio_embedding": track(n, 64), "face_embedding": track(n, 64)},
     ),
     "tcs2026": (
-        lambda *how: tcs2026.build(0.1, *how),
+        partial(tcs2026.build, tcs2026.PAPER.small),
         lambda n: {"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 32)},
     ),
 }
@@ -254,7 +323,7 @@ BUILDS = {
 def test_padding_beside_a_longer_clip_changes_no_prediction(name: str) -> None:
     build, clip = BUILDS[name]
     together, alone = batch_of(clip(25), clip(12)), batch_of(clip(12))
-    model = build(together, 3, True).eval()
+    model = build(together, 3).eval()
     torch.testing.assert_close(model(together)[1], model(alone)[0], rtol=1e-4, atol=1e-5)
 
 
@@ -265,8 +334,8 @@ def test_a_clip_without_any_valid_face_still_gets_finite_logits_and_gradients(na
     faces = "face_embedding"
     faceless[faces] = Track(faceless[faces].values, faceless[faces].seconds, np.zeros(12, np.bool_))
     batch = batch_of(clip(25), faceless)
-    model = build(batch, 3, True)
-    model.loss(batch).backward()
+    model = build(batch, 3)
+    model.loss(model.stages(batch), batch).backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
@@ -284,43 +353,33 @@ def test_attention_looks_at_no_masked_row() -> None:
     torch.testing.assert_close(layer(queries, keys, mask), layer(queries, keys[:, :2], mask[:, :2]))
 
 
-def test_scores_agree_with_scikit_learn() -> None:
-    from sklearn import metrics
+def test_scores_are_those_of_a_confusion_worked_by_hand() -> None:
+    # Of class a 3 clips: 2 right; of b 1: right; class c is in no test and said once.
+    scores = Scores(np.array([0, 0, 0, 1]), np.array([0, 0, 2, 1]), 3)
+    assert scores.confusion.tolist() == [[2, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert scores.accuracy == 0.75
+    assert scores.balanced_accuracy == pytest.approx((2 / 3 + 1) / 2)
+    assert scores.macro_f1 == pytest.approx((0.8 + 1) / 2)
+    assert scores.weighted_f1 == pytest.approx(0.75 * 0.8 + 0.25)
+    assert scores.by_class("abc")["a"] == pytest.approx(
+        {"precision": 1.0, "recall": 2 / 3, "f1": 0.8, "support": 3}
+    )
+    assert scores.by_class("abc")["c"] == {"support": 0}
 
-    rng = np.random.default_rng(0)
-    targets, decided = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
-    scores = Scores(targets, decided, 4)
-    assert scores.accuracy == pytest.approx(metrics.accuracy_score(targets, decided))
-    assert scores.macro_f1 == pytest.approx(metrics.f1_score(targets, decided, average="macro"))
-    assert scores.confusion.tolist() == metrics.confusion_matrix(targets, decided).tolist()
+
+def test_areas_under_the_curve_are_of_one_class_against_the_rest() -> None:
+    targets = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.9, 0.1, 0], [0.4, 0.6, 0], [0.6, 0.4, 0], [0.1, 0.9, 0]])
+    found = measured(targets, probabilities, ("a", "b", "c"), {"sex": ["f", "f", "m", "m"]})
+    # Of the four pairs of a clip of a and one of b, three are in order.
+    assert found["roc_auc"] == pytest.approx({"a": 0.75, "b": 0.75, "macro": 0.75})
+    assert {sex: one["accuracy"] for sex, one in found["by_sex"].items()} == {"f": 0.5, "m": 0.5}
+    assert found["confusion_normalised"][0] == [0.5, 0.5, 0.0]
 
 
 def test_chance_is_the_better_of_two_guessers() -> None:
     assert Scores(np.array([0, 0, 0, 1]), np.zeros(4, np.int64), 2).chance == 0.75
     assert Scores(np.array([0, 1, 2]), np.zeros(3, np.int64), 3).chance == pytest.approx(1 / 3)
-
-
-class Small(Net):
-    """One layer on the mean of a feature."""
-
-    def __init__(self, width: int, classes: int) -> None:
-        super().__init__()
-        self.layer = nn.Linear(width, classes)
-
-    def stages(self, batch: Tensors) -> Stages:
-        return {"logits": self.layer(mean_over_time(real(batch, "mfcc"), batch["mask"]["mfcc"]))}
-
-
-def build_small(batch: Tensors, classes: int, small: bool) -> Small:
-    return Small(batch["values"]["mfcc"].shape[-1], classes)
-
-
-def fast_adam(model: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.Adam(model.parameters(), lr=0.1)
-
-
-TRIAL = Trial("small", ("mfcc",), build_small, Fitting(3, 2, fast_adam))
-PAPER = Paper("made", ("made3",), ("thirds",), lambda small: [TRIAL])
 
 
 @pytest.fixture(scope="module")
@@ -339,7 +398,7 @@ def clips(root: Path, role: str) -> FeatureDataset:
 def test_a_run_reports_every_fold_beside_chance(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results = run(PAPER, made)
+    results = run(PAPER, made, CHOICE)
     assert [(result.protocol.scheme, result.fold, result.model) for result in results] == [
         ("thirds", fold, "small") for fold in range(3)
     ]
@@ -365,7 +424,7 @@ def test_a_run_reports_every_fold_beside_chance(
 
 
 def test_schemes_and_models_of_equal_scores_have_a_line_each(made: Path) -> None:
-    (one, *_) = run(PAPER, made)
+    (one, *_) = run(PAPER, made, CHOICE)
     halves = replace(one.protocol, scheme="halves")
     results = [
         one,
@@ -378,9 +437,7 @@ def test_schemes_and_models_of_equal_scores_have_a_line_each(made: Path) -> None
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(made: Path) -> None:
-    trained = [
-        loop.train(TRIAL, clips(made, "train"), None, seed, small=False) for seed in (0, 0, 1)
-    ]
+    trained = [loop.train(TRIAL, clips(made, "train"), None, seed) for seed in (0, 0, 1)]
     first, again, other = (
         loop.predict(model, TRIAL, clips(made, "test")).probabilities for model in trained
     )
@@ -392,8 +449,8 @@ def test_the_weights_of_the_epoch_that_suits_the_watched_clips_best_are_kept(mad
     train, watched = clips(made, "train"), clips(made, "test")
 
     def loss(epochs: int, patience: int | None) -> float:
-        trial = replace(TRIAL, fitting=Fitting(epochs, 2, fast_adam, patience=patience))
-        return loop.mean_loss(loop.train(trial, train, watched, 0, small=False), watched)
+        trial = replace(TRIAL, fitting=Fitting(epochs, 2, adam(2.0), patience=patience))
+        return loop.tallied(loop.train(trial, train, watched, 0), watched).loss
 
     each = [loss(epochs, None) for epochs in range(1, 9)]
     assert min(each) < each[-1]
@@ -403,12 +460,10 @@ def test_the_weights_of_the_epoch_that_suits_the_watched_clips_best_are_kept(mad
 
 
 def test_without_watched_clips_all_epochs_are_run(made: Path) -> None:
-    trial = replace(TRIAL, fitting=Fitting(8, 2, fast_adam, patience=1))
-    plain = replace(TRIAL, fitting=Fitting(8, 2, fast_adam))
+    trial = replace(TRIAL, fitting=Fitting(8, 2, adam(0.1), patience=1))
+    plain = replace(TRIAL, fitting=Fitting(8, 2, adam(0.1)))
     found = [
-        loop.predict(
-            loop.train(one, clips(made, "train"), None, 0, False), one, clips(made, "test")
-        )
+        loop.predict(loop.train(one, clips(made, "train"), None, 0), one, clips(made, "test"))
         for one in (trial, plain)
     ]
     assert (found[0].probabilities == found[1].probabilities).all()
@@ -435,7 +490,7 @@ def test_a_scheme_that_shares_subjects_says_so(made: Path, tmp_path: Path) -> No
 
     one = [replace(clip, subject_id="made/one") for clip in FeatureStore(made).rows(CLIPS)]
     make_store(tmp_path / "store", clips=CLIPS.build(one))
-    (protocol, *_) = {result.protocol for result in run(PAPER, tmp_path / "store")}
+    (protocol, *_) = {result.protocol for result in run(PAPER, tmp_path / "store", CHOICE)}
     assert protocol.shared == protocol.tested > 0
     assert "LEAKS: 7 of 7 tested clips are of subjects that are trained on" in protocol.title
 
@@ -444,13 +499,13 @@ def test_a_store_of_another_recipe_or_without_folds_or_labels_is_refused(made: P
     with pytest.raises(
         NotReady, match="was built with the recipe made; build one with --recipe tcs2026"
     ):
-        run(tcs2026.PAPER, made)
+        run(tcs2026.PAPER, made, Choice(tcs2026.PAPER.small))
     with pytest.raises(
         NotReady, match=r"has no folds of halves; make them: affectstore split .* halves"
     ):
-        run(PAPER, made, ["halves"])
+        run(PAPER, made, replace(CHOICE, schemes=("halves",)))
     with pytest.raises(NotReady, match=r"has the labels made3.*; made learns cremad6"):
-        run(replace(PAPER, labels=("cremad6",)), made)
+        run(replace(PAPER, labels=("cremad6",)), made, CHOICE)
 
 
 def test_the_command_ends_in_one_sentence(made: Path, tmp_path: Path) -> None:
@@ -512,7 +567,10 @@ def test_one_command_goes_from_clips_to_scores_under_both_protocols(
         monkeypatch.setattr(module, "cores", lambda: 1)
     threads = torch.get_num_threads()
     try:
-        main([recipe, str(tmp_path / "store"), "--sample", "--small", "--folds", "1"])
+        out = tmp_path / "run"
+        brief = ["--set", "epochs=4"] if recipe == "donatus2026" else []
+        store = str(tmp_path / "store")
+        main([recipe, store, "--sample", "--small", "--folds", "0", "--out", str(out), *brief])
     finally:
         torch.set_num_threads(threads)
     printed = capsys.readouterr().out
@@ -523,6 +581,12 @@ def test_one_command_goes_from_clips_to_scores_under_both_protocols(
         [False] if recipe == "donatus2026" else [True, False]
     )
     assert ("LEAKS" in printed) == (recipe != "donatus2026")
-    scores = [line.split()[-4:] for line in summary if line.startswith("    ")]
+    scores = [line.replace("±", " ").split()[-8:-1] for line in summary if line[:4] == "    "]
     assert len(scores) >= len(schemes)
-    assert all(0 <= float(value) <= 1 for line in scores for value in line[:3])
+    assert all(0 <= float(value) <= 1 for line in scores for value in line)
+    assert "NOT AS SHIPPED: " in printed
+    paper, kept = paper_of(recipe), open_run(out)
+    assert tables.write_all(paper, kept) == []
+    for table in paper.printed.tables:
+        texts = [text_of(table, models, kept.facts["labels"]) for models in kept.schemes.values()]
+        assert any("(not run)" not in text for text in texts), table.title

@@ -1,0 +1,250 @@
+"""Figures of the papers, drawn by matplotlib of what a run has kept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import RocCurveDisplay
+
+from examples.kept import KeptModel
+from examples.printed import Models
+
+_SCORES = ("precision", "recall", "f1")
+
+
+def confusion(models: Models, name: str) -> Figure:
+    """Raw counts, and shares of each true class."""
+    model = models[name]
+    counts = model.confusion
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, (left, right) = _panels(2, 6.5)
+    _matrix(left, counts, model.classes, model.classes, "{:.0f}")
+    _matrix(right, 100 * shares, model.classes, model.classes, "{:.0f}")
+    left.set_title("clips")
+    right.set_title("% of the true class")
+    for axis in (left, right):
+        axis.set(xlabel="predicted", ylabel="true")
+    return figure
+
+
+def curves(models: Models, name: str) -> Figure:
+    """Loss and accuracy over epochs: the mean over folds and seeds, and each of them faintly."""
+    figure, axes = _panels(2, 4.0)
+    histories = models[name].histories
+    if not histories:
+        raise KeyError(f"a history of {name}")
+    for axis, score in zip(axes, ("loss", "accuracy"), strict=True):
+        for column, colour in ((score, "C0"), (f"validation_{score}", "C1")):
+            length = min(len(one) for one in histories)
+            each = np.stack([one[column].to_numpy(float)[:length] for one in histories])
+            if np.isnan(each).all():
+                continue
+            epochs = np.arange(1, length + 1)
+            axis.plot(epochs, each.T, color=colour, alpha=0.2)
+            axis.plot(
+                epochs, np.nanmean(each, axis=0), color=colour, label=column.replace("_", " ")
+            )
+        axis.set(xlabel="epoch", ylabel=score)
+        axis.legend()
+    return figure
+
+
+def roc(models: Models, name: str) -> Figure:
+    """Each class against the rest, with its area."""
+    model = models[name]
+    figure, (axis,) = _panels(1, 5.0)
+    found = model.predictions
+    for number, word in enumerate(model.classes):
+        is_it = found.targets == number
+        if 0 < is_it.sum() < len(is_it):
+            RocCurveDisplay.from_predictions(
+                is_it, found.probabilities[:, number], name=word, ax=axis
+            )
+    axis.plot([0, 1], [0, 1], color="0.7", linestyle="--")
+    axis.set(xlabel="false positive rate", ylabel="true positive rate")
+    return figure
+
+
+def class_bars(models: Models, name: str) -> Figure:
+    """Precision, recall and F1 of each class."""
+    model = models[name]
+    figure, (axis,) = _panels(1, 4.0, width=9.0)
+    _bars(axis, model.classes, {score: _by_class(model, score) for score in _SCORES})
+    return figure
+
+
+def radar(models: Models, name: str) -> Figure:
+    """F1 of each class on an axis of its own."""
+    model = models[name]
+    figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
+    axis = figure.add_subplot(projection="polar")
+    angles = np.linspace(0, 2 * np.pi, len(model.classes), endpoint=False)
+    values = np.nan_to_num(_by_class(model, "f1"))
+    axis.plot(np.append(angles, angles[0]), np.append(values, values[0]))
+    axis.set_xticks(angles, model.classes)
+    axis.set_ylim(0, 1)
+    return figure
+
+
+def class_heat(models: Models, name: str) -> Figure:
+    """Precision, recall and F1 of each class as colours."""
+    model = models[name]
+    figure, (axis,) = _panels(1, 5.0, width=5.0)
+    values = np.stack([_by_class(model, score) for score in _SCORES], axis=1)
+    _matrix(axis, values, model.classes, _SCORES, "{:.2f}")
+    return figure
+
+
+def means(models: Models, name: str) -> Figure:
+    """Accuracy and the macro means of a model."""
+    return _compared({name: models[name]})
+
+
+def all_models(models: Models, name: str) -> Figure:
+    """The same of every model of the run."""
+    del name
+    return _compared(models)
+
+
+def attention(models: Models, name: str) -> Figure:
+    """How much each step of one modality looks at each step of the other, in one tested clip."""
+    arrays = models[name].arrays
+    shown = [key for key in ("audio_to_frames", "frames_to_audio") if key in arrays]
+    if not shown:
+        raise KeyError(f"attention weights of {name}")
+    figure, axes = _panels(len(shown), 4.5)
+    for axis, key in zip(axes, shown, strict=True):
+        _weights(axis, arrays[key])
+        asking, _, asked = key.partition("_to_")
+        axis.set(xlabel=f"step of {asked}", ylabel=f"step of {asking}")
+    return figure
+
+
+def looked_at(modality: str) -> Any:
+    """A figure of how much is looked at each step of one modality, in each clip that was kept."""
+
+    def draw(models: Models, name: str) -> Figure:
+        values = _array(models[name], f"looked_at_{modality}")
+        figure, (axis,) = _panels(1, 3.0, width=9.0)
+        _weights(axis, values)
+        axis.set(xlabel=f"step of {modality}", ylabel="tested clip")
+        return figure
+
+    return draw
+
+
+def correlation(models: Models, name: str) -> Figure:
+    """Correlation of the fused numbers over the tested clips."""
+    figure, (axis,) = _panels(1, 5.0, width=6.0)
+    image = axis.imshow(_array(models[name], "correlation"), cmap="coolwarm", vmin=-1, vmax=1)
+    figure.colorbar(image, ax=axis)
+    axis.set(xlabel="fused number", ylabel="fused number")
+    return figure
+
+
+def over_time(models: Models, name: str) -> Figure:
+    """Probabilities at each step of some clips, above as they are and below smoothed."""
+    model = models[name]
+    clips = [i for i in range(99) if f"steps_{i}" in model.arrays]
+    if not clips:
+        raise KeyError(f"steps of {name}")
+    figure = Figure(figsize=(2.6 * len(clips), 4.5), dpi=100, layout="constrained")
+    axes = figure.subplots(2, len(clips), squeeze=False, sharey=True)
+    for column, i in enumerate(clips):
+        for row, kind in enumerate(("steps", "smoothed")):
+            values = model.arrays[f"{kind}_{i}"]
+            axes[row, column].plot(np.arange(len(values)) / 10, values)
+        axes[0, column].set_title(model.predictions.clip_ids[i].rpartition("/")[2], fontsize=7)
+        axes[1, column].set_xlabel("seconds")
+    axes[0, 0].set_ylabel("probability")
+    axes[1, 0].set_ylabel("smoothed")
+    figure.legend(model.classes, loc="outside lower center", ncols=len(model.classes))
+    return figure
+
+
+def gates(models: Models, name: str) -> Figure:
+    """Weights of face and sound at each step of some clips."""
+    arrays = models[name].arrays
+    clips = [i for i in range(99) if f"gates_{i}" in arrays]
+    if not clips:
+        raise KeyError(f"gates of {name}")
+    figure, axes = _panels(len(clips), 2.5, width=2.6 * len(clips))
+    for axis, i in zip(axes, clips, strict=True):
+        lines = axis.plot(np.arange(len(arrays[f"gates_{i}"])) / 10, arrays[f"gates_{i}"])
+        axis.set(xlabel="seconds", ylim=(0, 1.05))
+    figure.legend(lines, ("face", "sound"), loc="outside lower center", ncols=2)
+    return figure
+
+
+def jitter(models: Models, name: str) -> Figure:
+    """Changes of the predicted class a second, of every model that was asked for it."""
+    del name
+    found = {
+        one: model.arrays["jitter"] for one, model in models.items() if "jitter" in model.arrays
+    }
+    if not found:
+        raise KeyError("jitter")
+    figure, (axis,) = _panels(1, 3.5, width=7.0)
+    _bars(axis, list(found), {
+        kind: np.array([values[i] for values in found.values()])
+        for i, kind in enumerate(("as it is", "smoothed"))
+    })  # fmt: skip
+    axis.set_ylabel("changes a second")
+    return figure
+
+
+def _array(model: KeptModel, key: str) -> NDArray[Any]:
+    if key not in model.arrays:
+        raise KeyError(f"{key} of {model.name}")
+    values: NDArray[Any] = model.arrays[key]
+    return values
+
+
+def _by_class(model: KeptModel, score: str) -> NDArray[np.float64]:
+    """(class,) NaN for a class that was in no test."""
+    values = [model.score("per_class", word, score) for word in model.classes]
+    return np.array([np.nan if value is None else value for value in values])
+
+
+def _compared(models: Models) -> Figure:
+    figure, (axis,) = _panels(1, 4.0, width=9.0)
+    scores = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+    _bars(axis, list(models), {
+        score.replace("_", " "): np.array([one.score(score) or np.nan for one in models.values()])
+        for score in scores
+    })  # fmt: skip
+    return figure
+
+
+def _panels(count: int, height: float, width: float | None = None) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width or height * count, height), dpi=100, layout="constrained")
+    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def _matrix(
+    axis: Axes, values: NDArray[Any], rows: Sequence[str], columns: Sequence[str], text: str
+) -> None:
+    axis.imshow(values, cmap="Blues", aspect="auto")
+    axis.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
+    axis.set_yticks(range(len(rows)), rows)
+    dark = np.nanmax(values) / 2 if np.isfinite(values).any() else 0
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = "white" if value > dark else "black"
+            axis.text(column, row, text.format(value), ha="center", va="center", color=colour)
+
+
+def _weights(axis: Axes, values: NDArray[Any]) -> None:
+    axis.figure.colorbar(axis.imshow(values, cmap="viridis", aspect="auto"), ax=axis)
+
+
+def _bars(axis: Axes, names: Sequence[str], groups: dict[str, NDArray[Any]]) -> None:
+    at, width = np.arange(len(names)), 0.8 / len(groups)
+    for number, (label, values) in enumerate(groups.items()):
+        axis.bar(at + (number - (len(groups) - 1) / 2) * width, values, width, label=label)
+    axis.set_xticks(at, names, rotation=20, ha="right")
+    axis.margins(x=0.1)
+    axis.figure.legend(loc="outside lower center", ncols=len(groups), fontsize="small")

@@ -1,0 +1,109 @@
+"""What a run's folder holds of one model under one scheme, for tables and figures."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from examples.not_ready import NotReady
+from examples.plan import Predictions
+from examples.run_folder import ModelFolder, slug
+
+
+@dataclass(frozen=True)
+class KeptModel:
+    """One model under one scheme, over all folds and seeds."""
+
+    name: str
+    folders: tuple[ModelFolder, ...]
+    metrics: dict[str, Any]
+    """Of RUN/metrics.json: `over_runs` and `pooled`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.metrics["pooled"]["classes"])
+
+    def score(self, *path: str) -> float | None:
+        """A number of the pooled test, such as ("per_class", "angry", "f1"); None where it is not
+        there, as of a class that was in no test."""
+        at: Any = self.metrics["pooled"]
+        for key in path:
+            if not isinstance(at, dict) or key not in at:
+                return None
+            at = at[key]
+        return float(at)
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """(true, predicted) clips of all folds and seeds."""
+        return np.asarray(self.metrics["pooled"]["confusion"], np.int64)
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Of all folds and seeds."""
+        each = [folder.predictions()[0] for folder in self.folders]
+        return Predictions(
+            tuple(clip_id for one in each for clip_id in one.clip_ids),
+            np.concatenate([one.targets for one in each]),
+            np.concatenate([one.probabilities for one in each]),
+        )
+
+    @cached_property
+    def histories(self) -> list[pd.DataFrame]:
+        """One for each fold and seed in which the model itself was trained."""
+        paths = [folder.path / "history.parquet" for folder in self.folders]
+        return [pd.read_parquet(path) for path in paths if path.is_file()]
+
+    @cached_property
+    def arrays(self) -> dict[str, Any]:
+        """What is drawn of the first fold and seed."""
+        return self.folders[0].arrays()
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """A run that has ended, or of which a part has."""
+
+    root: Path
+    facts: dict[str, Any]
+    """Of run.json."""
+    schemes: dict[str, dict[str, KeptModel]]
+    """Scheme -> model."""
+
+
+def open_run(root: Path) -> KeptRun:
+    """Reads the folder of a run; NotReady, in one sentence, where it is none or nothing in it has
+    ended."""
+    found = {}
+    for name in ("run.json", "metrics.json"):
+        path = root / name
+        try:
+            found[name] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise NotReady(
+                f"{root} has no {name}: no run has ended in it; run "
+                f"`python -m examples.train RECIPE STORE --out {root}` to its end"
+            ) from error
+        except ValueError as error:
+            raise NotReady(f"{path} is damaged ({error}); run the training once more") from error
+    schemes = {
+        scheme: {
+            model: KeptModel(
+                model,
+                tuple(
+                    ModelFolder(root / scheme / str(run["fold"]) / slug(model) / str(run["seed"]))
+                    for run in metrics["runs"]
+                ),
+                metrics,
+            )
+            for model, metrics in models.items()
+        }
+        for scheme, models in found["metrics.json"].items()
+        if isinstance(models, dict)
+    }
+    return KeptRun(root, found["run.json"], schemes)

@@ -1,0 +1,116 @@
+"""Tables and figures as a paper prints them, each cell with the number of ours that stands beside
+it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from examples.kept import KeptModel
+
+Models = Mapping[str, KeptModel]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: what the paper prints, and which of our numbers is the same."""
+
+    printed: str | float | None
+    """None: the paper leaves the cell empty."""
+    model: str | None = None
+    """None: there is no number of ours, as beside other people's results."""
+    score: tuple[str, ...] = ()
+    """Path in `pooled` of RUN/metrics.json."""
+    corpus: str | None = None
+    """The label schemes that ours must be of begin so; None: any."""
+
+
+@dataclass(frozen=True)
+class PrintedTable:
+    """A table of a paper."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, Sequence[Cell]]
+    scale: float = 100.0
+    """The paper prints a score of 1 as this."""
+
+
+@dataclass(frozen=True)
+class PrintedFigure:
+    """A figure of a paper."""
+
+    title: str
+    draw: Callable[[Models, str], Any]
+    """(models of a scheme, the model) -> a figure of matplotlib; KeyError names what is missing."""
+    models: tuple[str, ...]
+    """Names of the model; the first that the run has under a scheme."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What of a paper is printed again."""
+
+    tables: tuple[PrintedTable, ...]
+    figures: tuple[PrintedFigure, ...]
+
+
+def text_of(table: PrintedTable, models: Models, labels: str) -> str:
+    """The table in the paper's layout, in Markdown; each cell `printed | ours`."""
+    rows = [
+        [name, *(_both(cell, table, models, labels) for cell in cells)]
+        for name, cells in table.rows.items()
+    ]
+    head = ["", *table.columns]
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    lines = [
+        "| "
+        + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        + " |"
+        for row in (head, ["-" * width for width in widths], *rows)
+    ]
+    return "\n".join([f"{table.title} (paper / here)", "", *lines])
+
+
+def _both(cell: Cell, table: PrintedTable, models: Models, labels: str) -> str:
+    printed = "-" if cell.printed is None else _written(cell.printed)
+    if cell.model is None or (cell.corpus is not None and not labels.startswith(cell.corpus)):
+        return printed
+    model = models.get(cell.model)
+    ours = None if model is None else model.score(*cell.score)
+    if ours is None:
+        return f"{printed} / (not run)" if model is None else f"{printed} / -"
+    if cell.score[-1] in ("support", "clips"):
+        return f"{printed} / {ours:.0f}"
+    return f"{printed} / {table.scale * ours:.{2 if table.scale > 1 else 4}f}"
+
+
+def _written(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def by_class(
+    model: str,
+    scores: Sequence[str],
+    printed: Mapping[str, Sequence[float | None]],
+    names: Mapping[str, str],
+    corpus: str,
+) -> dict[str, tuple[Cell, ...]]:
+    """A row for each class.
+
+    scores: such as `f1`, a column each; printed: the paper's class -> its numbers; names: the
+        paper's class -> ours.
+    """
+    return {
+        name: tuple(
+            Cell(value, model, ("per_class", names[name], score), corpus)
+            for score, value in zip(scores, values, strict=True)
+        )
+        for name, values in printed.items()
+    }
+
+
+def turned(
+    rows: Mapping[str, Sequence[Cell]], columns: Sequence[str]
+) -> dict[str, tuple[Cell, ...]]:
+    """Rows of classes as columns of classes: name of a score -> a cell for each class."""
+    return dict(zip(columns, zip(*rows.values(), strict=True), strict=True))

@@ -1,0 +1,104 @@
+"""What was found in each fold, and what all folds say together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from examples.metrics import Scores, measured, table
+from examples.plan import Predictions
+from examples.protocol import Protocol
+from examples.run_folder import Clips
+
+_SUMMARISED = ("accuracy", "balanced_accuracy", "macro_f1", "chance")
+
+
+@dataclass(frozen=True)
+class Result:
+    protocol: Protocol
+    fold: int
+    model: str
+    seed: int
+    found: Predictions
+    classes: tuple[str, ...]
+
+    @property
+    def scores(self) -> Scores:
+        decided = self.found.probabilities.argmax(axis=1)
+        return Scores(self.found.targets, decided, len(self.classes))
+
+
+def report(result: Result) -> None:
+    """Prints one."""
+    scores = result.scores
+    print(
+        f"\n{result.model}, fold {result.fold} of {result.protocol.scheme}, seed {result.seed}: "
+        f"accuracy {scores.accuracy:.3f}, balanced {scores.balanced_accuracy:.3f}, macro-F1 "
+        f"{scores.macro_f1:.3f}"
+    )
+    for note in result.found.look.notes:
+        print(f"  {note}")
+    print(table(scores, result.classes))
+
+
+def _grouped(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
+    """(scheme, model) -> its results, in the order in which they came."""
+    found: dict[tuple[str, str], list[Result]] = {}
+    for scheme in dict.fromkeys(result.protocol.scheme for result in results):
+        for result in results:
+            if result.protocol.scheme == scheme:
+                found.setdefault((scheme, result.model), []).append(result)
+    return found
+
+
+def together(results: Sequence[Result], clips: Clips) -> dict[str, Any]:
+    """Scheme -> model -> mean and deviation over folds and seeds, and all that is measured of the
+    clips of all folds as one test; of several seeds a clip is in it once for each."""
+    found: dict[str, Any] = {}
+    for (scheme, model), each in _grouped(results).items():
+        tested = [(clip_id, one) for one in each for clip_id in one.found.clip_ids]
+        groups = {
+            "sex": [clips[clip_id][1] or "unknown" for clip_id, _ in tested],
+            "corpus": [clip_id.partition("/")[0] for clip_id, _ in tested],
+        }
+        found.setdefault(scheme, {})[model] = {
+            "runs": [{"fold": one.fold, "seed": one.seed} for one in each],
+            "over_runs": {
+                name: {"mean": average, "deviation": deviation}
+                for name, (average, deviation) in _spread(each).items()
+            },
+            "pooled": measured(
+                np.concatenate([one.found.targets for one in each]),
+                np.concatenate([one.found.probabilities for one in each]),
+                each[0].classes,
+                groups,
+            ),
+        }
+    return found
+
+
+def _spread(results: Sequence[Result]) -> dict[str, tuple[float, float]]:
+    """Name of a score -> its mean and sample deviation, 0 for one result alone."""
+    found = {}
+    for name in _SUMMARISED:
+        values = [getattr(result.scores, name) for result in results]
+        found[name] = (mean(values), stdev(values) if len(values) > 1 else 0.0)
+    return found
+
+
+def summary(recipe: str, results: Sequence[Result]) -> str:
+    """One line for each model and scheme: mean and deviation over folds and seeds, beside
+    chance."""
+    heads = ("accuracy", "balanced", "macro-F1")
+    lines = [f"\n{recipe:<44} " + "".join(f"{head:>15}" for head in heads) + "   chance  runs"]
+    of_scheme = ""
+    for (scheme, model), each in _grouped(results).items():
+        if scheme != of_scheme:
+            lines.append(f"  {scheme}")
+            of_scheme = scheme
+        *scores, (chance, _) = _spread(each).values()
+        cells = "".join(f"{average:>8.3f} ±{deviation:.3f}" for average, deviation in scores)
+        lines.append(f"    {model:<40} {cells} {chance:>8.3f} {len(each):>5}")
+    return "\n".join(lines)

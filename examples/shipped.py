@@ -1,0 +1,33 @@
+"""In what a store differs from the recipe as it is shipped: its scores are not the paper's then."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.recipe import load, shipped
+from stores import FeatureStore
+
+_ABSENT = "(not there)"
+
+
+def differences_of(store: FeatureStore, recipe: str) -> list[str]:
+    """In what the store's recipe differs from the shipped one, a sentence each."""
+    if recipe not in shipped():
+        return []
+    as_shipped, here = load(recipe).resolved(), store.snapshot.recipe
+    found = []
+    for path, (is_shipped, is_here) in sorted(_unlike(as_shipped, here).items()):
+        found.append(f"{path} is {is_here!r} in this store, {is_shipped!r} in the recipe")
+        if path.endswith(".weights") and is_here == "random":
+            found[-1] += ": UNTRAINED weights"
+    return found
+
+
+def _unlike(left: Any, right: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """Path -> what is there on both sides, where that is not the same."""
+    if not isinstance(left, Mapping) or not isinstance(right, Mapping):
+        return {} if left == right else {path: (left, right)}
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in {**left, **right}:
+        below = f"{path}.{key}" if path else key
+        found |= _unlike(left.get(key, _ABSENT), right.get(key, _ABSENT), below)
+    return found

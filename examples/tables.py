@@ -1,0 +1,86 @@
+"""The tables and figures of a paper, its printed numbers beside those of a run.
+
+    python -m examples.tables tucker2025 RUN
+
+Prints every table for each scheme of the run, and writes them and the figures (PNG and SVG) to
+RUN/tables/<scheme>. Ends with 1 where a part could not be made.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from examples.kept import KeptRun, open_run
+from examples.not_ready import NotReady
+from examples.plan import Paper
+from examples.printed import text_of
+from examples.run_folder import slug
+from examples.train import RECIPES, paper_of
+from stores.atomic import publishing, write_bytes
+
+
+def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
+    """Prints and writes all of a run; returns what is missing, a sentence each."""
+    if run.facts.get("recipe") != paper.recipe:
+        raise NotReady(
+            f"{run.root} is a run of {run.facts.get('recipe')}; give that recipe, or another folder"
+        )
+    missing = []
+    for scheme, models in run.schemes.items():
+        folder = run.root / "tables" / scheme
+        heads = [f"# {paper.recipe}, {scheme}", *map(_warning, run.facts[_DIFFERENCES])]
+        tables = [text_of(table, models, run.facts["labels"]) for table in paper.printed.tables]
+        text = "\n\n".join([*heads, *tables])
+        print(f"\n{text}")
+        write_bytes(folder / "tables.md", f"{text}\n".encode())
+        for figure in paper.printed.figures:
+            name = next((one for one in figure.models if one in models), figure.models[0])
+            try:
+                drawn = figure.draw(models, name)
+                drawn.suptitle(
+                    f"{figure.title}\n{paper.recipe}, {scheme}: {name}", fontsize="medium"
+                )
+                _write(folder / slug(figure.title), drawn)
+            except KeyError as error:
+                missing.append(f"{figure.title} of {scheme}: the run has no {error.args[0]}")
+        print(f"\n{len(list(folder.glob('*.png')))} figures in {folder}")
+    return missing
+
+
+_DIFFERENCES = "differs_from_the_shipped_recipe"
+
+
+def _warning(difference: str) -> str:
+    return f"NOT AS SHIPPED: {difference}"
+
+
+def _write(path: Path, figure: Figure) -> None:
+    for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
+        with publishing(path.with_suffix(f".{suffix}")) as hidden:
+            figure.savefig(hidden, format=suffix, metadata=metadata)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.tables",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("recipe", choices=RECIPES)
+    parser.add_argument("run", type=Path, help="the folder that examples.train --out has filled")
+    given = parser.parse_args(arguments)
+    try:
+        missing = write_all(paper_of(given.recipe), open_run(given.run))
+    except NotReady as error:
+        sys.exit(f"examples.tables: {error}")
+    for sentence in missing:
+        print(f"left out: {sentence}", file=sys.stderr)
+    sys.exit(1 if missing else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""A trainer for the stores that tests make: one layer on the mean of a feature."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from examples.parts import Net, Stages, Tensors, adam, mean_over_time, real
+from examples.plan import Fitting, Paper, Plateau, Trial
+from examples.printed import Printed
+from examples.train import Choice
+
+
+class Small(Net):
+    """One layer, with dropout, so that chance takes part in each step."""
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.2)
+        self.layer = nn.Linear(width, classes)
+
+    def stages(self, batch: Tensors) -> Stages:
+        mean = mean_over_time(real(batch, "mfcc"), batch["mask"]["mfcc"])
+        return {"logits": self.layer(self.dropout(mean))}
+
+
+def build_small(batch: Tensors, classes: int) -> Small:
+    return Small(batch["values"]["mfcc"].shape[-1], classes)
+
+
+@dataclass(frozen=True)
+class SmallSettings:
+    epochs: int = 3
+    rate: float = 0.1
+    patience: int | None = None
+    widths: tuple[int, ...] = (1, 2)
+
+
+def small_trials(settings: SmallSettings) -> list[Trial]:
+    fitting = Fitting(
+        settings.epochs, 2, adam(settings.rate), settings.patience, Plateau(0.5, 2, 1e-4)
+    )
+    return [Trial(name, ("mfcc",), build_small, fitting) for name in ("small", "Small, again")]
+
+
+(TRIAL, _) = small_trials(SmallSettings())
+PAPER = Paper(
+    "made", ("made3",), ("thirds",), SmallSettings(), SmallSettings(), small_trials, Printed((), ())
+)
+CHOICE = Choice(SmallSettings(), models=("small",))

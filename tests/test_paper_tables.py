@@ -1,0 +1,120 @@
+"""Tables and figures of a run: the paper's numbers, ours beside them, and no empty figure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from examples import donatus2026, figures, tables
+from examples.kept import KeptModel, open_run
+from examples.not_ready import NotReady
+from examples.printed import Cell, Printed, PrintedFigure, PrintedTable, text_of
+from examples.train import RECIPES, paper_of, run
+from tests.support.stores_made import make_store
+from tests.support.trainers_made import CHOICE, PAPER
+
+TABLE = PrintedTable(
+    "Table 1. Made",
+    ("accuracy", "F1 of calm", "clips"),
+    {
+        "others": (Cell(50.0), Cell(None), Cell(None)),
+        "ours": (
+            Cell(91.22, "small", ("accuracy",), "made"),
+            Cell(80.0, "small", ("per_class", "calm", "f1")),
+            Cell(7, "small", ("clips",)),
+        ),
+        "elsewhere": (
+            Cell(87.32, "small", ("accuracy",), "cremad"),
+            Cell(1.0, "large", ()),
+            Cell(0),
+        ),
+    },
+)
+MADE = replace(
+    PAPER,
+    printed=Printed(
+        (TABLE,),
+        (
+            PrintedFigure("Figure 1. Confusion", figures.confusion, ("large", "small")),
+            PrintedFigure("Figure 2. Curves", figures.curves, ("small",)),
+            PrintedFigure("Figure 3. ROC", figures.roc, ("small",)),
+            PrintedFigure("Figure 4. Radar", figures.radar, ("small",)),
+            PrintedFigure("Figure 5. Bars", figures.class_bars, ("small",)),
+            PrintedFigure("Figure 6. Heat", figures.class_heat, ("small",)),
+            PrintedFigure("Figure 7. All", figures.all_models, ("all",)),
+        ),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("ran")
+    make_store(root / "store")
+    run(MADE, root / "store", CHOICE, root / "run")
+    return root / "run"
+
+
+def test_each_cell_has_the_papers_number_and_ours(ran: Path) -> None:
+    kept = open_run(ran)
+    models = kept.schemes["thirds"]
+    lines = text_of(TABLE, models, "made3").splitlines()
+    cells = {
+        row[1].strip(): [cell.strip() for cell in row[2:-1]]
+        for row in (line.split("|") for line in lines[4:])
+    }
+    pooled = models["small"].metrics["pooled"]
+    assert cells["others"] == ["50", "-", "-"]
+    assert cells["ours"] == [
+        f"91.22 / {100 * pooled['accuracy']:.2f}",
+        f"80 / {100 * pooled['per_class']['calm']['f1']:.2f}",
+        f"7 / {pooled['clips']:.0f}",
+    ]
+    assert cells["elsewhere"] == ["87.32", "1 / (not run)", "0"]
+
+
+def test_tables_and_figures_are_written_and_none_is_empty(
+    ran: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tables.write_all(MADE, open_run(ran)) == []
+    folder = ran / "tables" / "thirds"
+    assert "Table 1. Made" in (folder / "tables.md").read_text()
+    assert "Table 1. Made" in capsys.readouterr().out
+    pictures = sorted(folder.glob("*.png"))
+    assert len(pictures) == len(MADE.printed.figures) == len(list(folder.glob("*.svg")))
+    for path in pictures:
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        below = picture[len(picture) // 5 :]  # the title apart
+        assert len(np.unique(below.reshape(-1, 3), axis=0)) > 20, path.name
+
+
+def test_what_a_run_does_not_have_is_named(ran: Path) -> None:
+    lacking = replace(
+        MADE, printed=Printed((), (PrintedFigure("Figure 9. Gates", figures.gates, ("small",)),))
+    )
+    assert tables.write_all(lacking, open_run(ran)) == [
+        "Figure 9. Gates of thirds: the run has no gates of small"
+    ]
+
+
+def test_a_folder_that_is_no_run_or_of_another_recipe_is_one_sentence(
+    ran: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(NotReady, match=r"has no run\.json: no run has ended in it"):
+        open_run(tmp_path)
+    with pytest.raises(NotReady, match="is a run of made; give that recipe"):
+        tables.write_all(donatus2026.PAPER, open_run(ran))
+
+
+def test_scores_of_a_table_are_those_that_are_measured(ran: Path) -> None:
+    model: Mapping[str, KeptModel] = open_run(ran).schemes["thirds"]
+    for recipe in RECIPES:
+        for table in paper_of(recipe).printed.tables:
+            for cells in table.rows.values():
+                for cell in cells:
+                    if cell.model and cell.score[0] not in ("per_class", "by_sex"):
+                        assert model["small"].score(*cell.score) is not None, cell

@@ -1,0 +1,319 @@
+"""The folder of a run: what it keeps, and that a run goes on where it was ended."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from examples import loop, train
+from examples.device import CPU, choose
+from examples.not_ready import NotReady
+from examples.parts import adam
+from examples.plan import Fitting, Plateau
+from examples.run_folder import ModelFolder
+from examples.settings import changed
+from examples.train import Choice, run
+from manifests.quarantine import BadClip, Reason
+from manifests.tracks import Track
+from stores import FeatureDataset
+from tests.support.commands import ROOT
+from tests.support.stores_made import SPEC, make_store, tracks_for
+from tests.support.trainers_made import CHOICE, PAPER, TRIAL, SmallSettings
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+LONGER = Choice(SmallSettings(epochs=6), folds=(0,), models=("small",))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made") / "store"
+    make_store(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def undisturbed(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    run(PAPER, made, LONGER, out)
+    return out
+
+
+def found_in(out: Path) -> dict[str, Any]:
+    """What a run found: of each file but for the times in histories and the device."""
+    found: dict[str, Any] = {}
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out).as_posix()
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path).drop(columns="seconds", errors="ignore")
+            found[name] = table.to_json(orient="split", double_precision=15)
+        elif path.suffix == ".pt":
+            found[name] = {
+                key: value.tolist() for key, value in torch.load(path, weights_only=True).items()
+            }
+        elif path.is_file():
+            found[name] = json.loads(path.read_text())
+            found[name].pop("device", None)
+    return found
+
+
+def test_a_run_leaves_predictions_history_weights_and_metrics(undisturbed: Path) -> None:
+    folder = undisturbed / "thirds" / "0" / "small" / "0"
+    assert {path.name for path in folder.iterdir()} == {
+        "predictions.parquet", "history.parquet", "best.pt", "last.pt", "metrics.json"
+    }  # fmt: skip
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    assert list(predictions) == [
+        "clip_id", "subject_id", "sex", "target", "predicted", "p_angry", "p_calm", "p_happy"
+    ]  # fmt: skip
+    columns = predictions[["p_angry", "p_calm", "p_happy"]]
+    assert columns.sum(axis=1).to_numpy() == pytest.approx(1)
+    assert (columns.idxmax(axis=1).str.removeprefix("p_") == predictions["predicted"]).all()
+    history = pd.read_parquet(folder / "history.parquet")
+    assert list(history["epoch"]) == [1, 2, 3, 4, 5, 6]
+    assert list(history) == [
+        "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "rate", "seconds"
+    ]  # fmt: skip
+    metrics = json.loads((folder / "metrics.json").read_text())
+    right = (predictions["target"] == predictions["predicted"]).mean()
+    assert metrics["accuracy"] == pytest.approx(right)
+    assert metrics["clips"] == len(predictions)
+    assert sum(map(sum, metrics["confusion"])) == len(predictions)
+    assert metrics.keys() >= {
+        "balanced_accuracy", "macro_f1", "weighted_f1", "macro_precision", "per_class", "roc_auc",
+        "confusion_normalised", "by_sex", "by_corpus",
+    }  # fmt: skip
+    whole = json.loads((undisturbed / "run.json").read_text())
+    assert whole["settings"] == {"epochs": 6, "rate": 0.1, "patience": None, "widths": [1, 2]}
+    assert (whole["recipe"], whole["snapshot"], whole["labels"]) == ("made", 1, "made3")
+    assert whole["device"].startswith("cpu")
+    assert "torch" in whole["versions"]
+
+
+def test_clips_that_are_left_out_are_listed_with_what_they_lack(tmp_path: Path) -> None:
+    tracks: dict[str, Track | BadClip] = dict(tracks_for(SPEC, 7))
+    tracks["made/05"] = BadClip("made/05", Reason.CORRUPT, "cut off")
+    make_store(tmp_path / "store", specs=(SPEC,), tracks=tracks)
+    run(PAPER, tmp_path / "store", LONGER, tmp_path / "run")
+    dropped = json.loads((tmp_path / "run" / "run.json").read_text())["dropped"]
+    assert dropped.keys() == {"made/05"}
+    assert "mfcc" in dropped["made/05"]
+
+
+def test_metrics_of_the_run_are_means_over_folds_and_seeds(made: Path, tmp_path: Path) -> None:
+    results = run(PAPER, made, replace(CHOICE, seeds=(0, 1), folds=(0, 2)), tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())["thirds"]["small"]
+    each = [
+        json.loads((tmp_path / f"run/thirds/{fold}/small/{seed}/metrics.json").read_text())
+        for fold in (0, 2)
+        for seed in (0, 1)
+    ]
+    assert metrics["runs"] == [{"fold": f, "seed": s} for f in (0, 2) for s in (0, 1)]
+    accuracy = [one["accuracy"] for one in each]
+    assert metrics["over_runs"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracy))
+    assert metrics["over_runs"]["accuracy"]["deviation"] == pytest.approx(np.std(accuracy, ddof=1))
+    assert metrics["pooled"]["clips"] == sum(one["clips"] for one in each)
+    assert len(results) == 4
+
+
+class Ended(Exception):
+    pass
+
+
+@pytest.mark.parametrize("epochs", [1, 4, 6])
+def test_a_run_that_is_ended_goes_on_after_its_last_epoch(
+    epochs: int, made: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, said = 0, list[str]()
+    keep = ModelFolder.keep
+
+    def end(folder: ModelFolder, state: dict[str, object]) -> None:
+        nonlocal kept
+        keep(folder, state)
+        kept += 1
+        if kept == epochs:
+            raise Ended
+
+    monkeypatch.setattr(ModelFolder, "keep", end)
+    with pytest.raises(Ended):
+        run(PAPER, made, LONGER, tmp_path / "run")
+    monkeypatch.setattr(ModelFolder, "keep", keep)
+    monkeypatch.setattr(train, "_say", said.append)
+    run(PAPER, made, LONGER, tmp_path / "run")
+    assert len([line for line in said if line.startswith("  epoch ")]) == 6 - epochs
+    assert found_in(tmp_path / "run") == found_in(undisturbed)
+
+
+def test_a_run_that_is_killed_ends_with_the_same_files(
+    made: Path, undisturbed: Path, tmp_path: Path, processes: None
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tests.test_run_folder import *; "
+        "run(PAPER, Path(sys.argv[1]), LONGER, Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-u", "-c", code, str(made), str(tmp_path / "run")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("  epoch 2 "):
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "run/thirds/0/small/0/metrics.json").exists()
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    assert found_in(tmp_path / "run") == found_in(undisturbed)
+
+
+def test_what_is_finished_is_never_trained_again(
+    made: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise AssertionError("it was trained again")
+
+    monkeypatch.setattr(loop, "train", fail)
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("small/0/*")}
+    run(PAPER, made, LONGER, undisturbed)
+    assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("small/0/*")} == before
+
+
+def test_what_does_not_belong_to_the_run_is_one_sentence(
+    made: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    def refused(out: Path, choice: Choice = LONGER, root: Path = made) -> str:
+        with pytest.raises(NotReady) as error:
+            run(PAPER, root, choice, out)
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    other = replace(LONGER, settings=SmallSettings(epochs=7))
+    assert "another settings (epochs was 6, is 7)" in refused(undisturbed, other)
+    make_store(tmp_path / "store", count=6)
+    assert "another store" in refused(undisturbed, root=tmp_path / "store")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    assert "no run.json" in refused(tmp_path / "full")
+    assert "--models again: made trains 'small'" in refused(
+        tmp_path, replace(LONGER, models=("again",))
+    )
+    assert "--folds 9: thirds has the folds 0, 1, 2" in refused(
+        tmp_path, replace(LONGER, folds=(9,))
+    )
+
+
+@pytest.mark.parametrize("torn", ["checkpoint.pt", "best.pt", "predictions.parquet"])
+def test_a_torn_file_is_one_sentence_that_says_what_to_remove(
+    torn: str, made: Path, tmp_path: Path
+) -> None:
+    run(PAPER, made, LONGER, tmp_path)
+    folder = tmp_path / "thirds" / "0" / "small" / "0"
+    if torn != "predictions.parquet":
+        (folder / "metrics.json").unlink()
+    if torn == "checkpoint.pt":
+        (folder / "history.parquet").unlink()
+    (folder / torn).write_bytes(b"PK\x03\x04 half of it")
+    with pytest.raises(NotReady, match=rf"{torn} is damaged .* remove the folder .*/small/0"):
+        run(PAPER, made, LONGER, tmp_path)
+
+
+def test_a_checkpoint_of_pickled_code_is_not_run(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "thirds" / "0" / "small" / "0"
+    folder.mkdir(parents=True)
+    torch.save({"model": Path("/")}, folder / "checkpoint.pt")
+    with pytest.raises(NotReady, match=r"no run\.json"):
+        run(PAPER, made, LONGER, tmp_path)
+    with pytest.raises(NotReady, match=r"checkpoint\.pt is damaged"):
+        ModelFolder(folder).checkpoint()
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_the_rate_falls_after_exactly_so_many_epochs_without_a_lower_loss(epochs: int) -> None:
+    optimizer = adam(1.0)(nn.Linear(1, 1))
+    plateau = loop.falling(optimizer, Fitting(1, 1, adam(1.0), plateau=Plateau(0.5, epochs, 0.0)))
+    assert plateau is not None
+    rates = []
+    for loss in (1.0, 0.9, *[0.9] * epochs, 0.8):
+        plateau.step(loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == [1.0, 1.0, *[1.0] * (epochs - 1), 0.5, 0.5]
+
+
+def test_settings_are_changed_by_name_and_nothing_else_is_taken() -> None:
+    settings = SmallSettings()
+    changes = ("epochs=9", "rate=1e-3", "widths=[3, 4]", "patience=none")
+    assert changed(settings, changes) == SmallSettings(9, 1e-3, None, (3, 4))
+    for change, sentence in {
+        "epoch=3": "did you mean epochs",
+        "epochs": "expected name=value",
+        "epochs=many": "expected a number",
+        "epochs=2.5": "--set epochs=2.5: ",
+    }.items():
+        with pytest.raises(NotReady, match=sentence) as error:
+            changed(settings, [change])
+        assert "\n" not in str(error.value)
+
+
+def test_each_epoch_has_a_line_with_a_rate_and_the_time_left(made: Path) -> None:
+    said: list[str] = []
+    clips = {
+        role: FeatureDataset(
+            made,
+            features=["mfcc"],
+            labels="made3",
+            scheme="thirds",
+            fold=0,
+            role=role,
+            missing="drop",
+        )
+        for role in ("train", "test")
+    }
+    loop.train(TRIAL, clips["train"], clips["test"], 0, say=said.append)
+    assert [line.split()[1] for line in said] == ["1", "2", "3"]
+    assert all(" validation " in line and "rate 0.1" in line for line in said)
+    assert ["left" in line for line in said] == [True, True, False]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a CUDA device")
+def test_cuda_that_is_not_there_is_one_sentence_and_the_processor_is_the_other_choice() -> None:
+    with pytest.raises(NotReady, match="--device cuda: this torch finds no CUDA device"):
+        choose("cuda")
+    threads = torch.get_num_threads()
+    try:
+        assert choose(None, threads=1).title == "cpu, 1 thread, float32"
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_bfloat16_takes_part_where_it_is_asked_for(made: Path) -> None:
+    clips = FeatureDataset(
+        made, features=["mfcc"], labels="made3", scheme="thirds", fold=0, role="train",
+        missing="drop",
+    )  # fmt: skip
+    model = loop.train(TRIAL, clips, None, 0)
+    full, half = (
+        loop.predict(model, TRIAL, clips, device=device).probabilities
+        for device in (CPU, replace(CPU, bf16=True))
+    )
+    assert (full != half).any()
+    assert half == pytest.approx(full, abs=0.05)
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_a_model_is_trained_on_the_gpu_and_learns_what_it_learns_elsewhere(made: Path) -> None:
+    device = choose("cuda")
+    clips = FeatureDataset(
+        made, features=["mfcc"], labels="made3", scheme="thirds", fold=0, role="train",
+        missing="drop",
+    )  # fmt: skip
+    model = loop.train(TRIAL, clips, None, 0, device=device)
+    assert next(model.parameters()).is_cuda
+    there = loop.predict(model, TRIAL, clips, device=device)
+    assert there.probabilities.sum(axis=1) == pytest.approx(1)
