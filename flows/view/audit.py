@@ -26,8 +26,7 @@ def print_report(report: "AuditReport") -> None:
     corpora = ", ".join(report.corpora)
     say(bold(report.source), f"  {corpora}, {count_folds(report)}")
     if report.read_as:
-        columns = ", ".join(f"{column} as {meaning}" for column, meaning in report.read_as)
-        say(f"read: {columns}")
+        say(f"read as: {report.read_as}")
     faults = [one for one in report.findings if one.severity in _COLOUR]
     rows = Grid("rule", "severity", "fold", "count", "what was found", "such as")
     for one, more in _shortened(faults):

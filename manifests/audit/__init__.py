@@ -11,6 +11,8 @@ from manifests.audit.foreign_table import SUFFIXES, read_foreign
 from manifests.audit.judging import audit, has_errors
 from manifests.audit.listing import Fit, Listing
 from manifests.audit.papers import Claim, Paper
+from manifests.audit.reading.options import ReadingOptions
+from manifests.audit.reading.published import read_published
 from manifests.audit.stored import CopyEvidence, list_store
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Listing",
     "NothingToAudit",
     "Paper",
+    "ReadingOptions",
     "WrongForeignTable",
     "WrongPaper",
     "audit",
@@ -30,4 +33,5 @@ __all__ = [
     "list_store",
     "match_foreign",
     "read_foreign",
+    "read_published",
 ]

@@ -100,8 +100,6 @@ class Listing:
     NAME`: the feature NAME is stored."""
     fits: Mapping[tuple[str, int], tuple[Fit, ...]] | None = None
     """Scheme and fold -> what a store has fitted for it; None where the source does not say."""
-    read_as: tuple[tuple[str, str], ...] = ()
-    """(column of the source, what it was read as)."""
     near: Mapping[str, NearPairs] = field(default_factory=dict)
     """`sound`, `face`: near-duplicates by it, where the source has fingerprints of it."""
     unmeasured: Mapping[str, str] = field(default_factory=dict)
