@@ -34,7 +34,7 @@ def folds_of(lines: ForeignLines, wanted: str | None) -> tuple[FoldRows, ...]:
     scheme = lines.column("scheme") if lines.has("scheme") else NameColumn.of([])
     titles, codes = [str(value) for value in scheme.values], scheme.codes
     if not scheme.known:
-        titles = ["+".join(table.path.stem for table in lines.tables)]
+        titles = ["+".join(dict.fromkeys(table.path.stem for table in lines.tables))]
         codes = np.zeros(lines.size, np.int32)
     if wanted is not None and wanted not in titles:
         raise WrongForeignTable(
