@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,6 +46,32 @@ class Meanings:
         return {*self.numbers.values(), *self.second}
 
 
+def understand_all(
+    tables: Sequence[RawTable], options: ReadingOptions, units: Sequence[str | None]
+) -> list[Meanings]:
+    """Finds out what the columns of all tables mean; the same in tables with the same columns.
+
+    Args:
+        tables: All tables.
+        options: What the user says.
+        units: `subject`, `episode` or `video` for each table that lists these by the names around
+            it; None for clips.
+
+    Returns:
+        The meanings for each table: what the cells of the largest one say counts for all.
+    """
+    keys = [(raw.names or len(raw.columns), unit) for raw, unit in zip(tables, units, strict=True)]
+    largest: dict[tuple[tuple[str, ...] | int, str | None], RawTable] = {}
+    for key, raw in zip(keys, tables, strict=True):
+        if key not in largest or raw.size > largest[key].size:
+            largest[key] = raw
+    found = {key: understand(raw, options, key[1]) for key, raw in largest.items()}
+    for key, raw in zip(keys, tables, strict=True):
+        if _begins_anew(raw, found[key].numbers):
+            found[key] = replace(found[key], is_pair=True)
+    return [found[key] for key in keys]
+
+
 def understand(raw: RawTable, options: ReadingOptions, unit: str | None) -> Meanings:
     """Finds out what the columns of a table mean.
 
@@ -74,11 +100,8 @@ def understand(raw: RawTable, options: ReadingOptions, unit: str | None) -> Mean
     if raw.names is None:
         _guess_role_and_label(raw, numbers)
         second = _other_files(raw, numbers)
-    elif "role" not in numbers:
-        side = next((one for one in _free(raw, numbers) if is_of_sides(raw.columns[one])), None)
-        numbers |= {} if side is None else {"role": side}
     guessed = frozenset(numbers.keys() - by_name)
-    return Meanings(numbers, guessed, frozenset(given), second, _begins_anew(raw, numbers))
+    return Meanings(numbers, guessed, frozenset(given), second)
 
 
 def _given(raw: RawTable, options: ReadingOptions) -> Iterator[tuple[str, int]]:

@@ -126,9 +126,17 @@ def split_at_blanks(lines: Sequence[str]) -> tuple[list[list[str]], int]:
     """
     rows = [line.split() for line in lines]
     width = max((len(row) for row in rows), default=0)
-    if any(len(row) != width for row in rows) and (after := _trailing(lines)):
+    is_one = any(len(row) != width for row in rows) or _is_cut_path(rows)
+    if is_one and (after := _trailing(lines)):
         return [line.rsplit(maxsplit=after) for line in lines], after + 1
     return rows, width
+
+
+def _is_cut_path(rows: Sequence[Sequence[str]]) -> bool:
+    """The first two words of every line are one path: `subject 1/x.avi`, `/my data/x.avi`."""
+    if any(len(row) < 2 or "/" not in row[1] or row[1][0] in "/.~" for row in rows):
+        return False
+    return len({row[0] for row in rows}) == 1 < len(rows) or all(row[0][0] == "/" for row in rows)
 
 
 def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import PurePath
 
 from manifests.audit.listing import TRAIN
 from manifests.audit.reading.options import ReadingOptions
@@ -88,9 +89,11 @@ def _look(places: Sequence[Place], named: Mapping[str, int]) -> Around:
 
 
 def _side(places: Sequence[Place], named: Mapping[str, int]) -> tuple[int | None, str]:
+    stems = {PurePath(name).stem: side for name, side in named.items()}
     for place in reversed(places):
-        if place.name.casefold() in named:
-            return named[place.name.casefold()], "option"
+        of_kind = stems if place.kind == "file" else named
+        if place.name.casefold() in of_kind:
+            return of_kind[place.name.casefold()], "option"
     for place in reversed(places):
         sides = sides_of_name(place.name)
         if len(sides) == 1:

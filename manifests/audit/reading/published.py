@@ -40,12 +40,7 @@ def read_published(
     tables, left_out = read_lists(paths, options)
     refuse_unknown(tables, options)
     arounds = look_around([raw.places for raw in tables], options)
-    pieces = [
-        piece
-        for raw, around in zip(tables, arounds, strict=True)
-        for piece in pieces_of(raw, around, options)
-    ]
-    with_sides, without = settle_sides(pieces)
+    with_sides, without = settle_sides(pieces_of(tables, arounds, options))
     in_folds, spare = settle_folds(with_sides)
     left_out += [piece.raw.path.name for piece in (*without, *spare)]
     title = _title(paths, in_folds)

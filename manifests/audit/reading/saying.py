@@ -75,13 +75,13 @@ def in_words(said: Iterable[tuple[str, str]], notes: Mapping[str, Sequence[str]]
         tables.setdefault(words, []).append(table)
     count = sum(map(len, tables.values()))
     parts = [
-        words if len(names) == count else f"{words} ({some(names)})"
+        words if len(names) == count else f"{words} ({some([*dict.fromkeys(names)])})"
         for words, names in [*tables.items()][:_MOST]
     ]
     if len(tables) > _MOST:
         parts.append(f"and {len(tables) - _MOST} other forms of tables")
     parts += [
-        note if len(names) in {0, count} else f"{note} ({some(names)})"
+        note if len(names) in {0, count} else f"{note} ({some([*dict.fromkeys(names)])})"
         for note, names in notes.items()
     ]
     return "; ".join(parts)

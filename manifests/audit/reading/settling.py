@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import COLUMNS
 from manifests.audit.listing import ROLES
-from manifests.audit.reading.columns import Meanings, understand
+from manifests.audit.reading.columns import Meanings, understand_all
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.places import Around, are_clips
 from manifests.audit.reading.raw import RawTable, distinct
@@ -39,25 +39,33 @@ class Piece:
         return self.column is not None or self.around.side is not None
 
 
-def pieces_of(raw: RawTable, around: Around, options: ReadingOptions) -> list[Piece]:
-    """Finds out what a table's columns mean, and which of them say the side.
+def pieces_of(
+    tables: Sequence[RawTable], arounds: Sequence[Around], options: ReadingOptions
+) -> list[Piece]:
+    """Finds out what the columns of all tables mean, and which of them say the side.
 
     Args:
-        raw: The table.
-        around: What the names around it say.
+        tables: All tables.
+        arounds: What the names around each say.
         options: What the user says.
 
     Returns:
-        One piece, or one for each fold that has a column.
+        One piece for each, or one for each fold that has a column.
     """
-    unit = around.unit
-    if unit and (len(raw.columns) != 1 or are_clips(distinct(raw.columns[0]))):
-        unit = None
-    meanings = understand(raw, options, unit)
-    columns = side_columns(raw, meanings, options.sides)
-    if not columns:
-        return [Piece(raw, around, meanings, None)]
-    return [Piece(raw, _in_fold(around, column), meanings, column) for column in columns]
+    both = [*zip(tables, arounds, strict=True)]
+    units = [_unit(raw, around) for raw, around in both]
+    pieces = []
+    for (raw, around), meanings in zip(both, understand_all(tables, options, units), strict=True):
+        columns = side_columns(raw, meanings, options.sides)
+        pieces += [Piece(raw, _in_fold(around, one), meanings, one) for one in columns]
+        pieces += [] if columns else [Piece(raw, around, meanings, None)]
+    return pieces
+
+
+def _unit(raw: RawTable, around: Around) -> str | None:
+    """What the names around a table say that it lists, unless its cells look like clips."""
+    is_list = len(raw.columns) == 1 and not are_clips(distinct(raw.columns[0]))
+    return around.unit if is_list else None
 
 
 def _in_fold(around: Around, column: SideColumn) -> Around:

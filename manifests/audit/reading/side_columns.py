@@ -62,7 +62,11 @@ def side_columns(raw: RawTable, meanings: Meanings, named: Mapping[str, int]) ->
             for fold, one in wide
         ]
     flags = _flags(raw)
-    return [_of_flags(raw, flags)] if flags else []
+    if flags:
+        return [_of_flags(raw, flags)]
+    free = [one for one in range(len(raw.columns)) if one not in meanings.used]
+    guessed = [one for one in free if is_of_sides(raw.columns[one])]
+    return [_of_cells(raw, one, named) for one in guessed[:1]]
 
 
 def _of_cells(raw: RawTable, number: int, named: Mapping[str, int]) -> SideColumn:
