@@ -64,8 +64,8 @@ class NearPairs:
     """(pair, 2)"""
     similarity: NDArray[np.float64]
     """(pair,) at most 1."""
-    compared: int
-    """Clips that have a fingerprint."""
+    known: NDArray[np.bool_]
+    """(row,) True for a clip that has a fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,9 @@ class Listing:
     corpora: tuple[str, ...]
     names: Mapping[str, NameColumn]
     """Columns that name things, those that are known of: clip, subject, group, take, session,
-    dialogue, episode, text, label, sex, folder; sha256, pcm, frames (hashes); window, copy (which
-    part of its clip, or which change of it, a row is)."""
+    dialogue, episode, series, video, text, label, sex, folder; sha256, pcm, frames (hashes);
+    window, copy (which part of its clip, or which change of it, a row is). A list of subjects or of
+    series has no clip."""
     numbers: Mapping[str, NDArray[np.float64]]
     """Columns of NUMBERS, those that the source has."""
     folds: tuple[FoldRows, ...]
@@ -107,6 +108,11 @@ class Listing:
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     """Of `sound`, `face`, `pcm` and `frames`, those that a store could hold and does not -> what to
     do about it."""
+    further: Mapping[str, tuple[NDArray[np.int32], ...]] = field(default_factory=dict)
+    """Column of `names` -> more names of its rows, as codes into its values, -1 for none: a clip in
+    which two subjects speak has a second one, and is a clip of both."""
+    notes: tuple[str, ...] = ()
+    """How the source was understood, a sentence each, where a reader should know."""
 
     @cached_property
     def overlaps(self) -> RowOverlaps | None:
@@ -116,7 +122,7 @@ class Listing:
         """
         units = [unit for unit in ("episode", "dialogue") if unit in self.names]
         start_s, end_s = self.numbers.get("start_s"), self.numbers.get("end_s")
-        if not units or start_s is None or end_s is None:
+        if not units or "clip" not in self.names or start_s is None or end_s is None:
             return None
         recording = self.names[units[0]].or_else(self.names.get(units[-1]))
         return overlapping_rows(" or ".join(units), recording, self.names["clip"], start_s, end_s)
