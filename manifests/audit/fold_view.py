@@ -154,8 +154,22 @@ class FoldView:
         Returns:
             Their codes in the column.
         """
-        first, second = (self.counts(unit, side, mask) for side in sides)
-        return np.flatnonzero((first > 0) & (second > 0))
+        first, second = (self.there(unit, side, mask) for side in sides)
+        return np.flatnonzero(first & second)
+
+    def there(self, unit: str, side: int, mask: Bools | None = None) -> Bools:
+        """Finds the values of one side, a name of several being each of them.
+
+        Args:
+            unit: What is named.
+            side: TRAIN, VALID or TEST.
+            mask: (row,) the rows to look at; None for all.
+
+        Returns:
+            (value,)
+        """
+        counts, column = self.counts(unit, side, mask), self.names(unit)
+        return counts > 0 if column is None else column.singles(counts > 0)
 
     def shown(self, unit: str, codes: Iterable[int] | NDArray[np.integer]) -> tuple[str, ...]:
         """Some values by name, as examples.

@@ -31,6 +31,9 @@ CLIP_FIELDS = {
 }
 """What a column names -> the field of a clip, and of an identity, that has it."""
 
+IDENTITY_FIELDS = {**CLIP_FIELDS, "video": "video_id"}
+"""What a column names -> the field of an identity that has it; a store has no column for a video."""
+
 NUMBERS = (
     "start_s",
     "end_s",
@@ -90,8 +93,9 @@ class Listing:
     corpora: tuple[str, ...]
     names: Mapping[str, NameColumn]
     """Columns that name things, those that are known of: clip, subject, group, take, session,
-    dialogue, episode, text, label, sex, folder; sha256, pcm, frames (hashes); window, copy (which
-    part of its clip, or which change of it, a row is)."""
+    dialogue, episode, video, text, label, sex, folder; sha256, pcm, frames (hashes); window, copy
+    (which part of its clip, or which change of it, a row is); stated subject (who speaks as the
+    table says it, where the naming rule says it too)."""
     numbers: Mapping[str, NDArray[np.float64]]
     """Columns of NUMBERS, those that the source has."""
     folds: tuple[FoldRows, ...]
@@ -102,6 +106,8 @@ class Listing:
     """Scheme and fold -> what a store has fitted for it; None where the source does not say."""
     read_as: tuple[tuple[str, str], ...] = ()
     """(column of the source, what it was read as)."""
+    notes: tuple[str, ...] = ()
+    """What was taken for what, and what could not be taken, each in a sentence."""
     near: Mapping[str, NearPairs] = field(default_factory=dict)
     """`sound`, `face`: near-duplicates by it, where the source has fingerprints of it."""
     unmeasured: Mapping[str, str] = field(default_factory=dict)

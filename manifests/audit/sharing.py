@@ -178,7 +178,7 @@ def _shared_unit(
     for sides in view.pairs:
         teaches, measured = sides
         shared, rows = _shared(view, unit, sides)
-        there = int((view.counts(unit, measured) > 0).sum())
+        there = int(view.there(unit, measured).sum())
         detail = (
             f"{view.share_of(rows, measured)} are {how} also in {ROLES[teaches]} "
             f"({len(shared)} of {there} {ROLES[measured]} {many})"
@@ -242,13 +242,14 @@ def _shared(
     view: FoldView, unit: str, sides: tuple[int, int], mask: Bools | None = None
 ) -> tuple[Ints, int]:
     """Codes of the values on both sides, and how many rows of the measured side have one."""
-    shared = view.shared(unit, sides, mask)
-    return shared, int(view.counts(unit, sides[1], mask)[shared].sum())
+    shared, column = view.shared(unit, sides, mask), view.names(unit)
+    rows = shared if column is None else column.holding(shared)
+    return shared, int(view.counts(unit, sides[1], mask)[rows].sum())
 
 
 def _clips_with(view: FoldView, column: NameColumn, codes: Ints, mask: Bools) -> tuple[str, ...]:
     """Examples of the clips in `mask` that have one of the values."""
-    return view.clips(np.isin(column.codes, codes) & mask)
+    return view.clips(np.isin(column.codes, column.holding(codes)) & mask)
 
 
 def _same_parts(one: NameColumn, other: NameColumn) -> bool:
