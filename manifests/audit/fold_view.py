@@ -118,17 +118,6 @@ class FoldView:
         column = self.names(unit)
         return np.zeros(len(self.role), np.bool_) if column is None else column.codes >= 0
 
-    def further(self, unit: str) -> list[NDArray[np.int32]]:
-        """More names of the rows, where a row can have several.
-
-        Args:
-            unit: What is named.
-
-        Returns:
-            Codes into the values of its column, -1 where a row has no such name.
-        """
-        return [codes[self.rows] for codes in self.listing.further.get(unit, ())]
-
     def coverage(self, known: Bools | None) -> Coverage:
         """Counts the rows of each side that a rule could judge.
 
@@ -166,11 +155,8 @@ class FoldView:
         column = self.names(unit)
         if column is None:
             return np.zeros(0, np.int64)
-        here = self.role == side if mask is None else mask & (self.role == side)
-        counts = np.zeros(len(column.values), np.int64)
-        for every in (column.codes, *self.further(unit)):
-            codes = every[here]
-            counts += np.bincount(codes[codes >= 0], minlength=len(column.values))
+        codes = column.codes[self.role == side if mask is None else mask & (self.role == side)]
+        counts: Ints = np.bincount(codes[codes >= 0], minlength=len(column.values))
         if mask is None:
             self._counts[unit, side] = counts
         return counts
@@ -186,8 +172,22 @@ class FoldView:
         Returns:
             Their codes in the column.
         """
-        first, second = (self.counts(unit, side, mask) for side in sides)
-        return np.flatnonzero((first > 0) & (second > 0))
+        first, second = (self.there(unit, side, mask) for side in sides)
+        return np.flatnonzero(first & second)
+
+    def there(self, unit: str, side: int, mask: Bools | None = None) -> Bools:
+        """Finds the values of one side, a name of several being each of them.
+
+        Args:
+            unit: What is named.
+            side: TRAIN, VALID or TEST.
+            mask: (row,) the rows to look at; None for all.
+
+        Returns:
+            (value,)
+        """
+        counts, column = self.counts(unit, side, mask), self.names(unit)
+        return counts > 0 if column is None else column.singles(counts > 0)
 
     def shown(self, unit: str, codes: Iterable[int] | NDArray[np.integer]) -> tuple[str, ...]:
         """Some values by name, as examples.
@@ -235,7 +235,7 @@ class FoldView:
 
         Args:
             unit: What is named.
-            codes: The values.
+            codes: The values; a row of several names has each of them.
             mask: (row,) the rows to look at; None for all.
 
         Returns:
@@ -245,10 +245,8 @@ class FoldView:
         if column is None or not len(codes):
             return np.zeros(len(self.role), np.bool_)
         wanted = np.zeros(len(column.values) + 1, np.bool_)
-        wanted[codes] = True  # the last is for rows without a name, whose code is -1
+        wanted[column.holding(codes)] = True  # the last is for rows without a name: code -1
         there = wanted[column.codes]
-        for more in self.further(unit):
-            there |= wanted[more]
         return there if mask is None else there & mask
 
 

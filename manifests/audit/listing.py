@@ -31,6 +31,9 @@ CLIP_FIELDS = {
 }
 """What a column names -> the field of a clip, and of an identity, that has it."""
 
+IDENTITY_FIELDS = {**CLIP_FIELDS, "video": "video_id"}
+"""What a column names -> the field of an identity that has it; a store has no column for a video."""
+
 NUMBERS = (
     "start_s",
     "end_s",
@@ -91,8 +94,9 @@ class Listing:
     names: Mapping[str, NameColumn]
     """Columns that name things, those that are known of: clip, subject, group, take, session,
     dialogue, episode, series, video, text, label, sex, folder; sha256, pcm, frames (hashes);
-    window, copy (which part of its clip, or which change of it, a row is). A list of subjects or of
-    series has no clip."""
+    window, copy (which part of its clip, or which change of it, a row is); stated subject (who
+    speaks as the table says it, where the naming rule says it too). A list of subjects or of series
+    has no clip."""
     numbers: Mapping[str, NDArray[np.float64]]
     """Columns of NUMBERS, those that the source has."""
     folds: tuple[FoldRows, ...]
@@ -103,16 +107,13 @@ class Listing:
     """Scheme and fold -> what a store has fitted for it; None where the source does not say."""
     read_as: tuple[tuple[str, str], ...] = ()
     """(column of the source, what it was read as)."""
+    notes: tuple[str, ...] = ()
+    """What was taken for what, and what could not be taken, each in a sentence."""
     near: Mapping[str, NearPairs] = field(default_factory=dict)
     """`sound`, `face`: near-duplicates by it, where the source has fingerprints of it."""
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     """Of `sound`, `face`, `pcm` and `frames`, those that a store could hold and does not -> what to
     do about it."""
-    further: Mapping[str, tuple[NDArray[np.int32], ...]] = field(default_factory=dict)
-    """Column of `names` -> more names of its rows, as codes into its values, -1 for none: a clip in
-    which two subjects speak has a second one, and is a clip of both."""
-    notes: tuple[str, ...] = ()
-    """How the source was understood, a sentence each, where a reader should know."""
 
     @cached_property
     def overlaps(self) -> RowOverlaps | None:

@@ -216,7 +216,7 @@ def _shared_unit(
             f"no {one} is known for {view.corpora}: neither the table nor the naming rule tells it"
         )
         return
-    there = {side: int((view.counts(unit, side) > 0).sum()) for side in (TRAIN, VALID, TEST)}
+    there = {side: int(view.there(unit, side).sum()) for side in (TRAIN, VALID, TEST)}
     for sides in view.pairs:
         teaches, measured = sides
         shared, rows = _shared(view, unit, sides)

@@ -54,6 +54,10 @@ class Identity:
     session_id: str | None = None
     dialogue_id: str | None = None
     episode_id: str | None = None
+    video_id: str | None = None
+    """The recording that the clip is cut from, where the name says it: whoever is in it is in its
+    other clips too. Of corpora cut from one site's videos it is the site's id, `youtube/...`, so
+    that it is one in all of them."""
     label: str | None = None
     """Value in the corpus's main label scheme, where the name holds it."""
 
@@ -176,7 +180,8 @@ def clip_of(identity: Identity, corpus: str, path: str) -> Clip:
     Returns:
         The clip.
     """
-    facts = {name: value for name, value in vars(identity).items() if name != "label"}
+    no_column = ("video_id", "label")
+    facts = {name: value for name, value in vars(identity).items() if name not in no_column}
     return Clip(**facts, corpus=corpus, path=path, sha256="", bytes=0)
 
 
