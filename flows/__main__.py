@@ -280,6 +280,18 @@ def audit(
         _option("Whose clips a table lists; folder: no known corpus's. Guessed if not given."),
     ] = None,
     scheme: Annotated[str | None, _option("Audit this split scheme alone.")] = None,
+    column: Annotated[
+        list[str] | None,
+        _option("What a column is: clip=3, label=emo, side=usage ...; may be given again."),
+    ] = None,
+    side: Annotated[
+        list[str] | None,
+        _option("What a side is written as: test=2, valid=heldout.csv; may be given again."),
+    ] = None,
+    subject: Annotated[
+        str | None,
+        _option(r"Where the speaker stands in a clip's name: a regular expression, 'Actor_(\d+)'."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     out: Annotated[
         Path | None,
@@ -323,7 +335,8 @@ def audit(
 
     if (labels or feature) and not probe:
         raise typer.BadParameter("--labels and --feature say what the probe reads; add --probe")
-    report = recorded("audit", run_audit)(sources, corpus, scheme)
+    columns, sides = column or [], side or []
+    report = recorded("audit", run_audit)(sources, corpus, scheme, columns, sides, subject)
     cost = None
     if probe:
         from flows.auditing.leak_probe import run_leak_probe

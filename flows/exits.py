@@ -14,7 +14,6 @@ import click
 
 from manifests.visible import visible
 
-
 LEAKS = 1
 """A split leaks, printed counts are impossible, or files are damaged."""
 UNJUDGED = 3

@@ -11,12 +11,13 @@ from manifests.audit import (
     SUFFIXES,
     Answer,
     NothingToAudit,
+    ReadingOptions,
     Verdict,
     audit,
     audit_paper,
     match_foreign,
     paper_verdict,
-    read_foreign,
+    read_published,
     verdicts_of,
 )
 from manifests.audits import AUDITS, Finding, Severity
@@ -34,8 +35,8 @@ class AuditReport:
     source: str
     corpora: tuple[str, ...]
     folds: int
-    read_as: tuple[tuple[str, str], ...]
-    """(column of the table, what it was read as)."""
+    read_as: str
+    """How a published list was read, in a line for people; "" for others."""
     findings: tuple[Finding, ...]
     """Gravest first, then by rule and fold."""
 
@@ -66,7 +67,12 @@ class AuditReport:
 
 
 def run_audit(
-    sources: Sequence[Place], corpus: str | None = None, scheme: str | None = None
+    sources: Sequence[Place],
+    corpus: str | None = None,
+    scheme: str | None = None,
+    columns: Sequence[str] = (),
+    sides: Sequence[str] = (),
+    subject: str | None = None,
 ) -> AuditReport:
     """Audits; reads only. Whatever a user can cause is one sentence.
 
@@ -75,6 +81,9 @@ def run_audit(
             TOML file or the name of a shipped one.
         corpus: Whose clips a table lists, where its ids do not say; guessed if None.
         scheme: The one split scheme to audit; None: all.
+        columns: What columns of a table mean, each such as `clip=3`.
+        sides: What the sides of a table are written as, each such as `test=2`.
+        subject: A regular expression that finds the speaker in the name of a clip.
 
     Returns:
         The report.
@@ -84,7 +93,7 @@ def run_audit(
         WrongForeignTable: A table cannot be understood.
         WrongPaper: A paper's numbers cannot be understood.
     """
-    first, papers = locate(sources[0]), shipped()
+    first, papers, read_as = locate(sources[0]), shipped(), ""
     path = Path(first.name)
     is_there = not first.is_local or first.folder.exists()
     if path.suffix == ".toml" or (first.name in papers and not is_there):
@@ -105,14 +114,15 @@ def run_audit(
             f"a table ({', '.join(SUFFIXES)}) or a paper's TOML file"
         )
     else:
-        tables = [read_foreign(Path(locate(source).name)) for source in sources]
-        listing = match_foreign(tables, CORPORA, corpus, scheme)
+        paths = [Path(locate(source).name) for source in sources]
+        tables = read_published(paths, ReadingOptions.parse(columns, sides, subject))
+        listing, read_as = match_foreign(tables, CORPORA, corpus, scheme), tables[0].understood
     findings = _ordered(audit(listing))
     return AuditReport(
         listing.source,
         listing.corpora,
         len(listing.folds),
-        listing.read_as,
+        read_as,
         findings,
         listing.notes,
     )
@@ -122,7 +132,7 @@ def _audit_paper(path: Path) -> AuditReport:
     paper = load_paper(path)
     corpora = tuple(sorted({claim.corpus for claim in paper.claims}))
     findings = _ordered(audit_paper(paper))
-    return AuditReport(paper.title or paper.name, corpora, 0, (), findings)
+    return AuditReport(paper.title or paper.name, corpora, 0, "", findings)
 
 
 def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -28,8 +28,7 @@ def print_report(report: "AuditReport") -> None:
     corpora = ", ".join(report.corpora)
     say(bold(report.source), f"  {corpora}, {count_folds(report)}")
     if report.read_as:
-        columns = ", ".join(f"{column} as {meaning}" for column, meaning in report.read_as)
-        say(f"read: {columns}")
+        say(f"read as: {report.read_as}")
     for note in report.notes:
         say(note)
     faults = [one for one in report.findings if one.severity in _COLOUR]

@@ -11,6 +11,8 @@ from manifests.audit.foreign_table import SUFFIXES, read_foreign
 from manifests.audit.judging import audit
 from manifests.audit.listing import Fit, Listing
 from manifests.audit.papers import Claim, Paper
+from manifests.audit.reading.options import ReadingOptions
+from manifests.audit.reading.published import read_published
 from manifests.audit.stored import CopyEvidence, list_store
 from manifests.audit.verdicts import Answer, Verdict, paper_verdict, verdicts_of
 
@@ -24,6 +26,7 @@ __all__ = [
     "Listing",
     "NothingToAudit",
     "Paper",
+    "ReadingOptions",
     "Verdict",
     "WrongForeignTable",
     "WrongPaper",
@@ -33,5 +36,6 @@ __all__ = [
     "match_foreign",
     "paper_verdict",
     "read_foreign",
+    "read_published",
     "verdicts_of",
 ]

@@ -10,26 +10,26 @@ import numpy as np
 
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.fold_view import Ints
-from manifests.audit.foreign_lines import ROLE_OF, ForeignLines
+from manifests.audit.foreign_lines import ForeignLines
 from manifests.audit.listing import TEST, TRAIN, FoldRows
 from manifests.audit.name_columns import NameColumn
+from manifests.audit.reading.sides import side_of_cell
 
 _FOLD = re.compile(r"[^0-9]*([0-9]{1,9})(?:\.0)?")
 
 
-def folds_of(lines: ForeignLines, names: NameColumn, wanted: str | None) -> tuple[FoldRows, ...]:
+def folds_of(lines: ForeignLines, wanted: str | None) -> tuple[FoldRows, ...]:
     """Finds each fold of each scheme, or of the one that is wanted.
 
     Args:
         lines: All lines of the tables.
-        names: The clip of each line.
         wanted: Name of a scheme; None for all.
 
     Returns:
         The folds.
 
     Raises:
-        WrongForeignTable: There is no such scheme, or a fold has no number.
+        WrongForeignTable: There is no such scheme, or a cell names no fold.
     """
     scheme = lines.column("scheme") if lines.has("scheme") else NameColumn.of([])
     titles, codes = [str(value) for value in scheme.values], scheme.codes
@@ -44,18 +44,16 @@ def folds_of(lines: ForeignLines, names: NameColumn, wanted: str | None) -> tupl
         fold
         for code, title in enumerate(titles)
         if wanted in (None, title)
-        for fold in _of_scheme(lines, names, title, np.flatnonzero(codes == code))
+        for fold in _of_scheme(lines, title, np.flatnonzero(codes == code))
     )
 
 
-def _of_scheme(
-    lines: ForeignLines, names: NameColumn, title: str, rows: Ints
-) -> Iterator[FoldRows]:
+def _of_scheme(lines: ForeignLines, title: str, rows: Ints) -> Iterator[FoldRows]:
     if lines.role is None:
         yield from _of_parts(lines, title, rows)
         return
     has_numbers = lines.has("fold") and not any(
-        str(value).casefold() in ROLE_OF for value in lines.column("fold").values
+        side_of_cell(str(value)) is not None for value in lines.column("fold").values
     )
     numbers = _fold_numbers(lines)[rows] if has_numbers else np.zeros(len(rows), np.int64)
     order = np.argsort(numbers, kind="stable")

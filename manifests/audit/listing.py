@@ -105,8 +105,6 @@ class Listing:
     NAME`: the feature NAME is stored."""
     fits: Mapping[tuple[str, int], tuple[Fit, ...]] | None = None
     """Scheme and fold -> what a store has fitted for it; None where the source does not say."""
-    read_as: tuple[tuple[str, str], ...] = ()
-    """(column of the source, what it was read as)."""
     notes: tuple[str, ...] = ()
     """What was taken for what, and what could not be taken, each in a sentence."""
     near: Mapping[str, NearPairs] = field(default_factory=dict)
