@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,8 @@ from manifests.audits import ALL_FOLDS, Coverage, Finding, Severity
 from manifests.corpora.catalog import CORPORA
 
 _GRAVITY = (Severity.ERROR, Severity.WARN, Severity.INFO)
-_UNCOUNTED: dict[str, int | None] = {
-    f"{what}_{role}": None for what in ("judged", "unjudged") for role in ROLES
-}
+_COUNTS = tuple(f"{what}_{role}" for what in ("judged", "unjudged") for role in ROLES)
+"""Columns of AUDITS that count rows."""
 _NO_ROWS = Coverage((0, 0, 0), (0, 0, 0))
 
 
@@ -105,9 +105,7 @@ def finding_of(
     Returns:
         The finding.
     """
-    counts = _UNCOUNTED
-    if coverage is not None:
-        counts = dict(zip(_UNCOUNTED, (*coverage.judged, *coverage.unjudged), strict=True))
+    rows = (*coverage.judged, *coverage.unjudged) if coverage else ()
     return Finding(
         rule,
         severity,
@@ -117,7 +115,7 @@ def finding_of(
         observation.count,
         "\n".join(observation.examples),
         observation.detail,
-        **counts,
+        *rows,
     )
 
 
@@ -146,7 +144,8 @@ def _once(findings: Iterable[Finding], folds: Mapping[str, int]) -> Iterator[Fin
     """The findings, what is said in the same words of every fold of a scheme being said once."""
     alike: dict[Finding, list[Finding]] = {}
     for finding in findings:
-        alike.setdefault(replace(finding, fold=ALL_FOLDS, **_UNCOUNTED), []).append(finding)
+        uncounted: dict[str, Any] = dict.fromkeys(_COUNTS)
+        alike.setdefault(replace(finding, fold=ALL_FOLDS, **uncounted), []).append(finding)
     for of_all, each in alike.items():
         is_of_all = len(each) == folds[of_all.scheme] > 1
         yield from [_with_sums(of_all, each)] if is_of_all else each
@@ -154,7 +153,7 @@ def _once(findings: Iterable[Finding], folds: Mapping[str, int]) -> Iterator[Fin
 
 def _with_sums(finding: Finding, parts: Sequence[Finding]) -> Finding:
     """The finding with the rows of all its parts."""
-    sums = {name: sum(getattr(part, name) for part in parts) for name in _UNCOUNTED}
+    sums: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in _COUNTS}
     return replace(finding, **sums)
 
 
@@ -238,8 +237,8 @@ def _nothing_shared(outcomes: Sequence[_Outcome], where: str) -> str:
     counts: dict[str, dict[int, list[int]]] = {}
     for outcome in outcomes:
         for observation in outcome.judged:
-            unit, sides = observation.units or ("", {})
-            for side, count in sides.items():
+            unit, there = observation.units or ("", {})
+            for side, count in there.items():
                 counts.setdefault(unit, {}).setdefault(side, []).append(count)
     parts = []
     for unit, sides in counts.items():

@@ -32,7 +32,7 @@ CLIP_FIELDS = {
 """What a column names -> the field of a clip, and of an identity, that has it."""
 
 IDENTITY_FIELDS = {**CLIP_FIELDS, "video": "video_id"}
-"""What a column names -> the field of an identity that has it; a store has no column for a video."""
+"""What a column names -> the field of an identity that has it; a store has no column of videos."""
 
 NUMBERS = (
     "start_s",
