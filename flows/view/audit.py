@@ -9,12 +9,14 @@ from flows.view.console import Grid, bold, coloured, lines, say
 from manifests.audit import verdicts_of
 from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.features import Json
-from manifests.visible import visible_json
+from manifests.visible import shortened, visible_json
 
 if TYPE_CHECKING:
     from flows.auditing.run import AuditReport
 
 _FOLDS_SHOWN = 3
+_MOST = 2000
+"""Characters of what was read as what: it may quote cells."""
 _COLOUR = {Severity.ERROR: "red", Severity.WARN: "yellow", Severity.INFO: "cyan"}
 
 
@@ -29,9 +31,9 @@ def print_report(report: "AuditReport") -> None:
     corpora = ", ".join(report.corpora)
     say(bold(report.source), f"  {corpora}, {count_folds(report)}")
     if report.read_as:
-        say(f"read as: {report.read_as}")
+        say(f"read as: {shortened(report.read_as, _MOST)}")
     for note in report.notes:
-        say(note)
+        say(shortened(note, _MOST))
     faults = [one for one in report.findings if one.severity in _COLOUR]
     rows = Grid("rule", "severity", "fold", "count", "what was found", "such as")
     for one, more in _shortened(faults):

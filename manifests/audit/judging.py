@@ -14,10 +14,13 @@ from manifests.audit.observations import NotJudged, Observation
 from manifests.audit.verdicts import verdicts_of
 from manifests.audits import ALL_FOLDS, Coverage, Finding, Severity
 from manifests.corpora.catalog import CORPORA
+from manifests.visible import shortened
 
 _GRAVITY = (Severity.ERROR, Severity.WARN, Severity.INFO)
 _COUNTS = tuple(f"{what}_{role}" for what in ("judged", "unjudged") for role in ROLES)
 """Columns of AUDITS that count rows."""
+_MOST = 2000
+"""Characters of a detail or an example: the longest that rules write have a few hundred."""
 _NO_ROWS = Coverage((0, 0, 0), (0, 0, 0))
 
 
@@ -54,14 +57,15 @@ def audit(listing: Listing) -> list[Finding]:
     """
     findings: list[Finding] = []
     faultless: dict[tuple[str, str], list[_Outcome]] = {}
+    folds: Counter[str] = Counter()
     for fold in listing.folds:
         view = FoldView(listing, fold)
+        folds[view.scheme] += 1
         for rule in RULES:
             outcome = _judge(rule, view)
             findings += outcome.faults
             if not outcome.faults:
-                faultless.setdefault((rule, fold.scheme), []).append(outcome)
-    folds = Counter(fold.scheme for fold in listing.folds)
+                faultless.setdefault((rule, view.scheme), []).append(outcome)
     findings = [*_once(findings, folds)]
     findings += [
         _without_fault(rule, scheme, outcomes, folds[scheme])
@@ -113,8 +117,8 @@ def finding_of(
         fold,
         observation.what,
         observation.count,
-        "\n".join(observation.examples),
-        observation.detail,
+        "\n".join(shortened(one, _MOST) for one in observation.examples),
+        shortened(observation.detail, _MOST),
         *rows,
     )
 
@@ -176,11 +180,12 @@ def _judge(rule: str, view: FoldView) -> _Outcome:
         if _is_judged(observation, coverage):
             outcome.judged.append(observation)
             known &= _rows(observation, view)
+    if not (view.sizes[TRAIN] and view.sizes[view.judged]):
+        there = " and ".join(f"{size} {ROLES[at]}" for at, size in enumerate(view.sizes) if size)
+        outcome.judged.clear()
+        outcome.reasons = [f"there are {there} rows alone; a split has train, and test or valid"]
     if not outcome.judged:
         known[:] = False
-    if not (view.sizes[TRAIN] and view.sizes[view.judged]):
-        there = ", ".join(f"{ROLES[side]} ({size})" for side, size in enumerate(view.sizes) if size)
-        outcome.reasons.insert(0, f"there is one side alone, and it takes two: {there} rows")
     outcome.coverage = view.coverage(known)
     return outcome
 

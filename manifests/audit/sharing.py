@@ -285,10 +285,8 @@ def _clips_across(
     for sides in view.pairs:
         teaches, measured = sides
         shared, rows = _shared(view, "clip", sides, mask)
-        detail = (
-            f"{view.share_of(rows, measured)} are {how} in {ROLES[teaches]} "
-            f"({_many(len(shared), 'clip')})"
-        )
+        clips = "" if rows == len(shared) else f" ({_many(len(shared), 'clip')})"
+        detail = f"{view.share_of(rows, measured)} are {how} in {ROLES[teaches]}{clips}"
         yield Observation(
             between(sides),
             len(shared),
