@@ -77,13 +77,14 @@ def paper_verdict(findings: Sequence[Finding], paper: str) -> Verdict:
     errors = [one for one in findings if one.severity == Severity.ERROR]
     counts = [one for one in errors if one.rule == "L15"]
     if counts:
-        also = f"; {len(counts) - 1} more such counts" if len(counts) > 1 else ""
+        also = f"; and {len(counts) - 1} more" if len(counts) > 1 else ""
         return Verdict(Answer.IMPOSSIBLE, paper, f"{counts[0].what}: {counts[0].detail}{also}")
     held = sum(one.severity == Severity.HELD for one in findings)
     if errors:
         why = f"as it is described; {errors[0].what}: {errors[0].detail}"
         return Verdict(Answer.LEAKS, paper, why)
-    why = f"nothing printed speaks against the described split ({held} checks held)"
+    checks = "1 check" if held == 1 else f"{held} checks"
+    why = f"nothing printed speaks against the described split ({checks} held)"
     return Verdict(Answer.POSSIBLE, paper, why)
 
 
