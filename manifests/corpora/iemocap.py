@@ -103,7 +103,7 @@ class Iemocap(Corpus):
         yield from self._without_turn(files, turns, evaluations)
 
     def identify(self, name: str) -> Identity | None:
-        parsed = parse(file_name(name).partition(".")[0])
+        parsed = parse(file_name(name, self.name).partition(".")[0])
         return parsed.identity() if parsed else None
 
     def _choose(

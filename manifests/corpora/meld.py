@@ -101,7 +101,7 @@ class Meld(Corpus):
         Returns:
             What is known of the clip; None where the name breaks the rule.
         """
-        match = _IDENTITY.fullmatch(name.replace("\\", "/"))
+        match = _IDENTITY.fullmatch(name.replace("\\", "/").removeprefix("meld-"))
         if not match:
             return None
         split = match["after"] or _split_of(match["folders"] or "")

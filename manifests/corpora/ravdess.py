@@ -229,7 +229,7 @@ class Ravdess(Corpus):
             yield from self._of_one_name(stem, files)
 
     def identify(self, name: str) -> Identity | None:
-        stem = file_name(name).partition(".")[0]
+        stem = file_name(name, "ravdess").partition(".")[0]
         try:
             return self._identity(stem, parse(stem))
         except NotARavdessName:
