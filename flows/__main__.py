@@ -15,7 +15,7 @@ except ModuleNotFoundError:
         "install 'affectstore[build]'"
     )
 
-from flows.exits import prepare_process, run_app
+from flows.exits import LEAKS, UNJUDGED, prepare_process, run_app
 from manifests.visible import visible
 
 app = typer.Typer(
@@ -280,11 +280,34 @@ def audit(
         _option("Whose clips a table lists; folder: no known corpus's. Guessed if not given."),
     ] = None,
     scheme: Annotated[str | None, _option("Audit this split scheme alone.")] = None,
+    column: Annotated[
+        list[str] | None,
+        _option("What a column is: clip=3, label=emo, side=usage ...; may be given again."),
+    ] = None,
+    side: Annotated[
+        list[str] | None,
+        _option("What a side is written as: test=2, valid=heldout.csv; may be given again."),
+    ] = None,
+    subject: Annotated[
+        str | None,
+        _option(r"Where the speaker stands in a clip's name: a regular expression, 'Actor_(\d+)'."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     out: Annotated[
         Path | None,
         _option("Also write the findings to this Parquet file."),
     ] = None,
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Print Markdown, to be pasted into a review or an issue."),
+    ] = False,
+    accept_unjudged: Annotated[
+        bool,
+        typer.Option(
+            "--accept-unjudged",
+            help="Exit 0 also where the split cannot be judged, or not all of it.",
+        ),
+    ] = False,
     probe: Annotated[
         bool,
         typer.Option(
@@ -302,15 +325,18 @@ def audit(
         _option("For the probe: a feature, such as mfcc; may be given again."),
     ] = None,
 ) -> None:
-    """Find the leaks of a split, ours or anyone's. Exit 0: no error among the findings, 1: some;
-    whatever the probe measures."""
+    """Find the leaks of a split, ours or anyone's; the first line is the verdict. Exit 0: it holds
+    (or a paper's counts are possible), 1: it leaks (or they are impossible), 3: it cannot be judged,
+    or not all of it; whatever the probe measures."""
     from flows.auditing.run import run_audit, write_findings
     from flows.recording import recorded
     from flows.view.audit import print_report, to_json
+    from flows.view.run_summary import audit_page
 
     if (labels or feature) and not probe:
         raise typer.BadParameter("--labels and --feature say what the probe reads; add --probe")
-    report = recorded("audit", run_audit)(sources, corpus, scheme)
+    columns, sides = column or [], side or []
+    report = recorded("audit", run_audit)(sources, corpus, scheme, columns, sides, subject)
     cost = None
     if probe:
         from flows.auditing.leak_probe import run_leak_probe
@@ -321,12 +347,16 @@ def audit(
         write_findings(report, out)
     if json:
         print(to_json(report, **({"probe": as_json(cost)} if cost else {})))
+    elif markdown:
+        print(audit_page(report), end="")
     else:
         print_report(report)
         if cost:
             print_probe(cost)
     if report.failed:
-        raise typer.Exit(1)
+        raise typer.Exit(LEAKS)
+    if report.is_open and not accept_unjudged:
+        raise typer.Exit(UNJUDGED)
 
 
 def _check_workers(workers: int | None, dask: str | None) -> None:

@@ -14,6 +14,11 @@ import click
 
 from manifests.visible import visible
 
+LEAKS = 1
+"""A split leaks, printed counts are impossible, or files are damaged."""
+UNJUDGED = 3
+"""A split cannot be judged, or not all of it. 2 is bad usage."""
+
 
 def prepare_process() -> None:
     """Prepares a process that does nothing but run the command."""

@@ -12,9 +12,9 @@ import pytest
 
 from manifests.audit import Listing, WrongForeignTable, match_foreign, read_foreign
 from manifests.audit.foreign_columns import COLUMNS, recognise
-from manifests.audit.foreign_lines import ROLE_OF
 from manifests.audit.foreign_table import seconds
 from manifests.audit.listing import TEST, TRAIN, VALID
+from manifests.audit.reading.sides import ROLE_OF
 from manifests.corpora.catalog import CORPORA
 
 _A, _B, _C = "01-01-03-02-01-01-01", "01-01-04-02-01-01-02", "01-01-05-02-01-01-03"
@@ -162,6 +162,15 @@ def test_a_fold_column_of_words_is_the_side(tmp_path: Path) -> None:
     assert [fold.role.tolist() for fold in listed(path).folds] == [[TRAIN, TEST]]
 
 
+def test_a_clip_on_two_sides_and_a_list_of_one_side_are_read_for_the_rules_to_judge(
+    tmp_path: Path,
+) -> None:
+    twice = write(tmp_path / "t.csv", f"clip,split\n{_A},train\n{_B},test\n{_A},test\n")
+    assert [fold.role.tolist() for fold in listed(twice).folds] == [[TRAIN, TEST, TEST]]
+    alone = write(tmp_path / "u.csv", f"clip,split\n{_A},train\n{_B},train\n")
+    assert [fold.role.tolist() for fold in listed(alone).folds] == [[TRAIN, TRAIN]]
+
+
 def test_the_sample_is_known_by_its_prefix_alone(tmp_path: Path) -> None:
     assert listed(
         write(tmp_path / "t.csv", f"clip,split\nsample/{_A},train\nsample/{_B},test\n")
@@ -206,14 +215,6 @@ WRONG = {
     "mixed corpora": (
         f"clip,split\n{_A},train\n1001_DFA_ANG_XX,test\n",
         "line 3, column clip: '1001_DFA_ANG_XX' is a clip of cremad",
-    ),
-    "two sides": (
-        f"clip,split\n{_A},train\n{_B},test\n{_A},test\n",
-        f"line 4, column split: {_A} is test here and train on line 2",
-    ),
-    "one side": (
-        f"clip,split\n{_A},train\n{_B},train\n",
-        "line 2, column split: every line of this fold is train",
     ),
     "one part": (
         f"clip,fold\n{_A},1\n{_B},1\n",

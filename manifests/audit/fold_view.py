@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from manifests.audit.listing import ROLES, TEST, TRAIN, VALID, FoldRows, Listing
 from manifests.audit.name_columns import NameColumn
+from manifests.audits import Coverage
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -77,8 +78,9 @@ class FoldView:
 
     @cached_property
     def clip(self) -> NameColumn:
-        """The clip of each row, which every listing knows."""
-        return self.listing.names["clip"].take(self.rows)
+        """The clip of each row; of a list of subjects or of series no row has one."""
+        nothing = NameColumn(np.full(len(self.role), -1, np.int32), np.zeros(0, object))
+        return self.names("clip") or nothing
 
     def numbers(self, name: str) -> NDArray[np.float64] | None:
         """A column of numbers as far as this fold has it.
@@ -115,6 +117,22 @@ class FoldView:
         """
         column = self.names(unit)
         return np.zeros(len(self.role), np.bool_) if column is None else column.codes >= 0
+
+    def coverage(self, known: Bools | None) -> Coverage:
+        """Counts the rows of each side that a rule could judge.
+
+        Args:
+            known: (row,) the rows that it could judge; None for all.
+
+        Returns:
+            Those rows, and the others.
+        """
+        if known is None:
+            return Coverage(self.sizes, (0, 0, 0))
+        judged, unjudged = (
+            np.bincount(self.role[mask], minlength=3).tolist() for mask in (known, ~known)
+        )
+        return Coverage(tuple(judged), tuple(unjudged))
 
     @cached_property
     def is_part(self) -> Bools:
@@ -196,7 +214,7 @@ class FoldView:
             The first few in the order of the source, each once.
         """
         clip = self.clip
-        codes = pd.unique(clip.codes[np.flatnonzero(mask)])[:_SHOWN]
+        codes = pd.unique(clip.codes[np.flatnonzero(mask & (clip.codes >= 0))])[:_SHOWN]
         return tuple(str(clip.values[code]) for code in codes)
 
     def share_of(self, count: int, side: int) -> str:
@@ -207,10 +225,29 @@ class FoldView:
             side: The side that they are on.
 
         Returns:
-            Such as `3 of 20 test clips`; `rows` where rows are windows or copies.
+            Such as `3 of 20 test clips`; `rows` where rows are windows or copies, or no clips.
         """
-        rows = "rows" if self.is_part.any() else "clips"
+        rows = "rows" if self.is_part.any() or (self.clip.codes < 0).any() else "clips"
         return f"{count} of {self.sizes[side]} {ROLES[side]} {rows}"
+
+    def rows_with(self, unit: str, codes: Ints, mask: Bools | None = None) -> Bools:
+        """Finds the rows that have one of some values.
+
+        Args:
+            unit: What is named.
+            codes: The values; a row of several names has each of them.
+            mask: (row,) the rows to look at; None for all.
+
+        Returns:
+            (row,)
+        """
+        column = self.names(unit)
+        if column is None or not len(codes):
+            return np.zeros(len(self.role), np.bool_)
+        wanted = np.zeros(len(column.values) + 1, np.bool_)
+        wanted[column.holding(codes)] = True  # the last is for rows without a name: code -1
+        there = wanted[column.codes]
+        return there if mask is None else there & mask
 
 
 def between(sides: tuple[int, int]) -> str:

@@ -14,8 +14,8 @@ hyphens in them:
                and trains on all others
     scheme     scheme
     subject    speaker speaker_id subject subject_id actor actor_id spk spk_id
-    group, take, session, dialogue, episode (or season and episode), text, label, sex: by these and
-    a few usual other names
+    group, take, session, dialogue, episode (or season and episode), video (that clips were cut
+    from), corpus, text, label, sex: by these and a few usual other names
     times      start, end (also start_s, starttime ...) in seconds or as h:mm:ss,mmm of the episode
                or dialogue; duration_s
     hashes     sha256 (of the file), pcm_sha256, frames_sha256
@@ -49,7 +49,9 @@ _NAMES = {
     "dialogue": "dialogue dialogue_id dialog dialog_id conversation conversation_id",
     "utterance": "utterance_id utt_id",
     "season": "season",
-    "episode": "episode episode_id",
+    "episode": "episode episode_id series series_name",
+    "video": "video_id source_video youtube_id",
+    "corpus": "dataset corpus database",
     "text": "text utterance transcript transcription sentence statement text_id",
     "label": "label emotion class category",
     "sex": "sex gender",

@@ -68,15 +68,14 @@ def match_foreign(
     """
     lines = ForeignLines(tables)
     owner = _owner(lines, corpora, corpus)
-    names, identities = _identify(lines, owner, corpora)
+    _, identities = _identify(lines, owner, corpora)
     return Listing(
         lines.title,
         (owner.name,),
         _units(lines, owner, identities),
-        folds=folds_of(lines, names, scheme),
+        folds=folds_of(lines, scheme),
         numbers={name: lines.numbers(name) for name in NUMBERS if lines.has(name)},
         flags={name: lines.flag(name) for name in ("fitted", "selected") if lines.has(name)},
-        read_as=tuple((column, meaning) for meaning, column in tables[0].header.items()),
     )
 
 

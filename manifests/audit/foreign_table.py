@@ -34,6 +34,10 @@ class ForeignTable:
     """Meaning -> the column's name in the file."""
     lines: Sequence[int]
     """Line of each row in the file; rows of a Parquet table count from 1."""
+    given: frozenset[str] = frozenset()
+    """Meanings that the user has set: what they say goes before the naming rule of the corpus."""
+    understood: str = ""
+    """How the whole list that this table is a part of was read, in a line for people."""
 
     @property
     def size(self) -> int:

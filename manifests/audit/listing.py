@@ -67,8 +67,8 @@ class NearPairs:
     """(pair, 2)"""
     similarity: NDArray[np.float64]
     """(pair,) at most 1."""
-    compared: int
-    """Clips that have a fingerprint."""
+    known: NDArray[np.bool_]
+    """(row,) True for a clip that has a fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,10 @@ class Listing:
     corpora: tuple[str, ...]
     names: Mapping[str, NameColumn]
     """Columns that name things, those that are known of: clip, subject, group, take, session,
-    dialogue, episode, video, text, label, sex, folder; sha256, pcm, frames (hashes); window, copy
-    (which part of its clip, or which change of it, a row is); stated subject (who speaks as the
-    table says it, where the naming rule says it too)."""
+    dialogue, episode, series, video, text, label, sex, folder; sha256, pcm, frames (hashes);
+    window, copy (which part of its clip, or which change of it, a row is); stated subject (who
+    speaks as the table says it, where the naming rule says it too). A list of subjects or of series
+    has no clip."""
     numbers: Mapping[str, NDArray[np.float64]]
     """Columns of NUMBERS, those that the source has."""
     folds: tuple[FoldRows, ...]
@@ -104,8 +105,6 @@ class Listing:
     NAME`: the feature NAME is stored."""
     fits: Mapping[tuple[str, int], tuple[Fit, ...]] | None = None
     """Scheme and fold -> what a store has fitted for it; None where the source does not say."""
-    read_as: tuple[tuple[str, str], ...] = ()
-    """(column of the source, what it was read as)."""
     notes: tuple[str, ...] = ()
     """What was taken for what, and what could not be taken, each in a sentence."""
     near: Mapping[str, NearPairs] = field(default_factory=dict)
@@ -122,7 +121,7 @@ class Listing:
         """
         units = [unit for unit in ("episode", "dialogue") if unit in self.names]
         start_s, end_s = self.numbers.get("start_s"), self.numbers.get("end_s")
-        if not units or start_s is None or end_s is None:
+        if not units or "clip" not in self.names or start_s is None or end_s is None:
             return None
         recording = self.names[units[0]].or_else(self.names.get(units[-1]))
         return overlapping_rows(" or ".join(units), recording, self.names["clip"], start_s, end_s)

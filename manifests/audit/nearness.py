@@ -38,7 +38,7 @@ def near_duplicates(view: FoldView) -> Iterator[Judgement]:
 
 
 def _across(view: FoldView, kind: str, near: NearPairs) -> Iterator[Observation]:
-    row_of = np.full(len(view.listing.names["clip"].codes), -1, np.int64)
+    row_of = np.full(len(near.known), -1, np.int64)
     row_of[view.rows] = np.arange(len(view.role))
     rows = row_of[near.pairs]
     here = np.flatnonzero((rows >= 0).all(axis=1))
@@ -47,7 +47,7 @@ def _across(view: FoldView, kind: str, near: NearPairs) -> Iterator[Observation]
     roles = np.sort(view.role[rows], axis=1)
     for sides in view.pairs:
         on_both = (roles == sorted(sides)).all(axis=1)
-        yield _observed(view, kind, sides, rows[on_both], similarity[on_both], near.compared)
+        yield _observed(view, kind, sides, rows[on_both], similarity[on_both], near.known)
 
 
 def _apart(view: FoldView, rows: Ints) -> Bools:
@@ -67,7 +67,7 @@ def _observed(
     sides: tuple[int, int],
     rows: Ints,
     similarity: NDArray[np.float64],
-    compared: int,
+    known: Bools,
 ) -> Observation:
     teaches, measured = sides
     clips = np.unique(rows[view.role[rows] == measured])
@@ -78,11 +78,20 @@ def _observed(
     if len(rows):
         many = "1 pair" if len(rows) == 1 else f"{len(rows)} pairs"
         detail += (
-            f" ({many}, alike to {100 * similarity.min():.1f} % or more; {compared} clips "
-            "have a fingerprint)"
+            f" ({many}, alike to {100 * similarity.min():.1f} % or more; {int(known.sum())} "
+            "clips have a fingerprint)"
         )
     order = np.argsort(-similarity, kind="stable")[:5]
     names = view.clip.values[view.clip.codes[rows[order]]]
     examples = tuple(" and ".join(pair) for pair in names)
     what, minor = f"{kind}, {between(sides)}", sides != view.pairs[0]
-    return Observation(what, len(rows), detail, examples, minor=minor)
+    return Observation(
+        what,
+        len(rows),
+        detail,
+        examples,
+        minor=minor,
+        known=known[view.rows],
+        needs=f"a fingerprint of its {kind}",
+        sides=sides,
+    )
