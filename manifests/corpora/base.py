@@ -55,6 +55,8 @@ class Identity:
     session_id: str | None = None
     dialogue_id: str | None = None
     episode_id: str | None = None
+    series_id: str | None = None
+    """The television series, whose episodes share their actors."""
     video_id: str | None = None
     """The recording that the clip is cut from, where the name says it: whoever is in it is in its
     other clips too. Of corpora cut from one site's videos it is the site's id, `youtube/...`, so
@@ -82,6 +84,8 @@ class Corpus(ABC):
     takes no part in the label spaces that corpora share."""
     label_spaces: tuple[LabelSpace, ...] = ()
     """The label spaces of this corpus alone."""
+    text_shared: str = "say a sentence"
+    """What clips do that share a text_id, in words."""
     world: str = ""
     """What it shows that other corpora show too, such as a series: people and episodes of one world
     are the same in all of them."""
@@ -198,7 +202,7 @@ def clip_of(identity: Identity, corpus: str, path: str) -> Clip:
     Returns:
         The clip.
     """
-    no_column = ("video_id", "label")
+    no_column = ("series_id", "video_id", "label")
     facts = {name: value for name, value in vars(identity).items() if name not in no_column}
     return Clip(**facts, corpus=corpus, path=path, sha256="", bytes=0)
 

@@ -42,12 +42,15 @@ from manifests.corpora.by_name.turevdb import TUREVDB
 from manifests.corpora.by_name.urdu import URDU
 from manifests.corpora.by_name.voxceleb import VOXCELEB
 from manifests.corpora.cremad import CREMAD
+from manifests.corpora.enterface05 import ENTERFACE05
 from manifests.corpora.folder import FOLDER
 from manifests.corpora.iemocap import IEMOCAP
 from manifests.corpora.media_files import CorpusNotFound, CorpusUnreadable, EmptyCorpus
 from manifests.corpora.meld import MELD
+from manifests.corpora.msp_improv import MSP_IMPROV
 from manifests.corpora.ravdess import RAVDESS
 from manifests.corpora.sample import SAMPLE
+from manifests.corpora.savee import SAVEE
 
 __all__ = [
     "CORPORA",
@@ -64,6 +67,9 @@ _ALL: tuple[Corpus, ...] = (
     CREMAD,
     IEMOCAP,
     MELD,
+    SAVEE,
+    ENTERFACE05,
+    MSP_IMPROV,
     FOLDER,
     SAMPLE,
     # By their names alone, for the tables of others:

@@ -247,6 +247,7 @@ IEMOCAP = Iemocap(
         ),
         own_space("iemocap6", "iemocap", "ang exc fru hap neu sad", "dis fea oth sur xxx"),
     ),
+    text_shared="act a part of a script",
     own_files=(f"{_FOLDER}/*.txt", f"*/{_FOLDER}/*.txt"),
     # Counted from the EmoEvaluation lines.
     population=Population(

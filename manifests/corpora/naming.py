@@ -43,9 +43,9 @@ class _Parts(dict[str, str]):
 class NamingRule:
     """What the parts of a name mean.
 
-    The groups of a pattern are the parts. Six mean the same in every corpus: `speaker`, `sex`,
-    `emotion`, `session`, `dialogue` and `episode`; `video` is the recording that a clip is cut
-    from. Forms such as `{speaker}_{emotion}{number}` put parts together.
+    The groups of a pattern are the parts. Some mean the same in every corpus: `speaker`, `sex`,
+    `emotion`, `session`, `dialogue`, `episode` and `series`; `video` is the recording that a clip
+    is cut from. Forms such as `{speaker}_{emotion}{number}` put parts together.
     """
 
     patterns: tuple[str, ...]
@@ -67,6 +67,7 @@ class NamingRule:
     session: str = "{session}"
     dialogue: str = "{dialogue}"
     episode: str = "{episode}"
+    series: str = "{series}"
     take: str = ""
     """Form of the performance's name; without it, the clip's."""
     group: str = ""
@@ -120,6 +121,7 @@ class NamingRule:
             session_id=named(self.session),
             dialogue_id=named(self.dialogue),
             episode_id=named(self.episode),
+            series_id=named(self.series),
             video_id=f"{self.site or corpus}/{video}" if video else None,
             label=self.emotions.get(parts.get("emotion", "").casefold()),
         )
@@ -191,19 +193,24 @@ def plain_path(name: str, prefixes: tuple[str, ...]) -> str:
 
 
 def counted(
-    corpus: str, clips: Mapping[str, int], subjects: int, codes: Mapping[str, str]
+    corpus: str,
+    clips: Mapping[str, int],
+    subjects: int,
+    codes: Mapping[str, str],
+    renderings: int = 1,
 ) -> Population:
-    """The clips of a corpus that is published once, as files of one rendering.
+    """The clips of a corpus, by label.
 
     Args:
         corpus: Name of the corpus.
         clips: Label -> clips.
         subjects: Who speaks or is shown.
         codes: Code in names -> label.
+        renderings: Files that a clip is published in, at most.
 
     Returns:
         The population; cells of subjects are not counted.
     """
     others = {word: label for word, label in ACTED.items() if label in clips}
     aliases = {code: label for code, label in {**others, **codes}.items() if label in clips}
-    return Population(corpus, clips, None, aliases=aliases, subjects=subjects)
+    return Population(corpus, clips, None, renderings, aliases, subjects)

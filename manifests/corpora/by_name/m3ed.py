@@ -29,9 +29,9 @@ M3ED = NamedCorpus(
     name="m3ed",
     rule=NamingRule(
         patterns=(
-            rf"(?:[AB]_)?(?P<clip>(?P<dialogue>(?P<episode>{'|'.join(_SERIES.split())})_[0-9]+)"
+            rf"(?:[AB]_)?(?P<clip>(?P<dialogue>(?P<series>{'|'.join(_SERIES.split())})_[0-9]+)"
             r"_[0-9]+)",
-            rf"(?P<clip>(?P<episode>{'|'.join(_SERIES.split())}))",
+            rf"(?P<clip>(?P<series>{'|'.join(_SERIES.split())}))",
         ),
         clip="{clip}",
     ),
