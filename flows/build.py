@@ -24,7 +24,10 @@ from stores.location import locate
 from stores.snapshot import read_rows
 
 # For runs that are started by hand: Prefect refuses another corpus before there is a run.
-_CORPORA_BY_NAME: dict[str, Any] = {"propertyNames": {"enum": list(with_media())}, "minProperties": 1}
+_CORPORA_BY_NAME: dict[str, Any] = {
+    "propertyNames": {"enum": list(with_media())},
+    "minProperties": 1,
+}
 
 
 @flow(name="build", flow_run_name=run_name("store", "recipe"), persist_result=False)

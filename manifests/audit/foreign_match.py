@@ -64,9 +64,22 @@ def match_foreign(
         numbers={name: lines.numbers(name) for name in NUMBERS if lines.has(name)},
         flags={name: lines.flag(name) for name in ("fitted", "selected") if lines.has(name)},
         text_shared=_text_shared(lines, owners),
-        notes=(*owners.notes, *known.notes, *notes),
+        notes=(*owners.notes, *_about(owners, units), *known.notes, *notes),
     )
     return replace(listing, notes=(*listing.notes, *propose(listing, lines.name)))
+
+
+def _about(owners: Owners, units: Mapping[str, NameColumn]) -> list[str]:
+    """Which of the lists that papers use the lines of a corpus are."""
+    clip = units.get("clip")
+    if clip is None:
+        return []
+    codes = (clip.codes[owners.of_line == number] for number in range(len(owners.corpora)))
+    said = (
+        owner.about_list([str(clip.values[code]) for code in np.unique(mine[mine >= 0])])
+        for owner, mine in zip(owners.corpora, codes, strict=True)
+    )
+    return [sentence for sentence in said if sentence]
 
 
 def _text_shared(lines: ForeignLines, owners: Owners) -> str:

@@ -31,7 +31,16 @@ class Owners:
 
     @staticmethod
     def all_of(corpus: Corpus, lines: ForeignLines, *notes: str) -> "Owners":
-        """One corpus for every line."""
+        """Makes the owners of lines that are all of one corpus.
+
+        Args:
+            corpus: The corpus.
+            lines: All lines.
+            *notes: What was assumed, each in a sentence.
+
+        Returns:
+            The owners.
+        """
         return Owners((corpus,), np.zeros(lines.size, np.int32), notes)
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -160,6 +160,17 @@ class Corpus(ABC):
             True where the name follows a naming rule that is the corpus's own.
         """
         return self.has_own_names and self.identify(name) is not None
+
+    def about_list(self, clip_ids: Collection[str]) -> str | None:
+        """Says which of the lists that papers use some clips are.
+
+        Args:
+            clip_ids: Their ids, each once.
+
+        Returns:
+            A sentence; None where there is nothing to say.
+        """
+        return None
 
     def part(self, part: CorpusPart) -> Population | None:
         """Counts the clips of a part of the corpus.

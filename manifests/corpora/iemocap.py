@@ -20,12 +20,13 @@ key frame before).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 from manifests.corpora.base import Corpus, Found, Identity, clip_of, file_name, refused
+from manifests.corpora.iemocap_lists import which_list
 from manifests.corpora.iemocap_turns import (
     DIALOGUE,
     DIMENSIONS,
@@ -105,6 +106,9 @@ class Iemocap(Corpus):
     def identify(self, name: str) -> Identity | None:
         parsed = parse(file_name(name, self.name).partition(".")[0])
         return parsed.identity() if parsed else None
+
+    def about_list(self, clip_ids: Collection[str]) -> str | None:
+        return which_list({clip_id.partition("/")[2] for clip_id in clip_ids})
 
     def _choose(
         self,
@@ -284,6 +288,7 @@ IEMOCAP = Iemocap(
             "other": "oth",
             "disgust": "dis",
         },
+        often_merged={"exc": "hap"},
         subjects=10,
     ),
     schemes=(

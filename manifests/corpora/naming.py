@@ -32,7 +32,7 @@ class NoMediaParser(ValueError):
     """A corpus is known by its names alone, and a store of its clips is asked for."""
 
 
-class _Parts(dict[str, str]):
+class _NameParts(dict[str, str]):
     """Parts of a name by group; a group that took no part is empty."""
 
     def __missing__(self, key: str) -> str:
@@ -90,7 +90,7 @@ class NamingRule:
         """
         for pattern in self._compiled:
             if match := pattern.fullmatch(path):
-                return _Parts((key, part) for key, part in match.groupdict().items() if part)
+                return _NameParts((key, part) for key, part in match.groupdict().items() if part)
         return None
 
     def identity(self, corpus: str, parts: Mapping[str, str]) -> Identity:
@@ -213,4 +213,4 @@ def counted(
     """
     others = {word: label for word, label in ACTED.items() if label in clips}
     aliases = {code: label for code, label in {**others, **codes}.items() if label in clips}
-    return Population(corpus, clips, None, renderings, aliases, subjects)
+    return Population(corpus, clips, None, renderings, aliases, subjects=subjects)

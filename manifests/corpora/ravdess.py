@@ -190,6 +190,7 @@ def _count(part: CorpusPart) -> Population:
         {label: count for label, count in counts.items() if count},
         cells[:, cells.sum(axis=0) > 0],
         aliases=_ALIASES,
+        often_merged={"calm": "neutral"},
         subjects=len(cells),
     )
 
