@@ -474,7 +474,7 @@ def test_an_unknown_scheme_and_a_store_without_folds_say_what_to_do(
 
 
 def test_what_is_neither_store_nor_table_nor_paper_says_what_is(tmp_path: Path) -> None:
-    with pytest.raises(NothingToAudit, match="expected the folder of a store, a table"):
+    with pytest.raises(NothingToAudit, match="expected the folder of a store, a table or list"):
         run_audit([tmp_path / "nowhere"])
 
 

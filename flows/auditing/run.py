@@ -102,7 +102,7 @@ def run_audit(
                 f"{first} is a paper's numbers; give it alone, without --corpus and --scheme"
             )
         return _audit_paper(papers.get(first.name, path))
-    if not first.is_local or first.folder.is_dir():
+    if not first.is_local or _is_store(first.folder):
         if len(sources) > 1 or corpus:
             raise NothingToAudit(
                 f"{first} is a store, which knows its corpora; give it alone, without --corpus"
@@ -110,8 +110,9 @@ def run_audit(
         listing = committed_listing(first, scheme)
     elif not is_there and path.suffix.lower() not in SUFFIXES:
         raise NothingToAudit(
-            f"{first} does not exist; expected the folder of a store, "
-            f"a table ({', '.join(SUFFIXES)}) or a paper's TOML file"
+            f"{first} does not exist; expected the folder of a store, a table or list of a split "
+            "(such as CSV, text, JSON, Parquet, XLSX), a folder or zip file of them, or a paper's "
+            "TOML file"
         )
     else:
         paths = [Path(locate(source).name) for source in sources]
@@ -126,6 +127,11 @@ def run_audit(
         findings,
         listing.notes,
     )
+
+
+def _is_store(folder: Path) -> bool:
+    """Also one that was damaged, which is no list of others."""
+    return any((folder / name).exists() for name in ("dataset.json", "snapshots"))
 
 
 def _audit_paper(path: Path) -> AuditReport:

@@ -13,7 +13,6 @@ from manifests.audit.fold_view import Ints
 from manifests.audit.foreign_lines import ForeignLines
 from manifests.audit.listing import TEST, TRAIN, FoldRows
 from manifests.audit.name_columns import NameColumn
-from manifests.audit.reading.sides import side_of_cell
 
 _FOLD = re.compile(r"[^0-9]*([0-9]{1,9})(?:\.0)?")
 
@@ -34,7 +33,7 @@ def folds_of(lines: ForeignLines, wanted: str | None) -> tuple[FoldRows, ...]:
     scheme = lines.column("scheme") if lines.has("scheme") else NameColumn.of([])
     titles, codes = [str(value) for value in scheme.values], scheme.codes
     if not scheme.known:
-        titles = ["+".join(table.path.stem for table in lines.tables)]
+        titles = ["+".join(dict.fromkeys(table.path.stem for table in lines.tables))]
         codes = np.zeros(lines.size, np.int32)
     if wanted is not None and wanted not in titles:
         raise WrongForeignTable(
@@ -52,9 +51,7 @@ def _of_scheme(lines: ForeignLines, title: str, rows: Ints) -> Iterator[FoldRows
     if lines.role is None:
         yield from _of_parts(lines, title, rows)
         return
-    has_numbers = lines.has("fold") and not any(
-        side_of_cell(str(value)) is not None for value in lines.column("fold").values
-    )
+    has_numbers = lines.has("fold")
     numbers = _fold_numbers(lines)[rows] if has_numbers else np.zeros(len(rows), np.int64)
     order = np.argsort(numbers, kind="stable")
     found, starts = np.unique(numbers[order], return_index=True)

@@ -12,13 +12,16 @@ from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import COLUMNS
 from manifests.audit.foreign_table import ForeignTable, seconds
 from manifests.audit.name_columns import NameColumn
-from manifests.audit.reading.sides import side_of_cell, sides_of_name
+from manifests.audit.reading.sides import side_of_cell
 
 _YES, _NO = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n"}
 _FLAGS = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 
 UNITS = ("name", "subject", "episode", "video")
 """What a line may be, the best first: a clip or, where no clip is listed, what clips are of."""
+
+_SHOWN = 100
+"""Characters of a cell that a message shows."""
 
 Value = TypeVar("Value", int, float)
 
@@ -135,7 +138,7 @@ class ForeignLines:
         for code, cell in enumerate(column.values):
             value = parse(str(cell))
             if value is None:
-                raise self.wrong(column.row_of(code), meaning, what.format(str(cell)))
+                raise self.wrong(column.row_of(code), meaning, what.format(str(cell)[:_SHOWN]))
             found.append(value)
         return found
 
@@ -186,15 +189,9 @@ class ForeignLines:
         return self.tables[number], line - int(self.starts[number])
 
     def _roles(self) -> NDArray[np.int8] | None:
-        for meaning in ("role", "fold"):
-            column = self.column(meaning)
-            named = any(side_of_cell(str(value)) is not None for value in column.values)
-            if column.known and (meaning == "role" or named):
-                return self._checked_roles(meaning, column)
-        if len(self.tables) > 1:
-            return np.concatenate(
-                [np.full(table.size, _role_of_file(table), np.int8) for table in self.tables]
-            )
+        column = self.column("role")
+        if column.known:
+            return self._checked_roles(column)
         if self.has("fold"):
             return None
         expected = ", ".join((*COLUMNS["role"], "fold"))
@@ -203,11 +200,11 @@ class ForeignLines:
             f"{expected}"
         )
 
-    def _checked_roles(self, meaning: str, column: NameColumn) -> NDArray[np.int8]:
+    def _checked_roles(self, column: NameColumn) -> NDArray[np.int8]:
         expected = "train, valid or test"
         what = f"{{!r}} is no side; expected {expected}"
-        sides = self.parsed(column, meaning, side_of_cell, what)
-        self.refuse_gaps(column, meaning, expected)
+        sides = self.parsed(column, "role", side_of_cell, what)
+        self.refuse_gaps(column, "role", expected)
         return np.asarray(sides, dtype=np.int8)[column.codes]
 
 
@@ -281,13 +278,3 @@ def _name_of(table: ForeignTable, unit: str) -> NameColumn:
         _as_names(table.columns.get(half), table.size) for half in ("dialogue", "utterance")
     )
     return pair(dialogue, utterance, "dia{}_utt{}")
-
-
-def _role_of_file(table: ForeignTable) -> int:
-    roles = sides_of_name(table.path.stem)
-    if len(roles) != 1:
-        raise WrongForeignTable(
-            f"{table.path}, line 1: no column tells the side of a clip, and neither does the "
-            "file's name; expected a column such as split, or a name such as train.csv"
-        )
-    return roles.pop()

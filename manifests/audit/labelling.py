@@ -77,7 +77,7 @@ def impossible_counts(view: FoldView) -> Iterator[Judgement]:
         return
     counts = np.bincount(label.codes[label.codes >= 0], minlength=len(label.values))
     for value, count in zip(label.values.tolist(), counts.tolist(), strict=True):
-        most = supply.files_of(value)
+        most = supply.files_of(value, label.values.tolist())
         if most is not None:
             detail = (
                 f"{count} rows are labelled {value}; {supply.corpus} has {most} such files, "

@@ -31,8 +31,9 @@ CLIP_FIELDS = {
 }
 """What a column names -> the field of a clip, and of an identity, that has it."""
 
-IDENTITY_FIELDS = {**CLIP_FIELDS, "video": "video_id"}
-"""What a column names -> the field of an identity that has it; a store has no column of videos."""
+IDENTITY_FIELDS = {**CLIP_FIELDS, "series": "series_id", "video": "video_id"}
+"""What a column names -> the field of an identity that has it; a store has no column for the last
+two."""
 
 NUMBERS = (
     "start_s",
@@ -105,6 +106,8 @@ class Listing:
     NAME`: the feature NAME is stored."""
     fits: Mapping[tuple[str, int], tuple[Fit, ...]] | None = None
     """Scheme and fold -> what a store has fitted for it; None where the source does not say."""
+    text_shared: str = "say a sentence"
+    """What clips do that have one text, in words."""
     notes: tuple[str, ...] = ()
     """What was taken for what, and what could not be taken, each in a sentence."""
     near: Mapping[str, NearPairs] = field(default_factory=dict)

@@ -136,7 +136,7 @@ def same_text(view: FoldView) -> Iterator[Judgement]:
     sides = view.pairs[0]
     texts, rows = _shared(view, "text", sides)
     detail = (
-        f"{view.share_of(rows, view.judged)} say, word for word, a text that is also in train "
+        f"{view.share_of(rows, view.judged)} {view.listing.text_shared} that is also in train "
         f"({_many(len(texts), 'text')})"
     )
     yield Observation(

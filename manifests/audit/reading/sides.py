@@ -23,8 +23,10 @@ ROLE_OF = {word: role for role, words in _WORDS.items() for word in words.split(
 """Word -> side."""
 _SHORT = {"tr", "te", "ts", "tt", "vl", "cv"}
 _BESIDE = frozenset(
-    ("set", "split", "data", "list", "lists", "part", "subset", "partition")
-    + ("file", "files", "id", "ids", "the", "only")
+    (
+        *("set", "split", "data", "list", "lists", "part", "subset", "partition"),
+        *("file", "files", "id", "ids", "the", "only"),
+    )
 )
 """Words that may stand beside a side in a cell."""
 _WORD = re.compile(r"[A-Z]?[^\W\dA-Z_]+|[A-Z]+(?![^\W\dA-Z_])")
