@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from flows.auditing.printed_counts import load_paper, shipped
 from flows.auditing.store import committed_listing
 from manifests.audit import (
     SUFFIXES,
+    Answer,
     NothingToAudit,
     ReadingOptions,
+    Verdict,
     audit,
     audit_paper,
-    has_errors,
     match_foreign,
+    paper_verdict,
     read_published,
+    verdicts_of,
 )
 from manifests.audits import AUDITS, Finding, Severity
 from manifests.corpora.catalog import CORPORA
@@ -36,10 +40,30 @@ class AuditReport:
     findings: tuple[Finding, ...]
     """Gravest first, then by rule and fold."""
 
+    notes: tuple[str, ...] = ()
+    """How the table was understood, a sentence each, where a reader should know."""
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the findings come to, of each scheme; the gravest first."""
+        if not self.folds:
+            return (paper_verdict(self.findings, self.source),)
+        return tuple(verdicts_of(self.findings))
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gravest verdict."""
+        return self.verdicts[0]
+
     @property
     def failed(self) -> bool:
-        """Whether there is an error among the findings."""
-        return has_errors(self.findings)
+        """Whether the split leaks, or the printed counts are impossible."""
+        return self.verdict.answer in (Answer.LEAKS, Answer.IMPOSSIBLE)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody can say, or not of all rows."""
+        return self.verdict.answer in (Answer.UNJUDGED, Answer.PARTLY)
 
 
 def run_audit(
@@ -96,11 +120,12 @@ def run_audit(
         listing, read_as = match_foreign(tables, CORPORA, corpus, scheme), tables[0].understood
     findings = _ordered(audit(listing))
     return AuditReport(
-        listing.source,
+        " + ".join(map(str, map(locate, sources))),
         listing.corpora,
         len(listing.folds),
         read_as,
         findings,
+        listing.notes,
     )
 
 

@@ -190,6 +190,7 @@ def _count(part: CorpusPart) -> Population:
         {label: count for label, count in counts.items() if count},
         cells[:, cells.sum(axis=0) > 0],
         aliases=_ALIASES,
+        often_merged={"calm": "neutral"},
         subjects=len(cells),
     )
 
@@ -229,7 +230,7 @@ class Ravdess(Corpus):
             yield from self._of_one_name(stem, files)
 
     def identify(self, name: str) -> Identity | None:
-        stem = file_name(name).partition(".")[0]
+        stem = file_name(name, "ravdess").partition(".")[0]
         try:
             return self._identity(stem, parse(stem))
         except NotARavdessName:

@@ -53,7 +53,10 @@ def find_dialect(text: str, is_table: bool) -> Dialect | None:
     if not lines:
         return None
     known = {one: len(known_names(_cells(lines[0], one))) for one in DELIMITERS + BLANKS}
-    best = max(known, key=lambda one: (known[one], len(_cells(lines[0], one)), one != BLANKS))
+    widths = {one: len(_cells(lines[0], one)) for one in known}
+    # `Clip ID` between tabs is one name, though its two words are known too.
+    marked = {one for one in DELIMITERS if known[one] and widths[one] > 1}
+    best = max(known, key=lambda one: (one in marked, known[one], widths[one], one != BLANKS))
     if known[best] and not any(map(_is_data, _cells(lines[0], best))):
         header = _cells(lines[0].lstrip("# "), best)
         delimiter = best if len(header) > 1 else _likeliest(lines[1:]) if lines[1:] else None

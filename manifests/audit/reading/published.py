@@ -19,7 +19,6 @@ from manifests.audit.reading.raw import constant, distinct
 from manifests.audit.reading.saying import in_words, meaning_in_words, short, some
 from manifests.audit.reading.settling import Piece, pieces_of, settle_folds, settle_sides
 
-
 _SHOWN = 3
 """Files of a list that its title names."""
 
