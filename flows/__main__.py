@@ -326,8 +326,8 @@ def audit(
     ] = None,
 ) -> None:
     """Find the leaks of a split, ours or anyone's; the first line is the verdict. Exit 0: it holds
-    (or a paper's counts are possible), 1: it leaks (or they are impossible), 3: it cannot be judged,
-    or not all of it; whatever the probe measures."""
+    (or a paper's counts are possible), 1: it leaks (or they are impossible), 3: it cannot be
+    judged, or not all of it; whatever the probe measures."""
     from flows.auditing.run import run_audit, write_findings
     from flows.recording import recorded
     from flows.view.audit import print_report, to_json

@@ -12,12 +12,15 @@ from typing import Any
 
 import click
 
-from manifests.visible import visible
+from manifests.visible import shortened, visible
 
 LEAKS = 1
 """A split leaks, printed counts are impossible, or files are damaged."""
 UNJUDGED = 3
 """A split cannot be judged, or not all of it. 2 is bad usage."""
+
+_MOST = 2000
+"""Characters of a sentence: it may quote what was given, which may be megabytes."""
 
 
 def prepare_process() -> None:
@@ -57,7 +60,7 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
         words = sentence(error)
         if words is None:
             raise
-        print(visible(f"affectstore: {words}"), file=sys.stderr)
+        print(visible(f"affectstore: {shortened(words, _MOST)}"), file=sys.stderr)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from flows.view.console import Grid, bold, coloured, lines, say
+from manifests.audit import verdicts_of
 from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.features import Json
-from manifests.visible import visible_json
+from manifests.visible import shortened, visible_json
 
 if TYPE_CHECKING:
     from flows.auditing.run import AuditReport
 
 _FOLDS_SHOWN = 3
+_MOST = 2000
+"""Characters of what was read as what: it may quote cells."""
 _COLOUR = {Severity.ERROR: "red", Severity.WARN: "yellow", Severity.INFO: "cyan"}
 
 
@@ -28,9 +31,9 @@ def print_report(report: "AuditReport") -> None:
     corpora = ", ".join(report.corpora)
     say(bold(report.source), f"  {corpora}, {count_folds(report)}")
     if report.read_as:
-        say(f"read as: {report.read_as}")
+        say(f"read as: {shortened(report.read_as, _MOST)}")
     for note in report.notes:
-        say(note)
+        say(shortened(note, _MOST))
     faults = [one for one in report.findings if one.severity in _COLOUR]
     rows = Grid("rule", "severity", "fold", "count", "what was found", "such as")
     for one, more in _shortened(faults):
@@ -105,8 +108,8 @@ def to_json(report: "AuditReport", **more: Json) -> str:
             "count": one.count,
             "example_ids": one.examples,
             "detail": one.detail,
-            "judged": _by_side(one.coverage and one.coverage.judged),
-            "unjudged": _by_side(one.coverage and one.coverage.unjudged),
+            "judged": _by_side(one.coverage.judged if one.coverage else None),
+            "unjudged": _by_side(one.coverage.unjudged if one.coverage else None),
         }
         for one in report.findings
     ]
@@ -133,7 +136,7 @@ def _by_side(rows: tuple[int, int, int] | None) -> dict[str, int] | None:
 
 
 def in_one_line(findings: Iterable[Finding]) -> str:
-    """Which rules found what, for a line below the folds of a scheme.
+    """The verdict and which rules found what, for a line below the folds of a scheme.
 
     Args:
         findings: Of one scheme.
@@ -159,9 +162,10 @@ def in_one_line(findings: Iterable[Finding]) -> str:
         for severity, word in words.items()
         if severity in rules
     ]
-    words = "; ".join([*parts, f"{len(rules.get(Severity.HELD, ()))} rules held"])
-    verdicts = {one.verdict for one in known if one.verdict}
-    return f"audit: {', '.join([*sorted(verdicts), words])}"
+    rest = "; ".join([*parts, f"{len(rules.get(Severity.HELD, ()))} rules held"])
+    if None in {one.verdict for one in known}:
+        return f"audit by an older version, which gave no verdict: {rest}"
+    return f"audit: {'; '.join(one.sentence for one in verdicts_of(known))}; {rest}"
 
 
 def _number(rule: str) -> int:

@@ -23,7 +23,7 @@ ERROR, WARN = Severity.ERROR, Severity.WARN
 
 RULES: dict[str, Rule] = {
     "L1": Rule("a subject on two sides", shared_subjects, ERROR),
-    "L2": Rule("a session, dialogue or episode on two sides", episodes_and_sessions, ERROR),
+    "L2": Rule("what was recorded together on two sides", episodes_and_sessions, ERROR),
     "L3": Rule("renderings of one take on two sides", take_twins, ERROR),
     "L4": Rule(
         "copies of a clip, by bytes, sound or pictures, on two sides", exact_duplicates, ERROR

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from manifests.audit.listing import ROLES, TEST, TRAIN, VALID, FoldRows, Listing
 from manifests.audit.name_columns import NameColumn
 from manifests.audits import Coverage
+from manifests.visible import shortened
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -28,7 +29,7 @@ class FoldView:
             listing: All rows.
             fold: Those that take part, each on one side.
         """
-        self.listing, self.scheme, self.fold = listing, fold.scheme, fold.fold
+        self.listing, self.scheme, self.fold = listing, shortened(fold.scheme), fold.fold
         self.rows, self.role = fold.rows, fold.role
         self._columns: dict[str, NameColumn] = {}
         self._counts: dict[tuple[str, int], Ints] = {}
@@ -202,7 +203,7 @@ class FoldView:
         column = self.names(unit)
         if column is None:
             return ()
-        return tuple(sorted(str(column.values[code]) for code in list(codes))[:_SHOWN])
+        return tuple(sorted(shortened(str(column.values[code])) for code in codes)[:_SHOWN])
 
     def clips(self, mask: Bools) -> tuple[str, ...]:
         """Some clips by their ids, as examples.
@@ -215,7 +216,7 @@ class FoldView:
         """
         clip = self.clip
         codes = pd.unique(clip.codes[np.flatnonzero(mask & (clip.codes >= 0))])[:_SHOWN]
-        return tuple(str(clip.values[code]) for code in codes)
+        return tuple(shortened(str(clip.values[code])) for code in codes)
 
     def share_of(self, count: int, side: int) -> str:
         """Says how many of a side's clips are meant.

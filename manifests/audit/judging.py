@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,13 @@ from manifests.audit.observations import NotJudged, Observation
 from manifests.audit.verdicts import verdicts_of
 from manifests.audits import ALL_FOLDS, Coverage, Finding, Severity
 from manifests.corpora.catalog import CORPORA
+from manifests.visible import shortened
 
 _GRAVITY = (Severity.ERROR, Severity.WARN, Severity.INFO)
-_UNCOUNTED: dict[str, int | None] = {
-    f"{what}_{role}": None for what in ("judged", "unjudged") for role in ROLES
-}
+_COUNTS = tuple(f"{what}_{role}" for what in ("judged", "unjudged") for role in ROLES)
+"""Columns of AUDITS that count rows."""
+_MOST = 2000
+"""Characters of a detail or an example: the longest that rules write have a few hundred."""
 _NO_ROWS = Coverage((0, 0, 0), (0, 0, 0))
 
 
@@ -54,14 +57,15 @@ def audit(listing: Listing) -> list[Finding]:
     """
     findings: list[Finding] = []
     faultless: dict[tuple[str, str], list[_Outcome]] = {}
+    folds: Counter[str] = Counter()
     for fold in listing.folds:
         view = FoldView(listing, fold)
+        folds[view.scheme] += 1
         for rule in RULES:
             outcome = _judge(rule, view)
             findings += outcome.faults
             if not outcome.faults:
-                faultless.setdefault((rule, fold.scheme), []).append(outcome)
-    folds = Counter(fold.scheme for fold in listing.folds)
+                faultless.setdefault((rule, view.scheme), []).append(outcome)
     findings = [*_once(findings, folds)]
     findings += [
         _without_fault(rule, scheme, outcomes, folds[scheme])
@@ -105,9 +109,7 @@ def finding_of(
     Returns:
         The finding.
     """
-    counts = _UNCOUNTED
-    if coverage is not None:
-        counts = dict(zip(_UNCOUNTED, (*coverage.judged, *coverage.unjudged), strict=True))
+    rows = (*coverage.judged, *coverage.unjudged) if coverage else ()
     return Finding(
         rule,
         severity,
@@ -115,9 +117,9 @@ def finding_of(
         fold,
         observation.what,
         observation.count,
-        "\n".join(observation.examples),
-        observation.detail,
-        **counts,
+        "\n".join(shortened(one, _MOST) for one in observation.examples),
+        shortened(observation.detail, _MOST),
+        *rows,
     )
 
 
@@ -146,7 +148,8 @@ def _once(findings: Iterable[Finding], folds: Mapping[str, int]) -> Iterator[Fin
     """The findings, what is said in the same words of every fold of a scheme being said once."""
     alike: dict[Finding, list[Finding]] = {}
     for finding in findings:
-        alike.setdefault(replace(finding, fold=ALL_FOLDS, **_UNCOUNTED), []).append(finding)
+        uncounted: dict[str, Any] = dict.fromkeys(_COUNTS)
+        alike.setdefault(replace(finding, fold=ALL_FOLDS, **uncounted), []).append(finding)
     for of_all, each in alike.items():
         is_of_all = len(each) == folds[of_all.scheme] > 1
         yield from [_with_sums(of_all, each)] if is_of_all else each
@@ -154,7 +157,7 @@ def _once(findings: Iterable[Finding], folds: Mapping[str, int]) -> Iterator[Fin
 
 def _with_sums(finding: Finding, parts: Sequence[Finding]) -> Finding:
     """The finding with the rows of all its parts."""
-    sums = {name: sum(getattr(part, name) for part in parts) for name in _UNCOUNTED}
+    sums: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in _COUNTS}
     return replace(finding, **sums)
 
 
@@ -177,11 +180,12 @@ def _judge(rule: str, view: FoldView) -> _Outcome:
         if _is_judged(observation, coverage):
             outcome.judged.append(observation)
             known &= _rows(observation, view)
+    if not (view.sizes[TRAIN] and view.sizes[view.judged]):
+        there = " and ".join(f"{size} {ROLES[at]}" for at, size in enumerate(view.sizes) if size)
+        outcome.judged.clear()
+        outcome.reasons = [f"there are {there} rows alone; a split has train, and test or valid"]
     if not outcome.judged:
         known[:] = False
-    if not (view.sizes[TRAIN] and view.sizes[view.judged]):
-        there = ", ".join(f"{ROLES[side]} ({size})" for side, size in enumerate(view.sizes) if size)
-        outcome.reasons.insert(0, f"there is one side alone, and it takes two: {there} rows")
     outcome.coverage = view.coverage(known)
     return outcome
 
@@ -238,8 +242,8 @@ def _nothing_shared(outcomes: Sequence[_Outcome], where: str) -> str:
     counts: dict[str, dict[int, list[int]]] = {}
     for outcome in outcomes:
         for observation in outcome.judged:
-            unit, sides = observation.units or ("", {})
-            for side, count in sides.items():
+            unit, there = observation.units or ("", {})
+            for side, count in there.items():
                 counts.setdefault(unit, {}).setdefault(side, []).append(count)
     parts = []
     for unit, sides in counts.items():

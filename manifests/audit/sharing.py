@@ -86,7 +86,10 @@ def take_twins(view: FoldView) -> Iterator[Judgement]:
         One observation for each pair of sides; its count is the number of takes they share.
     """
     how = "renderings of a take of which another rendering is"
-    yield from _shared_apart(view, "take", how, "takes", "a take")
+    if view.names("take") is None:
+        yield _unknown(view, "the take of a clip")
+        return
+    yield from _shared_apart(view, "take", how, "takes")
 
 
 def exact_duplicates(view: FoldView) -> Iterator[Judgement]:
@@ -100,10 +103,12 @@ def exact_duplicates(view: FoldView) -> Iterator[Judgement]:
         of hashes they share.
     """
     units = [unit for unit in HASHES if view.names(unit) is not None]
+    hashed = np.any([view.has(unit) for unit in HASHES], axis=0)  # a silent clip has no sound
     for unit in units:
         kind = HASHES[unit]
         how = f"identical, {kind} for {kind}, to a clip that is"
-        yield from _shared_apart(view, unit, how, f"{kind}s", f"a hash of its {kind}")
+        for observation in _shared_apart(view, unit, how, f"{kind}s"):
+            yield replace(observation, known=hashed, needs="a hash")
     for unit, why in view.listing.unmeasured.items():
         if unit in HASHES:
             yield NotJudged(why)
@@ -198,8 +203,8 @@ def shared_clips(view: FoldView) -> Iterator[Judgement]:
 
 def _are_one_list(view: FoldView) -> bool:
     """The validation and the test side have the same clips."""
-    clips = [np.unique(view.clip.codes[view.role == side]) for side in (VALID, TEST)]
-    return bool(view.clip.known) and np.array_equal(*clips)
+    first, second = (np.unique(view.clip.codes[view.role == side]) for side in (VALID, TEST))
+    return view.clip.known and np.array_equal(first, second)
 
 
 def _shared_unit(
@@ -238,16 +243,11 @@ def _shared_unit(
         )
 
 
-def _shared_apart(
-    view: FoldView, unit: str, how: str, many: str, needs: str
-) -> Iterator[Judgement]:
+def _shared_apart(view: FoldView, unit: str, how: str, many: str) -> Iterator[Observation]:
     """How many of a unit that ties unlike clips are on two sides.
 
     A clip that is itself on both is another rule's.
     """
-    if view.names(unit) is None:
-        yield _unknown(view, f"the {unit} of a clip")
-        return
     for sides in view.pairs:
         teaches, measured = sides
         apart = ~view.rows_with("clip", view.shared("clip", sides))
@@ -259,7 +259,7 @@ def _shared_apart(
             _clips_with(view, unit, shared, apart & (view.role == measured)),
             minor=sides != view.pairs[0],
             known=view.has(unit),
-            needs=needs,
+            needs=f"a {unit}",
             sides=sides,
         )
 
@@ -285,10 +285,8 @@ def _clips_across(
     for sides in view.pairs:
         teaches, measured = sides
         shared, rows = _shared(view, "clip", sides, mask)
-        detail = (
-            f"{view.share_of(rows, measured)} are {how} in {ROLES[teaches]} "
-            f"({_many(len(shared), 'clip')})"
-        )
+        clips = "" if rows == len(shared) else f" ({_many(len(shared), 'clip')})"
+        detail = f"{view.share_of(rows, measured)} are {how} in {ROLES[teaches]}{clips}"
         yield Observation(
             between(sides),
             len(shared),

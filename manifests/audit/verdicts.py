@@ -119,7 +119,8 @@ def _leaks(errors: Sequence[Finding], findings: Sequence[Finding]) -> str:
     if len(folds) < 2:
         return words
     at_fault = len({one.fold for one in errors} - {ALL_FOLDS})
-    return f"fold {first.fold}: {words}; {at_fault} folds have errors"
+    many = "1 fold has" if at_fault == 1 else f"{at_fault} folds have"
+    return f"fold {first.fold}: {words}; {many} errors"
 
 
 def _named(one: Finding) -> str:
@@ -136,13 +137,10 @@ def _extent(rows: Sequence[Finding]) -> str:
 
 
 def _extent_of_one(one: Finding) -> str:
-    known = {Severity.HELD: _WHOLE, Severity.PARTLY_JUDGED: _PART, Severity.NOT_JUDGED: _NONE}
-    if Severity(one.severity) in known:
-        return known[Severity(one.severity)]
     coverage = one.coverage
     if coverage is None or not _has_both_sides(coverage):
         return _NONE
-    return _WHOLE if coverage.is_whole else _PART
+    return _PART if one.severity == Severity.PARTLY_JUDGED or not coverage.is_whole else _WHOLE
 
 
 def _has_both_sides(coverage: Coverage) -> bool:
