@@ -49,13 +49,14 @@ def propose(listing: Listing, names: NameColumn) -> list[str]:
     """
     if listing.corpora != (FOLDER.name,) or "subject" in listing.names or not names.values.size:
         return []
+    sample = _sampled(names)
     found = []
-    for part in _parts(_sampled(names)):
-        column = _column(names, part)
-        if _repeats(column) and not _tells(column, listing):
-            found.append((part, column))
-    unlike = _unlike(found)
-    return [_sentence(listing, part, column) for part, column in unlike[:_MOST]]
+    for part in _parts(sample):
+        if len(found) < _MOST and _may_repeat(sample, part):
+            column = _column(names, part)
+            if _repeats(column) and not _tells(column, listing):
+                found.append((part, column))
+    return [_sentence(listing, part, column) for part, column in _unlike(found)]
 
 
 def _sampled(names: NameColumn) -> list[str]:
@@ -85,6 +86,14 @@ def _parts(sample: Sequence[str]) -> Iterator[_Part]:
     ):
         if all(re.match(rf"{start}(?=[A-Za-z0-9])", file) for file in files):
             yield _Part(words, rf"(?:^|[/\\])({start})[^/\\]*$")
+
+
+def _may_repeat(sample: Sequence[str], part: _Part) -> bool:
+    """Every name has the part, and some have the same; of a long list too few are tried to say
+    more."""
+    pattern = re.compile(part.pattern)
+    values = [match[1] if (match := pattern.search(name)) else None for name in sample]
+    return None not in values and 2 <= len(set(values)) < len(values)
 
 
 def _column(names: NameColumn, part: _Part) -> NameColumn:
