@@ -120,7 +120,7 @@ def run_audit(
         listing, read_as = match_foreign(tables, CORPORA, corpus, scheme), tables[0].understood
     findings = _ordered(audit(listing))
     return AuditReport(
-        listing.source,
+        " + ".join(map(str, map(locate, sources))),
         listing.corpora,
         len(listing.folds),
         read_as,

@@ -65,7 +65,12 @@ def episodes_and_sessions(view: FoldView) -> Iterator[Judgement]:
         One observation for each unit that is known and each pair of sides; its count is the number
         of units that they share.
     """
-    units = [unit for unit in TOGETHER if view.names(unit) is not None]
+    known = {unit: column for unit in TOGETHER if (column := view.names(unit)) is not None}
+    units = [
+        unit
+        for unit, column in known.items()
+        if not any(_same_parts(known[other], column) for other in known if other > unit)
+    ]  # of units that tie the same rows together, one is enough
     subjects = view.has("subject")
     by_subject = all(subjects[view.role == side].any() for side in view.pairs[0])
     usual = {unit: None if unit == "dialogue" else Severity.WARN for unit in units}

@@ -13,8 +13,9 @@ from enum import StrEnum
 from manifests.audit.catalog import RULES
 from manifests.audits import ALL_FOLDS, Coverage, Finding, Severity
 
-_FIRST = ("L1", "L12")
-"""The rules that a verdict rests on, and that it quotes."""
+_UNITS = {"L1": "subjects", "L12": "clips"}
+"""The rules that a verdict rests on and that it quotes -> what must not be on two sides."""
+_FIRST = tuple(_UNITS)
 
 
 class Answer(StrEnum):
@@ -77,13 +78,14 @@ def paper_verdict(findings: Sequence[Finding], paper: str) -> Verdict:
     errors = [one for one in findings if one.severity == Severity.ERROR]
     counts = [one for one in errors if one.rule == "L15"]
     if counts:
-        also = f"; {len(counts) - 1} more such counts" if len(counts) > 1 else ""
+        also = f"; and {len(counts) - 1} more" if len(counts) > 1 else ""
         return Verdict(Answer.IMPOSSIBLE, paper, f"{counts[0].what}: {counts[0].detail}{also}")
     held = sum(one.severity == Severity.HELD for one in findings)
     if errors:
         why = f"as it is described; {errors[0].what}: {errors[0].detail}"
         return Verdict(Answer.LEAKS, paper, why)
-    why = f"nothing printed speaks against the described split ({held} checks held)"
+    checks = "1 check" if held == 1 else f"{held} checks"
+    why = f"nothing printed speaks against the described split ({checks} held)"
     return Verdict(Answer.POSSIBLE, paper, why)
 
 
@@ -93,12 +95,12 @@ def _verdict(scheme: str, findings: Sequence[Finding]) -> Verdict:
         return Verdict(Answer.LEAKS, scheme, _leaks(errors, findings))
     subjects, clips = ([one for one in findings if one.rule == rule] for rule in _FIRST)
     extents = {_extent(subjects), _extent(clips)}
-    words = "; ".join(dict.fromkeys(_said(one) for one in (*subjects, *clips)))
     if _extent(subjects) == _NONE:
         known = [one.detail for one in findings if one.rule in ("L2", "L12") and _has_held(one)]
         held = f"; what is known holds: {'; '.join(known)}" if known else ""
-        return Verdict(Answer.UNJUDGED, scheme, f"{_said(subjects[0])}{held}")
-    return Verdict(Answer.HOLDS if extents == {_WHOLE} else Answer.PARTLY, scheme, words)
+        return Verdict(Answer.UNJUDGED, scheme, f"{_said(subjects)[0]}{held}")
+    answer = Answer.HOLDS if extents == {_WHOLE} else Answer.PARTLY
+    return Verdict(answer, scheme, "; ".join([*_said(subjects), *_said(clips)]))
 
 
 def _leaks(errors: Sequence[Finding], findings: Sequence[Finding]) -> str:
@@ -154,7 +156,13 @@ def _has_held(one: Finding) -> bool:
     return one.severity in (Severity.HELD, Severity.PARTLY_JUDGED)
 
 
-def _said(one: Finding) -> str:
-    """What a rule says, as part of a verdict."""
-    words = one.detail.removeprefix("not judged: ")
-    return f"to be known, {words}" if one.severity in (Severity.WARN, Severity.INFO) else words
+def _said(rows: Sequence[Finding]) -> list[str]:
+    """What a rule says, as parts of a verdict; what is less than an error comes behind a `but`."""
+    minor = [one for one in rows if one.severity in (Severity.WARN, Severity.INFO)]
+    words = [one.detail.removeprefix("not judged: ") for one in rows if one not in minor]
+    if minor:
+        unit, coverage = _UNITS[minor[0].rule], minor[0].coverage
+        has_test = coverage is not None and (coverage.judged[2] or coverage.unjudged[2])
+        both = f"no {unit} are both in train and in {'test' if has_test else 'valid'}"
+        words.append(f"{both}, but {', and '.join(one.detail for one in minor)}")
+    return [one for one in words if not one.startswith("nothing found")]

@@ -107,9 +107,15 @@ def _cross(draw: random.Random, rows: list[Row], tested: str) -> None:
     for row in draw.sample(training, draw.randint(1, min(3, len(training)))):
         copy = {**row, "side": words, "true side": tested}
         if draw.random() < 0.7:
-            stem = copy["clip"].replace("03-01-", "03-02-")
-            copy["clip"] = stem if stem != copy["clip"] else f"{stem}other"
+            copy["clip"] = _another(copy["clip"])
         rows.append(copy)
+
+
+def _another(clip: str) -> str:
+    """A clip of the same subject that no other row has: in RAVDESS with the other statement."""
+    parts = clip.split("-")
+    is_ravdess = len(parts) > 4
+    return "-".join([*parts[:4], "02", *parts[5:]]) if is_ravdess else f"{clip}other"
 
 
 def _lose(draw: random.Random, table: SplitTable) -> None:

@@ -59,7 +59,7 @@ def _of_lines(source: SourceFile, text: str, notes: tuple[str, ...]) -> list[Raw
     cells: dict[str, list[str | None]] = {}
     lines: list[int] = []
     for line, record in _records(source.path, text):
-        for name in record.keys() - cells.keys():
+        for name in [name for name in record if name not in cells]:
             cells[name] = [None] * len(lines)
         refuse_width(source.path, len(cells), line)
         lines.append(line)
