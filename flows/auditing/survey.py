@@ -88,7 +88,7 @@ def run_survey(index: Path, folder: Path | None = None) -> Survey:
     Raises:
         WrongIndex: The index cannot be read, or has a key or value that it may not have.
     """
-    known = _read_index(index)
+    known = read_index(index)
     root = index.parent if folder is None else folder
     return Survey(known, tuple(_surveyed(one, root) for one in known.lists))
 
@@ -104,7 +104,18 @@ def _surveyed(listed: PublishedList, root: Path) -> SurveyedList:
     return SurveyedList(listed, report)
 
 
-def _read_index(path: Path) -> SurveyIndex:
+def read_index(path: Path) -> SurveyIndex:
+    """Reads the index of a survey.
+
+    Args:
+        path: A TOML file.
+
+    Returns:
+        Its lists.
+
+    Raises:
+        WrongIndex: It cannot be read, or has a key or value that it may not have.
+    """
     try:
         table = parse_toml(read_file(path, MOST_TOML_BYTES).decode())
         return SurveyIndex.model_validate(table)

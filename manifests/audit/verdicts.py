@@ -16,6 +16,8 @@ from manifests.audits import ALL_FOLDS, Coverage, Finding, Severity
 _UNITS = {"L1": "subjects", "L12": "clips"}
 """The rules that a verdict rests on and that it quotes -> what must not be on two sides."""
 _FIRST = tuple(_UNITS)
+_QUOTED = 3
+"""Rules whose errors a verdict gives in full; of others it gives the numbers."""
 
 
 class Answer(StrEnum):
@@ -104,7 +106,7 @@ def _verdict(scheme: str, findings: Sequence[Finding]) -> Verdict:
 
 
 def _leaks(errors: Sequence[Finding], findings: Sequence[Finding]) -> str:
-    """The gravest errors in words: subjects and clips first, the others by the names of rules."""
+    """The gravest errors in words: those of subjects and clips first."""
 
     def key(one: Finding) -> tuple[int, int, int]:
         place = _FIRST.index(one.rule) if one.rule in _FIRST else len(_FIRST)
@@ -112,12 +114,14 @@ def _leaks(errors: Sequence[Finding], findings: Sequence[Finding]) -> str:
 
     ordered = sorted(errors, key=key)
     first = ordered[0]
-    quoted = [first, *(one for one in ordered if one.rule == "L12" and one is not first)][:2]
+    gravest = {one.rule: one for one in reversed(ordered)}  # of each rule the first
+    quoted = sorted(gravest.values(), key=key)[:_QUOTED]
     words = "; ".join(one.detail if one.rule == "L1" else _named(one) for one in quoted)
-    rest = dict.fromkeys(one.rule for one in ordered if one.rule not in {q.rule for q in quoted})
-    if rest:
-        words += f"; also {', '.join(f'{rule} ({RULES[rule].title})' for rule in rest)}"
+    if rest := [one.rule for one in sorted(gravest.values(), key=key)[_QUOTED:]]:
+        words += f"; also {', '.join(rest)}"
     folds = {one.fold for one in findings if one.rule == first.rule}
+    if first.fold == ALL_FOLDS:
+        return f"every fold: {words}"
     if len(folds) < 2:
         return words
     at_fault = len({one.fold for one in errors} - {ALL_FOLDS})
