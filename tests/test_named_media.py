@@ -1,4 +1,4 @@
-"""SAVEE, eNTERFACE'05 and MSP-IMPROV by their media: layouts, ids, renderings, labels and tables."""
+"""SAVEE, eNTERFACE'05 and MSP-IMPROV by their media: layouts, ids, renderings, labels, tables."""
 
 from pathlib import Path
 

@@ -148,7 +148,8 @@ def test_a_stated_speaker_who_is_the_other_one_is_a_warning_with_its_rows(tmp_pa
 def test_one_name_for_several_and_several_for_one_contradict_the_names(tmp_path: Path) -> None:
     assert iemocap(tmp_path, {"Ses01F": "x", "Ses02F": "x"}).count == 3
     rows = [
-        f"03-01-03-02-01-0{n}-{actor:02d},{'test' if actor > 3 else 'train'},{n if actor == 1 else 9}{actor}"
+        f"03-01-03-02-01-0{n}-{actor:02d},{'test' if actor > 3 else 'train'},"
+        f"{n if actor == 1 else 9}{actor}"
         for actor in range(1, 5)
         for n in (1, 2)
     ]

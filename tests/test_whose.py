@@ -203,8 +203,8 @@ def test_the_53_utterances_that_a_longer_list_has_are_named() -> None:
     more = more_than_the_vote()
     assert len(more) == 53
     assert which_list({*more, "Ses01F_impro01_F000"}) == (
-        "the list has 54 utterances, 53 of the 53 among them that the lists of 7,433 have and those "
-        "of 7,380 have not, such as Ses01F_impro03_F007"
+        "the list has 54 utterances, 53 of the 53 among them that the lists of 7,433 have and "
+        "those of 7,380 have not, such as Ses01F_impro03_F007"
     )
     assert which_list({"Ses01F_impro01_F000"}) is None
     others = {f"Ses01F_impro01_F{number:03d}" for number in range(5531)}

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manifests.audit.fold_view import FoldView, Ints
 from manifests.audit.listing import ROLES, TRAIN, Listing
@@ -50,7 +51,7 @@ def propose(listing: Listing, names: NameColumn) -> list[str]:
     if listing.corpora != (FOLDER.name,) or "subject" in listing.names or not names.values.size:
         return []
     sample = _sampled(names)
-    found = []
+    found: list[tuple[_Part, NameColumn]] = []
     for part in _parts(sample):
         if len(found) < _MOST and _may_repeat(sample, part):
             column = _column(names, part)
@@ -113,10 +114,14 @@ def _tells(column: NameColumn, listing: Listing) -> bool:
     """The part is the label or the side in other words."""
     fold = listing.folds[0] if listing.folds else None
     label = listing.names.get("label")
-    pairs = [(column.codes, label.codes)] if label is not None else []
+    pairs: list[tuple[NDArray[np.integer], NDArray[np.integer]]] = []
+    if label is not None:
+        pairs.append((column.codes, label.codes))
     if fold is not None:
-        pairs.append((column.codes[fold.rows], fold.role.astype(np.int32)))
-    return any(_one_to_one(codes.astype(np.int64), others) for codes, others in pairs)
+        pairs.append((column.codes[fold.rows], fold.role))
+    return any(
+        _one_to_one(codes.astype(np.int64), others.astype(np.int64)) for codes, others in pairs
+    )
 
 
 def _one_to_one(codes: Ints, others: Ints) -> bool:
