@@ -291,7 +291,10 @@ def audit(
     ],
     corpus: Annotated[
         str | None,
-        option("Whose clips a table lists; folder: no known corpus's. Guessed if not given."),
+        option(
+            "Whose clips a table lists, or several with commas between; folder: no known corpus's. "
+            "Guessed if not given."
+        ),
     ] = None,
     scheme: Annotated[str | None, option("Audit this split scheme alone.")] = None,
     column: Annotated[

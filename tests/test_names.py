@@ -3,6 +3,7 @@ a name says, that it is one corpus's, and how many speakers there are."""
 
 import csv
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from manifests.corpora.base import Identity
 from manifests.corpora.catalog import CORPORA, with_media
+from tests.support.commands import ROOT
 
 METADATA = Path(__file__).parents[1].parent / "shared" / "metadata"
 SPLITS = METADATA / "splits"
@@ -254,6 +256,14 @@ def test_a_name_is_claimed_by_one_corpus(corpus: str, name: str) -> None:
     shared = {"emodb", "oreau"} if corpus in {"emodb", "oreau"} else set()
     assert claiming - shared <= {corpus}
     assert corpus in claiming | {"lrs2", "meld", "mer2023", "afew", "mosei"}
+
+
+def test_the_page_of_names_lists_every_corpus_and_which_have_media() -> None:
+    text = (ROOT / "docs" / "names.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `(\w+)` \| .*\|([ \w]*)\|$", text, re.MULTILINE)
+    assert {name: "media" in last for name, last in lines} == {
+        name: name in with_media() for name in CORPORA
+    }
 
 
 NUMBERS = {"dfew": "00147", "mafw": "00147", "afew": "000223480", "pom": "100178"}
