@@ -284,9 +284,9 @@ def audit(
     sources: Annotated[
         list[str],
         argument(
-            "A store, a table (CSV, JSON Lines, Parquet), the tables of one split's sides, or "
-            "a paper's numbers (TOML).",
-            "STORE | TABLE... | PAPER",
+            "A store; a split as it was published: files (CSV, text, JSON, Parquet, XLSX, arrays), "
+            "a folder or a zip file; or a paper's numbers (TOML).",
+            "STORE | LIST... | PAPER",
         ),
     ],
     corpus: Annotated[

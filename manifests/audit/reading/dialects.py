@@ -59,9 +59,10 @@ def find_dialect(text: str, is_table: bool) -> Dialect | None:
     best = max(known, key=lambda one: (one in marked, known[one], widths[one], one != BLANKS))
     if known[best] and not any(map(_is_data, _cells(lines[0], best))):
         header = _cells(lines[0].lstrip("# "), best)
-        delimiter = best if len(header) > 1 else _likeliest(lines[1:]) if lines[1:] else None
-        if delimiter != best and len(header) == 1 and delimiter is not None:
-            delimiter = None  # one name, and lines with blanks or commas in them
+        delimiter: str | None = best
+        if len(header) == 1:  # names below it may have blanks
+            delimiter = _likeliest(lines[1:]) if lines[1:] else None
+            delimiter = None if delimiter == BLANKS else delimiter
         return Dialect(delimiter, tuple(header), len(header), skipped)
     delimiter = _likeliest(lines)
     rows = [_cells(line, delimiter) for line in lines]
