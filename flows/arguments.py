@@ -64,7 +64,10 @@ AuditSources = Annotated[
 ]
 WhoseClips = Annotated[
     str | None,
-    option("Whose clips a table lists; folder: no known corpus's. Guessed if not given."),
+    option(
+        "Whose clips a table lists, or several with commas between; folder: no known corpus's. "
+        "Guessed if not given."
+    ),
 ]
 OneScheme = Annotated[str | None, option("Audit this split scheme alone.")]
 ColumnMeanings = Annotated[

@@ -547,6 +547,21 @@ FORMS = {
             )
         }
     ),
+    "a header of one name, and names with blanks": Form(
+        {"train.csv": "file\na b.wav\nc d.wav\n", "test.csv": "file\ne f.wav\n"},
+        read={0: {"train": ["a b.wav", "c d.wav"], "test": ["e f.wav"]}},
+    ),
+    "an index without a name, as pandas writes it": Form(
+        {"a.csv": lines_of([("", *HEADER[0]), *((str(n), *row) for n, row in enumerate(ROWS))])},
+        labels=LABELS,
+        said="not read: column 1",
+    ),
+    "sex and emotion without a header": Form(
+        {"train.txt": f"{A} m happy\n{B} f sad\n", "test.txt": f"{C} m happy\n{D} f sad\n"},
+        read={0: {"train": [A, B], "test": [C, D]}},
+        labels=LABELS,
+        said="column 1 is the clip, column 3 the label, column 2 the sex",
+    ),
     "a table of speakers": Form(
         {
             "a.csv": lines_of(
@@ -607,6 +622,13 @@ REFUSED: dict[str, Refusal] = {
     "numbers for sides of two files that say the same": Refusal(
         {"a.csv": lines_of([("file", "split"), (A, "2"), (B, "1")]), "b.csv": "file,split\nx,1\n"},
         ("nothing says which of 1, 2 is train",),
+    ),
+    "two sides on a line": Refusal(
+        {"a.csv": lines_of([("file", "train", "test"), (A, "1", "0"), (B, "1", "1")])},
+        ("line 3, column test: it says yes, and so does a column before it",),
+    ),
+    "two cells below one name": Refusal(
+        {"train.csv": f"file\n{A},happy\n{B},sad\n"}, ("the line has 2 cells, expected 1",)
     ),
     "no side": Refusal(
         {"a.csv": lines_of([("file", "emotion"), (A, "x")])}, ("no column tells the side", "--side")

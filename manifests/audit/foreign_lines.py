@@ -40,7 +40,8 @@ class ForeignLines:
         """
         self.tables = tables
         self.starts = np.cumsum([0, *(table.size for table in tables)])
-        self.title = " + ".join(str(table.path) for table in tables)
+        sources = dict.fromkeys(table.source or str(table.path) for table in tables)
+        self.title = " + ".join(sources)
         for table in tables:
             _refuse_unfit(table)
         self.unit = next(unit for unit in UNITS if any(_has(table, unit) for table in tables))

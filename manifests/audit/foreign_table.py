@@ -27,6 +27,8 @@ class ForeignTable:
     """Meanings that the user has set: what they say goes before the naming rule of the corpus."""
     understood: str = ""
     """How the whole list that this table is a part of was read, in a line for people."""
+    source: str = ""
+    """What was given and this table is of, for messages; "" for its path."""
     locate: Callable[[int], int] | None = None
     """Row -> the line on which it begins, where `lines` cannot say."""
 

@@ -21,6 +21,8 @@ _MEDIA = re.compile(
 _OF_NAME = ("video", "utterance")
 """What the column for the clip may mean as well."""
 _MOST_CLASSES = 40
+_MOST_SIDES = 12
+"""Words that a column for the side has; with more, they are names such as `test_01`."""
 _LONGEST_CLIP_S = 3600.0
 _LOOKED_AT = 2000
 
@@ -196,7 +198,7 @@ def is_of_sides(column: pa.DictionaryArray) -> bool:
         True where all cells that are not empty are, and there is one.
     """
     cells = distinct(column)
-    return bool(cells) and len(cells) <= _MOST_CLASSES and all(map(_is_side, cells))
+    return bool(cells) and len(cells) <= _MOST_SIDES and all(map(_is_side, cells))
 
 
 def _is_running(column: pa.DictionaryArray) -> bool:
@@ -287,10 +289,13 @@ def _share_of_paths(cells: Sequence[str]) -> float:
 
 
 def _guess_role_and_label(raw: RawTable, numbers: dict[str, int]) -> None:
-    """Of a table without a header: a column of sides, and the one with the fewest classes."""
+    """Of a table without a header: columns of sides and sexes, and the one of fewest classes."""
     if "role" not in numbers:
         side = next((one for one in _free(raw, numbers) if is_of_sides(raw.columns[one])), None)
         numbers |= {} if side is None else {"role": side}
+    sex = next((one for one in _free(raw, numbers) if _are_sexes(raw.columns[one])), None)
+    if sex is not None:
+        numbers.setdefault("sex", sex)
     if "label" in numbers:
         return
     classes = [
@@ -302,6 +307,11 @@ def _guess_role_and_label(raw: RawTable, numbers: dict[str, int]) -> None:
     ]
     if classes:
         numbers["label"] = -min(classes)[1]
+
+
+def _are_sexes(column: pa.DictionaryArray) -> bool:
+    cells = {cell.casefold() for cell in distinct(column)}
+    return bool(cells) and cells <= {"male", "female", "m", "f", "man", "woman"}
 
 
 def _other_files(raw: RawTable, numbers: Mapping[str, int]) -> tuple[int, ...]:

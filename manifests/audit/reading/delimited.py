@@ -39,7 +39,7 @@ def read_delimited(source: SourceFile) -> list[RawTable]:
     text, notes = decode(source.path, source.read())
     line_end = text.find("\n")
     first = text[: len(text) if line_end < 0 else line_end]
-    refuse_width(source.path, max(map(first.count, DELIMITERS)) + 1)
+    refuse_width(source.path, max(map(first.count, DELIMITERS + BLANKS)) + 1)
     dialect = find_dialect(text, source.suffix in _TABLES)
     if dialect is None:
         what = "it is empty; expected a header that names the columns, or a clip on each line"
@@ -151,9 +151,12 @@ def _fault(source: SourceFile, text: str, dialect: Dialect) -> WrongForeignTable
 def _locator(text: str, dialect: Dialect) -> Callable[[int], int]:
     """Finds the line on which a row begins, when an error asks for it: cells may hold line ends."""
 
+    is_named = dialect.header is not None
+
     def locate(row: int) -> int:
-        rows = enumerate(_rows(None, text, dialect), -(dialect.header is not None))
-        return next((line for number, (line, _) in rows if number == row), row + 1)
+        rows = enumerate(_rows(None, text, dialect), -is_named)
+        usual = dialect.skipped + is_named + row + 1  # where a cell is too long to be counted on
+        return next((line for number, (line, _) in rows if number == row), usual)
 
     return locate
 

@@ -14,10 +14,16 @@ BLANKS = " "
 NAMES = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars", BLANKS: "blanks"}
 _SAMPLE = 200
 _LONGEST = 1 << 20
+_LONGEST_NAME = 1000
 _LOOKS_LIKE_DATA = re.compile(
     r"[-+]?\d+([.,]\d+)?|.*[/\\].+|.+\.(wav|mp4|avi|flac|mp3|npy|png|jpe?g|mov|mkv|m4a|flv|ogg|pt)",
     re.IGNORECASE,
 )
+
+
+def _is_data(cell: str) -> bool:
+    """A number, a path or a file, which names no column; nor does what is longer than a line."""
+    return len(cell) > _LONGEST_NAME or _LOOKS_LIKE_DATA.fullmatch(cell) is not None
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,12 @@ def find_dialect(text: str, is_table: bool) -> Dialect | None:
     # `Clip ID` between tabs is one name, though its two words are known too.
     marked = {one for one in DELIMITERS if known[one] and widths[one] > 1}
     best = max(known, key=lambda one: (one in marked, known[one], widths[one], one != BLANKS))
-    if known[best] and not any(map(_LOOKS_LIKE_DATA.fullmatch, _cells(lines[0], best))):
+    if known[best] and not any(map(_is_data, _cells(lines[0], best))):
         header = _cells(lines[0].lstrip("# "), best)
-        delimiter = best if len(header) > 1 else _likeliest(lines[1:]) if lines[1:] else None
-        if delimiter != best and len(header) == 1 and delimiter is not None:
-            delimiter = None  # one name, and lines with blanks or commas in them
+        delimiter: str | None = best
+        if len(header) == 1:  # names below it may have blanks
+            delimiter = _likeliest(lines[1:]) if lines[1:] else None
+            delimiter = None if delimiter == BLANKS else delimiter
         return Dialect(delimiter, tuple(header), len(header), skipped)
     delimiter = _likeliest(lines)
     rows = [_cells(line, delimiter) for line in lines]
@@ -72,7 +79,7 @@ def _first_lines(text: str) -> tuple[list[str], int]:
     while begin < len(text) and len(lines) < _SAMPLE and begin < _LONGEST:
         end = text.find("\n", begin)
         end = len(text) if end < 0 else end
-        line = text[begin:end].rstrip("\r")
+        line = text[begin : min(end, begin + _LONGEST)].rstrip("\r")
         begin = end + 1
         if not lines and (not line.strip() or _is_remark(line)):
             skipped += 1
@@ -152,12 +159,12 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
         True where it has a known name, or looks otherwise than the rows below it.
     """
     first, below = rows[0], rows[1:]
-    if known_names(first) and not any(map(_LOOKS_LIKE_DATA.fullmatch, first)):
+    if known_names(first) and not any(map(_is_data, first)):
         return True
-    if not below or any(map(_LOOKS_LIKE_DATA.fullmatch, first)) or len({*first}) < len(first):
+    if not below or any(map(_is_data, first)) or len({*first}) < len(first):
         return False
     columns = [[row[at] for row in below if at < len(row)] for at in range(len(first))]
-    if any(cells and all(map(_LOOKS_LIKE_DATA.fullmatch, cells)) for cells in columns):
+    if any(cells and all(map(_is_data, cells)) for cells in columns):
         return True
     pairs = zip(first, columns, strict=True)
     return len(first) > 1 and not any(name in cells for name, cells in pairs)

@@ -19,6 +19,9 @@ from manifests.audit.reading.raw import constant, distinct
 from manifests.audit.reading.saying import in_words, meaning_in_words, short, some
 from manifests.audit.reading.settling import Piece, pieces_of, settle_folds, settle_sides
 
+_SHOWN = 3
+"""Files of a list that its title names."""
+
 
 def read_published(
     paths: Sequence[Path], options: ReadingOptions | None = None
@@ -47,7 +50,13 @@ def read_published(
     found = [_table(piece, title, options) for piece in in_folds]
     _refuse_no_subject(found, options)
     understood = _understood(in_folds, left_out, options)
-    return [replace(table, understood=understood) for table in found]
+    source = _source(paths)
+    return [replace(table, understood=understood, source=source) for table in found]
+
+
+def _source(paths: Sequence[Path]) -> str:
+    shown = " + ".join(map(str, paths[:_SHOWN]))
+    return f"{shown} + {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else shown
 
 
 def read_foreign(path: Path) -> ForeignTable:

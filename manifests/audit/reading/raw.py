@@ -64,7 +64,8 @@ class RawTable:
         Returns:
             Its name, or such as `column 2`.
         """
-        return self.names[number] if self.names else f"column {number + 1}"
+        name = self.names[number] if self.names else ""
+        return name if name.strip() else f"column {number + 1}"
 
 
 def encode(column: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:

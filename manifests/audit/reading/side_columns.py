@@ -104,15 +104,27 @@ def _of_flags(raw: RawTable, flags: Mapping[str, int]) -> SideColumn:
     rest = others[0] if others else None
     chosen = pa.nulls(raw.size, pa.string())
     for side, one in flags.items():
-        column = raw.columns[one]
-        yes = [bool(cell) and cell.casefold() in _YES for cell in column.dictionary.to_pylist()]
-        mask = pc.fill_null(pc.take(pa.array(yes, pa.bool_()), column.indices), False)
+        mask = _says_yes(raw.columns[one])
+        _refuse_two(raw, pc.and_(mask, pc.is_valid(chosen)), one)
         chosen = pc.if_else(mask, pa.scalar(side), chosen)
     if rest is not None:
         chosen = pc.fill_null(chosen, rest)
     said = ", ".join(f"{raw.called(one)} says {side}" for side, one in flags.items())
     words = f"{said}, all else is {rest}" if rest else said
     return SideColumn(chosen.dictionary_encode(), words, tuple(flags.values()))
+
+
+def _says_yes(column: pa.DictionaryArray) -> pa.BooleanArray:
+    yes = [bool(cell) and cell.casefold() in _YES for cell in column.dictionary.to_pylist()]
+    return pc.fill_null(pc.take(pa.array(yes, pa.bool_()), column.indices), False)
+
+
+def _refuse_two(raw: RawTable, both: pa.BooleanArray, number: int) -> None:
+    if pc.any(both).as_py():
+        row = pc.index(both, True).as_py()
+        line = raw.lines[row] if raw.locate is None else raw.locate(row)
+        what = "it says yes, and so does a column before it; a line needs one side"
+        raise WrongForeignTable.at(raw.path, line, what, f"column {raw.called(number)}")
 
 
 def settle_numbers(

@@ -165,13 +165,17 @@ class _Unfolded:
             )
         try:
             with self._archive.open(entry) as file:
+                self._count(entry.file_size)  # what it says; what it holds is counted below
                 data = file.read(self._left + 1)
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
             raise WrongForeignTable(f"{where} cannot be unpacked ({error})") from error
+        self._count(len(data))
         self._left -= len(data)
-        if self._left < 0:
+        return data
+
+    def _count(self, size: int) -> None:
+        if size > self._left:
             raise WrongForeignTable(
                 f"{self._path} unfolds to more than {MOST_BYTES:,} bytes; unpack it and give the "
                 "lists alone"
             )
-        return data
