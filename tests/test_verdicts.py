@@ -230,6 +230,12 @@ def test_series_that_are_shared_leak_and_that_are_apart_prove_nothing() -> None:
     )
 
 
+def test_episodes_that_are_the_series_are_judged_once() -> None:
+    series = ["x/1", "x/1", "x/2", "x/3"]
+    found = audit(listed("ttee", episode=[f"{one}/1" for one in series], series=series))
+    assert one(found, "L2").detail == "no series are on two sides (1 in train, 2 in test)"
+
+
 def test_a_shared_source_video_is_a_leak_where_no_subject_is_known() -> None:
     clips = ["v1_1", "v2_1", "v2_2", "v3_1"]
     videos = ["v1", "v2", "v2", "v3"]
@@ -263,6 +269,9 @@ def test_folds_are_judged_together_and_the_worst_is_named() -> None:
         "LEAKS: fold 0: 1 of 2 test subjects are also in train (1 of 2 test clips); 1 fold has "
         "errors"
     )
+    same = replace(fold, fold=1)
+    (verdict,) = verdicts_of(audit(replace(listing, folds=(fold, same))))
+    assert verdict.why == ("every fold: 1 of 2 test subjects are also in train (1 of 2 test clips)")
     half = replace(
         listing, names={**listing.names, "subject": NameColumn.of(["a", None, "b", "b"])}
     )

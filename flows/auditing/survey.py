@@ -29,11 +29,11 @@ class WrongIndex(ValueError):
     """The index of a survey cannot be read; the message says where and what was expected."""
 
 
-class _Strict(BaseModel):
+class _IndexTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PublishedList(_Strict):
+class PublishedList(_IndexTable):
     """One published list, as an index of a survey has it."""
 
     name: str = Field(min_length=1)
@@ -49,7 +49,7 @@ class PublishedList(_Strict):
     note: str = ""
 
 
-class SurveyIndex(_Strict):
+class SurveyIndex(_IndexTable):
     """The lists of a survey."""
 
     title: str = "Published splits"
@@ -88,7 +88,7 @@ def run_survey(index: Path, folder: Path | None = None) -> Survey:
     Raises:
         WrongIndex: The index cannot be read, or has a key or value that it may not have.
     """
-    known = _read_index(index)
+    known = read_index(index)
     root = index.parent if folder is None else folder
     return Survey(known, tuple(_surveyed(one, root) for one in known.lists))
 
@@ -104,7 +104,18 @@ def _surveyed(listed: PublishedList, root: Path) -> SurveyedList:
     return SurveyedList(listed, report)
 
 
-def _read_index(path: Path) -> SurveyIndex:
+def read_index(path: Path) -> SurveyIndex:
+    """Reads the index of a survey.
+
+    Args:
+        path: A TOML file.
+
+    Returns:
+        Its lists.
+
+    Raises:
+        WrongIndex: It cannot be read, or has a key or value that it may not have.
+    """
     try:
         table = parse_toml(read_file(path, MOST_TOML_BYTES).decode())
         return SurveyIndex.model_validate(table)

@@ -4,6 +4,7 @@ The page says what is in a list and nothing of why: a list may share speakers on
 """
 
 import re
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.visible import shortened
 
 if TYPE_CHECKING:
+    from flows.auditing.run import AuditReport
     from flows.auditing.survey import PublishedList, Survey, SurveyedList
 
 _SHARED = re.compile(r"([0-9]+ of [0-9]+ [a-z]+(?: [a-z]+)*?) are also in (train|valid)")
-_FOLD = re.compile(r"fold ([0-9]+): (.*); ([0-9]+ folds?) ha(?:s|ve) errors")
+"""How the rules say it; the page says the same of the published list."""
+_FOLD = re.compile(r"(every fold|fold [0-9]+): (.*?)(?:; ([0-9]+ folds?) ha(?:s|ve) errors)?")
 _WORDS = """\
 What the words mean: **LEAKS**: subjects, recordings or clips of the training side are also on the \
 side that results are reported on. **HOLDS**: for every clip it was known who speaks or is shown, \
@@ -39,8 +42,8 @@ def survey_page(survey: "Survey") -> str:
     heads = ("list", "folds", "verdict", "what it rests on")
     rows = [_row(one) for one in survey.lists]
     blocks = [f"# {escape(survey.index.title)}"]
-    blocks += [escape(survey.index.about)] * bool(survey.index.about)
-    blocks += [_WORDS, "\n".join(table(heads, rows))]
+    blocks += [_wrapped(escape(survey.index.about))] * bool(survey.index.about)
+    blocks += [_wrapped(_WORDS), "\n".join(table(heads, rows))]
     for one in survey.lists:
         blocks += _section(one)
     return "\n\n".join(blocks) + "\n"
@@ -56,24 +59,34 @@ def _row(one: "SurveyedList") -> tuple[str, ...]:
 def _section(one: "SurveyedList") -> Iterator[str]:
     """What is known of one list, for those who look it up."""
     yield f"## {escape(one.listed.name)}"
-    yield "\n".join(f"- {fact}" for fact in _facts(one.listed))
+    yield "\n".join(_wrapped(f"- {fact}") for fact in _facts(one.listed))
     if one.report is None:
-        yield escape(f"The published list was not read: {one.refusal}.")
+        yield _wrapped(escape(f"The published list was not read: {one.refusal}."))
         return
-    yield f"**{one.report.verdict.answer}.** {escape(_sentence(one))}"
+    yield _wrapped(f"**{one.report.verdict.answer}.** {escape(_sentence(one))}")
     corpora = ", ".join(one.report.corpora)
     read = f"{corpora}, {count_folds(one.report)}; read as: {one.report.read_as}."
-    yield escape(shortened(read, 1000))
-    notes = [f"- {escape(shortened(note, 1000))}" for note in one.report.notes]
-    notes += [f"- {escape(_of_finding(each))}" for each in _further(one)]
+    yield _wrapped(escape(shortened(read, 1000)))
+    notes = [shortened(note, 1000) for note in one.report.notes]
+    notes += [_of_finding(each, one.report) for each in _further(one.report)]
     if notes:
-        yield "\n".join(notes)
+        yield "\n".join(_wrapped(f"- {escape(note)}") for note in notes)
+
+
+def _wrapped(text: str) -> str:
+    """Lines of at most 100 columns, as a paragraph or an item of a list."""
+    indent = "  " * text.startswith("- ")
+    lines = textwrap.wrap(
+        text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)
 
 
 def _facts(listed: "PublishedList") -> Iterator[str]:
     if listed.source:
         at = f", commit {escape(listed.commit)}" if listed.commit else ""
-        yield f"source: {link(listed.source, listed.source)}{at}"
+        scheme, is_url, address = listed.source.partition("://")
+        yield f"source: {link(address, listed.source) if is_url else escape(scheme)}{at}"
     if listed.licence:
         yield f"licence: {escape(listed.licence)}"
     yield f"files: {escape(', '.join(listed.paths))}"
@@ -90,8 +103,8 @@ def _sentence(one: "SurveyedList") -> str:
         scheme = f"In the scheme {verdict.scheme}, the" if len(one.report.verdicts) > 1 else "The"
         why, where = verdict.why, ""
         if fold := _FOLD.fullmatch(why):
-            why, where = fold[2], f", in fold {fold[1]}"
-            why += f"; {fold[3]} share some"
+            why, where = fold[2], f", in {fold[1]},"
+            why += f"; some are shared in {fold[3]}" if fold[3] else ""
         if verdict.answer == Answer.LEAKS:
             said = f"shares{where} " + _SHARED.sub(r"\1 with its \2 side", why)
         elif verdict.answer == Answer.HOLDS:
@@ -102,13 +115,13 @@ def _sentence(one: "SurveyedList") -> str:
     return " ".join(sentences)
 
 
-def _further(one: "SurveyedList") -> list[Finding]:
-    """Findings beside those that the verdict quotes."""
+def _further(report: "AuditReport") -> list[Finding]:
+    """Findings beside those that the verdicts quote."""
     graver = (Severity.ERROR, Severity.WARN)
-    found = one.report.findings if one.report else ()
-    return [each for each in found if each.severity in graver and each.detail not in _sentence(one)]
+    quoted = " ".join(verdict.why for verdict in report.verdicts)
+    return [one for one in report.findings if one.severity in graver and one.detail not in quoted]
 
 
-def _of_finding(one: Finding) -> str:
-    fold = "" if one.fold == ALL_FOLDS else f", fold {one.fold}"
-    return f"{one.rule}{fold}: {one.detail}"
+def _of_finding(one: Finding, report: "AuditReport") -> str:
+    is_of_all = one.fold == ALL_FOLDS or report.folds == 1
+    return f"{one.rule}{'' if is_of_all else f', fold {one.fold}'}: {one.detail}"

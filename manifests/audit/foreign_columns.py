@@ -17,7 +17,7 @@ Columns are known by their names, in any case and with any blanks, dots or hyphe
     scheme     scheme
     subject    speaker speaker_id subject subject_id actor actor_id spk spk_id and a few like them
     group, take, session, dialogue, episode (or season and episode), video (that clips were cut
-    from), corpus, text, label, sex: by these and a few usual other names
+    from), corpus, text, label, sex, age: by these and a few usual other names
     times      start, end (also start_s, starttime ...) in seconds or as h:mm:ss,mmm of the episode
                or dialogue; duration_s
     hashes     sha256 (of the file), pcm_sha256, frames_sha256
@@ -63,6 +63,7 @@ _NAMES = {
     "label": "label emotion emo emotion_label label_name emotion_name emotion_class major_emotion "
     "class category class_name target tag",
     "sex": "sex gender speaker_gender spk_gender speaker_sex",
+    "age": "age speaker_age",
     "start_s": "start_s start starttime start_time",
     "end_s": "end_s end endtime end_time",
     "duration_s": "duration_s duration length_s length",

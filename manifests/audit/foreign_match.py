@@ -94,14 +94,14 @@ _FIELDS = (*(field.name for field in fields(Identity)), "window", "copy")
 class _Factorizer:
     """Factorises as values come, so that a million identities are never in memory at once."""
 
-    def __init__(self) -> None:
-        self.codes, self._known = array("i"), dict[str | None, int]()
+    def __init__(self, size: int) -> None:
+        self._codes, self._known = array("i", [-1]) * size, dict[str, int]()
 
-    def add(self, value: str | None) -> None:
-        self.codes.append(-1 if value is None else self._known.setdefault(value, len(self._known)))
+    def put(self, place: int, value: str) -> None:
+        self._codes[place] = self._known.setdefault(value, len(self._known))
 
     def names(self, codes: NDArray[np.integer]) -> NameColumn:
-        mine = np.append(np.frombuffer(self.codes, np.int32), np.int32(-1))
+        mine = np.append(np.frombuffer(self._codes, np.int32), np.int32(-1))
         return NameColumn(mine[codes], np.asarray([*self._known, None], dtype=object)[:-1])
 
 
@@ -116,7 +116,7 @@ class _Identified:
 
 def _identify(lines: ForeignLines, owners: Owners) -> _Identified:
     names, lists_clips = _distinct(lines, owners), lines.unit == "name"
-    columns = {name: _Factorizer() for name in _FIELDS}
+    columns = {name: _Factorizer(len(names.values)) for name in _FIELDS}
     strangers: dict[int, list[int]] = {}
     for code, value in enumerate(names.values):
         number, _, name = str(value).partition(" ")
@@ -128,7 +128,8 @@ def _identify(lines: ForeignLines, owners: Owners) -> _Identified:
                 strangers.setdefault(int(number), []).append(code)
         for facts in known:
             for field, fact in vars(facts).items():
-                columns[field].add(fact)
+                if fact is not None:
+                    columns[field].put(code, fact)
     notes = [
         _strangers(lines, names, owners.corpora[number], codes)
         for number, codes in strangers.items()
@@ -217,10 +218,7 @@ class _Units:
         """Adds who speaks by the table, which a user may put before the naming rule."""
         lines, ruled = self._lines, units["subject"]
         marks = tuple(lines.column(mark) for mark in ("sex", "age") if lines.has(mark))
-        stated, notes = people_of(lines.column("subject"), Evidence(lines.role, marks))
-        if lines.unit == "subject":  # what a naming rule knows, such as a series, is no person
-            unknown = self._known.columns["clip_id"].codes < 0
-            stated = replace(stated, codes=np.where(unknown, stated.codes, -1).astype(np.int32))
+        stated, notes = people_of(self._of_table("subject"), Evidence(lines.role, marks))
         written = self._of_corpora(stated, self._person)
         if any("subject" in table.given for table in lines.tables):
             units["subject"] = written.or_else(ruled)
@@ -231,9 +229,17 @@ class _Units:
             units["stated subject"] = stated
         return notes
 
+    def _of_table(self, unit: str) -> NameColumn:
+        """A column of the table; of what each line lists, where no naming rule says what it is."""
+        column = self._lines.column(unit)
+        if unit != self._lines.unit:
+            return column
+        unknown = self._known.columns["clip_id"].codes < 0
+        return replace(column, codes=np.where(unknown, column.codes, -1).astype(np.int32))
+
     def _written(self, unit: str) -> NameColumn:
         """A column as the table has it; ids are the corpus's own."""
-        lines, column = self._lines, self._lines.column(unit)
+        lines, column = self._lines, self._of_table(unit)
         if unit == "episode" and lines.has("season"):
             column = _renamed(pair(lines.column("season"), column, "{} {}"), _episode)
         if unit not in _IDS:

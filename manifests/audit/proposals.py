@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manifests.audit.fold_view import FoldView, Ints
 from manifests.audit.listing import ROLES, TRAIN, Listing
@@ -49,13 +50,14 @@ def propose(listing: Listing, names: NameColumn) -> list[str]:
     """
     if listing.corpora != (FOLDER.name,) or "subject" in listing.names or not names.values.size:
         return []
-    found = []
-    for part in _parts(_sampled(names)):
-        column = _column(names, part)
-        if _repeats(column) and not _tells(column, listing):
-            found.append((part, column))
-    unlike = _unlike(found)
-    return [_sentence(listing, part, column) for part, column in unlike[:_MOST]]
+    sample = _sampled(names)
+    found: list[tuple[_Part, NameColumn]] = []
+    for part in _parts(sample):
+        if len(found) < _MOST and _may_repeat(sample, part):
+            column = _column(names, part)
+            if _repeats(column) and not _tells(column, listing):
+                found.append((part, column))
+    return [_sentence(listing, part, column) for part, column in _unlike(found)]
 
 
 def _sampled(names: NameColumn) -> list[str]:
@@ -87,6 +89,14 @@ def _parts(sample: Sequence[str]) -> Iterator[_Part]:
             yield _Part(words, rf"(?:^|[/\\])({start})[^/\\]*$")
 
 
+def _may_repeat(sample: Sequence[str], part: _Part) -> bool:
+    """Every name has the part, and some have the same; of a long list too few are tried to say
+    more."""
+    pattern = re.compile(part.pattern)
+    values = [match[1] if (match := pattern.search(name)) else None for name in sample]
+    return None not in values and 2 <= len(set(values)) < len(values)
+
+
 def _column(names: NameColumn, part: _Part) -> NameColumn:
     pattern = re.compile(part.pattern)
     matches = (pattern.search(str(value)) for value in names.values)
@@ -104,10 +114,14 @@ def _tells(column: NameColumn, listing: Listing) -> bool:
     """The part is the label or the side in other words."""
     fold = listing.folds[0] if listing.folds else None
     label = listing.names.get("label")
-    pairs = [(column.codes, label.codes)] if label is not None else []
+    pairs: list[tuple[NDArray[np.integer], NDArray[np.integer]]] = []
+    if label is not None:
+        pairs.append((column.codes, label.codes))
     if fold is not None:
-        pairs.append((column.codes[fold.rows], fold.role.astype(np.int32)))
-    return any(_one_to_one(codes.astype(np.int64), others) for codes, others in pairs)
+        pairs.append((column.codes[fold.rows], fold.role))
+    return any(
+        _one_to_one(codes.astype(np.int64), others.astype(np.int64)) for codes, others in pairs
+    )
 
 
 def _one_to_one(codes: Ints, others: Ints) -> bool:

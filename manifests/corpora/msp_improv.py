@@ -42,9 +42,10 @@ _EMOTIONS = {"A": "angry", "H": "happy", "N": "neutral", "S": "sad"}
 _VOTES = _EMOTIONS | {"O": "other", "X": "other"}
 _DIMENSIONS = {"A": "activation", "V": "valence", "D": "dominance"}
 _TABLES = ("Evalution.txt", "Evaluation.txt")
+_MEAN = r"\s*{code}:(?P<{code}>[0-9]+(?:\.[0-9]+)?)\s*;"
 _LINE = re.compile(
     r"(?P<clip>[A-Z]+-IMPROV-[^.;\s]+)(?:\.\w+)?\s*;\s*(?P<vote>[AHNSOX])\s*;"
-    r"\s*A:(?P<A>[0-9.]+)\s*;\s*V:(?P<V>[0-9.]+)\s*;\s*D:(?P<D>[0-9.]+)\s*;?.*"
+    rf"{''.join(_MEAN.format(code=code) for code in _DIMENSIONS)}.*"
 )
 _SENTENCE = "S(?:0[1-9]|1[0-9]|20)"
 _NAME = (

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from string import Formatter
 from typing import ClassVar
 
 from manifests.corpora.base import Corpus, Found, Identity, file_name
@@ -105,12 +106,13 @@ class NamingRule:
         """
 
         def named(form: str) -> str | None:
-            filled = form.format_map(parts).rstrip("/")
+            filled = form.format_map(parts).rstrip("/") if form else ""
             return f"{corpus}/{filled}" if filled else None
 
         clip_id = named(self.clip) or ""
-        speaker = self.subject if "speaker" in parts else self.only_speaker
-        subject, video = named(speaker), parts.get("video")
+        subject = named(self.subject if "speaker" in parts else self.only_speaker)
+        units = {field: named(form) for field, form in self._units.items()}
+        video = parts.get("video")
         return Identity(
             clip_id,
             subject,
@@ -118,13 +120,26 @@ class NamingRule:
             named(self.take) or clip_id,
             sex=self._sex(parts.get("sex") or parts.get("speaker", "")),
             text_id=named(self.text),
-            session_id=named(self.session),
-            dialogue_id=named(self.dialogue),
-            episode_id=named(self.episode),
-            series_id=named(self.series),
             video_id=f"{self.site or corpus}/{video}" if video else None,
             label=self.emotions.get(parts.get("emotion", "").casefold()),
+            **units,
         )
+
+    @cached_property
+    def _units(self) -> Mapping[str, str]:
+        """Field of an identity -> its form, of those that the patterns can fill."""
+        groups = {group for pattern in self._compiled for group in pattern.groupindex}
+        forms = {
+            "session_id": self.session,
+            "dialogue_id": self.dialogue,
+            "episode_id": self.episode,
+            "series_id": self.series,
+        }
+        return {
+            field: form
+            for field, form in forms.items()
+            if groups & {name for _, name, _, _ in Formatter().parse(form)}
+        }
 
     def _sex(self, code: str) -> str | None:
         plain = code.casefold()

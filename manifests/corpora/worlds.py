@@ -20,9 +20,10 @@ def person_of(world: str, name: str) -> str:
 
     Args:
         world: Name of the world, or of a corpus that is one by itself.
-        name: As a corpus has it.
+        name: As a corpus has it; of several people with `and` between.
 
     Returns:
         The name that all corpora of the world are read with; the same name where there is no other.
     """
-    return _PEOPLE.get(world, {}).get(name, name)
+    people = _PEOPLE.get(world)
+    return " and ".join(people.get(one, one) for one in name.split(" and ")) if people else name

@@ -23,7 +23,7 @@ _EMOTIONS = {
     "s": "surprised",
     "t": "sad",
 }
-_NAME = r"(?P<speaker>[0-4][0-9])(?P<sentence>a[012][0-9])(?P<emotion>[CDJNPST])(?P<take>[a-d])"
+_NAME = r"(?P<speaker>[0-4][0-9])(?P<sentence>[az][012][0-9])(?P<emotion>[CDJNPST])(?P<take>[a-d])"
 
 OREAU = NamedCorpus(
     name="oreau",
