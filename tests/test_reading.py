@@ -591,6 +591,16 @@ FORMS = {
         subjects=[None] * 6,
         said="column 1 is the clip",
     ),
+    "all beside its parts, and numbers that nobody explains": Form(
+        {
+            "all.csv": lines_of([("file", "split"), (A, "train"), (B, "train"), (C, "test")]),
+            "train.csv": lines_of([("file", "speaker"), (A, "1"), (B, "2")]),
+            "test.csv": lines_of([("file", "speaker"), (f"{C}.wav", "3")]),
+            "labels.csv": lines_of([("file", "split"), (A, "4"), (B, "5"), (C, "6")]),
+        },
+        read={0: {"train": [A, B], "test": [f"{C}.wav"]}},
+        said="read once, since others list the same: all.csv; left out: labels.csv",
+    ),
     "programs beside lists": Form(
         {"train.txt": f"{A}\n{B}\n", "test.txt": f"{C}\n", "train.py": "TRAIN = ['x']\n"},
         read={0: TWO},
@@ -620,6 +630,42 @@ FORMS = {
             )
         },
         read={0: {"train": [A, B], "test": [C, D]}},
+    ),
+    "the same lists in two forms": Form(
+        {
+            "train.json": json.dumps([A, B]),
+            "train.txt": f"/data/{B}.wav\n/data/{A}.wav\n",
+            "test.txt": f"/data/{C}.wav\n",
+            "test.csv": f"file,x\n{C},1\n",
+        },
+        read={0: {side: [f"/data/{n}.wav" for n in names] for side, names in TWO.items()}},
+        said="read once, since others list the same: test.csv, train.json",
+    ),
+    "ids with letters that are short for sides": Form(
+        {
+            "train.json": json.dumps({f"x-{n}_RF6te{n}": {"emo": "a"} for n in range(9)}),
+            "test.json": json.dumps({f"x-tr-{n}": {"emo": "a"} for n in range(9)}),
+        },
+        read={
+            0: {
+                "train": [f"x-{n}_RF6te{n}" for n in range(9)],
+                "test": [f"x-tr-{n}" for n in range(9)],
+            }
+        },
+    ),
+    "speakers with the initials of sides": Form(
+        {
+            f"{side}/{who}/{who}_{n}.wav": ""
+            for side, whom in (("train", ("DC", "TR")), ("test", ("TE",)))
+            for who in whom
+            for n in range(2)
+        },
+        read={
+            0: {
+                "train": [f"train/{who}/{who}_{n}.wav" for who in ("DC", "TR") for n in range(2)],
+                "test": [f"test/TE/TE_{n}.wav" for n in range(2)],
+            }
+        },
     ),
     "a table of speakers": Form(
         {
@@ -712,11 +758,17 @@ REFUSED: dict[str, Refusal] = {
         {"label.npz": npz(train=OBJECTS)}, ("holds pickled objects", "is not opened", "as CSV")
     ),
     "a pickle": Refusal({"a.pkl": b"\x80\x04."}, ("pickled objects", "CSV"), given=("a.pkl",)),
+    "programs alone": Refusal(
+        {"train.py": "RATE = {'a': 1, 'b': 1, 'c': 1, 'd': 1}\n"}, ("holds no list of a split",)
+    ),
     "a computed list": Refusal(
         {"a.py": "TRAIN = [1, 2]\nTEST = list(range(9))\n"},
         ("line 2: TEST is computed, and nothing is run",),
+        given=("a.py",),
     ),
-    "broken Python": Refusal({"a.py": "TRAIN = [\n"}, ("line 1: this is no Python",)),
+    "broken Python": Refusal(
+        {"a.py": "TRAIN = [\n"}, ("line 1: this is no Python",), given=("a.py",)
+    ),
     "a zip file that leads out of itself": Refusal(
         {"a.zip": zipped({"../train.txt": "x"})}, ("leads out of it",), given=("a.zip",)
     ),

@@ -15,7 +15,8 @@ from manifests.audit.reading.places import Around, are_clips
 from manifests.audit.reading.raw import RawTable, distinct
 from manifests.audit.reading.side_columns import (
     SideColumn,
-    settle_numbers,
+    ambiguous,
+    meaning_of_numbers,
     side_columns,
     side_of_all,
 )
@@ -32,6 +33,8 @@ class Piece:
     column: SideColumn | None
     """The column that says the side; None where the names around the table do."""
     notes: tuple[str, ...] = ()
+    doubles: tuple[str, ...] = ()
+    """Files that list the same."""
 
     @property
     def has_side(self) -> bool:
@@ -138,22 +141,18 @@ def _with_numbers(pieces: Sequence[Piece]) -> list[Piece]:
     numbered = [piece for piece in pieces if piece.column is not None and piece.column.is_number]
     if not numbered:
         return [*pieces]
-    try:
-        known = settle_numbers(
-            [(one.raw, one.column, one.around.side) for one in numbered if one.column is not None]
-        )
-    except WrongForeignTable:
-        if any(piece.around.side is None for piece in numbered):
-            raise
-        return [_without_numbers(piece) for piece in pieces]
+    known = meaning_of_numbers(
+        [(one.column, one.around.side) for one in numbered if one.column is not None]
+    )
+    others = [one for one in pieces if one.around.side is not None or one not in numbered]
+    if not known and not any(one.has_side for one in others):
+        raise ambiguous(numbered[0].raw, numbered[0].column)
     said = ", ".join(f"{cell} is {ROLES[side]}" for cell, side in sorted(known.items()))
     return [_renamed(piece, known, said) for piece in pieces]
 
 
-def _without_numbers(piece: Piece) -> Piece:
-    if piece.column is None or not piece.column.is_number:
-        return piece
-    note = f"the numbers in column {piece.raw.called(piece.column.used[0])} are not read as sides"
+def _without_numbers(piece: Piece, column: SideColumn) -> Piece:
+    note = f"the numbers in column {piece.raw.called(column.used[0])} are not read as sides"
     return replace(piece, column=None, notes=(*piece.notes, note))
 
 
@@ -161,6 +160,8 @@ def _renamed(piece: Piece, known: dict[str, int], said: str) -> Piece:
     column = piece.column
     if column is None or not column.is_number:
         return piece
+    if not {*distinct(column.cells)} <= known.keys():
+        return _without_numbers(piece, column)
     words = [None if one is None else ROLES[known[one]].value for one in _values(column.cells)]
     coded = pa.array(words, pa.string()).dictionary_encode()
     indices = pc.take(coded.indices, column.cells.indices).cast(pa.int32())
