@@ -601,6 +601,34 @@ FORMS = {
         read={0: {"train": [A, B], "test": [f"{C}.wav"]}},
         said="read once, since others list the same: all.csv; left out: labels.csv",
     ),
+    "pieces of one list": Form(
+        {
+            f"{side}_{n}.txt": f"{name}\n"
+            for side, names in TWO.items()
+            for n, name in enumerate(names)
+        }
+        | {"test_1.txt": f"{D}\n"},
+        read={0: {"train": [A, B], "test": [C, D]}},
+        said="numbered lists that share no clip are read as one split",
+    ),
+    "pieces by their number of all": Form(
+        {
+            f"{side}-0000{n}-of-00002.parquet": parquet(pa.table({"file": [name]}))
+            for side, names in (("train", [A, B]), ("test", [A, D]))
+            for n, name in enumerate(names)
+        },
+        read={0: {"train": [A, B], "test": [A, D]}},
+    ),
+    "recordings inside Parquet": Form(
+        {
+            f"{side}.parquet": parquet(
+                pa.table({"audio": [{"bytes": b"RIFF", "path": f"{name}.wav"} for name in names]})
+            )
+            for side, names in READ.items()
+        },
+        read={0: {side: [f"{name}.wav" for name in names] for side, names in READ.items()}},
+        said="audio is the clip",
+    ),
     "programs beside lists": Form(
         {"train.txt": f"{A}\n{B}\n", "test.txt": f"{C}\n", "train.py": "TRAIN = ['x']\n"},
         read={0: TWO},

@@ -110,7 +110,8 @@ def _no_side(piece: Piece) -> WrongForeignTable:
     expected = ", ".join((*COLUMNS["role"][:8], "fold"))
     called = ""
     if piece.raw.names:
-        called = f" (it has {', '.join(name[:40] for name in piece.raw.names[:12])})"
+        names = [piece.raw.called(number)[:40] for number in range(len(piece.raw.names))]
+        called = f" (it has {', '.join(names[:12])})"
     what = (
         f"no column tells the side of a clip{called}, and neither does the file's name; expected "
         f"one of {expected}, a name such as train.csv, or --side train="
@@ -186,6 +187,7 @@ def settle_folds(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     Returns:
         The tables of every fold, and those that no fold lacks.
     """
+    pieces = _of_one_split(pieces)
     folds = {piece.around.fold for piece in pieces if piece.around.fold is not None}
     if not folds:
         return [*pieces], []
@@ -206,6 +208,30 @@ def settle_folds(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
         ]
         spare += [] if lacking else [piece]
     return found, spare
+
+
+def _of_one_split(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """Folds by their names that share no clip are pieces of one list: `test_0`, `test_1`.
+
+    What is tested in one fold is trained on in the others, or it is no fold.
+    """
+    names: dict[int, set[str]] = {}
+    for piece in pieces:
+        number = next((piece.meanings.numbers.get(unit) for unit in ("name", "subject")), None)
+        if piece.around.fold_from in {"", "column"} or number is None or not piece.has_side:
+            continue
+        names.setdefault(piece.around.fold or 0, set()).update(distinct(piece.raw.columns[number]))
+    if len(names) < 2 or sum(map(len, names.values())) > len(set().union(*names.values())):
+        return pieces
+    note = "numbered lists that share no clip are read as one split"
+    return [_without_fold(piece, note) for piece in pieces]
+
+
+def _without_fold(piece: Piece, note: str) -> Piece:
+    if piece.around.fold_from in {"", "column"}:
+        return piece
+    around = replace(piece.around, fold=None, fold_from="")
+    return replace(piece, around=around, notes=(*piece.notes, note))
 
 
 def _has(pieces: Sequence[Piece], fold: int, piece: Piece) -> bool:
