@@ -5,7 +5,7 @@ Heavy imports stay inside the commands that need them, so that each answers at o
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 try:
     import typer
@@ -15,7 +15,36 @@ except ModuleNotFoundError:
         "install 'affectstore[build]'"
     )
 
-from flows.exits import prepare_process, run_app
+from flows.arguments import (
+    STORE_HELP,
+    AcceptUnjudged,
+    AsJson,
+    AsMarkdown,
+    AuditSources,
+    Changes,
+    ColumnMeanings,
+    Corpora,
+    Dask,
+    DemoFolder,
+    FindingsFile,
+    OneScheme,
+    ProbeFeatures,
+    ProbeLabels,
+    RecipeOption,
+    SideWords,
+    SplitScheme,
+    Store,
+    SubjectPattern,
+    WhoseClips,
+    WithProbe,
+    Workers,
+    argument,
+    check_workers,
+    corpora_of,
+    listed,
+    option,
+)
+from flows.exits import LEAKS, UNJUDGED, prepare_process, run_app
 from manifests.visible import visible
 
 app = typer.Typer(
@@ -26,35 +55,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # "rich" would take [fitted.NAME] for a colour
 )
-
-
-def _argument(words: str, metavar: str | None = None) -> Any:
-    return typer.Argument(help=words, metavar=metavar, show_default=False)
-
-
-def _option(words: str, *names: str) -> Any:
-    return typer.Option(*names, help=words, show_default=False)
-
-
-STORE_HELP = "Folder of the store, or a URL such as s3://bucket/store."
-# Text, not a path: that would drop a slash of a URL.
-Store = Annotated[str, _argument(STORE_HELP, "STORE")]
-Workers = Annotated[
-    int | None,
-    typer.Option(min=1, max=4096, help="Worker processes; one for each core if not given."),
-]
-Corpora = Annotated[
-    list[str], _option("NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.")
-]
-Changes = Annotated[
-    list[str] | None, _option("Change the recipe: key.path=value; may be given again.", "--set")
-]
-Dask = Annotated[
-    str | None, _option("Work on a Dask cluster: the address of its scheduler, or local:N.")
-]
-DemoFolder = Annotated[Path, typer.Option(help="Folder for the sample corpus and the store.")]
-RecipeOption = Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")]
-SplitScheme = Annotated[str, _argument("A split scheme that the store has folds of.")]
 
 
 @app.command()
@@ -71,7 +71,7 @@ def demo(
 
 @app.command()
 def sample(
-    folder: Annotated[Path, _argument("Folder for the clips.")],
+    folder: Annotated[Path, argument("Folder for the clips.")],
 ) -> None:
     """Write the sample corpus: 51 short synthetic clips with RAVDESS names, three of them bad on
     purpose."""
@@ -82,7 +82,7 @@ def sample(
 
 @app.command()
 def recipes(
-    name: Annotated[str | None, _argument("A recipe to print.")] = None,
+    name: Annotated[str | None, argument("A recipe to print.")] = None,
 ) -> None:
     """List the recipes, or print one with its source and its open points."""
     from flows.recipe import descriptions, load
@@ -110,7 +110,7 @@ def build(
     ] = False,
     retry: Annotated[
         list[str] | None,
-        _option(
+        option(
             "Measure clips again that are in quarantine for this reason, such as crashed; may be "
             "given again."
         ),
@@ -125,22 +125,22 @@ def build(
     from stores.snapshot import read_rows
     from stores.summary import quarantine_lines
 
-    _check_workers(workers, dask)
+    check_workers(workers, dask)
     run = recorded("build", run_build)
     changes, retried = tuple(set_ or ()), tuple(retry or ())
-    result = run(store, _corpora(corpus), recipe, changes, workers, dask, rehash, retried)
+    result = run(store, corpora_of(corpus), recipe, changes, workers, dask, rehash, retried)
     quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)
     print_result(store, result, quarantine_lines(quarantine, len(result.snapshot.features)))
 
 
 @app.command()
 def serve(
-    recipe: Annotated[str, _argument("A shipped recipe by name, or a TOML file.")],
-    store: Annotated[str, _option(STORE_HELP)],
+    recipe: Annotated[str, argument("A shipped recipe by name, or a TOML file.")],
+    store: Annotated[str, option(STORE_HELP)],
     corpus: Corpora,
     cron: Annotated[
         str,
-        _option("When, in this machine's time zone, such as '0 3 * * *' for 03:00 daily."),
+        option("When, in this machine's time zone, such as '0 3 * * *' for 03:00 daily."),
     ],
     set_: Changes = None,
     workers: Workers = None,
@@ -150,25 +150,29 @@ def serve(
     PREFECT_API_URL, else on one that this command brings up."""
     from flows.serve import serve as run_serve
 
-    _check_workers(workers, dask)
-    run_serve(store, _corpora(corpus), recipe, tuple(set_ or ()), cron, workers, dask)
+    check_workers(workers, dask)
+    run_serve(store, corpora_of(corpus), recipe, tuple(set_ or ()), cron, workers, dask)
 
 
 @app.command()
 def split(
     store: Store,
-    scheme: Annotated[str, _argument("Such as subject_kfold or leave_one_subject_out.")],
+    scheme: Annotated[
+        str,
+        argument("Such as subject_kfold or leave_one_subject_out."),
+    ],
     folds: Annotated[
-        int | None, _option("Number of folds, where the scheme leaves it open.")
+        int | None,
+        option("Number of folds, where the scheme leaves it open."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed deals the groups in another way.")] = 0,
     test: Annotated[
         str,
-        _option("Subjects to test, such as 23,24; for the scheme holdout."),
+        option("Subjects to test, such as 23,24; for the scheme holdout."),
     ] = "",
     valid: Annotated[
         str,
-        _option("Subjects to validate on; for the scheme holdout."),
+        option("Subjects to validate on; for the scheme holdout."),
     ] = "",
 ) -> None:
     """Deal the clips to folds that share no subject, or to those of a paper by name; an unknown
@@ -181,7 +185,7 @@ def split(
     from stores.summary import summarise_scheme
 
     run = recorded("split", run_split)
-    snapshot = run(store, scheme, folds, seed, _names(test), _names(valid))
+    snapshot = run(store, scheme, folds, seed, listed(test), listed(valid))
     print_folds(summarise_scheme(locate(store), snapshot, scheme))
     print_claims(scheme, snapshot.schemes[scheme])
 
@@ -211,11 +215,11 @@ def show(store: Store) -> None:
 @app.command()
 def draw(
     store: Store,
-    feature: Annotated[str, _argument("Such as mfcc, logmel64 or crops.")],
-    out: Annotated[Path, _argument("Folder for the PNG files.")],
+    feature: Annotated[str, argument("Such as mfcc, logmel64 or crops.")],
+    out: Annotated[Path, argument("Folder for the PNG files.")],
     clip: Annotated[
         list[str] | None,
-        _option("A clip's id; may be given again. All clips if not given."),
+        option("A clip's id; may be given again. All clips if not given."),
     ] = None,
 ) -> None:
     """Draw a feature, one PNG file a clip: numbers as colours over seconds, pictures as a sheet of
@@ -232,10 +236,10 @@ def verify(
     store: Store,
     media: Annotated[
         str | None,
-        _option("Also compare so many clips, or all, with their files; needs --corpus.", "--media"),
+        option("Also compare so many clips, or all, with their files; needs --corpus.", "--media"),
     ] = None,
     corpus: Annotated[
-        list[str] | None, _option("For --media: NAME=FOLDER; may be given again.")
+        list[str] | None, option("For --media: NAME=FOLDER; may be given again.")
     ] = None,
 ) -> None:
     """Check every checksum, every index row and every feature: stored + quarantined = clips. Exit 1
@@ -245,7 +249,7 @@ def verify(
 
     if bool(media) != bool(corpus):
         raise typer.BadParameter("--media and --corpus belong together; give both, or neither")
-    folders = _corpora(corpus or [])
+    folders = corpora_of(corpus or [])
     if media:
         from flows.building.media_check import check_media, number_of_clips
         from flows.view.media_check import print_media_check
@@ -264,10 +268,10 @@ def verify(
 
 @app.command()
 def check(
-    folder: Annotated[Path, _argument("Folder with a corpus as downloaded.")],
+    folder: Annotated[Path, argument("Folder with a corpus as downloaded.")],
     hashes: Annotated[
         Path,
-        _option(
+        option(
             "CSV with path, sha256 and bytes; or a clone of the corpus that holds git-lfs pointers."
         ),
     ],
@@ -284,51 +288,62 @@ def check(
 
 
 @app.command()
-def audit(
-    sources: Annotated[
-        list[str],
-        _argument(
-            "A store, a table (CSV, JSON Lines, Parquet), the tables of one split's sides, or "
-            "a paper's numbers (TOML).",
-            "STORE | TABLE... | PAPER",
-        ),
+def survey(
+    index: Annotated[
+        Path,
+        argument("TOML file of published lists: name, paths, source, commit, licence, options."),
     ],
-    corpus: Annotated[
-        str | None,
-        _option("Whose clips a table lists; folder: no known corpus's. Guessed if not given."),
-    ] = None,
-    scheme: Annotated[str | None, _option("Audit this split scheme alone.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    out: Annotated[
+    folder: Annotated[
         Path | None,
-        _option("Also write the findings to this Parquet file."),
+        option("Folder that the paths of the lists begin at; that of the index if not given."),
     ] = None,
-    probe: Annotated[
-        bool,
-        typer.Option(
-            "--probe",
-            help="Also train a plain classifier on a store's features, with the leak and without "
-            "it.",
-        ),
-    ] = False,
-    labels: Annotated[
-        str | None,
-        _option("For the probe: a label scheme or space; the corpus's main one if not given."),
-    ] = None,
-    feature: Annotated[
-        list[str] | None,
-        _option("For the probe: a feature, such as mfcc; may be given again."),
+    out: Annotated[
+        Path | None, option("Write the page to this file instead of printing it.")
     ] = None,
 ) -> None:
-    """Find the leaks of a split, ours or anyone's. Exit 0: no error among the findings, 1: some;
-    whatever the probe measures."""
+    """Audit many published lists and make a page of them in Markdown, with verdict and counts of
+    each."""
+    from flows.auditing.survey import run_survey
+    from flows.view.markdown import print_page
+    from flows.view.survey import survey_page
+    from stores.atomic import write_bytes
+
+    page = survey_page(run_survey(index, folder))
+    if out is None:
+        print_page(page)
+    else:
+        write_bytes(out, page.encode())
+
+
+@app.command()
+def audit(
+    sources: AuditSources,
+    corpus: WhoseClips = None,
+    scheme: OneScheme = None,
+    column: ColumnMeanings = None,
+    side: SideWords = None,
+    subject: SubjectPattern = None,
+    json: AsJson = False,
+    markdown: AsMarkdown = False,
+    out: FindingsFile = None,
+    accept_unjudged: AcceptUnjudged = False,
+    probe: WithProbe = False,
+    labels: ProbeLabels = None,
+    feature: ProbeFeatures = None,
+) -> None:
+    """Find the leaks of a split, ours or anyone's; the first line is the verdict. Exit 0: it holds
+    (or a paper's counts are possible), 1: it leaks (or they are impossible), 3: it cannot be
+    judged, or not all of it; whatever the probe measures."""
     from flows.auditing.run import run_audit, write_findings
     from flows.recording import recorded
     from flows.view.audit import print_report, to_json
+    from flows.view.markdown import print_page
+    from flows.view.run_summary import audit_page
 
     if (labels or feature) and not probe:
         raise typer.BadParameter("--labels and --feature say what the probe reads; add --probe")
-    report = recorded("audit", run_audit)(sources, corpus, scheme)
+    columns, sides = column or [], side or []
+    report = recorded("audit", run_audit)(sources, corpus, scheme, columns, sides, subject)
     cost = None
     if probe:
         from flows.auditing.leak_probe import run_leak_probe
@@ -339,40 +354,16 @@ def audit(
         write_findings(report, out)
     if json:
         print(to_json(report, **({"probe": as_json(cost)} if cost else {})))
+    elif markdown:
+        print_page(audit_page(report))
     else:
         print_report(report)
         if cost:
             print_probe(cost)
     if report.failed:
-        raise typer.Exit(1)
-
-
-def _check_workers(workers: int | None, dask: str | None) -> None:
-    if workers and dask:
-        raise typer.BadParameter(
-            "--workers counts processes of this machine, --dask says where else to work; "
-            "give one of them"
-        )
-
-
-def _names(listed: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in listed.split(",") if name.strip())
-
-
-def _corpora(options: list[str]) -> dict[str, Path]:
-    corpora: dict[str, Path] = {}
-    for option in options:
-        name, equals, folder = option.partition("=")
-        if not (name and equals and folder):
-            raise typer.BadParameter(
-                f"--corpus {option} is not of the form NAME=FOLDER, such as --corpus folder=clips"
-            )
-        if name in corpora:
-            raise typer.BadParameter(
-                f"--corpus {name} is given twice; a store has one folder for each corpus"
-            )
-        corpora[name] = Path(folder)
-    return corpora
+        raise typer.Exit(LEAKS)
+    if report.is_open and not accept_unjudged:
+        raise typer.Exit(UNJUDGED)
 
 
 def main() -> None:

@@ -19,7 +19,12 @@ from stores.location import locate
 @flow(name="audit", flow_run_name=run_name("sources"), persist_result=False)
 @with_sentence
 def audit(
-    sources: list[str | Path], corpus: str | None = None, scheme: str | None = None
+    sources: list[str | Path],
+    corpus: str | None = None,
+    scheme: str | None = None,
+    columns: list[str] | None = None,
+    sides: list[str] | None = None,
+    subject: str | None = None,
 ) -> State[Any]:
     """Audit a store, a table of a split, or a paper's printed numbers.
 
@@ -30,11 +35,14 @@ def audit(
         sources: A store, the tables of one split, or a paper's numbers.
         corpus: Whose clips a table lists; guessed if not given.
         scheme: Audit this split scheme alone.
+        columns: What columns of a table mean, each such as `clip=3`.
+        sides: What the sides of a table are written as, each such as `test=2`.
+        subject: A regular expression that finds the speaker in the name of a clip.
 
     Returns:
         The completed state, with an AuditReport.
     """
-    report = run_audit(sources, corpus, scheme)
+    report = run_audit(sources, corpus, scheme, columns or (), sides or (), subject)
     create_markdown_artifact(
         audit_page(report),
         key=artifact_key("audit", locate(sources[0])),

@@ -17,14 +17,17 @@ from flows.prefect_runs import run_name, with_sentence
 from flows.view.run_summary import artifact_key, build_page, build_sentence
 from flows.workers.prefect_executor import PrefectExecutor
 from manifests.audits import AUDITS
-from manifests.corpora.catalog import CORPORA
+from manifests.corpora.catalog import with_media
 from manifests.quarantine import QUARANTINE
 from manifests.visible import visible
 from stores.location import locate
 from stores.snapshot import read_rows
 
 # For runs that are started by hand: Prefect refuses another corpus before there is a run.
-_CORPORA_BY_NAME: dict[str, Any] = {"propertyNames": {"enum": list(CORPORA)}, "minProperties": 1}
+_CORPORA_BY_NAME: dict[str, Any] = {
+    "propertyNames": {"enum": list(with_media())},
+    "minProperties": 1,
+}
 
 
 @flow(name="build", flow_run_name=run_name("store", "recipe"), persist_result=False)

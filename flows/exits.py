@@ -14,10 +14,15 @@ import typer
 
 from manifests.visible import visible
 
-_UsageError: Any
-_AnyUsageError: Any
-_UsageError, _AnyUsageError = typer.BadParameter.__mro__[1:3]
-"""click's errors; newer versions of typer have a click of their own."""
+LEAKS = 1
+"""A split leaks, printed counts are impossible, or files are damaged."""
+UNJUDGED = 3
+"""A split cannot be judged, or not all of it. 2 is bad usage."""
+
+_PARENTS: dict[str, Any] = {kind.__name__: kind for kind in typer.BadParameter.__mro__}
+"""Errors of the click that typer is made with: some versions have one of their own inside."""
+_MOST = 2000
+"""Characters that a sentence begins and ends with: it may quote what was given, megabytes of it."""
 
 
 def prepare_process() -> None:
@@ -47,9 +52,10 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
     try:
         # Not standalone: it would print what it was given as it was given.
         code = app(arguments, standalone_mode=False)
-    except _AnyUsageError as error:
+    except _PARENTS["ClickException"] as error:
         context = getattr(error, "ctx", None)  # with it, the usage is shown as well
-        _UsageError(visible(error.format_message()), context).show()
+        if words := error.format_message():
+            _PARENTS["UsageError"](visible(words), context).show()
         sys.exit(error.exit_code)
     except Exception as error:
         from flows.errors import sentence
@@ -57,6 +63,8 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
         words = sentence(error)
         if words is None:
             raise
+        if len(words) > 2 * _MOST:
+            words = f"{words[:_MOST]} ... {words[-_MOST:]}"
         print(visible(f"affectstore: {words}"), file=sys.stderr)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

@@ -21,9 +21,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,9 +35,11 @@ from manifests.table_parts import (
     HashedText,
     arrow_field,
     decoded,
+    neighbours,
     plain_type,
     row_groups,
     slices,
+    with_empty,
 )
 
 _HASH_KEY = b"affectstore.content_sha256"
@@ -61,6 +64,8 @@ class Table(Generic[Row]):
     row: type[Row]
     key: tuple[str, ...]
     """Columns that are unique together; the rows are sorted by them."""
+    later: tuple[str, ...] = ()
+    """Columns that may have no value and that files of older versions lack: read as empty."""
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -197,7 +202,7 @@ class Table(Generic[Row]):
         Returns:
             The sha256 in hex digits.
         """
-        sink = HashedText(str(self.schema).encode() + b"\n")
+        sink = self._text_of(table.schema.names)
         pacsv.write_csv(table.replace_schema_metadata(None), pa.PythonFile(sink, "w"))
         return sink.hexdigest()
 
@@ -248,18 +253,17 @@ class Table(Generic[Row]):
             WrongTable: It is another table, or its content has changed.
         """
         with _sentences(path):
-            table = pq.read_table(path)
-            metadata = table.schema.metadata or {}
-            table = self.check(table.replace_schema_metadata(None))
-        self._check_hash(path, metadata, self.digest(table))
+            written = pq.read_table(path)
+            metadata = written.schema.metadata or {}
+            written = written.replace_schema_metadata(None)
+            table = self.check(with_empty(written, self._lacked(written.schema.names)))
+        self._check_hash(path, metadata, self.digest(written))
         return table
 
     def read_compact(self, path: Path, columns: Collection[str] | None = None) -> pa.Table:
         """Reads a file whose bytes are known, by their hash, to be what `to_bytes` gave.
 
-        Its rows are not hashed again, and not all of its columns need be read.
-
-        All else is checked, part by part.
+        Its rows are not hashed again, and not all columns need be read. All else is checked.
 
         Args:
             path: The file.
@@ -273,7 +277,9 @@ class Table(Generic[Row]):
             WrongTable: As `read`, and for a word that a column cannot hold.
         """
         kept = [name for name in self.schema.names if columns is None or name in columns]
-        parts = [part.select(kept) for part in self._read_parts(path, {*kept, *self.key})]
+        parts = [*self._read_parts(path, {*kept, *self.key})]
+        lacked = [field for field in self._lacked(pq.read_schema(path).names) if field.name in kept]
+        parts = [with_empty(part, lacked).select(kept) for part in parts]
         return pa.concat_tables(parts).unify_dictionaries()
 
     def digest_of(self, path: Path) -> str:
@@ -289,8 +295,10 @@ class Table(Generic[Row]):
             FileNotFoundError: There is no such file.
             WrongTable: As `read`.
         """
-        text = HashedText(str(self.schema).encode() + b"\n")
-        for number, part in enumerate(self._read_parts(path, self.schema.names)):
+        parts = self._read_parts(path, self.schema.names)
+        first = next(parts)
+        text = self._text_of(first.schema.names)
+        for number, part in enumerate(chain([first], parts)):
             pacsv.write_csv(
                 part, pa.PythonFile(text, "w"), pacsv.WriteOptions(include_header=number == 0)
             )
@@ -302,18 +310,29 @@ class Table(Generic[Row]):
         last = None
         with _sentences(path):
             found = pq.read_schema(path)
-            self._check_schema(found)
+            lacked = self._lacked(found.names)
+            self._check_schema(pa.schema([*found, *lacked]))
             texts = [field.name for field in self.schema if field.type == pa.string()]
             with pq.ParquetFile(path, read_dictionary=texts) as file:
-                for part in row_groups(
-                    file, [name for name in self.schema.names if name in columns]
-                ):
+                there = [name for name in found.names if name in columns]
+                for part in row_groups(file, there):
                     self._check_nulls(part)
                     self._check_words(part)
                     keys = part.select(self.key)
                     self._check_keys(keys if last is None else pa.concat_tables([last, keys]))
                     last = keys.slice(max(0, keys.num_rows - 1))
                     yield part
+
+    def _lacked(self, names: Collection[str]) -> list[pa.Field]:
+        """The later columns, of a file that was written before there were any."""
+        is_older = not any(name in names for name in self.later)
+        return [self.schema.field(name) for name in self.later if is_older]
+
+    def _text_of(self, names: Collection[str]) -> HashedText:
+        """The text that is hashed, begun by the schema that a file with these columns has."""
+        lacked = self._lacked(names)
+        schema = pa.schema([field for field in self.schema if field not in lacked])
+        return HashedText(str(schema).encode() + b"\n")
 
     def _check_hash(self, path: Path, metadata: Mapping[bytes, bytes], found: str) -> None:
         if metadata.get(_HASH_KEY, b"") != found.encode():
@@ -349,7 +368,7 @@ class Table(Generic[Row]):
                 raise WrongTable(f"row {at} of {self.name} has no {name}, which every row needs")
 
     def _check_keys(self, table: pa.Table) -> None:
-        for part, rising, equal in self._neighbours(table):
+        for part, rising, equal in neighbours(table, self.key):
             if pc.all(rising).as_py():
                 continue
             at = pc.index(rising, False).as_py()
@@ -364,27 +383,8 @@ class Table(Generic[Row]):
             )
 
     def _is_sorted(self, table: pa.Table) -> bool:
-        return all(
-            pc.all(pc.or_(rising, equal)).as_py() for _, rising, equal in self._neighbours(table)
-        )
-
-    def _neighbours(self, table: pa.Table) -> Iterator[tuple[pa.Table, Any, Any]]:
-        """Key columns of a part; of each row but its last: is the next key greater, and equal."""
-        if table.num_rows < 2:
-            return
-        for part in slices(table.select(self.key), overlap=1):
-            plain = [decoded(part.column(c)) for c in self.key]
-            before, after = (
-                [column.slice(start, part.num_rows - 1) for column in plain] for start in (0, 1)
-            )
-            # Lexicographic before < after, from the last key column to the first.
-            rising = pc.less(before[-1], after[-1])
-            equal = pc.equal(before[-1], after[-1])
-            for left, right in zip(reversed(before[:-1]), reversed(after[:-1]), strict=True):
-                same = pc.equal(left, right)
-                rising = pc.or_(pc.less(left, right), pc.and_(same, rising))
-                equal = pc.and_(same, equal)
-            yield part, rising, equal
+        parts = neighbours(table, self.key)
+        return all(pc.all(pc.or_(rising, equal)).as_py() for _, rising, equal in parts)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 STEP = 1 << 20
@@ -74,6 +75,49 @@ def slices(table: pa.Table, overlap: int = 0) -> Iterator[pa.Table]:
     """
     for at in range(0, max(1, table.num_rows - overlap), STEP):
         yield table.slice(at, STEP + overlap)
+
+
+def with_empty(table: pa.Table, fields: Sequence[pa.Field]) -> pa.Table:
+    """A table with further columns that have no value.
+
+    Args:
+        table: Any table.
+        fields: The columns to add at its end.
+
+    Returns:
+        The table.
+    """
+    for field in fields:
+        table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
+
+
+def neighbours(table: pa.Table, key: Sequence[str]) -> Iterator[tuple[pa.Table, Any, Any]]:
+    """Compares each row of a table with the next.
+
+    Args:
+        table: A plain or compact table.
+        key: The columns to compare by, the first counting most.
+
+    Yields:
+        The key columns of a part; and for each of its rows but the last, whether the next key is
+        greater, and whether it is equal.
+    """
+    if table.num_rows < 2:
+        return
+    for part in slices(table.select(key), overlap=1):
+        plain = [decoded(part.column(c)) for c in key]
+        before, after = (
+            [column.slice(start, part.num_rows - 1) for column in plain] for start in (0, 1)
+        )
+        # Lexicographic before < after, from the last key column to the first.
+        rising = pc.less(before[-1], after[-1])
+        equal = pc.equal(before[-1], after[-1])
+        for left, right in zip(reversed(before[:-1]), reversed(after[:-1]), strict=True):
+            same = pc.equal(left, right)
+            rising = pc.or_(pc.less(left, right), pc.and_(same, rising))
+            equal = pc.and_(same, equal)
+        yield part, rising, equal
 
 
 def decoded(column: pa.ChunkedArray) -> pa.Array:

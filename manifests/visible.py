@@ -4,6 +4,7 @@ A file name may move the cursor, turn the direction of writing, or break the lin
 Stored tables keep the true text; whatever shows it to somebody calls `visible` first.
 """
 
+import hashlib
 import json
 
 
@@ -34,6 +35,23 @@ def visible_json(text: str) -> str:
     return "".join(
         one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text
     )
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """Cuts a text that is too long to be shown: a cell of a table may hold megabytes.
+
+    Args:
+        text: Any text.
+        most: Characters that are shown at most.
+
+    Returns:
+        The text; of a longer one its beginning, its length and the first digits of its sha256, so
+        that two long texts stay two.
+    """
+    if len(text) <= most:
+        return text
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{text[:most]}... ({len(text)} characters, sha256 {digest}...)"
 
 
 def _escape(one: str) -> str:

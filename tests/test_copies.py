@@ -129,7 +129,7 @@ def test_a_store_without_fingerprints_says_what_to_add(planted: Path, tmp_path: 
     report = run_audit([tmp_path / "store"])
     assert [one.severity for one in found(report, "L5")] == [Severity.ERROR]
     (exact,) = found(report, "L4")
-    assert exact.severity == Severity.HELD
+    assert exact.severity == Severity.PARTLY_JUDGED
     assert "the recipe has no sound_digest feature; add [features.sound_digest]" in exact.detail
     run_build(
         tmp_path / "bare", {"folder": clips}, recipe(tmp_path, ("audio", "logmel")), (), workers=1

@@ -17,8 +17,10 @@ from manifests.corpora.catalog import (
     CorpusUnreadable,
     EmptyCorpus,
     Found,
+    with_media,
 )
 from manifests.corpora.media_files import MEDIA_SUFFIXES
+from manifests.corpora.naming import NoMediaParser
 from manifests.labels import LABELS
 from manifests.quarantine import Reason
 from manifests.suffix_counts import count_text
@@ -28,7 +30,7 @@ GOOD = "01-01-03-01-01-01-01"
 list it all the same."""
 
 
-@pytest.fixture(params=sorted(CORPORA))
+@pytest.fixture(params=sorted(with_media()))
 def corpus(request: pytest.FixtureRequest) -> Corpus:
     return CORPORA[request.param]
 
@@ -49,8 +51,17 @@ def test_the_catalog_names_each_corpus_as_it_names_itself() -> None:
     assert {"ravdess", "cremad", "folder", "sample"} <= CORPORA.keys()
 
 
-def test_a_corpus_states_its_terms_in_a_sentence(corpus: Corpus) -> None:
-    assert re.fullmatch(r"[A-Z].{20,}\.", corpus.licence)
+@pytest.mark.parametrize("name", CORPORA)
+def test_a_corpus_states_its_terms_in_a_sentence(name: str) -> None:
+    assert re.fullmatch(r"[A-Z].{20,}\.", CORPORA[name].licence)
+
+
+@pytest.mark.parametrize("name", sorted(CORPORA.keys() - with_media().keys()))
+def test_a_corpus_of_names_alone_is_not_scanned_and_says_what_to_do(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(NoMediaParser, match=f"of {name} the naming rule alone .* corpus folder"):
+        CORPORA[name].scan(touch(tmp_path, "a.wav"))
 
 
 def test_a_scan_is_sorted_unique_and_makes_valid_tables(corpus: Corpus, tmp_path: Path) -> None:

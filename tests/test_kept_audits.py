@@ -2,8 +2,11 @@
 beside it."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from flows.building.run import run_build
@@ -11,11 +14,12 @@ from flows.splitting.run import run_split
 from flows.view.store import print_folds, print_store, print_verification
 from manifests.audits import AUDITS, Finding, Severity
 from manifests.label_spaces import SPACES
+from manifests.table import Table
 from stores import FeatureStore
 from stores.location import locate
 from stores.paths import sha256_of
 from stores.pointer import Pointer, read_pointer, snapshot_file
-from stores.snapshot import load_snapshot, read_rows
+from stores.snapshot import TABLES, load_snapshot, read_rows
 from stores.summary import summarise, summarise_scheme
 from stores.verify import verify
 from tests.support.commands import QUICK
@@ -77,7 +81,8 @@ def test_a_build_that_carries_the_folds_audits_them_again_where_a_feature_change
     split: Path, sample: Path
 ) -> None:
     before = findings(split)
-    _publish_without_findings(split)
+    tables = tables_in(split, load_snapshot(locate(split)))
+    _publish(split, {**tables, "audits": AUDITS.build([])})
     run_build(split, {"sample": sample}, "demo", QUICK, workers=1)
     assert findings(split) == []
     assert not run_build(
@@ -86,9 +91,53 @@ def test_a_build_that_carries_the_folds_audits_them_again_where_a_feature_change
     assert findings(split) == before
 
 
-def _publish_without_findings(root: Path) -> None:
+@dataclass(frozen=True)
+class OlderFinding:
+    """A row of AUDITS as it was before rows were counted and verdicts given."""
+
+    rule: str
+    severity: str
+    scheme: str
+    fold: int
+    what: str
+    count: int
+    example_ids: str
+    detail: str
+
+
+def test_findings_of_an_older_version_are_read_until_the_next_split_makes_them_anew(
+    split: Path, sample: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = findings(split)
+    older = Table("audits", OlderFinding, key=AUDITS.key)
+    names = [field.name for field in fields(OlderFinding)]
+    rows = [OlderFinding(*(getattr(one, name) for name in names)) for one in before]
+    tables = tables_in(split, load_snapshot(locate(split)))
+    with monkeypatch.context() as patch:
+        patch.setitem(TABLES, "audits", older)
+        _publish(split, {**tables, "audits": older.build(rows)})
+    location = locate(split)
+    assert [(one.detail, one.verdict, one.coverage) for one in findings(split)] == [
+        (one.detail, None, None) for one in before
+    ]
+    assert list(FeatureStore(split).audits().columns) == AUDITS.schema.names
+    assert verify(split).problems == []
+    print_folds(summarise_scheme(location, load_snapshot(location), LEAKING))
+    assert "audit by an older version, which gave no verdict: errors L1" in capsys.readouterr().out
+    assert not run_build(split, {"sample": sample}, "demo", QUICK, workers=1).is_new
+    run_split(split, "subject_kfold", 3, 5)
+    assert {one.scheme: one.verdict for one in findings(split)} == {
+        LEAKING: None,
+        "subject_kfold": "HOLDS",
+    }
+    run_split(split, LEAKING, None, 0)
+    assert [one for one in findings(split) if one.scheme == LEAKING] == [
+        one for one in before if one.scheme == LEAKING
+    ]
+
+
+def _publish(root: Path, tables: Mapping[str, pa.Table]) -> None:
     old = load_snapshot(locate(root))
-    tables = tables_in(root, old) | {"audits": AUDITS.build([])}
     commit(
         root,
         old.features,
@@ -114,7 +163,10 @@ def test_show_says_in_a_line_what_the_audit_found(
     for scheme in (LEAKING, "subject_kfold"):
         print_folds(summarise_scheme(location, load_snapshot(location), scheme))
         printed[scheme] = capsys.readouterr().out
-    assert "audit: errors L1" in printed[LEAKING]
+    assert "audit: LEAKS: " in printed[LEAKING]
+    assert "test subjects are also in train" in printed[LEAKING]
+    assert "; errors L1;" in printed[LEAKING]
+    assert "audit: HOLDS: no subjects are on two sides in 3 of 3 folds" in printed["subject_kfold"]
     assert "errors" not in printed["subject_kfold"]
     assert "rules held" in printed["subject_kfold"]
     print_store(summarise(location))

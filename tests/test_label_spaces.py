@@ -17,6 +17,9 @@ VOCABULARY = {
     "cremad6": tuple(CREMAD.values()),
     "iemocap": iemocap.EMOTIONS,
     "meld7": meld.EMOTIONS,
+    "savee7": (*CREMAD.values(), "surprised"),
+    "enterface6": ("angry", "disgust", "fearful", "happy", "sad", "surprised"),
+    "msp_improv": ("angry", "happy", "neutral", "sad", "other"),
     "meld3": meld.SENTIMENTS,
 }
 
@@ -26,6 +29,9 @@ COMMON = {
         "angry>angry happy>happy neutral>neutral sad>sad",
         "ang>angry exc>happy hap>happy neu>neutral sad>sad",
         "anger>angry joy>happy neutral>neutral sadness>sad",
+        "angry>angry happy>happy neutral>neutral sad>sad",
+        "angry>angry happy>happy sad>sad",
+        "angry>angry happy>happy neutral>neutral sad>sad",
     ),
     "common6": (
         "neutral>neutral calm>neutral happy>happy sad>sad angry>angry fearful>fearful "
@@ -33,6 +39,9 @@ COMMON = {
         "angry>angry disgust>disgust fearful>fearful happy>happy neutral>neutral sad>sad",
         "ang>angry dis>disgust exc>happy fea>fearful hap>happy neu>neutral sad>sad",
         "anger>angry disgust>disgust fear>fearful joy>happy neutral>neutral sadness>sad",
+        "angry>angry disgust>disgust fearful>fearful happy>happy neutral>neutral sad>sad",
+        "angry>angry disgust>disgust fearful>fearful happy>happy sad>sad",
+        "angry>angry happy>happy neutral>neutral sad>sad",
     ),
     "common7": (
         "neutral>neutral calm>neutral happy>happy sad>sad angry>angry fearful>fearful "
@@ -41,6 +50,10 @@ COMMON = {
         "ang>angry dis>disgust exc>happy fea>fearful hap>happy neu>neutral sad>sad sur>surprised",
         "anger>angry disgust>disgust fear>fearful joy>happy neutral>neutral sadness>sad "
         "surprise>surprised",
+        "angry>angry disgust>disgust fearful>fearful happy>happy neutral>neutral sad>sad "
+        "surprised>surprised",
+        "angry>angry disgust>disgust fearful>fearful happy>happy sad>sad surprised>surprised",
+        "angry>angry happy>happy neutral>neutral sad>sad",
     ),
 }
 OWN = {
@@ -53,6 +66,12 @@ OWN = {
     "iemocap4": ("iemocap", "ang>ang hap>hap exc>hap neu>neu sad>sad"),
     "iemocap6": ("iemocap", "ang>ang exc>exc fru>fru hap>hap neu>neu sad>sad"),
     "meld7": ("meld7", " ".join(f"{word}>{word}" for word in meld.EMOTIONS)),
+    "savee7": ("savee7", " ".join(f"{word}>{word}" for word in VOCABULARY["savee7"])),
+    "enterface6": (
+        "enterface6",
+        " ".join(f"{word}>{word}" for word in VOCABULARY["enterface6"]),
+    ),
+    "msp_improv4": ("msp_improv", "angry>angry happy>happy neutral>neutral sad>sad"),
     "meld3": ("meld3", "negative>negative neutral>neutral positive>positive"),
 }
 EXPECTED = [

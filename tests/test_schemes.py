@@ -57,6 +57,15 @@ def iemocap() -> Corpus:
     return corpus("iemocap", speakers, {speaker: speaker[:5] for speaker in speakers})
 
 
+def savee() -> Corpus:
+    return corpus("savee", ["DC", "JE", "JK", "KL"])
+
+
+def msp_improv() -> Corpus:
+    speakers = [f"{letter}0{session}" for session in range(1, 7) for letter in "FM"]
+    return corpus("msp_improv", speakers, {who: f"session{who[1:]}" for who in speakers})
+
+
 def cremad() -> Corpus:
     return corpus("cremad", [str(actor) for actor in range(1001, 1092)], clips=3)
 
@@ -84,6 +93,7 @@ def meld() -> Corpus:
 
 
 MADE = {"ravdess": ravdess, "iemocap": iemocap, "cremad": cremad, "meld": meld}
+MADE |= {"savee": savee, "msp_improv": msp_improv}
 
 
 @cache

@@ -41,7 +41,7 @@ def measured(
     return CopyEvidence(
         digests={kind: digests(found[kind]) for kind in _DIGESTS if kind in found},
         near={kind: _pairs(find(found[kind])) for kind, find in finders.items() if kind in found},
-        compared={kind: len(found[kind]) for kind in finders if kind in found},
+        compared={kind: found[kind].keys() for kind in finders if kind in found},
         unmeasured={kind: _advice(extractors[kind]) for kind in extractors if kind not in found},
     )
 

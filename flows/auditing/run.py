@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from flows.auditing.printed_counts import load_paper, shipped
 from flows.auditing.store import committed_listing
 from manifests.audit import (
     SUFFIXES,
+    Answer,
     NothingToAudit,
+    ReadingOptions,
+    SplitVerdict,
     audit,
     audit_paper,
-    has_errors,
     match_foreign,
-    read_foreign,
+    paper_verdict,
+    read_published,
+    verdicts_of,
 )
 from manifests.audits import AUDITS, Finding, Severity
 from manifests.corpora.catalog import CORPORA
@@ -30,19 +35,44 @@ class AuditReport:
     source: str
     corpora: tuple[str, ...]
     folds: int
-    read_as: tuple[tuple[str, str], ...]
-    """(column of the table, what it was read as)."""
+    read_as: str
+    """How a published list was read, in a line for people; "" for others."""
     findings: tuple[Finding, ...]
     """Gravest first, then by rule and fold."""
 
+    notes: tuple[str, ...] = ()
+    """How the table was understood, a sentence each, where a reader should know."""
+
+    @cached_property
+    def verdicts(self) -> tuple[SplitVerdict, ...]:
+        """What the findings come to, of each scheme; the gravest first."""
+        if not self.folds:
+            return (paper_verdict(self.findings, self.source),)
+        return tuple(verdicts_of(self.findings))
+
+    @property
+    def verdict(self) -> SplitVerdict:
+        """The gravest verdict."""
+        return self.verdicts[0]
+
     @property
     def failed(self) -> bool:
-        """Whether there is an error among the findings."""
-        return has_errors(self.findings)
+        """Whether the split leaks, or the printed counts are impossible."""
+        return self.verdict.answer in (Answer.LEAKS, Answer.IMPOSSIBLE)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody can say, or not of all rows."""
+        return self.verdict.answer in (Answer.UNJUDGED, Answer.PARTLY)
 
 
 def run_audit(
-    sources: Sequence[Place], corpus: str | None = None, scheme: str | None = None
+    sources: Sequence[Place],
+    corpus: str | None = None,
+    scheme: str | None = None,
+    columns: Sequence[str] = (),
+    sides: Sequence[str] = (),
+    subject: str | None = None,
 ) -> AuditReport:
     """Audits; reads only. Whatever a user can cause is one sentence.
 
@@ -51,6 +81,9 @@ def run_audit(
             TOML file or the name of a shipped one.
         corpus: Whose clips a table lists, where its ids do not say; guessed if None.
         scheme: The one split scheme to audit; None: all.
+        columns: What columns of a table mean, each such as `clip=3`.
+        sides: What the sides of a table are written as, each such as `test=2`.
+        subject: A regular expression that finds the speaker in the name of a clip.
 
     Returns:
         The report.
@@ -60,7 +93,7 @@ def run_audit(
         WrongForeignTable: A table cannot be understood.
         WrongPaper: A paper's numbers cannot be understood.
     """
-    first, papers = locate(sources[0]), shipped()
+    first, papers, read_as = locate(sources[0]), shipped(), ""
     path = Path(first.name)
     is_there = not first.is_local or first.folder.exists()
     if path.suffix == ".toml" or (first.name in papers and not is_there):
@@ -69,7 +102,7 @@ def run_audit(
                 f"{first} is a paper's numbers; give it alone, without --corpus and --scheme"
             )
         return _audit_paper(papers.get(first.name, path))
-    if not first.is_local or first.folder.is_dir():
+    if not first.is_local or _is_store(first.folder):
         if len(sources) > 1 or corpus:
             raise NothingToAudit(
                 f"{first} is a store, which knows its corpora; give it alone, without --corpus"
@@ -77,23 +110,35 @@ def run_audit(
         listing = committed_listing(first, scheme)
     elif not is_there and path.suffix.lower() not in SUFFIXES:
         raise NothingToAudit(
-            f"{first} does not exist; expected the folder of a store, "
-            f"a table ({', '.join(SUFFIXES)}) or a paper's TOML file"
+            f"{first} does not exist; expected the folder of a store, a table or list of a split "
+            "(such as CSV, text, JSON, Parquet, XLSX), a folder or zip file of them, or a paper's "
+            "TOML file"
         )
     else:
-        tables = [read_foreign(Path(locate(source).name)) for source in sources]
-        listing = match_foreign(tables, CORPORA, corpus, scheme)
+        paths = [Path(locate(source).name) for source in sources]
+        tables = read_published(paths, ReadingOptions.parse(columns, sides, subject))
+        listing, read_as = match_foreign(tables, CORPORA, corpus, scheme), tables[0].understood
     findings = _ordered(audit(listing))
     return AuditReport(
-        listing.source, listing.corpora, len(listing.folds), listing.read_as, findings
+        " + ".join(map(str, map(locate, sources))),
+        listing.corpora,
+        len(listing.folds),
+        read_as,
+        findings,
+        listing.notes,
     )
+
+
+def _is_store(folder: Path) -> bool:
+    """Also one that was damaged, which is no list of others."""
+    return any((folder / name).exists() for name in ("dataset.json", "snapshots"))
 
 
 def _audit_paper(path: Path) -> AuditReport:
     paper = load_paper(path)
     corpora = tuple(sorted({claim.corpus for claim in paper.claims}))
     findings = _ordered(audit_paper(paper))
-    return AuditReport(paper.title or paper.name, corpora, 0, (), findings)
+    return AuditReport(paper.title or paper.name, corpora, 0, "", findings)
 
 
 def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from flows.errors import BuildError
 from manifests.clips import CLIPS, Clip
 from manifests.columns import positions
-from manifests.corpora.catalog import CORPORA, Found
+from manifests.corpora.catalog import CORPORA, Found, with_media
 from manifests.corpora.known_issues import apply_known_issues
 from manifests.labels import LABELS
 from manifests.quarantine import BadClip
@@ -31,12 +31,14 @@ def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()
 
     Raises:
         BuildError: There is no such corpus.
+        NoMediaParser: Of a corpus the naming rule alone is known.
     """
     found: list[Found] = []
     for name, root in sorted(corpora.items()):
         if name not in CORPORA:
-            hint = did_you_mean(name, CORPORA)
-            raise BuildError(f"there is no corpus {name!r}; {hint}there are {', '.join(CORPORA)}")
+            known = with_media()
+            hint = did_you_mean(name, known)
+            raise BuildError(f"there is no corpus {name!r}; {hint}there are {', '.join(known)}")
         found += CORPORA[name].scan(root)
     return apply_known_issues(sorted(found, key=lambda one: one.clip.clip_id), ignored_issues)
 

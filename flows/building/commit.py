@@ -101,12 +101,17 @@ class Commit:
             features = self._features(tables["index"])
         fitted = self._fitted(tables)
         content = StoreContent(self.location, tables, features, fitted)
+        if before and self._keeps_findings(content, same):
+            same |= {"audits"}  # of an older version too, in the form that they have
+            tables["audits"] = read_table(self.location, before, AUDITS)
+        else:
+            tables["audits"] = AUDITS.build(audit_store(content))
         made_with = {"engine": self.engine, READING: HASHED_COPY, **versions()}
         snapshot = publish(
             self.location,
             parent=before,
             recipe=recipe.resolved(),
-            tables={**tables, "audits": self._audits(content, same)},
+            tables=tables,
             features=features,
             fitted=fitted,
             versions=made_with if self.records or before is None else before.versions,
@@ -171,13 +176,11 @@ class Commit:
         known = {"folds": not folds_dropped, "index": builder.is_unchanged}
         return same | {name for name, is_same in known.items() if is_same}
 
-    def _audits(self, content: StoreContent, same: set[str]) -> pa.Table:
-        """The findings of the parent, if they are of the same content; else they are made anew."""
+    def _keeps_findings(self, content: StoreContent, same: set[str]) -> bool:
+        """The findings of the parent are of the same content; else they are made anew."""
         before = self.committed.snapshot
         is_same = {"clips", "labels", "folds", "index"} <= same
-        if before and is_same and before.fitted == content.fitted:
-            return read_table(self.location, before, AUDITS)
-        return AUDITS.build(audit_store(content))
+        return before is not None and is_same and before.fitted == content.fitted
 
     def _fitted(self, tables: Mapping[str, pa.Table]) -> dict[str, StoredFitted]:
         """What the recipe fits, with the states of the parent that a fit would find again."""

@@ -6,28 +6,34 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from flows.view.console import Grid, bold, coloured, lines, say
+from manifests.audit import verdicts_of
 from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.features import Json
-from manifests.visible import visible_json
+from manifests.visible import shortened, visible_json
 
 if TYPE_CHECKING:
     from flows.auditing.run import AuditReport
 
 _FOLDS_SHOWN = 3
+_MOST = 2000
+"""Characters of what was read as what: it may quote cells."""
 _COLOUR = {Severity.ERROR: "red", Severity.WARN: "yellow", Severity.INFO: "cyan"}
 
 
 def print_report(report: "AuditReport") -> None:
-    """Prints findings as a table; below it what held and what could not be judged.
+    """Prints the verdict, findings as a table, and what held and what could not be judged.
 
     Args:
         report: What an audit found.
     """
+    for line in verdict_lines(report):
+        say(bold(line))
     corpora = ", ".join(report.corpora)
     say(bold(report.source), f"  {corpora}, {count_folds(report)}")
     if report.read_as:
-        columns = ", ".join(f"{column} as {meaning}" for column, meaning in report.read_as)
-        say(f"read: {columns}")
+        say(f"read as: {shortened(report.read_as, _MOST)}")
+    for note in report.notes:
+        say(shortened(note, _MOST))
     faults = [one for one in report.findings if one.severity in _COLOUR]
     rows = Grid("rule", "severity", "fold", "count", "what was found", "such as")
     for one, more in _shortened(faults):
@@ -42,10 +48,28 @@ def print_report(report: "AuditReport") -> None:
         rows.say()
     for one in _of(report, Severity.HELD):
         say(coloured("green", "held"), f"        {one.rule:4} {one.scheme}: {one.detail}")
+    for one in _of(report, Severity.PARTLY_JUDGED):
+        say(coloured("yellow", "in part"), f"     {one.rule:4} {one.scheme}: {one.detail}")
     for one in _of(report, Severity.NOT_JUDGED):
         detail = one.detail.removeprefix("not judged: ")
         say(f"not judged  {one.rule:4} {one.scheme}: {detail}")
     say(summary(report.findings))
+
+
+def verdict_lines(report: "AuditReport") -> list[str]:
+    """The verdict on each scheme, the gravest first.
+
+    Args:
+        report: What an audit found.
+
+    Returns:
+        One line for each; of several, each names its scheme.
+    """
+    is_alone = len(report.verdicts) == 1
+    return [
+        one.sentence if is_alone else f"{one.answer}: {one.scheme}: {one.why}"
+        for one in report.verdicts
+    ]
 
 
 def _of(report: "AuditReport", severity: Severity) -> list[Finding]:
@@ -71,7 +95,8 @@ def to_json(report: "AuditReport", **more: Json) -> str:
         **more: Further keys and their values.
 
     Returns:
-        One JSON object: source, corpora, folds, failed, findings, and the further keys.
+        One JSON object: verdict, why, verdicts, source, corpora, folds, failed, findings, notes,
+        and the further keys.
     """
     findings = [
         {
@@ -83,22 +108,35 @@ def to_json(report: "AuditReport", **more: Json) -> str:
             "count": one.count,
             "example_ids": one.examples,
             "detail": one.detail,
+            "judged": _by_side(one.coverage.judged if one.coverage else None),
+            "unjudged": _by_side(one.coverage.unjudged if one.coverage else None),
         }
         for one in report.findings
     ]
     document = {
+        "verdict": report.verdict.answer,
+        "why": report.verdict.why,
+        "verdicts": [
+            {"verdict": one.answer, "scheme": one.scheme, "why": one.why} for one in report.verdicts
+        ],
         "source": report.source,
         "corpora": report.corpora,
         "folds": report.folds,
         "failed": report.failed,
         "findings": findings,
+        "notes": report.notes,
         **more,
     }
     return visible_json(json.dumps(document, indent=1, ensure_ascii=False))
 
 
+def _by_side(rows: tuple[int, int, int] | None) -> dict[str, int] | None:
+    """Rows of each side; None where there are no rows."""
+    return None if rows is None else dict(zip(("train", "valid", "test"), rows, strict=True))
+
+
 def in_one_line(findings: Iterable[Finding]) -> str:
-    """Which rules found what, for a line below the folds of a scheme.
+    """The verdict and which rules found what, for a line below the folds of a scheme.
 
     Args:
         findings: Of one scheme.
@@ -107,7 +145,8 @@ def in_one_line(findings: Iterable[Finding]) -> str:
         A line.
     """
     rules: dict[str, set[str]] = {}
-    for one in findings:
+    known = [*findings]
+    for one in known:
         rules.setdefault(one.severity, set()).add(one.rule)
     if not rules:
         return "not audited"
@@ -115,6 +154,7 @@ def in_one_line(findings: Iterable[Finding]) -> str:
         Severity.ERROR: "errors",
         Severity.WARN: "warnings",
         Severity.INFO: "notes",
+        Severity.PARTLY_JUDGED: "judged in part",
         Severity.NOT_JUDGED: "not judged",
     }
     parts = [
@@ -122,7 +162,10 @@ def in_one_line(findings: Iterable[Finding]) -> str:
         for severity, word in words.items()
         if severity in rules
     ]
-    return f"audit: {'; '.join([*parts, f'{len(rules.get(Severity.HELD, ()))} rules held'])}"
+    rest = "; ".join([*parts, f"{len(rules.get(Severity.HELD, ()))} rules held"])
+    if None in {one.verdict for one in known}:
+        return f"audit by an older version, which gave no verdict: {rest}"
+    return f"audit: {'; '.join(one.sentence for one in verdicts_of(known))}; {rest}"
 
 
 def _number(rule: str) -> int:
@@ -170,5 +213,9 @@ def summary(findings: Iterable[Finding]) -> str:
         f"{counts[severity]} {word}{'' if counts[severity] == 1 else 's'}"
         for severity, word in words.items()
     ]
-    held, not_judged = counts[Severity.HELD], counts[Severity.NOT_JUDGED]
-    return ", ".join([*parts, f"{held} held", f"{not_judged} not judged"])
+    held, partly, not_judged = (
+        counts[severity]
+        for severity in (Severity.HELD, Severity.PARTLY_JUDGED, Severity.NOT_JUDGED)
+    )
+    in_part = [f"{partly} judged in part"] if partly else []
+    return ", ".join([*parts, f"{held} held", *in_part, f"{not_judged} not judged"])

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from flows.view.audit import count_folds, fold_text, in_one_line, summary
+from flows.view.audit import count_folds, fold_text, in_one_line, summary, verdict_lines
 from flows.view.markdown import escape, link, table
 from flows.view.split import claims
 from manifests.audits import Finding, Severity
@@ -274,7 +274,7 @@ def fit_page(result: "FitResult", scheme: str) -> str:
 
 
 def audit_page(report: "AuditReport") -> str:
-    """The page of an audit, one row a finding.
+    """The page of an audit: the verdict, and one row a finding.
 
     Args:
         report: What the audit found.
@@ -286,6 +286,8 @@ def audit_page(report: "AuditReport") -> str:
     corpora, counts = ", ".join(report.corpora), summary(report.findings)
     return _page(
         f"# Audit of {escape(report.source)}",
+        *_block(f"- **{escape(line)}**" for line in verdict_lines(report)),
         f"{escape(corpora)}, {count_folds(report)}. {counts}.",
+        *map(escape, report.notes),
         *_block(table((*_HEADS, "such as"), rows)),
     )

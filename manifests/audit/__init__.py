@@ -7,27 +7,35 @@ from manifests.audit.arithmetic import audit_paper
 from manifests.audit.catalog import RULES
 from manifests.audit.errors import NothingToAudit, WrongForeignTable, WrongPaper
 from manifests.audit.foreign_match import match_foreign
-from manifests.audit.foreign_table import SUFFIXES, read_foreign
-from manifests.audit.judging import audit, has_errors
+from manifests.audit.judging import audit
 from manifests.audit.listing import Fit, Listing
 from manifests.audit.papers import Claim, Paper
+from manifests.audit.reading.catalog import SUFFIXES
+from manifests.audit.reading.options import ReadingOptions
+from manifests.audit.reading.published import read_foreign, read_published
 from manifests.audit.stored import CopyEvidence, list_store
+from manifests.audit.verdicts import Answer, SplitVerdict, paper_verdict, verdicts_of
 
 __all__ = [
     "RULES",
     "SUFFIXES",
+    "Answer",
     "Claim",
     "CopyEvidence",
     "Fit",
     "Listing",
     "NothingToAudit",
     "Paper",
+    "ReadingOptions",
+    "SplitVerdict",
     "WrongForeignTable",
     "WrongPaper",
     "audit",
     "audit_paper",
-    "has_errors",
     "list_store",
     "match_foreign",
+    "paper_verdict",
     "read_foreign",
+    "read_published",
+    "verdicts_of",
 ]

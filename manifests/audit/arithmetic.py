@@ -20,6 +20,14 @@ from manifests.audit.printed_counts import (
     subjects_supply,
 )
 from manifests.audit.printed_rates import accuracy_arises, mean_of_recalls, recalls_arise
+from manifests.audit.printed_tables import (
+    accuracies_are_whole,
+    averages_lie_between,
+    f1_arises,
+    matrix_gives,
+    means_arise,
+    recalls_fit,
+)
 from manifests.audits import ALL_FOLDS, Finding, Severity
 
 STEPS = {
@@ -70,6 +78,12 @@ PAPER_CHECKS: dict[str, tuple[str, Callable[[Claim], Iterator[Observation]]]] = 
     "accuracy": ("L15", accuracy_arises),
     "recalls": ("L15", recalls_arise),
     "mean": ("L15", mean_of_recalls),
+    "matrix": ("L15", matrix_gives),
+    "F1": ("L15", f1_arises),
+    "averages": ("L15", averages_lie_between),
+    "means": ("L15", means_arise),
+    "whole clips": ("L15", accuracies_are_whole),
+    "digits": ("L15", recalls_fit),
 }
 """Check -> the rule that it serves, and the function that judges one claim."""
 

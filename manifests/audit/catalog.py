@@ -1,5 +1,6 @@
 """All rules of the audit, by number. A rule is one function and one line here."""
 
+from manifests.audit.contradictions import stated_subjects
 from manifests.audit.fitting import fitted_state, selection
 from manifests.audit.labelling import class_and_sex, impossible_counts, label_conflicts
 from manifests.audit.nearness import near_duplicates
@@ -22,7 +23,7 @@ ERROR, WARN = Severity.ERROR, Severity.WARN
 
 RULES: dict[str, Rule] = {
     "L1": Rule("a subject on two sides", shared_subjects, ERROR),
-    "L2": Rule("a session, dialogue or episode on two sides", episodes_and_sessions, ERROR),
+    "L2": Rule("what was recorded together on two sides", episodes_and_sessions, ERROR),
     "L3": Rule("renderings of one take on two sides", take_twins, ERROR),
     "L4": Rule(
         "copies of a clip, by bytes, sound or pictures, on two sides", exact_duplicates, ERROR
@@ -39,6 +40,7 @@ RULES: dict[str, Rule] = {
     "L14": Rule("an identifier that tells the label", identifier_proxies, WARN),
     "L15": Rule("counts that the corpus cannot supply", impossible_counts, ERROR),
     "L16": Rule("an empty class or a side of one sex", class_and_sex, WARN),
+    "L17": Rule("a stated speaker who is not the one by the name", stated_subjects, WARN),
 }
 """Rule -> what it is called, the function that judges one fold, and how grave a finding is;
 of some corpora, as `Corpus.severities` says, it is more or less grave."""

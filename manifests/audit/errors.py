@@ -7,6 +7,14 @@ class NothingToAudit(ValueError):
     """What was given is no store, table or paper, or has no folds; the message says which."""
 
 
+_UNITS = {
+    **dict.fromkeys((".parquet", ".arrow", ".feather", ".ipc", ".npz", ".npy"), "row"),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), "row"),
+    **dict.fromkeys((".json", ".py"), "entry"),
+}
+"""Suffix -> what a row of such a table is called, where it is no line."""
+
+
 class WrongForeignTable(ValueError):
     """A table cannot be audited; the message names file, line and column."""
 
@@ -16,14 +24,14 @@ class WrongForeignTable(ValueError):
 
         Args:
             path: The table's file.
-            line: Line of the file; of a Parquet table the row, from 1.
+            line: Line of the file, or the row or entry, from 1.
             what: What is wrong there, and what was expected.
             place: The column or character in words; None for the line as such.
 
         Returns:
             The error, to be raised.
         """
-        unit = "row" if path.suffix.lower() == ".parquet" else "line"
+        unit = _UNITS.get(path.suffix.lower(), "line")
         return WrongForeignTable(f"{path}, {unit} {line}{', ' + place if place else ''}: {what}")
 
 

@@ -68,6 +68,9 @@ def selection(view: FoldView) -> Iterator[Judgement]:
         detail = f"{view.share_of(count, judged)} took part in choosing the model"
         yield Observation("selected", count, detail, view.clips(wrong), Severity.ERROR)
         return
+    if not view.sizes[judged]:
+        yield NotJudged("there is no side that results are reported on")
+        return
     lacking = min(view.sizes[VALID], view.sizes[TEST]) == 0
     other = "validation" if judged == TEST else "test"
     detail = (

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from manifests.audit.listing import ROLES, TEST, TRAIN, VALID, FoldRows, Listing
 from manifests.audit.name_columns import NameColumn
+from manifests.audits import Coverage
+from manifests.visible import shortened
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -27,7 +29,7 @@ class FoldView:
             listing: All rows.
             fold: Those that take part, each on one side.
         """
-        self.listing, self.scheme, self.fold = listing, fold.scheme, fold.fold
+        self.listing, self.scheme, self.fold = listing, shortened(fold.scheme), fold.fold
         self.rows, self.role = fold.rows, fold.role
         self._columns: dict[str, NameColumn] = {}
         self._counts: dict[tuple[str, int], Ints] = {}
@@ -77,8 +79,9 @@ class FoldView:
 
     @cached_property
     def clip(self) -> NameColumn:
-        """The clip of each row, which every listing knows."""
-        return self.listing.names["clip"].take(self.rows)
+        """The clip of each row; of a list of subjects or of series no row has one."""
+        nothing = NameColumn(np.full(len(self.role), -1, np.int32), np.zeros(0, object))
+        return self.names("clip") or nothing
 
     def numbers(self, name: str) -> NDArray[np.float64] | None:
         """A column of numbers as far as this fold has it.
@@ -115,6 +118,22 @@ class FoldView:
         """
         column = self.names(unit)
         return np.zeros(len(self.role), np.bool_) if column is None else column.codes >= 0
+
+    def coverage(self, known: Bools | None) -> Coverage:
+        """Counts the rows of each side that a rule could judge.
+
+        Args:
+            known: (row,) the rows that it could judge; None for all.
+
+        Returns:
+            Those rows, and the others.
+        """
+        if known is None:
+            return Coverage(self.sizes, (0, 0, 0))
+        judged, unjudged = (
+            np.bincount(self.role[mask], minlength=3).tolist() for mask in (known, ~known)
+        )
+        return Coverage(tuple(judged), tuple(unjudged))
 
     @cached_property
     def is_part(self) -> Bools:
@@ -154,8 +173,22 @@ class FoldView:
         Returns:
             Their codes in the column.
         """
-        first, second = (self.counts(unit, side, mask) for side in sides)
-        return np.flatnonzero((first > 0) & (second > 0))
+        first, second = (self.there(unit, side, mask) for side in sides)
+        return np.flatnonzero(first & second)
+
+    def there(self, unit: str, side: int, mask: Bools | None = None) -> Bools:
+        """Finds the values of one side, a name of several being each of them.
+
+        Args:
+            unit: What is named.
+            side: TRAIN, VALID or TEST.
+            mask: (row,) the rows to look at; None for all.
+
+        Returns:
+            (value,)
+        """
+        counts, column = self.counts(unit, side, mask), self.names(unit)
+        return counts > 0 if column is None else column.singles(counts > 0)
 
     def shown(self, unit: str, codes: Iterable[int] | NDArray[np.integer]) -> tuple[str, ...]:
         """Some values by name, as examples.
@@ -170,7 +203,7 @@ class FoldView:
         column = self.names(unit)
         if column is None:
             return ()
-        return tuple(sorted(str(column.values[code]) for code in list(codes))[:_SHOWN])
+        return tuple(sorted(shortened(str(column.values[code])) for code in codes)[:_SHOWN])
 
     def clips(self, mask: Bools) -> tuple[str, ...]:
         """Some clips by their ids, as examples.
@@ -182,8 +215,8 @@ class FoldView:
             The first few in the order of the source, each once.
         """
         clip = self.clip
-        codes = pd.unique(clip.codes[np.flatnonzero(mask)])[:_SHOWN]
-        return tuple(str(clip.values[code]) for code in codes)
+        codes = pd.unique(clip.codes[np.flatnonzero(mask & (clip.codes >= 0))])[:_SHOWN]
+        return tuple(shortened(str(clip.values[code])) for code in codes)
 
     def share_of(self, count: int, side: int) -> str:
         """Says how many of a side's clips are meant.
@@ -193,10 +226,29 @@ class FoldView:
             side: The side that they are on.
 
         Returns:
-            Such as `3 of 20 test clips`; `rows` where rows are windows or copies.
+            Such as `3 of 20 test clips`; `rows` where rows are windows or copies, or no clips.
         """
-        rows = "rows" if self.is_part.any() else "clips"
+        rows = "rows" if self.is_part.any() or (self.clip.codes < 0).any() else "clips"
         return f"{count} of {self.sizes[side]} {ROLES[side]} {rows}"
+
+    def rows_with(self, unit: str, codes: Ints, mask: Bools | None = None) -> Bools:
+        """Finds the rows that have one of some values.
+
+        Args:
+            unit: What is named.
+            codes: The values; a row of several names has each of them.
+            mask: (row,) the rows to look at; None for all.
+
+        Returns:
+            (row,)
+        """
+        column = self.names(unit)
+        if column is None or not len(codes):
+            return np.zeros(len(self.role), np.bool_)
+        wanted = np.zeros(len(column.values) + 1, np.bool_)
+        wanted[column.holding(codes)] = True  # the last is for rows without a name: code -1
+        there = wanted[column.codes]
+        return there if mask is None else there & mask
 
 
 def between(sides: tuple[int, int]) -> str:

@@ -7,36 +7,33 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.fold_view import Ints
-from manifests.audit.foreign_lines import ROLE_OF, ForeignLines
-from manifests.audit.listing import ROLES, TEST, TRAIN, FoldRows
+from manifests.audit.foreign_lines import ForeignLines
+from manifests.audit.listing import TEST, TRAIN, FoldRows
 from manifests.audit.name_columns import NameColumn
 
 _FOLD = re.compile(r"[^0-9]*([0-9]{1,9})(?:\.0)?")
 
 
-def folds_of(lines: ForeignLines, names: NameColumn, wanted: str | None) -> tuple[FoldRows, ...]:
+def folds_of(lines: ForeignLines, wanted: str | None) -> tuple[FoldRows, ...]:
     """Finds each fold of each scheme, or of the one that is wanted.
 
     Args:
         lines: All lines of the tables.
-        names: The clip of each line.
         wanted: Name of a scheme; None for all.
 
     Returns:
         The folds.
 
     Raises:
-        WrongForeignTable: There is no such scheme, a fold has not two sides, or a clip is on two
-            sides of a fold.
+        WrongForeignTable: There is no such scheme, or a cell names no fold.
     """
     scheme = lines.column("scheme") if lines.has("scheme") else NameColumn.of([])
     titles, codes = [str(value) for value in scheme.values], scheme.codes
     if not scheme.known:
-        titles = ["+".join(table.path.stem for table in lines.tables)]
+        titles = ["+".join(dict.fromkeys(table.path.stem for table in lines.tables))]
         codes = np.zeros(lines.size, np.int32)
     if wanted is not None and wanted not in titles:
         raise WrongForeignTable(
@@ -46,27 +43,20 @@ def folds_of(lines: ForeignLines, names: NameColumn, wanted: str | None) -> tupl
         fold
         for code, title in enumerate(titles)
         if wanted in (None, title)
-        for fold in _of_scheme(lines, names, title, np.flatnonzero(codes == code))
+        for fold in _of_scheme(lines, title, np.flatnonzero(codes == code))
     )
 
 
-def _of_scheme(
-    lines: ForeignLines, names: NameColumn, title: str, rows: Ints
-) -> Iterator[FoldRows]:
+def _of_scheme(lines: ForeignLines, title: str, rows: Ints) -> Iterator[FoldRows]:
     if lines.role is None:
         yield from _of_parts(lines, title, rows)
         return
-    has_numbers = lines.has("fold") and not any(
-        str(value).casefold() in ROLE_OF for value in lines.column("fold").values
-    )
+    has_numbers = lines.has("fold")
     numbers = _fold_numbers(lines)[rows] if has_numbers else np.zeros(len(rows), np.int64)
     order = np.argsort(numbers, kind="stable")
     found, starts = np.unique(numbers[order], return_index=True)
     for number, of_fold in zip(found, np.split(rows[order], starts[1:]), strict=True):
-        role = lines.role[of_fold]
-        _refuse_one_side(lines, of_fold, role)
-        _refuse_two_roles(lines, names, of_fold, role)
-        yield FoldRows(title, int(number), of_fold, role)
+        yield FoldRows(title, int(number), of_fold, lines.role[of_fold])
 
 
 def _of_parts(lines: ForeignLines, title: str, rows: Ints) -> Iterator[FoldRows]:
@@ -91,36 +81,3 @@ def _fold_numbers(lines: ForeignLines) -> Ints:
     numbers = lines.parsed(column, "fold", number, "{!r} names no fold; expected a number")
     lines.refuse_gaps(column, "fold", "the number of a fold")
     return np.asarray(numbers, np.int64)[column.codes]
-
-
-def _refuse_one_side(lines: ForeignLines, rows: Ints, role: NDArray[np.int8]) -> None:
-    there = np.unique(role).tolist()
-    if TRAIN not in there or len(there) < 2:
-        named = ", ".join(ROLES[side] for side in there)
-        raise lines.wrong(
-            int(rows[0]),
-            "role",
-            f"every line of this fold is {named}; expected train and at least one of valid and "
-            "test",
-        )
-
-
-def _refuse_two_roles(
-    lines: ForeignLines, names: NameColumn, rows: Ints, role: NDArray[np.int8]
-) -> None:
-    """Refuses a name on two sides of one table, unless lines are windows or copies of clips."""
-    if len(lines.tables) > 1 or lines.has("window") or lines.has("origin"):
-        return
-    codes = names.codes[rows].astype(np.int64)
-    sides = np.unique(codes * 3 + role) // 3
-    twice = sides[1:][sides[1:] == sides[:-1]]
-    if not len(twice):
-        return
-    same = np.flatnonzero(codes == twice[0])
-    first, second = same[0], same[np.argmax(role[same] != role[same[0]])]
-    raise lines.wrong(
-        int(rows[second]),
-        "role" if lines.has("role") else "fold",
-        f"{names.values[twice[0]]} is {ROLES[role[second]]} here and {ROLES[role[first]]} on "
-        f"{lines.place(int(rows[first]))}; a clip needs one side a fold",
-    )

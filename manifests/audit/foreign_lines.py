@@ -1,6 +1,5 @@
 """The lines of one foreign table or several, one after the other, each checked as it is read."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -12,18 +11,17 @@ from numpy.typing import NDArray
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import COLUMNS
 from manifests.audit.foreign_table import ForeignTable, seconds
-from manifests.audit.listing import TEST, TRAIN, VALID
 from manifests.audit.name_columns import NameColumn
+from manifests.audit.reading.sides import side_of_cell
 
-_WORDS = {
-    TRAIN: "train training trn tr",
-    VALID: "valid validation val dev devel development",
-    TEST: "test testing tst te eval evaluation held_out heldout",
-}
-ROLE_OF = {word: role for role, words in _WORDS.items() for word in words.split()}
-"""Word -> side."""
 _YES, _NO = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n"}
 _FLAGS = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
+
+UNITS = ("name", "subject", "episode", "video")
+"""What a line may be, the best first: a clip or, where no clip is listed, what clips are of."""
+
+_SHOWN = 100
+"""Characters of a cell that a message shows."""
 
 Value = TypeVar("Value", int, float)
 
@@ -42,12 +40,16 @@ class ForeignLines:
         """
         self.tables = tables
         self.starts = np.cumsum([0, *(table.size for table in tables)])
-        self.title = " + ".join(str(table.path) for table in tables)
+        sources = dict.fromkeys(table.source or str(table.path) for table in tables)
+        self.title = " + ".join(sources)
         for table in tables:
             _refuse_unfit(table)
-        self.name = _joined([_name_of(table) for table in self.tables])
-        """Clip of each line, as it is written."""
-        self.refuse_gaps(self.name, "name", "the clip's name, path or id")
+        self.unit = next(unit for unit in UNITS if any(_has(table, unit) for table in tables))
+        """What a line is: a clip (`name`) or, in lists without clips, a `subject`, `episode` or
+        `video`."""
+        self.name = _joined([_name_of(table, self.unit) for table in self.tables])
+        """What each line names, as it is written: its clip, or the unit that it is."""
+        self.refuse_gaps(self.name, self.unit, "the clip's name, path or id")
         self.role = self._roles()
         """(line,) side of each line; None where the column `fold` holds parts instead."""
 
@@ -137,7 +139,7 @@ class ForeignLines:
         for code, cell in enumerate(column.values):
             value = parse(str(cell))
             if value is None:
-                raise self.wrong(column.row_of(code), meaning, what.format(str(cell)))
+                raise self.wrong(column.row_of(code), meaning, what.format(str(cell)[:_SHOWN]))
             found.append(value)
         return found
 
@@ -188,15 +190,9 @@ class ForeignLines:
         return self.tables[number], line - int(self.starts[number])
 
     def _roles(self) -> NDArray[np.int8] | None:
-        for meaning in ("role", "fold"):
-            column = self.column(meaning)
-            named = any(str(value).casefold() in ROLE_OF for value in column.values)
-            if column.known and (meaning == "role" or named):
-                return self._checked_roles(meaning, column)
-        if len(self.tables) > 1:
-            return np.concatenate(
-                [np.full(table.size, _role_of_file(table), np.int8) for table in self.tables]
-            )
+        column = self.column("role")
+        if column.known:
+            return self._checked_roles(column)
         if self.has("fold"):
             return None
         expected = ", ".join((*COLUMNS["role"], "fold"))
@@ -205,11 +201,11 @@ class ForeignLines:
             f"{expected}"
         )
 
-    def _checked_roles(self, meaning: str, column: NameColumn) -> NDArray[np.int8]:
+    def _checked_roles(self, column: NameColumn) -> NDArray[np.int8]:
         expected = "train, valid or test"
         what = f"{{!r}} is no side; expected {expected}"
-        sides = self.parsed(column, meaning, lambda cell: ROLE_OF.get(cell.casefold()), what)
-        self.refuse_gaps(column, meaning, expected)
+        sides = self.parsed(column, "role", side_of_cell, what)
+        self.refuse_gaps(column, "role", expected)
         return np.asarray(sides, dtype=np.int8)[column.codes]
 
 
@@ -243,7 +239,7 @@ def _refuse_unfit(table: ForeignTable) -> None:
         raise WrongForeignTable(
             f"{table.path}: the table has no line below its header; expected one for each clip"
         )
-    if "name" not in table.columns and not {"dialogue", "utterance"} <= table.columns.keys():
+    if not any(_has(table, unit) for unit in UNITS):
         expected = ", ".join(COLUMNS["name"])
         raise WrongForeignTable(
             f"{table.path}, line 1: no column names the clip; expected one of {expected}"
@@ -271,21 +267,15 @@ def _joined(columns: Sequence[NameColumn]) -> NameColumn:
     return NameColumn(np.concatenate(parts).astype(np.int32), merged.values)
 
 
-def _name_of(table: ForeignTable) -> NameColumn:
-    if "name" in table.columns:
-        return _as_names(table.columns["name"], table.size)
+def _has(table: ForeignTable, unit: str) -> bool:
+    is_pair = unit == "name" and {"dialogue", "utterance"} <= table.columns.keys()
+    return unit in table.columns or is_pair
+
+
+def _name_of(table: ForeignTable, unit: str) -> NameColumn:
+    if unit in table.columns or unit != "name":
+        return _as_names(table.columns.get(unit), table.size)
     dialogue, utterance = (
-        _as_names(table.columns[unit], table.size) for unit in ("dialogue", "utterance")
+        _as_names(table.columns.get(half), table.size) for half in ("dialogue", "utterance")
     )
     return pair(dialogue, utterance, "dia{}_utt{}")
-
-
-def _role_of_file(table: ForeignTable) -> int:
-    words = re.split(r"[^a-z]+", table.path.stem.casefold())
-    roles = {ROLE_OF[word] for word in words if word in ROLE_OF}
-    if len(roles) != 1:
-        raise WrongForeignTable(
-            f"{table.path}, line 1: no column tells the side of a clip, and neither does the "
-            "file's name; expected a column such as split, or a name such as train.csv"
-        )
-    return roles.pop()

@@ -46,7 +46,8 @@ def _conflicts(
         f"{len(torn)} sets of clips have the same {unit} and different labels "
         f"({int(rows.sum())} rows)"
     )
-    return Observation(unit, len(torn), detail, view.clips(rows))
+    needs = f"a label and a hash ({unit})"
+    return Observation(unit, len(torn), detail, view.clips(rows), known=known, needs=needs)
 
 
 def impossible_counts(view: FoldView) -> Iterator[Judgement]:
@@ -72,16 +73,23 @@ def impossible_counts(view: FoldView) -> Iterator[Judgement]:
     yield Observation("rows", max(0, rows - supply.files), detail)
     label = view.names("label")
     if label is None:
+        yield NotJudged("no label is known, so classes were not counted")
         return
     counts = np.bincount(label.codes[label.codes >= 0], minlength=len(label.values))
     for value, count in zip(label.values.tolist(), counts.tolist(), strict=True):
-        most = supply.files_of(value)
+        most = supply.files_of(value, label.values.tolist())
         if most is not None:
             detail = (
                 f"{count} rows are labelled {value}; {supply.corpus} has {most} such files, "
                 f"{renderings}"
             )
-            yield Observation(f"label {value}", max(0, count - most), detail)
+            yield Observation(
+                f"label {value}",
+                max(0, count - most),
+                detail,
+                known=label.codes >= 0,
+                needs="a label",
+            )
 
 
 def class_and_sex(view: FoldView) -> Iterator[Judgement]:
@@ -98,9 +106,9 @@ def class_and_sex(view: FoldView) -> Iterator[Judgement]:
         classes or sexes that the side lacks.
     """
     label, sex = view.names("label"), view.names("sex")
-    if label is None and sex is None:
-        yield NotJudged("neither labels nor the subjects' sex are known")
-    if label is not None:
+    if label is None:
+        yield NotJudged("no label is known")
+    else:
         yield from _empty_classes(view, "", np.ones(len(view.role), np.bool_))
         for features, stored in _stored(view).items():
             among = f" with the feature {features}"
@@ -132,7 +140,15 @@ def _empty_classes(view: FoldView, among: str, mask: Bools) -> Iterator[Judgemen
             f"{ROLES[side]} has no clip{among} of {len(empty)} of {int(everywhere.sum())} "
             f"classes: {', '.join(names)}"
         )
-        yield Observation(f"classes in {ROLES[side]}{among}", len(empty), detail, names)
+        yield Observation(
+            f"classes in {ROLES[side]}{among}",
+            len(empty),
+            detail,
+            names,
+            known=view.has("label"),
+            needs="a label",
+            sides=view.pairs[0],
+        )
 
 
 def _one_sex(view: FoldView) -> Iterator[Judgement]:
@@ -146,7 +162,15 @@ def _one_sex(view: FoldView) -> Iterator[Judgement]:
             f"{', '.join(view.shown('sex', lacking))} subject is in it"
         )
         severity = Severity.INFO if alone else None
-        yield Observation(f"sex in {ROLES[side]}", len(lacking), detail, severity=severity)
+        yield Observation(
+            f"sex in {ROLES[side]}",
+            len(lacking),
+            detail,
+            severity=severity,
+            known=view.has("sex"),
+            needs="a sex",
+            sides=view.pairs[0],
+        )
 
 
 def _on_some_side(view: FoldView, unit: str) -> Bools:

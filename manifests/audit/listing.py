@@ -31,6 +31,10 @@ CLIP_FIELDS = {
 }
 """What a column names -> the field of a clip, and of an identity, that has it."""
 
+IDENTITY_FIELDS = {**CLIP_FIELDS, "series": "series_id", "video": "video_id"}
+"""What a column names -> the field of an identity that has it; a store has no column for the last
+two."""
+
 NUMBERS = (
     "start_s",
     "end_s",
@@ -64,8 +68,8 @@ class NearPairs:
     """(pair, 2)"""
     similarity: NDArray[np.float64]
     """(pair,) at most 1."""
-    compared: int
-    """Clips that have a fingerprint."""
+    known: NDArray[np.bool_]
+    """(row,) True for a clip that has a fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,10 @@ class Listing:
     corpora: tuple[str, ...]
     names: Mapping[str, NameColumn]
     """Columns that name things, those that are known of: clip, subject, group, take, session,
-    dialogue, episode, text, label, sex, folder; sha256, pcm, frames (hashes); window, copy (which
-    part of its clip, or which change of it, a row is)."""
+    dialogue, episode, series, video, text, label, sex, folder; sha256, pcm, frames (hashes);
+    window, copy (which part of its clip, or which change of it, a row is); stated subject (who
+    speaks as the table says it, where the naming rule says it too). A list of subjects or of series
+    has no clip."""
     numbers: Mapping[str, NDArray[np.float64]]
     """Columns of NUMBERS, those that the source has."""
     folds: tuple[FoldRows, ...]
@@ -100,8 +106,10 @@ class Listing:
     NAME`: the feature NAME is stored."""
     fits: Mapping[tuple[str, int], tuple[Fit, ...]] | None = None
     """Scheme and fold -> what a store has fitted for it; None where the source does not say."""
-    read_as: tuple[tuple[str, str], ...] = ()
-    """(column of the source, what it was read as)."""
+    text_shared: str = "say a sentence"
+    """What clips do that have one text, in words."""
+    notes: tuple[str, ...] = ()
+    """What was taken for what, and what could not be taken, each in a sentence."""
     near: Mapping[str, NearPairs] = field(default_factory=dict)
     """`sound`, `face`: near-duplicates by it, where the source has fingerprints of it."""
     unmeasured: Mapping[str, str] = field(default_factory=dict)
@@ -116,7 +124,7 @@ class Listing:
         """
         units = [unit for unit in ("episode", "dialogue") if unit in self.names]
         start_s, end_s = self.numbers.get("start_s"), self.numbers.get("end_s")
-        if not units or start_s is None or end_s is None:
+        if not units or "clip" not in self.names or start_s is None or end_s is None:
             return None
         recording = self.names[units[0]].or_else(self.names.get(units[-1]))
         return overlapping_rows(" or ".join(units), recording, self.names["clip"], start_s, end_s)

@@ -3,8 +3,8 @@
 So every rule is a few counts over whole numbers, however long the table is.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,8 @@ class NameColumn:
     """(row,)"""
     values: NDArray[np.object_]
     """(value,) the distinct names, as text."""
+    members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Code of a name that stands for several, such as `Ross and Rachel` -> the code of each."""
 
     @staticmethod
     def of(values: Iterable[str | None]) -> "NameColumn":
@@ -43,7 +45,36 @@ class NameColumn:
         Returns:
             A column of n rows with the same values.
         """
-        return NameColumn(self.codes[rows], self.values)
+        return NameColumn(self.codes[rows], self.values, self.members)
+
+    def singles(self, there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Resolves names that stand for several.
+
+        Args:
+            there: (value,) True for the names that are there.
+
+        Returns:
+            (value,) True for the names of one that are there, by themselves or among several.
+        """
+        if not self.members:
+            return there
+        alone = there.copy()
+        alone[list(self.members)] = False
+        for code, each in self.members.items():
+            alone[list(each)] |= there[code]
+        return alone
+
+    def holding(self, codes: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Adds the names that stand for several.
+
+        Args:
+            codes: Values of the column.
+
+        Returns:
+            The same, and each name that stands for one of them and others.
+        """
+        joint = [code for code, each in self.members.items() if np.isin(each, codes).any()]
+        return np.append(codes, joint).astype(np.int64) if joint else codes
 
     @cached_property
     def known(self) -> bool:
@@ -77,4 +108,9 @@ class NameColumn:
             np.append(codes, -1) for codes in np.split(merged.codes[:-1], [len(self.values)])
         )
         codes = np.where(self.codes >= 0, here[self.codes], there[other.codes])
-        return NameColumn(codes.astype(np.int32), merged.values)
+        members = {
+            int(new[code]): tuple(int(new[one]) for one in each)
+            for column, new in ((other, there), (self, here))
+            for code, each in column.members.items()
+        }
+        return NameColumn(codes.astype(np.int32), merged.values, members)

@@ -1,6 +1,7 @@
 """Rule L5: clips that are nearly the same, though neither their bytes nor their samples are."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +29,20 @@ def near_duplicates(view: FoldView) -> Iterator[Judgement]:
         pairs of clips.
     """
     listing = view.listing
+    rows = [near.known[view.rows] for near in listing.near.values()]
+    printed = np.any(rows, axis=0) if rows else np.zeros(len(view.role), np.bool_)
     for kind in _HOW:
         if kind in listing.near:
-            yield from _across(view, kind, listing.near[kind])
+            yield from _across(view, kind, listing.near[kind], printed)
         elif kind in listing.unmeasured:
             yield NotJudged(listing.unmeasured[kind])
     if not listing.near and not listing.unmeasured:
         yield NotJudged(_NO_FINGERPRINTS)
 
 
-def _across(view: FoldView, kind: str, near: NearPairs) -> Iterator[Observation]:
-    row_of = np.full(len(view.listing.names["clip"].codes), -1, np.int64)
+def _across(view: FoldView, kind: str, near: NearPairs, printed: Bools) -> Iterator[Observation]:
+    """Pairs by one kind, `printed` being the rows that have a fingerprint of some kind."""
+    row_of = np.full(len(near.known), -1, np.int64)
     row_of[view.rows] = np.arange(len(view.role))
     rows = row_of[near.pairs]
     here = np.flatnonzero((rows >= 0).all(axis=1))
@@ -47,7 +51,8 @@ def _across(view: FoldView, kind: str, near: NearPairs) -> Iterator[Observation]
     roles = np.sort(view.role[rows], axis=1)
     for sides in view.pairs:
         on_both = (roles == sorted(sides)).all(axis=1)
-        yield _observed(view, kind, sides, rows[on_both], similarity[on_both], near.compared)
+        seen = _observed(view, kind, sides, rows[on_both], similarity[on_both], near.known)
+        yield replace(seen, known=printed, needs="a fingerprint")
 
 
 def _apart(view: FoldView, rows: Ints) -> Bools:
@@ -67,7 +72,7 @@ def _observed(
     sides: tuple[int, int],
     rows: Ints,
     similarity: NDArray[np.float64],
-    compared: int,
+    known: Bools,
 ) -> Observation:
     teaches, measured = sides
     clips = np.unique(rows[view.role[rows] == measured])
@@ -78,11 +83,18 @@ def _observed(
     if len(rows):
         many = "1 pair" if len(rows) == 1 else f"{len(rows)} pairs"
         detail += (
-            f" ({many}, alike to {100 * similarity.min():.1f} % or more; {compared} clips "
-            "have a fingerprint)"
+            f" ({many}, alike to {100 * similarity.min():.1f} % or more; {int(known.sum())} "
+            "clips have a fingerprint)"
         )
     order = np.argsort(-similarity, kind="stable")[:5]
     names = view.clip.values[view.clip.codes[rows[order]]]
     examples = tuple(" and ".join(pair) for pair in names)
     what, minor = f"{kind}, {between(sides)}", sides != view.pairs[0]
-    return Observation(what, len(rows), detail, examples, minor=minor)
+    return Observation(
+        what,
+        len(rows),
+        detail,
+        examples,
+        minor=minor,
+        sides=sides,
+    )

@@ -1,15 +1,18 @@
 """What a rule of the audit yields, and what a rule is."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from manifests.audit.fold_view import FoldView
+from manifests.audit.fold_view import Bools, FoldView
 from manifests.audits import Severity
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What a rule counted in one fold; a `count` of 0 says that it looked and found nothing."""
+    """What a rule counted in one fold.
+
+    A `count` of 0 says that it looked and found nothing, as far as the fold has what it needs.
+    """
 
     what: str
     """Which part of the rule: the unit that is shared, or the sides that share it."""
@@ -23,6 +26,14 @@ class Observation:
     """None: the rule's own for the corpus."""
     minor: bool = False
     """It touches how a model was chosen, not what is reported: at most a warning."""
+    known: Bools | None = field(default=None, compare=False)
+    """(row,) The rows of the fold that have what is looked at; None for all."""
+    needs: str = "what this looks at"
+    """What these rows have, in words: a subject."""
+    sides: tuple[int, ...] = ()
+    """Sides that must each have such a row, or nothing was judged; none: any row will do."""
+    units: tuple[str, Mapping[int, int]] | None = None
+    """What was compared, and how many of them a side has: (subjects, {TRAIN: 57, TEST: 19})."""
 
 
 @dataclass(frozen=True)

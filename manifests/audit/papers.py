@@ -58,6 +58,16 @@ class PrintedShare:
             0.5 * 10.0 ** -len(found[2]) / scale,
         )
 
+    @property
+    def low(self) -> float:
+        """The least value that is printed so."""
+        return self.value - self.half
+
+    @property
+    def high(self) -> float:
+        """The greatest value that is printed so."""
+        return self.value + self.half
+
     def meets(self, value: float) -> bool:
         """Says whether a value would have been printed so.
 
@@ -118,6 +128,19 @@ class Claim:
     """Class -> its row of the confusion matrix, columns in the order of the rows."""
     recalls: Mapping[str, str] = field(default_factory=dict)
     """Class -> share found, as printed."""
+    precisions: Mapping[str, str] = field(default_factory=dict)
+    """Class -> precision, as printed."""
+    f1: Mapping[str, str] = field(default_factory=dict)
+    """Class -> F1, as printed."""
+    macro: Mapping[str, str] = field(default_factory=dict)
+    """`precision`, `recall`, `f1` -> its plain mean over the classes, as printed."""
+    weighted: Mapping[str, str] = field(default_factory=dict)
+    """The same, weighed by the support."""
+    averages: Mapping[str, str] = field(default_factory=dict)
+    """What it is called -> an accuracy of the predictions that the recalls are of, whatever way it
+    is averaged, as printed."""
+    test_clips: int | None = None
+    """Clips in the test, where no class is counted."""
     correct: Mapping[str, int] = field(default_factory=dict)
     """Class -> clips found."""
     accuracies: tuple[str, ...] = ()
@@ -149,9 +172,21 @@ class Claim:
     @cached_property
     def printed_recalls(self) -> dict[str, PrintedShare]:
         """Class -> share found."""
-        return self.labelled(
-            {word: PrintedShare.parse(text) for word, text in self.recalls.items()}
-        )
+        return self.shares(self.recalls)
+
+    def shares(self, printed: Mapping[str, str]) -> dict[str, PrintedShare]:
+        """Shares of classes under the words of the population.
+
+        Args:
+            printed: Class, as this claim writes it -> share, as printed.
+
+        Returns:
+            Class of the population -> share.
+
+        Raises:
+            WrongPaper: A class is none of the population's, or a text is no share.
+        """
+        return self.labelled({word: PrintedShare.parse(text) for word, text in printed.items()})
 
     def labelled(self, facts: Mapping[str, Fact]) -> dict[str, Fact]:
         """Facts about classes under the words of the population.

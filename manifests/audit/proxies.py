@@ -55,16 +55,29 @@ def identifier_proxies(view: FoldView) -> Iterator[Judgement]:
             "anything may seem to tell the label"
         )
         return
+    known = labels >= 0
+    proxies = {
+        name: codes
+        for name, codes in proxies.items()
+        if not (name.startswith("folder") and _one_to_one(codes[known], labels[known]))
+    }
+    if not proxies:
+        yield NotJudged("its folders are its labels, and nothing else differs between clips")
     for name, codes in proxies.items():
-        if name.startswith("folder") and _one_to_one(codes[labels >= 0], labels[labels >= 0]):
-            continue
         skill, recall = _skill(codes[taught], labels[taught], codes[tried], labels[tried])
         detail = (
             f"{name} alone tells the label of {100 * recall:.0f} % of the "
             f"{ROLES[view.judged]} clips (mean over classes), {100 * skill:.0f} % of the way from "
             "chance to certainty"
         )
-        yield Observation(name, int(tried.sum()) if skill >= _FAR else 0, detail)
+        yield Observation(
+            name,
+            int(tried.sum()) if skill >= _FAR else 0,
+            detail,
+            known=known,
+            needs="a label",
+            sides=view.pairs[0],
+        )
 
 
 def _proxies(view: FoldView) -> dict[str, Ints]:

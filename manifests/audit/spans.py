@@ -42,8 +42,16 @@ def span_overlaps(view: FoldView) -> Iterator[Judgement]:
     clip = view.clip
     names = clip.values[clip.codes[pairs[:5]]]
     examples = tuple(f"{first} and {second}" for first, second in names)
-    yield Observation("pairs", len(pairs), detail, examples)
     too_long = np.isin(view.rows, found.too_long)
+    yield Observation(
+        "pairs",
+        len(pairs),
+        detail,
+        examples,
+        known=found.span_of_row[view.rows] >= 0,
+        needs=f"a start, an end and a recording ({found.unit})",
+        sides=view.pairs[0],
+    )
     count = int(too_long.sum())
     detail = (
         f"{count} clips have times that no turn of speech lasts; they were left out of the "

@@ -1,6 +1,6 @@
 """The tables of a store as a listing to audit."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,8 +26,8 @@ class CopyEvidence:
     """`pcm`, `frames` -> clip id -> hash."""
     near: Mapping[str, Sequence[tuple[str, str, float]]] = field(default_factory=dict)
     """`sound`, `face` -> (clip id, clip id, similarity) of each pair of near-duplicates."""
-    compared: Mapping[str, int] = field(default_factory=dict)
-    """`sound`, `face` -> clips that have a fingerprint."""
+    compared: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """`sound`, `face` -> ids of the clips that have a fingerprint."""
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     """Of these four, those that the store does not hold -> what to do about it."""
 
@@ -109,12 +109,13 @@ def _wanted(source: str, folds: pa.Table, scheme: str | None) -> pa.Table:
 
 
 def _near_pairs(
-    ids: Sequence[str], pairs: Sequence[tuple[str, str, float]], compared: int
+    ids: Sequence[str], pairs: Sequence[tuple[str, str, float]], compared: Collection[str]
 ) -> NearPairs:
     row_of = {clip_id: row for row, clip_id in enumerate(ids)}
     rows = [(row_of[first], row_of[second]) for first, second, _ in pairs]
     similarity = np.array([pair[2] for pair in pairs], np.float64)
-    return NearPairs(np.array(rows, np.int64).reshape(-1, 2), similarity, compared)
+    known = np.array([clip_id in compared for clip_id in ids], np.bool_)
+    return NearPairs(np.array(rows, np.int64).reshape(-1, 2), similarity, known)
 
 
 def _number(clips: pa.Table, name: str) -> NDArray[np.float64]:

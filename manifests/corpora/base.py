@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from manifests.audits import Severity
 from manifests.clips import Clip
@@ -54,6 +55,12 @@ class Identity:
     session_id: str | None = None
     dialogue_id: str | None = None
     episode_id: str | None = None
+    series_id: str | None = None
+    """The television series, whose episodes share their actors."""
+    video_id: str | None = None
+    """The recording that the clip is cut from, where the name says it: whoever is in it is in its
+    other clips too. Of corpora cut from one site's videos it is the site's id, `youtube/...`, so
+    that it is one in all of them."""
     label: str | None = None
     """Value in the corpus's main label scheme, where the name holds it."""
 
@@ -62,6 +69,8 @@ class Identity:
 class Corpus(ABC):
     """One corpus: its names, its labels, and all that is particular to it."""
 
+    reads_media: ClassVar[bool] = True
+    """It scans the files of its folder, so that a store can be built of them."""
     name: str
     """First part of every clip_id."""
     licence: str
@@ -75,6 +84,11 @@ class Corpus(ABC):
     takes no part in the label spaces that corpora share."""
     label_spaces: tuple[LabelSpace, ...] = ()
     """The label spaces of this corpus alone."""
+    text_shared: str = "say a sentence"
+    """What clips do that share a text_id, in words."""
+    world: str = ""
+    """What it shows that other corpora show too, such as a series: people and episodes of one world
+    are the same in all of them."""
     population: Population | None = None
     """How many clips of each class there are; None where nobody has counted."""
     severities: Mapping[str, Severity] = field(default_factory=dict)
@@ -135,6 +149,29 @@ class Corpus(ABC):
             What is known of the clip; None where the name breaks the rule.
         """
 
+    def claims(self, name: str, where: str = "") -> bool:
+        """Says whether a name alone says that the clip is of this corpus.
+
+        Args:
+            name: A file name, a path or an id.
+            where: The path of the table that has the name.
+
+        Returns:
+            True where the name follows a naming rule that is the corpus's own.
+        """
+        return self.has_own_names and self.identify(name) is not None
+
+    def about_list(self, clip_ids: Collection[str]) -> str | None:
+        """Says which of the lists that papers use some clips are.
+
+        Args:
+            clip_ids: Their ids, each once.
+
+        Returns:
+            A sentence; None where there is nothing to say.
+        """
+        return None
+
     def part(self, part: CorpusPart) -> Population | None:
         """Counts the clips of a part of the corpus.
 
@@ -176,20 +213,25 @@ def clip_of(identity: Identity, corpus: str, path: str) -> Clip:
     Returns:
         The clip.
     """
-    facts = {name: value for name, value in vars(identity).items() if name != "label"}
+    no_column = ("series_id", "video_id", "label")
+    facts = {name: value for name, value in vars(identity).items() if name not in no_column}
     return Clip(**facts, corpus=corpus, path=path, sha256="", bytes=0)
 
 
-def file_name(name: str) -> str:
+def file_name(name: str, *prefixes: str) -> str:
     """The last part of a path.
 
     Args:
         name: A path with slashes of either kind.
+        *prefixes: Names of the corpus, which some tables put before the file's with a hyphen.
 
     Returns:
-        The file's name, with its suffix.
+        The file's name, with its suffix and without these.
     """
-    return name.replace("\\", "/").rpartition("/")[2]
+    last = name.replace("\\", "/").rpartition("/")[2]
+    for prefix in prefixes:
+        last = last.removeprefix(f"{prefix}-")
+    return last
 
 
 def refused(corpus: str, file: MediaFile, reason: Reason, detail: str) -> Found:

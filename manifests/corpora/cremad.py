@@ -223,8 +223,8 @@ class Cremad(Corpus):
             What is known of the clip, the sex aside: a name does not say it. None where the name
             breaks the rule.
         """
-        file = file_name(name)
-        stem = file.partition(".")[0].removeprefix("cremad-").replace("-", "_")
+        file = file_name(name, self.name)
+        stem = file.partition(".")[0].replace("-", "_")
         try:
             return self._identity(parse(stem), _rendering(file))
         except NotACremadName:

@@ -20,12 +20,13 @@ key frame before).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 from manifests.corpora.base import Corpus, Found, Identity, clip_of, file_name, refused
+from manifests.corpora.iemocap_lists import which_list
 from manifests.corpora.iemocap_turns import (
     DIALOGUE,
     DIMENSIONS,
@@ -103,8 +104,11 @@ class Iemocap(Corpus):
         yield from self._without_turn(files, turns, evaluations)
 
     def identify(self, name: str) -> Identity | None:
-        parsed = parse(file_name(name).partition(".")[0])
+        parsed = parse(file_name(name, self.name).partition(".")[0])
         return parsed.identity() if parsed else None
+
+    def about_list(self, clip_ids: Collection[str]) -> str | None:
+        return which_list({clip_id.partition("/")[2] for clip_id in clip_ids})
 
     def _choose(
         self,
@@ -247,6 +251,7 @@ IEMOCAP = Iemocap(
         ),
         own_space("iemocap6", "iemocap", "ang exc fru hap neu sad", "dis fea oth sur xxx"),
     ),
+    text_shared="act a part of a script",
     own_files=(f"{_FOLDER}/*.txt", f"*/{_FOLDER}/*.txt"),
     # Counted from the EmoEvaluation lines.
     population=Population(
@@ -283,6 +288,7 @@ IEMOCAP = Iemocap(
             "other": "oth",
             "disgust": "dis",
         },
+        often_merged={"exc": "hap"},
         subjects=10,
     ),
     schemes=(

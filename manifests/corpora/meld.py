@@ -101,7 +101,7 @@ class Meld(Corpus):
         Returns:
             What is known of the clip; None where the name breaks the rule.
         """
-        match = _IDENTITY.fullmatch(name.replace("\\", "/"))
+        match = _IDENTITY.fullmatch(name.replace("\\", "/").removeprefix("meld-"))
         if not match:
             return None
         split = match["after"] or _split_of(match["folders"] or "")
@@ -237,6 +237,8 @@ MELD = Meld(
         own_space("meld7", "meld7", "anger disgust fear joy neutral sadness surprise"),
         own_space("meld3", "meld3", "negative neutral positive"),
     ),
+    text_shared="say, word for word, a text",
+    world="friends",
     own_files=tuple(f"*{split}_sent_emo.csv" for split in SPLITS),
     # Counted from the three tables.
     population=Population(

@@ -4,7 +4,7 @@ The counts of a paper or of a table can arise from no more. Labels are the words
 main label scheme.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -51,6 +51,8 @@ class Population:
     """Who speaks or is shown."""
     subjects_are_people: bool = True
     """False where subjects are names in a script."""
+    often_merged: Mapping[str, str] = field(default_factory=dict)
+    """Label -> the label that it is often counted as, where it is not told apart."""
 
     @property
     def clips(self) -> int:
@@ -74,17 +76,27 @@ class Population:
         plain = word.strip().casefold()
         return plain if plain in self.classes else self.aliases.get(plain)
 
-    def files_of(self, word: str) -> int | None:
+    def files_of(self, word: str, beside: Collection[str] = ()) -> int | None:
         """Number of files of one label, all renderings.
 
         Args:
             word: As `label` takes it.
+            beside: All words that are used with it. A label that is often counted as this one, and
+                that none of them means, is counted as it.
 
         Returns:
             The number; None for an unknown label.
         """
         label = self.label(word)
-        return None if label is None else self.classes[label] * self.renderings
+        if label is None:
+            return None
+        used = {self.label(other) for other in beside}
+        merged = (
+            self.classes[other]
+            for other, into in self.often_merged.items()
+            if beside and into == label and other not in used
+        )
+        return (self.classes[label] + sum(merged)) * self.renderings
 
     def merged(self, groups: Mapping[str, Sequence[str]]) -> "Population":
         """Makes new labels of the population's.
@@ -113,7 +125,7 @@ class Population:
             column_of = {label: number for number, label in enumerate(self.classes)}
             columns = [[column_of[label] for label in labels] for labels in groups.values()]
             cells = np.stack([cells[:, some].sum(axis=1) for some in columns], axis=1)
-        return replace(self, classes=classes, cells=cells, aliases={})
+        return replace(self, classes=classes, cells=cells, aliases={}, often_merged={})
 
     def most(self, subjects: int, label: str | None = None) -> int | None:
         """The most clips that so many subjects can have.

@@ -18,7 +18,7 @@ sides.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import groupby, product
@@ -113,8 +113,15 @@ def parse(stem: str) -> RavdessName:
             raise NotARavdessName(
                 f"the {kind} in the name {stem} is {code:02d}; expected 01 to {last:02d}"
             )
+    name = _of_codes(codes)
+    if why := _why_impossible(name):
+        raise NotARavdessName(f"the name {stem} says {why}")
+    return name
+
+
+def _of_codes(codes: Sequence[int]) -> RavdessName:
     modality, channel, emotion, intensity, statement, repetition, actor = codes
-    name = RavdessName(
+    return RavdessName(
         MODALITIES[modality - 1],
         CHANNELS[channel - 1],
         EMOTIONS[emotion - 1],
@@ -123,24 +130,17 @@ def parse(stem: str) -> RavdessName:
         repetition,
         actor,
     )
-    _refuse_impossible(stem, name)
-    return name
 
 
-def _refuse_impossible(stem: str, name: RavdessName) -> None:
+def _why_impossible(name: RavdessName) -> str:
+    """Why the corpus has no such clip; "" where it may have one."""
     if name.emotion == "neutral" and name.intensity == "strong":
-        raise NotARavdessName(
-            f"the name {stem} says strong neutral; the corpus has neutral in normal intensity only"
-        )
+        return "strong neutral; the corpus has neutral in normal intensity only"
     if name.channel == "song" and name.emotion in ("disgust", "surprised"):
-        raise NotARavdessName(
-            f"the name {stem} says a song with {name.emotion}; songs have the emotions 01 to 06 "
-            "only"
-        )
+        return f"a song with {name.emotion}; songs have the emotions 01 to 06 only"
     if name.channel == "song" and name.actor == NEVER_SANG:
-        raise NotARavdessName(
-            f"the name {stem} says a song by actor {NEVER_SANG}; that actor has speech only"
-        )
+        return f"a song by actor {NEVER_SANG}; that actor has speech only"
+    return ""
 
 
 _ALIASES = {
@@ -157,13 +157,8 @@ _FILTERS = {"modality": MODALITIES, "channel": CHANNELS}
 @cache
 def _names() -> tuple[RavdessName, ...]:
     """Every name that the rule allows: 7,356."""
-    names = []
-    for codes in product(*(range(1, last + 1) for last in _FIELDS.values())):
-        try:
-            names.append(parse("-".join(f"{code:02d}" for code in codes)))
-        except NotARavdessName:
-            continue
-    return tuple(names)
+    codes = product(*(range(1, last + 1) for last in _FIELDS.values()))
+    return tuple(name for name in map(_of_codes, codes) if not _why_impossible(name))
 
 
 @cache
@@ -190,6 +185,7 @@ def _count(part: CorpusPart) -> Population:
         {label: count for label, count in counts.items() if count},
         cells[:, cells.sum(axis=0) > 0],
         aliases=_ALIASES,
+        often_merged={"calm": "neutral"},
         subjects=len(cells),
     )
 
@@ -229,7 +225,7 @@ class Ravdess(Corpus):
             yield from self._of_one_name(stem, files)
 
     def identify(self, name: str) -> Identity | None:
-        stem = file_name(name).partition(".")[0]
+        stem = file_name(name, "ravdess").partition(".")[0]
         try:
             return self._identity(stem, parse(stem))
         except NotARavdessName:

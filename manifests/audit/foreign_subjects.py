@@ -1,0 +1,180 @@
+"""Who speaks, as a foreign table says it: nobody, one person in several spellings, or several."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.audit.fold_view import Ints
+from manifests.audit.name_columns import NameColumn
+from manifests.corpora.spellings import NOBODY, plain
+
+_NOT_ONE = NOBODY | {"all", "both", "everybody", "everyone", "several", "unk", "anonymous"}
+"""What stands for nobody in particular, in lower case."""
+_AND = re.compile(r"\s+(?:and|und|et)\s+|\s*&\s*", re.IGNORECASE)
+_LIST = re.compile(r"\[.*\]|\(.*\)")
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What tells two people with nearly the same name apart."""
+
+    side: NDArray[np.int8] | None
+    """(line,) the side; None where the lines are parts of a rotation."""
+    marks: tuple[NameColumn, ...] = ()
+    """Sex and age of each line, those that the table has."""
+
+
+@dataclass
+class _People:
+    """The people of a column, as they are found."""
+
+    names: dict[str, int] = field(default_factory=dict)
+    """Name -> its code."""
+    members: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def code(self, people: Sequence[str]) -> int:
+        """The code of one person, or of several together; -1 of nobody."""
+        if not people:
+            return -1
+        if len(people) == 1:
+            return self.names.setdefault(people[0], len(self.names))
+        each = tuple(self.names.setdefault(one, len(self.names)) for one in people)
+        code = self.names.setdefault(" and ".join(people), len(self.names))
+        self.members[code] = each
+        return code
+
+
+def people_of(column: NameColumn, evidence: Evidence) -> tuple[NameColumn, list[str]]:
+    """Reads a column of speakers.
+
+    Args:
+        column: The cells.
+        evidence: What tells two people apart.
+
+    Returns:
+        The people, without those that nobody knows; a cell that names several is a name with
+        members. And what was taken for what, each in a sentence.
+    """
+    cells = [str(value) for value in column.values]
+    people = [list(_people_in(cell)) for cell in cells]
+    same, notes = _one_spelling(column, people, evidence)
+    found = _People()
+    codes = [found.code([same.get(one, one) for one in several]) for several in people]
+    names = np.asarray([*found.names, None], dtype=object)[:-1]
+    read = NameColumn(np.asarray([*codes, -1], np.int32)[column.codes], names, found.members)
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(cells))
+    return read, [*_of_nobody(cells, people, counts), *_of_several(people), *notes]
+
+
+def _people_in(cell: str) -> Iterator[str]:
+    """Each person that a cell names."""
+    for part in _listed(cell) or _AND.split(cell):
+        if plain(part.strip().strip("#*<>")) not in _NOT_ONE:
+            yield part.strip()
+
+
+def _listed(cell: str) -> list[str]:
+    """The people of a cell such as ['Ross Geller', 'Rachel Green']."""
+    if not _LIST.fullmatch(cell):
+        return []
+    try:
+        several = ast.literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return []
+    return [str(one) for one in several] if isinstance(several, list | tuple) else []
+
+
+def _of_nobody(cells: Sequence[str], people: Sequence[list[str]], counts: Ints) -> list[str]:
+    nobody = [number for number, several in enumerate(people) if not several]
+    if not nobody:
+        return []
+    rows = int(counts[nobody].sum())
+    return [
+        f"{_some([cells[number] for number in nobody])} as a speaker stands for nobody that is "
+        f"known ({rows} {'row' if rows == 1 else 'rows'})"
+    ]
+
+
+def _of_several(people: Sequence[list[str]]) -> list[str]:
+    several = [" and ".join(one) for one in people if len(one) > 1]
+    if not several:
+        return []
+    return [f"{_some(several)} as a speaker stands for each of them, in any row that has it"]
+
+
+def _some(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return ", ".join(repr(word[:50]) for word in words[:_SHOWN]) + more
+
+
+def _one_spelling(
+    column: NameColumn, people: Sequence[list[str]], evidence: Evidence
+) -> tuple[dict[str, str], list[str]]:
+    """Spelling -> the one that is taken for it; and a sentence for each."""
+    spellings: dict[str, dict[str, list[int]]] = {}
+    for code, several in enumerate(people):
+        for one in several:
+            cells = spellings.setdefault(plain(one), {}).setdefault(one, [])
+            cells += [code] if len(several) == 1 else []
+    unlike = [written for written in spellings.values() if len(written) > 1]
+    if not unlike:
+        return {}, []
+    apart = _Apart.of(column, evidence)
+    same: dict[str, str] = {}
+    taken, kept = [], []
+    for written in unlike:
+        listed = " and ".join(map(repr, written))
+        if apart.are_two(list(written.values())):
+            kept.append(listed)
+        else:
+            taken.append(listed)
+            same |= dict.fromkeys(written, next(iter(written)))
+    notes = [f"{_listed_some(taken)} as speakers are one in several spellings"] if taken else []
+    if kept:
+        notes.append(
+            f"{_listed_some(kept)} as speakers are kept apart, as they stand on one side with "
+            "another sex or age"
+        )
+    return same, notes
+
+
+def _listed_some(pairs: Sequence[str]) -> str:
+    more = f"; and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+    return "; ".join(pairs[:_SHOWN]) + more
+
+
+@dataclass(frozen=True)
+class _Apart:
+    """Of each cell of a column: the sides that it stands on, and the sexes and ages beside it."""
+
+    sides: Ints
+    """(cell,) a bit for each side."""
+    marks: tuple[Mapping[int, int], ...]
+    """Cell -> the first sex, or age, beside it."""
+
+    @staticmethod
+    def of(column: NameColumn, evidence: Evidence) -> "_Apart":
+        known = column.codes >= 0
+        sides = np.zeros(len(column.values), np.int64)
+        bits = 1 << (np.zeros(len(known), int) if evidence.side is None else evidence.side)
+        np.bitwise_or.at(sides, column.codes[known], bits[known])
+        marks = []
+        for mark in evidence.marks:
+            both = known & (mark.codes >= 0)
+            codes, first = np.unique(column.codes[both], return_index=True)
+            marks.append(dict(zip(codes.tolist(), mark.codes[both][first].tolist(), strict=True)))
+        return _Apart(sides, tuple(marks))
+
+    def are_two(self, cells: Sequence[Sequence[int]]) -> bool:
+        """Spellings stand on one side with unlike marks; `cells` has those of each spelling."""
+        flat = [cell for of_one in cells for cell in of_one]
+        return any(
+            len({mark[cell] for cell in flat if cell in mark and self.sides[cell] >> side & 1}) > 1
+            for mark in self.marks
+            for side in range(3)
+        )

@@ -1,0 +1,1 @@
+"""Reading split lists as others published them: any form, into tables of columns by meaning."""
