@@ -22,7 +22,7 @@ from extractors.plan import Media, measure
 from flows.building.changed import ClipsChanged
 from flows.building.file_copies import FileCopies
 from flows.building.media_check import check_media
-from flows.building.probing import probe_clips
+from flows.building.probing import as_listed, probe_clips
 from flows.building.shard_task import build_shards, unfinished
 from flows.errors import BuildError
 from manifests.corpora.base import Found
@@ -275,12 +275,22 @@ def test_a_file_that_is_written_to_whenever_it_is_read_is_a_row(
     stat = Hook(monkeypatch, flows.building.file_copies, "stat_of")
     for number in range(4):
         stat.after[number] = lambda: path.write_bytes(path.read_bytes() + b"\0\0")
-    [found] = probe_clips([Found(a_clip(path), ())], [path], {}, Limits())
+    [found] = probe_clips([Found(as_listed(a_clip(path)), ())], [path], {}, Limits())
     assert found.bad is not None
     assert found.bad.reason is Reason.CHANGED_WHILE_READ
-    stat.after.clear()
+    assert found.clip.sha256 == ""
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_read_once_more(
+    folder: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "a.wav"
+    stat = Hook(monkeypatch, flows.building.file_copies, "stat_of")
+    stat.after[0] = lambda: shutil.copy(other, path)
     [found] = probe_clips([Found(a_clip(path), ())], [path], {}, Limits())
-    assert found.stat is not None
+    assert (found.bad, found.clip.bytes) == (None, other.stat().st_size)
+    assert found.clip.duration_s == 0.8
+    assert found.stat == flows.building.file_copies.stat_of(path.stat())
 
 
 def test_the_second_decoder_reads_the_copy(processes: None, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pickle
 import re
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -53,6 +54,17 @@ def test_a_worker_that_dies_fails_its_own_call_and_the_next_gets_a_new_one(
     with pytest.raises(WorkerDied, match="the last it wrote was: native code: out of luck"):
         one_worker.call(crash)
     assert one_worker.call(os.getpid) not in {first, os.getpid()}
+
+
+def test_what_a_worker_leaves_in_the_temporary_folder_goes_with_it(processes: None) -> None:
+    with closing(ProcessPool(1, ignore)) as pool:
+        first = Path(pool.call(tempfile.mkdtemp))
+        assert first.is_dir()
+        with pytest.raises(WorkerDied):
+            pool.call(crash)
+        second = Path(pool.call(tempfile.mkdtemp))
+        assert not first.parent.exists()
+    assert not second.parent.exists()
 
 
 def test_an_error_in_a_worker_is_the_callers_and_the_worker_lives_on(

@@ -83,6 +83,14 @@ def build_unchanged(
 
 
 def given_up(clip: Clip) -> Found:
+    """Refuses a clip whose file does not stay as it is.
+
+    Args:
+        clip: The clip.
+
+    Returns:
+        The clip without what is known of its file, and why: CHANGED_WHILE_READ.
+    """
     detail = (
         "the file changed while it was read, and again when it was read once more; build again "
         "when it is written to no more"

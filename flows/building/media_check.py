@@ -116,8 +116,8 @@ def check_media(
         ProgressBar("comparing clips", len(chosen)) as progress,
         executor.pools(lambda amount: None) as pools,
     ):
-        stored = _StoredTracks(location, snapshot, {clip.clip_id for clip in chosen})
-        comparison = _Comparison(corpora, recipe, features, stored, locate(made), pools)
+        stored = _RecordedTracks(location, snapshot, {clip.clip_id for clip in chosen})
+        comparison = _MediaComparison(corpora, recipe, features, stored, locate(made), pools)
         for part in run_in_order(executor, comparison.steps(sorted(chosen, key=_id))):
             found.add(part)
             progress.advance(part.clips)
@@ -181,13 +181,13 @@ def _comparable(
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class _MediaComparison:
     """What a comparison works with."""
 
     corpora: Mapping[str, Path]
     recipe: Recipe | None
     features: tuple[str, ...]
-    stored: "_StoredTracks"
+    stored: "_RecordedTracks"
     made: Location
     """Where features are measured again."""
     pools: Pools
@@ -258,7 +258,7 @@ class _Comparison:
                     yield feature
 
 
-class _StoredTracks:
+class _RecordedTracks:
     """Tracks of a snapshot."""
 
     def __init__(self, location: Location, snapshot: Snapshot, clip_ids: Collection[str]) -> None:
