@@ -27,10 +27,9 @@ from manifests.tracks import Track
 from stores import FeatureDataset
 from tests.support.commands import ROOT
 from tests.support.stores_made import SPEC, make_store, tracks_for
-from tests.support.trainers_made import CHOICE, PAPER, TRIAL, SmallSettings
+from tests.support.trainers_made import CHOICE, LONGER, PAPER, TRIAL, SmallSettings
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-LONGER = Choice(SmallSettings(epochs=6), folds=(0,), models=("small",))
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +155,8 @@ def test_a_run_that_is_killed_ends_with_the_same_files(
     made: Path, undisturbed: Path, tmp_path: Path, processes: None
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from tests.test_run_folder import *; "
+        "import sys; from pathlib import Path; from examples.train import run; "
+        "from tests.support.trainers_made import LONGER, PAPER; "
         "run(PAPER, Path(sys.argv[1]), LONGER, Path(sys.argv[2]))"
     )
     command = [sys.executable, "-u", "-c", code, str(made), str(tmp_path / "run")]

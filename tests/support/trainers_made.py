@@ -47,3 +47,5 @@ PAPER = Paper(
     "made", ("made3",), ("thirds",), SmallSettings(), SmallSettings(), small_trials, Printed((), ())
 )
 CHOICE = Choice(SmallSettings(), models=("small",))
+LONGER = Choice(SmallSettings(epochs=6), folds=(0,), models=("small",))
+"""Of one fold, long enough to be ended in its middle."""
