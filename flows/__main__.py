@@ -17,13 +17,26 @@ except ModuleNotFoundError:
 
 from flows.arguments import (
     STORE_HELP,
+    AcceptUnjudged,
+    AsJson,
+    AsMarkdown,
+    AuditSources,
     Changes,
+    ColumnMeanings,
     Corpora,
     Dask,
     DemoFolder,
+    FindingsFile,
+    OneScheme,
+    ProbeFeatures,
+    ProbeLabels,
     RecipeOption,
+    SideWords,
     SplitScheme,
     Store,
+    SubjectPattern,
+    WhoseClips,
+    WithProbe,
     Workers,
     argument,
     check_workers,
@@ -269,78 +282,32 @@ def survey(
     """Audit many published lists and make a page of them in Markdown, with verdict and counts of
     each."""
     from flows.auditing.survey import run_survey
+    from flows.view.markdown import print_page
     from flows.view.survey import survey_page
     from stores.atomic import write_bytes
 
     page = survey_page(run_survey(index, folder))
     if out is None:
-        print(page, end="")
+        print_page(page)
     else:
         write_bytes(out, page.encode())
 
 
 @app.command()
 def audit(
-    sources: Annotated[
-        list[str],
-        argument(
-            "A store; a split as it was published: files (CSV, text, JSON, Parquet, XLSX, arrays), "
-            "a folder or a zip file; or a paper's numbers (TOML).",
-            "STORE | LIST... | PAPER",
-        ),
-    ],
-    corpus: Annotated[
-        str | None,
-        option(
-            "Whose clips a table lists, or several with commas between; folder: no known corpus's. "
-            "Guessed if not given."
-        ),
-    ] = None,
-    scheme: Annotated[str | None, option("Audit this split scheme alone.")] = None,
-    column: Annotated[
-        list[str] | None,
-        option("What a column is: clip=3, label=emo, side=usage ...; may be given again."),
-    ] = None,
-    side: Annotated[
-        list[str] | None,
-        option("What a side is written as: test=2, valid=heldout.csv; may be given again."),
-    ] = None,
-    subject: Annotated[
-        str | None,
-        option(r"Where the speaker stands in a clip's name: a regular expression, 'Actor_(\d+)'."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    out: Annotated[
-        Path | None,
-        option("Also write the findings to this Parquet file."),
-    ] = None,
-    markdown: Annotated[
-        bool,
-        typer.Option("--markdown", help="Print Markdown, to be pasted into a review or an issue."),
-    ] = False,
-    accept_unjudged: Annotated[
-        bool,
-        typer.Option(
-            "--accept-unjudged",
-            help="Exit 0 also where the split cannot be judged, or not all of it.",
-        ),
-    ] = False,
-    probe: Annotated[
-        bool,
-        typer.Option(
-            "--probe",
-            help="Also train a plain classifier on a store's features, with the leak and without "
-            "it.",
-        ),
-    ] = False,
-    labels: Annotated[
-        str | None,
-        option("For the probe: a label scheme or space; the corpus's main one if not given."),
-    ] = None,
-    feature: Annotated[
-        list[str] | None,
-        option("For the probe: a feature, such as mfcc; may be given again."),
-    ] = None,
+    sources: AuditSources,
+    corpus: WhoseClips = None,
+    scheme: OneScheme = None,
+    column: ColumnMeanings = None,
+    side: SideWords = None,
+    subject: SubjectPattern = None,
+    json: AsJson = False,
+    markdown: AsMarkdown = False,
+    out: FindingsFile = None,
+    accept_unjudged: AcceptUnjudged = False,
+    probe: WithProbe = False,
+    labels: ProbeLabels = None,
+    feature: ProbeFeatures = None,
 ) -> None:
     """Find the leaks of a split, ours or anyone's; the first line is the verdict. Exit 0: it holds
     (or a paper's counts are possible), 1: it leaks (or they are impossible), 3: it cannot be
@@ -348,6 +315,7 @@ def audit(
     from flows.auditing.run import run_audit, write_findings
     from flows.recording import recorded
     from flows.view.audit import print_report, to_json
+    from flows.view.markdown import print_page
     from flows.view.run_summary import audit_page
 
     if (labels or feature) and not probe:
@@ -365,7 +333,7 @@ def audit(
     if json:
         print(to_json(report, **({"probe": as_json(cost)} if cost else {})))
     elif markdown:
-        print(audit_page(report), end="")
+        print_page(audit_page(report))
     else:
         print_report(report)
         if cost:

@@ -53,6 +53,65 @@ RecipeOption = Annotated[str, typer.Option(help="A shipped recipe by name, or a 
 SplitScheme = Annotated[str, argument("A split scheme that the store has folds of.")]
 
 
+AuditSources = Annotated[
+    list[str],
+    argument(
+        "A store; a published split as it is found: a table or list of any usual form, the files "
+        "of its sides, a folder or zip file of them; or a paper's numbers (TOML, or a shipped "
+        "one's name).",
+        "STORE | TABLE... | FOLDER | PAPER",
+    ),
+]
+WhoseClips = Annotated[
+    str | None,
+    option(
+        "Whose clips a table lists, or several with commas between; folder: no known corpus's. "
+        "Guessed if not given."
+    ),
+]
+OneScheme = Annotated[str | None, option("Audit this split scheme alone.")]
+ColumnMeanings = Annotated[
+    list[str] | None,
+    option("What a column is: clip=3, label=emo, side=usage ...; may be given again."),
+]
+SideWords = Annotated[
+    list[str] | None,
+    option("What a side is written as: test=2, valid=heldout.csv; may be given again."),
+]
+SubjectPattern = Annotated[
+    str | None,
+    option(r"Where the speaker stands in a clip's name: a regular expression, 'Actor_(\d+)'."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AsMarkdown = Annotated[
+    bool,
+    typer.Option("--markdown", help="Print Markdown, to be pasted into a review or an issue."),
+]
+FindingsFile = Annotated[Path | None, option("Also write the findings to this Parquet file.")]
+AcceptUnjudged = Annotated[
+    bool,
+    typer.Option(
+        "--accept-unjudged",
+        help="Exit 0 also where the split cannot be judged, or not all of it.",
+    ),
+]
+WithProbe = Annotated[
+    bool,
+    typer.Option(
+        "--probe",
+        help="Also train a plain classifier on a store's features, with the leak and without it.",
+    ),
+]
+ProbeLabels = Annotated[
+    str | None,
+    option("For the probe: a label scheme or space; the corpus's main one if not given."),
+]
+ProbeFeatures = Annotated[
+    list[str] | None,
+    option("For the probe: a feature, such as mfcc; may be given again."),
+]
+
+
 def check_workers(workers: int | None, dask: str | None) -> None:
     """Refuses to work in two places.
 

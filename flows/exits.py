@@ -10,17 +10,19 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-import click
+import typer
 
-from manifests.visible import shortened, visible
+from manifests.visible import visible
 
 LEAKS = 1
 """A split leaks, printed counts are impossible, or files are damaged."""
 UNJUDGED = 3
 """A split cannot be judged, or not all of it. 2 is bad usage."""
 
+_PARENTS: dict[str, Any] = {kind.__name__: kind for kind in typer.BadParameter.__mro__}
+"""Errors of the click that typer is made with: some versions have one of their own inside."""
 _MOST = 2000
-"""Characters of a sentence: it may quote what was given, which may be megabytes."""
+"""Characters that a sentence begins and ends with: it may quote what was given, megabytes of it."""
 
 
 def prepare_process() -> None:
@@ -50,9 +52,10 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
     try:
         # Not standalone: it would print what it was given as it was given.
         code = app(arguments, standalone_mode=False)
-    except click.ClickException as error:
+    except _PARENTS["ClickException"] as error:
         context = getattr(error, "ctx", None)  # with it, the usage is shown as well
-        click.UsageError(visible(error.format_message()), context).show()
+        if words := error.format_message():
+            _PARENTS["UsageError"](visible(words), context).show()
         sys.exit(error.exit_code)
     except Exception as error:
         from flows.errors import sentence
@@ -60,7 +63,9 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
         words = sentence(error)
         if words is None:
             raise
-        print(visible(f"affectstore: {shortened(words, _MOST)}"), file=sys.stderr)
+        if len(words) > 2 * _MOST:
+            words = f"{words[:_MOST]} ... {words[-_MOST:]}"
+        print(visible(f"affectstore: {words}"), file=sys.stderr)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
 

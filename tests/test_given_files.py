@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer
+from typer.core import TyperArgument, TyperOption
 
 from flows.__main__ import app, run
 from flows.auditing.printed_counts import load_paper
@@ -140,7 +140,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 
 # Every option of every command
 
-COMMANDS: dict[str, click.Command] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 VALUES = (
     "",
     " ",
@@ -181,6 +181,7 @@ def sound(store: Path, empty: Path) -> dict[str, list[str]]:
         "verify": [str(empty / "s")],
         "check": [str(empty), "--hashes", str(empty / "none.csv")],
         "audit": [str(empty / "none.csv")],
+        "survey": [str(empty / "none.toml")],
     }
 
 
@@ -188,13 +189,13 @@ MAKES_A_CORPUS = {"demo", "sample"}
 """Commands that make something of every value that they take."""
 
 
-def changed(arguments: list[str], command: click.Command, value: str) -> Iterator[list[str]]:
+def changed(arguments: list[str], command: Any, value: str) -> Iterator[list[str]]:
     """The arguments with a value in place of each of them, and for each option."""
-    places = sum(isinstance(one, click.Argument) for one in command.params)
+    places = sum(isinstance(one, TyperArgument) for one in command.params)
     for place in range(min(places, len(arguments))):
         yield [*arguments[:place], value, *arguments[place + 1 :]]
     for option in command.params:
-        if not isinstance(option, click.Option) or option.is_flag or option.name == "help":
+        if not isinstance(option, TyperOption) or option.is_flag or option.name == "help":
             continue
         name = option.opts[0]
         if name in arguments:

@@ -12,7 +12,7 @@ from manifests.audit import (
     Answer,
     NothingToAudit,
     ReadingOptions,
-    Verdict,
+    SplitVerdict,
     audit,
     audit_paper,
     match_foreign,
@@ -44,14 +44,14 @@ class AuditReport:
     """How the table was understood, a sentence each, where a reader should know."""
 
     @cached_property
-    def verdicts(self) -> tuple[Verdict, ...]:
+    def verdicts(self) -> tuple[SplitVerdict, ...]:
         """What the findings come to, of each scheme; the gravest first."""
         if not self.folds:
             return (paper_verdict(self.findings, self.source),)
         return tuple(verdicts_of(self.findings))
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> SplitVerdict:
         """The gravest verdict."""
         return self.verdicts[0]
 

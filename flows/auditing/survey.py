@@ -29,11 +29,11 @@ class WrongIndex(ValueError):
     """The index of a survey cannot be read; the message says where and what was expected."""
 
 
-class _Strict(BaseModel):
+class _IndexTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PublishedList(_Strict):
+class PublishedList(_IndexTable):
     """One published list, as an index of a survey has it."""
 
     name: str = Field(min_length=1)
@@ -49,7 +49,7 @@ class PublishedList(_Strict):
     note: str = ""
 
 
-class SurveyIndex(_Strict):
+class SurveyIndex(_IndexTable):
     """The lists of a survey."""
 
     title: str = "Published splits"

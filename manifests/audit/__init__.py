@@ -14,7 +14,7 @@ from manifests.audit.reading.catalog import SUFFIXES
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.published import read_foreign, read_published
 from manifests.audit.stored import CopyEvidence, list_store
-from manifests.audit.verdicts import Answer, Verdict, paper_verdict, verdicts_of
+from manifests.audit.verdicts import Answer, SplitVerdict, paper_verdict, verdicts_of
 
 __all__ = [
     "RULES",
@@ -27,7 +27,7 @@ __all__ = [
     "NothingToAudit",
     "Paper",
     "ReadingOptions",
-    "Verdict",
+    "SplitVerdict",
     "WrongForeignTable",
     "WrongPaper",
     "audit",

@@ -34,7 +34,7 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SplitVerdict:
     """The verdict on one scheme of a split, or on a paper."""
 
     answer: Answer
@@ -49,7 +49,7 @@ class Verdict:
         return f"{self.answer}: {self.why}"
 
 
-def verdicts_of(findings: Iterable[Finding]) -> list[Verdict]:
+def verdicts_of(findings: Iterable[Finding]) -> list[SplitVerdict]:
     """Finds the verdict on each scheme of a split.
 
     Args:
@@ -66,7 +66,7 @@ def verdicts_of(findings: Iterable[Finding]) -> list[Verdict]:
     return sorted(verdicts, key=lambda one: (gravity.index(one.answer), one.scheme))
 
 
-def paper_verdict(findings: Sequence[Finding], paper: str) -> Verdict:
+def paper_verdict(findings: Sequence[Finding], paper: str) -> SplitVerdict:
     """Finds the verdict on a paper's printed numbers.
 
     Args:
@@ -81,28 +81,28 @@ def paper_verdict(findings: Sequence[Finding], paper: str) -> Verdict:
     counts = [one for one in errors if one.rule == "L15"]
     if counts:
         also = f"; and {len(counts) - 1} more" if len(counts) > 1 else ""
-        return Verdict(Answer.IMPOSSIBLE, paper, f"{counts[0].what}: {counts[0].detail}{also}")
+        return SplitVerdict(Answer.IMPOSSIBLE, paper, f"{counts[0].what}: {counts[0].detail}{also}")
     held = sum(one.severity == Severity.HELD for one in findings)
     if errors:
         why = f"as it is described; {errors[0].what}: {errors[0].detail}"
-        return Verdict(Answer.LEAKS, paper, why)
+        return SplitVerdict(Answer.LEAKS, paper, why)
     checks = "1 check" if held == 1 else f"{held} checks"
     why = f"nothing printed speaks against the described split ({checks} held)"
-    return Verdict(Answer.POSSIBLE, paper, why)
+    return SplitVerdict(Answer.POSSIBLE, paper, why)
 
 
-def _verdict(scheme: str, findings: Sequence[Finding]) -> Verdict:
+def _verdict(scheme: str, findings: Sequence[Finding]) -> SplitVerdict:
     errors = [one for one in findings if one.severity == Severity.ERROR]
     if errors:
-        return Verdict(Answer.LEAKS, scheme, _leaks(errors, findings))
+        return SplitVerdict(Answer.LEAKS, scheme, _leaks(errors, findings))
     subjects, clips = ([one for one in findings if one.rule == rule] for rule in _FIRST)
     extents = {_extent(subjects), _extent(clips)}
     if _extent(subjects) == _NONE:
         known = [one.detail for one in findings if one.rule in ("L2", "L12") and _has_held(one)]
         held = f"; what is known holds: {'; '.join(known)}" if known else ""
-        return Verdict(Answer.UNJUDGED, scheme, f"{_said(subjects)[0]}{held}")
+        return SplitVerdict(Answer.UNJUDGED, scheme, f"{_said(subjects)[0]}{held}")
     answer = Answer.HOLDS if extents == {_WHOLE} else Answer.PARTLY
-    return Verdict(answer, scheme, "; ".join([*_said(subjects), *_said(clips)]))
+    return SplitVerdict(answer, scheme, "; ".join([*_said(subjects), *_said(clips)]))
 
 
 def _leaks(errors: Sequence[Finding], findings: Sequence[Finding]) -> str:

@@ -119,7 +119,7 @@ def _trailing(lines: Sequence[str]) -> int:
     """How many cells stand after a name that has blanks in it."""
     rows = [line.split() for line in lines]
     count = 0
-    while all(len(row) > count + 1 and row[-1 - count].isdigit() for row in rows):
+    while rows and all(len(row) > count + 1 and row[-1 - count].isdigit() for row in rows):
         count += 1
     return count
 
