@@ -240,6 +240,19 @@ FORMS = {
         labels=[str(n % 7) for n in [*range(50, 60), *range(50)]],
         said="column 3 the label, the name of the file the side",
     ),
+    "classes that the largest file alone shows": Form(
+        {
+            "test.txt": "".join(f"/f/{n:05} {n % 7}\n" for n in range(50)),
+            "train.txt": "".join(f"/f/{n:05} {n % 7}\n" for n in range(50, 60)),
+        },
+        read={
+            0: {
+                "train": [f"/f/{n:05}" for n in range(50, 60)],
+                "test": [f"/f/{n:05}" for n in range(50)],
+            }
+        },
+        labels=[str(n % 7) for n in range(60)],
+    ),
     "bare names, a file a side": Form(
         {"trn.txt": f"{A}\n{B}\n", "dev.txt": f"{C}\n", "tst.txt": f"{D}\n"},
         said="without a header, column 1 is the clip, the name of the file the side",
@@ -562,6 +575,52 @@ FORMS = {
         labels=LABELS,
         said="column 1 is the clip, column 3 the label, column 2 the sex",
     ),
+    "clips in a file that says how they were dealt": Form(
+        {"speakers_disjoint.json": json.dumps({"train": ["anna", "ben"], "test": ["tom"]})},
+        read={0: {"train": ["anna", "ben"], "test": ["tom"]}},
+        subjects=[None] * 3,
+        said="column 1 is the clip",
+    ),
+    "clips in a file that is named after speakers": Form(
+        {
+            "speaker_splits.json": json.dumps(
+                {"train": ["s1_a", "s1_b", "s2_a", "s2_b"], "test": ["s3_a", "s3_b"]}
+            )
+        },
+        read={0: {"train": ["s1_a", "s1_b", "s2_a", "s2_b"], "test": ["s3_a", "s3_b"]}},
+        subjects=[None] * 6,
+        said="column 1 is the clip",
+    ),
+    "programs beside lists": Form(
+        {"train.txt": f"{A}\n{B}\n", "test.txt": f"{C}\n", "train.py": "TRAIN = ['x']\n"},
+        read={0: TWO},
+        said="left out: train.py",
+    ),
+    "JSON, paths that begin like a side": Form(
+        {"a.json": json.dumps({f"train/{r[0]}": {"split": r[2]} for r in ROWS})},
+        read={0: {side: [f"train/{name}" for name in names] for side, names in READ.items()}},
+    ),
+    "JSON, clips that begin like a side": Form(
+        {
+            "a.json": json.dumps(
+                {f"test_{n:04}": {"split": "train" if n < 9 else "test"} for n in range(20)}
+            )
+        },
+        read={
+            0: {
+                "train": [f"test_{n:04}" for n in range(9)],
+                "test": [f"test_{n:04}" for n in range(9, 20)],
+            }
+        },
+    ),
+    "several tests": Form(
+        {
+            "a.csv": lines_of(
+                [("file", "split"), (A, "Train set"), (B, "train"), (C, "Test1"), (D, "test_2")]
+            )
+        },
+        read={0: {"train": [A, B], "test": [C, D]}},
+    ),
     "a table of speakers": Form(
         {
             "a.csv": lines_of(
@@ -599,6 +658,22 @@ def test_a_form_is_read_as_meant_and_said(name: str, tmp_path: Path) -> None:
         assert column(tables, "label") == form.labels
     if form.subjects is not None:
         assert column(tables, "subject") == form.subjects
+
+
+def test_splits_that_lie_beside_each_other_are_schemes(tmp_path: Path) -> None:
+    root = written(tmp_path, FORMS["two schemes beside each other"].files)
+    lines = ForeignLines(read_published([root]))
+    assert [(fold.scheme, len(fold.rows)) for fold in folds_of(lines, None)] == [
+        ("random", 2),
+        ("speaker", 2),
+    ]
+
+
+def test_what_the_user_says_is_marked_as_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(lines_of(HEADER + ROWS))
+    options = ReadingOptions.parse(("label=emotion",), (), r"^\d\d")
+    (table,) = read_published([tmp_path / "a.csv"], options)
+    assert table.given == {"label", "subject"}
 
 
 @dataclass(frozen=True)
@@ -647,6 +722,9 @@ REFUSED: dict[str, Refusal] = {
     ),
     "a broken zip file": Refusal({"a.zip": b"PK\x03\x04x"}, ("no zip file",), given=("a.zip",)),
     "an empty folder": Refusal({"x/y.md": "nothing"}, ("holds no list of a split",)),
+    "a broken file of a side in a folder": Refusal(
+        {"train.json": '["a", "b"]', "test.json": '["a", '}, ("test.json: this is no JSON",)
+    ),
     "an empty file": Refusal({"train.txt": "\n\n"}, ("it is empty",)),
     "bytes": Refusal({"train.csv": b"\0\1\2\3" * 9}, ("the file is no text",)),
     "JSON without a list": Refusal({"a.json": '{"lr": 0.1}'}, ("no list of clips is in it",)),

@@ -53,7 +53,7 @@ def pieces_of(
         One piece for each, or one for each fold that has a column.
     """
     both = [*zip(tables, arounds, strict=True)]
-    units = [_unit(raw, around) for raw, around in both]
+    units = _units(tables, arounds)
     pieces = []
     for (raw, around), meanings in zip(both, understand_all(tables, options, units), strict=True):
         columns = side_columns(raw, meanings, options.sides)
@@ -62,10 +62,15 @@ def pieces_of(
     return pieces
 
 
-def _unit(raw: RawTable, around: Around) -> str | None:
-    """What the names around a table say that it lists, unless its cells look like clips."""
-    is_list = len(raw.columns) == 1 and not are_clips(distinct(raw.columns[0]))
-    return around.unit if is_list else None
+def _units(tables: Sequence[RawTable], arounds: Sequence[Around]) -> list[str | None]:
+    """What the names around each table say that it lists, unless their cells look like clips."""
+    units = [
+        around.unit if len(raw.columns) == 1 else None
+        for raw, around in zip(tables, arounds, strict=True)
+    ]
+    lists = [raw for raw, unit in zip(tables, units, strict=True) if unit is not None]
+    cells = {cell: None for raw in lists for cell in distinct(raw.columns[0])}
+    return [None] * len(tables) if are_clips([*cells]) else units
 
 
 def _in_fold(around: Around, column: SideColumn) -> Around:
