@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.audit import Listing, WrongForeignTable, match_foreign, read_foreign
+from manifests.audit import Listing, WrongForeignTable, audit, match_foreign, read_foreign
 from manifests.corpora.catalog import CORPORA
 from manifests.corpora.iemocap_lists import more_than_the_vote, which_list
 
@@ -221,3 +221,28 @@ def test_the_usual_lists_are_known() -> None:
         more = {row["utterance"] for row in csv.DictReader(file)}
     assert more == more_than_the_vote()
     assert "the 7,433 utterances" in str(which_list(six | more))
+
+
+# Spans of one file
+
+
+def test_spans_of_one_file_are_clips_of_that_recording(tmp_path: Path) -> None:
+    rows = ["a.flac,0,2,train", "a.flac,2,4,test", "b.flac,0,2,train", "a.flac,0,2,train"]
+    listing = listed(table(tmp_path / "t.csv", "clip,start,end,split", rows))
+    assert names_of(listing, "clip") == [
+        "folder/a.flac, 0 to 2 s",
+        "folder/a.flac, 2 to 4 s",
+        "folder/b.flac",
+        "folder/a.flac, 0 to 2 s",
+    ]
+    assert names_of(listing, "video") == ["folder/a.flac", "folder/a.flac", None, "folder/a.flac"]
+    found = {one.rule: one for one in audit(listing) if one.severity == "error"}
+    assert found.keys() == {"L2"}
+    assert "1 of 1 test source videos" in found["L2"].detail
+
+
+def test_clips_with_times_of_their_own_are_no_spans(tmp_path: Path) -> None:
+    rows = [f"{row},{at},{at + 1}" for at, row in enumerate(split(RAVDESS))]
+    listing = listed(table(tmp_path / "t.csv", "clip,split,start,end", rows))
+    assert "video" not in listing.names
+    assert names_of(listing, "clip")[0] == "ravdess/03-01-03-02-01-01-01"

@@ -206,6 +206,8 @@ class _Units:
         notes = self._add_subjects(units) if lines.has("subject") else []
         if lines.has("origin"):
             units |= self._origins(units["clip"])
+        if lines.has("start_s") and lines.has("end_s"):
+            units |= self._spans(units)
         units["folder"] = _renamed(lines.name, _folder)
         lists_clips = lines.unit == "name"
         return {
@@ -273,6 +275,26 @@ class _Units:
 
         return _renamed(column, moved)
 
+    def _spans(self, units: Mapping[str, NameColumn]) -> dict[str, NameColumn]:
+        """Lines that name one file and several spans of it are clips of that recording.
+
+        They are not where a window is told in another way.
+        """
+        clip = units["clip"]
+        times = pair(self._lines.column("start_s"), self._lines.column("end_s"), "{} to {} s")
+        spans = pair(clip, times, "{}, {}")
+        is_cut = np.bincount(_of_pairs(spans, clip), minlength=len(clip.values)) > 1
+        cut = (clip.codes >= 0) & is_cut[clip.codes]
+        if not cut.any() or units["window"].known or units["copy"].known:
+            return {}
+        spans = replace(spans, codes=np.where(cut, spans.codes, -1).astype(np.int32))
+        recordings = replace(clip, codes=np.where(cut, clip.codes, -1).astype(np.int32))
+        return {
+            "clip": spans.or_else(clip),
+            "take": spans.or_else(units["take"]),
+            "video": units["video"].or_else(recordings),
+        }
+
     def _origins(self, clips: NameColumn) -> dict[str, NameColumn]:
         """A copy is the clip that it was made from; `copy` says which rows are copies."""
         origin = self._lines.column("origin")
@@ -284,6 +306,13 @@ class _Units:
             "clip": found.or_else(clips),
             "copy": NameColumn(copies, np.asarray(["copy"], dtype=object)),
         }
+
+
+def _of_pairs(pairs: NameColumn, one: NameColumn) -> NDArray[np.int32]:
+    """Of each distinct pair, the code of its first half."""
+    known = np.flatnonzero(pairs.codes >= 0)
+    _, first = np.unique(pairs.codes[known], return_index=True)
+    return one.codes[known[first]]
 
 
 def _clip_id(owner: Corpus, name: str) -> str:

@@ -58,7 +58,7 @@ def impossible_counts(view: FoldView) -> Iterator[Judgement]:
 
     Yields:
         One observation for the fold and one for each class; its count is the number of rows beyond
-        what there is.
+        what there is. Of a class it is a warning.
     """
     supply = populations().get(view.corpora)
     if supply is None:
@@ -81,12 +81,14 @@ def impossible_counts(view: FoldView) -> Iterator[Judgement]:
         if most is not None:
             detail = (
                 f"{count} rows are labelled {value}; {supply.corpus} has {most} such files, "
-                f"{renderings}"
+                f"{renderings}: rows are repeated, or another class is counted as this one"
             )
+            # A warning: classes are merged in many ways, and that is no leak.
             yield Observation(
                 f"label {value}",
                 max(0, count - most),
                 detail,
+                severity=Severity.WARN,
                 known=label.codes >= 0,
                 needs="a label",
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Formatter
 from typing import ClassVar
 
+from manifests.audits import Severity
 from manifests.corpora.base import Corpus, Found, Identity, file_name
 from manifests.corpora.population import Population
 
@@ -159,6 +160,12 @@ class NamedCorpus(Corpus):
     marks: tuple[str, ...] = ()
     """Words, in lower case, one of which the path of a clip or of its table holds where the name
     alone could be anything, such as a number of five digits."""
+
+    def __post_init__(self) -> None:
+        # Counts of others' lists: copies of the corpus may have some files more.
+        if not self.reads_media:
+            severities = {"L15": Severity.WARN, **self.severities}
+            object.__setattr__(self, "severities", severities)
 
     def find(self, root: Path) -> Iterator[Found]:
         """Refuses: how the files lie is not known here.
