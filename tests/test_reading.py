@@ -15,10 +15,13 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from flows.__main__ import run
+from flows.auditing.run import run_audit
 from manifests.audit import ReadingOptions, WrongForeignTable, read_published
 from manifests.audit.foreign_folds import folds_of
 from manifests.audit.foreign_lines import ForeignLines
 from manifests.audit.foreign_table import ForeignTable
+from stores.pointer import NotCommitted
 
 A, B, C, D = (f"0{n}-01-0{n}-02-01-01-0{n}" for n in range(1, 5))
 """Four clips of four actors."""
@@ -841,3 +844,29 @@ def test_what_cannot_be_read_is_one_sentence_with_the_way_out(name: str, tmp_pat
     sentence = str(caught.value)
     assert all(part in sentence for part in refused.says), sentence
     assert "\n" not in sentence
+
+
+def test_the_command_takes_a_folder_and_says_what_it_understood(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {
+        "fold1/a.csv": lines_of([("n", "w"), ("x1", f"{A}.wav"), ("x2", f"{B}.wav")]),
+        "fold1/b.csv": lines_of([("n", "w"), ("x3", f"{C}.wav")]),
+    }
+    root = written(tmp_path, files)
+    options = ["--column", "clip=2", "--side", "train=a.csv", "--side", "test=b", "--subject"]
+    with pytest.raises(SystemExit):
+        run(["audit", str(root), *options, r"^(0)\d", "--corpus", "folder"])
+    shown = capsys.readouterr().out
+    assert "LEAKS: 1 of 1 test subjects are also in train (1 of 1 test clips)" in shown
+    assert f"{root}" in shown
+    line = " ".join(shown.split())
+    assert "read as: w is the clip, the speaker what ^(0)\\d finds in the clip's name" in line
+    assert "--side the side, the name of the folder the fold; not read: n" in line
+
+
+def test_a_damaged_store_is_not_read_as_a_list(tmp_path: Path) -> None:
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "train.txt").write_text(f"{A}\n")
+    with pytest.raises(NotCommitted):
+        run_audit([tmp_path])
