@@ -17,7 +17,8 @@ from manifests.audit.reading.raw import Place
 from manifests.audit.reading.sides import sides_of_name, without_sides, words_of
 
 _FOLD = re.compile(
-    r"(?<![a-z])(?:folds?|kfold|split|set|cv|sessions?|sess?|loso|round)[ _\-.]*0*(\d{1,4})(?!\d)(?!-?fold)",
+    r"(?<![a-z])(?:folds?|kfold|split|set|cv|sessions?|sess?|loso|round)"
+    r"[ _\-.]*0*(\d{1,4})(?!\d)(?!-?fold)",
     re.IGNORECASE,
 )
 _SHARD = re.compile(r"(?:part|shard)?[ _\-]*\d+[ _\-]+of[ _\-]+\d+", re.IGNORECASE)
