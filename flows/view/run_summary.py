@@ -50,7 +50,7 @@ def store_slug(location: "Location", *more: str) -> str:
         Lower-case letters, digits and dashes, unlike that of any other store.
     """
     place = location_text(location)
-    digits = hashlib.sha256(place.encode()).hexdigest()[:4]
+    digits = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:4]
     return "-".join([*map(slug, (place.rstrip("/").rpartition("/")[2], *more)), digits])
 
 
