@@ -15,10 +15,13 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from flows.__main__ import run
+from flows.auditing.run import run_audit
 from manifests.audit import ReadingOptions, WrongForeignTable, read_published
 from manifests.audit.foreign_folds import folds_of
 from manifests.audit.foreign_lines import ForeignLines
 from manifests.audit.foreign_table import ForeignTable
+from stores.pointer import NotCommitted
 
 A, B, C, D = (f"0{n}-01-0{n}-02-01-01-0{n}" for n in range(1, 5))
 """Four clips of four actors."""
@@ -591,6 +594,44 @@ FORMS = {
         subjects=[None] * 6,
         said="column 1 is the clip",
     ),
+    "all beside its parts, and numbers that nobody explains": Form(
+        {
+            "all.csv": lines_of([("file", "split"), (A, "train"), (B, "train"), (C, "test")]),
+            "train.csv": lines_of([("file", "speaker"), (A, "1"), (B, "2")]),
+            "test.csv": lines_of([("file", "speaker"), (f"{C}.wav", "3")]),
+            "labels.csv": lines_of([("file", "split"), (A, "4"), (B, "5"), (C, "6")]),
+        },
+        read={0: {"train": [A, B], "test": [f"{C}.wav"]}},
+        said="read once, since others list the same: all.csv; left out: labels.csv",
+    ),
+    "pieces of one list": Form(
+        {
+            f"{side}_{n}.txt": f"{name}\n"
+            for side, names in TWO.items()
+            for n, name in enumerate(names)
+        }
+        | {"test_1.txt": f"{D}\n"},
+        read={0: {"train": [A, B], "test": [C, D]}},
+        said="numbered lists that share no clip are read as one split",
+    ),
+    "pieces by their number of all": Form(
+        {
+            f"{side}-0000{n}-of-00002.parquet": parquet(pa.table({"file": [name]}))
+            for side, names in (("train", [A, B]), ("test", [A, D]))
+            for n, name in enumerate(names)
+        },
+        read={0: {"train": [A, B], "test": [A, D]}},
+    ),
+    "recordings inside Parquet": Form(
+        {
+            f"{side}.parquet": parquet(
+                pa.table({"audio": [{"bytes": b"RIFF", "path": f"{name}.wav"} for name in names]})
+            )
+            for side, names in READ.items()
+        },
+        read={0: {side: [f"{name}.wav" for name in names] for side, names in READ.items()}},
+        said="audio is the clip",
+    ),
     "programs beside lists": Form(
         {"train.txt": f"{A}\n{B}\n", "test.txt": f"{C}\n", "train.py": "TRAIN = ['x']\n"},
         read={0: TWO},
@@ -620,6 +661,42 @@ FORMS = {
             )
         },
         read={0: {"train": [A, B], "test": [C, D]}},
+    ),
+    "the same lists in two forms": Form(
+        {
+            "train.json": json.dumps([A, B]),
+            "train.txt": f"/data/{B}.wav\n/data/{A}.wav\n",
+            "test.txt": f"/data/{C}.wav\n",
+            "test.csv": f"file,x\n{C},1\n",
+        },
+        read={0: {side: [f"/data/{n}.wav" for n in names] for side, names in TWO.items()}},
+        said="read once, since others list the same: test.csv, train.json",
+    ),
+    "ids with letters that are short for sides": Form(
+        {
+            "train.json": json.dumps({f"x-{n}_RF6te{n}": {"emo": "a"} for n in range(9)}),
+            "test.json": json.dumps({f"x-tr-{n}": {"emo": "a"} for n in range(9)}),
+        },
+        read={
+            0: {
+                "train": [f"x-{n}_RF6te{n}" for n in range(9)],
+                "test": [f"x-tr-{n}" for n in range(9)],
+            }
+        },
+    ),
+    "speakers with the initials of sides": Form(
+        {
+            f"{side}/{who}/{who}_{n}.wav": ""
+            for side, whom in (("train", ("DC", "TR")), ("test", ("TE",)))
+            for who in whom
+            for n in range(2)
+        },
+        read={
+            0: {
+                "train": [f"train/{who}/{who}_{n}.wav" for who in ("DC", "TR") for n in range(2)],
+                "test": [f"test/TE/TE_{n}.wav" for n in range(2)],
+            }
+        },
     ),
     "a table of speakers": Form(
         {
@@ -712,11 +789,17 @@ REFUSED: dict[str, Refusal] = {
         {"label.npz": npz(train=OBJECTS)}, ("holds pickled objects", "is not opened", "as CSV")
     ),
     "a pickle": Refusal({"a.pkl": b"\x80\x04."}, ("pickled objects", "CSV"), given=("a.pkl",)),
+    "programs alone": Refusal(
+        {"train.py": "RATE = {'a': 1, 'b': 1, 'c': 1, 'd': 1}\n"}, ("holds no list of a split",)
+    ),
     "a computed list": Refusal(
         {"a.py": "TRAIN = [1, 2]\nTEST = list(range(9))\n"},
         ("line 2: TEST is computed, and nothing is run",),
+        given=("a.py",),
     ),
-    "broken Python": Refusal({"a.py": "TRAIN = [\n"}, ("line 1: this is no Python",)),
+    "broken Python": Refusal(
+        {"a.py": "TRAIN = [\n"}, ("line 1: this is no Python",), given=("a.py",)
+    ),
     "a zip file that leads out of itself": Refusal(
         {"a.zip": zipped({"../train.txt": "x"})}, ("leads out of it",), given=("a.zip",)
     ),
@@ -761,3 +844,29 @@ def test_what_cannot_be_read_is_one_sentence_with_the_way_out(name: str, tmp_pat
     sentence = str(caught.value)
     assert all(part in sentence for part in refused.says), sentence
     assert "\n" not in sentence
+
+
+def test_the_command_takes_a_folder_and_says_what_it_understood(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {
+        "fold1/a.csv": lines_of([("n", "w"), ("x1", f"{A}.wav"), ("x2", f"{B}.wav")]),
+        "fold1/b.csv": lines_of([("n", "w"), ("x3", f"{C}.wav")]),
+    }
+    root = written(tmp_path, files)
+    options = ["--column", "clip=2", "--side", "train=a.csv", "--side", "test=b", "--subject"]
+    with pytest.raises(SystemExit):
+        run(["audit", str(root), *options, r"^(0)\d", "--corpus", "folder"])
+    shown = capsys.readouterr().out
+    assert "LEAKS: 1 of 1 test subjects are also in train (1 of 1 test clips)" in shown
+    assert f"{root}" in shown
+    line = " ".join(shown.split())
+    assert "read as: w is the clip, the speaker what ^(0)\\d finds in the clip's name" in line
+    assert "--side the side, the name of the folder the fold; not read: n" in line
+
+
+def test_a_damaged_store_is_not_read_as_a_list(tmp_path: Path) -> None:
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "train.txt").write_text(f"{A}\n")
+    with pytest.raises(NotCommitted):
+        run_audit([tmp_path])

@@ -49,7 +49,7 @@ _NAMES = {
     "fold": "fold fold_id cv_fold fold_no fold_number",
     "scheme": "scheme",
     "subject": "speaker speaker_id subject subject_id actor actor_id spk spk_id spkid spk_name "
-    "speakerid speaker_name actorid participant participant_id person person_id client_id",
+    "speakerid speaker_name actorid speakers participant participant_id person person_id client_id",
     "group": "group group_id",
     "take": "take take_id",
     "session": "session session_id",

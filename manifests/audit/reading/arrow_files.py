@@ -16,6 +16,7 @@ from manifests.audit.reading.sources import SourceFile
 
 _BATCH = 1 << 16
 _MOST_ROWS = 50_000_000
+_PATH = "path"
 _FEW = 64
 """Columns that are all read; of a wider table those alone whose names are known."""
 
@@ -41,8 +42,9 @@ def read_parquet(source: SourceFile) -> list[RawTable]:
         texts = [name for name in names if _is_text(schema.field(name).type)]
         file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
         _refuse_rows(source, file.metadata.num_rows)
-        _refuse_size(source, _stated(file.metadata, {*names}))
-        batches = file.iter_batches(batch_size=_BATCH, columns=names)
+        paths = [_path_of(schema.field(name)) for name in names]
+        _refuse_size(source, _stated(file.metadata, {*paths}))
+        batches = file.iter_batches(batch_size=_BATCH, columns=paths)
         return [_made(source, names, batches)]
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _unreadable(source, "Parquet", error) from error
@@ -95,6 +97,16 @@ def _wanted(source: SourceFile, schema: pa.Schema) -> list[str]:
     return wanted
 
 
+def _has_path(kind: pa.DataType) -> bool:
+    """A recording inside the table, with the path that it had."""
+    is_struct = pa.types.is_struct(kind) and kind.get_field_index(_PATH) >= 0
+    return is_struct and _is_text(kind.field(_PATH).type)
+
+
+def _path_of(field: pa.Field) -> str:
+    return f"{field.name}.{_PATH}" if _has_path(field.type) else str(field.name)
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
@@ -108,6 +120,7 @@ def _is_plain(kind: pa.DataType) -> bool:
         or pa.types.is_floating(kind)
         or pa.types.is_boolean(kind)
         or pa.types.is_null(kind)
+        or _has_path(kind)
     )
 
 
@@ -161,6 +174,8 @@ def _counted(
 
 
 def _as_text(column: pa.Array) -> pa.DictionaryArray:
+    if pa.types.is_struct(column.type):
+        column = column.field(_PATH)
     kind = column.type
     if pa.types.is_dictionary(kind):
         texts = column.dictionary.cast(pa.string())

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import candidates, plain
 from manifests.audit.foreign_table import seconds
+from manifests.audit.listing import TRAIN
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.raw import RawTable, distinct
 from manifests.audit.reading.sides import side_of_cell
@@ -195,10 +196,15 @@ def is_of_sides(column: pa.DictionaryArray) -> bool:
         column: Any column.
 
     Returns:
-        True where all cells that are not empty are, and there is one.
+        True where all cells that are not empty are, one of them train: two speakers may have the
+        initials TS and TE.
     """
     cells = distinct(column)
-    return bool(cells) and len(cells) <= _MOST_SIDES and all(map(_is_side, cells))
+    return (
+        0 < len(cells) <= _MOST_SIDES
+        and all(map(_is_side, cells))
+        and any(side_of_cell(cell) == TRAIN for cell in cells)
+    )
 
 
 def _is_running(column: pa.DictionaryArray) -> bool:

@@ -1,10 +1,11 @@
 """Which files of what was given are lists, read as they stand."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from manifests.audit.errors import WrongForeignTable
-from manifests.audit.reading.catalog import FORMS, SUFFIXES, read_file_of
+from manifests.audit.reading.catalog import FORMS, read_file_of
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.raw import RawTable
 from manifests.audit.reading.sides import sides_of_name
@@ -34,19 +35,31 @@ def read_lists(paths: Sequence[Path], options: ReadingOptions) -> tuple[list[Raw
     if found and not others:
         return found, []
     lists = [source for source in others if _may_be_list(source)]
-    if any(source.suffix != ".py" for source in lists):
-        lists = [source for source in lists if source.suffix != ".py"]  # programs
-    more, first = _read_all(lists)
+    more, first = _read_all([source for source in lists if source.suffix != ".py"])
+    if not more and first is None:
+        more = _constants([source for source in lists if source.suffix == ".py"])
     if not more:
         more = read_tree(filter(is_clip, others), options)
         lists = [source for source in others if more and is_clip(source)]
     if not found and not more:
         raise first or WrongForeignTable(
-            f"{paths[0]} holds no list of a split; expected files ({', '.join(SUFFIXES)}), or "
-            "folders of clips named train and test"
+            f"{paths[0]} holds no list of a split; expected files (CSV, text, JSON, Parquet, XLSX, "
+            "arrays or constants) whose names or columns say train and test, or folders of clips "
+            "named so"
         )
     read = {table.path for table in more} | {source.path for source in lists if is_clip(source)}
     return [*found, *more], [source.path.name for source in others if source.path not in read]
+
+
+def _constants(programs: Sequence[SourceFile]) -> list[RawTable]:
+    """Of the programs of a folder, the constants that are named after a side."""
+    found: list[RawTable] = []
+    for source in programs:
+        with suppress(WrongForeignTable):
+            tables = read_file_of(source)
+            keys = {place.name for table in tables for place in table.places if place.kind == "key"}
+            found += tables if any(map(sides_of_name, keys)) else []
+    return found
 
 
 def _may_be_list(source: SourceFile) -> bool:
@@ -64,7 +77,7 @@ def _read_all(sources: Sequence[SourceFile]) -> tuple[list[RawTable], WrongForei
         try:
             found += read_file_of(source)
         except WrongForeignTable as error:
-            if sides_of_name(source.path.stem) and source.suffix != ".py":
+            if sides_of_name(source.path.stem):
                 raise
             first = first or error
     return found, first

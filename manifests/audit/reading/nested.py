@@ -31,6 +31,7 @@ from manifests.audit.reading.sides import side_of_cell, sides_of_name
 _SCALARS = (str, int, float, bool, type(None))
 _FOLD_KEY = re.compile(r"(fold|split|cv|session|ses|set|round|k)?[ _-]*\d{1,4}", re.IGNORECASE)
 _KEY = "key"
+_MOST_OF_A_SIDE = 3
 _MOST_SIDES = 12
 """With more keys that begin like a side, they are clips such as `test_0001`."""
 
@@ -127,14 +128,14 @@ def _of_object(
     path: Path, places: tuple[Place, ...], value: Mapping[str, object]
 ) -> Iterator[RawTable]:
     below = {key: one for key, one in value.items() if not isinstance(one, _SCALARS) and one}
-    sides = {key: one for key, one in below.items() if _names_a_side(key)}
+    sides = _sides(below)
     records = [one for one in below.values() if isinstance(one, Mapping) and _is_flat_record(one)]
     lists = {key: _cells(one) for key, one in below.items()}
     if not below and _is_mapping(value):
         yield _made(
             path, places, None, of_rows([[key, _flat(one)] for key, one in value.items()], 2)
         )
-    elif 0 < len(sides) <= _MOST_SIDES:
+    elif sides:
         yield from _under(path, places, sides)
     elif (columns := _columns(below)) is not None:
         refuse_width(path, len(columns))
@@ -150,9 +151,15 @@ def _of_object(
         yield from _of_parts(path, places, below)
 
 
-def _names_a_side(key: str) -> bool:
-    """A key such as `train_speakers`, and no path or file that has such a word in it."""
-    return not re.search(r"[/\\.]", key) and len(sides_of_name(key)) == 1
+def _sides(below: Mapping[str, object]) -> dict[str, object]:
+    """What stands under keys such as `train`; or such as `train_speakers`, if most keys are."""
+    exact = {key: one for key, one in below.items() if side_of_cell(key) is not None}
+    named = {key: one for key, one in below.items() if len(sides_of_name(key)) == 1}
+    different = {side for key in named for side in sides_of_name(key)}
+    are_most = len(below) <= 2 * len(named) <= 2 * _MOST_OF_A_SIDE * len(different)
+    are_paths = any(re.search(r"[/\\.]", key) for key in named)
+    found = exact or (named if are_most and not are_paths else {})
+    return found if len(found) <= _MOST_SIDES else {}
 
 
 def _under(

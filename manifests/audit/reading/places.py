@@ -20,6 +20,8 @@ _FOLD = re.compile(
     r"(?:folds?|kfold|split|set|cv|sessions?|sess?|loso|round)[ _\-.]*0*(\d{1,4})(?!\d)(?!-?fold)",
     re.IGNORECASE,
 )
+_SHARD = re.compile(r"(?:part|shard)?[ _\-]*\d+[ _\-]+of[ _\-]+\d+", re.IGNORECASE)
+"""Such as `00000-of-00002`: a piece of a list, and no fold."""
 _BARE = re.compile(r"0*(\d{1,3})")
 _UNIT_WORDS = {
     "subject": ("speaker", "subject", "actor", "participant"),
@@ -82,6 +84,7 @@ def _is_split(some: Iterable[Around]) -> bool:
 
 def _look(places: Sequence[Place], named: Mapping[str, int]) -> Around:
     side, side_from = _side(places, named)
+    places = [place._replace(name=_SHARD.sub(" ", place.name)) for place in places]
     fold, fold_from = _fold(places)
     rest = " ".join(without_sides(_FOLD.sub(" ", place.name)) for place in places)
     rest = " ".join(part for part in rest.split() if not part.isdigit() or fold is None)

@@ -12,6 +12,7 @@ from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_table import ForeignTable
 from manifests.audit.listing import ROLES
 from manifests.audit.reading.columns import refuse_unknown, subjects
+from manifests.audit.reading.doubles import without_doubles
 from manifests.audit.reading.lists import read_lists
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.places import look_around
@@ -45,6 +46,7 @@ def read_published(
     arounds = look_around([raw.places for raw in tables], options)
     with_sides, without = settle_sides(pieces_of(tables, arounds, options))
     in_folds, spare = settle_folds(with_sides)
+    in_folds = without_doubles(in_folds)
     left_out += [piece.raw.path.name for piece in (*without, *spare)]
     title = _title(paths, in_folds)
     found = [_table(piece, title, options) for piece in in_folds]
@@ -140,6 +142,8 @@ def _understood(pieces: Sequence[Piece], left_out: Sequence[str], options: Readi
             notes.setdefault(note, []).append(piece.raw.path.name)
         if unread := _unread(piece):
             notes.setdefault(f"not read: {some(unread)}", []).append(piece.raw.path.name)
+    if doubles := [name for piece in pieces for name in piece.doubles]:
+        notes[f"read once, since others list the same: {some(sorted({*doubles}))}"] = []
     if left_out:
         notes[f"left out: {some(sorted({*left_out}))}"] = []
     return in_words(said, notes)

@@ -185,18 +185,6 @@ def refuse_width(path: Path, width: int, line: int = 1) -> None:
         raise WrongForeignTable.at(path, line, what)
 
 
-def shown(cell: str) -> str:
-    """A cell as it may stand in a sentence.
-
-    Args:
-        cell: Any text.
-
-    Returns:
-        The text in quotes, cut where it is long.
-    """
-    return repr(cell if len(cell) <= _SHOWN else f"{cell[:_SHOWN]}...")
-
-
 def _cut(cell: str | None) -> str | None:
     if cell is None or len(cell) <= _LONGEST_CELL:
         return cell

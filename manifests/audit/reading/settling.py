@@ -15,7 +15,8 @@ from manifests.audit.reading.places import Around, are_clips
 from manifests.audit.reading.raw import RawTable, distinct
 from manifests.audit.reading.side_columns import (
     SideColumn,
-    settle_numbers,
+    ambiguous,
+    meaning_of_numbers,
     side_columns,
     side_of_all,
 )
@@ -32,6 +33,8 @@ class Piece:
     column: SideColumn | None
     """The column that says the side; None where the names around the table do."""
     notes: tuple[str, ...] = ()
+    doubles: tuple[str, ...] = ()
+    """Files that list the same."""
 
     @property
     def has_side(self) -> bool:
@@ -107,7 +110,8 @@ def _no_side(piece: Piece) -> WrongForeignTable:
     expected = ", ".join((*COLUMNS["role"][:8], "fold"))
     called = ""
     if piece.raw.names:
-        called = f" (it has {', '.join(name[:40] for name in piece.raw.names[:12])})"
+        names = [piece.raw.called(number)[:40] for number in range(len(piece.raw.names))]
+        called = f" (it has {', '.join(names[:12])})"
     what = (
         f"no column tells the side of a clip{called}, and neither does the file's name; expected "
         f"one of {expected}, a name such as train.csv, or --side train="
@@ -138,22 +142,18 @@ def _with_numbers(pieces: Sequence[Piece]) -> list[Piece]:
     numbered = [piece for piece in pieces if piece.column is not None and piece.column.is_number]
     if not numbered:
         return [*pieces]
-    try:
-        known = settle_numbers(
-            [(one.raw, one.column, one.around.side) for one in numbered if one.column is not None]
-        )
-    except WrongForeignTable:
-        if any(piece.around.side is None for piece in numbered):
-            raise
-        return [_without_numbers(piece) for piece in pieces]
+    known = meaning_of_numbers(
+        [(one.column, one.around.side) for one in numbered if one.column is not None]
+    )
+    others = [one for one in pieces if one.around.side is not None or one not in numbered]
+    if not known and not any(one.has_side for one in others):
+        raise ambiguous(numbered[0].raw, numbered[0].column)
     said = ", ".join(f"{cell} is {ROLES[side]}" for cell, side in sorted(known.items()))
     return [_renamed(piece, known, said) for piece in pieces]
 
 
-def _without_numbers(piece: Piece) -> Piece:
-    if piece.column is None or not piece.column.is_number:
-        return piece
-    note = f"the numbers in column {piece.raw.called(piece.column.used[0])} are not read as sides"
+def _without_numbers(piece: Piece, column: SideColumn) -> Piece:
+    note = f"the numbers in column {piece.raw.called(column.used[0])} are not read as sides"
     return replace(piece, column=None, notes=(*piece.notes, note))
 
 
@@ -161,6 +161,8 @@ def _renamed(piece: Piece, known: dict[str, int], said: str) -> Piece:
     column = piece.column
     if column is None or not column.is_number:
         return piece
+    if not {*distinct(column.cells)} <= known.keys():
+        return _without_numbers(piece, column)
     words = [None if one is None else ROLES[known[one]].value for one in _values(column.cells)]
     coded = pa.array(words, pa.string()).dictionary_encode()
     indices = pc.take(coded.indices, column.cells.indices).cast(pa.int32())
@@ -185,6 +187,7 @@ def settle_folds(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     Returns:
         The tables of every fold, and those that no fold lacks.
     """
+    pieces = _of_one_split(pieces)
     folds = {piece.around.fold for piece in pieces if piece.around.fold is not None}
     if not folds:
         return [*pieces], []
@@ -205,6 +208,30 @@ def settle_folds(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
         ]
         spare += [] if lacking else [piece]
     return found, spare
+
+
+def _of_one_split(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """Folds by their names that share no clip are pieces of one list: `test_0`, `test_1`.
+
+    What is tested in one fold is trained on in the others, or it is no fold.
+    """
+    names: dict[int, set[str]] = {}
+    for piece in pieces:
+        number = next((piece.meanings.numbers.get(unit) for unit in ("name", "subject")), None)
+        if piece.around.fold_from in {"", "column"} or number is None or not piece.has_side:
+            continue
+        names.setdefault(piece.around.fold or 0, set()).update(distinct(piece.raw.columns[number]))
+    if len(names) < 2 or sum(map(len, names.values())) > len(set().union(*names.values())):
+        return pieces
+    note = "numbered lists that share no clip are read as one split"
+    return [_without_fold(piece, note) for piece in pieces]
+
+
+def _without_fold(piece: Piece, note: str) -> Piece:
+    if piece.around.fold_from in {"", "column"}:
+        return piece
+    around = replace(piece.around, fold=None, fold_from="")
+    return replace(piece, around=around, notes=(*piece.notes, note))
 
 
 def _has(pieces: Sequence[Piece], fold: int, piece: Piece) -> bool:

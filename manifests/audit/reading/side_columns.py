@@ -11,7 +11,7 @@ from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import FLAGS, plain
 from manifests.audit.listing import ROLES, TEST, TRAIN, VALID
 from manifests.audit.reading.columns import Meanings, is_of_sides
-from manifests.audit.reading.raw import RawTable, distinct, shown
+from manifests.audit.reading.raw import RawTable, distinct
 from manifests.audit.reading.sides import side_of_cell
 
 _YES, _NO = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
@@ -127,38 +127,40 @@ def _refuse_two(raw: RawTable, both: pa.BooleanArray, number: int) -> None:
         raise WrongForeignTable.at(raw.path, line, what, f"column {raw.called(number)}")
 
 
-def settle_numbers(
-    tables: Sequence[tuple[RawTable, SideColumn, int | None]],
-) -> dict[str, int]:
+def meaning_of_numbers(columns: Sequence[tuple[SideColumn, int | None]]) -> dict[str, int]:
     """Finds out what numbers for sides mean: the names of files may say it.
 
     Args:
-        tables: Each table with numbers, its column, and the side that the names around it say.
+        columns: Each column of numbers, and the side that the names around its table say.
 
     Returns:
-        Number -> side.
-
-    Raises:
-        WrongForeignTable: Nothing says it.
+        Number -> side; empty where nothing says it, or files of two sides have one number.
     """
-    meant: dict[str, set[int | None]] = {}
-    for _, column, side in tables:
-        for cell in distinct(column.cells):
-            meant.setdefault(cell, set()).add(side)
-    sides = {cell: [*some] for cell, some in meant.items()}
-    known = {
-        cell: some[0] for cell, some in sides.items() if len(some) == 1 and some[0] is not None
-    }
-    if len(known) == len(sides) == len({*known.values()}):
-        return {cell: int(side) for cell, side in known.items()}
-    raw, column, _ = tables[0]
-    cells = sorted(sides, key=float)
-    raise WrongForeignTable(
-        f"{raw.path}, column {raw.called(column.used[0])}: nothing says which of "
+    meant: dict[str, set[int]] = {}
+    for column, side in columns:
+        for cell in distinct(column.cells) if side is not None else ():
+            meant.setdefault(cell, set()).add(int(side or 0))
+    known = {cell: min(sides) for cell, sides in meant.items() if len(sides) == 1}
+    return known if len(meant) == len(known) == len({*known.values()}) else {}
+
+
+def ambiguous(raw: RawTable, column: SideColumn | None) -> WrongForeignTable:
+    """The error for numbers that may be any sides.
+
+    Args:
+        raw: The table.
+        column: The column with the numbers.
+
+    Returns:
+        The error, to be raised.
+    """
+    cells = sorted(distinct(column.cells) if column else [], key=float)
+    called = raw.called(column.used[0] if column else 0)
+    return WrongForeignTable(
+        f"{raw.path}, column {called}: nothing says which of "
         f"{', '.join(cells[:6])}{' ...' if len(cells) > 6 else ''} is train and which test; say so "
-        f"(--side train={shown(cells[0])[1:-1]} --side test={shown(cells[-1])[1:-1]}), or that the "
-        "column holds parts of which fold i tests part i "
-        f"(--column fold={raw.called(column.used[0])})"
+        f"(--side train={cells[0]} --side test={cells[-1]}), or that the column holds parts of "
+        f"which fold i tests part i (--column fold={called})"
     )
 
 

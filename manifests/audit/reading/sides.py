@@ -3,7 +3,8 @@
     cells     train, Training set, trn, apprentissage, Test1, PublicTest, 训练 ...
     names     my_train.csv, test-set.txt, splitDev.json, fold1/valid/list.txt
 
-Short words such as `tr` and `te` count in a name only where it has no longer one.
+Short words such as `tr` and `te` count in a name only where it has no longer one, and in small
+letters, since capitals are the initials of speakers or a part of an id.
 """
 
 import re
@@ -73,8 +74,9 @@ def sides_of_name(name: str) -> set[int]:
     Returns:
         None, one, or several, which then say nothing.
     """
-    words = words_of(name)
-    return _sides(word for word in words if word not in _SHORT) or _sides(words)
+    words = _WORD.findall(name)
+    long = (word.casefold() for word in words if word.casefold() not in _SHORT)
+    return _sides(long) or _sides(word for word in words if word in _SHORT)
 
 
 def _sides(words: Iterable[str]) -> set[int]:
