@@ -134,9 +134,11 @@ def _stored(view: FoldView) -> dict[str, bytes]:
 def _empty_classes(view: FoldView, among: str, mask: Bools) -> Iterator[Judgement]:
     """Classes that a side lacks among the clips in `mask`, though it has them otherwise."""
     everywhere = _on_some_side(view, "label")
+    # Of a side without any label nobody knows which classes it lacks.
+    is_known = all(view.counts("label", side).any() for side in (TRAIN, view.judged))
     for side in (TRAIN, view.judged):
         had = everywhere if mask.all() else view.counts("label", side) > 0
-        empty = np.flatnonzero(had & (view.counts("label", side, mask) == 0))
+        empty = np.flatnonzero(is_known & had & (view.counts("label", side, mask) == 0))
         names = view.shown("label", empty)
         detail = (
             f"{ROLES[side]} has no clip{among} of {len(empty)} of {int(everywhere.sum())} "
