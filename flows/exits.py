@@ -70,13 +70,6 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def drop_output() -> None:
-    """Leaves standard output to nobody, so that what is still written there is no error."""
-    nobody = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nobody, sys.stdout.fileno())
-    os.close(nobody)
-
-
 def _print_error(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:

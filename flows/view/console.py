@@ -4,14 +4,15 @@ Whatever a view prints may hold a name from outside, so no text is markup here, 
 made `visible`; style is given by words such as `bold`.
 """
 
+import io
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 import rich.console
 from rich.table import Table
 from rich.text import Text
 
-from flows.exits import drop_output
 from manifests.visible import visible
 
 
@@ -21,7 +22,14 @@ class Console(rich.console.Console):
     def on_broken_pipe(self) -> None:
         """Says no more, and lets the command end with the exit code that it has."""
         self.quiet = True
-        drop_output()
+        _leave_output()
+
+
+def _leave_output() -> None:
+    """Closes standard output, whose reader is gone; what is still printed is for nobody."""
+    with suppress(BrokenPipeError):
+        sys.stdout.close()
+    sys.stdout = io.StringIO()
 
 
 _PLAIN = {"markup": False, "highlight": False, "emoji": False}
@@ -41,7 +49,7 @@ def put(document: str) -> None:
             print(visible(line))
         sys.stdout.flush()
     except BrokenPipeError:
-        drop_output()
+        _leave_output()
 
 
 def say(*parts: str | Text) -> None:
