@@ -69,7 +69,7 @@ def list_store(
         unit: NameColumn.of(value or None for value in clips.column(column).to_pylist())
         for unit, column in _COLUMNS.items()
     }
-    names["subject"] = _people(names["subject"], corpora)
+    names |= {unit: _people(names[unit], corpora) for unit in ("subject", "group")}
     mains = [corpus.label_schemes[0] for corpus in corpora if corpus.label_schemes]
     label_of = _labels(labels, mains)
     for unit, name_of in {**copies.digests, "label": label_of}.items():
