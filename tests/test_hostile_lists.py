@@ -148,6 +148,14 @@ def test_an_arrow_file_is_counted_as_it_is_read(
     assert "unfolds to more than 1,000,000 bytes" in refusal(path)
 
 
+def test_a_sheet_of_two_far_cells_is_refused(tmp_path: Path) -> None:
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    cells = '<row r="1"><c r="A1"><v>1</v></c></row><row><c  r = "XFD1048576"><v>1</v></c></row>'
+    sheet = f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>'
+    (tmp_path / "a.xlsx").write_bytes(folded("xl/worksheets/sheet1.xml", sheet.encode()))
+    assert "unfolds to more than" in refusal(tmp_path / "a.xlsx")
+
+
 def folded(name: str, content: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -280,6 +280,7 @@ def test_a_number_is_a_corpus_s_where_its_path_or_its_table_s_says_so(corpus: st
     assert not rule.claims(number)
     assert rule.claims(number, f"lists/{corpus.upper()}_set_1_test.txt")
     assert rule.claims(f"/data/{corpus}/frames/{number}")
+    assert not rule.claims(f"/data/{corpus}eii/frames/{number}")
     assert not any(one.claims(number) for one in CORPORA.values())
 
 

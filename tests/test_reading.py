@@ -632,6 +632,17 @@ FORMS = {
         read={0: {side: [f"{name}.wav" for name in names] for side, names in READ.items()}},
         said="audio is the clip",
     ),
+    "numbers of sides in folders with numbers": Form(
+        {
+            f"{fold}/a.csv": lines_of([("file", "split"), (A, "1"), (B, "1"), (name, "2")])
+            for fold, name in ((1, C), (2, D))
+        },
+        sides=("train=1", "test=2"),
+        read={1: {"train": [A, B], "test": [C]}, 2: {"train": [A, B], "test": [D]}},
+    ),
+    "a number of a data set, and none of a fold": Form(
+        {"dataset2_train.txt": f"{A}\n{B}\n", "dataset2_test.txt": f"{C}\n"}, read={0: TWO}
+    ),
     "programs beside lists": Form(
         {"train.txt": f"{A}\n{B}\n", "test.txt": f"{C}\n", "train.py": "TRAIN = ['x']\n"},
         read={0: TWO},

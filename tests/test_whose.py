@@ -52,6 +52,16 @@ def test_one_odd_name_stops_no_list_wherever_it_stands(tmp_path: Path) -> None:
         )
 
 
+def test_an_odd_name_before_ids_that_restart_in_each_split_mixes_no_clips(tmp_path: Path) -> None:
+    names = ["odd", *(f"dia{number}_utt0" for number in range(5))]
+    rows = [f"{name},{side}" for side in ("train", "test") for name in names]
+    listing = listed(table(tmp_path / "t.csv", "clip,split", rows), corpus="meld")
+    clips = names_of(listing, "clip")
+    assert clips[:2] + clips[6:8] == [
+        "meld/train/odd", "meld/train/dia0_utt0", "meld/test/odd", "meld/test/dia0_utt0"
+    ]  # fmt: skip
+
+
 def test_rows_whose_names_do_not_follow_are_counted(tmp_path: Path) -> None:
     listing = of(tmp_path, ["x", "y", "y", *RAVDESS])
     assert "3 rows' names do not follow the naming rule of ravdess, such as 'x'" in listing.notes[0]
@@ -96,6 +106,16 @@ def test_a_column_names_the_corpus_of_each_line(tmp_path: Path) -> None:
 def test_a_column_of_corpora_that_the_names_contradict_is_no_evidence(tmp_path: Path) -> None:
     rows = [f"{row},meld" for row in split(RAVDESS)]
     assert listed(table(tmp_path / "t.csv", "clip,split,corpus", rows)).corpora == ("ravdess",)
+
+
+def test_a_corpus_is_named_as_people_write_it(tmp_path: Path) -> None:
+    rows = [f"{name},CREMA-D,{'test' if at else 'train'}" for at, name in enumerate(CREMAD)]
+    assert listed(table(tmp_path / "t.csv", "clip,dataset,split", rows)).corpora == ("cremad",)
+    both = [*rows, "03a01Fa,Emo-DB,test"]
+    assert listed(table(tmp_path / "t.csv", "clip,dataset,split", both)).corpora == (
+        "cremad",
+        "emodb",
+    )
 
 
 def test_names_that_two_rules_allow_are_said_and_refused_when_nothing_tells(

@@ -21,6 +21,10 @@ from manifests.corpora.base import Corpus, Identity
 from manifests.corpora.folder import FOLDER
 from manifests.corpora.worlds import person_of
 
+_LONGEST_LIST = 20_000
+"""Clips; a list that papers use is shorter."""
+_TRIED = 300
+"""Names that are tried until one is of a corpus."""
 _SPLITS = {TRAIN: "train", VALID: "dev", TEST: "test"}
 """The folder that a side's clips lie in, for corpora whose ids restart in each split."""
 _IDS = ("group", "take", "session", "dialogue", "episode", "series", "video")
@@ -72,7 +76,7 @@ def match_foreign(
 def _about(owners: Owners, units: Mapping[str, NameColumn]) -> list[str]:
     """Which of the lists that papers use the lines of a corpus are."""
     clip = units.get("clip")
-    if clip is None:
+    if clip is None or len(clip.values) > _LONGEST_LIST:
         return []
     codes = (clip.codes[owners.of_line == number] for number in range(len(owners.corpora)))
     said = (
@@ -153,10 +157,12 @@ def _distinct(lines: ForeignLines, owners: Owners) -> NameColumn:
 
 
 def _restarts(owner: Corpus, names: NameColumn) -> bool:
-    """A name alone means one clip in each split."""
-    name = str(names.values[names.codes[0]])
-    train, test = (owner.identify(f"{split}/{name}") for split in ("train", "test"))
-    return train is not None and test is not None and train.clip_id != test.clip_id
+    """A name alone means one clip in each split; the first that is one of the corpus tells."""
+    for name in map(str, names.values[:_TRIED]):
+        train, test = (owner.identify(f"{split}/{name}") for split in ("train", "test"))
+        if train is not None and test is not None:
+            return train.clip_id != test.clip_id
+    return False
 
 
 _NOTHING = (Identity(None, None, None, None), Derivation())  # type: ignore[arg-type]

@@ -195,9 +195,14 @@ class NamedCorpus(Corpus):
         return None if parts is None else self.rule.identity(self.name, parts)
 
     def claims(self, name: str, where: str = "") -> bool:
-        if self.marks and not any(mark in f"{where}/{name}".casefold() for mark in self.marks):
+        if self.marks and not self._marked.search(f"{where}/{name}".casefold()):
             return False
         return super().claims(name, where)
+
+    @cached_property
+    def _marked(self) -> re.Pattern[str]:
+        """The marks, where they are words by themselves."""
+        return re.compile(rf"(?<![a-z])(?:{'|'.join(map(re.escape, self.marks))})(?![a-z])")
 
 
 def plain_path(name: str, prefixes: tuple[str, ...]) -> str:
