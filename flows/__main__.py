@@ -304,13 +304,13 @@ def survey(
     """Audit many published lists and make a page of them in Markdown, with verdict and counts of
     each."""
     from flows.auditing.survey import run_survey
-    from flows.view.markdown import print_page
+    from flows.view.console import put
     from flows.view.survey import survey_page
     from stores.atomic import write_bytes
 
     page = survey_page(run_survey(index, folder))
     if out is None:
-        print_page(page)
+        put(page)
     else:
         write_bytes(out, page.encode())
 
@@ -337,7 +337,7 @@ def audit(
     from flows.auditing.run import run_audit, write_findings
     from flows.recording import recorded
     from flows.view.audit import print_report, to_json
-    from flows.view.markdown import print_page
+    from flows.view.console import put
     from flows.view.run_summary import audit_page
 
     if (labels or feature) and not probe:
@@ -353,9 +353,9 @@ def audit(
     if out is not None:
         write_findings(report, out)
     if json:
-        print(to_json(report, **({"probe": as_json(cost)} if cost else {})))
+        put(to_json(report, **({"probe": as_json(cost)} if cost else {})))
     elif markdown:
-        print_page(audit_page(report))
+        put(audit_page(report))
     else:
         print_report(report)
         if cost:

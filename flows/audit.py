@@ -28,11 +28,11 @@ def audit(
 ) -> State[Any]:
     """Audit a store, a table of a split, or a paper's printed numbers.
 
-    The flow succeeds whatever is found: `AuditReport.failed` says whether there is an error among
-    the findings. See `flows.auditing.run.run_audit`.
+    The flow succeeds whatever is found: the verdict stands in its message, and is that of
+    `AuditReport.verdict`. See `flows.auditing.run.run_audit`.
 
     Args:
-        sources: A store, the tables of one split, or a paper's numbers.
+        sources: A store, a published split, or a paper's numbers.
         corpus: Whose clips a table lists; guessed if not given.
         scheme: Audit this split scheme alone.
         columns: What columns of a table mean, each such as `clip=3`.
@@ -48,4 +48,5 @@ def audit(
         key=artifact_key("audit", locate(sources[0])),
         description=visible(f"Audit of {report.source}")[:200],
     )
-    return Completed(message=visible(f"{report.source}: {summary(report.findings)}"), data=report)
+    message = f"{report.source}: {report.verdict.sentence}; {summary(report.findings)}"
+    return Completed(message=visible(message), data=report)

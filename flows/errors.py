@@ -40,6 +40,11 @@ def sentence(error: Exception) -> str | None:
         )
     if isinstance(error, OSError) and error.errno in _OF_A_PATH and error.filename:
         return f"{error.filename}: {error.strerror}; give another path"
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] not in _ROOMS:
+        return (
+            f"{error.name} is not installed, which this command needs; install the pipeline: pip "
+            "install 'affectstore[build]'"
+        )
     if isinstance(error, MemoryError):
         return "there is not enough memory; end other programs, or give smaller numbers"
     return None

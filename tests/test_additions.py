@@ -150,7 +150,8 @@ def test_its_names_its_counts_and_its_severities_are_the_audits(
     assert (shared.severity, shared.count) == (Severity.INFO, 3)
     more = listing(tmp_path / "more.csv", [*rows, *rows[:1]])
     assert [one.detail for one in of_rule(audit(more), "L15")] == [
-        "7 rows are labelled glad; toy has 6 such files, all renderings taken together",
+        "7 rows are labelled glad; toy has 6 such files, all renderings taken together: rows are "
+        "repeated, or another class is counted as this one",
         "19 rows in this fold; toy has 18 files, all renderings taken together",
     ]
     assert population("toy").files_of("sad") == 6

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from flows.__main__ import app, run
+from flows.__main__ import run
+from flows.errors import sentence
 from tests.support.commands import (
     Command,
     Python,
@@ -52,12 +52,25 @@ def test_an_unknown_corpus_is_one_sentence_with_the_nearest(tmp_path: Path) -> N
         (["build", "s", "--corpus", "a=b", "--corpus", "a=c"], "given twice"),
         (["build", "s", "--corpus", "a=b", "--workers", "2", "--dask", "local:2"], "give one of"),
         (["audit", "s", "--labels", "ravdess8"], "add --probe"),
+        (["audit"], "Missing argument"),
+        (["audit", "s", "--no-such-option"], "No such option"),
+        (["audits", "s"], "No such command"),
     ],
 )
-def test_options_that_do_not_go_together_are_bad_usage(arguments: list[str], words: str) -> None:
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 2
-    assert words in done.stderr
+def test_bad_usage_ends_with_a_sentence_and_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_library_that_is_not_installed_is_named_with_the_way_to_it() -> None:
+    missing = ModuleNotFoundError("No module named 'psutil'", name="psutil")
+    assert "psutil is not installed" in str(sentence(missing))
+    assert "affectstore[build]" in str(sentence(missing))
+    assert sentence(ModuleNotFoundError("No module named 'flows.x'", name="flows.x")) is None
 
 
 @pytest.mark.parametrize(

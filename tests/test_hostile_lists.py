@@ -1,7 +1,9 @@
 """Lists that are made to harm whoever reads them: printed harmlessly, or refused in a sentence."""
 
+import contextlib
 import io
 import json
+import random
 import zipfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.audit import WrongForeignTable, read_published
+from manifests.audit import SUFFIXES, WrongForeignTable, read_published
 from manifests.audit.foreign_lines import ForeignLines
 from manifests.audit.reading import arrow_files, numpy_files, sheets, sources
 
@@ -25,6 +27,31 @@ def refusal(path: Path) -> str:
     assert "\n" not in sentence
     assert len(sentence) < LONGEST_SENTENCE + len(str(path))
     return sentence
+
+
+GARBAGE = {
+    "nothing": b"",
+    "zeros": bytes(1000),
+    "noise": random.Random(0).randbytes(5000),
+    "a zip file's beginning": b"PK\x03\x04" + random.Random(1).randbytes(500),
+    "an array's beginning": b"\x93NUMPY\x01\x00\xff\xff" + b"{" * 500,
+    "a Parquet file's ends": b"PAR1" + bytes(100) + b"\xff\xff\xff\x7fPAR1",
+    "an Arrow file's ends": b"ARROW1\0\0" + bytes(100) + b"\xff\xff\xff\x7fARROW1",
+    "an Arrow stream's beginning": b"\xff\xff\xff\xff\xff\xff\xff\x7f" + bytes(100),
+    "brackets": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ""])
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_no_form_of_list_ends_in_a_traceback(suffix: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"train{suffix}"
+    path.write_bytes(GARBAGE[kind])
+    if kind == "brackets":  # a name, as far as a text list knows
+        with contextlib.suppress(WrongForeignTable):
+            read_published([path])
+    else:
+        refusal(path)
 
 
 WIDE = {
@@ -119,6 +146,14 @@ def test_an_arrow_file_is_counted_as_it_is_read(
     assert read_published([path])[0].size == 2000
     monkeypatch.setattr(arrow_files, "MOST_BYTES", 1_000_000)
     assert "unfolds to more than 1,000,000 bytes" in refusal(path)
+
+
+def test_a_sheet_of_two_far_cells_is_refused(tmp_path: Path) -> None:
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    cells = '<row r="1"><c r="A1"><v>1</v></c></row><row><c  r = "XFD1048576"><v>1</v></c></row>'
+    sheet = f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>'
+    (tmp_path / "a.xlsx").write_bytes(folded("xl/worksheets/sheet1.xml", sheet.encode()))
+    assert "unfolds to more than" in refusal(tmp_path / "a.xlsx")
 
 
 def folded(name: str, content: bytes) -> bytes:

@@ -51,6 +51,7 @@ ALIKE = {
             "msppodcast-MSP-PODCAST_1369_0002_0116",
             "MSP-PODCAST_1369_0002_0116.wav",
         ),
+        ("msp_podcast/MSP-PODCAST_test3_0001", "MSP-PODCAST_test3_0001.wav"),
     ],
     "emodb": [("emodb/03a01Fa", "wav/03a01Fa.wav", "emodb-03a01Fa")],
     "tess": [
@@ -132,7 +133,10 @@ ALIKE = {
     ],
     "mesd": [("mesd/Fear_C_A_basta_ya", "Fear_C_A_basta_ya.wav", "mesd-Fear_C_A_basta_ya")],
     "oreau": [("oreau/38a03Ja", "m/sessj/38a03Ja.wav", "oreau-38a03Ja")],
-    "pavoque": [("pavoque/m0380-angry", "pavoque-m0380-angry")],
+    "pavoque": [
+        ("pavoque/angry/m0380", "pavoque-m0380-angry"),
+        ("pavoque/angry", "pavoque/pavoque-angry.flac"),
+    ],
     "polish": [("polish/m3.n_oddaj_4", "polish-m3.n_oddaj_4", "polish/m3.n_oddaj_4.wav")],
     "resd": [
         (
@@ -161,7 +165,7 @@ SAID = [
     ),
     ("msp_improv", "MSP-IMPROV-S03H-M02-T-MF01", {"sex": "male", "text_id": "S03", "label": None}),
     ("msp_improv", "MSP-IMPROV-S03H-M02-P-MF01", {"subject_id": "M02", "text_id": None}),
-    ("msp_podcast", "MSP-PODCAST_0407_0051", {"subject_id": None, "video_id": "0407"}),
+    ("msp_podcast", "MSP-PODCAST_0407_0051", {"subject_id": None, "video_id": None}),
     ("emodb", "03a01Fa", {"subject_id": "03", "sex": "male", "text_id": "a01", "label": "happy"}),
     ("emodb", "16b10Wb", {"subject_id": "16", "sex": "female", "label": "angry"}),
     ("tess", "YAF_fall_ps", {"subject_id": "YAF", "text_id": "fall", "label": "surprised"}),
@@ -276,6 +280,7 @@ def test_a_number_is_a_corpus_s_where_its_path_or_its_table_s_says_so(corpus: st
     assert not rule.claims(number)
     assert rule.claims(number, f"lists/{corpus.upper()}_set_1_test.txt")
     assert rule.claims(f"/data/{corpus}/frames/{number}")
+    assert not rule.claims(f"/data/{corpus}eii/frames/{number}")
     assert not any(one.claims(number) for one in CORPORA.values())
 
 

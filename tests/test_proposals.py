@@ -81,7 +81,9 @@ NO_SPEAKER = {
 def test_what_is_no_speaker_is_not_proposed(what: str, tmp_path: Path) -> None:
     rows = NO_SPEAKER[what]
     header = "clip,split,label" if rows[0].count(",") == 2 else "clip,split"
-    assert listed(tmp_path / "t.csv", rows, header=header).notes == ()
+    (note,) = listed(tmp_path / "t.csv", rows, header=header).notes
+    assert note.startswith("no naming rule and no column tells who speaks in clips such as '")
+    assert note.endswith("--corpus NAME, --column subject=COLUMN or --subject 'REGEX' would")
 
 
 def test_a_known_corpus_or_a_stated_speaker_needs_no_proposal(tmp_path: Path) -> None:

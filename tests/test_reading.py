@@ -15,10 +15,13 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from flows.__main__ import run
+from flows.auditing.run import run_audit
 from manifests.audit import ReadingOptions, WrongForeignTable, read_published
 from manifests.audit.foreign_folds import folds_of
 from manifests.audit.foreign_lines import ForeignLines
 from manifests.audit.foreign_table import ForeignTable
+from stores.pointer import NotCommitted
 
 A, B, C, D = (f"0{n}-01-0{n}-02-01-01-0{n}" for n in range(1, 5))
 """Four clips of four actors."""
@@ -161,6 +164,7 @@ class Form:
 
 
 LABELS = [row[1] for row in ROWS]
+E = ("happy", "Sadness", "neu")
 TWO = {"train": [A, B], "test": [C]}
 FORMS = {
     "commas and a header": Form(
@@ -252,6 +256,24 @@ FORMS = {
             }
         },
         labels=[str(n % 7) for n in range(60)],
+    ),
+    "numbers with zeros, and few classes": Form(
+        {
+            f"{side}.txt": "".join(f"{n:05} {E[n % 3]}\n" for n in numbers)
+            for side, numbers in (("train", range(6)), ("test", range(6, 9)))
+        },
+        read={
+            0: {"train": [f"{n:05}" for n in range(6)], "test": [f"{n:05}" for n in range(6, 9)]}
+        },
+        labels=[E[n % 3] for n in (*range(6, 9), *range(6))],
+    ),
+    "one name of two words": Form(
+        {"train.tsv": f"Clip ID\n{A}\n{B}\n", "test.csv": f"Clip ID\n{C}\n"}, read={0: TWO}
+    ),
+    "a first line that is like no other, and no header": Form(
+        {"train.csv": "fear,s1_a\nsad,s1_b\nsad,s2_a\n", "test.csv": "joy,s3_a\nsad,s3_b\n"},
+        read={0: {"train": ["s1_a", "s1_b", "s2_a"], "test": ["s3_a", "s3_b"]}},
+        labels=["joy", "sad", "fear", "sad", "sad"],
     ),
     "bare names, a file a side": Form(
         {"trn.txt": f"{A}\n{B}\n", "dev.txt": f"{C}\n", "tst.txt": f"{D}\n"},
@@ -629,6 +651,17 @@ FORMS = {
         read={0: {side: [f"{name}.wav" for name in names] for side, names in READ.items()}},
         said="audio is the clip",
     ),
+    "numbers of sides in folders with numbers": Form(
+        {
+            f"{fold}/a.csv": lines_of([("file", "split"), (A, "1"), (B, "1"), (name, "2")])
+            for fold, name in ((1, C), (2, D))
+        },
+        sides=("train=1", "test=2"),
+        read={1: {"train": [A, B], "test": [C]}, 2: {"train": [A, B], "test": [D]}},
+    ),
+    "a number of a data set, and none of a fold": Form(
+        {"dataset2_train.txt": f"{A}\n{B}\n", "dataset2_test.txt": f"{C}\n"}, read={0: TWO}
+    ),
     "programs beside lists": Form(
         {"train.txt": f"{A}\n{B}\n", "test.txt": f"{C}\n", "train.py": "TRAIN = ['x']\n"},
         read={0: TWO},
@@ -841,3 +874,29 @@ def test_what_cannot_be_read_is_one_sentence_with_the_way_out(name: str, tmp_pat
     sentence = str(caught.value)
     assert all(part in sentence for part in refused.says), sentence
     assert "\n" not in sentence
+
+
+def test_the_command_takes_a_folder_and_says_what_it_understood(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {
+        "fold1/a.csv": lines_of([("n", "w"), ("x1", f"{A}.wav"), ("x2", f"{B}.wav")]),
+        "fold1/b.csv": lines_of([("n", "w"), ("x3", f"{C}.wav")]),
+    }
+    root = written(tmp_path, files)
+    options = ["--column", "clip=2", "--side", "train=a.csv", "--side", "test=b", "--subject"]
+    with pytest.raises(SystemExit):
+        run(["audit", str(root), *options, r"^(0)\d", "--corpus", "folder"])
+    shown = capsys.readouterr().out
+    assert "LEAKS: 1 of 1 test subjects are also in train (1 of 1 test clips)" in shown
+    assert f"{root}" in shown
+    line = " ".join(shown.split())
+    assert "read as: w is the clip, the speaker what ^(0)\\d finds in the clip's name" in line
+    assert "--side the side, the name of the folder the fold; not read: n" in line
+
+
+def test_a_damaged_store_is_not_read_as_a_list(tmp_path: Path) -> None:
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "train.txt").write_text(f"{A}\n")
+    with pytest.raises(NotCommitted):
+        run_audit([tmp_path])

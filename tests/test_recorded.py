@@ -70,7 +70,7 @@ def test_a_split_a_fit_and_an_audit_are_runs_and_stores_of_one_folder_name_keep_
         assert run["name"].startswith("store, holdout, ")
         (page,) = recorded.pages(artifact_key("split", locate(store)))
         assert page.startswith(f"# holdout of {store}")
-        (run,) = recorded.runs_of(f"{store}: 0 errors")
+        (run,) = recorded.runs_of(f"{store}: HOLDS: no subjects are on two sides")
         (page,) = recorded.pages(artifact_key("audit", locate(store)))
         assert page.startswith(f"# Audit of {store}")
     (run,) = recorded.runs_of(f"snapshot 3 of {stores[0]}: 12 new states of quarters, 0 were there")

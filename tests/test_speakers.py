@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from manifests.audit import Listing, audit, match_foreign, read_foreign
+from manifests.audit import CopyEvidence, Listing, audit, list_store, match_foreign, read_foreign
 from manifests.audits import Finding, Severity
+from manifests.clips import CLIPS, Clip
 from manifests.corpora.catalog import CORPORA
+from manifests.features import INDEX
+from manifests.folds import FOLDS, Fold, Role
+from manifests.labels import LABELS
 
 S3PRL = Path(__file__).parents[1].parent / "shared/metadata/splits/iemocap_s3prl_5fold"
 
@@ -109,6 +113,27 @@ def test_speakers_of_one_side_alone_are_unknown_on_the_other(tmp_path: Path) -> 
     assert speakers(listing) == [None, "meld/Joey", "meld/Ross"]
     (found,) = rule(listing, "L1")
     assert found.severity == Severity.NOT_JUDGED
+
+
+def test_the_names_of_a_script_are_people_in_a_store_too() -> None:
+    said = {"train": ["All", "Ross and Rachel"], "test": ["Rachel", "All"]}
+    clips, folds = [], []
+    for role, names in said.items():
+        for number, name in enumerate(names):
+            clip_id = f"meld/{role}/dia0_utt{number}"
+            group = f"meld/{name}"
+            clips.append(
+                Clip(clip_id, "meld", group, group, clip_id, None, f"{clip_id}.mp4", "", 0)
+            )
+            folds.append(Fold("mine", 0, clip_id, group, Role(role)))
+    listing = list_store(
+        "a store", CLIPS.build(clips), LABELS.build([]), FOLDS.build(folds), INDEX.build([]),
+        [CORPORA["meld"]], None, CopyEvidence(), {},
+    )  # fmt: skip
+    (found,) = [one for one in rule(listing, "L1") if one.count]
+    assert found.examples == ["meld/Rachel"]
+    assert found.detail.startswith("1 of 1 test subjects are also in train (1 of 2 test clips)")
+    assert listing.text_shared == "say, word for word, a text"
 
 
 # A stated speaker and the naming rule

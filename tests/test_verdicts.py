@@ -3,7 +3,9 @@ command ends."""
 
 import csv
 import json
+import os
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from manifests.audit import Answer, Listing, audit, verdicts_of
 from manifests.audit.listing import TEST, TRAIN, VALID, FoldRows
 from manifests.audit.name_columns import NameColumn
 from manifests.audits import AUDITS, Finding, Severity
+from tests.support.commands import Command
 
 Cells = Sequence[object]
 
@@ -330,6 +333,29 @@ def test_json_and_parquet_say_the_same(answer: str, tmp_path: Path) -> None:
             of_row = [getattr(row, f"{word}_{side}") for side in ("train", "valid", "test")]
             assert of_row == list(each[word].values())
         assert sum(each["judged"].values()) + sum(each["unjudged"].values()) == len(sides)
+
+
+@pytest.mark.parametrize("how", ["", "--json", "--markdown"])
+def test_a_reader_who_leaves_early_changes_no_exit_code(
+    how: str, tmp_path: Path, command: Command
+) -> None:
+    sides, columns, _ = _ENDS["HOLDS"]
+    path = table(tmp_path / "split.csv", sides, **columns)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = command.start(
+            "audit", path, "--corpus", "folder", *how.split(), stdout=closed, stderr=subprocess.PIPE
+        )
+        words = done.communicate(timeout=60)[1]
+    assert (done.returncode, "Error" in words) == (0, False), words
+
+
+def test_a_side_without_labels_is_not_said_to_lack_each_class(tmp_path: Path) -> None:
+    report = audited(tmp_path, "ttee", label=["a", "b", "", ""])
+    found = one(report.findings, "L16")
+    assert found.severity == Severity.NOT_JUDGED
+    assert "2 of 2 test rows lack a label" in found.detail
 
 
 def test_every_rule_counts_the_rows_of_each_side(tmp_path: Path) -> None:

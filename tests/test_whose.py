@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.audit import Listing, WrongForeignTable, match_foreign, read_foreign
+from manifests.audit import Listing, WrongForeignTable, audit, match_foreign, read_foreign
 from manifests.corpora.catalog import CORPORA
 from manifests.corpora.iemocap_lists import more_than_the_vote, which_list
 
@@ -50,6 +50,16 @@ def test_one_odd_name_stops_no_list_wherever_it_stands(tmp_path: Path) -> None:
             "1 row's name does not follow the naming rule of ravdess, such as 'odd one' "
             f"(line {at + 2}): nothing is known of these clips but what the table says",
         )
+
+
+def test_an_odd_name_before_ids_that_restart_in_each_split_mixes_no_clips(tmp_path: Path) -> None:
+    names = ["odd", *(f"dia{number}_utt0" for number in range(5))]
+    rows = [f"{name},{side}" for side in ("train", "test") for name in names]
+    listing = listed(table(tmp_path / "t.csv", "clip,split", rows), corpus="meld")
+    clips = names_of(listing, "clip")
+    assert clips[:2] + clips[6:8] == [
+        "meld/train/odd", "meld/train/dia0_utt0", "meld/test/odd", "meld/test/dia0_utt0"
+    ]  # fmt: skip
 
 
 def test_rows_whose_names_do_not_follow_are_counted(tmp_path: Path) -> None:
@@ -96,6 +106,16 @@ def test_a_column_names_the_corpus_of_each_line(tmp_path: Path) -> None:
 def test_a_column_of_corpora_that_the_names_contradict_is_no_evidence(tmp_path: Path) -> None:
     rows = [f"{row},meld" for row in split(RAVDESS)]
     assert listed(table(tmp_path / "t.csv", "clip,split,corpus", rows)).corpora == ("ravdess",)
+
+
+def test_a_corpus_is_named_as_people_write_it(tmp_path: Path) -> None:
+    rows = [f"{name},CREMA-D,{'test' if at else 'train'}" for at, name in enumerate(CREMAD)]
+    assert listed(table(tmp_path / "t.csv", "clip,dataset,split", rows)).corpora == ("cremad",)
+    both = [*rows, "03a01Fa,Emo-DB,test"]
+    assert listed(table(tmp_path / "t.csv", "clip,dataset,split", both)).corpora == (
+        "cremad",
+        "emodb",
+    )
 
 
 def test_names_that_two_rules_allow_are_said_and_refused_when_nothing_tells(
@@ -221,3 +241,28 @@ def test_the_usual_lists_are_known() -> None:
         more = {row["utterance"] for row in csv.DictReader(file)}
     assert more == more_than_the_vote()
     assert "the 7,433 utterances" in str(which_list(six | more))
+
+
+# Spans of one file
+
+
+def test_spans_of_one_file_are_clips_of_that_recording(tmp_path: Path) -> None:
+    rows = ["a.flac,0,2,train", "a.flac,2,4,test", "b.flac,0,2,train", "a.flac,0,2,train"]
+    listing = listed(table(tmp_path / "t.csv", "clip,start,end,split", rows))
+    assert names_of(listing, "clip") == [
+        "folder/a.flac, 0 to 2 s",
+        "folder/a.flac, 2 to 4 s",
+        "folder/b.flac",
+        "folder/a.flac, 0 to 2 s",
+    ]
+    assert names_of(listing, "video") == ["folder/a.flac", "folder/a.flac", None, "folder/a.flac"]
+    found = {one.rule: one for one in audit(listing) if one.severity == "error"}
+    assert found.keys() == {"L2"}
+    assert "1 of 1 test source videos" in found["L2"].detail
+
+
+def test_clips_with_times_of_their_own_are_no_spans(tmp_path: Path) -> None:
+    rows = [f"{row},{at},{at + 1}" for at, row in enumerate(split(RAVDESS))]
+    listing = listed(table(tmp_path / "t.csv", "clip,split,start,end", rows))
+    assert "video" not in listing.names
+    assert names_of(listing, "clip")[0] == "ravdess/03-01-03-02-01-01-01"

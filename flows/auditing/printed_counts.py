@@ -6,8 +6,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from manifests.audit import Claim, Paper, WrongPaper
 from manifests.given_files import MOST_TOML_BYTES, WrongText, parse_toml, read_file
 
@@ -30,6 +28,8 @@ def load_paper(path: Path) -> Paper:
     Raises:
         WrongPaper: The file is no TOML, has an unknown key, or a value of the wrong type.
     """
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         table = parse_toml(read_file(path, MOST_TOML_BYTES).decode())
     except (WrongText, UnicodeDecodeError) as error:

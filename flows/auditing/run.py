@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 
 from flows.auditing.printed_counts import load_paper, shipped
-from flows.auditing.store import committed_listing
 from manifests.audit import (
     SUFFIXES,
     Answer,
@@ -107,6 +106,8 @@ def run_audit(
             raise NothingToAudit(
                 f"{first} is a store, which knows its corpora; give it alone, without --corpus"
             )
+        from flows.auditing.store import committed_listing
+
         listing = committed_listing(first, scheme)
     elif not is_there and path.suffix.lower() not in SUFFIXES:
         raise NothingToAudit(

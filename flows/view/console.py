@@ -4,18 +4,52 @@ Whatever a view prints may hold a name from outside, so no text is markup here, 
 made `visible`; style is given by words such as `bold`.
 """
 
+import io
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
-from rich.console import Console
+import rich.console
 from rich.table import Table
 from rich.text import Text
 
 from manifests.visible import visible
 
+
+class Console(rich.console.Console):
+    """A console whose reader may leave before the end, as `head` does."""
+
+    def on_broken_pipe(self) -> None:
+        """Says no more, and lets the command end with the exit code that it has."""
+        self.quiet = True
+        _leave_output()
+
+
+def _leave_output() -> None:
+    """Closes standard output, whose reader is gone; what is still printed is for nobody."""
+    with suppress(BrokenPipeError):
+        sys.stdout.close()
+    sys.stdout = io.StringIO()
+
+
 _PLAIN = {"markup": False, "highlight": False, "emoji": False}
 _TERMINAL = Console(**_PLAIN)  # type: ignore[arg-type]
 _CONSOLE = _TERMINAL if _TERMINAL.is_terminal else Console(width=160, **_PLAIN)  # type: ignore[arg-type]
 """Standard output; into a file or a pipe, tables have room for 160 characters."""
+
+
+def put(document: str) -> None:
+    """Prints a document, JSON or Markdown, for a file, a clipboard or another program.
+
+    Args:
+        document: Its lines.
+    """
+    try:
+        for line in document.rstrip("\n").split("\n"):
+            print(visible(line))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_output()
 
 
 def say(*parts: str | Text) -> None:

@@ -42,16 +42,6 @@ def escape(text: str) -> str:
     return _SIGNS.sub(r"\\\g<0>", visible(text))
 
 
-def print_page(page: str) -> None:
-    """Prints a page for a file or a clipboard: its lines as they are.
-
-    Args:
-        page: Markdown.
-    """
-    for line in page.rstrip("\n").split("\n"):
-        print(visible(line))
-
-
 def link(text: str, target: str) -> str:
     """A link.
 

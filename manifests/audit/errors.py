@@ -9,7 +9,7 @@ class NothingToAudit(ValueError):
 
 _UNITS = {
     **dict.fromkeys((".parquet", ".arrow", ".feather", ".ipc", ".npz", ".npy"), "row"),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), "row"),
+    **dict.fromkeys((".xlsx", ".xlsm"), "row"),
     **dict.fromkeys((".json", ".py"), "entry"),
 }
 """Suffix -> what a row of such a table is called, where it is no line."""

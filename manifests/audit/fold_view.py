@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cached_property
+from heapq import nsmallest
 
 import numpy as np
 import pandas as pd
@@ -203,7 +204,8 @@ class FoldView:
         column = self.names(unit)
         if column is None:
             return ()
-        return tuple(sorted(shortened(str(column.values[code])) for code in codes)[:_SHOWN])
+        first = nsmallest(_SHOWN, (str(column.values[code]) for code in codes))
+        return tuple(shortened(name) for name in first)
 
     def clips(self, mask: Bools) -> tuple[str, ...]:
         """Some clips by their ids, as examples.

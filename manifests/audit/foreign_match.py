@@ -21,6 +21,10 @@ from manifests.corpora.base import Corpus, Identity
 from manifests.corpora.folder import FOLDER
 from manifests.corpora.worlds import person_of
 
+_LONGEST_LIST = 20_000
+"""Clips; a list that papers use is shorter."""
+_TRIED = 300
+"""Names that are tried until one is of a corpus."""
 _SPLITS = {TRAIN: "train", VALID: "dev", TEST: "test"}
 """The folder that a side's clips lie in, for corpora whose ids restart in each split."""
 _IDS = ("group", "take", "session", "dialogue", "episode", "series", "video")
@@ -72,7 +76,7 @@ def match_foreign(
 def _about(owners: Owners, units: Mapping[str, NameColumn]) -> list[str]:
     """Which of the lists that papers use the lines of a corpus are."""
     clip = units.get("clip")
-    if clip is None:
+    if clip is None or len(clip.values) > _LONGEST_LIST:
         return []
     codes = (clip.codes[owners.of_line == number] for number in range(len(owners.corpora)))
     said = (
@@ -153,10 +157,12 @@ def _distinct(lines: ForeignLines, owners: Owners) -> NameColumn:
 
 
 def _restarts(owner: Corpus, names: NameColumn) -> bool:
-    """A name alone means one clip in each split."""
-    name = str(names.values[names.codes[0]])
-    train, test = (owner.identify(f"{split}/{name}") for split in ("train", "test"))
-    return train is not None and test is not None and train.clip_id != test.clip_id
+    """A name alone means one clip in each split; the first that is one of the corpus tells."""
+    for name in map(str, names.values[:_TRIED]):
+        train, test = (owner.identify(f"{split}/{name}") for split in ("train", "test"))
+        if train is not None and test is not None:
+            return train.clip_id != test.clip_id
+    return False
 
 
 _NOTHING = (Identity(None, None, None, None), Derivation())  # type: ignore[arg-type]
@@ -206,6 +212,8 @@ class _Units:
         notes = self._add_subjects(units) if lines.has("subject") else []
         if lines.has("origin"):
             units |= self._origins(units["clip"])
+        if lines.has("start_s") and lines.has("end_s"):
+            units |= self._spans(units)
         units["folder"] = _renamed(lines.name, _folder)
         lists_clips = lines.unit == "name"
         return {
@@ -273,6 +281,26 @@ class _Units:
 
         return _renamed(column, moved)
 
+    def _spans(self, units: Mapping[str, NameColumn]) -> dict[str, NameColumn]:
+        """Lines that name one file and several spans of it are clips of that recording.
+
+        They are not where a window is told in another way.
+        """
+        clip = units["clip"]
+        times = pair(self._lines.column("start_s"), self._lines.column("end_s"), "{} to {} s")
+        spans = pair(clip, times, "{}, {}")
+        is_cut = np.bincount(_of_pairs(spans, clip), minlength=len(clip.values)) > 1
+        cut = (clip.codes >= 0) & is_cut[clip.codes]
+        if not cut.any() or units["window"].known or units["copy"].known:
+            return {}
+        spans = replace(spans, codes=np.where(cut, spans.codes, -1).astype(np.int32))
+        recordings = replace(clip, codes=np.where(cut, clip.codes, -1).astype(np.int32))
+        return {
+            "clip": spans.or_else(clip),
+            "take": spans.or_else(units["take"]),
+            "video": units["video"].or_else(recordings),
+        }
+
     def _origins(self, clips: NameColumn) -> dict[str, NameColumn]:
         """A copy is the clip that it was made from; `copy` says which rows are copies."""
         origin = self._lines.column("origin")
@@ -284,6 +312,13 @@ class _Units:
             "clip": found.or_else(clips),
             "copy": NameColumn(copies, np.asarray(["copy"], dtype=object)),
         }
+
+
+def _of_pairs(pairs: NameColumn, one: NameColumn) -> NDArray[np.int32]:
+    """Of each distinct pair, the code of its first half."""
+    known = np.flatnonzero(pairs.codes >= 0)
+    _, first = np.unique(pairs.codes[known], return_index=True)
+    return one.codes[known[first]]
 
 
 def _clip_id(owner: Corpus, name: str) -> str:

@@ -102,11 +102,11 @@ def _by_column(lines: ForeignLines, corpora: Mapping[str, Corpus]) -> Owners | N
     """The corpora that a column names, where it names known ones and the names are theirs."""
     column = lines.column("corpus")
     aliases = {
-        alias: corpus
+        _letters(alias): corpus
         for corpus in corpora.values()
         for alias in (corpus.name, *getattr(corpus, "prefixes", ()))
     }
-    plain = [str(value).casefold().replace("-", "_") for value in column.values]
+    plain = [_letters(str(value)) for value in column.values]
     if not column.known or (column.codes < 0).any() or not set(plain) <= aliases.keys():
         return None
     chosen = tuple(dict.fromkeys(aliases[word] for word in plain))
@@ -117,6 +117,11 @@ def _by_column(lines: ForeignLines, corpora: Mapping[str, Corpus]) -> Owners | N
         if sum(identify_name(corpus, name) is not None for name in names) < len(names) / 2:
             return None
     return owners
+
+
+def _letters(name: str) -> str:
+    """The name of a corpus without what people write differently: CREMA-D is cremad."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _sampled(lines: ForeignLines, mask: NDArray[np.bool_] | None = None) -> list[str]:

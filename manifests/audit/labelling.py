@@ -58,7 +58,7 @@ def impossible_counts(view: FoldView) -> Iterator[Judgement]:
 
     Yields:
         One observation for the fold and one for each class; its count is the number of rows beyond
-        what there is.
+        what there is. Of a class it is a warning.
     """
     supply = populations().get(view.corpora)
     if supply is None:
@@ -81,12 +81,14 @@ def impossible_counts(view: FoldView) -> Iterator[Judgement]:
         if most is not None:
             detail = (
                 f"{count} rows are labelled {value}; {supply.corpus} has {most} such files, "
-                f"{renderings}"
+                f"{renderings}: rows are repeated, or another class is counted as this one"
             )
+            # A warning: classes are merged in many ways, and that is no leak.
             yield Observation(
                 f"label {value}",
                 max(0, count - most),
                 detail,
+                severity=Severity.WARN,
                 known=label.codes >= 0,
                 needs="a label",
             )
@@ -132,9 +134,11 @@ def _stored(view: FoldView) -> dict[str, bytes]:
 def _empty_classes(view: FoldView, among: str, mask: Bools) -> Iterator[Judgement]:
     """Classes that a side lacks among the clips in `mask`, though it has them otherwise."""
     everywhere = _on_some_side(view, "label")
+    # Of a side without any label nobody knows which classes it lacks.
+    is_known = all(view.counts("label", side).any() for side in (TRAIN, view.judged))
     for side in (TRAIN, view.judged):
         had = everywhere if mask.all() else view.counts("label", side) > 0
-        empty = np.flatnonzero(had & (view.counts("label", side, mask) == 0))
+        empty = np.flatnonzero(is_known & had & (view.counts("label", side, mask) == 0))
         names = view.shown("label", empty)
         detail = (
             f"{ROLES[side]} has no clip{among} of {len(empty)} of {int(everywhere.sum())} "

@@ -46,7 +46,8 @@ def propose(listing: Listing, names: NameColumn) -> list[str]:
         names: Their names as they are written.
 
     Returns:
-        A sentence for each proposal, with what would follow and the option that says so.
+        What is lacking, and a sentence for each proposal, with what would follow and the option
+        that says so; nothing where the speakers or the corpus are known.
     """
     if listing.corpora != (FOLDER.name,) or "subject" in listing.names or not names.values.size:
         return []
@@ -57,7 +58,11 @@ def propose(listing: Listing, names: NameColumn) -> list[str]:
             column = _column(names, part)
             if _repeats(column) and not _tells(column, listing):
                 found.append((part, column))
-    return [_sentence(listing, part, column) for part, column in _unlike(found)]
+    lacking = (
+        f"no naming rule and no column tells who speaks in clips such as {sample[0][:80]!r}; "
+        "--corpus NAME, --column subject=COLUMN or --subject 'REGEX' would"
+    )
+    return [lacking, *(_sentence(listing, part, column) for part, column in _unlike(found))]
 
 
 def _sampled(names: NameColumn) -> list[str]:

@@ -1,7 +1,7 @@
 """The tables of a store as a listing to audit."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from manifests.audit.errors import NothingToAudit
+from manifests.audit.foreign_subjects import Evidence, people_of
 from manifests.audit.listing import CLIP_FIELDS, NUMBERS, ROLES, Fit, FoldRows, Listing, NearPairs
 from manifests.audit.name_columns import NameColumn
 from manifests.corpora.base import Corpus
@@ -68,6 +69,7 @@ def list_store(
         unit: NameColumn.of(value or None for value in clips.column(column).to_pylist())
         for unit, column in _COLUMNS.items()
     }
+    names |= {unit: _people(names[unit], corpora) for unit in ("subject", "group")}
     mains = [corpus.label_schemes[0] for corpus in corpora if corpus.label_schemes]
     label_of = _labels(labels, mains)
     for unit, name_of in {**copies.digests, "label": label_of}.items():
@@ -87,8 +89,26 @@ def list_store(
             kind: _near_pairs(ids, pairs, copies.compared[kind])
             for kind, pairs in copies.near.items()
         },
+        text_shared=corpora[0].text_shared if len(corpora) == 1 else Listing.text_shared,
         unmeasured=copies.unmeasured,
     )
+
+
+def _people(subject: NameColumn, corpora: Sequence[Corpus]) -> NameColumn:
+    """Names in a script as the people that they stand for: none, as `All`, or two."""
+    for corpus in corpora:
+        if corpus.population is None or corpus.population.subjects_are_people:
+            continue
+        prefix = f"{corpus.name}/"
+        values = [str(value) for value in subject.values]
+        mine = np.asarray([*(value.startswith(prefix) for value in values), False])[subject.codes]
+        local = np.asarray([value.removeprefix(prefix) for value in values], dtype=object)
+        codes = np.where(mine, subject.codes, -1).astype(np.int32)
+        people, _ = people_of(NameColumn(codes, local), Evidence(None))
+        named = np.asarray([f"{prefix}{value}" for value in people.values], dtype=object)
+        others = replace(subject, codes=np.where(mine, -1, subject.codes).astype(np.int32))
+        subject = replace(people, values=named).or_else(others)
+    return subject
 
 
 def _wanted(source: str, folds: pa.Table, scheme: str | None) -> pa.Table:

@@ -17,6 +17,7 @@ What is odd in the published files, and how it is read:
   folder says who it is. A list of file names alone cannot tell the two apart.
 - Files of subject 3 are in part named s_3_an_1; one of subject 16 has no point before its suffix.
 - The clips of subject 6 are one file an emotion, not cut into sentences: s6_an.
+- Three happy clips of subject 23 are not there.
 """
 
 from manifests.audits import Severity

@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Formatter
 from typing import ClassVar
 
+from manifests.audits import Severity
 from manifests.corpora.base import Corpus, Found, Identity, file_name
 from manifests.corpora.population import Population
 
@@ -160,6 +161,12 @@ class NamedCorpus(Corpus):
     """Words, in lower case, one of which the path of a clip or of its table holds where the name
     alone could be anything, such as a number of five digits."""
 
+    def __post_init__(self) -> None:
+        # Counts of others' lists: copies of the corpus may have some files more.
+        if not self.reads_media:
+            severities = {"L15": Severity.WARN, **self.severities}
+            object.__setattr__(self, "severities", severities)
+
     def find(self, root: Path) -> Iterator[Found]:
         """Refuses: how the files lie is not known here.
 
@@ -188,9 +195,14 @@ class NamedCorpus(Corpus):
         return None if parts is None else self.rule.identity(self.name, parts)
 
     def claims(self, name: str, where: str = "") -> bool:
-        if self.marks and not any(mark in f"{where}/{name}".casefold() for mark in self.marks):
+        if self.marks and not self._marked.search(f"{where}/{name}".casefold()):
             return False
         return super().claims(name, where)
+
+    @cached_property
+    def _marked(self) -> re.Pattern[str]:
+        """The marks, where they are words by themselves."""
+        return re.compile(rf"(?<![a-z])(?:{'|'.join(map(re.escape, self.marks))})(?![a-z])")
 
 
 def plain_path(name: str, prefixes: tuple[str, ...]) -> str:

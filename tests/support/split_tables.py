@@ -21,7 +21,7 @@ _WORDS = {
     "valid": ("valid", "dev", "VAL"),
     "test": ("test", "Testing", "eval"),
 }
-_UNKNOWN = ("", " ")
+_UNKNOWN = ("", " ", "unknown", "n/a", "????", "none", "-", "nan", "Unknown ")
 _EMOTIONS = ("angry", "happy", "sad")
 
 Row = dict[str, str]
@@ -36,12 +36,13 @@ class SplitTable:
     headers: dict[str, str]
     lost: list[str] = field(default_factory=list)
     """What was taken away, in words."""
+    has_header: bool = True
 
     def write(self, folder: Path, draw: random.Random) -> list[Path]:
         """Writes the split as one table, or as one for each side."""
-        suffix = draw.choice((".csv", ".tsv", ".jsonl"))
+        suffix = draw.choice((".csv", ".tsv", ".jsonl")[: 2 + self.has_header])
         if "side" in self.headers and draw.random() < 0.7:
-            return [_written(folder / f"split{suffix}", self.rows, self.headers)]
+            return [_written(folder / f"split{suffix}", self.rows, self.headers, self.has_header)]
         headers = {part: header for part, header in self.headers.items() if part != "side"}
         paths = []
         for side in dict.fromkeys(row["true side"] for row in self.rows):
@@ -52,7 +53,7 @@ class SplitTable:
                 for part, header in headers.items()
                 if any(row[part].strip() for row in rows)
             }
-            paths.append(_written(folder / f"{side}{suffix}", rows, kept))
+            paths.append(_written(folder / f"{side}{suffix}", rows, kept, self.has_header))
         return paths
 
 
@@ -120,6 +121,9 @@ def _another(clip: str) -> str:
 
 def _lose(draw: random.Random, table: SplitTable) -> None:
     """Takes away columns, headers and cells, at random."""
+    if draw.random() < 0.1:
+        table.has_header = False
+        table.lost.append("the header line")
     for _ in range(draw.randint(1, 4)):
         part = draw.choice(("subject", "subject", "subject", *table.headers))
         if part not in table.headers:
@@ -143,13 +147,14 @@ def _lose(draw: random.Random, table: SplitTable) -> None:
                     row[part] = ""
 
 
-def _written(path: Path, rows: Sequence[Row], headers: dict[str, str]) -> Path:
-    if path.suffix == ".jsonl":
+def _written(path: Path, rows: Sequence[Row], headers: dict[str, str], has_header: bool) -> Path:
+    if path.suffix == ".jsonl" and has_header:
         lines = ({header: row[part] for part, header in headers.items()} for row in rows)
         path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
         return path
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-        writer.writerow(headers.values())
+        if has_header:
+            writer.writerow(headers.values())
         writer.writerows([row[part] for part in headers] for row in rows)
     return path

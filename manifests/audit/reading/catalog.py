@@ -21,7 +21,7 @@ FORMS: Mapping[str, Reader] = {
     ".json": read_json,
     ".parquet": read_parquet,
     **dict.fromkeys((".arrow", ".feather", ".ipc"), read_arrow),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), read_sheets),
+    **dict.fromkeys((".xlsx", ".xlsm"), read_sheets),
     ".npz": read_npz,
     ".npy": read_npy,
     ".py": read_python,
@@ -41,6 +41,7 @@ _BEGINNINGS: Mapping[bytes, Reader] = {
 _REFUSED = {
     **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), "pickled objects"),
     **dict.fromkeys((".mat", ".h5", ".hdf5", ".rds", ".rda"), "arrays of another program"),
+    **dict.fromkeys((".xls", ".ods", ".numbers"), "a workbook of another form"),
     **dict.fromkeys((".rar", ".7z", ".gz", ".tar", ".tgz", ".bz2", ".xz"), "a packed archive"),
     **dict.fromkeys((".wav", ".mp4", ".avi", ".flac", ".mp3"), "a recording"),
     **dict.fromkeys((".pdf", ".docx", ".doc", ".html"), "a page for people"),

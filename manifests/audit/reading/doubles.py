@@ -25,7 +25,7 @@ def without_doubles(pieces: Sequence[Piece]) -> list[Piece]:
     Returns:
         The others; of tables that list the same the one with the most columns that are understood.
     """
-    contents = [_Content(piece) for piece in pieces]
+    contents = [_ListedRows(piece) for piece in pieces]
     kept = [*contents]
     for one in sorted(contents, key=lambda content: len(content.piece.meanings.numbers)):
         others = [other for other in kept if other.may_hold(one)]
@@ -35,14 +35,14 @@ def without_doubles(pieces: Sequence[Piece]) -> list[Piece]:
     return [replace(one.piece, doubles=tuple(one.doubles)) for one in kept]
 
 
-class _Content:
+class _ListedRows:
     """What one table lists."""
 
     def __init__(self, piece: Piece) -> None:
         self.piece = piece
         self.doubles: list[str] = []
 
-    def may_hold(self, other: "_Content") -> bool:
+    def may_hold(self, other: "_ListedRows") -> bool:
         """Another file of the same fold lists clips on one of the same sides."""
         here, there = self.piece, other.piece
         return (

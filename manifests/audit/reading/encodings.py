@@ -35,9 +35,7 @@ def decode(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
     encoding = encoding or _wide(data)
     if encoding is None:
         if b"\0" in data[:_SAMPLE]:
-            raise WrongForeignTable(
-                f"{path}: the file is no text (it has zero bytes); give a table or a list of names"
-            )
+            raise _no_text(path)
         encoding = "utf-8"
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
@@ -48,7 +46,15 @@ def decode(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
                 "it as UTF-8"
             ) from error
         return _of_old(path, data, error)
+    if "\0" in text[:_SAMPLE]:
+        raise _no_text(path)
     return text, () if encoding == "utf-8" else (f"the text is {encoding.upper()}",)
+
+
+def _no_text(path: Path) -> WrongForeignTable:
+    return WrongForeignTable(
+        f"{path}: the file is no text (it has zero bytes); give a table or a list of names"
+    )
 
 
 def _wide(data: bytes) -> str | None:
@@ -74,8 +80,6 @@ def _of_old(path: Path, data: bytes, error: UnicodeDecodeError) -> tuple[str, tu
     except UnicodeDecodeError:
         name, text = "latin_1", data.decode("latin_1")
     if "\0" in text[:_SAMPLE]:
-        raise WrongForeignTable(
-            f"{path}, line {line}: the file is no text; give a table or a list of names"
-        )
+        raise _no_text(path)
     called = {"cp1252": "Latin-1 (Windows-1252)", "latin_1": "Latin-1"}.get(name, name.upper())
     return text, (f"the text is not UTF-8 (line {line}), read as {called}",)

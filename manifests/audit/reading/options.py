@@ -1,6 +1,7 @@
 """What a user says of a published list, where it does not say so itself."""
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -77,8 +78,10 @@ def _pattern(subject: str | None) -> re.Pattern[str] | None:
     if subject is None:
         return None
     try:
-        pattern = re.compile(subject)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of `[[`, which is no set of sets yet
+            pattern = re.compile(subject)
+    except (re.error, RecursionError, OverflowError) as error:
         raise WrongForeignTable(
             f"--subject {subject}: this is no regular expression ({error}); expected one such as "
             r"'Actor_(\d+)', whose group is the speaker"

@@ -17,7 +17,8 @@ from manifests.audit.reading.raw import Place
 from manifests.audit.reading.sides import sides_of_name, without_sides, words_of
 
 _FOLD = re.compile(
-    r"(?:folds?|kfold|split|set|cv|sessions?|sess?|loso|round)[ _\-.]*0*(\d{1,4})(?!\d)(?!-?fold)",
+    r"(?<![a-z])(?:folds?|kfold|split|set|cv|sessions?|sess?|loso|round)"
+    r"[ _\-.]*0*(\d{1,4})(?!\d)(?!-?fold)",
     re.IGNORECASE,
 )
 _SHARD = re.compile(r"(?:part|shard)?[ _\-]*\d+[ _\-]+of[ _\-]+\d+", re.IGNORECASE)
@@ -92,6 +93,7 @@ def _look(places: Sequence[Place], named: Mapping[str, int]) -> Around:
 
 
 def _side(places: Sequence[Place], named: Mapping[str, int]) -> tuple[int | None, str]:
+    named = {name: side for name, side in named.items() if not name.isdigit()}  # those are cells
     stems = {PurePath(name).stem: side for name, side in named.items()}
     for place in reversed(places):
         of_kind = stems if place.kind == "file" else named

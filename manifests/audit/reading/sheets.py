@@ -1,7 +1,8 @@
-"""Excel workbooks, by python-calamine: every sheet that holds something is a table."""
+"""Workbooks of Excel, by python-calamine: every sheet that holds something is a table."""
 
 import datetime
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -12,7 +13,9 @@ from manifests.audit.reading.raw import Place, RawTable, as_cell, of_rows, refus
 from manifests.audit.reading.sources import SourceFile
 
 _MOST_BYTES = 1 << 28
-_CHUNK = 1 << 20
+_MOST_CELLS = 50_000_000
+_PLACE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
+"""Of a cell, such as B12."""
 
 
 def read_sheets(source: SourceFile) -> list[RawTable]:
@@ -49,23 +52,37 @@ def read_sheets(source: SourceFile) -> list[RawTable]:
 
 
 def _refuse_bomb(source: SourceFile, data: bytes) -> None:
-    """A workbook is a zip file, which is unfolded here to be counted, and thrown away."""
+    """A workbook is a zip file, which is unfolded here to be counted, and thrown away.
+
+    Two cells in opposite corners of a sheet would be read as seventeen billion.
+    """
     size = 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():
                 with archive.open(entry) as file:
-                    while chunk := file.read(_CHUNK):
-                        size += len(chunk)
-                        if size > _MOST_BYTES:
-                            raise WrongForeignTable(
-                                f"{source.path} unfolds to more than {_MOST_BYTES:,} bytes; save "
-                                "the sheet with the list as CSV"
-                            )
+                    sheet = file.read(_MOST_BYTES - size + 1)
+                size += len(sheet)
+                if size > _MOST_BYTES or _area(sheet) > _MOST_CELLS:
+                    raise WrongForeignTable(
+                        f"{source.path} unfolds to more than {_MOST_BYTES:,} bytes or "
+                        f"{_MOST_CELLS:,} cells; save the sheet with the list as CSV"
+                    )
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         raise WrongForeignTable(
             f"{source.path}: this is no workbook that can be read ({error}); save it as CSV"
         ) from error
+
+
+def _area(sheet: bytes) -> int:
+    """The rows that the cells of a sheet reach, times the columns."""
+    row = column = 0
+    for letters, digits in _PLACE.findall(sheet):
+        number = 0
+        for letter in letters.upper():
+            number = number * 26 + letter - ord("A") + 1
+        row, column = max(row, int(digits)), max(column, number)
+    return row * column
 
 
 def _of_sheet(source: SourceFile, name: str | None, rows: Sequence[Sequence[object]]) -> RawTable:

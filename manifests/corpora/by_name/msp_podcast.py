@@ -6,8 +6,10 @@ Lotfian R., Busso C. (2019), IEEE Transactions on Affective Computing 10(4): 471
     MSP-PODCAST_0407_0051.wav           a turn of podcast 0407
     MSP-PODCAST_1369_0002_0116.wav      the same with a part of the podcast between
 
-Who speaks is in a table of the corpus (Speaker_ids.txt) and in no name; the podcast is. Two clips
-of one podcast may have the same speaker, so a podcast on two sides is a leak.
+    MSP-PODCAST_test3_0001.wav          of the hidden test, without a podcast
+
+Who speaks is in a table of the corpus (Speaker_ids.txt) and in no name. Several people speak in a
+podcast, and the published partition parts people, not podcasts: so the podcast is no unit here.
 """
 
 from manifests.corpora.naming import NamedCorpus, NamingRule
@@ -17,8 +19,8 @@ MSP_PODCAST = NamedCorpus(
     prefixes=("msppodcast",),
     rule=NamingRule(
         patterns=(
-            r"MSP-PODCAST_(?P<video>[0-9]{4})(?P<part>_[0-9]{4})?_(?P<number>[0-9]{4}(?:_[0-9]+)?)",
+            r"(?P<clip>MSP-PODCAST_(?:[0-9]{4}(?:_[0-9]{4})?_[0-9]{4}(?:_[0-9]+)?|test3_[0-9]{4}))",
         ),
-        clip="MSP-PODCAST_{video}{part}_{number}",
+        clip="{clip}",
     ),
 )

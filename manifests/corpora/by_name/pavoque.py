@@ -3,7 +3,8 @@
 Steiner I. et al. (2013), arXiv:1304.0969 (github.com/marytts/pavoque-data); keys: EmoBox 2024,
 data/pavoque.
 
-    pavoque-m0380-angry     prompt and style, of one long recording a style
+    pavoque-m0380-angry     prompt and style, a span of the recording of this style:
+    pavoque-angry.flac
 
 All clips are of one man, so no split of the corpus parts speakers.
 """
@@ -24,8 +25,9 @@ PAVOQUE = NamedCorpus(
         patterns=(
             r"(?P<prompt>(?:[aem]|obadiah|poker_[adfn]|poppy|prudence|spike)[0-9]+[a-k]?)-"
             rf"(?P<emotion>{'|'.join(_STYLES)})",
+            rf"(?:pavoque-)?(?P<emotion>{'|'.join(_STYLES)}|outtakes)",
         ),
-        clip="{prompt}-{emotion}",
+        clip="{emotion}/{prompt}",
         only_speaker="stefan",
         emotions=_STYLES,
         text="{prompt}",
