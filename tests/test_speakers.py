@@ -116,7 +116,7 @@ def test_speakers_of_one_side_alone_are_unknown_on_the_other(tmp_path: Path) -> 
 
 
 def test_the_names_of_a_script_are_people_in_a_store_too() -> None:
-    said = {"train": ["All", "Ross and Rachel"], "test": ["Rachel", "All"]}
+    said = {"train": ["All", "Ross and Rachel", "Both"], "test": ["Rachel", "All", "Both"]}
     clips, folds = [], []
     for role, names in said.items():
         for number, name in enumerate(names):
@@ -132,7 +132,7 @@ def test_the_names_of_a_script_are_people_in_a_store_too() -> None:
     )  # fmt: skip
     (found,) = [one for one in rule(listing, "L1") if one.count]
     assert found.examples == ["meld/Rachel"]
-    assert found.detail.startswith("1 of 1 test subjects are also in train (1 of 2 test clips)")
+    assert found.detail.startswith("1 of 1 test subjects are also in train (1 of 3 test clips)")
     assert listing.text_shared == "say, word for word, a text"
 
 
