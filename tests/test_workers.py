@@ -4,7 +4,6 @@ their order, and nobody outlives the parent."""
 import errno
 import os
 import pickle
-import re
 import signal
 import socket
 import tempfile
@@ -28,6 +27,7 @@ from flows.workers.rights import give_up_network
 from flows.workers.worker import report_progress, working_on
 from tests.support.commands import Python, is_alive, wait_for
 from tests.support.crashing import crash
+from tests.support.hanging import hang
 
 
 def ignore(amount: float) -> None:
@@ -107,6 +107,27 @@ def test_workers_end_with_a_parent_that_is_killed(python: Python) -> None:
     wait_for(lambda: not is_alive(worker), 10)
 
 
+def test_a_worker_that_hangs_ends_though_its_parent_was_killed(python: Python) -> None:
+    # It holds the interpreter, so that no thread of it can see that the parent is gone.
+    code = (
+        "import os\nfrom flows.workers.pool import ProcessPool\n"
+        "from tests.support.hanging import hang\n"
+        "if __name__ == '__main__':\n"
+        "    pool = ProcessPool(1, lambda _: None)\n"
+        "    print(pool.call(os.getpid), flush=True)\n"
+        "    pool.call(hang, 'a/clip', 3.0)\n"
+    )
+    parent = python.start("-c", code, stdout=-1)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    time.sleep(1.0)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    time.sleep(1.0)
+    assert is_alive(worker)
+    wait_for(lambda: not is_alive(worker), 30)
+
+
 def test_workers_are_the_same_for_all_stages_of_a_flow(processes: None) -> None:
     counted: list[float] = []
     with LocalExecutor(1) as executor:
@@ -122,12 +143,6 @@ def test_workers_are_the_same_for_all_stages_of_a_flow(processes: None) -> None:
 
 
 # Limits
-
-
-def hang(name: str, seconds: float) -> None:
-    """Never returns, holds the interpreter's lock, and looks at no clock."""
-    with working_on(name, seconds, 1000):
-        re.match(r"(?:<!--.*?-->\s*)*x", "<!---->" * 40 + "y", re.DOTALL)
 
 
 def grow(name: str, step_mb: float, most_mb: float) -> int:

@@ -5,6 +5,7 @@ hang or grow in native code; see `flows.workers.process`.
 """
 
 import atexit
+import faulthandler
 import multiprocessing
 import os
 import pickle
@@ -78,12 +79,16 @@ def working_on(name: str, seconds: float, memory_mb: float) -> Iterator[Callable
 
     def may_take(seconds: float) -> None:
         until.value = time.monotonic() + seconds + SLACK_S
+        # Where the parent was killed, nobody else ends a process that hangs in native code: this
+        # timer needs no interpreter.
+        faulthandler.dump_traceback_later(seconds + 2 * SLACK_S, exit=True, file=2)
 
     may_take(seconds)
     events.send(Item(name, memory_mb))
     try:
         yield may_take
     finally:
+        faulthandler.cancel_dump_traceback_later()
         until.value = 0.0
         events.send(None)
 
