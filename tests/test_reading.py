@@ -164,6 +164,7 @@ class Form:
 
 
 LABELS = [row[1] for row in ROWS]
+E = ("happy", "Sadness", "neu")
 TWO = {"train": [A, B], "test": [C]}
 FORMS = {
     "commas and a header": Form(
@@ -255,6 +256,24 @@ FORMS = {
             }
         },
         labels=[str(n % 7) for n in range(60)],
+    ),
+    "numbers with zeros, and few classes": Form(
+        {
+            f"{side}.txt": "".join(f"{n:05} {E[n % 3]}\n" for n in numbers)
+            for side, numbers in (("train", range(6)), ("test", range(6, 9)))
+        },
+        read={
+            0: {"train": [f"{n:05}" for n in range(6)], "test": [f"{n:05}" for n in range(6, 9)]}
+        },
+        labels=[E[n % 3] for n in (*range(6, 9), *range(6))],
+    ),
+    "one name of two words": Form(
+        {"train.tsv": f"Clip ID\n{A}\n{B}\n", "test.csv": f"Clip ID\n{C}\n"}, read={0: TWO}
+    ),
+    "a first line that is like no other, and no header": Form(
+        {"train.csv": "fear,s1_a\nsad,s1_b\nsad,s2_a\n", "test.csv": "joy,s3_a\nsad,s3_b\n"},
+        read={0: {"train": ["s1_a", "s1_b", "s2_a"], "test": ["s3_a", "s3_b"]}},
+        labels=["joy", "sad", "fear", "sad", "sad"],
     ),
     "bare names, a file a side": Form(
         {"trn.txt": f"{A}\n{B}\n", "dev.txt": f"{C}\n", "tst.txt": f"{D}\n"},

@@ -81,21 +81,26 @@ def test_the_page_of_a_build_counts_clips_and_features_by_reason_and_names_the_c
 
 def test_the_page_of_a_build_names_the_findings_of_each_scheme_and_survives_pipes() -> None:
     findings = [
-        Finding("L1", Severity.ERROR, "mine", 0, "subject", 2, "a\nb", "2 subjects | on two sides"),
-        Finding("L2", Severity.HELD, "mine", ALL_FOLDS, "take", 0, "", "no take on two sides"),
+        replace(
+            Finding("L1", Severity.ERROR, "mine", 0, "subject", 2, "a\nb", "2 | on two sides"),
+            verdict="LEAKS",
+        ),
+        replace(
+            Finding("L2", Severity.HELD, "mine", ALL_FOLDS, "take", 0, "", "no take on two sides"),
+            verdict="LEAKS",
+        ),
         *(
             Finding("L3", Severity.WARN, "other", fold, "clip", 1, "a", "one clip")
             for fold in range(40)
         ),
     ]
     text = build_page(STORE, BUILT, [], findings)
-    assert "- mine: audit: errors L1; 1 rules held" in text
-    assert "| L1 | error | mine | 0 | 2 | 2 subjects \\| on two sides |" in text
+    assert "- mine: audit: LEAKS: 2 \\| on two sides; errors L1; 1 rules held" in text
+    assert "- other: audit by an older version, which gave no verdict: warnings L3" in text
+    assert "| L1 | error | mine | 0 | 2 | 2 \\| on two sides |" in text
     assert "and 11 more" in text
     report = AuditReport("/data/s", ("sample",), 2, (), tuple(findings[:2]))
-    assert "| L1 | error | mine | 0 | 2 | 2 subjects \\| on two sides | a, b |" in audit_page(
-        report
-    )
+    assert "| L1 | error | mine | 0 | 2 | 2 \\| on two sides | a, b |" in audit_page(report)
 
 
 def test_a_split_says_what_it_made_and_its_page_what_it_claims() -> None:

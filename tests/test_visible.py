@@ -200,4 +200,5 @@ def run_audit_code(store: Path) -> int:
     """What an audit of the store ends with, as the rules have it."""
     from flows.auditing.run import run_audit
 
-    return 1 if run_audit([store]).failed else 0
+    report = run_audit([store])
+    return 1 if report.failed else 3 if report.is_open else 0

@@ -187,10 +187,10 @@ def _audit(findings: Sequence[Finding], folds_dropped: bool) -> list[str]:
             return ["The folds no longer fit the clips and were left out; split again."]
         return ["There are no folds to audit."]
     schemes = sorted({one.scheme for one in findings})
-    lines = [
-        f"- {escape(scheme)}: {in_one_line(one for one in findings if one.scheme == scheme)}"
-        for scheme in schemes
-    ]
+    said = {
+        scheme: in_one_line(one for one in findings if one.scheme == scheme) for scheme in schemes
+    }
+    lines = [f"- {escape(f'{scheme}: {words}')}" for scheme, words in said.items()]
     graver = {Severity.ERROR, Severity.WARN, Severity.INFO}
     faults = [one for one in findings if one.severity in graver]
     blocks = _block(lines)

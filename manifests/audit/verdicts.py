@@ -100,7 +100,8 @@ def _verdict(scheme: str, findings: Sequence[Finding]) -> SplitVerdict:
     if _extent(subjects) == _NONE:
         known = [one.detail for one in findings if one.rule in ("L2", "L12") and _has_held(one)]
         held = f"; what is known holds: {'; '.join(known)}" if known else ""
-        return SplitVerdict(Answer.UNJUDGED, scheme, f"{_said(subjects)[0]}{held}")
+        why = [*_said(subjects), "nothing was said of subjects"][0]
+        return SplitVerdict(Answer.UNJUDGED, scheme, f"{why}{held}")
     answer = Answer.HOLDS if extents == {_WHOLE} else Answer.PARTLY
     return SplitVerdict(answer, scheme, "; ".join([*_said(subjects), *_said(clips)]))
 

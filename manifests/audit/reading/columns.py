@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +20,18 @@ _MEDIA = re.compile(
     r"\.(wav|mp4|avi|flac|mp3|npy|png|jpe?g|mov|mkv|m4a|flv|ogg|pt|webm|mpg|mpeg|sph|opus)$",
     re.IGNORECASE,
 )
+_EMOTIONS = frozenset(
+    (
+        *("ange", "angr", "ang", "bore", "calm", "cont", "disg", "dis", "exci", "exc"),
+        *("fear", "fea", "frus", "fru", "happ", "hap", "joy", "joyf", "neut", "neu", "nega"),
+        *("posi", "sad", "sadn", "surp", "sur", "othe", "oth", "anxi", "peac", "amus"),
+    )
+)
+"""How words for emotions begin, as far as four letters."""
 _OF_NAME = ("video", "utterance")
 """What the column for the clip may mean as well."""
 _MOST_CLASSES = 40
+_MOST_NUMBERED = 12
 _MOST_SIDES = 12
 """Words that a column for the side has; with more, they are names such as `test_01`."""
 _LONGEST_CLIP_S = 3600.0
@@ -260,16 +270,39 @@ def _likeliest_name(raw: RawTable, free: Sequence[int]) -> int | None:
     """Of columns without a known name the one that names clips: files first, then many texts."""
     if raw.names is None and len(raw.columns) == 1:
         return 0
-    ranked = []
-    for one in free:
-        cells = distinct(raw.columns[one])
-        files, paths = share_of_files(cells), _share_of_paths(cells)
-        is_number = bool(cells) and all(map(_is_number, cells[:_LOOKED_AT]))
-        is_each = len(cells) == len(raw.columns[one])
-        is_likely = paths > 0.9 or files > 0.9 or is_each or raw.names is None
-        if cells and is_likely and not is_number and not is_of_sides(raw.columns[one]):
-            ranked.append((files > 0.9, paths > 0.9, len(cells), -one))
-    return -max(ranked)[3] if ranked else None
+    ranked = [(_likeness(raw.columns[one]), one) for one in free]
+    least = _Likeness() if raw.names is None else _Likeness(is_text=True)
+    likely = [(likeness, -one) for likeness, one in ranked if likeness and likeness > least]
+    return -max(likely)[1] if likely else None
+
+
+class _Likeness(NamedTuple):
+    """How much a column looks like one of clips: what comes first weighs most."""
+
+    is_file: bool = False
+    is_path: bool = False
+    is_text: bool = False
+    """Of many words."""
+    is_code: bool = False
+    """Of numbers that are all different, and begin with zeros."""
+    is_count: bool = False
+    """Of numbers that are all different."""
+    different: int = 0
+
+
+def _likeness(column: pa.DictionaryArray) -> _Likeness | None:
+    """None for a column that names no clip: of sides, measured numbers, or few ones."""
+    cells = distinct(column)
+    if not cells or is_of_sides(column) or _are_emotions(cells):
+        return None
+    is_each = len(cells) == len(column)
+    if all(map(_is_number, cells[:_LOOKED_AT])):
+        if not (is_each and all(cell.isdecimal() for cell in cells)):
+            return None
+        return _Likeness(is_code=any(cell[0] == "0" for cell in cells[1:]), is_count=True)
+    is_text = is_each or len(cells) > min(_MOST_CLASSES, len(column) // 2)
+    files, paths = share_of_files(cells) > 0.9, _share_of_paths(cells) > 0.9
+    return _Likeness(files, paths, is_text, different=len(cells))
 
 
 def _is_number(cell: str) -> bool:
@@ -308,11 +341,22 @@ def _guess_role_and_label(raw: RawTable, numbers: dict[str, int]) -> None:
         (len(cells), -one)
         for one in _free(raw, numbers)
         if (cells := distinct(raw.columns[one]))
-        and len(cells) <= min(_MOST_CLASSES, max(2, len(raw.columns[one]) // 2))
-        and not any("/" in cell or "." in cell for cell in cells)
+        and (_are_few(cells, len(raw.columns[one])) or _are_emotions(cells))
     ]
     if classes:
         numbers["label"] = -min(classes)[1]
+
+
+def _are_few(cells: Sequence[str], rows: int) -> bool:
+    """Classes of several rows each."""
+    if all(cell.isdecimal() and int(cell) < _MOST_NUMBERED for cell in cells):
+        return True
+    is_few = len(cells) <= min(_MOST_CLASSES, max(2, rows // 2))
+    return is_few and not any("/" in cell or "." in cell for cell in cells)
+
+
+def _are_emotions(cells: Sequence[str]) -> bool:
+    return all(cell.casefold()[:4] in _EMOTIONS for cell in cells)
 
 
 def _are_sexes(column: pa.DictionaryArray) -> bool:

@@ -57,6 +57,8 @@ def find_dialect(text: str, is_table: bool) -> Dialect | None:
     # `Clip ID` between tabs is one name, though its two words are known too.
     marked = {one for one in DELIMITERS if known[one] and widths[one] > 1}
     best = max(known, key=lambda one: (one in marked, known[one], widths[one], one != BLANKS))
+    if best == BLANKS and known_names(lines[:1]) and not _have_width(lines[1:], widths[BLANKS]):
+        best = DELIMITERS[0]  # `Clip ID` alone, above names of one word
     if known[best] and not any(map(_is_data, _cells(lines[0], best))):
         header = _cells(lines[0].lstrip("# "), best)
         delimiter: str | None = best
@@ -70,6 +72,10 @@ def find_dialect(text: str, is_table: bool) -> Dialect | None:
     if is_table and looks_like_header(rows):
         return Dialect(delimiter, tuple(rows[0]), len(rows[0]), skipped)
     return Dialect(delimiter, None, width, skipped)
+
+
+def _have_width(lines: Sequence[str], width: int) -> bool:
+    return all(len(line.split()) == width for line in lines)
 
 
 def _first_lines(text: str) -> tuple[list[str], int]:
@@ -166,5 +172,7 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
     columns = [[row[at] for row in below if at < len(row)] for at in range(len(first))]
     if any(cells and all(map(_is_data, cells)) for cells in columns):
         return True
+    if len(first) < 2 or any(char.isdigit() for name in first for char in name):
+        return False  # a clip, whose name is no other's
     pairs = zip(first, columns, strict=True)
-    return len(first) > 1 and not any(name in cells for name, cells in pairs)
+    return not any(name in cells for name, cells in pairs)
