@@ -119,10 +119,16 @@ def _is_inside_tag(data: bytes, codec: str, begin: int, first: int) -> bool:
 
 
 def _walk(data: bytes, codec: str, at: int) -> Walk:
-    like, walk, find_length = data[at : at + 6], Walk(), frame_length
+    like, walk = data[at : at + 6], Walk()
+    width = 4 if codec == "mp3" else 6
+    known: dict[bytes, int] = {}
     while at < len(data):
-        head = data[at : at + 6]
-        length = find_length(codec, head) if is_alike(codec, head, like) else -1
+        head = data[at : at + width]
+        length = known.get(head)
+        if length is None:
+            whole = data[at : at + 6]
+            length = frame_length(codec, whole) if is_alike(codec, whole, like) else -1
+            known[head] = length
         if 0 < length <= len(data) - at:
             walk.starts.append(at)
             at += length
