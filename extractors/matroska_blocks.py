@@ -38,6 +38,8 @@ _IN_GROUP = {
 _PREFIX = {1: b"V_", 2: b"A_", 0x11: b"S_"}
 """TrackType of pictures, sound and subtitles, and what their CodecID begins with."""
 _OTHER_TYPES = {3, 0x10, 0x12, 0x20, 0x21}
+_STEP = 1 << 12
+"""Elements between two looks at the clip's clock."""
 _MOST_BYTES = 1 << 26
 """Bytes of a part that is looked at."""
 _SLACK_S = 0.25
@@ -68,8 +70,10 @@ def vint(file: BinaryIO) -> tuple[int, bool]:
 class _Part:
     """The bytes of one part of a Segment."""
 
-    def __init__(self, name: str, data: bytes, start: int) -> None:
-        self.name, self.data, self.start = name, data, start
+    def __init__(self, file: BinaryIO, name: str, start: int, end: int) -> None:
+        file.seek(start)
+        self.name, self.data, self.start = name, file.read(end - start), start
+        self._file, self._count = file, 0
 
     def elements(self, at: int, end: int) -> Iterator[Element]:
         """The elements from one place to another; they fill it."""
@@ -85,6 +89,9 @@ class _Part:
                     f"byte {self.start + at:,} in the part {self.name} begins no element that "
                     "fits into it"
                 )
+            self._count += 1
+            if not self._count % _STEP:
+                self._file.read(0)  # looks at the clip's clock
             yield name, held, held + length
             at = held + length
 
@@ -136,8 +143,7 @@ class Recording:
         read = {"Cluster": self._add_cluster, "Info": self._add_info, "Cues": self._add_cues}
         read["Tracks"] = self._add_tracks
         if name in read and end - start <= _MOST_BYTES:
-            file.seek(start)
-            read[name](_Part(name, file.read(end - start), start))
+            read[name](_Part(file, name, start, end))
         if name == "Cluster":
             self._clusters[head - self._begin] = self._span
 

@@ -26,6 +26,8 @@ _IN_A_ROW = 3
 """Frames that must follow each other for a place to count as the beginning of one."""
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
 """What a tag between or behind frames begins with."""
+_STEP = 1 << 12
+"""Frames between two looks at the clip's clock."""
 _SYNC = re.compile(rb"\xff[\xe0-\xff]")
 _LONGEST = 1 << 13
 """Bytes of the longest frame."""
@@ -72,7 +74,7 @@ def check_frames_follow(file: BinaryIO, begin: int, size: int) -> Notes:
     codec, first = _first(data, begin)
     if first < 0:
         return ()
-    walk = _walk(data, codec, first)
+    walk = _walk(file, data, codec, first)
     is_cut = any(data[begin:first]) or (begin and _is_inside_tag(data, codec, begin, first))
     notes: Notes = (HEAD_LEFT_OUT,) if is_cut else ()
     if codec == "mp3":
@@ -118,7 +120,7 @@ def _is_inside_tag(data: bytes, codec: str, begin: int, first: int) -> bool:
     return False
 
 
-def _walk(data: bytes, codec: str, at: int) -> Walk:
+def _walk(file: BinaryIO, data: bytes, codec: str, at: int) -> Walk:
     like, walk = data[at : at + 6], Walk()
     width = 4 if codec == "mp3" else 6
     known: dict[bytes, int] = {}
@@ -131,6 +133,8 @@ def _walk(data: bytes, codec: str, at: int) -> Walk:
             known[head] = length
         if 0 < length <= len(data) - at:
             walk.starts.append(at)
+            if not len(walk.starts) % _STEP:
+                file.read(0)  # looks at the clip's clock
             at += length
             walk.end = at
         elif length == 0 or (behind := _resumed(data, codec, at, like)) < 0:
