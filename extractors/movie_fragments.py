@@ -44,7 +44,8 @@ def check_index(file: BinaryIO, kind: bytes, start: int, end: int, fragments: in
     listed = max((len(places) for places in _tables(data)), default=0)
     if listed > fragments:
         raise Contradiction(
-            f"the film has {listed} fragments by its box `mfra`, and {fragments} are there"
+            f"the film has {listed} fragments by its box `mfra`, and {fragments} are there: "
+            "fragments are missing"
         )
 
 
