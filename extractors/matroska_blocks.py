@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from extractors.even_times import UNEVEN_TIMES
-from extractors.file_ends import Contradiction, Notes
+from extractors.file_ends import Contradiction, Notes, StreamCount
 
 _SCALE, _DURATION = 0x2AD7B1, 0x4489
 _ENTRY, _NUMBER, _TYPE, _CODEC = 0xAE, 0xD7, 0x83, 0x86
@@ -151,16 +151,20 @@ class Recording:
         """Compares the length and the index with the times of the blocks.
 
         Returns:
-            UNEVEN_TIMES where the index has others; some writers' are wrong.
+            How many tracks of sound and pictures have blocks; UNEVEN_TIMES where the index has
+            other times: some writers' are wrong.
 
         Raises:
             Contradiction: The length is another one.
         """
+        if self._last and not self._tracks:
+            raise Contradiction("the file has blocks, and describes no track")
         if self._duration and self._last and not self._is_open:
             self._check_length()
         places = ((time, self._clusters.get(place, (1, 0))) for time, place in self._cues)
         are_right = all(first <= time <= last for time, (first, last) in places)
-        return () if are_right else (UNEVEN_TIMES,)
+        count = sum(self._tracks.get(track) in {1, 2} for track in self._last)
+        return (StreamCount(count), *(() if are_right else (UNEVEN_TIMES,)))
 
     def _check_length(self) -> None:
         declared, found = self._duration * self._tick_s, self._end * self._tick_s

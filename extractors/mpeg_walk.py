@@ -174,7 +174,7 @@ def _check_declared(data: bytes, walk: Walk) -> Notes:
     if declared:
         _check_count(declared, len(walk.starts) - 1, 0 if is_tagged else 1)
     lame = data[at + _LAME : min(at + _SUM + 2, walk.starts[1] if walk.starts[1:] else walk.end)]
-    if not is_named and any(lame[:4]):
+    if not is_named and any(lame):
         return (CHECKSUM_DIFFERS,)
     if is_named and (not is_tagged or not _is_whole_music(data, walk, lame)):
         return (CHECKSUM_DIFFERS,)
@@ -206,9 +206,9 @@ def _is_whole_music(data: bytes, walk: Walk, lame: bytes) -> bool:
     begin = walk.starts[1] if len(walk.starts) > 1 else walk.end
     length = int.from_bytes(lame[28:32])
     declared = int.from_bytes(lame[32:34])
-    if not declared or walk.starts[0] + length != walk.end:
+    if not declared:
         return True
-    return crc16(data[begin : walk.end]) == declared
+    return walk.starts[0] + length == walk.end and crc16(data[begin : walk.end]) == declared
 
 
 def _damaged(data: bytes, starts: list[int]) -> Notes:

@@ -269,6 +269,18 @@ def test_a_chunk_of_no_stream_and_streams_that_are_not_described_are_damage(
         assert words in refusal(change(path, how))
 
 
+def test_a_stream_that_its_header_no_longer_describes_is_damage(write_media: Writer) -> None:
+    """libavformat leaves it out without a word."""
+    for name, old, new, words in (
+        ("a.avi", b"strf", b"stxf", "1 with their form"),
+        ("a.avi", b"vids", b"vods", "of the kind `vods`"),
+        ("a.webm", b"\x80\xbb" + bytes(5), b"\x80\xbb\0\0\0\0\x20", "can be read"),
+        ("a.webm", b"\x16\x54\xae\x6b\x40", b"\x12\x54\xc3\x67\x40", "describes no track"),
+    ):
+        path = change(made(write_media, name), replaced(old, new))
+        assert words in refusal(path)
+
+
 def test_chunks_that_the_index_has_otherwise_are_noted(write_media: Writer) -> None:
     path = made(write_media, "a.avi")
     assert UNEVEN_TIMES not in read(path).notes
