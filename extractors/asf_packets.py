@@ -83,6 +83,11 @@ def check_packets(file: BinaryIO, size: int) -> Notes:
     head = file.read(50)
     properties = header.find(_PROPERTIES)
     length = int.from_bytes(header[properties + 92 : properties + 96], "little")
+    if (
+        properties >= 0
+        and header[properties + 92 : properties + 96] != header[properties + 96 : properties + 100]
+    ):
+        raise Contradiction("the packets of the file have two sizes by its header")
     if head[:16] != _DATA or properties < 0 or not length or size > _MOST_BYTES:
         return ()
     streams, objects = _streams(header), _StreamObjects()

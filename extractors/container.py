@@ -95,8 +95,8 @@ def opened(
         notes = [note for note in found if isinstance(note, str)]
         faults = {note.stream: note.fault for note in found if isinstance(note, StreamFault)}
         content = _demux(clip_id, container, deadline, to_decode, damage)
-        described = max((note.count for note in found if isinstance(note, StreamCount)), default=0)
-        _check_streams(clip_id, content.streams, described, damage)
+        described = [note.streams for note in found if isinstance(note, StreamCount)]
+        _check_streams(clip_id, content.streams, max(described, default=0), damage)
         _check_tracks(clip_id, path, content, deadline, damage)
         content.video = _with_fault(content.video, faults)
         content.audio = _with_fault(content.audio, faults)

@@ -41,7 +41,7 @@ class StreamFault(NamedTuple):
 class StreamCount(NamedTuple):
     """How many streams of sound and pictures a file describes, and has packets of."""
 
-    count: int
+    streams: int
 
 
 Notes = tuple[str | StreamFault | StreamCount, ...]
