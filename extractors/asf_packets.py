@@ -37,8 +37,9 @@ _KINDS = {
 """What kinds of streams there are."""
 _WIDTHS = (0, 1, 2, 4)
 """Bytes of a number, by two bits."""
-_MOST_LATE_MS = 60_000
-"""Between the beginning of the recording and that of its clock, at most."""
+_LATE_MS, _MOST_LATE_MS = 2_000, 60_000
+"""Between the beginning of the recording and that of its clock: beyond the first it is odd, and
+beyond the second damaged."""
 _MOST_BYTES = 1 << 28
 _MOST_HEADER = 1 << 22
 """Bytes of a file, and of its header, that are looked at."""
@@ -82,6 +83,11 @@ def check_packets(file: BinaryIO, size: int) -> Notes:
     head = file.read(50)
     properties = header.find(_PROPERTIES)
     length = int.from_bytes(header[properties + 92 : properties + 96], "little")
+    if (
+        properties >= 0
+        and header[properties + 92 : properties + 96] != header[properties + 96 : properties + 100]
+    ):
+        raise Contradiction("the packets of the file have two sizes by its header")
     if head[:16] != _DATA or properties < 0 or not length or size > _MOST_BYTES:
         return ()
     streams, objects = _streams(header), _StreamObjects()
@@ -149,7 +155,9 @@ class _StreamObjects:
             Contradiction: They differ.
         """
         first, before_ms = min(self._times, default=0), int.from_bytes(properties[80:88], "little")
-        if self._times and abs(first - before_ms) > _MOST_LATE_MS:
+        late = abs(first - before_ms) if self._times else 0
+        self.are_odd |= late > _LATE_MS
+        if late > _MOST_LATE_MS:
             raise Contradiction(
                 f"the recording begins at {first / 1000:,.3f} s, and at {before_ms / 1000:,.3f} s "
                 "by its header"

@@ -20,6 +20,8 @@ _DATA = re.compile(rb"([\dA-Fa-f]{2})(?:dc|db|wb|pc|tx|sb|iv|id|ib|ds|AC|__)", r
 """Names of chunks of a stream."""
 _OTHER = re.compile(rb"JUNK|junk|ix[\dA-Fa-f]{2}|idx1|indx|LIST.{4}|\0{4}|[A-Z]{4}", re.DOTALL)
 """Names of chunks that are of none."""
+_KINDS = {b"vids", b"auds", b"txts", b"mids", b"iavs"}
+"""What streams there are: pictures, sound, texts, notes, and both in one."""
 _SHORTEST_US, _LONGEST_US = 4_000, 1_000_000
 """Microseconds of a frame that may be one."""
 _RATE = 0.02
@@ -89,26 +91,32 @@ class AviFile:
         return TOLD
 
     def _add_header(self, start: int, end: int) -> None:
+        forms = 0
         for chunk in _chunks(self._file, start, end):
             self._file.seek(chunk.start)
             if chunk.kind == b"avih" and chunk.size >= 28:
                 fields = struct.unpack("<7I", self._file.read(28))
                 self._frame_us, self._streams = fields[0], fields[6]
+            forms += chunk.kind == b"strf"
             if chunk.kind == b"strh":
                 self._heads.append(self._file.read(min(chunk.size, 48)).ljust(48, b"\0"))
-        if self._streams != len(self._heads):
+        if not self._streams == len(self._heads) == forms:
             raise Contradiction(
                 f"the avi has {self._streams} streams by its header, and {len(self._heads)} are "
-                "described"
+                f"described, {forms} with their form"
             )
         for head in self._heads:
+            if head[:4] not in _KINDS:
+                raise Contradiction(
+                    f"a stream of the avi is of the kind `{head[:4].decode('latin-1')}`"
+                )
             scale, rate = struct.unpack("<II", head[20:28])
             if head[:4] == b"vids" and rate:
                 self._check_rate(1e6 * scale / rate)
 
     def _check_rate(self, length_us: float) -> None:
         """Compares the two lengths of a frame; writers without an idea of it write some tick."""
-        if not all(_SHORTEST_US < one < _LONGEST_US for one in (length_us, self._frame_us)):
+        if not _SHORTEST_US < self._frame_us < _LONGEST_US:
             return
         if abs(length_us / self._frame_us - 1) > _RATE:
             raise Contradiction(

@@ -16,7 +16,13 @@ from av.video.stream import VideoStream
 from extractors.damage import Damage
 from extractors.declared_ends import declared_end
 from extractors.even_times import UNEVEN_TIMES, is_uneven
-from extractors.file_ends import HEAD_LEFT_OUT, TAIL_LEFT_OUT, Contradiction, StreamFault
+from extractors.file_ends import (
+    HEAD_LEFT_OUT,
+    TAIL_LEFT_OUT,
+    Contradiction,
+    StreamCount,
+    StreamFault,
+)
 from extractors.limits import Deadline, WatchedFile
 from extractors.movie_tables import declared_kinds
 from extractors.opening import check_head, open_container, read_head
@@ -48,6 +54,8 @@ class Content:
     notes: tuple[str, ...]
     """What is to be known of its ends and of other streams; see `extractors.file_ends`
     and `extractors.streams`."""
+    streams: int
+    """Streams of sound and pictures that have packets."""
 
 
 @contextmanager
@@ -87,12 +95,24 @@ def opened(
         notes = [note for note in found if isinstance(note, str)]
         faults = {note.stream: note.fault for note in found if isinstance(note, StreamFault)}
         content = _demux(clip_id, container, deadline, to_decode, damage)
+        described = [note.streams for note in found if isinstance(note, StreamCount)]
+        _check_streams(clip_id, content.streams, max(described, default=0), damage)
         _check_tracks(clip_id, path, content, deadline, damage)
         content.video = _with_fault(content.video, faults)
         content.audio = _with_fault(content.audio, faults)
         if content.audio is not None and container.format.name in _UNBOUNDED:
             content = _cut_sound(content, content.audio, path, deadline)
         yield replace(content, notes=(*dict.fromkeys((*notes, *content.notes)),))
+
+
+def _check_streams(clip_id: str, found: int, described: int, damage: Damage) -> None:
+    """Refuses a file of which libavformat leaves out a stream of sound or pictures."""
+    if found < described:
+        detail = (
+            f"the file has packets of {described} streams of sound and pictures, and {found} of "
+            "them can be read; copy or download it again"
+        )
+        damage.report(BadClip(clip_id, Reason.CORRUPT, detail))
 
 
 P = TypeVar("P", Packets[VideoStream], Packets[AudioStream])
@@ -189,7 +209,9 @@ def _demux(
         UNDECODABLE_START: late,
         UNEVEN_TIMES: is_uneven(container.format.name, heard, shown),
     }
-    return Content(container, shown, heard, (*(note for note in notes if notes[note]), *ends))
+    streams = sum(bool(packets) for packets in items.values())
+    found = (*(note for note in notes if notes[note]), *ends)
+    return Content(container, shown, heard, found, streams)
 
 
 def _whole_sound(

@@ -38,7 +38,13 @@ class StreamFault(NamedTuple):
     """A sentence without its end."""
 
 
-Notes = tuple[str | StreamFault, ...]
+class StreamCount(NamedTuple):
+    """How many streams of sound and pictures a file describes, and has packets of."""
+
+    streams: int
+
+
+Notes = tuple[str | StreamFault | StreamCount, ...]
 """What is to be known of a file's end: names of the notes above; and of its streams."""
 TOLD: Notes = ()
 """The file says where it ends, and ends there."""

@@ -5,6 +5,7 @@ tells that, and everything else.
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,20 +31,26 @@ class FlacDigest:
         self._samples = 0
         self._is_exact = any(self._digest) and self._bits in {8, 16, 24}
 
-    def add(self, samples: NDArray[np.float32]) -> None:
+    def add(self, samples: NDArray[Any]) -> None:
         """Adds the next samples.
 
         Args:
-            samples: (time, channel), full scale = 1; exact, as they have 24 bits at most.
+            samples: (time, channel) as a decoder gives them: whole numbers that fill their type
+                from the top, or floating-point ones of full scale 1, exact, as they have 24 bits at
+                most.
         """
         self._samples += len(samples)
-        if self._is_exact:
-            scaled = samples * np.float32(2 ** (self._bits - 1))
-            if self._bits == 24:
-                whole = scaled.astype("<i4")
-                self._md5.update(whole.view("u1").reshape(-1, 4)[:, :3].tobytes())
-            else:
-                self._md5.update(np.ascontiguousarray(scaled.astype(f"<i{self._bits // 8}")).data)
+        if not self._is_exact:
+            return
+        if samples.dtype.kind == "f":
+            samples = (samples * np.float32(2 ** (self._bits - 1))).astype("<i4")
+        elif unused := 8 * samples.dtype.itemsize - self._bits:
+            samples = samples >> unused
+        if self._bits == 24:
+            whole = np.ascontiguousarray(samples, "<i4")
+            self._md5.update(whole.view("u1").reshape(-1, 4)[:, :3].tobytes())
+        else:
+            self._md5.update(np.ascontiguousarray(samples, f"<i{self._bits // 8}").data)
 
     def fault(self) -> str | None:
         """Ends the file.

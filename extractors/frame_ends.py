@@ -65,7 +65,7 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
 def _check_no_tags(file: BinaryIO, at: int) -> None:
     """Refuses a file in which whole tags follow on bytes that are none."""
     file.seek(at)
-    rest = file.read()
+    rest = file.read(_MOST_BEHIND)
     for found in _TAG.finditer(rest):
         place = found.start()
         for number in range(_IN_A_ROW):
@@ -81,6 +81,8 @@ def _check_no_tags(file: BinaryIO, at: int) -> None:
 
 _TAG = re.compile(rb"[\x08\x09\x12].{7}\0\0\0", re.DOTALL)
 """The head of a tag: what it holds, its length, its time, and three bytes that are always 0."""
+_MOST_BEHIND = 1 << 26
+"""Bytes behind the last whole tag in which others are looked for."""
 _IN_A_ROW = 3
 """Tags that must follow each other for a place to count as the beginning of one."""
 

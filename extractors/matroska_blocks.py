@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from extractors.even_times import UNEVEN_TIMES
-from extractors.file_ends import Contradiction, Notes
+from extractors.file_ends import Contradiction, Notes, StreamCount
 
 _SCALE, _DURATION = 0x2AD7B1, 0x4489
 _ENTRY, _NUMBER, _TYPE, _CODEC = 0xAE, 0xD7, 0x83, 0x86
@@ -38,10 +38,10 @@ _IN_GROUP = {
 _PREFIX = {1: b"V_", 2: b"A_", 0x11: b"S_"}
 """TrackType of pictures, sound and subtitles, and what their CodecID begins with."""
 _OTHER_TYPES = {3, 0x10, 0x12, 0x20, 0x21}
-_MOST_BYTES = 1 << 22
-"""Bytes of Info and Tracks that are looked at."""
-_BLOCK_HEAD = 12
-"""Bytes of a block that are looked at: the track, in up to eight, and a time in two."""
+_STEP = 1 << 12
+"""Elements between two looks at the clip's clock."""
+_MOST_BYTES = 1 << 26
+"""Bytes of a part that is looked at."""
 _SLACK_S = 0.25
 """Seconds by which Duration may be longer or shorter than the blocks, beside the longest of them;
 writers differ in whether the last block counts."""
@@ -67,30 +67,37 @@ def vint(file: BinaryIO) -> tuple[int, bool]:
     return value, value == (1 << 7 * length) - 1
 
 
-def _number(data: bytes, at: int, keep: bool) -> tuple[int, int]:
-    """An EBML id, which keeps its marker, or a size; and where it ends. -1: there is none."""
-    if at >= len(data) or not data[at]:
-        return -1, at
-    length = 9 - data[at].bit_length()
-    if at + length > len(data):
-        return -1, at
-    value = int.from_bytes(data[at : at + length])
-    return (value if keep else value & ((1 << 7 * length) - 1)), at + length
+class _Part:
+    """The bytes of one part of a Segment."""
 
+    def __init__(self, file: BinaryIO, name: str, start: int, end: int) -> None:
+        file.seek(start)
+        self.name, self.data, self.start = name, file.read(end - start), start
+        self._file, self._count = file, 0
 
-def _elements(file: BinaryIO, at: int, end: int, part: str) -> Iterator[Element]:
-    """The elements in another one; they fill it."""
-    while at < end:
-        file.seek(at)
-        head = file.read(min(12, end - at))
-        name, sized = _number(head, 0, keep=True)
-        length, held = _number(head, sized, keep=False)
-        if name < 0 or length < 0 or at + held + length > end:
-            raise Contradiction(
-                f"byte {at:,} in the part {part} begins no element that fits into it"
-            )
-        yield name, at + held, at + held + length
-        at += held + length
+    def elements(self, at: int, end: int) -> Iterator[Element]:
+        """The elements from one place to another; they fill it."""
+        data = self.data
+        while at < end:
+            width = 9 - data[at].bit_length()
+            name, place = int.from_bytes(data[at : at + width]), at + width
+            wide = 9 - data[place].bit_length() if place < end else 9
+            held = place + wide
+            length = int.from_bytes(data[place:held]) & ((1 << 7 * wide) - 1)
+            if width > 4 or wide > 8 or held + length > end:
+                raise Contradiction(
+                    f"byte {self.start + at:,} in the part {self.name} begins no element that "
+                    "fits into it"
+                )
+            self._count += 1
+            if not self._count % _STEP:
+                self._file.read(0)  # looks at the clip's clock
+            yield name, held, held + length
+            at = held + length
+
+    def number(self, at: int, stop: int) -> int:
+        """A whole number of up to eight bytes."""
+        return int.from_bytes(self.data[at : min(stop, at + 8)])
 
 
 class Recording:
@@ -113,17 +120,19 @@ class Recording:
         self._last: dict[int, int] = {}
         """TrackNumber -> time of its last block, in ticks."""
         self._end = self._longest = 0
+        self._span = (0, 0)
+        """Times of the first and the last block of the Cluster that was read last."""
         self._stop = 0
         """When the last block ends that says how long it is shown, in ticks."""
         self._is_open = False
         """Whether there are blocks of subtitles, or of others that last as long as they like."""
 
-    def add(self, file: BinaryIO, part: str, head: int, start: int, end: int) -> None:
+    def add(self, file: BinaryIO, name: str, head: int, start: int, end: int) -> None:
         """Reads one part.
 
         Args:
             file: The file.
-            part: Its name.
+            name: Name of the part.
             head: Where it begins.
             start: Where what it holds begins.
             end: Where it ends.
@@ -131,31 +140,31 @@ class Recording:
         Raises:
             Contradiction: Something in it cannot be so.
         """
-        if part == "Cluster":
-            self._add_blocks(file, head, start, end)
-        elif part == "Info" and end - start <= _MOST_BYTES:
-            self._add_info(file, start, end)
-        elif part == "Cues" and end - start <= _MOST_BYTES:
-            self._add_cues(file, start, end)
-        elif part == "Tracks" and end - start <= _MOST_BYTES:
-            for name, at, stop in _elements(file, start, end, part):
-                if name == _ENTRY:
-                    self._add_track(file, at, stop)
+        read = {"Cluster": self._add_cluster, "Info": self._add_info, "Cues": self._add_cues}
+        read["Tracks"] = self._add_tracks
+        if name in read and end - start <= _MOST_BYTES:
+            read[name](_Part(file, name, start, end))
+        if name == "Cluster":
+            self._clusters[head - self._begin] = self._span
 
     def check(self) -> Notes:
         """Compares the length and the index with the times of the blocks.
 
         Returns:
-            UNEVEN_TIMES where the index has others; some writers' are wrong.
+            How many tracks of sound and pictures have blocks; UNEVEN_TIMES where the index has
+            other times: some writers' are wrong.
 
         Raises:
             Contradiction: The length is another one.
         """
+        if self._last and not self._tracks:
+            raise Contradiction("the file has blocks, and describes no track")
         if self._duration and self._last and not self._is_open:
             self._check_length()
         places = ((time, self._clusters.get(place, (1, 0))) for time, place in self._cues)
         are_right = all(first <= time <= last for time, (first, last) in places)
-        return () if are_right else (UNEVEN_TIMES,)
+        count = sum(self._tracks.get(track) in {1, 2} for track in self._last)
+        return (StreamCount(count), *(() if are_right else (UNEVEN_TIMES,)))
 
     def _check_length(self) -> None:
         declared, found = self._duration * self._tick_s, self._end * self._tick_s
@@ -166,85 +175,90 @@ class Recording:
                 f"{found:.3f} s"
             )
 
-    def _add_cues(self, file: BinaryIO, start: int, end: int) -> None:
-        for name, at, stop in _elements(file, start, end, "Cues"):
+    def _add_cues(self, part: _Part) -> None:
+        for name, at, stop in part.elements(0, len(part.data)):
             if name == _POINT:
-                self._add_point(file, at, stop)
+                self._add_point(part, at, stop)
 
-    def _add_point(self, file: BinaryIO, start: int, end: int) -> None:
+    def _add_point(self, part: _Part, start: int, end: int) -> None:
         """A time, and in which Cluster it is."""
         time = 0
-        for name, at, stop in _elements(file, start, end, "Cues"):
-            file.seek(at)
+        for name, at, stop in part.elements(start, end):
             if name == _CUE_TIME:
-                time = int.from_bytes(file.read(min(8, stop - at)))
-            if name == _CUE_PLACES:
-                for inner, first, last in _elements(file, at, stop, "Cues"):
-                    file.seek(first)
-                    if inner == _CUE_CLUSTER:
-                        self._cues.append((time, int.from_bytes(file.read(min(8, last - first)))))
+                time = part.number(at, stop)
+            for inner, first, last in part.elements(at, stop) if name == _CUE_PLACES else ():
+                if inner == _CUE_CLUSTER:
+                    self._cues.append((time, part.number(first, last)))
 
-    def _add_info(self, file: BinaryIO, start: int, end: int) -> None:
-        for name, at, stop in _elements(file, start, end, "Info"):
-            file.seek(at)
+    def _add_info(self, part: _Part) -> None:
+        for name, at, stop in part.elements(0, len(part.data)):
             if name == _SCALE:
-                self._tick_s = int.from_bytes(file.read(min(8, stop - at))) / 1e9
+                self._tick_s = part.number(at, stop) / 1e9
             if name == _DURATION and stop - at in {4, 8}:
                 form = ">f" if stop - at == 4 else ">d"
-                self._duration = float(struct.unpack(form, file.read(stop - at))[0])
+                self._duration = float(struct.unpack_from(form, part.data, at)[0])
 
-    def _add_track(self, file: BinaryIO, start: int, end: int) -> None:
-        found = {_NUMBER: b"", _TYPE: b"", _CODEC: b""}
-        for name, at, stop in _elements(file, start, end, "Tracks"):
-            if name in found:
-                file.seek(at)
-                found[name] = file.read(min(stop - at, 64))
-        number, kind = (int.from_bytes(found[name]) for name in (_NUMBER, _TYPE))
-        is_known = kind in _OTHER_TYPES or found[_CODEC].startswith(_PREFIX.get(kind, ()))
+    def _add_tracks(self, part: _Part) -> None:
+        for name, at, stop in part.elements(0, len(part.data)):
+            if name == _ENTRY:
+                self._add_track(part, at, stop)
+
+    def _add_track(self, part: _Part, start: int, end: int) -> None:
+        number = kind = 0
+        coding = b""
+        for name, at, stop in part.elements(start, end):
+            if name == _NUMBER:
+                number = part.number(at, stop)
+            if name == _TYPE:
+                kind = part.number(at, stop)
+            if name == _CODEC:
+                coding = part.data[at : min(stop, at + 64)]
+        is_known = kind in _OTHER_TYPES or coding.startswith(_PREFIX.get(kind, ()))
         if not number or number in self._tracks or not is_known:
             raise Contradiction(
                 f"track {number} of the file is of type {kind} and has the coding "
-                f"`{found[_CODEC].decode('latin-1')}`"
+                f"`{coding.decode('latin-1')}`"
             )
         self._tracks[number] = kind
 
-    def _add_blocks(self, file: BinaryIO, head: int, start: int, end: int) -> None:
+    def _add_cluster(self, part: _Part) -> None:
         begin, times = 0, list[int]()
-        for name, at, stop in _elements(file, start, end, "Cluster"):
-            if name not in _IN_CLUSTER:
-                raise Contradiction(f"byte {at:,} in the part Cluster begins no known element")
-            if name == _TIMESTAMP:
-                file.seek(at)
-                begin = int.from_bytes(file.read(min(8, stop - at)))
+        for name, at, stop in part.elements(0, len(part.data)):
             if name == _SIMPLE_BLOCK:
-                times.append(self._add_block(file, begin, at, stop))
-            if name == _GROUP:
-                times.append(self._add_group(file, begin, at, stop))
-        self._clusters[head - self._begin] = min(times, default=begin), max(times, default=begin)
+                times.append(self._add_block(part, begin, at, stop))
+            elif name == _TIMESTAMP:
+                begin = part.number(at, stop)
+            elif name == _GROUP:
+                times.append(self._add_group(part, begin, at, stop))
+            elif name not in _IN_CLUSTER:
+                raise Contradiction(
+                    f"byte {part.start + at:,} in the part Cluster begins no known element"
+                )
+        self._span = min(times, default=begin), max(times, default=begin)
 
-    def _add_group(self, file: BinaryIO, begin: int, start: int, end: int) -> int:
+    def _add_group(self, part: _Part, begin: int, start: int, end: int) -> int:
         time, length = begin, 0
-        for name, at, stop in _elements(file, start, end, "Cluster"):
+        for name, at, stop in part.elements(start, end):
             if name not in _IN_GROUP:
-                raise Contradiction(f"byte {at:,} in a BlockGroup begins no element")
+                raise Contradiction(
+                    f"byte {part.start + at:,} in a BlockGroup begins no known element"
+                )
             if name == _BLOCK:
-                time = self._add_block(file, begin, at, stop)
+                time = self._add_block(part, begin, at, stop)
             if name == _BLOCK_DURATION:
-                file.seek(at)
-                length = int.from_bytes(file.read(min(8, stop - at)))
+                length = part.number(at, stop)
         self._stop = max(self._stop, time + length)
         return time
 
-    def _add_block(self, file: BinaryIO, begin: int, at: int, stop: int) -> int:
-        file.seek(at)
-        head = file.read(min(_BLOCK_HEAD, stop - at))
-        track, timed = _number(head, 0, keep=False)
-        if (self._tracks and track not in self._tracks) or len(head) < timed + 3:
+    def _add_block(self, part: _Part, begin: int, at: int, stop: int) -> int:
+        wide = 9 - part.data[at].bit_length() if at < stop else 9
+        track = part.number(at, at + wide) & ((1 << 7 * wide) - 1)
+        if (self._tracks and track not in self._tracks) or at + wide + 3 > stop:
             raise Contradiction(
-                f"the block at byte {at:,} is of track {track}, which the file does not declare"
+                f"the block at byte {part.start + at:,} is of track {track}, which the file does "
+                "not declare"
             )
-        (after,) = struct.unpack_from(">h", head, timed)
-        time = begin + after
+        time = begin + int.from_bytes(part.data[at + wide : at + wide + 2], signed=True)
         if self._tracks.get(track) in {1, 2}:
             self._longest = max(self._longest, time - self._last.get(track, time))
             self._end = max(self._end, time)

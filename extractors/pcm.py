@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from av import AudioFrame
@@ -81,7 +82,8 @@ class Samples:
             BadClip: CORRUPT where rate or channels change; TOO_LONG where the clip exceeds its
                 limit; TOO_LARGE for more samples than there may be.
         """
-        part = _floats(frame)
+        values = _values(frame)
+        part = _floats(values, frame.format.name.removesuffix("p"))
         if not len(part):
             return
         if not self._rate:
@@ -95,7 +97,7 @@ class Samples:
             self._damage.report(changed)
             return
         if self._digest is not None:
-            self._digest.add(part)
+            self._digest.add(values)
         if stamp is not None:
             self._bridge(self._index_near(stamp) - self._next)
         self._keep(part)
@@ -184,8 +186,8 @@ _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl"
 """Type of a sample of each of libavutil's formats."""
 
 
-def _floats(frame: AudioFrame) -> NDArray[np.float32]:
-    """(time, channel) float32, full scale = 1."""
+def _values(frame: AudioFrame) -> NDArray[Any]:
+    """(time, channel) as the decoder gives them; a view of its memory, where it has one plane."""
     name = frame.format.name.removesuffix("p")
     channels, planar = frame.layout.nb_channels, frame.format.is_planar
     # `frame.planes`, and to_ndarray() with it, reads on to a null pointer, and behind eight planes
@@ -195,8 +197,12 @@ def _floats(frame: AudioFrame) -> NDArray[np.float32]:
         np.frombuffer(memoryview(AudioPlane(frame, i)), _DTYPES[name], count)
         for i in range(channels if planar else 1)
     ]
-    shaped = np.stack(planes, axis=1) if planar else planes[0].reshape(-1, channels)
+    return np.stack(planes, axis=1) if planar else planes[0].reshape(-1, channels)
+
+
+def _floats(values: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """(time, channel) float32, full scale = 1, of values of one of libavutil's formats."""
     if name in {"flt", "dbl"}:
-        return np.array(shaped, dtype=np.float32, order="C")
-    centred = shaped.astype(np.float32) - np.float32(128.0 if name == "u8" else 0.0)
+        return np.array(values, dtype=np.float32, order="C")
+    centred = values.astype(np.float32) - np.float32(128.0 if name == "u8" else 0.0)
     return np.ascontiguousarray(centred * np.float32(_SCALE[name]))

@@ -54,6 +54,8 @@ def check_parts(file: BinaryIO, at: int, end: int) -> Notes:
         if part is None:
             raise Contradiction(f"byte {at:,} of the Segment begins no part of it")
         length, unknown = vint(file)
+        if unknown and part != "Cluster":
+            raise Contradiction(f"the part {part} at byte {at:,} does not say where it ends")
         if unknown:
             return notes  # a live recording: it ends where the next one begins
         start = file.tell()

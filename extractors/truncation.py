@@ -50,6 +50,7 @@ from extractors.file_ends import (
 from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
 from extractors.limits import Deadline, WatchedFile
 from extractors.matroska_blocks import vint
+from extractors.movie_fragments import check_index
 from extractors.movie_tables import (
     MOST_OF_MOVIE,
     Span,
@@ -233,6 +234,8 @@ def _check_boxes(file: BinaryIO, size: int) -> Notes:
         if kind == b"moof":
             file.seek(start)
             numbers.append(fragment_number(file.read(16)))
+        if end <= size:
+            check_index(file, kind, start, end, len(numbers))
     for kind in (b"ftyp", b"moov", b"moof"):
         if ends.get(kind, 0) > size:
             raise lacks(f"the box `{kind.decode()}`", ends[kind], size)

@@ -1,6 +1,7 @@
 """Packets that are lost, doubled, moved or damaged: each kind of file tells it in its own way, and
 what only may be so is noted."""
 
+import re
 import struct
 from collections.abc import Callable
 from itertools import pairwise
@@ -268,6 +269,18 @@ def test_a_chunk_of_no_stream_and_streams_that_are_not_described_are_damage(
         assert words in refusal(change(path, how))
 
 
+def test_a_stream_that_its_header_no_longer_describes_is_damage(write_media: Writer) -> None:
+    """libavformat leaves it out without a word."""
+    for name, old, new, words in (
+        ("a.avi", b"strf", b"stxf", "1 with their form"),
+        ("a.avi", b"vids", b"vods", "of the kind `vods`"),
+        ("a.webm", b"\x80\xbb" + bytes(5), b"\x80\xbb\0\0\0\0\x20", "can be read"),
+        ("a.webm", b"\x16\x54\xae\x6b\x40", b"\x12\x54\xc3\x67\x40", "describes no track"),
+    ):
+        path = change(made(write_media, name), replaced(old, new))
+        assert words in refusal(path)
+
+
 def test_chunks_that_the_index_has_otherwise_are_noted(write_media: Writer) -> None:
     path = made(write_media, "a.avi")
     assert UNEVEN_TIMES not in read(path).notes
@@ -336,6 +349,22 @@ def test_a_wave64_that_says_two_things_of_its_form_is_damaged(write_media: Write
     assert "a second" in refusal(path)
     path.write_bytes(data[: at - 24] + b"gmt " + data[at - 20 :])
     assert "no chunk `fmt `" in refusal(path)
+
+
+# Fragments of mp4
+
+
+@pytest.mark.parametrize("flags", ["frag_keyframe+empty_moov", "frag_keyframe+empty_moov+dash"])
+def test_fragments_that_an_index_tells_of_are_there(write_media: Writer, flags: str) -> None:
+    how = {"options": {"movflags": f"{flags}+global_sidx" if "dash" in flags else flags}}
+    path = write_media("a.mp4", frames=60, **how)
+    data = path.read_bytes()
+    clip = probe(a_clip(path), path, Limits())
+    assert clip.frames == 60
+    starts = [found.start() - 4 for found in re.finditer(b"moof", data)]
+    end = len(data) if b"mfra" not in data else data.index(b"mfra") - 4
+    path.write_bytes(data[: starts[-1]] + data[end:])
+    assert "fragment" in refusal(path)
 
 
 # What a recipe keeps

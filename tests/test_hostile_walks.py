@@ -19,6 +19,11 @@ WALKS = {
     "a.mp4": struct.pack(">I4s", 8, b"ftyp") + BOX * 1_000_000,
     "a.wav": b"RIFF\xff\xff\xff\x7fWAVE" + struct.pack("<4sI", b"junk", 0) * 1_000_000,
     "a.flv": b"FLV\1\5\0\0\0\x09\0\0\0\0" + (b"\x08" + bytes(14)) * 1_000_000,
+    "a.mp3": (b"\xff\xf3\x14\xc4" + bytes(20)) * 1_000_000,
+    "a.mpg": b"\0\0\1\xbe\0\0" * 1_000_000,
+    "a.mkv": b"\x1aE\xdf\xa3\x80\x18S\x80g\x10\x1e\x84\x88\x1fC\xb6u\x10\x1e\x84\x80"
+    + b"\xec\x80" * 1_000_000,
+    "a.avi": b"RIFF\x88\x12\x7a\0AVI LIST\x04\x12\x7a\0movi" + b"JUNK\0\0\0\0" * 1_000_000,
     "a.caf": b"caff\0\1\0\0" + (b"free" + bytes(8)) * 1_000_000,
 }
 
