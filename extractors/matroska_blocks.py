@@ -67,7 +67,7 @@ def vint(file: BinaryIO) -> tuple[int, bool]:
     return value, value == (1 << 7 * length) - 1
 
 
-class _Part:
+class _BlockPart:
     """The bytes of one part of a Segment."""
 
     def __init__(self, file: BinaryIO, name: str, start: int, end: int) -> None:
@@ -143,7 +143,7 @@ class Recording:
         read = {"Cluster": self._add_cluster, "Info": self._add_info, "Cues": self._add_cues}
         read["Tracks"] = self._add_tracks
         if name in read and end - start <= _MOST_BYTES:
-            read[name](_Part(file, name, start, end))
+            read[name](_BlockPart(file, name, start, end))
         if name == "Cluster":
             self._clusters[head - self._begin] = self._span
 
@@ -175,12 +175,12 @@ class Recording:
                 f"{found:.3f} s"
             )
 
-    def _add_cues(self, part: _Part) -> None:
+    def _add_cues(self, part: _BlockPart) -> None:
         for name, at, stop in part.elements(0, len(part.data)):
             if name == _POINT:
                 self._add_point(part, at, stop)
 
-    def _add_point(self, part: _Part, start: int, end: int) -> None:
+    def _add_point(self, part: _BlockPart, start: int, end: int) -> None:
         """A time, and in which Cluster it is."""
         time = 0
         for name, at, stop in part.elements(start, end):
@@ -190,7 +190,7 @@ class Recording:
                 if inner == _CUE_CLUSTER:
                     self._cues.append((time, part.number(first, last)))
 
-    def _add_info(self, part: _Part) -> None:
+    def _add_info(self, part: _BlockPart) -> None:
         for name, at, stop in part.elements(0, len(part.data)):
             if name == _SCALE:
                 self._tick_s = part.number(at, stop) / 1e9
@@ -198,12 +198,12 @@ class Recording:
                 form = ">f" if stop - at == 4 else ">d"
                 self._duration = float(struct.unpack_from(form, part.data, at)[0])
 
-    def _add_tracks(self, part: _Part) -> None:
+    def _add_tracks(self, part: _BlockPart) -> None:
         for name, at, stop in part.elements(0, len(part.data)):
             if name == _ENTRY:
                 self._add_track(part, at, stop)
 
-    def _add_track(self, part: _Part, start: int, end: int) -> None:
+    def _add_track(self, part: _BlockPart, start: int, end: int) -> None:
         number = kind = 0
         coding = b""
         for name, at, stop in part.elements(start, end):
@@ -221,7 +221,7 @@ class Recording:
             )
         self._tracks[number] = kind
 
-    def _add_cluster(self, part: _Part) -> None:
+    def _add_cluster(self, part: _BlockPart) -> None:
         begin, times = 0, list[int]()
         for name, at, stop in part.elements(0, len(part.data)):
             if name == _SIMPLE_BLOCK:
@@ -236,7 +236,7 @@ class Recording:
                 )
         self._span = min(times, default=begin), max(times, default=begin)
 
-    def _add_group(self, part: _Part, begin: int, start: int, end: int) -> int:
+    def _add_group(self, part: _BlockPart, begin: int, start: int, end: int) -> int:
         time, length = begin, 0
         for name, at, stop in part.elements(start, end):
             if name not in _IN_GROUP:
@@ -250,7 +250,7 @@ class Recording:
         self._stop = max(self._stop, time + length)
         return time
 
-    def _add_block(self, part: _Part, begin: int, at: int, stop: int) -> int:
+    def _add_block(self, part: _BlockPart, begin: int, at: int, stop: int) -> int:
         wide = 9 - part.data[at].bit_length() if at < stop else 9
         track = part.number(at, at + wide) & ((1 << 7 * wide) - 1)
         if (self._tracks and track not in self._tracks) or at + wide + 3 > stop:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from examples import tcs2026, tucker2025
-from examples.plan import Fitting, Paper
+from examples.plan import Fitting, Paper, Plateau
 from examples.prepare import SMALL
+from examples.settings import changed
 from examples.train import RECIPES, paper_of
 from flows.recipe import Recipe, load, shipped
 from manifests.schemes.catalog import SCHEMES
@@ -92,6 +93,8 @@ def changes() -> list[tuple[str, tuple[str, ...]]]:
         texts = [*recipe_of(name).open_points, *re.findall(r"`([^`]*--set[^`]*)`", section(name))]
         for text in texts:
             options = [option.rstrip(".,;)") for option in re.findall(r"--set (\S+)", text)]
+            # One that has no table in its name is the trainer's.
+            options = [option for option in options if "." in option.partition("=")[0]]
             options += re.findall(r"\((features\.[\w.]+=\S+?) ", text)
             if options:
                 found.append((name, tuple(options)))
@@ -155,7 +158,9 @@ def test_what_a_trainer_reads_is_in_its_recipe() -> None:
     for name in RECIPES:
         there = set(recipe_of(name).stored) | set(recipe_of(name).fitted)
         assert {
-            feature for trial in paper_of(name).trials(False) for feature in trial.features
+            feature
+            for trial in paper_of(name).trials(paper_of(name).settings)
+            for feature in trial.features
         } <= there
 
 
@@ -167,8 +172,8 @@ def rate(fitting: Fitting) -> float:
 
 
 PUBLISHED = {
-    "donatus2026": [(200, 32, 1e-4)],
-    "tucker2025": [(100, 128, 1e-4)],
+    "donatus2026": [(200, 32, 1e-4)] * 7,
+    "tucker2025": [(100, 128, 1e-4)] * 2,
     "tcs2026": [(60, 8, 1e-4)] * 2,
     "kirar2024": [(100, 32, 1e-3)] * 3,
     "satvik2025": [(25, 8, 1e-4), (50, 32, 1e-3)],
@@ -177,21 +182,23 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_training_is_that_of_the_paper(name: str) -> None:
-    fittings = [trial.fitting for trial in paper_of(name).trials(False)]
+    paper = paper_of(name)
+    fittings = [trial.fitting for trial in paper.trials(paper.settings)]
     assert [(fitting.epochs, fitting.batch, rate(fitting)) for fitting in fittings] == PUBLISHED[
         name
     ]
 
 
 def test_the_rates_of_tcs_are_those_of_its_section_3_4() -> None:
-    (trial, _) = paper_of("tcs2026").trials(False)
+    settings = tcs2026.PAPER.settings
+    (trial, _) = tcs2026.trials(settings)
     assert (trial.fitting.plateau, trial.fitting.patience, trial.fitting.clip_norm) == (
-        (0.5, 3, 1e-6),
+        Plateau(0.5, 3, 1e-6),
         5,
         5.0,
     )
     model = tcs2026.GatedFusion(512, 7)
-    groups = tcs2026.adam(model).param_groups
+    groups = tcs2026.adam(settings, model).param_groups
     assert [(group["lr"], group["weight_decay"]) for group in groups] == [
         (5e-5, 1e-5),
         (1e-4, 1e-5),
@@ -201,7 +208,22 @@ def test_the_rates_of_tcs_are_those_of_its_section_3_4() -> None:
 
 
 def test_tuckers_sizes_are_those_of_its_appendix() -> None:
-    assert tucker2025.Sizes() == (256, 90, 128, 60, 256, (30, 128, 128), 512)
+    assert tucker2025.TuckerSettings() == tucker2025.TuckerSettings(
+        mel_frames=256,
+        video_frames=90,
+        channels=128,
+        steps=60,
+        latent=256,
+        core=(30, 128, 128),
+        fused=512,
+    )
+
+
+def test_settings_that_the_docs_name_are_the_trainers() -> None:
+    for name in RECIPES:
+        for option in re.findall(r"`--set ([a-z_]+=[^` ]+)` of the trainer", section(name)):
+            paper = paper_of(name)
+            assert changed(paper.settings, [option]) != paper.settings
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -113,12 +113,12 @@ def test_a_run_on_a_store_that_is_being_written_to_is_cancelled_and_raises_for_i
 def test_a_run_that_asks_for_what_is_not_there_fails_with_a_sentence(
     recorded: Server, tmp_path: Path
 ) -> None:
-    for state in (
-        flow("split")(tmp_path, "subject_kfold", return_state=True),
-        flow("audit")([tmp_path], return_state=True),
+    for state, what in (
+        (flow("split")(tmp_path, "subject_kfold", return_state=True), "no committed store"),
+        (flow("audit")([tmp_path], return_state=True), "no list of a split"),
     ):
         assert state.is_failed()
-        assert "holds no committed store" in str(state.message)
+        assert f"holds {what}" in str(state.message)
         assert "\n" not in str(state.message)
 
 
