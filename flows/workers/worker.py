@@ -5,7 +5,6 @@ hang or grow in native code; see `flows.workers.process`.
 """
 
 import atexit
-import faulthandler
 import multiprocessing
 import os
 import pickle
@@ -79,16 +78,16 @@ def working_on(name: str, seconds: float, memory_mb: float) -> Iterator[Callable
 
     def may_take(seconds: float) -> None:
         until.value = time.monotonic() + seconds + SLACK_S
-        # Where the parent was killed, nobody else ends a process that hangs in native code: this
-        # timer needs no interpreter.
-        faulthandler.dump_traceback_later(seconds + 2 * SLACK_S, exit=True, file=2)
+        # Where the parent was killed, nobody else ends a process that hangs: SIGALRM, which nobody
+        # catches, needs no interpreter.
+        signal.setitimer(signal.ITIMER_REAL, seconds + 2 * SLACK_S)
 
     may_take(seconds)
     events.send(Item(name, memory_mb))
     try:
         yield may_take
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
         until.value = 0.0
         events.send(None)
 
