@@ -37,6 +37,20 @@ def rule(listing: Listing, number: str) -> list[Finding]:
 
 
 NOBODY = ["????", "unknown", "Unknown", "n/a", "nan", "none", "-", "All", "Both", "#ALL#", " "]
+NOBODY += ["unknown speaker", "unknown_speaker", "SPEAKER_UNKNOWN", "other", "Others", "multiple"]
+NOBODY += ["mixed", "various", "missing", "not available", "not applicable", "unspecified", "TBD"]
+NOBODY += ["undefined", "unidentified", "anon", "no speaker", "All speakers", "nobody", "[]", "''"]
+NOBODY += [
+    "-1",
+    "inconnu",
+    "unbekannt",
+    "desconocido",
+    "未知",
+    "不明",
+    "неизвестно",
+    "Unknown (male)",
+]
+NOBODY += ["unknown1", "--", "*", "%"]
 
 
 @pytest.mark.parametrize("word", NOBODY)
@@ -47,6 +61,25 @@ def test_a_word_that_stands_for_nobody_is_no_speaker(word: str, tmp_path: Path) 
     assert not any(one.count for one in rule(listing, "L1"))
     if word.strip():
         assert listing.notes == (f"{word!r} as a speaker stands for nobody that is known (2 rows)",)
+
+
+@pytest.mark.parametrize("name", ["speaker no 5", "No 1", "NA01", "anon1", "Speaker 2", "No", "0"])
+def test_a_name_with_such_a_word_in_it_is_a_speaker(name: str, tmp_path: Path) -> None:
+    rows = [f"a,train,{name}", "b,test,anna"]
+    assert speakers(listed(tmp_path / "t.csv", "clip,split,speaker", rows)) == [name, "anna"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_number_with_a_decimal_point_is_the_same_speaker(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{ending}"
+    if ending == "csv":
+        path.write_text("clip,split,speaker\na,train,1.0\nb,test,1\n", encoding="utf-8")
+    else:
+        rows = ({"clip": "a", "split": "train", "speaker": 1.0},
+                {"clip": "b", "split": "test", "speaker": 1})  # fmt: skip
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    listing = match_foreign([read_foreign(path)], CORPORA)
+    assert [one.count for one in rule(listing, "L1") if one.count] == [1]
 
 
 def test_one_speaker_in_two_spellings_is_one_and_said(tmp_path: Path) -> None:

@@ -12,8 +12,26 @@ from manifests.audit.fold_view import Ints
 from manifests.audit.name_columns import NameColumn
 from manifests.corpora.spellings import NOBODY, plain
 
-_NOT_ONE = NOBODY | {"all", "both", "everybody", "everyone", "several", "unk", "anonymous"}
+_UNKNOWN = {"unknown", "unk", "unidentified", "other", "others"}
+"""Words after which even a number names nobody: who `unknown 2` is, nobody knows."""
+_ENGLISH = (
+    "all both everybody everyone several multiple mixed various misc crowd anonymous anon nobody "
+    "missing unspecified undefined tbd tba n/d k.a. -1 blank empty"
+)
+_OTHERWISE = (
+    "inconnu inconnue unbekannt desconocido desconocida desconhecido sconosciuto onbekend "
+    "nieznany okänd bilinmiyor неизвестно неизвестный 未知 不明 不详 不詳 미상"
+)
+_NOT_ONE = NOBODY | _UNKNOWN | {*_ENGLISH.split(), *_OTHERWISE.split()}
 """What stands for nobody in particular, in lower case."""
+_NO = {"no", "not", "non"}
+_BESIDE = (
+    "speaker speakers spk person people actor actors subject subjects participant participants "
+    "talker voice name id known available applicable specified given identified defined "
+    "male female man woman"
+)
+_ABOUT = set(_BESIDE.split())
+"""Words that name nobody beside one of those: `unknown speaker`, `not available`."""
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*&\s*", re.IGNORECASE)
 _LIST = re.compile(r"\[.*\]|\(.*\)")
 _SHOWN = 3
@@ -74,8 +92,22 @@ def people_of(column: NameColumn, evidence: Evidence) -> tuple[NameColumn, list[
 def _people_in(cell: str) -> Iterator[str]:
     """Each person that a cell names."""
     for part in _listed(cell) or _AND.split(cell):
-        if plain(part.strip().strip("#*<>")) not in _NOT_ONE:
+        if not _is_nobody(part):
             yield part.strip()
+
+
+def _is_nobody(part: str) -> bool:
+    """No word of a cell is a name."""
+    text = plain(part.strip().strip("#*<>"))
+    if text in _NOT_ONE or not any(letter.isalnum() for letter in text):
+        return True
+    words = re.findall(r"[^\W\d_]+|[0-9]+", text)
+    named = [word for word in words if not word.isdecimal()]
+    if not set(named) <= _NOT_ONE | _NO | _ABOUT:
+        return False
+    if len(named) < len(words):
+        return not _UNKNOWN.isdisjoint(named)
+    return not _NOT_ONE.isdisjoint(named) or (len(named) > 1 and not _NO.isdisjoint(named))
 
 
 def _listed(cell: str) -> list[str]:
