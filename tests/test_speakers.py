@@ -121,6 +121,31 @@ def test_two_speakers_in_a_cell_are_two_known_people(word: str, tmp_path: Path) 
     assert found.detail.startswith("1 of 3 test subjects are also in train (1 of 2 test clips)")
 
 
+@pytest.mark.parametrize("between", [", ", "/", " + ", "; ", " | ", " y ", " with ", " vs ", "、"])
+def test_people_who_also_stand_alone_are_known_in_any_list(between: str, tmp_path: Path) -> None:
+    rows = [f'a,test,"Ross{between}Rachel"', "b,train,Rachel", "c,train,Joey"]
+    listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+    assert [one.examples for one in rule(listing, "L1") if one.count] == [["folder/Rachel"]]
+
+
+def test_people_who_never_stand_alone_are_known_by_their_places(tmp_path: Path) -> None:
+    rows = ['a,test,"Ross, Rachel"', 'b,train,"Rachel, Joey"']
+    listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+    assert [one.examples for one in rule(listing, "L1") if one.count] == [["folder/Rachel"]]
+
+
+def test_a_surname_before_a_comma_is_nobody_else_and_said(tmp_path: Path) -> None:
+    rows = ['a,test,"Geller, Ross"', 'b,train,"Geller, Monica"', "c,train,set/p1", "d,test,set/p2"]
+    rows += ["e,train,1/2", "f,test,2/1"]
+    listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+    assert speakers(listing)[:2] == ["Geller, Ross", "Geller, Monica"]
+    assert speakers(listing)[2:] == ["set/p1", "set/p2", "1/2", "2/1"]
+    assert listing.notes == (
+        "'Geller, Ross', 'Geller, Monica' as a speaker is taken for one person",
+    )
+    assert not any(one.count for one in rule(listing, "L1"))
+
+
 def test_two_together_leak_to_each_other_s_rows_and_count_once_each(tmp_path: Path) -> None:
     rows = ["a,train,Ann and Ben", "b,test,Ben and Cleo", "c,test,Ann", "d,test,Dan"]
     (found,) = [
