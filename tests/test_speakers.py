@@ -246,6 +246,42 @@ def test_the_names_decide_who_speaks(tmp_path: Path) -> None:
     assert not any(one.count for one in rule(listing, "L1"))
 
 
+def ravdess_renamed_in_test(tmp_path: Path, named: str, *, in_both: bool) -> Listing:
+    rows = []
+    for actor in range(1, 5):
+        known = named.format(actor) if in_both else ""
+        rows += [f"03-01-03-02-01-01-{actor:02d},train,{known}", f"x{actor},test,{named}"]
+        rows[-1] = rows[-1].format(actor)
+    return listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+
+
+@pytest.mark.parametrize(
+    ("named", "in_both"), [("{}", False), ("{}.0", False), ("Actor_{:02}", True), ("S{}", True)]
+)
+def test_a_column_names_the_people_of_the_naming_rule(
+    named: str, in_both: bool, tmp_path: Path
+) -> None:
+    listing = ravdess_renamed_in_test(tmp_path, named, in_both=in_both)
+    assert [one.count for one in rule(listing, "L1") if one.count] == [4]
+
+
+def test_people_whom_only_a_column_names_are_not_compared_with_those_of_the_rule(
+    tmp_path: Path,
+) -> None:
+    listing = ravdess_renamed_in_test(tmp_path, "Actor_{:02}", in_both=False)
+    assert speakers(listing)[1::2] == [None] * 4
+    (found,) = rule(listing, "L1")
+    assert found.severity == Severity.NOT_JUDGED
+    assert "who 'Actor_01' is among the speakers of the other rows is not known" in str(
+        listing.notes
+    )
+
+
+def test_a_stated_name_of_two_people_tells_nobody(tmp_path: Path) -> None:
+    rows = ["03-01-03-02-01-01-01,train,A", "03-01-03-02-01-01-02,train,A", "x,test,A"]
+    assert speakers(listed(tmp_path / "t.csv", "clip,split,speaker", rows))[2] is None
+
+
 @pytest.mark.skipif(not S3PRL.is_dir(), reason="the published lists are not beside the checkout")
 def test_the_speaker_column_of_a_published_list_is_wrong_in_2750_rows(tmp_path: Path) -> None:
     paths = []

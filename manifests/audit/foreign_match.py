@@ -12,6 +12,7 @@ from manifests.audit.foreign_folds import folds_of
 from manifests.audit.foreign_lines import ForeignLines, pair
 from manifests.audit.foreign_names import Derivation, identify_name
 from manifests.audit.foreign_owner import Owners, find_owners
+from manifests.audit.foreign_people import one_people
 from manifests.audit.foreign_subjects import Evidence, people_of
 from manifests.audit.foreign_table import ForeignTable
 from manifests.audit.listing import IDENTITY_FIELDS, NUMBERS, TEST, TRAIN, VALID, Listing
@@ -229,13 +230,14 @@ class _Units:
         stated, notes = people_of(self._of_table("subject"), Evidence(lines.role, marks))
         written = self._of_corpora(stated, self._person)
         if any("subject" in table.given for table in lines.tables):
-            units["subject"] = written.or_else(ruled)
+            people = one_people(written, ruled, self._owners)
             units["group"] = NameColumn.of([None] * lines.size)
-            return notes
-        units["subject"] = ruled.or_else(written)
-        if ruled.known:
-            units["stated subject"] = stated
-        return notes
+        else:
+            people = one_people(ruled, written, self._owners)
+            if ruled.known:
+                units["stated subject"] = stated
+        units["subject"] = people.column
+        return [*notes, *people.notes]
 
     def _of_table(self, unit: str) -> NameColumn:
         """A column of the table; of what each line lists, where no naming rule says what it is."""
