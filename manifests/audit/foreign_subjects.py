@@ -32,9 +32,9 @@ _BESIDE = (
 )
 _ABOUT = set(_BESIDE.split())
 """Words that name nobody beside one of those: `unknown speaker`, `not available`."""
-_AND = re.compile(r"\s+(?:and|und|et)\s+|\s*&\s*", re.IGNORECASE)
+_AND = re.compile(r"(?<!\s)\s+(?:and|und|et)\s+|(?<!\s)\s*&\s*", re.IGNORECASE)
 _PERHAPS = re.compile(
-    r"\s+(?:y|e|i|и|with|vs\.?|versus)\s+|\s*[/;|+,\uff0c\u3001]\s*", re.IGNORECASE
+    r"(?<!\s)(?:\s+(?:y|e|i|и|with|vs\.?|versus)\s+|\s*[/;|+,\uff0c\u3001]\s*)", re.IGNORECASE
 )
 """Between several people, or within the name of one: `Ross, Rachel` and `Geller, Ross`."""
 _LIST = re.compile(r"\[.*\]|\(.*\)")
@@ -119,11 +119,12 @@ def _apart(people: Sequence[list[str]]) -> tuple[list[list[str]], list[str]]:
     for listed in parts.values():
         for place, part in enumerate(listed):
             places.setdefault(plain(part), set()).add(place)
+    alone |= _NOT_ONE
     alone |= {part for part, at in places.items() if len(at) > 1 and not part.isdecimal()}
     split = {
         one: [part for part in listed if not _is_nobody(part)]
         for one, listed in parts.items()
-        if any(plain(part) in alone or _is_nobody(part) for part in listed)
+        if any(plain(part) in alone for part in listed)
     }
     whole = [one for one in parts if one not in split and "/" not in one]
     notes = [f"{_some(whole)} as a speaker is taken for one person"] if whole else []
