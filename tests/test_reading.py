@@ -854,6 +854,17 @@ REFUSED: dict[str, Refusal] = {
     ),
     "a broken expression": Refusal({}, ("this is no regular expression",), subject="("),
     "two groups": Refusal({}, ("has 2 groups",), subject="(a)(b)"),
+    "a look-around": Refusal({}, ("could search a name for ever",), subject="(?=a)a"),
+    "a search without end": Refusal(
+        {"a.csv": lines_of(HEADER + [(f"{'a' * 99}{row[0]}", *row[1:]) for row in ROWS])},
+        ("is found in no name of a clip",),
+        subject="(?:a|aa)+X",
+    ),
+    "letters of other alphabets": Refusal(
+        {"a.csv": lines_of(HEADER + [(f"\u00e9{row[0]}", *row[1:]) for row in ROWS])},
+        ("know English letters alone",),
+        subject=r"(\w+)",
+    ),
     "an expression that finds nothing": Refusal(
         {"a.csv": lines_of(HEADER + ROWS)}, ("is found in no name of a clip",), subject="Actor"
     ),

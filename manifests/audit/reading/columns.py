@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import candidates, plain
@@ -371,22 +370,3 @@ def _other_files(raw: RawTable, numbers: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(
         one for one in _free(raw, numbers) if _share_of_paths(distinct(raw.columns[one])) > 0.9
     )
-
-
-def subjects(names: pa.DictionaryArray, pattern: re.Pattern[str]) -> pa.DictionaryArray:
-    """Finds the speaker in the name of each clip.
-
-    Args:
-        names: Names or paths.
-        pattern: A group of it, or all of it, is the speaker.
-
-    Returns:
-        The speakers; null where the pattern is not in the name.
-    """
-    found = [
-        (match[match.lastindex or 0] if (match := pattern.search(name or "")) else None)
-        for name in names.dictionary.to_pylist()
-    ]
-    coded = pa.array(found, pa.string()).dictionary_encode()
-    indices = pc.take(coded.indices, names.indices)
-    return pa.DictionaryArray.from_arrays(indices.cast(pa.int32()), coded.dictionary)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_table import ForeignTable
 from manifests.audit.listing import ROLES
-from manifests.audit.reading.columns import refuse_unknown, subjects
+from manifests.audit.reading.columns import refuse_unknown
 from manifests.audit.reading.doubles import without_doubles
 from manifests.audit.reading.lists import read_lists
 from manifests.audit.reading.options import ReadingOptions
@@ -19,6 +19,7 @@ from manifests.audit.reading.places import look_around
 from manifests.audit.reading.raw import constant, distinct
 from manifests.audit.reading.saying import in_words, meaning_in_words, short, some
 from manifests.audit.reading.settling import Piece, pieces_of, settle_folds, settle_sides
+from manifests.audit.reading.subjects import subjects
 
 _SHOWN = 3
 """Files of a list that its title names."""
