@@ -728,6 +728,17 @@ FORMS = {
             }
         },
     ),
+    "quotes that begin cells and end none": Form(
+        {
+            "a.csv": f'file,said,split\n{A},hm,train\n{B},"Oh,train\n{C},no,valid\n{D},"Ah,test\n',
+        },
+        read={0: {"train": [A, B], "valid": [C], "test": [D]}},
+        said="quotes are read as letters, since they do not pair",
+    ),
+    "quoted cells of several lines": Form(
+        {"a.csv": f'file,said,split\n{A},"hm,\nso",train\n{B},"a\nb",train\n{D},"x, y",test\n'},
+        read={0: {"train": [A, B], "test": [D]}},
+    ),
     "a table of speakers": Form(
         {
             "a.csv": lines_of(
@@ -814,6 +825,13 @@ REFUSED: dict[str, Refusal] = {
     ),
     "no side": Refusal(
         {"a.csv": lines_of([("file", "emotion"), (A, "x")])}, ("no column tells the side", "--side")
+    ),
+    "a quoted cell that swallows lines": Refusal(
+        {
+            "a.csv": f'file,said,split\n{A},"a, b",train\n{B},"Oh,train\n{C},no,valid\n'
+            f'{D},"Ah,test\n',
+        },
+        ("line 3: a quoted cell has whole lines of the table in it; close its quotes",),
     ),
     "pickled objects": Refusal(
         {"label.npz": npz(train=OBJECTS)}, ("holds pickled objects", "is not opened", "as CSV")
