@@ -17,7 +17,7 @@ import pytest
 
 from flows.__main__ import run
 from flows.auditing.run import run_audit
-from manifests.audit import ReadingOptions, WrongForeignTable, read_published
+from manifests.audit import Answer, ReadingOptions, WrongForeignTable, read_published
 from manifests.audit.foreign_folds import folds_of
 from manifests.audit.foreign_lines import ForeignLines
 from manifests.audit.foreign_table import ForeignTable
@@ -739,6 +739,26 @@ FORMS = {
         {"a.csv": f'file,said,split\n{A},"hm,\nso",train\n{B},"a\nb",train\n{D},"x, y",test\n'},
         read={0: {"train": [A, B], "test": [D]}},
     ),
+    "other sides beside those that are named as usual": Form(
+        {"a.json": json.dumps({**READ, "valid": [], "test_hard": [C], "labels": {"a": 1}})},
+        read={0: {"train": [A, B], "test": sorted([C, D])}},
+    ),
+    "a side for all folds": Form(
+        {
+            "a.json": json.dumps(
+                {"fold1": {"train": [A, C]}, "fold2": {"train": [B, C]}, "test": [D]}
+            )
+        },
+        read={1: {"train": [A, C], "test": [D]}, 2: {"train": [B, C], "test": [D]}},
+    ),
+    "one record below a side": Form(
+        {"a.json": json.dumps({"train": {A: {"speaker": "1"}}, "test": {D: {"speaker": "2"}}})},
+        read={0: {"train": [A], "test": [D]}},
+    ),
+    "a side that is held out": Form(
+        {"train.csv": f"file\n{A}\n", "hold_out.csv": f"file\n{C}\n", "testlist01.txt": D},
+        read={0: {"train": [A], "test": sorted([C, D])}},
+    ),
     "a table of speakers": Form(
         {
             "a.csv": lines_of(
@@ -833,6 +853,33 @@ REFUSED: dict[str, Refusal] = {
         },
         ("line 3: a quoted cell has whole lines of the table in it; close its quotes",),
     ),
+    "a list of names and objects": Refusal(
+        {"a.json": json.dumps({"train": [A], "test": [{"clip": D}, C, [B]]})},
+        ("key test: a list holds lists and names and objects; expected all of one kind",),
+    ),
+    "a side without a list": Refusal(
+        {"a.json": json.dumps({"train": [A], "test": {"x": {"lr": 1}}})},
+        ("key test: no list of clips is in it",),
+    ),
+    "a key that stands twice": Refusal(
+        {"a.json": json.dumps({"train": [A], "test": [B]})[:-1] + f', "test": ["{C}"]}}'},
+        ("the key 'test' stands twice in one object",),
+    ),
+    **{
+        f"Python that changes a list: {line.split()[0]}": Refusal(
+            {"a.py": f"TRAIN = ['{A}']\nTEST = ['{B}']\n{line}\n"},
+            ("line 3: TEST is computed, and nothing is run",),
+            given=("a.py",),
+        )
+        for line in (
+            f"TEST += ['{A}']",
+            f"TEST.extend(['{A}'])",
+            f"if True:\n    TEST = ['{A}']",
+            f"TEST[0] = '{A}'",
+            f"TEST = ['{A}']",
+            f"for TEST in ['{A}']: pass",
+        )
+    },
     "pickled objects": Refusal(
         {"label.npz": npz(train=OBJECTS)}, ("holds pickled objects", "is not opened", "as CSV")
     ),
@@ -918,3 +965,32 @@ def test_a_damaged_store_is_not_read_as_a_list(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text(f"{A}\n")
     with pytest.raises(NotCommitted):
         run_audit([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("files", "is_held"),
+    [
+        ({"train.csv": "c,speaker\na,1\n", "test.csv": "c,speaker\nb,2\n"}, True),
+        ({"train.csv": "c,speaker\na,1\n", "test.csv": "c,speaker\nb,2\n", "train.py": ""}, True),
+        ({"train.csv": "c,speaker\na,1\n", "test.csv": "c,speaker\nb,2\n", "test.pkl": ""}, False),
+        ({"train.csv": "c,speaker\na,1\n", "test.csv": "c,speaker\nb,2\n", "dev.yml": ""}, False),
+        (
+            {
+                "a.json": json.dumps(
+                    {
+                        "train": [{"clip": "a", "speaker": "1"}],
+                        "test": {"x": [{"clip": "b", "speaker": "2"}], "w": {"z": ["c", "d"]}},
+                    }
+                )
+            },
+            False,
+        ),
+    ],
+    ids=["all", "a program", "a pickle", "YAML", "a key"],
+)
+def test_what_is_named_like_a_side_and_not_read_is_no_verdict_that_holds(
+    files: dict[str, str | bytes], is_held: bool, tmp_path: Path
+) -> None:
+    report = run_audit([written(tmp_path, files)], "folder")
+    assert report.verdict.answer == (Answer.HOLDS if is_held else Answer.PARTLY), report.verdict
+    assert is_held != ("not read, though named like a side" in report.verdict.sentence)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +19,13 @@ from manifests.audit.reading.places import look_around
 from manifests.audit.reading.raw import constant, distinct
 from manifests.audit.reading.saying import in_words, meaning_in_words, short, some
 from manifests.audit.reading.settling import Piece, pieces_of, settle_folds, settle_sides
+from manifests.audit.reading.sides import says_clips
+from manifests.audit.reading.trees import PICTURES, SOUND_OR_VIDEO
 
 _SHOWN = 3
 """Files of a list that its title names."""
+_NO_LISTS = {".py", ".ipynb", ".sh", ".m", ".r", ".md", ".rst", ".html", ".pdf", ".log"}
+_NO_LISTS |= SOUND_OR_VIDEO | PICTURES
 
 
 def read_published(
@@ -48,12 +52,19 @@ def read_published(
     in_folds, spare = settle_folds(with_sides)
     in_folds = without_doubles(in_folds)
     left_out += [piece.raw.path.name for piece in (*without, *spare)]
+    left_out += [name for raw in tables for name in raw.left_out]
     title = _title(paths, in_folds)
     found = [_table(piece, title, options) for piece in in_folds]
     _refuse_no_subject(found, options)
     understood = _understood(in_folds, left_out, options)
     source = _source(paths)
-    return [replace(table, understood=understood, source=source) for table in found]
+    unread = tuple(name for name in sorted({*left_out}) if _may_list(name))
+    return [replace(table, understood=understood, source=source, unread=unread) for table in found]
+
+
+def _may_list(name: str) -> bool:
+    """What was left out names a side, and is no program, page or recording."""
+    return says_clips(name) and PurePath(name).suffix.lower() not in _NO_LISTS
 
 
 def _source(paths: Sequence[Path]) -> str:
