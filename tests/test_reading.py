@@ -759,6 +759,19 @@ FORMS = {
         {"train.csv": f"file\n{A}\n", "hold_out.csv": f"file\n{C}\n", "testlist01.txt": D},
         read={0: {"train": [A], "test": sorted([C, D])}},
     ),
+    "numbers that count the lines of each table": Form(
+        {
+            "train.csv": "id,speaker\n0,anna\n1,tom\n",
+            "test.csv": "id,speaker\n0,mary\n1,john\n2,john\n",
+        },
+        read={0: {"train": ["anna", "tom"], "test": ["john", "john", "mary"]}},
+        said="id counts the lines of each table anew, and names no clip",
+    ),
+    "numbers that the user says name clips": Form(
+        {"train.csv": "id,speaker\n0,anna\n1,tom\n", "test.csv": "id,speaker\n0,mary\n1,john\n"},
+        read={0: {"train": ["0", "1"], "test": ["0", "1"]}},
+        columns=("clip=id",),
+    ),
     "a table of speakers": Form(
         {
             "a.csv": lines_of(
@@ -880,6 +893,10 @@ REFUSED: dict[str, Refusal] = {
             f"for TEST in ['{A}']: pass",
         )
     },
+    "numbers that count the lines of each table, and nothing else": Refusal(
+        {"train.csv": "id,label\n0,sad\n1,sad\n", "test.csv": "id,label\n0,sad\n1,happy\n"},
+        ("column id: it counts the lines of each table anew", "--column clip=id"),
+    ),
     "pickled objects": Refusal(
         {"label.npz": npz(train=OBJECTS)}, ("holds pickled objects", "is not opened", "as CSV")
     ),

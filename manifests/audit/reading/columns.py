@@ -151,7 +151,7 @@ def _choose(raw: RawTable, meaning: str, some: Sequence[int]) -> int | None:
     """The best of several columns with a name for one thing."""
     if meaning == "name":
         return next(
-            (one for one in some if not _is_running(raw.columns[one])), next(iter(some), None)
+            (one for one in some if not is_running(raw.columns[one])), next(iter(some), None)
         )
     if meaning == "role":
         sides = [one for one in some if any(map(_is_side, distinct(raw.columns[one])))]
@@ -217,8 +217,15 @@ def is_of_sides(column: pa.DictionaryArray) -> bool:
     )
 
 
-def _is_running(column: pa.DictionaryArray) -> bool:
-    """The cells count the lines, and name nothing."""
+def is_running(column: pa.DictionaryArray) -> bool:
+    """Says whether the cells count the lines, and name nothing.
+
+    Args:
+        column: Any column.
+
+    Returns:
+        True for whole numbers that are all different and nearly without a gap.
+    """
     cells = distinct(column)
     if len(cells) < 2 or not all(
         cell.isdecimal() and len(cell) < 10 for cell in cells[:_LOOKED_AT]

@@ -12,6 +12,7 @@ from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_table import ForeignTable
 from manifests.audit.listing import ROLES
 from manifests.audit.reading.columns import refuse_unknown, subjects
+from manifests.audit.reading.counting import without_counts
 from manifests.audit.reading.doubles import without_doubles
 from manifests.audit.reading.lists import read_lists
 from manifests.audit.reading.options import ReadingOptions
@@ -50,7 +51,7 @@ def read_published(
     arounds = look_around([raw.places for raw in tables], options)
     with_sides, without = settle_sides(pieces_of(tables, arounds, options))
     in_folds, spare = settle_folds(with_sides)
-    in_folds = without_doubles(in_folds)
+    in_folds = without_counts(without_doubles(in_folds))
     left_out += [piece.raw.path.name for piece in (*without, *spare)]
     left_out += [name for raw in tables for name in raw.left_out]
     title = _title(paths, in_folds)
