@@ -772,6 +772,80 @@ FORMS = {
         read={0: {"train": ["0", "1"], "test": ["0", "1"]}},
         columns=("clip=id",),
     ),
+    "bars, and other marks in the text behind them": Form(
+        {
+            "train.txt": f"w/{A}.wav|1|so; you\nw/{B}.wav|2|well; no\n",
+            "test.txt": f"w/{D}.wav|4|ah; oh, you\n",
+        },
+        read={0: {"train": [f"w/{A}.wav", f"w/{B}.wav"], "test": [f"w/{D}.wav"]}},
+        said="bars between the cells",
+    ),
+    "yes and no with a point": Form(
+        {"a.csv": f"path,is_test\n{A},0.0\n{B},0.0\n{D},1.0\n"},
+        read={0: {"train": [A, B], "test": [D]}},
+    ),
+    "a mark or nothing": Form(
+        {"a.csv": f"path,is_test\n{A},\n{B},\n{D},x\n"},
+        read={0: {"train": [A, B], "test": [D]}},
+    ),
+    "line ends of old programs": Form(
+        {"a.csv": f"path,split\r{A},train\r{B},train\r{D},test"},
+        read={0: {"train": [A, B], "test": [D]}},
+    ),
+    "a folder on the first line": Form(
+        {
+            "train.tsv": f"/data/audio\n{A}.wav\t160\n{B}.wav\t161\n",
+            "test.tsv": f"/data/audio\n{D}.wav\t160\n",
+        },
+        read={0: {"train": [f"{A}.wav", f"{B}.wav"], "test": [f"{D}.wav"]}},
+    ),
+    "a column for each side": Form(
+        {"a.csv": "train,val,test\na1,b1,c1\na2,b2,\na3,,\na4,,\n"},
+        read={0: {"train": ["a1", "a2", "a3", "a4"], "valid": ["b1", "b2"], "test": ["c1"]}},
+    ),
+    "a few letters of Chinese": Form(
+        {"a.csv": f"音频,划分\n{A},训练\n{B},训练\n{D},测试\n".encode("gb18030")},
+        read={0: {"train": [A, B], "test": [D]}},
+        said="read as GB18030",
+    ),
+    "constants of people": Form(
+        {"a.py": "TRAIN_SPK = ['p1', 'p2']\nTEST_PEOPLE = ['p3']\nVALID_PERSONS = ['p4']\n"},
+        read={0: {"train": ["p1", "p2"], "valid": ["p4"], "test": ["p3"]}},
+        subjects=["p1", "p2", "p3", "p4"],
+    ),
+    "people and their sides": Form(
+        {"speaker_splits.json": json.dumps({"p1": "train", "p2": "train", "p3": "test"})},
+        read={0: {"train": ["p1", "p2"], "test": ["p3"]}},
+        subjects=["p1", "p2", "p3"],
+    ),
+    "clips below people": Form(
+        {
+            "a.json": json.dumps(
+                {
+                    "train": {"spk1": ["a", "b"], "spk2": ["c"]},
+                    "test": {"spk1": ["d"], "spk3": ["e"]},
+                }
+            )
+        },
+        read={0: {"train": ["a", "b", "c"], "test": ["d", "e"]}},
+        subjects=["spk1", "spk1", "spk2", "spk1", "spk3"],
+    ),
+    "folders of Kaldi": Form(
+        {
+            "train/utt2spk": "a p1\nb p2\n",
+            "train/spk2utt": "p1 a\np2 b\n",
+            "test/utt2spk": "c p3\n",
+            "test/spk2utt": "p3 c\n",
+        },
+        read={0: {"train": ["a", "b"], "test": ["c"]}},
+        subjects=["p3", "p1", "p2"],
+    ),
+    "lists of Kaldi that begin with the speaker": Form(
+        {"train/spk2utt": "p1 a b\np2 c\n", "test/spk2utt": "p3 d e\n"},
+        given=("train/spk2utt", "test/spk2utt"),
+        read={0: {"train": ["a", "b", "c"], "test": ["d", "e"]}},
+        subjects=["p1", "p1", "p2", "p3", "p3"],
+    ),
     "a table of speakers": Form(
         {
             "a.csv": lines_of(
@@ -897,6 +971,10 @@ REFUSED: dict[str, Refusal] = {
         {"train.csv": "id,label\n0,sad\n1,sad\n", "test.csv": "id,label\n0,sad\n1,happy\n"},
         ("column id: it counts the lines of each table anew", "--column clip=id"),
     ),
+    "a number in the name of the only file": Refusal(
+        {"01.csv": lines_of([("file", "emotion"), (A, "x"), (B, "y")])},
+        ("the name of the file holds one part alone (1)", "--column side=COLUMN"),
+    ),
     "pickled objects": Refusal(
         {"label.npz": npz(train=OBJECTS)}, ("holds pickled objects", "is not opened", "as CSV")
     ),
@@ -944,15 +1022,18 @@ REFUSED: dict[str, Refusal] = {
 }
 
 
+def _read(root: Path, refused: Refusal) -> None:
+    options = ReadingOptions.parse(refused.columns, refused.sides, refused.subject)
+    tables = read_published([root / one for one in refused.given], options)
+    folds_of(ForeignLines(tables), None)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_read_is_one_sentence_with_the_way_out(name: str, tmp_path: Path) -> None:
     refused = REFUSED[name]
     root = written(tmp_path, refused.files)
     with pytest.raises(WrongForeignTable) as caught:
-        read_published(
-            [root / one for one in refused.given],
-            ReadingOptions.parse(refused.columns, refused.sides, refused.subject),
-        )
+        _read(root, refused)
     sentence = str(caught.value)
     assert all(part in sentence for part in refused.says), sentence
     assert "\n" not in sentence

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import candidates, plain
@@ -217,6 +216,20 @@ def is_of_sides(column: pa.DictionaryArray) -> bool:
     )
 
 
+def is_listing(raw: RawTable) -> bool:
+    """Says whether a table is a list of names, beside each of which its side may stand.
+
+    Args:
+        raw: The table.
+
+    Returns:
+        True for one column, and for two without a header of which the last holds sides.
+    """
+    if len(raw.columns) == 1:
+        return True
+    return raw.names is None and len(raw.columns) == 2 and is_of_sides(raw.columns[1])
+
+
 def is_running(column: pa.DictionaryArray) -> bool:
     """Says whether the cells count the lines, and name nothing.
 
@@ -243,7 +256,7 @@ def _free(raw: RawTable, numbers: Mapping[str, int]) -> list[int]:
 
 def _settle_name(raw: RawTable, numbers: dict[str, int], unit: str | None) -> None:
     """Finds the column for the clip where no name says it, or none is listed."""
-    if unit is not None and len(raw.columns) == 1:
+    if unit is not None and is_listing(raw):
         numbers.pop("name", None)
         numbers[unit] = 0
         return
@@ -378,22 +391,3 @@ def _other_files(raw: RawTable, numbers: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(
         one for one in _free(raw, numbers) if _share_of_paths(distinct(raw.columns[one])) > 0.9
     )
-
-
-def subjects(names: pa.DictionaryArray, pattern: re.Pattern[str]) -> pa.DictionaryArray:
-    """Finds the speaker in the name of each clip.
-
-    Args:
-        names: Names or paths.
-        pattern: A group of it, or all of it, is the speaker.
-
-    Returns:
-        The speakers; null where the pattern is not in the name.
-    """
-    found = [
-        (match[match.lastindex or 0] if (match := pattern.search(name or "")) else None)
-        for name in names.dictionary.to_pylist()
-    ]
-    coded = pa.array(found, pa.string()).dictionary_encode()
-    indices = pc.take(coded.indices, names.indices)
-    return pa.DictionaryArray.from_arrays(indices.cast(pa.int32()), coded.dictionary)

@@ -39,6 +39,8 @@ def read_delimited(source: SourceFile) -> list[RawTable]:
         WrongForeignTable: It is no text, empty, or broken at a line.
     """
     text, notes = decode(source.path, source.read())
+    if "\r" in text and "\n" not in text:  # the line ends of old Macintosh programs
+        text = text.replace("\r", "\n")
     line_end = text.find("\n")
     first = text[: len(text) if line_end < 0 else line_end]
     refuse_width(source.path, max(map(first.count, DELIMITERS + BLANKS)) + 1)

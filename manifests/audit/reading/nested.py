@@ -32,6 +32,10 @@ from manifests.audit.reading.sides import is_about, says_clips, side_of_cell, si
 
 _SCALARS = (str, int, float, bool, type(None))
 _FOLD_KEY = re.compile(r"(fold|split|cv|session|ses|set|round|k)?[ _-]*\d{1,4}", re.IGNORECASE)
+_WHOSE = re.compile(
+    r"(spk|speaker|actor|subject|sub|participant|person|ses)[ _-]*\d{1,5}[_-]?[mf]?", re.IGNORECASE
+)
+"""Keys that are people, and not classes."""
 _KEY = "key"
 _MOST_OF_A_SIDE = 3
 _MOST_SIDES = 12
@@ -165,7 +169,8 @@ def _of_object(
         yield from _under(path, places, below)
     elif len(below) > 1 and all(one is not None for one in lists.values()):
         rows = [[cell, key] for key, cells in lists.items() for cell in cells or ()]
-        yield _made(path, places, None, of_rows(rows, 2))
+        names = ("clip", "speaker") if all(map(_WHOSE.fullmatch, lists)) else None
+        yield _made(path, places, names, of_rows(rows, 2))
     else:
         yield from _of_parts(path, places, below)
 

@@ -1,5 +1,6 @@
 """A published split list as tables, whatever its form."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_table import ForeignTable
 from manifests.audit.listing import ROLES
-from manifests.audit.reading.columns import refuse_unknown, subjects
+from manifests.audit.reading.columns import refuse_unknown
 from manifests.audit.reading.counting import without_counts
 from manifests.audit.reading.doubles import without_doubles
 from manifests.audit.reading.lists import read_lists
@@ -112,7 +113,7 @@ def _table(piece: Piece, title: str, options: ReadingOptions) -> ForeignTable:
         columns["name"] = _joined(columns["video"], columns["name"])
     given = {*meanings.given}
     if options.subject is not None and "name" in columns:
-        columns["subject"] = subjects(columns["name"], options.subject)
+        columns["subject"] = _subjects(columns["name"], options.subject)
         given.add("subject")
         header.pop("subject", None)
     if piece.column is not None:
@@ -125,6 +126,17 @@ def _table(piece: Piece, title: str, options: ReadingOptions) -> ForeignTable:
     if (scheme := around.scheme or title) and "scheme" not in columns:
         columns["scheme"] = constant(scheme, raw.size)
     return ForeignTable(raw.path, columns, header, raw.lines, frozenset(given), locate=raw.locate)
+
+
+def _subjects(names: pa.DictionaryArray, pattern: re.Pattern[str]) -> pa.DictionaryArray:
+    """The speaker in the name of each clip; null where the pattern is not in it."""
+    found = [
+        (match[match.lastindex or 0] if (match := pattern.search(name or "")) else None)
+        for name in names.dictionary.to_pylist()
+    ]
+    coded = pa.array(found, pa.string()).dictionary_encode()
+    indices = pc.take(coded.indices, names.indices)
+    return pa.DictionaryArray.from_arrays(indices.cast(pa.int32()), coded.dictionary)
 
 
 def _joined(first: pa.DictionaryArray, second: pa.DictionaryArray) -> pa.DictionaryArray:
