@@ -846,6 +846,12 @@ FORMS = {
         read={0: {"train": ["a", "b", "c"], "test": ["d", "e"]}},
         subjects=["p1", "p1", "p2", "p3", "p3"],
     ),
+    "a column of speakers that is another in each line": Form(
+        {"a.csv": f"c,speaker,actor,split\n{A},1,x,train\n{B},2,x,train\n{D},3,x,test\n"},
+        read={0: {"train": [A, B], "test": [D]}},
+        subjects=["x", "x", "x"],
+        said="actor the speaker",
+    ),
     "a table of speakers": Form(
         {
             "a.csv": lines_of(

@@ -155,7 +155,13 @@ def _choose(raw: RawTable, meaning: str, some: Sequence[int]) -> int | None:
     if meaning == "role":
         sides = [one for one in some if any(map(_is_side, distinct(raw.columns[one])))]
         return next(iter([*sides, *some]), None)
+    if meaning == "subject":  # what is another in each line is no speaker, if others are not
+        some = sorted(some, key=lambda one: _is_each(raw.columns[one]))
     return next((one for one in some if _fits(raw, one)), None)
+
+
+def _is_each(column: pa.DictionaryArray) -> bool:
+    return 2 < len(column) == len(distinct(column))
 
 
 def _fits(raw: RawTable, number: int) -> bool:
