@@ -196,7 +196,7 @@ WRONG = {
     "empty": ("", "line 1: it is empty"),
     "an unknown side": (
         f"clip,split\n{_A},train\n{_B},tset\n",
-        "line 3, column split: 'tset' is no side; expected train, valid or test",
+        "line 3, column split: 'tset' is no side; expected train, valid or test, or --side",
     ),
     "no word for the side": (
         f"clip,split\n{_A},train\n{_B},\n",

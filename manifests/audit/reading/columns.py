@@ -150,12 +150,18 @@ def _choose(raw: RawTable, meaning: str, some: Sequence[int]) -> int | None:
     """The best of several columns with a name for one thing."""
     if meaning == "name":
         return next(
-            (one for one in some if not _is_running(raw.columns[one])), next(iter(some), None)
+            (one for one in some if not is_running(raw.columns[one])), next(iter(some), None)
         )
     if meaning == "role":
         sides = [one for one in some if any(map(_is_side, distinct(raw.columns[one])))]
         return next(iter([*sides, *some]), None)
+    if meaning == "subject":  # what is another in each line is no speaker, if others are not
+        some = sorted(some, key=lambda one: _is_each(raw.columns[one]))
     return next((one for one in some if _fits(raw, one)), None)
+
+
+def _is_each(column: pa.DictionaryArray) -> bool:
+    return 2 < len(column) == len(distinct(column))
 
 
 def _fits(raw: RawTable, number: int) -> bool:
@@ -216,8 +222,29 @@ def is_of_sides(column: pa.DictionaryArray) -> bool:
     )
 
 
-def _is_running(column: pa.DictionaryArray) -> bool:
-    """The cells count the lines, and name nothing."""
+def is_listing(raw: RawTable) -> bool:
+    """Says whether a table is a list of names, beside each of which its side may stand.
+
+    Args:
+        raw: The table.
+
+    Returns:
+        True for one column, and for two without a header of which the last holds sides.
+    """
+    if len(raw.columns) == 1:
+        return True
+    return raw.names is None and len(raw.columns) == 2 and is_of_sides(raw.columns[1])
+
+
+def is_running(column: pa.DictionaryArray) -> bool:
+    """Says whether the cells count the lines, and name nothing.
+
+    Args:
+        column: Any column.
+
+    Returns:
+        True for whole numbers that are all different and nearly without a gap.
+    """
     cells = distinct(column)
     if len(cells) < 2 or not all(
         cell.isdecimal() and len(cell) < 10 for cell in cells[:_LOOKED_AT]
@@ -235,7 +262,7 @@ def _free(raw: RawTable, numbers: Mapping[str, int]) -> list[int]:
 
 def _settle_name(raw: RawTable, numbers: dict[str, int], unit: str | None) -> None:
     """Finds the column for the clip where no name says it, or none is listed."""
-    if unit is not None and len(raw.columns) == 1:
+    if unit is not None and is_listing(raw):
         numbers.pop("name", None)
         numbers[unit] = 0
         return
