@@ -1020,6 +1020,13 @@ REFUSED: dict[str, Refusal] = {
     ),
     "a broken expression": Refusal({}, ("this is no regular expression",), subject="("),
     "two groups": Refusal({}, ("has 2 groups",), subject="(a)(b)"),
+    "two columns of different speakers": Refusal(
+        {
+            "a.csv": "clip,speaker,actor,split\n"
+            + "".join(f"c{n},s{n // 2},p{n % 3},{'test' if n > 5 else 'train'}\n" for n in range(9))
+        },
+        ("'speaker' and 'actor' may both be the speaker", "--column subject=actor"),
+    ),
     "a look-around": Refusal({}, ("could search a name for ever",), subject="(?=a)a"),
     "a search without end": Refusal(
         {"a.csv": lines_of(HEADER + [(f"{'a' * 99}{row[0]}", *row[1:]) for row in ROWS])},
@@ -1054,6 +1061,17 @@ def test_what_cannot_be_read_is_one_sentence_with_the_way_out(name: str, tmp_pat
     sentence = str(caught.value)
     assert all(part in sentence for part in refused.says), sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("columns", [(), ("subject=actor",)])
+def test_two_columns_that_tell_the_same_people_are_read(
+    columns: tuple[str, ...], tmp_path: Path
+) -> None:
+    people = ("Ann,01", "Ben,2", "Ann,1", "Cleo,3") if not columns else ("A,1", "A,2", "B,1", "B,2")
+    rows = "".join(f"c{n},{who},{'test' if n else 'train'}\n" for n, who in enumerate(people))
+    root = written(tmp_path, {"a.csv": f"clip,speaker,actor,split\n{rows}"})
+    (table,) = read_published([root / "a.csv"], ReadingOptions.parse(columns))
+    assert cells(table, "subject")[0] == ("1" if columns else "Ann")
 
 
 def test_the_command_takes_a_folder_and_says_what_it_understood(

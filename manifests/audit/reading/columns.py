@@ -14,6 +14,7 @@ from manifests.audit.listing import TRAIN
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.raw import RawTable, distinct
 from manifests.audit.reading.sides import side_of_cell
+from manifests.audit.reading.speaker_columns import speaker_column
 
 _MEDIA = re.compile(
     r"\.(wav|mp4|avi|flac|mp3|npy|png|jpe?g|mov|mkv|m4a|flv|ogg|pt|webm|mpg|mpeg|sph|opus)$",
@@ -101,6 +102,8 @@ def understand(raw: RawTable, options: ReadingOptions, unit: str | None) -> Mean
     if raw.names is not None:
         for meaning, some in candidates(raw.path, raw.names, raw.first_line).items():
             taken = {*numbers.values()} - ({numbers.get("name")} if meaning in _OF_NAME else set())
+            if meaning in given:
+                continue
             number = _choose(raw, meaning, [one for one in some if one not in taken])
             if number is not None:
                 numbers.setdefault(meaning, number)
@@ -155,13 +158,9 @@ def _choose(raw: RawTable, meaning: str, some: Sequence[int]) -> int | None:
     if meaning == "role":
         sides = [one for one in some if any(map(_is_side, distinct(raw.columns[one])))]
         return next(iter([*sides, *some]), None)
-    if meaning == "subject":  # what is another in each line is no speaker, if others are not
-        some = sorted(some, key=lambda one: _is_each(raw.columns[one]))
+    if meaning == "subject":
+        return speaker_column(raw, [one for one in some if _fits(raw, one)])
     return next((one for one in some if _fits(raw, one)), None)
-
-
-def _is_each(column: pa.DictionaryArray) -> bool:
-    return 2 < len(column) == len(distinct(column))
 
 
 def _fits(raw: RawTable, number: int) -> bool:
