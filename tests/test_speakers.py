@@ -124,11 +124,20 @@ def test_two_speakers_in_a_cell_are_two_known_people(word: str, tmp_path: Path) 
     assert found.detail.startswith("1 of 3 test subjects are also in train (1 of 2 test clips)")
 
 
-@pytest.mark.parametrize("between", [", ", "/", " + ", "; ", " | ", " y ", " with ", " vs ", "、"])
+@pytest.mark.parametrize(
+    "between", [", ", "/", " + ", "; ", " | ", " y ", " with ", " vs ", "、", "~", " to "]
+)
 def test_people_who_also_stand_alone_are_known_in_any_list(between: str, tmp_path: Path) -> None:
     rows = [f'a,test,"Ross{between}Rachel"', "b,train,Rachel", "c,train,Joey"]
     listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
     assert [one.examples for one in rule(listing, "L1") if one.count] == [["folder/Rachel"]]
+
+
+def test_one_who_is_named_in_brackets_is_known_too(tmp_path: Path) -> None:
+    rows = ["a,test,Rachel (with Ross)", "b,train,Ross", "c,train,Nurse (1)", "d,test,Nurse (2)"]
+    listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+    assert [one.examples for one in rule(listing, "L1") if one.count] == [["folder/Ross"]]
+    assert not any("one person" in note for note in listing.notes)
 
 
 def test_people_who_never_stand_alone_are_known_by_their_places(tmp_path: Path) -> None:

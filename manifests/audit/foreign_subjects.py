@@ -34,7 +34,8 @@ _ABOUT = set(_BESIDE.split())
 """Words that name nobody beside one of those: `unknown speaker`, `not available`."""
 _AND = re.compile(r"(?<!\s)\s+(?:and|und|et)\s+|(?<!\s)\s*&\s*", re.IGNORECASE)
 _PERHAPS = re.compile(
-    r"(?<!\s)(?:\s+(?:y|e|i|и|with|vs\.?|versus)\s+|\s*[/;|+,\uff0c\u3001]\s*)", re.IGNORECASE
+    r"(?<!\s)(?:\s+(?:y|e|i|и|to|with|vs\.?|versus)\s+|\s*\(with\s+|\s*[/;|+,~\uff0c\u3001]\s*)|\)$",
+    re.IGNORECASE,
 )
 """Between several people, or within the name of one: `Ross, Rachel` and `Geller, Ross`."""
 _LIST = re.compile(r"\[.*\]|\(.*\)")
@@ -126,7 +127,7 @@ def _apart(people: Sequence[list[str]]) -> tuple[list[list[str]], list[str]]:
         for one, listed in parts.items()
         if any(plain(part) in alone for part in listed)
     }
-    whole = [one for one in parts if one not in split and "/" not in one]
+    whole = [one for one in parts if one not in split and len(parts[one]) > 1 and "/" not in one]
     notes = [f"{_some(whole)} as a speaker is taken for one person"] if whole else []
     return [
         [part for one in several for part in split.get(one, [one])] for several in people
