@@ -99,7 +99,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def parse_json(text: str | bytes) -> Json:
-    """Reads JSON of a sensible depth, with numbers that a computer has.
+    """Reads JSON of a sensible depth, with numbers that a computer has, and no key twice.
 
     Args:
         text: The text; bytes are UTF-8.
@@ -111,7 +111,9 @@ def parse_json(text: str | bytes) -> Json:
         WrongText: It is no such JSON.
     """
     try:
-        value: Json = json.loads(text)
+        value: Json = json.loads(text, object_pairs_hook=_object)
+    except WrongText:
+        raise
     except json.JSONDecodeError as error:
         raise WrongText(f"{error.msg} at line {error.lineno}, character {error.colno}") from error
     except UnicodeDecodeError as error:
@@ -120,6 +122,15 @@ def parse_json(text: str | bytes) -> Json:
         raise WrongText(_why(error)) from error
     _check_values(value)
     return value
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise WrongText(f"the key {twice[:60]!r} stands twice in one object; name each once")
+    return found
 
 
 def _why(error: RecursionError | ValueError) -> str:

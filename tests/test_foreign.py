@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.audit import Listing, WrongForeignTable, match_foreign, read_foreign
+from manifests.audit import Listing, WrongForeignTable, audit, match_foreign, read_foreign
 from manifests.audit.foreign_columns import COLUMNS, candidates
 from manifests.audit.foreign_table import seconds
 from manifests.audit.listing import TEST, TRAIN, VALID
@@ -196,7 +196,7 @@ WRONG = {
     "empty": ("", "line 1: it is empty"),
     "an unknown side": (
         f"clip,split\n{_A},train\n{_B},tset\n",
-        "line 3, column split: 'tset' is no side; expected train, valid or test",
+        "line 3, column split: 'tset' is no side; expected train, valid or test, or --side",
     ),
     "no word for the side": (
         f"clip,split\n{_A},train\n{_B},\n",
@@ -308,3 +308,23 @@ def test_random_bytes_are_never_a_traceback(tmp_path: Path) -> None:
         path.write_bytes(data)
         with contextlib.suppress(WrongForeignTable):
             listed(path)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("./wavs/x0.wav", "wavs/x0.wav"),
+        ("wavs\\x0.wav", "wavs/x0.wav"),
+        ("wavs//x0.wav", "wavs/x0.wav"),
+        ("x0.wav", "x0.mp4"),
+        ("x0.WAV", "x0"),
+        ("caf\u00e9.wav", "cafe\u0301.wav"),
+    ],
+)
+def test_a_clip_in_two_spellings_is_one_on_two_sides(one: str, other: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{one},train,p", f"{other},test,q", "y.a,train,p", "y.b,test,q"]
+    path.write_text("\n".join(["clip,split,speaker", *rows]), encoding="utf-8")
+    findings = audit(match_foreign([read_foreign(path)], CORPORA))
+    (found,) = [each for each in findings if each.rule == "L12" and each.count]
+    assert found.examples == [f"folder/{one}"]

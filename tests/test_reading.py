@@ -17,7 +17,7 @@ import pytest
 
 from flows.__main__ import run
 from flows.auditing.run import run_audit
-from manifests.audit import ReadingOptions, WrongForeignTable, read_published
+from manifests.audit import Answer, ReadingOptions, WrongForeignTable, read_published
 from manifests.audit.foreign_folds import folds_of
 from manifests.audit.foreign_lines import ForeignLines
 from manifests.audit.foreign_table import ForeignTable
@@ -728,6 +728,130 @@ FORMS = {
             }
         },
     ),
+    "quotes that begin cells and end none": Form(
+        {
+            "a.csv": f'file,said,split\n{A},hm,train\n{B},"Oh,train\n{C},no,valid\n{D},"Ah,test\n',
+        },
+        read={0: {"train": [A, B], "valid": [C], "test": [D]}},
+        said="quotes are read as letters, since they do not pair",
+    ),
+    "quoted cells of several lines": Form(
+        {"a.csv": f'file,said,split\n{A},"hm,\nso",train\n{B},"a\nb",train\n{D},"x, y",test\n'},
+        read={0: {"train": [A, B], "test": [D]}},
+    ),
+    "other sides beside those that are named as usual": Form(
+        {"a.json": json.dumps({**READ, "valid": [], "test_hard": [C], "labels": {"a": 1}})},
+        read={0: {"train": [A, B], "test": sorted([C, D])}},
+    ),
+    "a side for all folds": Form(
+        {
+            "a.json": json.dumps(
+                {"fold1": {"train": [A, C]}, "fold2": {"train": [B, C]}, "test": [D]}
+            )
+        },
+        read={1: {"train": [A, C], "test": [D]}, 2: {"train": [B, C], "test": [D]}},
+    ),
+    "one record below a side": Form(
+        {"a.json": json.dumps({"train": {A: {"speaker": "1"}}, "test": {D: {"speaker": "2"}}})},
+        read={0: {"train": [A], "test": [D]}},
+    ),
+    "a side that is held out": Form(
+        {"train.csv": f"file\n{A}\n", "hold_out.csv": f"file\n{C}\n", "testlist01.txt": D},
+        read={0: {"train": [A], "test": sorted([C, D])}},
+    ),
+    "numbers that count the lines of each table": Form(
+        {
+            "train.csv": "id,speaker\n0,anna\n1,tom\n",
+            "test.csv": "id,speaker\n0,mary\n1,john\n2,john\n",
+        },
+        read={0: {"train": ["anna", "tom"], "test": ["john", "john", "mary"]}},
+        said="id counts the lines of each table anew, and names no clip",
+    ),
+    "numbers that the user says name clips": Form(
+        {"train.csv": "id,speaker\n0,anna\n1,tom\n", "test.csv": "id,speaker\n0,mary\n1,john\n"},
+        read={0: {"train": ["0", "1"], "test": ["0", "1"]}},
+        columns=("clip=id",),
+    ),
+    "bars, and other marks in the text behind them": Form(
+        {
+            "train.txt": f"w/{A}.wav|1|so; you\nw/{B}.wav|2|well; no\n",
+            "test.txt": f"w/{D}.wav|4|ah; oh, you\n",
+        },
+        read={0: {"train": [f"w/{A}.wav", f"w/{B}.wav"], "test": [f"w/{D}.wav"]}},
+        said="bars between the cells",
+    ),
+    "yes and no with a point": Form(
+        {"a.csv": f"path,is_test\n{A},0.0\n{B},0.0\n{D},1.0\n"},
+        read={0: {"train": [A, B], "test": [D]}},
+    ),
+    "a mark or nothing": Form(
+        {"a.csv": f"path,is_test\n{A},\n{B},\n{D},x\n"},
+        read={0: {"train": [A, B], "test": [D]}},
+    ),
+    "line ends of old programs": Form(
+        {"a.csv": f"path,split\r{A},train\r{B},train\r{D},test"},
+        read={0: {"train": [A, B], "test": [D]}},
+    ),
+    "a folder on the first line": Form(
+        {
+            "train.tsv": f"/data/audio\n{A}.wav\t160\n{B}.wav\t161\n",
+            "test.tsv": f"/data/audio\n{D}.wav\t160\n",
+        },
+        read={0: {"train": [f"{A}.wav", f"{B}.wav"], "test": [f"{D}.wav"]}},
+    ),
+    "a column for each side": Form(
+        {"a.csv": "train,val,test\na1,b1,c1\na2,b2,\na3,,\na4,,\n"},
+        read={0: {"train": ["a1", "a2", "a3", "a4"], "valid": ["b1", "b2"], "test": ["c1"]}},
+    ),
+    "a few letters of Chinese": Form(
+        {"a.csv": f"音频,划分\n{A},训练\n{B},训练\n{D},测试\n".encode("gb18030")},
+        read={0: {"train": [A, B], "test": [D]}},
+        said="read as GB18030",
+    ),
+    "constants of people": Form(
+        {"a.py": "TRAIN_SPK = ['p1', 'p2']\nTEST_PEOPLE = ['p3']\nVALID_PERSONS = ['p4']\n"},
+        read={0: {"train": ["p1", "p2"], "valid": ["p4"], "test": ["p3"]}},
+        subjects=["p1", "p2", "p3", "p4"],
+    ),
+    "people and their sides": Form(
+        {"speaker_splits.json": json.dumps({"p1": "train", "p2": "train", "p3": "test"})},
+        read={0: {"train": ["p1", "p2"], "test": ["p3"]}},
+        subjects=["p1", "p2", "p3"],
+    ),
+    "clips below people": Form(
+        {
+            "a.json": json.dumps(
+                {
+                    "train": {"spk1": ["a", "b"], "spk2": ["c"]},
+                    "test": {"spk1": ["d"], "spk3": ["e"]},
+                }
+            )
+        },
+        read={0: {"train": ["a", "b", "c"], "test": ["d", "e"]}},
+        subjects=["spk1", "spk1", "spk2", "spk1", "spk3"],
+    ),
+    "folders of Kaldi": Form(
+        {
+            "train/utt2spk": "a p1\nb p2\n",
+            "train/spk2utt": "p1 a\np2 b\n",
+            "test/utt2spk": "c p3\n",
+            "test/spk2utt": "p3 c\n",
+        },
+        read={0: {"train": ["a", "b"], "test": ["c"]}},
+        subjects=["p3", "p1", "p2"],
+    ),
+    "lists of Kaldi that begin with the speaker": Form(
+        {"train/spk2utt": "p1 a b\np2 c\n", "test/spk2utt": "p3 d e\n"},
+        given=("train/spk2utt", "test/spk2utt"),
+        read={0: {"train": ["a", "b", "c"], "test": ["d", "e"]}},
+        subjects=["p1", "p1", "p2", "p3", "p3"],
+    ),
+    "a column of speakers that is another in each line": Form(
+        {"a.csv": f"c,speaker,actor,split\n{A},1,x,train\n{B},2,x,train\n{D},3,x,test\n"},
+        read={0: {"train": [A, B], "test": [D]}},
+        subjects=["x", "x", "x"],
+        said="actor the speaker",
+    ),
     "a table of speakers": Form(
         {
             "a.csv": lines_of(
@@ -815,6 +939,48 @@ REFUSED: dict[str, Refusal] = {
     "no side": Refusal(
         {"a.csv": lines_of([("file", "emotion"), (A, "x")])}, ("no column tells the side", "--side")
     ),
+    "a quoted cell that swallows lines": Refusal(
+        {
+            "a.csv": f'file,said,split\n{A},"a, b",train\n{B},"Oh,train\n{C},no,valid\n'
+            f'{D},"Ah,test\n',
+        },
+        ("line 3: a quoted cell has whole lines of the table in it; close its quotes",),
+    ),
+    "a list of names and objects": Refusal(
+        {"a.json": json.dumps({"train": [A], "test": [{"clip": D}, C, [B]]})},
+        ("key test: a list holds lists and names and objects; expected all of one kind",),
+    ),
+    "a side without a list": Refusal(
+        {"a.json": json.dumps({"train": [A], "test": {"x": {"lr": 1}}})},
+        ("key test: no list of clips is in it",),
+    ),
+    "a key that stands twice": Refusal(
+        {"a.json": json.dumps({"train": [A], "test": [B]})[:-1] + f', "test": ["{C}"]}}'},
+        ("the key 'test' stands twice in one object",),
+    ),
+    **{
+        f"Python that changes a list: {line.split()[0]}": Refusal(
+            {"a.py": f"TRAIN = ['{A}']\nTEST = ['{B}']\n{line}\n"},
+            ("line 3: TEST is computed, and nothing is run",),
+            given=("a.py",),
+        )
+        for line in (
+            f"TEST += ['{A}']",
+            f"TEST.extend(['{A}'])",
+            f"if True:\n    TEST = ['{A}']",
+            f"TEST[0] = '{A}'",
+            f"TEST = ['{A}']",
+            f"for TEST in ['{A}']: pass",
+        )
+    },
+    "numbers that count the lines of each table, and nothing else": Refusal(
+        {"train.csv": "id,label\n0,sad\n1,sad\n", "test.csv": "id,label\n0,sad\n1,happy\n"},
+        ("column id: it counts the lines of each table anew", "--column clip=id"),
+    ),
+    "a number in the name of the only file": Refusal(
+        {"01.csv": lines_of([("file", "emotion"), (A, "x"), (B, "y")])},
+        ("the name of the file holds one part alone (1)", "--column side=COLUMN"),
+    ),
     "pickled objects": Refusal(
         {"label.npz": npz(train=OBJECTS)}, ("holds pickled objects", "is not opened", "as CSV")
     ),
@@ -854,6 +1020,24 @@ REFUSED: dict[str, Refusal] = {
     ),
     "a broken expression": Refusal({}, ("this is no regular expression",), subject="("),
     "two groups": Refusal({}, ("has 2 groups",), subject="(a)(b)"),
+    "two columns of different speakers": Refusal(
+        {
+            "a.csv": "clip,speaker,actor,split\n"
+            + "".join(f"c{n},s{n // 2},p{n % 3},{'test' if n > 5 else 'train'}\n" for n in range(9))
+        },
+        ("'speaker' and 'actor' may both be the speaker", "--column subject=actor"),
+    ),
+    "a look-around": Refusal({}, ("could search a name for ever",), subject="(?=a)a"),
+    "a search without end": Refusal(
+        {"a.csv": lines_of(HEADER + [(f"{'a' * 99}{row[0]}", *row[1:]) for row in ROWS])},
+        ("is found in no name of a clip",),
+        subject="(?:a|aa)+X",
+    ),
+    "letters of other alphabets": Refusal(
+        {"a.csv": lines_of(HEADER + [(f"\u00e9{row[0]}", *row[1:]) for row in ROWS])},
+        ("know English letters alone",),
+        subject=r"(\w+)",
+    ),
     "an expression that finds nothing": Refusal(
         {"a.csv": lines_of(HEADER + ROWS)}, ("is found in no name of a clip",), subject="Actor"
     ),
@@ -862,18 +1046,32 @@ REFUSED: dict[str, Refusal] = {
 }
 
 
+def _read(root: Path, refused: Refusal) -> None:
+    options = ReadingOptions.parse(refused.columns, refused.sides, refused.subject)
+    tables = read_published([root / one for one in refused.given], options)
+    folds_of(ForeignLines(tables), None)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_read_is_one_sentence_with_the_way_out(name: str, tmp_path: Path) -> None:
     refused = REFUSED[name]
     root = written(tmp_path, refused.files)
     with pytest.raises(WrongForeignTable) as caught:
-        read_published(
-            [root / one for one in refused.given],
-            ReadingOptions.parse(refused.columns, refused.sides, refused.subject),
-        )
+        _read(root, refused)
     sentence = str(caught.value)
     assert all(part in sentence for part in refused.says), sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("columns", [(), ("subject=actor",)])
+def test_two_columns_that_tell_the_same_people_are_read(
+    columns: tuple[str, ...], tmp_path: Path
+) -> None:
+    people = ("Ann,01", "Ben,2", "Ann,1", "Cleo,3") if not columns else ("A,1", "A,2", "B,1", "B,2")
+    rows = "".join(f"c{n},{who},{'test' if n else 'train'}\n" for n, who in enumerate(people))
+    root = written(tmp_path, {"a.csv": f"clip,speaker,actor,split\n{rows}"})
+    (table,) = read_published([root / "a.csv"], ReadingOptions.parse(columns))
+    assert cells(table, "subject")[0] == ("1" if columns else "Ann")
 
 
 def test_the_command_takes_a_folder_and_says_what_it_understood(
@@ -900,3 +1098,32 @@ def test_a_damaged_store_is_not_read_as_a_list(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text(f"{A}\n")
     with pytest.raises(NotCommitted):
         run_audit([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("files", "is_held"),
+    [
+        ({"train.csv": "c,speaker\na,1\n", "test.csv": "c,speaker\nb,2\n"}, True),
+        ({"train.csv": "c,speaker\na,1\n", "test.csv": "c,speaker\nb,2\n", "train.py": ""}, True),
+        ({"train.csv": "c,speaker\na,1\n", "test.csv": "c,speaker\nb,2\n", "test.pkl": ""}, False),
+        ({"train.csv": "c,speaker\na,1\n", "test.csv": "c,speaker\nb,2\n", "dev.yml": ""}, False),
+        (
+            {
+                "a.json": json.dumps(
+                    {
+                        "train": [{"clip": "a", "speaker": "1"}],
+                        "test": {"x": [{"clip": "b", "speaker": "2"}], "w": {"z": ["c", "d"]}},
+                    }
+                )
+            },
+            False,
+        ),
+    ],
+    ids=["all", "a program", "a pickle", "YAML", "a key"],
+)
+def test_what_is_named_like_a_side_and_not_read_is_no_verdict_that_holds(
+    files: dict[str, str | bytes], is_held: bool, tmp_path: Path
+) -> None:
+    report = run_audit([written(tmp_path, files)], "folder")
+    assert report.verdict.answer == (Answer.HOLDS if is_held else Answer.PARTLY), report.verdict
+    assert is_held != ("not read, though named like a side" in report.verdict.sentence)

@@ -3,12 +3,15 @@ names of its clips tell."""
 
 import csv
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from manifests.audit import CopyEvidence, Listing, audit, list_store, match_foreign, read_foreign
+from manifests.audit.foreign_subjects import Evidence, people_of
+from manifests.audit.name_columns import NameColumn
 from manifests.audits import Finding, Severity
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.catalog import CORPORA
@@ -37,6 +40,20 @@ def rule(listing: Listing, number: str) -> list[Finding]:
 
 
 NOBODY = ["????", "unknown", "Unknown", "n/a", "nan", "none", "-", "All", "Both", "#ALL#", " "]
+NOBODY += ["unknown speaker", "unknown_speaker", "SPEAKER_UNKNOWN", "other", "Others", "multiple"]
+NOBODY += ["mixed", "various", "missing", "not available", "not applicable", "unspecified", "TBD"]
+NOBODY += ["undefined", "unidentified", "anon", "no speaker", "All speakers", "nobody", "[]", "''"]
+NOBODY += [
+    "-1",
+    "inconnu",
+    "unbekannt",
+    "desconocido",
+    "未知",
+    "不明",
+    "неизвестно",
+    "Unknown (male)",
+]
+NOBODY += ["unknown1", "--", "*", "%"]
 
 
 @pytest.mark.parametrize("word", NOBODY)
@@ -47,6 +64,25 @@ def test_a_word_that_stands_for_nobody_is_no_speaker(word: str, tmp_path: Path) 
     assert not any(one.count for one in rule(listing, "L1"))
     if word.strip():
         assert listing.notes == (f"{word!r} as a speaker stands for nobody that is known (2 rows)",)
+
+
+@pytest.mark.parametrize("name", ["speaker no 5", "No 1", "NA01", "anon1", "Speaker 2", "No", "0"])
+def test_a_name_with_such_a_word_in_it_is_a_speaker(name: str, tmp_path: Path) -> None:
+    rows = [f"a,train,{name}", "b,test,anna"]
+    assert speakers(listed(tmp_path / "t.csv", "clip,split,speaker", rows)) == [name, "anna"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_number_with_a_decimal_point_is_the_same_speaker(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{ending}"
+    if ending == "csv":
+        path.write_text("clip,split,speaker\na,train,1.0\nb,test,1\n", encoding="utf-8")
+    else:
+        rows = ({"clip": "a", "split": "train", "speaker": 1.0},
+                {"clip": "b", "split": "test", "speaker": 1})  # fmt: skip
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    listing = match_foreign([read_foreign(path)], CORPORA)
+    assert [one.count for one in rule(listing, "L1") if one.count] == [1]
 
 
 def test_one_speaker_in_two_spellings_is_one_and_said(tmp_path: Path) -> None:
@@ -86,6 +122,47 @@ def test_two_speakers_in_a_cell_are_two_known_people(word: str, tmp_path: Path) 
     (found,) = [one for one in rule(listing, "L1") if one.count]
     assert found.examples == ["folder/Phoebe"]
     assert found.detail.startswith("1 of 3 test subjects are also in train (1 of 2 test clips)")
+
+
+@pytest.mark.parametrize(
+    "between", [", ", "/", " + ", "; ", " | ", " y ", " with ", " vs ", "、", "~", " to "]
+)
+def test_people_who_also_stand_alone_are_known_in_any_list(between: str, tmp_path: Path) -> None:
+    rows = [f'a,test,"Ross{between}Rachel"', "b,train,Rachel", "c,train,Joey"]
+    listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+    assert [one.examples for one in rule(listing, "L1") if one.count] == [["folder/Rachel"]]
+
+
+def test_one_who_is_named_in_brackets_is_known_too(tmp_path: Path) -> None:
+    rows = ["a,test,Rachel (with Ross)", "b,train,Ross", "c,train,Nurse (1)", "d,test,Nurse (2)"]
+    listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+    assert [one.examples for one in rule(listing, "L1") if one.count] == [["folder/Ross"]]
+    assert not any("one person" in note for note in listing.notes)
+
+
+def test_people_who_never_stand_alone_are_known_by_their_places(tmp_path: Path) -> None:
+    rows = ['a,test,"Ross, Rachel"', 'b,train,"Rachel, Joey"']
+    listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+    assert [one.examples for one in rule(listing, "L1") if one.count] == [["folder/Rachel"]]
+
+
+def test_a_cell_of_many_blanks_takes_no_time() -> None:
+    cells = NameColumn.of(["a" + " " * 10_000 + "b"])
+    started = time.monotonic()
+    people_of(cells, Evidence(None))
+    assert time.monotonic() - started < 1
+
+
+def test_a_surname_before_a_comma_is_nobody_else_and_said(tmp_path: Path) -> None:
+    rows = ['a,test,"Geller, Ross"', 'b,train,"Geller, Monica"', "c,train,set/p1", "d,test,set/p2"]
+    rows += ["e,train,1/2", "f,test,2/1"]
+    listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+    assert speakers(listing)[:2] == ["Geller, Ross", "Geller, Monica"]
+    assert speakers(listing)[2:] == ["set/p1", "set/p2", "1/2", "2/1"]
+    assert listing.notes == (
+        "'Geller, Ross', 'Geller, Monica' as a speaker is taken for one person",
+    )
+    assert not any(one.count for one in rule(listing, "L1"))
 
 
 def test_two_together_leak_to_each_other_s_rows_and_count_once_each(tmp_path: Path) -> None:
@@ -186,6 +263,42 @@ def test_the_names_decide_who_speaks(tmp_path: Path) -> None:
     rows = ["Ses01F_impro01_M000,train,Ses05F", "Ses05F_impro01_F000,test,Ses05F"]
     listing = listed(tmp_path / "t.csv", "clip,split,speaker", rows)
     assert not any(one.count for one in rule(listing, "L1"))
+
+
+def ravdess_renamed_in_test(tmp_path: Path, named: str, *, in_both: bool) -> Listing:
+    rows = []
+    for actor in range(1, 5):
+        known = named.format(actor) if in_both else ""
+        rows += [f"03-01-03-02-01-01-{actor:02d},train,{known}", f"x{actor},test,{named}"]
+        rows[-1] = rows[-1].format(actor)
+    return listed(tmp_path / "t.csv", "clip,split,speaker", rows)
+
+
+@pytest.mark.parametrize(
+    ("named", "in_both"), [("{}", False), ("{}.0", False), ("Actor_{:02}", True), ("S{}", True)]
+)
+def test_a_column_names_the_people_of_the_naming_rule(
+    named: str, in_both: bool, tmp_path: Path
+) -> None:
+    listing = ravdess_renamed_in_test(tmp_path, named, in_both=in_both)
+    assert [one.count for one in rule(listing, "L1") if one.count] == [4]
+
+
+def test_people_whom_only_a_column_names_are_not_compared_with_those_of_the_rule(
+    tmp_path: Path,
+) -> None:
+    listing = ravdess_renamed_in_test(tmp_path, "Actor_{:02}", in_both=False)
+    assert speakers(listing)[1::2] == [None] * 4
+    (found,) = rule(listing, "L1")
+    assert found.severity == Severity.NOT_JUDGED
+    assert "who 'Actor_01' is among the speakers of the other rows is not known" in str(
+        listing.notes
+    )
+
+
+def test_a_stated_name_of_two_people_tells_nobody(tmp_path: Path) -> None:
+    rows = ["03-01-03-02-01-01-01,train,A", "03-01-03-02-01-01-02,train,A", "x,test,A"]
+    assert speakers(listed(tmp_path / "t.csv", "clip,split,speaker", rows))[2] is None
 
 
 @pytest.mark.skipif(not S3PRL.is_dir(), reason="the published lists are not beside the checkout")

@@ -403,3 +403,10 @@ def test_hostile_cells_are_shown_harmlessly_and_briefly(tmp_path: Path) -> None:
     assert "\\<b\\>\\|\\`" in page
     write_findings(report, tmp_path / "found.parquet")
     assert (tmp_path / "found.parquet").stat().st_size < 100_000
+
+
+def test_what_was_read_as_what_is_in_every_form_of_the_report(tmp_path: Path) -> None:
+    report = audited(tmp_path, "te", speaker=["anna", "tom"])
+    words = "clip is the clip, speaker the speaker, split the side"
+    assert json.loads(to_json(report))["read_as"] == report.read_as == words
+    assert f"Read as: {words}." in audit_page(report)

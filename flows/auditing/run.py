@@ -14,6 +14,7 @@ from manifests.audit import (
     SplitVerdict,
     audit,
     audit_paper,
+    but_unread,
     match_foreign,
     paper_verdict,
     read_published,
@@ -42,12 +43,16 @@ class AuditReport:
     notes: tuple[str, ...] = ()
     """How the table was understood, a sentence each, where a reader should know."""
 
+    unread: tuple[str, ...] = ()
+    """What was given and not read, though its name says a side."""
+
     @cached_property
     def verdicts(self) -> tuple[SplitVerdict, ...]:
         """What the findings come to, of each scheme; the gravest first."""
         if not self.folds:
             return (paper_verdict(self.findings, self.source),)
-        return tuple(verdicts_of(self.findings))
+        verdicts = [but_unread(one, self.unread) for one in verdicts_of(self.findings)]
+        return tuple(sorted(verdicts, key=lambda one: list(Answer).index(one.answer)))
 
     @property
     def verdict(self) -> SplitVerdict:
@@ -93,6 +98,7 @@ def run_audit(
         WrongPaper: A paper's numbers cannot be understood.
     """
     first, papers, read_as = locate(sources[0]), shipped(), ""
+    unread: tuple[str, ...] = ()
     path = Path(first.name)
     is_there = not first.is_local or first.folder.exists()
     if path.suffix == ".toml" or (first.name in papers and not is_there):
@@ -118,7 +124,8 @@ def run_audit(
     else:
         paths = [Path(locate(source).name) for source in sources]
         tables = read_published(paths, ReadingOptions.parse(columns, sides, subject))
-        listing, read_as = match_foreign(tables, CORPORA, corpus, scheme), tables[0].understood
+        listing = match_foreign(tables, CORPORA, corpus, scheme)
+        read_as, unread = tables[0].understood, tables[0].unread
     findings = _ordered(audit(listing))
     return AuditReport(
         " + ".join(map(str, map(locate, sources))),
@@ -127,6 +134,7 @@ def run_audit(
         read_as,
         findings,
         listing.notes,
+        unread,
     )
 
 

@@ -95,8 +95,8 @@ def to_json(report: "AuditReport", **more: Json) -> str:
         **more: Further keys and their values.
 
     Returns:
-        One JSON object: verdict, why, verdicts, source, corpora, folds, failed, findings, notes,
-        and the further keys.
+        One JSON object: verdict, why, verdicts, source, read_as, corpora, folds, failed, findings,
+        notes, and the further keys.
     """
     findings = [
         {
@@ -120,6 +120,7 @@ def to_json(report: "AuditReport", **more: Json) -> str:
             {"verdict": one.answer, "scheme": one.scheme, "why": one.why} for one in report.verdicts
         ],
         "source": report.source,
+        "read_as": shortened(report.read_as, _MOST),
         "corpora": report.corpora,
         "folds": report.folds,
         "failed": report.failed,

@@ -10,7 +10,7 @@ from flows.view.markdown import escape, link, table
 from flows.view.split import claims
 from manifests.audits import Finding, Severity
 from manifests.suffix_counts import count_text
-from manifests.visible import visible
+from manifests.visible import shortened, visible
 
 if TYPE_CHECKING:
     from flows.auditing.run import AuditReport
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MOST_FINDINGS = 30
 _MOST_CLIPS = 50
+_LONGEST = 2000
+"""Characters of what was read as what: it may quote cells."""
 _HEADS = ("rule", "severity", "scheme", "fold", "count", "what was found")
 
 
@@ -288,6 +290,7 @@ def audit_page(report: "AuditReport") -> str:
         f"# Audit of {escape(report.source)}",
         *_block(f"- **{escape(line)}**" for line in verdict_lines(report)),
         f"{escape(corpora)}, {count_folds(report)}. {counts}.",
+        *([f"Read as: {escape(shortened(report.read_as, _LONGEST))}."] if report.read_as else []),
         *map(escape, report.notes),
         *_block(table((*_HEADS, "such as"), rows)),
     )

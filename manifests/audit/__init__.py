@@ -14,7 +14,7 @@ from manifests.audit.reading.catalog import SUFFIXES
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.published import read_foreign, read_published
 from manifests.audit.stored import CopyEvidence, list_store
-from manifests.audit.verdicts import Answer, SplitVerdict, paper_verdict, verdicts_of
+from manifests.audit.verdicts import Answer, SplitVerdict, but_unread, paper_verdict, verdicts_of
 
 __all__ = [
     "RULES",
@@ -32,6 +32,7 @@ __all__ = [
     "WrongPaper",
     "audit",
     "audit_paper",
+    "but_unread",
     "list_store",
     "match_foreign",
     "paper_verdict",

@@ -64,7 +64,11 @@ def _of_parts(lines: ForeignLines, title: str, rows: Ints) -> Iterator[FoldRows]
     parts = _fold_numbers(lines)[rows]
     numbers = np.unique(parts)
     if len(numbers) < 2:
-        what = "the column holds one part alone; expected two or more, or a column for the side"
+        is_column = any("fold" in table.header for table in lines.tables)
+        what = (
+            f"the {'column' if is_column else 'name of the file'} holds one part alone "
+            f"({numbers[0]}); expected two or more, or a column for the side (--column side=COLUMN)"
+        )
         raise lines.wrong(int(rows[0]), "fold", what)
     for number in numbers:
         role = np.where(parts == number, TEST, TRAIN).astype(np.int8)

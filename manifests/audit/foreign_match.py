@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from manifests.audit.foreign_folds import folds_of
 from manifests.audit.foreign_lines import ForeignLines, pair
-from manifests.audit.foreign_names import Derivation, identify_name
+from manifests.audit.foreign_names import Derivation, UnnamedClips, identify_name
 from manifests.audit.foreign_owner import Owners, find_owners
+from manifests.audit.foreign_people import one_people
 from manifests.audit.foreign_subjects import Evidence, people_of
 from manifests.audit.foreign_table import ForeignTable
 from manifests.audit.listing import IDENTITY_FIELDS, NUMBERS, TEST, TRAIN, VALID, Listing
@@ -116,18 +117,20 @@ class _Identified:
     columns: Mapping[str, NameColumn]
     """Field of Identity, or window, or copy -> column."""
     notes: tuple[str, ...]
+    unnamed: UnnamedClips
 
 
 def _identify(lines: ForeignLines, owners: Owners) -> _Identified:
     names, lists_clips = _distinct(lines, owners), lines.unit == "name"
     columns = {name: _Factorizer(len(names.values)) for name in _FIELDS}
     strangers: dict[int, list[int]] = {}
+    unnamed = UnnamedClips()
     for code, value in enumerate(names.values):
         number, _, name = str(value).partition(" ")
         owner = owners.corpora[int(number)]
         known = identify_name(owner, name)
         if known is None:
-            known = _unnamed(owner, name) if lists_clips else _NOTHING
+            known = unnamed.of(owner, name) if lists_clips else _NOTHING
             if lists_clips and owner is not FOLDER:
                 strangers.setdefault(int(number), []).append(code)
         for facts in known:
@@ -139,7 +142,7 @@ def _identify(lines: ForeignLines, owners: Owners) -> _Identified:
         for number, codes in strangers.items()
     ]
     read = {field: column.names(names.codes) for field, column in columns.items()}
-    return _Identified(read, tuple(notes))
+    return _Identified(read, tuple(notes), unnamed)
 
 
 def _distinct(lines: ForeignLines, owners: Owners) -> NameColumn:
@@ -166,12 +169,6 @@ def _restarts(owner: Corpus, names: NameColumn) -> bool:
 
 
 _NOTHING = (Identity(None, None, None, None), Derivation())  # type: ignore[arg-type]
-
-
-def _unnamed(owner: Corpus, name: str) -> tuple[Identity, Derivation]:
-    """A clip of which the name says nothing."""
-    clip_id = f"{owner.name}/{name.removeprefix(f'{owner.name}/')}"
-    return Identity(clip_id, None, None, clip_id), Derivation()
 
 
 def _strangers(lines: ForeignLines, names: NameColumn, owner: Corpus, codes: Sequence[int]) -> str:
@@ -229,13 +226,14 @@ class _Units:
         stated, notes = people_of(self._of_table("subject"), Evidence(lines.role, marks))
         written = self._of_corpora(stated, self._person)
         if any("subject" in table.given for table in lines.tables):
-            units["subject"] = written.or_else(ruled)
+            people = one_people(written, ruled, self._owners)
             units["group"] = NameColumn.of([None] * lines.size)
-            return notes
-        units["subject"] = ruled.or_else(written)
-        if ruled.known:
-            units["stated subject"] = stated
-        return notes
+        else:
+            people = one_people(ruled, written, self._owners)
+            if ruled.known:
+                units["stated subject"] = stated
+        units["subject"] = people.column
+        return [*notes, *people.notes]
 
     def _of_table(self, unit: str) -> NameColumn:
         """A column of the table; of what each line lists, where no naming rule says what it is."""
@@ -301,12 +299,14 @@ class _Units:
             "video": units["video"].or_else(recordings),
         }
 
+    def _clip_id(self, number: int, name: str) -> str:
+        owner = self._owners.corpora[number]
+        return (identify_name(owner, name) or self._known.unnamed.of(owner, name))[0].clip_id
+
     def _origins(self, clips: NameColumn) -> dict[str, NameColumn]:
         """A copy is the clip that it was made from; `copy` says which rows are copies."""
         origin = self._lines.column("origin")
-        found = self._of_corpora(
-            origin, lambda number, name: _clip_id(self._owners.corpora[number], name)
-        )
+        found = self._of_corpora(origin, self._clip_id)
         copies = np.where(origin.codes >= 0, np.int32(0), np.int32(-1))
         return {
             "clip": found.or_else(clips),
@@ -319,11 +319,6 @@ def _of_pairs(pairs: NameColumn, one: NameColumn) -> NDArray[np.int32]:
     known = np.flatnonzero(pairs.codes >= 0)
     _, first = np.unique(pairs.codes[known], return_index=True)
     return one.codes[known[first]]
-
-
-def _clip_id(owner: Corpus, name: str) -> str:
-    known = identify_name(owner, name) or _unnamed(owner, name)
-    return known[0].clip_id
 
 
 def _renamed(column: NameColumn, rename: Callable[[str], str]) -> NameColumn:

@@ -1,12 +1,20 @@
 """Names of foreign tables, as corpora identify them: a clip's own, or of a part or a copy of it."""
 
+import posixpath
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from manifests.corpora.base import Corpus, Identity
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}$")
+_MEDIA = re.compile(
+    r"\.(?:wav|flac|mp3|m4a|ogg|opus|sph|aac|aiff?|wma|mp4|avi|mov|mkv|flv|webm|mpe?g|wmv|m4v|3gp"
+    r"|npy|npz|pt|pth|pkl|h5|csv|txt|png|jpe?g)",
+    re.IGNORECASE,
+)
+"""Endings of files, that a clip's name has in one list and not in another."""
 _WINDOW = re.compile(
     r"(?P<clip>.+?)[_\-#.@]+(?P<part>(?:frames?|fr|f|win(?:dow)?|w|seg(?:ment)?|s|chunk|c|part|p|t)"
     r"?[_\-]?[0-9]+)"
@@ -44,6 +52,38 @@ def identify_name(corpus: Corpus, name: str) -> tuple[Identity, Derivation] | No
         if identity is not None:
             return identity, derivation
     return None
+
+
+class UnnamedClips:
+    """Clips of which no rule knows the names: one clip for all spellings of one path.
+
+    `./x.wav`, `x.wav`, `x.mp4` and `x` are one, as are Windows' slashes and others, and the Unicode
+    forms of a letter.
+    """
+
+    def __init__(self) -> None:
+        """Begins without a clip."""
+        self._first: dict[str, str] = {}
+
+    def of(self, corpus: Corpus, name: str) -> tuple[Identity, Derivation]:
+        """The clip that a name stands for.
+
+        Args:
+            corpus: Whose it is.
+            name: As it is written.
+
+        Returns:
+            A clip of which nothing but the name is known, by the spelling that came first.
+        """
+        written = f"{corpus.name}/{name.removeprefix(f'{corpus.name}/')}"
+        clip_id = self._first.setdefault(_one_spelling(written), written)
+        return Identity(clip_id, None, None, clip_id), Derivation()
+
+
+def _one_spelling(path: str) -> str:
+    path = posixpath.normpath(unicodedata.normalize("NFC", path).replace("\\", "/"))
+    stem, dot, ending = path.rpartition(".")
+    return stem if stem and _MEDIA.fullmatch(dot + ending) else path
 
 
 def claims_name(corpus: Corpus, name: str, where: str) -> bool:

@@ -12,9 +12,32 @@ from manifests.audit.fold_view import Ints
 from manifests.audit.name_columns import NameColumn
 from manifests.corpora.spellings import NOBODY, plain
 
-_NOT_ONE = NOBODY | {"all", "both", "everybody", "everyone", "several", "unk", "anonymous"}
+_UNKNOWN = {"unknown", "unk", "unidentified", "other", "others"}
+"""Words after which even a number names nobody: who `unknown 2` is, nobody knows."""
+_ENGLISH = (
+    "all both everybody everyone several multiple mixed various misc crowd anonymous anon nobody "
+    "missing unspecified undefined tbd tba n/d k.a. -1 blank empty"
+)
+_OTHERWISE = (
+    "inconnu inconnue unbekannt desconocido desconocida desconhecido sconosciuto onbekend "
+    "nieznany okänd bilinmiyor неизвестно неизвестный 未知 不明 不详 不詳 미상"
+)
+_NOT_ONE = NOBODY | _UNKNOWN | {*_ENGLISH.split(), *_OTHERWISE.split()}
 """What stands for nobody in particular, in lower case."""
-_AND = re.compile(r"\s+(?:and|und|et)\s+|\s*&\s*", re.IGNORECASE)
+_NO = {"no", "not", "non"}
+_BESIDE = (
+    "speaker speakers spk person people actor actors subject subjects participant participants "
+    "talker voice name id known available applicable specified given identified defined "
+    "male female man woman"
+)
+_ABOUT = set(_BESIDE.split())
+"""Words that name nobody beside one of those: `unknown speaker`, `not available`."""
+_AND = re.compile(r"(?<!\s)\s+(?:and|und|et)\s+|(?<!\s)\s*&\s*", re.IGNORECASE)
+_PERHAPS = re.compile(
+    r"(?<!\s)(?:\s+(?:y|e|i|и|to|with|vs\.?|versus)\s+|\s*\(with\s+|\s*[/;|+,~\uff0c\u3001]\s*)|\)$",
+    re.IGNORECASE,
+)
+"""Between several people, or within the name of one: `Ross, Rachel` and `Geller, Ross`."""
 _LIST = re.compile(r"\[.*\]|\(.*\)")
 _SHOWN = 3
 
@@ -61,21 +84,68 @@ def people_of(column: NameColumn, evidence: Evidence) -> tuple[NameColumn, list[
         members. And what was taken for what, each in a sentence.
     """
     cells = [str(value) for value in column.values]
-    people = [list(_people_in(cell)) for cell in cells]
+    people, whole = _apart([list(_people_in(cell)) for cell in cells])
     same, notes = _one_spelling(column, people, evidence)
     found = _People()
     codes = [found.code([same.get(one, one) for one in several]) for several in people]
     names = np.asarray([*found.names, None], dtype=object)[:-1]
     read = NameColumn(np.asarray([*codes, -1], np.int32)[column.codes], names, found.members)
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(cells))
-    return read, [*_of_nobody(cells, people, counts), *_of_several(people), *notes]
+    return read, [*_of_nobody(cells, people, counts), *_of_several(people), *whole, *notes]
 
 
 def _people_in(cell: str) -> Iterator[str]:
     """Each person that a cell names."""
     for part in _listed(cell) or _AND.split(cell):
-        if plain(part.strip().strip("#*<>")) not in _NOT_ONE:
+        if not _is_nobody(part):
             yield part.strip()
+
+
+def _apart(people: Sequence[list[str]]) -> tuple[list[list[str]], list[str]]:
+    """Splits names that may be of several people, and says which are left whole.
+
+    They are of several where one of their parts is a speaker elsewhere, or stands at several places
+    in such names; a part that is always first may be a surname, a number anything.
+    """
+    parts = {
+        one: [part for part in _PERHAPS.split(one) if part]
+        for several in people
+        for one in several
+        if _PERHAPS.search(one)
+    }
+    if not parts:
+        return list(people), []
+    alone = {plain(one) for several in people for one in several if one not in parts}
+    places: dict[str, set[int]] = {}
+    for listed in parts.values():
+        for place, part in enumerate(listed):
+            places.setdefault(plain(part), set()).add(place)
+    alone |= _NOT_ONE
+    alone |= {part for part, at in places.items() if len(at) > 1 and not part.isdecimal()}
+    split = {
+        one: [part for part in listed if not _is_nobody(part)]
+        for one, listed in parts.items()
+        if any(plain(part) in alone for part in listed)
+    }
+    whole = [one for one in parts if one not in split and len(parts[one]) > 1 and "/" not in one]
+    notes = [f"{_some(whole)} as a speaker is taken for one person"] if whole else []
+    return [
+        [part for one in several for part in split.get(one, [one])] for several in people
+    ], notes
+
+
+def _is_nobody(part: str) -> bool:
+    """No word of a cell is a name."""
+    text = plain(part.strip().strip("#*<>"))
+    if text in _NOT_ONE or not any(letter.isalnum() for letter in text):
+        return True
+    words = re.findall(r"[^\W\d_]+|[0-9]+", text)
+    named = [word for word in words if not word.isdecimal()]
+    if not set(named) <= _NOT_ONE | _NO | _ABOUT:
+        return False
+    if len(named) < len(words):
+        return not _UNKNOWN.isdisjoint(named)
+    return not _NOT_ONE.isdisjoint(named) or (len(named) > 1 and not _NO.isdisjoint(named))
 
 
 def _listed(cell: str) -> list[str]:

@@ -27,6 +27,8 @@ class ForeignTable:
     """Meanings that the user has set: what they say goes before the naming rule of the corpus."""
     understood: str = ""
     """How the whole list that this table is a part of was read, in a line for people."""
+    unread: tuple[str, ...] = ()
+    """What was given with it and not read, though its name says a side."""
     source: str = ""
     """What was given and this table is of, for messages; "" for its path."""
     locate: Callable[[int], int] | None = None

@@ -29,7 +29,7 @@ _DELIMITERS = "_-. "
 
 
 @dataclass(frozen=True)
-class _Part:
+class _NamePart:
     """A part of names that could be the speaker."""
 
     where: str
@@ -52,7 +52,7 @@ def propose(listing: Listing, names: NameColumn) -> list[str]:
     if listing.corpora != (FOLDER.name,) or "subject" in listing.names or not names.values.size:
         return []
     sample = _sampled(names)
-    found: list[tuple[_Part, NameColumn]] = []
+    found: list[tuple[_NamePart, NameColumn]] = []
     for part in _parts(sample):
         if len(found) < _MOST and _may_repeat(sample, part):
             column = _column(names, part)
@@ -70,12 +70,12 @@ def _sampled(names: NameColumn) -> list[str]:
     return [str(value).replace("\\", "/") for value in names.values[::step]]
 
 
-def _parts(sample: Sequence[str]) -> Iterator[_Part]:
+def _parts(sample: Sequence[str]) -> Iterator[_NamePart]:
     """Folders above the clip, then the parts of the file's name, then what it begins with."""
     depth = min(_LEVELS, *(name.count("/") for name in sample))
     for level in range(1, depth + 1):
         above = "the folder of the clip" if level == 1 else f"the folder {level} above the clip"
-        yield _Part(above, r"([^/\\]+)" + r"[/\\][^/\\]+" * level + "$")
+        yield _NamePart(above, r"([^/\\]+)" + r"[/\\][^/\\]+" * level + "$")
     files = [name.rpartition("/")[2] for name in sample]
     for delimiter in _DELIMITERS:
         stems = [file.rpartition(".")[0] or file for file in files]
@@ -84,17 +84,17 @@ def _parts(sample: Sequence[str]) -> Iterator[_Part]:
         for number in range(parts if parts > 1 else 0):
             words = f"part {number + 1} of the name between {delimiter!r}"
             before = rf"(?:[^{other}/\\]*{other}){{{number}}}" if number else ""
-            yield _Part(words, rf"(?:^|[/\\]){before}([^{other}./\\]+)[^/\\]*$")
+            yield _NamePart(words, rf"(?:^|[/\\]){before}([^{other}./\\]+)[^/\\]*$")
     for words, start in (
         ("the letters and the number that the name begins with", "[A-Za-z]+[0-9]+"),
         ("the number that the name begins with", "[0-9]+"),
         ("the letters that the name begins with", "[A-Za-z]+"),
     ):
         if all(re.match(rf"{start}(?=[A-Za-z0-9])", file) for file in files):
-            yield _Part(words, rf"(?:^|[/\\])({start})[^/\\]*$")
+            yield _NamePart(words, rf"(?:^|[/\\])({start})[^/\\]*$")
 
 
-def _may_repeat(sample: Sequence[str], part: _Part) -> bool:
+def _may_repeat(sample: Sequence[str], part: _NamePart) -> bool:
     """Every name has the part, and some have the same; of a long list too few are tried to say
     more."""
     pattern = re.compile(part.pattern)
@@ -102,7 +102,7 @@ def _may_repeat(sample: Sequence[str], part: _Part) -> bool:
     return None not in values and 2 <= len(set(values)) < len(values)
 
 
-def _column(names: NameColumn, part: _Part) -> NameColumn:
+def _column(names: NameColumn, part: _NamePart) -> NameColumn:
     pattern = re.compile(part.pattern)
     matches = (pattern.search(str(value)) for value in names.values)
     of_value = NameColumn.of(match[1] if match else None for match in matches)
@@ -134,16 +134,16 @@ def _one_to_one(codes: Ints, others: Ints) -> bool:
     return pairs == len(np.unique(others)) or pairs == len(np.unique(codes)) == 2
 
 
-def _unlike(found: Sequence[tuple[_Part, NameColumn]]) -> list[tuple[_Part, NameColumn]]:
+def _unlike(found: Sequence[tuple[_NamePart, NameColumn]]) -> list[tuple[_NamePart, NameColumn]]:
     """Those that part the clips in different ways, the first of each."""
-    by_parts: dict[bytes, tuple[_Part, NameColumn]] = {}
+    by_parts: dict[bytes, tuple[_NamePart, NameColumn]] = {}
     for part, column in found:
         codes = NameColumn.of(map(str, column.codes)).codes
         by_parts.setdefault(codes.tobytes(), (part, column))
     return list(by_parts.values())
 
 
-def _sentence(listing: Listing, part: _Part, column: NameColumn) -> str:
+def _sentence(listing: Listing, part: _NamePart, column: NameColumn) -> str:
     counts = Counter(column.codes.tolist())
     usual = str(column.values[counts.most_common(1)[0][0]])
     what = (

@@ -7,17 +7,19 @@ any rule makes it leak. Where nobody knows the subjects, what was recorded toget
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from manifests.audit.catalog import RULES
 from manifests.audits import ALL_FOLDS, Coverage, Finding, Severity
+from manifests.visible import visible
 
 _UNITS = {"L1": "subjects", "L12": "clips"}
 """The rules that a verdict rests on and that it quotes -> what must not be on two sides."""
 _FIRST = tuple(_UNITS)
 _QUOTED = 3
 """Rules whose errors a verdict gives in full; of others it gives the numbers."""
+_LONGEST = 200
 
 
 class Answer(StrEnum):
@@ -64,6 +66,24 @@ def verdicts_of(findings: Iterable[Finding]) -> list[SplitVerdict]:
     gravity = list(Answer)
     verdicts = [_verdict(scheme, found) for scheme, found in of_scheme.items()]
     return sorted(verdicts, key=lambda one: (gravity.index(one.answer), one.scheme))
+
+
+def but_unread(verdict: SplitVerdict, unread: Sequence[str]) -> SplitVerdict:
+    """The verdict where a part of what was given was not read.
+
+    Args:
+        verdict: On what was read.
+        unread: Names of what was not, though they say a side.
+
+    Returns:
+        PARTLY JUDGED in place of HOLDS; any other stays.
+    """
+    if not unread or verdict.answer != Answer.HOLDS:
+        return verdict
+    shown = visible(", ".join(unread[:_QUOTED]))[:_LONGEST]
+    more = f" and {len(unread) - _QUOTED} more" if len(unread) > _QUOTED else ""
+    why = f"{shown}{more} not read, though named like a side (save as CSV, or take away)"
+    return replace(verdict, answer=Answer.PARTLY, why=f"{why}; {verdict.why}")
 
 
 def paper_verdict(findings: Sequence[Finding], paper: str) -> SplitVerdict:

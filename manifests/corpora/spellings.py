@@ -24,6 +24,8 @@ _UNSEEN = {"Cf"}
 """Categories of characters that nobody sees: joiners, spaces of no width, byte order marks."""
 _DASH = re.compile("[\u2010-\u2015\u2212]")
 _MARKS = re.compile(r"([-.?])\1*")
+_WHOLE = re.compile(r"(-?[0-9]+)\.0+")
+"""A whole number as it is written where a column of numbers has a gap."""
 _SHOWN = 5
 """Lines, or pairs of spellings, that a sentence names."""
 
@@ -36,13 +38,17 @@ def plain(word: str) -> str:
 
     Returns:
         The word without case, blanks around it, repeated blanks, characters that nobody sees, and
-        zeros before a number; in Unicode form NFKC, with one dash for all; one mark for several.
+        zeros before a number or in its decimals; in Unicode form NFKC, with one dash for all; one
+        mark for several.
     """
     seen = "".join(letter for letter in word if unicodedata.category(letter) not in _UNSEEN)
     text = _DASH.sub("-", unicodedata.normalize("NFKC", seen)).casefold()
     if marks := _MARKS.fullmatch(text.strip()):
         return marks[1]
-    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", " ".join(text.split()))
+    text = " ".join(text.split())
+    if whole := _WHOLE.fullmatch(text):
+        text = whole[1]
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", text)
 
 
 def two_spellings(words: Mapping[str, Collection[Place]], what: str) -> str | None:

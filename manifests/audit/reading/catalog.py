@@ -6,6 +6,7 @@ from manifests.audit.errors import WrongForeignTable
 from manifests.audit.reading.arrow_files import read_arrow, read_parquet
 from manifests.audit.reading.delimited import read_delimited
 from manifests.audit.reading.json_files import read_json, read_json_lines
+from manifests.audit.reading.kaldi import KALDI, read_kaldi
 from manifests.audit.reading.numpy_files import read_npy, read_npz
 from manifests.audit.reading.python_files import read_python
 from manifests.audit.reading.raw import RawTable
@@ -60,6 +61,8 @@ def read_file_of(source: SourceFile) -> list[RawTable]:
     Raises:
         WrongForeignTable: It is of no form that is read, or broken.
     """
+    if source.path.name in KALDI:
+        return read_kaldi(source)
     if source.suffix in FORMS:
         return FORMS[source.suffix](source)
     if source.suffix in _REFUSED:

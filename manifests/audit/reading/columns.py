@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import candidates, plain
@@ -15,6 +14,7 @@ from manifests.audit.listing import TRAIN
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.raw import RawTable, distinct
 from manifests.audit.reading.sides import side_of_cell
+from manifests.audit.reading.speaker_columns import speaker_column
 
 _MEDIA = re.compile(
     r"\.(wav|mp4|avi|flac|mp3|npy|png|jpe?g|mov|mkv|m4a|flv|ogg|pt|webm|mpg|mpeg|sph|opus)$",
@@ -102,6 +102,8 @@ def understand(raw: RawTable, options: ReadingOptions, unit: str | None) -> Mean
     if raw.names is not None:
         for meaning, some in candidates(raw.path, raw.names, raw.first_line).items():
             taken = {*numbers.values()} - ({numbers.get("name")} if meaning in _OF_NAME else set())
+            if meaning in given:
+                continue
             number = _choose(raw, meaning, [one for one in some if one not in taken])
             if number is not None:
                 numbers.setdefault(meaning, number)
@@ -151,11 +153,13 @@ def _choose(raw: RawTable, meaning: str, some: Sequence[int]) -> int | None:
     """The best of several columns with a name for one thing."""
     if meaning == "name":
         return next(
-            (one for one in some if not _is_running(raw.columns[one])), next(iter(some), None)
+            (one for one in some if not is_running(raw.columns[one])), next(iter(some), None)
         )
     if meaning == "role":
         sides = [one for one in some if any(map(_is_side, distinct(raw.columns[one])))]
         return next(iter([*sides, *some]), None)
+    if meaning == "subject":
+        return speaker_column(raw, [one for one in some if _fits(raw, one)])
     return next((one for one in some if _fits(raw, one)), None)
 
 
@@ -217,8 +221,29 @@ def is_of_sides(column: pa.DictionaryArray) -> bool:
     )
 
 
-def _is_running(column: pa.DictionaryArray) -> bool:
-    """The cells count the lines, and name nothing."""
+def is_listing(raw: RawTable) -> bool:
+    """Says whether a table is a list of names, beside each of which its side may stand.
+
+    Args:
+        raw: The table.
+
+    Returns:
+        True for one column, and for two without a header of which the last holds sides.
+    """
+    if len(raw.columns) == 1:
+        return True
+    return raw.names is None and len(raw.columns) == 2 and is_of_sides(raw.columns[1])
+
+
+def is_running(column: pa.DictionaryArray) -> bool:
+    """Says whether the cells count the lines, and name nothing.
+
+    Args:
+        column: Any column.
+
+    Returns:
+        True for whole numbers that are all different and nearly without a gap.
+    """
     cells = distinct(column)
     if len(cells) < 2 or not all(
         cell.isdecimal() and len(cell) < 10 for cell in cells[:_LOOKED_AT]
@@ -236,7 +261,7 @@ def _free(raw: RawTable, numbers: Mapping[str, int]) -> list[int]:
 
 def _settle_name(raw: RawTable, numbers: dict[str, int], unit: str | None) -> None:
     """Finds the column for the clip where no name says it, or none is listed."""
-    if unit is not None and len(raw.columns) == 1:
+    if unit is not None and is_listing(raw):
         numbers.pop("name", None)
         numbers[unit] = 0
         return
@@ -371,22 +396,3 @@ def _other_files(raw: RawTable, numbers: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(
         one for one in _free(raw, numbers) if _share_of_paths(distinct(raw.columns[one])) > 0.9
     )
-
-
-def subjects(names: pa.DictionaryArray, pattern: re.Pattern[str]) -> pa.DictionaryArray:
-    """Finds the speaker in the name of each clip.
-
-    Args:
-        names: Names or paths.
-        pattern: A group of it, or all of it, is the speaker.
-
-    Returns:
-        The speakers; null where the pattern is not in the name.
-    """
-    found = [
-        (match[match.lastindex or 0] if (match := pattern.search(name or "")) else None)
-        for name in names.dictionary.to_pylist()
-    ]
-    coded = pa.array(found, pa.string()).dictionary_encode()
-    indices = pc.take(coded.indices, names.indices)
-    return pa.DictionaryArray.from_arrays(indices.cast(pa.int32()), coded.dictionary)

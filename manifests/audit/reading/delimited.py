@@ -3,8 +3,10 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from manifests.audit.errors import WrongForeignTable
@@ -37,6 +39,8 @@ def read_delimited(source: SourceFile) -> list[RawTable]:
         WrongForeignTable: It is no text, empty, or broken at a line.
     """
     text, notes = decode(source.path, source.read())
+    if "\r" in text and "\n" not in text:  # the line ends of old Macintosh programs
+        text = text.replace("\r", "\n")
     line_end = text.find("\n")
     first = text[: len(text) if line_end < 0 else line_end]
     refuse_width(source.path, max(map(first.count, DELIMITERS + BLANKS)) + 1)
@@ -98,6 +102,15 @@ def _of_cells(source: SourceFile, text: str, dialect: Dialect, notes: tuple[str,
             f"{source.path}: this is no table that can be read; expected {dialect.width} cells on "
             f"each line, with {NAMES[delimiter]} between them"
         )
+    located = _locator(text, dialect)
+    locate: Callable[[int], int] | None = located
+    if _swallows(table, delimiter):
+        bare = _parsed(text, dialect, delimiter, has_quotes=False)
+        if bare is not None and bare.num_rows > table.num_rows:
+            table, locate = bare, None
+            notes = ("quotes are read as letters, since they do not pair", *notes)
+        else:
+            _refuse_swallowed(source, table, delimiter, located)
     width = table.num_columns
     is_named = dialect.header is not None
     begins = dialect.skipped + 1
@@ -107,13 +120,45 @@ def _of_cells(source: SourceFile, text: str, dialect: Dialect, notes: tuple[str,
         dialect.header,
         tuple(encode(table.column(number)) for number in range(width)),
         range(begins + is_named, begins + is_named + table.num_rows),
-        locate=_locator(text, dialect),
+        locate=locate,
         notes=notes if delimiter == "," else (f"{NAMES[delimiter]} between the cells", *notes),
         first_line=begins,
     )
 
 
-def _parsed(text: str, dialect: Dialect, delimiter: str) -> pa.Table | None:
+def _swallows(table: pa.Table, delimiter: str) -> bool:
+    """A quoted cell holds line ends, and as many delimiters as whole rows have."""
+    return any(map(partial(_swallowed, table, delimiter), range(table.num_columns)))
+
+
+def _swallowed(table: pa.Table, delimiter: str, number: int) -> list[str]:
+    """The cells of a column that may have swallowed rows."""
+    between, column = table.num_columns - 1, table.column(number)
+    cells: list[str] = column.filter(pc.match_substring(column, "\n")).to_pylist()
+    return [cell for cell in cells if 0 < between * cell.count("\n") <= cell.count(delimiter)]
+
+
+def _refuse_swallowed(
+    source: SourceFile, table: pa.Table, delimiter: str, locate: Callable[[int], int]
+) -> None:
+    """Refuses a quoted cell that is the end of a row, whole rows, and the beginning of a row."""
+    between = table.num_columns - 1
+    for number, column in enumerate(table.columns):
+        for cell in _swallowed(table, delimiter, number):
+            first, *whole, last = [line.count(delimiter) for line in cell.split("\n")]
+            is_cut = first == between - number and last in {number, 0}
+            if is_cut and all(count in {between, 0} for count in whole):
+                row = pc.index(column, cell).as_py()
+                what = (
+                    "a quoted cell has whole lines of the table in it; close its quotes, or write "
+                    "a quote within a cell twice"
+                )
+                raise WrongForeignTable.at(source.path, locate(row), what)
+
+
+def _parsed(
+    text: str, dialect: Dialect, delimiter: str, *, has_quotes: bool = True
+) -> pa.Table | None:
     """The cells; None where a line is broken."""
     names = [str(number) for number in range(dialect.width)]
     data = pa.py_buffer(text.encode())
@@ -126,7 +171,11 @@ def _parsed(text: str, dialect: Dialect, delimiter: str) -> pa.Table | None:
                     skip_rows=dialect.skipped + (dialect.header is not None),
                     block_size=min(block, (1 << 31) - 1),
                 ),
-                parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                parse_options=pacsv.ParseOptions(
+                    delimiter=delimiter,
+                    quote_char='"' if has_quotes else False,
+                    newlines_in_values=has_quotes,
+                ),
                 convert_options=pacsv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
                 ),

@@ -66,12 +66,21 @@ def find_dialect(text: str, is_table: bool) -> Dialect | None:
             delimiter = _likeliest(lines[1:]) if lines[1:] else None
             delimiter = None if delimiter == BLANKS else delimiter
         return Dialect(delimiter, tuple(header), len(header), skipped)
+    if _begins_with_root(lines):
+        lines, skipped = lines[1:], skipped + 1
     delimiter = _likeliest(lines)
     rows = [_cells(line, delimiter) for line in lines]
     width = max(len(row) for row in rows)
     if is_table and looks_like_header(rows):
         return Dialect(delimiter, tuple(rows[0]), len(rows[0]), skipped)
     return Dialect(delimiter, None, width, skipped)
+
+
+def _begins_with_root(lines: Sequence[str]) -> bool:
+    """The folder of all clips stands alone above lines of several cells, as fairseq writes it."""
+    first, *below = lines
+    is_path = first.startswith(("/", "./", "../")) and "\t" not in first
+    return is_path and bool(below) and all("\t" in line for line in below)
 
 
 def _have_width(lines: Sequence[str], width: int) -> bool:
@@ -113,12 +122,19 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
 
 def _likeliest(lines: Sequence[str]) -> str | None:
     """The delimiter that gives nearly all lines the same number of cells, two or more."""
-    for delimiter in DELIMITERS + BLANKS:
+    before = DELIMITERS
+    if all("|" in line for line in lines) and all(map(_has_bar_first, lines)):
+        before = "|" + DELIMITERS  # what stands behind the bars is text
+    for delimiter in before + BLANKS:
         widths = Counter(len(_cells(line, delimiter)) for line in lines)
         [(usual, count)] = widths.most_common(1)
         if usual > 1 and count >= 0.9 * len(lines):
             return delimiter
     return BLANKS if _trailing(lines) else None
+
+
+def _has_bar_first(line: str) -> bool:
+    return not any(one in line.partition("|")[0] for one in DELIMITERS)
 
 
 def _trailing(lines: Sequence[str]) -> int:

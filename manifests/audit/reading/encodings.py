@@ -1,9 +1,11 @@
 """Bytes of a text file as text: UTF-8, UTF-16, or what charset-normalizer takes them for."""
 
 import codecs
+import re
 from pathlib import Path
 
 from manifests.audit.errors import WrongForeignTable
+from manifests.audit.reading.sides import ROLE_OF
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -66,14 +68,22 @@ def _wide(data: bytes) -> str | None:
     return None
 
 
+def _names_side(sample: bytes, encoding: str) -> bool:
+    """A word for a side is in it, which tells more than how often its few letters are used."""
+    words = re.findall(r"\w+", sample.decode(encoding, "replace"))
+    return any(not word.isascii() and word.casefold() in ROLE_OF for word in words)
+
+
 def _of_old(path: Path, data: bytes, error: UnicodeDecodeError) -> tuple[str, tuple[str, ...]]:
     from charset_normalizer import from_bytes
 
     begin = data.rfind(b"\n", 0, error.start) + 1
     lines = data[begin : begin + _SAMPLE].splitlines(keepends=True)
     sample = b"".join(line for line in lines if not line.isascii())
-    found = from_bytes(sample, cp_isolation=_OTHERS).best()
-    name = found.encoding if found else "cp1252"
+    name = next((one for one in _OTHERS if _names_side(sample, one)), None)
+    if name is None:
+        found = from_bytes(sample, cp_isolation=_OTHERS).best()
+        name = found.encoding if found else "cp1252"
     line = data.count(b"\n", 0, error.start) + 1
     try:
         text = data.decode(name)

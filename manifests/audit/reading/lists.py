@@ -6,11 +6,13 @@ from pathlib import Path
 
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.reading.catalog import FORMS, read_file_of
+from manifests.audit.reading.kaldi import KALDI
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.raw import RawTable
 from manifests.audit.reading.sides import sides_of_name
 from manifests.audit.reading.sources import SourceFile, list_sources
 from manifests.audit.reading.trees import is_clip, read_tree
+from manifests.audit.reading.wide import by_side
 
 _NO_LISTS = {"readme", "license", "licence", "requirements", "changelog", "notice", "citation"}
 
@@ -33,7 +35,7 @@ def read_lists(paths: Sequence[Path], options: ReadingOptions) -> tuple[list[Raw
     found = [table for source in given for table in read_file_of(source)]
     others = [source for source in sources if not source.is_given]
     if found and not others:
-        return found, []
+        return by_side(found), []
     lists = [source for source in others if _may_be_list(source)]
     more, first = _read_all([source for source in lists if source.suffix != ".py"])
     if not more and first is None:
@@ -48,7 +50,9 @@ def read_lists(paths: Sequence[Path], options: ReadingOptions) -> tuple[list[Raw
             "named so"
         )
     read = {table.path for table in more} | {source.path for source in lists if is_clip(source)}
-    return [*found, *more], [source.path.name for source in others if source.path not in read]
+    return by_side([*found, *more]), [
+        source.path.name for source in others if source.path not in read
+    ]
 
 
 def _constants(programs: Sequence[SourceFile]) -> list[RawTable]:
@@ -63,6 +67,8 @@ def _constants(programs: Sequence[SourceFile]) -> list[RawTable]:
 
 
 def _may_be_list(source: SourceFile) -> bool:
+    if source.path.name == KALDI[0]:  # the other one says the same
+        return True
     return source.suffix in FORMS and source.path.stem.casefold() not in _NO_LISTS
 
 

@@ -12,6 +12,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,10 +27,15 @@ from manifests.audit.reading.raw import (
     of_rows,
     refuse_width,
 )
-from manifests.audit.reading.sides import side_of_cell, sides_of_name
+from manifests.audit.reading.saying import short
+from manifests.audit.reading.sides import is_about, says_clips, side_of_cell, sides_of_name
 
 _SCALARS = (str, int, float, bool, type(None))
 _FOLD_KEY = re.compile(r"(fold|split|cv|session|ses|set|round|k)?[ _-]*\d{1,4}", re.IGNORECASE)
+_WHOSE = re.compile(
+    r"(spk|speaker|actor|subject|sub|participant|person|ses)[ _-]*\d{1,5}[_-]?[mf]?", re.IGNORECASE
+)
+"""Keys that are people, and not classes."""
 _KEY = "key"
 _MOST_OF_A_SIDE = 3
 _MOST_SIDES = 12
@@ -73,6 +79,11 @@ def _of_list(path: Path, places: tuple[Place, ...], items: list[object]) -> Iter
         yield _made(path, places, None, (encode_cells(cells),))
     elif all(map(_is_fold, items)):
         yield from _under(path, places, _numbered(items))
+    elif len({*map(_kind, items)}) > 1:
+        raise WrongForeignTable(
+            f"{path}{_where(places)}: a list holds {' and '.join(sorted({*map(_kind, items)}))}; "
+            "expected all of one kind, so that no clip is left out"
+        )
     elif records := [item for item in items if isinstance(item, Mapping)]:
         yield _of_records(path, places, records)
     elif len(whole) == len(rows) and len({*map(len, whole)}) == 1:
@@ -87,6 +98,17 @@ def _cells(value: object) -> list[str | None] | None:
     if not isinstance(value, list) or not all(isinstance(one, _SCALARS) for one in value):
         return None
     return [as_cell(one) for one in value]
+
+
+def _kind(item: object) -> str:
+    if isinstance(item, Mapping):
+        return "objects"
+    return "lists" if isinstance(item, list) else "names"
+
+
+def _where(places: Sequence[Place]) -> str:
+    keys = [short(place.name) for place in places if place.kind == "key"]
+    return f", key {'/'.join(keys)}" if keys else ""
 
 
 def _numbered(items: Sequence[object]) -> dict[str, object]:
@@ -129,6 +151,7 @@ def _of_object(
 ) -> Iterator[RawTable]:
     below = {key: one for key, one in value.items() if not isinstance(one, _SCALARS) and one}
     sides = _sides(below)
+    is_side = any(sides_of_name(place.name) for place in places)
     records = [one for one in below.values() if isinstance(one, Mapping) and _is_flat_record(one)]
     lists = {key: _cells(one) for key, one in below.items()}
     if not below and _is_mapping(value):
@@ -136,19 +159,25 @@ def _of_object(
             path, places, None, of_rows([[key, _flat(one)] for key, one in value.items()], 2)
         )
     elif sides:
-        yield from _under(path, places, sides)
+        yield from _leaving(path, places, sides, value)
     elif (columns := _columns(below)) is not None:
         refuse_width(path, len(columns))
         yield _made(path, places, tuple(columns), tuple(map(encode_cells, columns.values())))
-    elif len(records) == len(below) > 1:
+    elif len(records) == len(below) > 1 or (records and is_side and _is_record(below)):
         yield _of_records(path, places, records, [*below])
     elif all(_FOLD_KEY.fullmatch(key) for key in below):
         yield from _under(path, places, below)
     elif len(below) > 1 and all(one is not None for one in lists.values()):
         rows = [[cell, key] for key, cells in lists.items() for cell in cells or ()]
-        yield _made(path, places, None, of_rows(rows, 2))
+        names = ("clip", "speaker") if all(map(_WHOSE.fullmatch, lists)) else None
+        yield _made(path, places, names, of_rows(rows, 2))
     else:
         yield from _of_parts(path, places, below)
+
+
+def _is_record(below: Mapping[str, object]) -> bool:
+    """The one object has columns that are known, such as the speaker of a clip."""
+    return all(isinstance(one, Mapping) and known_names(map(str, one)) for one in below.values())
 
 
 def _sides(below: Mapping[str, object]) -> dict[str, object]:
@@ -158,7 +187,12 @@ def _sides(below: Mapping[str, object]) -> dict[str, object]:
     different = {side for key in named for side in sides_of_name(key)}
     are_most = len(below) <= 2 * len(named) <= 2 * _MOST_OF_A_SIDE * len(different)
     are_paths = any(re.search(r"[/\\.]", key) for key in named)
-    found = exact or (named if are_most and not are_paths else {})
+    if exact:
+        folds = {key: one for key, one in below.items() if _leads_to_sides(one)}
+        others = {key: one for key, one in named.items() if says_clips(key)}
+        found = {**others, **exact, **folds}
+    else:
+        found = named if are_most and not are_paths else {}
     return found if len(found) <= _MOST_SIDES else {}
 
 
@@ -166,7 +200,37 @@ def _under(
     path: Path, places: tuple[Place, ...], below: Mapping[str, object]
 ) -> Iterator[RawTable]:
     for key, one in below.items():
-        yield from _tables(path, (*places, Place("key", key)), one)
+        around = (*places, Place("key", key))
+        is_empty = True
+        for table in _tables(path, around, one):
+            is_empty = False
+            yield table
+        if is_empty and one and sides_of_name(key):
+            raise WrongForeignTable(
+                f"{path}{_where(around)}: no list of clips is in it; expected objects with a clip "
+                "each, or lists of names"
+            )
+
+
+def _leaving(
+    path: Path,
+    places: tuple[Place, ...],
+    below: Mapping[str, object],
+    value: Mapping[str, object],
+) -> Iterator[RawTable]:
+    """What is below some keys of an object; the others are named as left out."""
+    keys = [place.name for place in places if place.kind == "key"]
+    left = tuple(
+        "/".join((*keys, key))
+        for key, one in value.items()
+        if key not in below
+        and one
+        and not is_about(key)
+        and (not isinstance(one, _SCALARS) or side_of_cell(key) is not None)
+    )
+    for table in _under(path, places, below):
+        yield replace(table, left_out=(*table.left_out, *left))
+        left = ()
 
 
 def _of_parts(
@@ -175,7 +239,7 @@ def _of_parts(
     """The one list of an object that has more in it; or whatever lists there are."""
     lists = {key: one for key, one in below.items() if not isinstance(one, Mapping)}
     deeper = {key: one for key, one in below.items() if _leads_to_sides(one)}
-    yield from _under(path, places, deeper or lists or below)
+    yield from _leaving(path, places, deeper or lists or below, below)
 
 
 def _leads_to_sides(value: object) -> bool:

@@ -5,6 +5,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import COLUMNS
 from manifests.audit.reading.sides import ROLE_OF
@@ -91,4 +94,12 @@ def _pattern(subject: str | None) -> re.Pattern[str] | None:
             f"--subject {subject} has {pattern.groups} groups; expected one, the speaker, and "
             "(?:...) for others"
         )
+    try:
+        pc.match_substring_regex(pa.array([""]), f"({subject})")
+    except pa.ArrowInvalid as error:
+        what = str(error).removeprefix("Invalid regular expression: ")
+        raise WrongForeignTable(
+            f"--subject {subject}: this could search a name for ever ({what}); expected a regular "
+            r"expression without look-around and back-references, such as 'Actor_(\d+)'"
+        ) from error
     return pattern

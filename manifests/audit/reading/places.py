@@ -25,11 +25,13 @@ _SHARD = re.compile(r"(?:part|shard)?[ _\-]*\d+[ _\-]+of[ _\-]+\d+", re.IGNORECA
 """Such as `00000-of-00002`: a piece of a list, and no fold."""
 _BARE = re.compile(r"0*(\d{1,3})")
 _UNIT_WORDS = {
-    "subject": ("speaker", "subject", "actor", "participant"),
+    "subject": ("speaker", "subject", "actor", "participant", "person", "spk"),
     "episode": ("movie", "drama", "episode", "tv", "series"),
     "video": ("video", "youtube"),
 }
 _LISTED = {"list", "lists", "id", "ids", "name", "names", "split", "splits"}
+_WHO = {("people", ""), ("spk", "")}
+"""Last words that list people, though no plural and not followed by `list`."""
 _OF_CLIPS = {"independent", "dependent", "disjoint", "wise", "level", "clip", "clips", "exclusive"}
 
 
@@ -139,6 +141,8 @@ def _unit(places: Sequence[Place]) -> str | None:
             return None
         for unit, ones in _UNIT_WORDS.items():
             for word, after in pairwise([*words, ""]):
+                if (word, after) in _WHO and unit == "subject":
+                    return unit
                 if word.endswith("s") and word.removesuffix("s") in ones:
                     return unit
                 if word in ones and after in _LISTED:

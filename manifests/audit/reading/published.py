@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_table import ForeignTable
 from manifests.audit.listing import ROLES
-from manifests.audit.reading.columns import refuse_unknown, subjects
+from manifests.audit.reading.columns import refuse_unknown
+from manifests.audit.reading.counting import without_counts
 from manifests.audit.reading.doubles import without_doubles
 from manifests.audit.reading.lists import read_lists
 from manifests.audit.reading.options import ReadingOptions
@@ -19,9 +20,14 @@ from manifests.audit.reading.places import look_around
 from manifests.audit.reading.raw import constant, distinct
 from manifests.audit.reading.saying import in_words, meaning_in_words, short, some
 from manifests.audit.reading.settling import Piece, pieces_of, settle_folds, settle_sides
+from manifests.audit.reading.sides import says_clips
+from manifests.audit.reading.subjects import subjects
+from manifests.audit.reading.trees import PICTURES, SOUND_OR_VIDEO
 
 _SHOWN = 3
 """Files of a list that its title names."""
+_NO_LISTS = {".py", ".ipynb", ".sh", ".m", ".r", ".md", ".rst", ".html", ".pdf", ".log"}
+_NO_LISTS |= SOUND_OR_VIDEO | PICTURES
 
 
 def read_published(
@@ -46,14 +52,21 @@ def read_published(
     arounds = look_around([raw.places for raw in tables], options)
     with_sides, without = settle_sides(pieces_of(tables, arounds, options))
     in_folds, spare = settle_folds(with_sides)
-    in_folds = without_doubles(in_folds)
+    in_folds = without_counts(without_doubles(in_folds))
     left_out += [piece.raw.path.name for piece in (*without, *spare)]
+    left_out += [name for raw in tables for name in raw.left_out]
     title = _title(paths, in_folds)
     found = [_table(piece, title, options) for piece in in_folds]
     _refuse_no_subject(found, options)
     understood = _understood(in_folds, left_out, options)
     source = _source(paths)
-    return [replace(table, understood=understood, source=source) for table in found]
+    unread = tuple(name for name in sorted({*left_out}) if _may_list(name))
+    return [replace(table, understood=understood, source=source, unread=unread) for table in found]
+
+
+def _may_list(name: str) -> bool:
+    """What was left out names a side, and is no program, page or recording."""
+    return says_clips(name) and PurePath(name).suffix.lower() not in _NO_LISTS
 
 
 def _source(paths: Sequence[Path]) -> str:

@@ -1,6 +1,7 @@
 """Python files of constants: parsed, never run; what is no literal is no constant."""
 
 import ast
+from collections.abc import Collection
 
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.reading.encodings import decode
@@ -33,7 +34,14 @@ def read_python(source: SourceFile) -> list[RawTable]:
     text, _ = decode(source.path, data)
     try:
         tree = ast.parse(text)
-        found = dict(_constant(source, node) for node in tree.body if _is_assignment(node))
+        found: dict[str, object] = {}
+        for node in tree.body:
+            if _is_assignment(node):
+                name, value = _constant(source, node)
+                _refuse_changed(source, node, [name] if name in found else [])
+                found[name] = value
+            else:
+                _refuse_changed(source, node, _changed(node))
     except WrongForeignTable:
         raise
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -45,6 +53,57 @@ def read_python(source: SourceFile) -> list[RawTable]:
         ) from error
     lists = {name: value for name, value in found.items() if isinstance(value, list | dict)}
     return tables_of(source.path, source.places, lists)
+
+
+def _changed(node: ast.stmt) -> set[str]:
+    """Names that a statement, or one within it, gives a value or adds to.
+
+    What a function or a class does with names of its own is no list of the file.
+    """
+    names: set[str] = set()
+    waiting: list[ast.AST] = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        waiting += ast.iter_child_nodes(one)
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store | ast.Del):
+            names.add(one.id)
+        changed = _owner(one)
+        if changed is not None:
+            names.add(changed)
+    return names
+
+
+def _owner(node: ast.AST) -> str | None:
+    """The name of what `NAME.extend(...)` and `NAME[...] = ...` change."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        below = node.func.value if node.func.attr in _CHANGES else None
+    elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+        below = node.value
+    else:
+        return None
+    while isinstance(below, ast.Subscript | ast.Attribute):
+        below = below.value
+    return below.id if isinstance(below, ast.Name) else None
+
+
+def _refuse_changed(source: SourceFile, node: ast.stmt, names: Collection[str]) -> None:
+    """Refuses a list of a side that is no constant, since only a part of it would be read."""
+    for name in sorted(names):
+        if sides_of_name(name):
+            raise WrongForeignTable(
+                f"{source.path}, line {node.lineno}: {name} is computed, and nothing is run; "
+                "expected a list of names as they are, given once, here or as JSON"
+            )
+
+
+_CHANGES = frozenset(
+    (
+        *("append", "extend", "update", "insert", "remove", "add", "pop", "clear", "discard"),
+        *("setdefault", "difference_update", "intersection_update"),
+    )
+)
 
 
 def _is_assignment(node: ast.stmt) -> bool:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from manifests.audit.errors import WrongForeignTable
 from manifests.audit.foreign_columns import COLUMNS
 from manifests.audit.listing import ROLES
-from manifests.audit.reading.columns import Meanings, understand_all
+from manifests.audit.reading.columns import Meanings, is_listing, understand_all
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.places import Around, are_clips
 from manifests.audit.reading.raw import RawTable, distinct
@@ -68,7 +68,7 @@ def pieces_of(
 def _units(tables: Sequence[RawTable], arounds: Sequence[Around]) -> list[str | None]:
     """What the names around each table say that it lists, unless their cells look like clips."""
     units = [
-        around.unit if len(raw.columns) == 1 else None
+        around.unit if is_listing(raw) else None
         for raw, around in zip(tables, arounds, strict=True)
     ]
     lists = [raw for raw, unit in zip(tables, units, strict=True) if unit is not None]

@@ -14,7 +14,9 @@ from manifests.audit.reading.columns import Meanings, is_of_sides
 from manifests.audit.reading.raw import RawTable, distinct
 from manifests.audit.reading.sides import side_of_cell
 
-_YES, _NO = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
+_YES, _NO = {"1", "1.0", "true", "yes", "y", "t"}, {"0", "0.0", "false", "no", "n", "f"}
+_MARKS = {"x", "\u2713", "\u2714", "\u00d7"}
+"""What marks a line in a column whose other cells are empty."""
 _OF_FOLD = re.compile(
     r"(?:fold|split|cv|set|session|fold_split|role)_?0*(\d{1,3})(?:_split|_role)?"
 )
@@ -93,7 +95,8 @@ def _flags(raw: RawTable) -> dict[str, int]:
     for one, name in enumerate(raw.names or ()):
         for side, names in FLAGS.items():
             cells = {cell.casefold() for cell in distinct(raw.columns[one])}
-            if plain(name) in names.split() and cells and cells <= _YES | _NO:
+            is_marked = raw.columns[one].null_count and cells <= _MARKS
+            if plain(name) in names.split() and cells and (cells <= _YES | _NO or is_marked):
                 found.setdefault(side, one)
     return found
 
@@ -115,7 +118,9 @@ def _of_flags(raw: RawTable, flags: Mapping[str, int]) -> SideColumn:
 
 
 def _says_yes(column: pa.DictionaryArray) -> pa.BooleanArray:
-    yes = [bool(cell) and cell.casefold() in _YES for cell in column.dictionary.to_pylist()]
+    yes = [
+        bool(cell) and cell.casefold() in _YES | _MARKS for cell in column.dictionary.to_pylist()
+    ]
     return pc.fill_null(pc.take(pa.array(yes, pa.bool_()), column.indices), False)
 
 

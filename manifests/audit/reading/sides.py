@@ -13,12 +13,15 @@ from collections.abc import Iterable
 from manifests.audit.listing import TEST, TRAIN, VALID
 
 _WORDS = {
-    TRAIN: "train training trn tr learn learning trainset trainval pretrain apprentissage "
-    "entrainement entraînement entrenamiento treino treinamento addestramento 训练 训练集 학습",
+    TRAIN: "train training trn tr learn learning trainset trainlist trainval pretrain "
+    "apprentissage entrainement entraînement entrenamiento treino treinamento "
+    "addestramento 训练 训练集 학습",
     VALID: "valid validation val vali vld vl cv dev devel development devset validset valset "
-    "publictest validacion validación validacao validação validazione validierung 验证 验证集 검증",
-    TEST: "test testing tst te ts tt testset eval evaluation evalset held_out heldout privatetest "
-    "prueba teste essai prova prüfung pruefung evaluacion evaluación 测试 测试集 시험",
+    "vallist publictest validacion validación validacao validação validazione "
+    "validierung 验证 验证集 검증",
+    TEST: "test testing tst te ts tt testset testlist eval evaluation evalset held_out "
+    "heldout holdout privatetest prueba teste essai prova prüfung pruefung "
+    "evaluacion evaluación 测试 测试集 시험",
 }
 ROLE_OF = {word: role for role, words in _WORDS.items() for word in words.split()}
 """Word -> side."""
@@ -30,6 +33,25 @@ _BESIDE = frozenset(
     )
 )
 """Words that may stand beside a side in a cell."""
+_HOLDOUT = re.compile(r"h[eo]ld[_\- ]out", re.IGNORECASE)
+_ABOUT = frozenset(
+    (
+        *("label", "labels", "emotion", "emotions", "target", "targets", "class", "classes", "y"),
+        *(
+            "text",
+            "texts",
+            "transcript",
+            "transcripts",
+            "size",
+            "sizes",
+            "ratio",
+            "count",
+            "counts",
+        ),
+        *("log", "logs", "config", "args", "readme", "stats", "results", "metrics"),
+    )
+)
+"""Words for what is said of the clips of a side, and is no list of them."""
 _WORD = re.compile(r"[A-Z]?[^\W\dA-Z_]+|[A-Z]+(?![^\W\dA-Z_])")
 
 
@@ -74,7 +96,7 @@ def sides_of_name(name: str) -> set[int]:
     Returns:
         None, one, or several, which then say nothing.
     """
-    words = _WORD.findall(name)
+    words = _WORD.findall(_HOLDOUT.sub("holdout", name))
     long = (word.casefold() for word in words if word.casefold() not in _SHORT)
     return _sides(long) or _sides(word for word in words if word in _SHORT)
 
@@ -92,5 +114,30 @@ def without_sides(name: str) -> str:
     Returns:
         Such as `savee fold 1`; equal for the files of one fold.
     """
-    kept = _WORD.sub(lambda found: " " if found[0].casefold() in ROLE_OF else found[0], name)
+    one = _HOLDOUT.sub("holdout", name)
+    kept = _WORD.sub(lambda found: " " if found[0].casefold() in ROLE_OF else found[0], one)
     return " ".join(re.split(r"[\W_]+", kept)).strip()
+
+
+def says_clips(name: str) -> bool:
+    """Says whether a name is that of a list of a side's clips, and not of what is said of them.
+
+    Args:
+        name: Of a file, folder, sheet or key.
+
+    Returns:
+        True for `test_hard`; False for `train_labels` and for names of no side.
+    """
+    return bool(sides_of_name(name)) and not is_about(name)
+
+
+def is_about(name: str) -> bool:
+    """Says whether a name is that of what is said of clips, such as their labels.
+
+    Args:
+        name: Of a file, folder, sheet or key.
+
+    Returns:
+        True for `labels` and `train_labels`.
+    """
+    return bool(_ABOUT & {*words_of(name)})
