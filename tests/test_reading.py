@@ -1089,8 +1089,24 @@ def test_a_damaged_store_is_not_read_as_a_list(tmp_path: Path) -> None:
             },
             False,
         ),
+        (
+            {
+                "train/l.csv": "c,speaker\na,1\n",
+                "valid/l.csv": "c,speaker\nb,2\n",
+                "test/l.pkl": "",
+            },
+            False,
+        ),
+        (
+            {
+                "train/l.csv": "c,speaker\na,1\n",
+                "train/cache.pkl": "",
+                "test/l.csv": "c,speaker\nb,2\n",
+            },
+            True,
+        ),
     ],
-    ids=["all", "a program", "a pickle", "YAML", "a key"],
+    ids=["all", "a program", "a pickle", "YAML", "a key", "a folder", "beside a list"],
 )
 def test_what_is_named_like_a_side_and_not_read_is_no_verdict_that_holds(
     files: dict[str, str | bytes], is_held: bool, tmp_path: Path
