@@ -852,6 +852,17 @@ FORMS = {
         subjects=["x", "x", "x"],
         said="actor the speaker",
     ),
+    "rows on no side": Form(
+        {"a.csv": f"file,split\n{A},train\n{B},spare\n{C},train\n{D},test\n"},
+        read={0: {"train": sorted([A, C]), "test": [D]}},
+        sides=("none=spare",),
+        said="1 rows set aside, as you say",
+    ),
+    "a file on no side": Form(
+        {"train.txt": f"{A}\n", "test.txt": f"{D}\n", "test_old.txt": f"{A}\n"},
+        read={0: {"train": [A], "test": [D]}},
+        sides=("none=test_old.txt",),
+    ),
     "a table of speakers": Form(
         {
             "a.csv": lines_of(
@@ -1015,6 +1026,12 @@ REFUSED: dict[str, Refusal] = {
     "an unknown meaning": Refusal(
         {}, ("there is no meaning 'clp'; did you mean clip?",), columns=("clp=1",)
     ),
+    "nothing that is on no side": Refusal(
+        {"a.csv": lines_of(HEADER + ROWS)}, ("has no side foo",), sides=("none=foo",)
+    ),
+    "nothing but what is on no side": Refusal(
+        {"train.txt": f"{A}\n"}, ("leaves nothing",), sides=("none=train",)
+    ),
     "a malformed side": Refusal(
         {}, ("--side foo=1 is not of the form SIDE=VALUE",), sides=("foo=1",)
     ),
@@ -1118,8 +1135,24 @@ def test_a_damaged_store_is_not_read_as_a_list(tmp_path: Path) -> None:
             },
             False,
         ),
+        (
+            {
+                "train/l.csv": "c,speaker\na,1\n",
+                "valid/l.csv": "c,speaker\nb,2\n",
+                "test/l.pkl": "",
+            },
+            False,
+        ),
+        (
+            {
+                "train/l.csv": "c,speaker\na,1\n",
+                "train/cache.pkl": "",
+                "test/l.csv": "c,speaker\nb,2\n",
+            },
+            True,
+        ),
     ],
-    ids=["all", "a program", "a pickle", "YAML", "a key"],
+    ids=["all", "a program", "a pickle", "YAML", "a key", "a folder", "beside a list"],
 )
 def test_what_is_named_like_a_side_and_not_read_is_no_verdict_that_holds(
     files: dict[str, str | bytes], is_held: bool, tmp_path: Path

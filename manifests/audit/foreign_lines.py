@@ -203,7 +203,7 @@ class ForeignLines:
 
     def _checked_roles(self, column: NameColumn) -> NDArray[np.int8]:
         expected = "train, valid or test"
-        what = f"{{0!r}} is no side; expected {expected}, or --side test={{0!r}}"
+        what = f"{{0!r}} is no side; expected {expected}, or --side test={{0!r}} (or none={{0!r}})"
         sides = self.parsed(column, "role", side_of_cell, what)
         self.refuse_gaps(column, "role", f"{expected}; fill the cell, or take the line away")
         return np.asarray(sides, dtype=np.int8)[column.codes]

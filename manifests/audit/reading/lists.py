@@ -1,6 +1,6 @@
 """Which files of what was given are lists, read as they stand."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,9 +50,25 @@ def read_lists(paths: Sequence[Path], options: ReadingOptions) -> tuple[list[Raw
             "named so"
         )
     read = {table.path for table in more} | {source.path for source in lists if is_clip(source)}
-    return by_side([*found, *more]), [
-        source.path.name for source in others if source.path not in read
+    return by_side([*found, *more]), _left_out(others, read)
+
+
+def _left_out(sources: Sequence[SourceFile], read: Collection[Path]) -> list[str]:
+    """Names of files that are no lists, with the folder where that is a side and none is read."""
+    folders = {source.folders for source in sources if source.path in read}
+    return [
+        f"{source.folders[-1]}/{source.path.name}"
+        if _is_unread_side(source.folders, folders)
+        else source.path.name
+        for source in sources
+        if source.path not in read
     ]
+
+
+def _is_unread_side(folder: tuple[str, ...], read: Collection[tuple[str, ...]]) -> bool:
+    if not folder or not sides_of_name(folder[-1]):
+        return False
+    return not any(one[: len(folder)] == folder for one in read)
 
 
 def _constants(programs: Sequence[SourceFile]) -> list[RawTable]:

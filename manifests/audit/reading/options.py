@@ -25,6 +25,8 @@ class ReadingOptions:
     """Meaning (a key of COLUMNS) -> the column's name, or its number from 1."""
     sides: Mapping[str, int] = field(default_factory=dict)
     """What stands in a column, or the name of a file, folder or key -> TRAIN, VALID or TEST."""
+    unused: frozenset[str] = frozenset()
+    """What stands in a column, or the name of a file, folder or key, for what is on no side."""
     subject: re.Pattern[str] | None = None
     """Finds the speaker in the name of a clip: its group, or all of it where there is none."""
 
@@ -36,7 +38,7 @@ class ReadingOptions:
 
         Args:
             columns: Each MEANING=COLUMN, such as `clip=3`.
-            sides: Each SIDE=VALUE, such as `test=2`.
+            sides: Each SIDE=VALUE, such as `test=2`; `none=VALUE` for what is on no side.
             subject: A regular expression.
 
         Returns:
@@ -45,9 +47,11 @@ class ReadingOptions:
         Raises:
             WrongForeignTable: An option is not of its form, or the expression is broken.
         """
+        values = [_side(option) for option in sides]
         return ReadingOptions(
             dict(_column(option) for option in columns),
-            dict(_side(option) for option in sides),
+            {value: side for value, side in values if side is not None},
+            frozenset(value for value, side in values if side is None),
             _pattern(subject),
         )
 
@@ -67,12 +71,14 @@ def _column(option: str) -> tuple[str, str]:
     return MEANING_OF[meaning], column
 
 
-def _side(option: str) -> tuple[str, int]:
+def _side(option: str) -> tuple[str, int | None]:
     side, equals, value = (part.strip() for part in option.partition("="))
+    if equals and value and side.casefold() == "none":
+        return value.casefold(), None
     if not (equals and value and side.casefold() in ROLE_OF):
         raise WrongForeignTable(
-            f"--side {option} is not of the form SIDE=VALUE with train, valid or test, such as "
-            "--side test=2"
+            f"--side {option} is not of the form SIDE=VALUE with train, valid, test or none, "
+            "such as --side test=2"
         )
     return value.casefold(), ROLE_OF[side.casefold()]
 

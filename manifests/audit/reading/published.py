@@ -23,6 +23,7 @@ from manifests.audit.reading.settling import Piece, pieces_of, settle_folds, set
 from manifests.audit.reading.sides import says_clips
 from manifests.audit.reading.subjects import subjects
 from manifests.audit.reading.trees import PICTURES, SOUND_OR_VIDEO
+from manifests.audit.reading.unused import without_unused
 
 _SHOWN = 3
 """Files of a list that its title names."""
@@ -48,6 +49,7 @@ def read_published(
     """
     options = options or ReadingOptions()
     tables, left_out = read_lists(paths, options)
+    tables = without_unused(tables, options)
     refuse_unknown(tables, options)
     arounds = look_around([raw.places for raw in tables], options)
     with_sides, without = settle_sides(pieces_of(tables, arounds, options))
