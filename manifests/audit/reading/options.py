@@ -102,6 +102,11 @@ def _pattern(subject: str | None) -> re.Pattern[str] | None:
         )
     try:
         pc.match_substring_regex(pa.array([""]), f"({subject})")
+    except UnicodeEncodeError as error:
+        raise WrongForeignTable(
+            f"--subject {subject}: it holds half of a character; expected text such as "
+            r"'Actor_(\d+)'"
+        ) from error
     except pa.ArrowInvalid as error:
         what = str(error).removeprefix("Invalid regular expression: ")
         raise WrongForeignTable(
