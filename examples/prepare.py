@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.plan import Paper
+from examples.protocol import DISJOINT
 from flows.building.run import run_build
 from flows.fitting.run import run_fit
 from flows.sample.pictures import write_sample
@@ -16,7 +17,6 @@ from flows.splitting.run import run_split
 from manifests.corpora.sample import sample_clips
 from manifests.schemes.catalog import SCHEMES, SplitError
 
-DISJOINT = "subject_kfold"
 FOLDS = 3
 """Of the six actors, two are tested, two validated and two trained on."""
 
