@@ -156,19 +156,20 @@ def test_a_run_that_is_killed_ends_with_the_same_files(
 ) -> None:
     code = (
         "import sys; from pathlib import Path; from examples.train import run; "
-        "from tests.support.trainers_made import LONGER, PAPER; "
+        "from tests.support.trainers_made import LONGER, PAPER, waiting_after; "
+        "waiting_after(int(sys.argv[3])); "
         "run(PAPER, Path(sys.argv[1]), LONGER, Path(sys.argv[2]))"
     )
     command = [sys.executable, "-u", "-c", code, str(made), str(tmp_path / "run")]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*command, "2"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("  epoch 2 "):
+            if line == "kept\n":
                 process.send_signal(signal.SIGKILL)
                 break
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "run/thirds/0/small/0/metrics.json").exists()
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    subprocess.run([*command, "99"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     assert found_in(tmp_path / "run") == found_in(undisturbed)
 
 

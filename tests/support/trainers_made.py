@@ -1,12 +1,16 @@
 """A trainer for the stores that tests make: one layer on the mean of a feature."""
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from examples.parts import Net, Stages, Tensors, adam, mean_over_time, real
 from examples.plan import Fitting, Paper, Plateau, Trial
 from examples.printed import Printed
+from examples.run_folder import ModelFolder
 from examples.train import Choice
 
 
@@ -49,3 +53,18 @@ PAPER = Paper(
 CHOICE = Choice(SmallSettings(), models=("small",))
 LONGER = Choice(SmallSettings(epochs=6), folds=(0,), models=("small",))
 """Of one fold, long enough to be ended in its middle."""
+
+
+def waiting_after(epochs: int) -> None:
+    """Lets a training of this process say `kept` after so many epochs, and wait to be killed."""
+    keep, kept = ModelFolder.keep, 0
+
+    def keep_and_wait(folder: ModelFolder, state: Mapping[str, Any]) -> None:
+        nonlocal kept
+        keep(folder, state)
+        kept += 1
+        if kept == epochs:
+            print("kept", flush=True)
+            time.sleep(600)
+
+    ModelFolder.keep = keep_and_wait  # type: ignore[method-assign]
