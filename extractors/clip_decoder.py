@@ -67,6 +67,7 @@ class ClipDecoder:
         video_fault = attempt(lambda: self._see(pictures, decoder)) if pictures else None
         missing = any(p is not None and p.stream.codec_context is None for p in (sound, pictures))
         notes = (DECODED_BY_FFMPEG,) if missing and decoder == "pyav" else ()
+        notes += self._frames.notes
         if sound is None or audio_fault:
             return Decoded(None, notes, audio_fault, video_fault)
         return Decoded(self._samples.pcm(), notes + self._samples.notes, None, video_fault)
@@ -126,10 +127,10 @@ class ClipDecoder:
 
     def _see_by_ffmpeg(self, pictures: Packets[VideoStream]) -> None:
         with self._ffmpeg(pictures, None) as process:
-            grids, given = self._frames.grids(pictures, process.times), 0
+            grids, given = self._frames.grids(pictures, process.times), list[Fraction | None]()
             for frame, stamp in process.frames():
                 if isinstance(frame, VideoFrame):
-                    given += 1
+                    given.append(stamp)
                     grids.show(stamp, (frame, process.display_facts))
                 if grids.ended:
                     return
@@ -141,6 +142,7 @@ class ClipDecoder:
                 "or download the file again",
             )
         grids.finish()
+        self._frames.note(process.times or given, pictures)
 
     def _packet_decoder(
         self, packets: Packets[AudioStream] | Packets[VideoStream]
@@ -153,9 +155,8 @@ class ClipDecoder:
         self, pictures: Packets[VideoStream] | None, sound: Packets[AudioStream] | None
     ) -> FfmpegDecoder:
         looks_first = pictures is not None and are_times_unknown(pictures, self._clip.end_s)
-        return FfmpegDecoder(
-            self._clip.clip_id, self._path, pictures, sound, self._deadline, looks_first
-        )
+        order = self._frames.order if looks_first else None
+        return FfmpegDecoder(self._clip.clip_id, self._path, pictures, sound, self._deadline, order)
 
 
 def _is_by_ffmpeg(packets: Packets[AudioStream] | Packets[VideoStream], decoder: str) -> bool:

@@ -59,7 +59,8 @@ def is_uneven(
     is_odd = sound is not None and (_has_steps(sound.items, most) or _is_at_odds(sound, most))
     if is_odd or pictures is None or pictures.stream.codec_context is None:
         return is_odd
-    return _runs_back(pictures, container in _KEEP_BOTH) or _has_gaps(pictures)
+    is_hidden = container == "asf" and _are_held_back(pictures)
+    return is_hidden or _runs_back(pictures, container in _KEEP_BOTH) or _has_gaps(pictures)
 
 
 def _has_steps(sound: Sequence[Any], most: float) -> bool:
@@ -83,6 +84,18 @@ def _is_at_odds(sound: "Packets[AudioStream]", most: float) -> bool:
         return False
     length = frame_samples(context) / context.sample_rate / float(sound.time_base)
     return length > 0 and abs(sum(steps) / len(steps) / length - 1) > _DRIFT
+
+
+def _are_held_back(pictures: "Packets[VideoStream]") -> bool:
+    """Whether MPEG-4 is said to come in another order than it is shown in, of which a container of
+    times of presentation has none left."""
+    context = pictures.stream.codec_context
+    return (
+        context is not None
+        and context.name == "mpeg4"
+        and context.reorder_depth > 0
+        and all(packet.pts is None for packet in pictures.items)
+    )
 
 
 def _runs_back(pictures: "Packets[VideoStream]", has_both: bool) -> bool:

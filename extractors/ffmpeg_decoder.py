@@ -15,7 +15,7 @@ import select
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -37,7 +37,6 @@ from extractors.limits import Deadline
 from extractors.opening import FORMATS
 from extractors.packets import Packets
 from extractors.pixels import AS_STORED, DisplayFacts, display_facts, orientation_of
-from extractors.presentation import in_order
 from extractors.pyav_decoder import decoded_runs, detected_damage
 from extractors.sound_extent import counted_runs, is_counted
 from manifests.quarantine import BadClip, Reason
@@ -107,6 +106,10 @@ def _runs_back(sound: Packets[AudioStream] | None) -> bool:
     return any(after < before for before, after in pairwise(known))
 
 
+Ordering = Callable[[Sequence[Fraction], Packets[VideoStream]], Sequence[Fraction | None]]
+"""(times of frames in the order they come out, their packets) -> when each is shown."""
+
+
 class FfmpegDecoder:
     """One run of ffmpeg over one file. Streams are named by their index in the file."""
 
@@ -117,7 +120,7 @@ class FfmpegDecoder:
         video: Packets[VideoStream] | None,
         audio: Packets[AudioStream] | None,
         deadline: Deadline,
-        are_times_unknown: bool = False,
+        order: Ordering | None = None,
     ) -> None:
         """Prepares a run.
 
@@ -127,23 +130,24 @@ class FfmpegDecoder:
             video: The packets of the pictures that are wanted, or None.
             audio: The packets of the sound that is wanted, or None.
             deadline: The clip's time limit.
-            are_times_unknown: Whether frames are decoded twice, to see first when each is shown.
+            order: Gives each frame its time, where frames are decoded twice, to see first when
+                each is shown.
         """
         self._clip_id, self._deadline = clip_id, deadline
         self._path, self._video, self._audio = str(path.absolute()), video, audio
-        self._are_times_unknown = are_times_unknown
+        self._order = order
         self._orientation = AS_STORED
         self._late: Fraction | None = None
         self._colour: dict[str, str] = {}
-        self.times: list[Fraction | None] | None = None
+        self.times: Sequence[Fraction | None] | None = None
         """When each frame is shown, where it was looked at first; None: frames carry their times.
         """
 
     def __enter__(self) -> "FfmpegDecoder":
         if self._video is not None:
             self._ask(self._video)
-            if self._are_times_unknown:
-                self.times = in_order(self._list_times(self._video), self._video)
+            if self._order is not None:
+                self.times = self._order(self._list_times(self._video), self._video)
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         # No shell; the path is absolute and cannot be read as an option.
         self._process = subprocess.Popen(

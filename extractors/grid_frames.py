@@ -7,6 +7,7 @@ from functools import partial
 from av import VideoFrame
 from av.video.stream import VideoStream
 
+from extractors.even_times import UNEVEN_TIMES
 from extractors.limits import Deadline, Limits
 from extractors.media import Push
 from extractors.packets import Packets
@@ -14,6 +15,7 @@ from extractors.pixels import DisplayFacts, display_facts, shown_size, to_rgb
 from extractors.presentation import (
     FrameClock,
     VideoExtent,
+    are_shown_as_told,
     are_times_unknown,
     can_plan,
     extent,
@@ -41,6 +43,8 @@ class GridFrames:
         self._start = None if clip.start_s is None else Fraction(clip.start_s)
         self._given = [0] * len(self._cadences)
         """How many times of each grid the frames that were passed on serve."""
+        self.notes: tuple[str, ...] = ()
+        """What decoding has shown of the times of all frames."""
 
     def show(self, pictures: Packets[VideoStream], decoder: PacketDecoder) -> None:
         """Decodes in this process and passes frames on.
@@ -61,10 +65,40 @@ class GridFrames:
         def frames() -> Iterator[tuple[Fraction, ShownFrame]]:
             return _shown(pictures, decoder.video(None, begin))
 
-        times = None
         if is_unknown:
-            times = in_order([stamp for stamp, _ in frames()], pictures)
-        _feed(self.grids(pictures, times), _at(times, frames()))
+            times = self.order([stamp for stamp, _ in frames()], pictures)
+            _feed(self.grids(pictures, times), _at(times, frames()))
+            return
+        found: list[Fraction] = []
+        _feed(self.grids(pictures, None), _kept(frames(), found))
+        self.note(found, pictures)
+
+    def order(
+        self, found: Sequence[Fraction], pictures: Packets[VideoStream]
+    ) -> Sequence[Fraction | None]:
+        """Gives each frame its time, and notes where packets tell of others.
+
+        Args:
+            found: Time of each frame in the order they come out, in seconds.
+            pictures: The packets of the pictures.
+
+        Returns:
+            When each frame is shown; None for one that never is.
+        """
+        times = in_order(found, pictures)
+        self.note(times, pictures)
+        return times
+
+    def note(self, times: Sequence[Fraction | None], pictures: Packets[VideoStream]) -> None:
+        """Notes where the frames of a whole file are not those that its packets tell of.
+
+        Args:
+            times: When each frame is shown, in seconds; None for one that never is.
+            pictures: The packets of the pictures.
+        """
+        is_whole = self._start is None and self._clip.end_s is None
+        if is_whole and not are_shown_as_told(times, pictures):
+            self.notes = (UNEVEN_TIMES,)
 
     def grids(
         self, pictures: Packets[VideoStream], times: Sequence[Fraction | None] | None
@@ -150,6 +184,14 @@ def _at(
     for time, (_, frame) in zip(times, frames, strict=False):
         if time is not None:
             yield time, frame
+
+
+def _kept(
+    frames: Iterable[tuple[Fraction, ShownFrame]], times: list[Fraction]
+) -> Iterator[tuple[Fraction, ShownFrame]]:
+    for stamp, frame in frames:
+        times.append(stamp)
+        yield stamp, frame
 
 
 def _feed(grids: Grids[ShownFrame], frames: Iterable[tuple[Fraction, ShownFrame]]) -> None:

@@ -35,6 +35,13 @@ _IN_GROUP = {
     0xBF,
     0xEC,
 }
+_IN_TRACK = {
+    0xD7, 0x73C5, 0x83, 0xB9, 0x88, 0x55AA, 0x55AB, 0x55AC, 0x55AD, 0x55AE, 0x55AF, 0x9C, 0x6DE7,
+    0x6DF8, 0x23E383, 0x234E7A, 0x23314F, 0x537F, 0x55EE, 0x41E4, 0x536E, 0x22B59C, 0x22B59D,
+    0x86, 0x63A2, 0x258688, 0x7446, 0x3A9697, 0x3B4040, 0x26B240, 0xAA, 0x6FAB, 0x56AA, 0x56BB,
+    0x6624, 0xE0, 0xE1, 0xE2, 0x6D80, 0xC0, 0xC1, 0xC6, 0xC7, 0xC4, 0xEC, 0xBF,
+}  # fmt: skip
+"""What a TrackEntry holds; its delay and its rate are among them."""
 _PREFIX = {1: b"V_", 2: b"A_", 0x11: b"S_"}
 """TrackType of pictures, sound and subtitles, and what their CodecID begins with."""
 _OTHER_TYPES = {3, 0x10, 0x12, 0x20, 0x21}
@@ -126,6 +133,8 @@ class Recording:
         """When the last block ends that says how long it is shown, in ticks."""
         self._is_open = False
         """Whether there are blocks of subtitles, or of others that last as long as they like."""
+        self._is_odd = False
+        """Whether a track holds an element that none has: the name of another may be damaged."""
 
     def add(self, file: BinaryIO, name: str, head: int, start: int, end: int) -> None:
         """Reads one part.
@@ -152,7 +161,7 @@ class Recording:
 
         Returns:
             How many tracks of sound and pictures have blocks; UNEVEN_TIMES where the index has
-            other times: some writers' are wrong.
+            other times, as some writers' have, or a track an element that is not known.
 
         Raises:
             Contradiction: The length is another one.
@@ -163,6 +172,7 @@ class Recording:
             self._check_length()
         places = ((time, self._clusters.get(place, (1, 0))) for time, place in self._cues)
         are_right = all(first <= time <= last for time, (first, last) in places)
+        are_right &= not self._is_odd
         count = sum(self._tracks.get(track) in {1, 2} for track in self._last)
         return (StreamCount(count), *(() if are_right else (UNEVEN_TIMES,)))
 
@@ -207,6 +217,7 @@ class Recording:
         number = kind = 0
         coding = b""
         for name, at, stop in part.elements(start, end):
+            self._is_odd |= name not in _IN_TRACK
             if name == _NUMBER:
                 number = part.number(at, stop)
             if name == _TYPE:

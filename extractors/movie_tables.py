@@ -11,8 +11,6 @@ writers round them to the ticks of the film, and leave out the delay of an encod
 """
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -20,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.file_ends import Contradiction
+from extractors.movie_boxes import MovieTrack, children, read_tracks, uint
 
 _SLACK_S = 0.1
 """Seconds by which lengths of a track may differ."""
@@ -31,84 +30,9 @@ _MOST_SAMPLES = 1 << 22
 """Samples of a track, at most, that are looked at."""
 _NEEDED = ((b"mdhd",), (b"stsd",), (b"stts",), (b"stsc",), (b"stsz", b"stz2"), (b"stco", b"co64"))
 """Boxes of which every track has one."""
-_FOLDERS = {b"trak", b"mdia", b"minf", b"stbl", b"edts"}
-_KINDS = {b"soun": "sound", b"vide": "pictures"}
 
 Ints = NDArray[np.int64]
 Span = tuple[int, int]
-
-
-@dataclass
-class MovieTrack:
-    """What is read of one track."""
-
-    boxes: dict[bytes, bytes] = field(default_factory=dict)
-    """Kind of a box that holds no others -> its bytes behind its head; the first of each kind."""
-
-    @property
-    def kind(self) -> str:
-        """`sound`, `pictures`, or nothing where it is neither."""
-        return _KINDS.get(self.boxes.get(b"hdlr", b"")[8:12], "")
-
-    @property
-    def likely_kind(self) -> str:
-        """What it is by its media header, where the box that says it is damaged."""
-        heads = {b"smhd": "sound", b"vmhd": "pictures"}
-        return next((heads[box] for box in heads if box in self.boxes), "of another kind")
-
-    @property
-    def samples(self) -> int:
-        """How many samples the table has by its own count of sizes."""
-        sizes = self.boxes.get(b"stsz") or self.boxes.get(b"stz2") or b""
-        return _uint(sizes, 8)
-
-
-def read_tracks(movie: bytes) -> list[MovieTrack]:
-    """Reads the tracks of a film.
-
-    Args:
-        movie: The box `moov` behind its head.
-
-    Returns:
-        Its tracks, of sound and pictures and others.
-
-    Raises:
-        Contradiction: A box is longer than the one that it lies in.
-    """
-    tracks = []
-    for kind, start, end in _children(movie, 0, len(movie), "moov"):
-        if kind != b"trak" and movie[start + 4 : start + 8] == b"tkhd":
-            raise Contradiction(f"a box `{kind.decode('latin-1')}` holds a track")
-        if kind == b"trak":
-            tracks.append(MovieTrack())
-            _collect(movie, start, end, tracks[-1])
-    return tracks
-
-
-def _collect(movie: bytes, start: int, end: int, track: MovieTrack) -> None:
-    for kind, at, stop in _children(movie, start, end, "trak"):
-        if kind in _FOLDERS:
-            _collect(movie, at, stop, track)
-        else:
-            track.boxes.setdefault(kind, movie[at:stop])
-
-
-def _children(movie: bytes, at: int, end: int, name: str) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, beginning behind the head, and end of each box within another one."""
-    while at + 8 <= end:
-        (length, kind), head = struct.unpack_from(">I4s", movie, at), 8
-        if not any(movie[at:end]):  # a filler
-            return
-        if length == 1 and at + 16 <= end:
-            (length,), head = struct.unpack_from(">Q", movie, at + 8), 16
-        if length < head or at + length > end:
-            raise Contradiction(
-                f"a box in `{name}` of {length:,} bytes does not fit into the {end - at:,} there"
-            )
-        yield kind, at + head, at + length
-        at += length
-    if any(movie[at:end]):
-        raise Contradiction(f"{end - at} bytes in `{name}` are no box")
 
 
 def check_tables(file: BinaryIO, start: int, end: int, media: list[Span]) -> None:
@@ -127,7 +51,7 @@ def check_tables(file: BinaryIO, start: int, end: int, media: list[Span]) -> Non
         return
     file.seek(start)
     movie = file.read(end - start)
-    head = next((movie[a:b] for kind, a, b in _children(movie, 0, len(movie), "moov")
+    head = next((movie[a:b] for kind, a, b in children(movie, 0, len(movie), "moov")
                  if kind == b"mvhd"), b"")  # fmt: skip
     film_ticks = _times(head)[0]
     _check_fragmented(movie)
@@ -151,12 +75,12 @@ def check_tables(file: BinaryIO, start: int, end: int, media: list[Span]) -> Non
 def _check_fragmented(movie: bytes) -> None:
     """Refuses a film that has fragments of a track which it does not describe."""
     heads = [track.boxes.get(b"tkhd", b"") for track in read_tracks(movie)]
-    described = {_uint(head, 20 if head[:1] == b"\1" else 12) for head in heads}
-    for kind, start, end in _children(movie, 0, len(movie), "moov"):
-        for inner, at, _ in _children(movie, start, end, "mvex") if kind == b"mvex" else ():
-            if inner == b"trex" and _uint(movie, at + 4) not in described:
+    described = {uint(head, 20 if head[:1] == b"\1" else 12) for head in heads}
+    for kind, start, end in children(movie, 0, len(movie), "moov"):
+        for inner, at, _ in children(movie, start, end, "mvex") if kind == b"mvex" else ():
+            if inner == b"trex" and uint(movie, at + 4) not in described:
                 raise Contradiction(
-                    f"the film has fragments of track {_uint(movie, at + 4)}, and no such track"
+                    f"the film has fragments of track {uint(movie, at + 4)}, and no such track"
                 )
 
 
@@ -173,8 +97,8 @@ def _check_whole(name: str, track: MovieTrack) -> None:
         if not any(kind in track.boxes for kind in either):
             raise Contradiction(f"{name} lacks its box `{either[0].decode()}`")
     sizes = track.boxes.get(b"stsz", b"")
-    needed = 12 if _uint(sizes, 4) else 12 + 4 * track.samples
-    if sizes and len(sizes) != needed and (_uint(sizes, 4) or len(sizes) < needed):
+    needed = 12 if uint(sizes, 4) else 12 + 4 * track.samples
+    if sizes and len(sizes) != needed and (uint(sizes, 4) or len(sizes) < needed):
         raise Contradiction(
             f"the table `stsz` of {name} has {len(sizes):,} bytes for {track.samples:,} samples"
         )
@@ -205,7 +129,7 @@ def fragment_number(head: bytes) -> int:
     Returns:
         Its number; -1 where it does not begin with it.
     """
-    return _uint(head, 12) if head[4:8] == b"mfhd" else -1
+    return uint(head, 12) if head[4:8] == b"mfhd" else -1
 
 
 def check_fragments(numbers: list[int]) -> None:
@@ -234,14 +158,10 @@ def _miscounts(name: str, table: str, found: int, samples: int) -> Contradiction
     )
 
 
-def _uint(box: bytes, at: int) -> int:
-    return int.from_bytes(box[at : at + 4]) if len(box) >= at + 4 else 0
-
-
 def _rows(box: bytes, at: int, width: int, dtype: str = ">u4") -> Ints:
     """The rows of a table; their number stands before them."""
     size = np.dtype(dtype).itemsize * width
-    count = min(_uint(box, at), max(0, (len(box) - at - 4) // size))
+    count = min(uint(box, at), max(0, (len(box) - at - 4) // size))
     found = np.frombuffer(box, dtype, count * width, at + 4) if count else np.zeros(0, dtype)
     return found.astype(np.int64).reshape(-1, width)
 
@@ -249,9 +169,9 @@ def _rows(box: bytes, at: int, width: int, dtype: str = ">u4") -> Ints:
 def _times(box: bytes) -> Span:
     """Ticks a second, and the duration, of `mvhd` or `mdhd`; 0 where it is not known."""
     if box[:1] == b"\1":
-        return _uint(box, 20), int.from_bytes(box[24:32])
-    duration = _uint(box, 16)
-    return _uint(box, 12), 0 if duration == 0xFFFFFFFF else duration
+        return uint(box, 20), int.from_bytes(box[24:32])
+    duration = uint(box, 16)
+    return uint(box, 12), 0 if duration == 0xFFFFFFFF else duration
 
 
 def _durations(track: MovieTrack) -> tuple[Ints, Ints]:
@@ -268,7 +188,7 @@ def _check_lengths(name: str, track: MovieTrack, total: int, longest: int, film_
     if declared and abs(declared / ticks - length) > slack:
         raise _differ(name, "mdhd", declared / ticks, "stts", length)
     header = track.boxes.get(b"tkhd", b"")
-    shown = int.from_bytes(header[28:36]) if header[:1] == b"\1" else _uint(header, 20)
+    shown = int.from_bytes(header[28:36]) if header[:1] == b"\1" else uint(header, 20)
     edits = _edits(track)
     if 0 < shown < 0xFFFFFFFF:
         # Some writers count a pause at the beginning, and some do not.
@@ -310,7 +230,7 @@ def _edits(track: MovieTrack) -> list[Span]:
     box = track.boxes.get(b"elst", b"")
     form = ">Qqi" if box[:1] == b"\1" else ">Iii"
     rows = struct.iter_unpack(form, box[8 : len(box) - (len(box) - 8) % struct.calcsize(form)])
-    return [(duration, begin) for duration, begin, _ in rows][: _uint(box, 4)] if box else []
+    return [(duration, begin) for duration, begin, _ in rows][: uint(box, 4)] if box else []
 
 
 def _check_late(name: str, track: MovieTrack, counts: Ints, lasts: Ints) -> None:
@@ -347,15 +267,17 @@ def _chunks(name: str, track: MovieTrack) -> Ints:
     lengths = np.diff(firsts)
     if not len(runs) or firsts[0] != 1 or lengths.min() < 0:
         raise Contradiction(f"the table `stsc` of {name} names chunks that are not there")
-    forms = _uint(track.boxes.get(b"stsd", b""), 4)
+    forms = uint(track.boxes.get(b"stsd", b""), 4)
     if not 1 <= runs[:, 2].min() <= runs[:, 2].max() <= forms:
         raise Contradiction(f"the table `stsc` of {name} names forms that `stsd` has not")
     held = np.repeat(runs[:, 1], lengths)
     if int(held.sum()) != track.samples:
         raise _miscounts(name, "stsc", int(held.sum()), track.samples)
     sizes = _rows(track.boxes.get(b"stsz", b""), 8, 1)[:, 0]
-    if _uint(track.boxes.get(b"stsz", b""), 4) or len(sizes) != track.samples:
+    if uint(track.boxes.get(b"stsz", b""), 4) or len(sizes) != track.samples:
         return np.zeros((0, 2), np.int64)
+    if len(empty := np.flatnonzero(sizes == 0)):
+        raise Contradiction(f"sample {empty[0] + 1:,} of {name} has no bytes by `stsz`")
     ends = np.cumsum(held)
     total = np.concatenate([[0], np.cumsum(sizes)])
     return np.stack([starts, starts + total[ends] - total[ends - held]], axis=1)

@@ -29,6 +29,8 @@ ONE_A_PACKET = SKIPPING | RESTARTING | {
     "msmpeg4v2", "wmv1", "wmv2", "prores", "dnxhd", "huffyuv", "ffvhuff", "ffv1", "rawvideo",
 }  # fmt: skip
 """Codecs of which each packet is a frame that is shown."""
+_MAY_HIDE = {"vp8", "vp9", "libdav1d", "av1", "theora"}
+"""Those of them with packets that are never shown, or show the frame before them again."""
 _PLACEHOLDER = 12
 """MPEG-4 packets of fewer bytes stand for a frame that is not coded, or that DivX and Xvid packed
 into the packet before."""
@@ -198,6 +200,30 @@ def frame_count(packets: Packets[VideoStream]) -> int | None:
     if not _is_one_a_packet(packets) or _may_hold_fields(packets):
         return None
     return sum(not packet.is_discard for packet in packets.items)
+
+
+def are_shown_as_told(times: Sequence[Fraction | None], packets: Packets[VideoStream]) -> bool:
+    """Compares the frames that a decoder gives with the packets.
+
+    Args:
+        times: When each frame is shown, in seconds, of all frames; None for one that never is.
+        packets: The packets of the pictures.
+
+    Returns:
+        False where packets give no frame, or a frame is shown at a time that no packet has. Frames
+        that are shown before the first key frame may need what a cut has taken.
+    """
+    context, items, stamps = packets.stream.codec_context, packets.items, packets.stamps
+    if context is None or context.name in _MAY_HIDE or frame_count(packets) is None:
+        return True
+    first = next((packet.pts for packet in items if packet.is_keyframe), None)
+    due = sum(
+        not packet.is_discard and (first is None or packet.pts is None or packet.pts >= first)
+        for packet in items
+    )
+    told = {stamp * packets.time_base for stamp in stamps or ()}
+    shown = [time for time in times if time is not None]
+    return len(shown) >= due and (not told or told.issuperset(shown))
 
 
 @dataclass(frozen=True)

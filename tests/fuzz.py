@@ -116,7 +116,7 @@ def packets(path: Path) -> list[Found]:
         for packet in file.demux():
             ticks = packet.dts if packet.pts is None else packet.pts
             seconds = None if ticks is None else float(ticks * packet.time_base)
-            if packet.size:
+            if packet.size and packet.stream.type in {"audio", "video"}:
                 digest = hashlib.md5(bytes(packet), usedforsecurity=False).digest()
                 found.append(Found(packet.stream_index, seconds, packet.size, digest, packet.pos))
     return found

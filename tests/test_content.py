@@ -314,10 +314,18 @@ def test_a_transport_packet_that_is_missing_is_damage_of_its_stream_alone(
         assert found.pcm is not None
 
 
-def test_a_repeated_transport_packet_is_no_damage(write_media: Writer) -> None:
+def test_each_transport_packet_that_is_sent_twice_is_damage(write_media: Writer) -> None:
     path = made(write_media, "a.ts")
-    change(path, lambda data: data[: 188 * 30] + data[188 * 29 : 188 * 30] + data[188 * 30 :])
-    assert UNEVEN_TIMES not in read(path).notes
+    data = path.read_bytes()
+    rows = [data[at : at + 188] for at in range(0, len(data), 188)]
+    pids = [(row[1] & 0x1F) << 8 | row[2] for row in rows]
+    media = {pid for pid, row in zip(pids, rows, strict=True) if row[1] & 0x40 and row[3] & 0x20}
+    for at, (pid, row) in enumerate(zip(pids, rows, strict=True)):
+        path.write_bytes(b"".join([*rows[:at], row, *rows[at:]]))
+        if pid in media:
+            assert "are missing, doubled or moved by their numbers" in refusal(path)
+        else:  # a table
+            assert UNEVEN_TIMES not in read(path).notes
 
 
 @pytest.mark.parametrize(("name", "at"), [("a.ts", 188 * 40), ("a.mpg", 2048 * 5)])
