@@ -104,6 +104,7 @@ def check_packets(file: BinaryIO, size: int) -> Notes:
                 objects.add(payload)
         except IndexError as error:
             raise Contradiction(f"packet {number} of the file does not fit into itself") from error
+    objects.check_whole()
     objects.check_times(header[properties : properties + 96])
     return (UNEVEN_TIMES,) if objects.are_odd else ()
 
@@ -145,6 +146,20 @@ class _StreamObjects:
             )
         self.are_odd |= not is_next
 
+    def check_whole(self) -> None:
+        """Looks whether the last object of each stream is there as a whole.
+
+        Raises:
+            Contradiction: It is not.
+        """
+        for part in self._last.values():
+            end = part.place + part.length
+            if part.place >= 0 and part.size and end != part.size:
+                raise Contradiction(
+                    f"the last object of stream {part.stream} has {part.size:,} bytes by its "
+                    f"header, and {end:,} are there"
+                )
+
     def check_times(self, properties: bytes) -> None:
         """Compares the time of the first object with that of the clock, which begins with it.
 
@@ -156,7 +171,7 @@ class _StreamObjects:
         """
         first, before_ms = min(self._times, default=0), int.from_bytes(properties[80:88], "little")
         late = abs(first - before_ms) if self._times else 0
-        self.are_odd |= late > _LATE_MS
+        self.are_odd |= late > _LATE_MS or (bool(self._times) and first < before_ms)
         if late > _MOST_LATE_MS:
             raise Contradiction(
                 f"the recording begins at {first / 1000:,.3f} s, and at {before_ms / 1000:,.3f} s "

@@ -18,6 +18,7 @@ from extractors.file_ends import Contradiction, Notes, StreamCount
 
 _SCALE, _DURATION = 0x2AD7B1, 0x4489
 _ENTRY, _NUMBER, _TYPE, _CODEC = 0xAE, 0xD7, 0x83, 0x86
+_PRIVATE, _DELAY = 0x63A2, 0x56AA
 _TIMESTAMP, _SIMPLE_BLOCK, _GROUP, _BLOCK, _BLOCK_DURATION = 0xE7, 0xA3, 0xA0, 0xA1, 0x9B
 _POINT, _CUE_TIME, _CUE_PLACES, _CUE_CLUSTER = 0xBB, 0xB3, 0xB7, 0xF1
 _IN_CLUSTER = {_TIMESTAMP, _SIMPLE_BLOCK, _GROUP, 0x5854, 0xA7, 0xAB, 0xAF, 0xBF, 0xEC}
@@ -45,6 +46,7 @@ _IN_TRACK = {
 _PREFIX = {1: b"V_", 2: b"A_", 0x11: b"S_"}
 """TrackType of pictures, sound and subtitles, and what their CodecID begins with."""
 _OTHER_TYPES = {3, 0x10, 0x12, 0x20, 0x21}
+_OPUS_RATE = 48_000
 _STEP = 1 << 12
 """Elements between two looks at the clip's clock."""
 _MOST_BYTES = 1 << 26
@@ -72,6 +74,14 @@ def vint(file: BinaryIO) -> tuple[int, bool]:
     length = 9 - first[0].bit_length()
     value = int.from_bytes(first + file.read(length - 1)) & ((1 << 7 * length) - 1)
     return value, value == (1 << 7 * length) - 1
+
+
+def _is_delay(private: bytes, delay: int) -> bool:
+    """Whether a delay in ns is that of Opus (RFC 7845, 5.1), where there are both."""
+    if not delay or private[:8] != b"OpusHead":
+        return True
+    samples = int.from_bytes(private[10:12], "little")
+    return abs(delay * _OPUS_RATE - samples * 10**9) <= 10**9
 
 
 class _BlockPart:
@@ -214,16 +224,15 @@ class Recording:
                 self._add_track(part, at, stop)
 
     def _add_track(self, part: _BlockPart, start: int, end: int) -> None:
-        number = kind = 0
-        coding = b""
-        for name, at, stop in part.elements(start, end):
-            self._is_odd |= name not in _IN_TRACK
-            if name == _NUMBER:
-                number = part.number(at, stop)
-            if name == _TYPE:
-                kind = part.number(at, stop)
-            if name == _CODEC:
-                coding = part.data[at : min(stop, at + 64)]
+        found = {name: (at, stop) for name, at, stop in part.elements(start, end)}
+        number, kind, delay = (
+            part.number(*found.get(name, (0, 0))) for name in (_NUMBER, _TYPE, _DELAY)
+        )
+        coding, private = (
+            part.data[at : min(stop, at + 64)]
+            for at, stop in (found.get(name, (0, 0)) for name in (_CODEC, _PRIVATE))
+        )
+        self._is_odd |= not found.keys() <= _IN_TRACK or not _is_delay(private, delay)
         is_known = kind in _OTHER_TYPES or coding.startswith(_PREFIX.get(kind, ()))
         if not number or number in self._tracks or not is_known:
             raise Contradiction(

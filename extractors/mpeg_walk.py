@@ -29,6 +29,8 @@ _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
 _STEP = 1 << 12
 """Frames between two looks at the clip's clock."""
 _SYNC = re.compile(rb"\xff[\xe0-\xff]")
+_NEAR = 256
+"""Bytes before the end of a frame where the last one is looked for."""
 _LONGEST = 1 << 13
 """Bytes of the longest frame."""
 _SIDE_INFO = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}
@@ -138,6 +140,7 @@ def _walk(file: BinaryIO, data: bytes, codec: str, at: int) -> Walk:
             at += length
             walk.end = at
         elif length == 0 or (behind := _resumed(data, codec, at, like)) < 0:
+            _check_last(data, codec, at, like)
             break
         elif data.startswith(_TAGS, at) or not any(data[at:behind]):
             at = behind
@@ -146,6 +149,16 @@ def _walk(file: BinaryIO, data: bytes, codec: str, at: int) -> Walk:
                 f"the {behind - at:,} bytes from byte {at:,} on are no frame, and others follow"
             )
     return walk
+
+
+def _check_last(data: bytes, codec: str, at: int, like: bytes) -> None:
+    """Refuses a last frame that ends with the file and begins before the one in front ends."""
+    for start in range(max(0, at - _NEAR), at):
+        head = data[start : start + 6]
+        if start + frame_length(codec, head) == len(data) and is_alike(codec, head, like):
+            raise Contradiction(
+                f"the last frame begins at byte {start:,}, and the one before it ends at {at:,}"
+            )
 
 
 def _resumed(data: bytes, codec: str, at: int, like: bytes) -> int:

@@ -70,6 +70,8 @@ def check_transport(file: BinaryIO, size: int) -> Notes:
             notes[UNEVEN_TIMES] = None
         except Contradiction as fault:
             notes[StreamFault(int(pid), str(fault))] = None
+    if len(runs) > 1 and not notes:  # the first or the last packets of a stream
+        raise Contradiction("packets of the file are damaged, and none of those left misses them")
     return (*NOT_TOLD, *notes)
 
 

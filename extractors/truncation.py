@@ -33,6 +33,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from extractors.aiff_chunks import check_aiff
 from extractors.asf_packets import check_packets
 from extractors.avi_chunks import AviFile
 from extractors.damage import Damage
@@ -131,6 +132,8 @@ def _check(file: BinaryIO, head: bytes, size: int, container: str) -> Notes:
     notes = check_packets(file, size) if head.startswith(ASF_MAGIC) else TOLD
     if head.startswith(b"riff"):
         check_w64(file, size)
+    if head.startswith(b"FORM") and head[8:11] == b"AIF" and end is not None:
+        check_aiff(file, size)
     if end is None:
         return (*NOT_TOLD, *notes)
     return (TAIL_LEFT_OUT, *notes) if end.is_all and size > end.byte + end.byte % 2 else notes

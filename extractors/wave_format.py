@@ -59,5 +59,8 @@ def check_w64(file: BinaryIO, size: int) -> None:
             has_format = True
             check_format(file.read(min(length - 24, 40)), "<")
         at += length + -length % 8
+    file.seek(at)
+    if at < end and any(file.read(end - at)):
+        raise Contradiction(f"the {end - at} bytes from byte {at:,} on are no chunk")
     if not has_format:
         raise Contradiction("the file has no chunk `fmt `")

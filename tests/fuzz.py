@@ -135,14 +135,15 @@ def are_same(before: Sequence[Found], after: Sequence[Found]) -> bool:
 def is_untold(name: str, may_be_cut: bool, before: Sequence[Found], after: Sequence[Found]) -> bool:
     """Whether nothing in a file can tell what was done to it."""
     streams = {one.stream for one in before}
-    old = {stream: [one.digest for one in before if one.stream == stream] for stream in streams}
-    new = {stream: [one.digest for one in after if one.stream == stream] for stream in streams}
-    if name in UNNUMBERED and all(set(new[stream]) <= set(old[stream]) for stream in streams):
+    old = {stream: [one.size for one in before if one.stream == stream] for stream in streams}
+    new = {stream: [one.size for one in after if one.stream == stream] for stream in streams}
+    are_known = {one.digest for one in after} <= {one.digest for one in before}
+    if name in UNNUMBERED and are_known:
         return True
     return may_be_cut and all(is_part(old[stream], new[stream]) for stream in streams)
 
 
-def is_part(whole: Sequence[bytes], part: Sequence[bytes]) -> bool:
+def is_part(whole: Sequence[int], part: Sequence[int]) -> bool:
     """Whether one list is within another, without a gap."""
     return any(whole[at : at + len(part)] == part for at in range(len(whole) + 1))
 
