@@ -66,8 +66,8 @@ class ClipDecoder:
         audio_fault = attempt(lambda: self._hear(sound, decoder)) if sound else None
         video_fault = attempt(lambda: self._see(pictures, decoder)) if pictures else None
         missing = any(p is not None and p.stream.codec_context is None for p in (sound, pictures))
-        notes = (DECODED_BY_FFMPEG,) if missing and decoder == "pyav" else ()
-        notes += self._frames.notes
+        by_ffmpeg = (DECODED_BY_FFMPEG,) if missing and decoder == "pyav" else ()
+        notes = by_ffmpeg + self._frames.notes
         if sound is None or audio_fault:
             return Decoded(None, notes, audio_fault, video_fault)
         return Decoded(self._samples.pcm(), notes + self._samples.notes, None, video_fault)
