@@ -506,6 +506,8 @@ def test_a_store_of_another_recipe_or_without_folds_or_labels_is_refused(made: P
         run(PAPER, made, replace(CHOICE, schemes=("halves",)))
     with pytest.raises(NotReady, match=r"has the labels made3.*; made learns cremad6"):
         run(replace(PAPER, labels=("cremad6",)), made, CHOICE)
+    with pytest.raises(NotReady, match=r"--labels common4: .* made learns cremad6 or made3"):
+        run(replace(PAPER, labels=("cremad6", "made3")), made, replace(CHOICE, labels="common4"))
 
 
 def test_the_command_ends_in_one_sentence(made: Path, tmp_path: Path) -> None:
