@@ -1,6 +1,6 @@
 """Figures of the papers, drawn by matplotlib of what a run has kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from examples.kept import KeptModel
 from examples.printed import Models
 
 _SCORES = ("precision", "recall", "f1")
+Draw = Callable[[Models, str], Figure]
+"""(models of a scheme, the model) -> its figure."""
 
 
 def confusion(models: Models, name: str) -> Figure:
@@ -100,13 +102,19 @@ def class_heat(models: Models, name: str) -> Figure:
 
 def means(models: Models, name: str) -> Figure:
     """Accuracy and the macro means of a model."""
-    return _compared({name: models[name]})
+    return _compared({name: models[name]}, "macro")
 
 
-def all_models(models: Models, name: str) -> Figure:
-    """The same of every model of the run."""
-    del name
-    return _compared(models)
+def compared(names: Sequence[str], average: str) -> Draw:
+    """A figure of accuracy and the `macro` or `weighted` means of several models."""
+
+    def draw(models: Models, name: str) -> Figure:
+        del name
+        if missing := [one for one in names if one not in models]:
+            raise KeyError(f"scores of {', '.join(missing)}")
+        return _compared({one: models[one] for one in names}, average)
+
+    return draw
 
 
 def attention(models: Models, name: str) -> Figure:
@@ -123,7 +131,7 @@ def attention(models: Models, name: str) -> Figure:
     return figure
 
 
-def looked_at(modality: str) -> Any:
+def looked_at(modality: str) -> Draw:
     """A figure of how much is looked at each step of one modality, in each clip that was kept."""
 
     def draw(models: Models, name: str) -> Figure:
@@ -209,11 +217,11 @@ def _by_class(model: KeptModel, score: str) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values])
 
 
-def _compared(models: Models) -> Figure:
+def _compared(models: Models, average: str) -> Figure:
     figure, (axis,) = _panels(1, 4.0, width=9.0)
-    scores = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+    scores = ("accuracy", *(f"{average}_{score}" for score in _SCORES))
     _bars(axis, list(models), {
-        score.replace("_", " "): np.array([one.score(score) or np.nan for one in models.values()])
+        score.replace("_", " "): np.array([one.metrics["pooled"][score] for one in models.values()])
         for score in scores
     })  # fmt: skip
     return figure

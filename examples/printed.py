@@ -2,7 +2,7 @@
 it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from examples.kept import KeptModel
@@ -52,10 +52,15 @@ class Printed:
 
     tables: tuple[PrintedTable, ...]
     figures: tuple[PrintedFigure, ...]
+    said: Callable[[Mapping[str, Any]], str] = field(default=lambda recipe: "")
+    """What every title says of the store's recipe, as it was resolved."""
 
 
-def text_of(table: PrintedTable, models: Models, labels: str) -> str:
-    """The table in the paper's layout, in Markdown; each cell `printed | ours`."""
+def text_of(table: PrintedTable, models: Models, labels: str, said: str = "") -> str:
+    """The table in the paper's layout, in Markdown; each cell `printed / ours`.
+
+    said: What the title says of the run.
+    """
     rows = [
         [name, *(_both(cell, table, models, labels) for cell in cells)]
         for name, cells in table.rows.items()
@@ -68,7 +73,12 @@ def text_of(table: PrintedTable, models: Models, labels: str) -> str:
         + " |"
         for row in (head, ["-" * width for width in widths], *rows)
     ]
-    return "\n".join([f"{table.title} (paper / here)", "", *lines])
+    return "\n".join([f"{titled(table.title, said)} (paper / here)", "", *lines])
+
+
+def titled(title: str, said: str) -> str:
+    """A title with what it says of the run."""
+    return f"{title}; {said}" if said else title
 
 
 def _both(cell: Cell, table: PrintedTable, models: Models, labels: str) -> str:

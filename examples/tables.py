@@ -30,10 +30,12 @@ def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
             f"{run.root} is a run of {run.facts.get('recipe')}; give that recipe, or another folder"
         )
     missing = []
+    said = paper.printed.said(run.facts.get("recipe_of_the_store", {}))
     for scheme, models in run.schemes.items():
         folder = run.root / "tables" / scheme
         heads = [f"# {paper.recipe}, {scheme}", *map(_warning, run.facts[_DIFFERENCES])]
-        tables = [text_of(table, models, run.facts["labels"]) for table in paper.printed.tables]
+        labels = run.facts["labels"]
+        tables = [text_of(table, models, labels, said) for table in paper.printed.tables]
         text = "\n\n".join([*heads, *tables])
         print(f"\n{text}")
         write_bytes(folder / "tables.md", f"{text}\n".encode())
@@ -41,9 +43,8 @@ def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
             name = next((one for one in figure.models if one in models), figure.models[0])
             try:
                 drawn = figure.draw(models, name)
-                drawn.suptitle(
-                    f"{figure.title}\n{paper.recipe}, {scheme}: {name}", fontsize="medium"
-                )
+                lines = (figure.title, f"{paper.recipe}, {scheme}: {name}", said)
+                drawn.suptitle("\n".join(filter(None, lines)), fontsize="medium")
                 _write(folder / slug(figure.title), drawn)
             except KeyError as error:
                 missing.append(f"{figure.title} of {scheme}: the run has no {error.args[0]}")

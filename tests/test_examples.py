@@ -239,16 +239,68 @@ def test_smoothing_is_equation_5_and_calms_jitter() -> None:
     assert tcs2026.jitter(smoothed, mask) == 0
 
 
+def of_kirar(side: int, channels: int, selected: int) -> Tensors:
+    return batch_of(
+        *(
+            {
+                "selected": track(1, selected, seed=i),
+                "conv5_3": track(1, side, side, channels, seed=i),
+            }
+            for i in range(2)
+        )
+    )
+
+
 @pytest.mark.usefixtures("networks_of_real_size")
-def test_kirar_models_take_the_one_vector_of_a_clip() -> None:
-    batch = batch_of(*({"selected": track(1, 100, seed=i)} for i in range(2)))
-    found = [
-        shapes(kirar2024.build(name, kirar2024.PAPER.settings, batch, 3), batch)
-        for name in ("BiLSTM", "BiLSTM with self-attention", "CNN")
-    ]
-    assert [one["pieces"] for one in found] == [(2, 4, 32)] * 3
-    assert found[0]["lstm"] == found[1]["lstm"] == found[1]["attended"] == (2, 4, 256)
-    assert [one["logits"] for one in found] == [(2, 3)] * 3
+def test_kirar_models_read_the_map_or_the_vector_in_pieces() -> None:
+    batch = of_kirar(7, 2048, 100)
+    found = {
+        name: shapes(kirar2024.build(name, kirar2024.PAPER.settings, batch, 3), batch)
+        for name in kirar2024.MODELS
+    }
+    attends, plain, cnn = (found[name] for name in kirar2024.OF_MAP)
+    assert attends["places"] == plain["places"] == cnn["places"] == (2, 7, 7, 2148)
+    assert attends["response"] == attends["attended"] == plain["response"] == (2, 49, 128)
+    assert cnn["conv"] == (2, 128, 7, 7)
+    attends, plain, cnn = (found[name] for name in kirar2024.OF_PIECES)
+    assert attends["pieces"] == plain["pieces"] == cnn["pieces"] == (2, 4, 32)
+    assert attends["lstm"] == attends["attended"] == plain["lstm"] == (2, 4, 256)
+    assert {one["logits"] for one in found.values()} == {(2, 3)}
+
+
+def test_kirars_two_directions_are_equations_1_to_3() -> None:
+    torch.manual_seed(0)
+    layer, x = kirar2024.TwoDirections(3, 4), torch.randn(1, 2, 3, 3)
+
+    def walk(lstm: nn.LSTM, sequence: Tensor) -> list[Tensor]:
+        h, c, found = torch.zeros(4), torch.zeros(4), []
+        for one in sequence:
+            sums = (
+                lstm.weight_ih_l0 @ one + lstm.bias_ih_l0 + lstm.weight_hh_l0 @ h + lstm.bias_hh_l0
+            )
+            i, f, g, o = sums.split(4)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            found.append(o.sigmoid())  # equations (1) and (2)
+        return found
+
+    right = [walk(layer.right.lstm, x[0, row]) for row in range(2)]
+    down = [walk(layer.down.lstm, x[0, :, column]) for column in range(3)]
+    expected = torch.stack(
+        [torch.stack([right[r][c] + down[c][r] for c in range(3)]) for r in range(2)]
+    )
+    torch.testing.assert_close(layer(x)[0], expected)  # equation (3)
+
+
+@pytest.mark.parametrize("name", kirar2024.MODELS)
+def test_each_of_kirars_models_hears_the_vector_and_those_of_the_map_see_it(name: str) -> None:
+    batch = of_kirar(2, 5, 40)
+    model = kirar2024.build(name, kirar2024.PAPER.small, batch, 3).eval()
+    for values in batch["values"].values():
+        values.requires_grad_()
+    model(batch).sum().backward()
+    looked_at = {one for one, values in batch["values"].items() if values.grad is not None}
+    assert looked_at == ({"selected", "conv5_3"} if name in kirar2024.OF_MAP else {"selected"})
 
 
 def test_kirars_self_attention_is_equations_4_to_9() -> None:
