@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from examples.kept import KeptRun, open_run
 from examples.not_ready import NotReady
 from examples.plan import Paper
-from examples.printed import text_of
+from examples.printed import Models, PrintedTable, models_of, text_of
 from examples.run_folder import slug
 from examples.train import RECIPES, paper_of
 from stores.atomic import publishing, write_bytes
@@ -35,11 +35,17 @@ def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
         folder = run.root / "tables" / scheme
         heads = [f"# {paper.recipe}, {scheme}", *map(_warning, run.facts[_DIFFERENCES])]
         labels = run.facts["labels"]
-        tables = [text_of(table, models, labels, said) for table in paper.printed.tables]
+        tables = [
+            text_of(table, models, labels, said)
+            for table in paper.printed.tables
+            if _is_of(table, models, labels)
+        ]
         text = "\n\n".join([*heads, *tables])
         print(f"\n{text}")
         write_bytes(folder / "tables.md", f"{text}\n".encode())
         for figure in paper.printed.figures:
+            if not labels.startswith(figure.corpus or ""):
+                continue
             name = next((one for one in figure.models if one in models), figure.models[0])
             try:
                 drawn = figure.draw(models, name)
@@ -50,6 +56,13 @@ def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
                 missing.append(f"{figure.title} of {scheme}: the run has no {error.args[0]}")
         print(f"\n{len(list(folder.glob('*.png')))} figures in {folder}")
     return missing
+
+
+def _is_of(table: PrintedTable, models: Models, labels: str) -> bool:
+    """Whether a scheme has a number for the table, or the table is another corpus's and has the
+    paper's alone."""
+    wanted = models_of(table, labels)
+    return not wanted or not wanted.isdisjoint(models)
 
 
 _DIFFERENCES = "differs_from_the_shipped_recipe"

@@ -426,7 +426,12 @@ def test_areas_under_the_curve_are_of_one_class_against_the_rest() -> None:
     # Of the four pairs of a clip of a and one of b, three are in order.
     assert found["roc_auc"] == pytest.approx({"a": 0.75, "b": 0.75, "macro": 0.75})
     assert {sex: one["accuracy"] for sex, one in found["by_sex"].items()} == {"f": 0.5, "m": 0.5}
-    assert found["confusion_normalised"][0] == [0.5, 0.5, 0.0]
+    assert found["confusion_normalised"] == [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
+    assert found["by_sex"]["m"]["per_class"] == {
+        "a": {"support": 0},
+        "b": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2},
+        "c": {"support": 0},
+    }
 
 
 def test_chance_is_the_better_of_two_guessers() -> None:
