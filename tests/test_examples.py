@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ import flows.building.run
 import flows.fitting.run
 from examples import (
     donatus2026,
+    figures,
     kirar2024,
     loop,
     prepare,
@@ -35,6 +37,7 @@ from examples.parts import (
 from examples.plan import Fitting, Predictions
 from examples.printed import text_of
 from examples.results import summary
+from examples.run_folder import ModelFolder
 from examples.train import RECIPES, Choice, main, paper_of, run
 from stores import FeatureDataset, Track, collate
 from tests.support.commands import Python
@@ -148,6 +151,39 @@ def test_pooling_is_a_bilinear_form_of_the_whole_core() -> None:
     rooted = pooled.sign() * pooled.abs().sqrt()
     expected = rooted / rooted.norm(dim=1, keepdim=True)
     torch.testing.assert_close(pool(layer, audio, picture), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_what_tucker_shows_is_attention_before_and_after_and_correlation_over_all_clips() -> None:
+    torch.manual_seed(1)
+    batches = [
+        batch_of(
+            *(
+                {"logmel128_z": track(256, 128, seed=i), "frame_embedding": track(30, 8, seed=i)}
+                for i in seeds
+            )
+        )
+        for seeds in ((0, 1, 2), (3, 4))
+    ]
+    model = tucker2025.build(tucker2025.MODEL, tucker2025.PAPER.small, batches[0], 3).eval()
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        arrays = tucker2025.look(model, batches).arrays
+        stages = [model.stages(batch) for batch in batches]
+    assert torch.equal(torch.get_rng_state(), state)
+    for key in ("audio_to_frames", *figures._PANELS):
+        assert arrays[key].shape == (20, 20)
+        np.testing.assert_allclose(arrays[key].sum(axis=1), 1, rtol=1e-5)
+    trained, before = arrays["frames_to_audio"], arrays["frames_to_audio_untrained"]
+    assert (trained != before).any()
+    assert arrays["frames_to_audio_sharpest"].max(axis=1).mean() > trained.max(axis=1).mean()
+    assert arrays["looked_at_audio"].shape == arrays["looked_at_frames"].shape == (3, 20)
+    numbers = torch.cat(
+        [
+            torch.cat([one["audio_attended"], one["frames_attended"]], dim=2).mean(dim=1)
+            for one in stages
+        ]
+    )
+    np.testing.assert_allclose(arrays["correlation"], np.corrcoef(numbers.numpy().T), atol=1e-3)
 
 
 @pytest.mark.usefixtures("networks_of_real_size")
@@ -357,6 +393,21 @@ def test_the_more_confident_model_decides_and_clips_of_one_model_are_left_out() 
     assert fused.clip_ids == ("a", "b")
     assert fused.targets.tolist() == [0, 1]
     assert fused.probabilities.tolist() == [[0.9, 0.1], [0.7, 0.3]]
+
+
+def test_satviks_tested_frames_are_looked_at_after_each_epoch(made: Path, tmp_path: Path) -> None:
+    every = clips(made, "train")
+    items = [every[i] for i in range(len(every))]
+    chosen = {clip_id: np.arange(len(tracks["mfcc"])) == 1 for clip_id, tracks, _ in items}
+    shown = satvik2025.WatchedRows(every, chosen)
+    kept = ModelFolder(tmp_path)
+    trial = replace(TRIAL, rows=True)
+    model = loop.train(trial, every, shown, 0, loop.Rows(every), kept=kept)  # type: ignore[arg-type]
+    history = pd.read_parquet(tmp_path / "history.parquet")
+    expected = loop.tallied(model, shown)  # type: ignore[arg-type]
+    assert 0 < len(shown) <= len(every)
+    assert history["validation_loss"].notna().all()
+    assert history["validation_loss"].iloc[-1] == pytest.approx(expected.loss)
 
 
 BUILDS = {
