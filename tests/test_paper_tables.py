@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from examples import donatus2026, figures, tables
+from examples.complete import whats_empty
 from examples.kept import KeptModel, open_run
 from examples.not_ready import NotReady
 from examples.printed import Cell, Printed, PrintedFigure, PrintedTable, text_of
@@ -112,6 +113,17 @@ def test_tables_and_figures_are_written_and_none_is_empty(
         assert picture is not None
         below = picture[len(picture) // 5 :]  # the title apart
         assert len(np.unique(below.reshape(-1, 3), axis=0)) > 20, path.name
+
+
+def test_what_is_of_another_corpus_is_not_missed_and_a_title_may_say_more(ran: Path) -> None:
+    figures_too = (*MADE.printed.figures, ELSE)
+    printed = replace(MADE.printed, tables=(TABLE, ELSEWHERE), figures=figures_too)
+    paper, kept = replace(MADE, printed=printed), open_run(ran)
+    tables.write_all(paper, kept)
+    assert whats_empty(paper, kept) == [
+        "Table 1, elsewhere, F1 of calm is empty under thirds",  # of a model that was not run
+        "no model was timed",
+    ]
 
 
 def test_what_a_run_does_not_have_is_named(ran: Path) -> None:
