@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from examples import donatus2026, figures, tables
+from examples import donatus2026, figures, kirar2024, satvik2025, tables
 from examples.complete import whats_empty
 from examples.kept import KeptModel, open_run
 from examples.not_ready import NotReady
 from examples.printed import Cell, Printed, PrintedFigure, PrintedTable, text_of
 from examples.train import RECIPES, paper_of, run
+from flows.recipe import load
 from tests.support.stores_made import make_store
 from tests.support.trainers_made import CHOICE, PAPER
 
@@ -142,6 +143,25 @@ def test_a_folder_that_is_no_run_or_of_another_recipe_is_one_sentence(
         open_run(tmp_path)
     with pytest.raises(NotReady, match="is a run of made; give that recipe"):
         tables.write_all(donatus2026.PAPER, open_run(ran))
+
+
+def test_titles_of_kirar_say_on_which_clips_the_features_were_selected() -> None:
+    for changes, said in (
+        ((), "features selected on the training clips of each fold"),
+        (("fitted.selected.fitter=iza_leaking",), "LEAKS: features selected on all clips"),
+    ):
+        recipe = load("kirar2024", changes).resolved()
+        found = kirar2024.PRINTED.said(recipe)
+        assert found.startswith(said)
+        for table in kirar2024.PRINTED.tables:
+            assert f"; {found} (paper / here)" in text_of(table, {}, "kirar3", found)
+
+
+def test_tables_of_satvik_that_leak_say_so() -> None:
+    *leaking, honest = satvik2025.PRINTED.tables
+    assert [("LEAKS" in table.title) for table in (*leaking, honest)] == [True, True, True, False]
+    names = {str(cell.model) for row in honest.rows.values() for cell in row}
+    assert names == {"frames", "audio", "more confident"}
 
 
 def test_scores_of_a_table_are_those_that_are_measured(ran: Path) -> None:
