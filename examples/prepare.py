@@ -48,10 +48,16 @@ SMALL: dict[str, tuple[str, ...]] = {
     "donatus2026": (
         *_untrained("face_embedding"),
         "features.face_embedding.depth=18",
+        *_untrained("mfcc_embedding"),
+        "features.mfcc_embedding.depth=18",
         *_short("audio_embedding"),
     ),
     "tucker2025": ("features.frames.fps=10.0", *_short("frame_embedding")),
-    "tcs2026": _short("face_embedding"),
+    "tcs2026": (
+        *_short("face_embedding"),
+        # Of so few actors, none is to spare.
+        *(f"fitted.face_embedding.{name}=0" for name in ("held_out", "plateau_epochs", "patience")),
+    ),
     "kirar2024": (
         *_untrained("picture"),
         "features.picture.depth=18",
