@@ -91,7 +91,7 @@ def radar(models: Models, name: str) -> Figure:
 def class_heat(models: Models, name: str) -> Figure:
     """Precision, recall and F1 of each class as colours."""
     model = models[name]
-    figure, (axis,) = _panels(1, 5.0, width=5.0)
+    figure, (axis,) = _panels(1, 5.0, width=6.5)
     values = np.stack([_by_class(model, score) for score in _SCORES], axis=1)
     _matrix(axis, values, model.classes, _SCORES, "{:.2f}")
     return figure
