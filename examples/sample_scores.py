@@ -89,7 +89,7 @@ def _models(schemes: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict
     """Name of a model, its scores under the paper's own split and under the disjoint one; empty
     where it was not run there."""
     disjoint = schemes.get(DISJOINT, {})
-    own = next((schemes[scheme] for scheme in schemes if scheme != DISJOINT), {})
+    own: dict[str, Any] = next((schemes[scheme] for scheme in schemes if scheme != DISJOINT), {})
     for name in dict.fromkeys([*own, *disjoint]):
         yield name, own.get(name, {}), disjoint.get(name, {})
 
