@@ -256,7 +256,7 @@ def parsed(words: list[str]) -> tuple[str, dict[str, Any]]:
 HEADINGS = {"RAVDESS": "ravdess", "CREMA-D": "cremad", "IEMOCAP": "iemocap", "MELD": "meld"}
 
 
-class Sequence:
+class CorpusCommands:
     """The commands of one corpus, each held against those before it."""
 
     def __init__(self, corpus: str) -> None:
@@ -318,7 +318,7 @@ class Sequence:
 @pytest.mark.usefixtures("only_parsing")
 @pytest.mark.parametrize("heading", HEADINGS)
 def test_the_commands_of_a_corpus_go_from_the_download_to_the_tables(heading: str) -> None:
-    sequence = Sequence(HEADINGS[heading])
+    sequence = CorpusCommands(HEADINGS[heading])
     for words in commands(heading):
         sequence.take(*parsed(words))
     assert sequence.runs
