@@ -102,7 +102,12 @@ class Attention(nn.Module):
         )[0]
         return attended
 
-    def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        """(batch, t, s): how much each query looks at each key, the mean over heads."""
-        found: Tensor = self.heads(queries, keys, keys, key_padding_mask=~seen(mask))[1]
+    def weights(
+        self, queries: Tensor, keys: Tensor, mask: Tensor, each_head: bool = False
+    ) -> Tensor:
+        """(batch, t, s): how much each query looks at each key, the mean over heads; or of each
+        head, (batch, head, t, s)."""
+        found: Tensor = self.heads(
+            queries, keys, keys, key_padding_mask=~seen(mask), average_attn_weights=not each_head
+        )[1]
         return found

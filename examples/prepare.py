@@ -52,6 +52,8 @@ SMALL: dict[str, tuple[str, ...]] = {
     "kirar2024": (
         *_untrained("picture"),
         "features.picture.depth=18",
+        *_untrained("conv5_3"),
+        "features.conv5_3.depth=18",
         "fitted.code.steps=500",
         "fitted.selected.keep=64",
         "fitted.selected.inner_folds=2",

@@ -2,7 +2,7 @@
 it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from examples.kept import KeptModel
@@ -44,6 +44,8 @@ class PrintedFigure:
     """(models of a scheme, the model) -> a figure of matplotlib; KeyError names what is missing."""
     models: tuple[str, ...]
     """Names of the model; the first that the run has under a scheme."""
+    corpus: str | None = None
+    """The label schemes that the run must be of begin so; None: any."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,15 @@ class Printed:
 
     tables: tuple[PrintedTable, ...]
     figures: tuple[PrintedFigure, ...]
+    said: Callable[[Mapping[str, Any]], str] = field(default=lambda recipe: "")
+    """What every title says of the store's recipe, as it was resolved."""
 
 
-def text_of(table: PrintedTable, models: Models, labels: str) -> str:
-    """The table in the paper's layout, in Markdown; each cell `printed | ours`."""
+def text_of(table: PrintedTable, models: Models, labels: str, said: str = "") -> str:
+    """The table in the paper's layout, in Markdown; each cell `printed / ours`.
+
+    said: What the title says of the run.
+    """
     rows = [
         [name, *(_both(cell, table, models, labels) for cell in cells)]
         for name, cells in table.rows.items()
@@ -68,14 +75,30 @@ def text_of(table: PrintedTable, models: Models, labels: str) -> str:
         + " |"
         for row in (head, ["-" * width for width in widths], *rows)
     ]
-    return "\n".join([f"{table.title} (paper / here)", "", *lines])
+    sides = "paper / here" if models_of(table, labels) else f"paper; this run is of {labels}"
+    return "\n".join([f"{titled(table.title, said)} ({sides})", "", *lines])
+
+
+def _is_ours(cell: Cell, labels: str) -> bool:
+    return cell.model is not None and labels.startswith(cell.corpus or "")
+
+
+def models_of(table: PrintedTable, labels: str) -> set[str]:
+    """Names of the models whose numbers stand in a table of a run on these labels."""
+    cells = (cell for row in table.rows.values() for cell in row)
+    return {str(cell.model) for cell in cells if _is_ours(cell, labels)}
+
+
+def titled(title: str, said: str) -> str:
+    """A title with what it says of the run."""
+    return f"{title}; {said}" if said else title
 
 
 def _both(cell: Cell, table: PrintedTable, models: Models, labels: str) -> str:
     printed = "-" if cell.printed is None else _written(cell.printed)
-    if cell.model is None or (cell.corpus is not None and not labels.startswith(cell.corpus)):
+    if not _is_ours(cell, labels):
         return printed
-    model = models.get(cell.model)
+    model = models.get(str(cell.model))
     ours = None if model is None else model.score(*cell.score)
     if ours is None:
         return f"{printed} / (not run)" if model is None else f"{printed} / -"

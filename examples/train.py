@@ -59,6 +59,8 @@ class Choice:
     """None: all."""
     seeds: tuple[int, ...] = (0,)
     device: Device = CPU
+    labels: str | None = None
+    """One of the paper's; None: the first that the store has."""
 
 
 def paper_of(recipe: str) -> Paper[Any]:
@@ -108,7 +110,7 @@ class _Run:
     ) -> None:
         store = FeatureStore(root)
         self.paper, self.root, self.choice, self.differences = paper, root, choice, differences
-        self.labels = labels_of(paper, store)
+        self.labels = labels_of(paper, store, choice.labels)
         self.trials = _trials(paper, choice)
         self.folds = {one: _folds(one, choice) for one in protocols(paper, store, choice.schemes)}
         self.clips = {clip.clip_id: (clip.subject_id, clip.sex) for clip in store.rows(CLIPS)}
@@ -125,6 +127,7 @@ class _Run:
             {
                 "device": choice.device.title,
                 "differs_from_the_shipped_recipe": differences,
+                "recipe_of_the_store": store.snapshot.recipe,
                 "versions": {name: version(name) for name in _LIBRARIES}
                 | {"python": platform.python_version()},
             },
@@ -254,14 +257,17 @@ def _roles(store: FeatureStore, scheme: str, fold: int) -> set[str]:
     return {str(row.role) for row in store.rows(FOLDS) if (row.scheme, row.fold) == (scheme, fold)}
 
 
-def labels_of(paper: Paper[Any], store: FeatureStore) -> str:
+def labels_of(paper: Paper[Any], store: FeatureStore, wanted: str | None = None) -> str:
+    """The first label scheme or space of a paper that a store has, or the one that is wanted."""
     there = {row.scheme for row in store.rows(LABELS)}
     for name in paper.labels:
-        if name in there or (name in SPACES and there & SPACES[name].sources.keys()):
+        has = name in there or (name in SPACES and there & SPACES[name].sources.keys())
+        if has and wanted in (None, name):
             return name
+    asked = f"--labels {wanted}: " if wanted else ""
     raise NotReady(
-        f"{store.location} has the labels {', '.join(sorted(there)) or '(none)'}; {paper.recipe} "
-        f"learns {' or '.join(paper.labels)}"
+        f"{asked}{store.location} has the labels {', '.join(sorted(there)) or '(none)'}; "
+        f"{paper.recipe} learns {' or '.join(paper.labels)}"
     )
 
 
@@ -280,6 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             tuple(given.models),
             given.seeds,
             device,
+            given.labels,
         )
         if given.sample:
             from examples.prepare import prepare_sample
@@ -319,6 +326,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="names of the models that are trained, with commas between; else all",
     )
+    add("--labels", help="classes that are learnt, one of the paper's; else the first it has")
     add(
         "--seeds",
         type=_numbers,

@@ -116,7 +116,7 @@ class ResNet(Encoder):
         hop_s = source.hop_s if self.segment_s is None else self.segment_hop_s
         units = "mean activation of each channel of the last block"
         return Layout(
-            "float32", ("time", "embedding"), (self.dim,), units, hop_s, about=self._about()
+            "float32", ("time", "embedding"), self.row_shape, units, hop_s, about=self._about()
         )
 
     def _about(self) -> str:
@@ -140,7 +140,7 @@ class ResNet(Encoder):
                 f"{images.shape} {images.dtype}; call images()"
             )
         if not len(images):
-            return np.empty((0, self.dim), np.float32)
+            return np.empty((0, *self.row_shape), np.float32)
         return engines.load(self._network(), runtime)(images)
 
     def _network(self) -> engines.NetworkSpec:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ import flows.building.run
 import flows.fitting.run
 from examples import (
     donatus2026,
+    figures,
     kirar2024,
     loop,
     prepare,
@@ -35,6 +37,7 @@ from examples.parts import (
 from examples.plan import Fitting, Predictions
 from examples.printed import text_of
 from examples.results import summary
+from examples.run_folder import ModelFolder
 from examples.train import RECIPES, Choice, main, paper_of, run
 from stores import FeatureDataset, Track, collate
 from tests.support.commands import Python
@@ -150,6 +153,39 @@ def test_pooling_is_a_bilinear_form_of_the_whole_core() -> None:
     torch.testing.assert_close(pool(layer, audio, picture), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_what_tucker_shows_is_attention_before_and_after_and_correlation_over_all_clips() -> None:
+    torch.manual_seed(1)
+    batches = [
+        batch_of(
+            *(
+                {"logmel128_z": track(256, 128, seed=i), "frame_embedding": track(30, 8, seed=i)}
+                for i in seeds
+            )
+        )
+        for seeds in ((0, 1, 2), (3, 4))
+    ]
+    model = tucker2025.build(tucker2025.MODEL, tucker2025.PAPER.small, batches[0], 3).eval()
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        arrays = tucker2025.look(model, batches).arrays
+        stages = [model.stages(batch) for batch in batches]
+    assert torch.equal(torch.get_rng_state(), state)
+    for key in ("audio_to_frames", *figures._PANELS):
+        assert arrays[key].shape == (20, 20)
+        np.testing.assert_allclose(arrays[key].sum(axis=1), 1, rtol=1e-5)
+    trained, before = arrays["frames_to_audio"], arrays["frames_to_audio_untrained"]
+    assert (trained != before).any()
+    assert arrays["frames_to_audio_sharpest"].max(axis=1).mean() > trained.max(axis=1).mean()
+    assert arrays["looked_at_audio"].shape == arrays["looked_at_frames"].shape == (3, 20)
+    numbers = torch.cat(
+        [
+            torch.cat([one["audio_attended"], one["frames_attended"]], dim=2).mean(dim=1)
+            for one in stages
+        ]
+    )
+    np.testing.assert_allclose(arrays["correlation"], np.corrcoef(numbers.numpy().T), atol=1e-3)
+
+
 @pytest.mark.usefixtures("networks_of_real_size")
 def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> None:
     batch = batch_of(
@@ -239,16 +275,68 @@ def test_smoothing_is_equation_5_and_calms_jitter() -> None:
     assert tcs2026.jitter(smoothed, mask) == 0
 
 
+def of_kirar(side: int, channels: int, selected: int) -> Tensors:
+    return batch_of(
+        *(
+            {
+                "selected": track(1, selected, seed=i),
+                "conv5_3": track(1, side, side, channels, seed=i),
+            }
+            for i in range(2)
+        )
+    )
+
+
 @pytest.mark.usefixtures("networks_of_real_size")
-def test_kirar_models_take_the_one_vector_of_a_clip() -> None:
-    batch = batch_of(*({"selected": track(1, 100, seed=i)} for i in range(2)))
-    found = [
-        shapes(kirar2024.build(name, kirar2024.PAPER.settings, batch, 3), batch)
-        for name in ("BiLSTM", "BiLSTM with self-attention", "CNN")
-    ]
-    assert [one["pieces"] for one in found] == [(2, 4, 32)] * 3
-    assert found[0]["lstm"] == found[1]["lstm"] == found[1]["attended"] == (2, 4, 256)
-    assert [one["logits"] for one in found] == [(2, 3)] * 3
+def test_kirar_models_read_the_map_or_the_vector_in_pieces() -> None:
+    batch = of_kirar(7, 2048, 100)
+    found = {
+        name: shapes(kirar2024.build(name, kirar2024.PAPER.settings, batch, 3), batch)
+        for name in kirar2024.MODELS
+    }
+    attends, plain, cnn = (found[name] for name in kirar2024.OF_MAP)
+    assert attends["places"] == plain["places"] == cnn["places"] == (2, 7, 7, 2148)
+    assert attends["response"] == attends["attended"] == plain["response"] == (2, 49, 128)
+    assert cnn["conv"] == (2, 128, 7, 7)
+    attends, plain, cnn = (found[name] for name in kirar2024.OF_PIECES)
+    assert attends["pieces"] == plain["pieces"] == cnn["pieces"] == (2, 4, 32)
+    assert attends["lstm"] == attends["attended"] == plain["lstm"] == (2, 4, 256)
+    assert {one["logits"] for one in found.values()} == {(2, 3)}
+
+
+def test_kirars_two_directions_are_equations_1_to_3() -> None:
+    torch.manual_seed(0)
+    layer, x = kirar2024.TwoDirections(3, 4), torch.randn(1, 2, 3, 3)
+
+    def walk(lstm: nn.LSTM, sequence: Tensor) -> list[Tensor]:
+        h, c, found = torch.zeros(4), torch.zeros(4), []
+        for one in sequence:
+            sums = (
+                lstm.weight_ih_l0 @ one + lstm.bias_ih_l0 + lstm.weight_hh_l0 @ h + lstm.bias_hh_l0
+            )
+            i, f, g, o = sums.split(4)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            found.append(o.sigmoid())  # equations (1) and (2)
+        return found
+
+    right = [walk(layer.right.lstm, x[0, row]) for row in range(2)]
+    down = [walk(layer.down.lstm, x[0, :, column]) for column in range(3)]
+    expected = torch.stack(
+        [torch.stack([right[r][c] + down[c][r] for c in range(3)]) for r in range(2)]
+    )
+    torch.testing.assert_close(layer(x)[0], expected)  # equation (3)
+
+
+@pytest.mark.parametrize("name", kirar2024.MODELS)
+def test_each_of_kirars_models_hears_the_vector_and_those_of_the_map_see_it(name: str) -> None:
+    batch = of_kirar(2, 5, 40)
+    model = kirar2024.build(name, kirar2024.PAPER.small, batch, 3).eval()
+    for values in batch["values"].values():
+        values.requires_grad_()
+    model(batch).sum().backward()
+    looked_at = {one for one, values in batch["values"].items() if values.grad is not None}
+    assert looked_at == ({"selected", "conv5_3"} if name in kirar2024.OF_MAP else {"selected"})
 
 
 def test_kirars_self_attention_is_equations_4_to_9() -> None:
@@ -305,6 +393,21 @@ def test_the_more_confident_model_decides_and_clips_of_one_model_are_left_out() 
     assert fused.clip_ids == ("a", "b")
     assert fused.targets.tolist() == [0, 1]
     assert fused.probabilities.tolist() == [[0.9, 0.1], [0.7, 0.3]]
+
+
+def test_satviks_tested_frames_are_looked_at_after_each_epoch(made: Path, tmp_path: Path) -> None:
+    every = clips(made, "train")
+    items = [every[i] for i in range(len(every))]
+    chosen = {clip_id: np.arange(len(tracks["mfcc"])) == 1 for clip_id, tracks, _ in items}
+    shown = satvik2025.WatchedRows(every, chosen)
+    kept = ModelFolder(tmp_path)
+    trial = replace(TRIAL, rows=True)
+    model = loop.train(trial, every, shown, 0, loop.Rows(every), kept=kept)  # type: ignore[arg-type]
+    history = pd.read_parquet(tmp_path / "history.parquet")
+    expected = loop.tallied(model, shown)  # type: ignore[arg-type]
+    assert 0 < len(shown) <= len(every)
+    assert history["validation_loss"].notna().all()
+    assert history["validation_loss"].iloc[-1] == pytest.approx(expected.loss)
 
 
 BUILDS = {
@@ -374,7 +477,12 @@ def test_areas_under_the_curve_are_of_one_class_against_the_rest() -> None:
     # Of the four pairs of a clip of a and one of b, three are in order.
     assert found["roc_auc"] == pytest.approx({"a": 0.75, "b": 0.75, "macro": 0.75})
     assert {sex: one["accuracy"] for sex, one in found["by_sex"].items()} == {"f": 0.5, "m": 0.5}
-    assert found["confusion_normalised"][0] == [0.5, 0.5, 0.0]
+    assert found["confusion_normalised"] == [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
+    assert found["by_sex"]["m"]["per_class"] == {
+        "a": {"support": 0},
+        "b": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2},
+        "c": {"support": 0},
+    }
 
 
 def test_chance_is_the_better_of_two_guessers() -> None:
@@ -506,6 +614,8 @@ def test_a_store_of_another_recipe_or_without_folds_or_labels_is_refused(made: P
         run(PAPER, made, replace(CHOICE, schemes=("halves",)))
     with pytest.raises(NotReady, match=r"has the labels made3.*; made learns cremad6"):
         run(replace(PAPER, labels=("cremad6",)), made, CHOICE)
+    with pytest.raises(NotReady, match=r"--labels common4: .* made learns cremad6 or made3"):
+        run(replace(PAPER, labels=("cremad6", "made3")), made, replace(CHOICE, labels="common4"))
 
 
 def test_the_command_ends_in_one_sentence(made: Path, tmp_path: Path) -> None:

@@ -33,10 +33,20 @@ TABLE = PrintedTable(
         ),
     },
 )
+ELSEWHERE = PrintedTable(
+    "Table 2. Of another corpus",
+    ("F1",),
+    {"ours": (Cell(87.32, "small", ("macro_f1",), "cremad"),)},
+)
+OF_OTHERS = PrintedTable(
+    "Table 3. Of a model that no scheme runs",
+    ("F1",),
+    {"ours": (Cell(1.0, "huge", ("macro_f1",)),)},
+)
 MADE = replace(
     PAPER,
     printed=Printed(
-        (TABLE,),
+        (TABLE, ELSEWHERE, OF_OTHERS),
         (
             PrintedFigure("Figure 1. Confusion", figures.confusion, ("large", "small")),
             PrintedFigure("Figure 2. Curves", figures.curves, ("small",)),
@@ -44,17 +54,24 @@ MADE = replace(
             PrintedFigure("Figure 4. Radar", figures.radar, ("small",)),
             PrintedFigure("Figure 5. Bars", figures.class_bars, ("small",)),
             PrintedFigure("Figure 6. Heat", figures.class_heat, ("small",)),
-            PrintedFigure("Figure 7. All", figures.all_models, ("all",)),
+            PrintedFigure(
+                "Figure 7. Both",
+                figures.compared(("small", "Small, again"), "weighted"),
+                ("small",),
+            ),
+            PrintedFigure("Figure 8. Accuracy", figures.curve("accuracy"), ("small",), "made"),
         ),
+        said=lambda recipe: f"made by {recipe['name']}",
     ),
 )
+ELSE = PrintedFigure("Figure 9. Of another corpus", figures.confusion, ("small",), "cremad")
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("ran")
     make_store(root / "store")
-    run(MADE, root / "store", CHOICE, root / "run")
+    run(MADE, root / "store", replace(CHOICE, models=()), root / "run")
     return root / "run"
 
 
@@ -79,10 +96,15 @@ def test_each_cell_has_the_papers_number_and_ours(ran: Path) -> None:
 def test_tables_and_figures_are_written_and_none_is_empty(
     ran: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tables.write_all(MADE, open_run(ran)) == []
+    both = replace(MADE, printed=replace(MADE.printed, figures=(*MADE.printed.figures, ELSE)))
+    assert tables.write_all(both, open_run(ran)) == []
     folder = ran / "tables" / "thirds"
-    assert "Table 1. Made" in (folder / "tables.md").read_text()
-    assert "Table 1. Made" in capsys.readouterr().out
+    assert "Table 1. Made; made by made (paper / here)" in (folder / "tables.md").read_text()
+    printed = capsys.readouterr().out
+    assert "Table 1. Made; made by made (paper / here)" in printed
+    assert "Table 2. Of another corpus; made by made (paper; this run is of made3)" in printed
+    assert "87.32 /" not in printed.partition("Table 2. ")[2]
+    assert "Table 3. " not in printed
     pictures = sorted(folder.glob("*.png"))
     assert len(pictures) == len(MADE.printed.figures) == len(list(folder.glob("*.svg")))
     for path in pictures:
