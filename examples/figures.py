@@ -1,6 +1,6 @@
 """Figures of the papers, drawn by matplotlib of what a run has kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -174,7 +174,7 @@ def correlation(models: Models, name: str) -> Figure:
 def over_time(models: Models, name: str) -> Figure:
     """Probabilities at each step of some clips, above as they are and below smoothed."""
     model = models[name]
-    clips = [i for i in range(99) if f"steps_{i}" in model.arrays]
+    clips = _numbers(model.arrays, "steps")
     if not clips:
         raise KeyError(f"steps of {name}")
     figure = Figure(figsize=(2.6 * len(clips), 4.5), dpi=100, layout="constrained")
@@ -194,7 +194,7 @@ def over_time(models: Models, name: str) -> Figure:
 def gates(models: Models, name: str) -> Figure:
     """Weights of face and sound at each step of some clips."""
     arrays = models[name].arrays
-    clips = [i for i in range(99) if f"gates_{i}" in arrays]
+    clips = _numbers(arrays, "gates")
     if not clips:
         raise KeyError(f"gates of {name}")
     figure, axes = _panels(len(clips), 2.5, width=2.6 * len(clips))
@@ -236,6 +236,22 @@ def _over_epochs(axis: Axes, model: KeptModel, score: str) -> None:
         axis.plot(epochs, np.nanmean(each, axis=0), color=colour, label=column.replace("_", " "))
     axis.set(xlabel="epoch", ylabel=score)
     axis.legend()
+
+
+def grouped_bars(
+    names: Sequence[str], groups: dict[str, NDArray[Any]], ylabel: str, width: float = 9.0
+) -> Figure:
+    """A bar of each group for each name."""
+    figure, (axis,) = _panels(1, 4.0, width=width)
+    _bars(axis, names, groups)
+    axis.set_ylabel(ylabel)
+    return figure
+
+
+def _numbers(arrays: Mapping[str, Any], kind: str) -> list[int]:
+    """Numbers of the tested clips of which there is such an array, `kind_NUMBER`."""
+    ends = [name.rpartition("_")[2] for name in arrays if name.rpartition("_")[0] == kind]
+    return sorted(int(end) for end in ends if end.isdigit())
 
 
 def _array(model: KeptModel, key: str) -> NDArray[Any]:

@@ -61,8 +61,8 @@ def adam(rate: float, weight_decay: float = 0.0) -> Callable[[nn.Module], torch.
 
 
 class Recurrent(nn.Module):
-    """A bidirectional LSTM or GRU that ends at each clip's own last valid row: (batch, time, d) ->
-    (batch, time, 2 * units)."""
+    """An LSTM or GRU that ends at each clip's own last valid row: (batch, time, d) -> (batch, time,
+    2 * units), or units where it goes forward alone."""
 
     def __init__(
         self,
@@ -71,10 +71,11 @@ class Recurrent(nn.Module):
         units: int,
         layers: int = 1,
         dropout: float = 0.0,
+        bidirectional: bool = True,
     ) -> None:
         super().__init__()
         self.rnn = kind(
-            inputs, units, layers, batch_first=True, bidirectional=True, dropout=dropout
+            inputs, units, layers, batch_first=True, bidirectional=bidirectional, dropout=dropout
         )
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:

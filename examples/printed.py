@@ -19,9 +19,11 @@ class Cell:
     model: str | None = None
     """None: there is no number of ours, as beside other people's results."""
     score: tuple[str, ...] = ()
-    """Path in `pooled` of RUN/metrics.json."""
+    """Path in `pooled` of RUN/metrics.json; see `KeptModel.score` for what else begins one."""
     corpus: str | None = None
     """The label schemes that ours must be of begin so; None: any."""
+    less: str | None = None
+    """The model whose same score is taken away from ours: what is left is a gain."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,26 @@ def titled(title: str, said: str) -> str:
     return f"{title}; {said}" if said else title
 
 
+def ours_of(cell: Cell, models: Models) -> float | None:
+    """Our number of a cell; None where the run has none."""
+    found = []
+    for name in (cell.model, cell.less):
+        if name is None:
+            continue
+        score = models[name].score(*cell.score) if name in models else None
+        if score is None:
+            return None
+        found.append(score)
+    return found[0] - sum(found[1:])
+
+
 def _both(cell: Cell, table: PrintedTable, models: Models, labels: str) -> str:
     printed = "-" if cell.printed is None else _written(cell.printed)
     if not _is_ours(cell, labels):
         return printed
-    model = models.get(str(cell.model))
-    ours = None if model is None else model.score(*cell.score)
+    ours = ours_of(cell, models)
     if ours is None:
-        return f"{printed} / (not run)" if model is None else f"{printed} / -"
+        return f"{printed} / -" if cell.model in models else f"{printed} / (not run)"
     if cell.score[-1] in ("support", "clips"):
         return f"{printed} / {ours:.0f}"
     return f"{printed} / {table.scale * ours:.{2 if table.scale > 1 else 4}f}"

@@ -218,8 +218,71 @@ def test_tcs_has_the_shapes_of_the_paper_at_every_stage() -> None:
         "gates": (2, 30, 2),
         "fused": (2, 30, 128),
         "steps": (2, 30, 7),
+        "smoothed": (2, 30, 7),
+        "clip": (2, 7),
         "logits": (2, 7),
     }
+
+
+def tcs_batch(*rows: int) -> Tensors:
+    return batch_of(*({"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 512)}
+                      for n in rows))  # fmt: skip
+
+
+def test_tcs_decides_by_the_last_smoothed_output_and_learns_by_the_mean_of_the_steps() -> None:
+    batch = tcs_batch(30, 24)
+    model = tcs2026.build(tcs2026.PAPER.small, batch, 7).eval()
+    stages = model.stages(batch)
+    for row, last in enumerate((29, 23)):
+        smoothed = tcs2026.smooth(stages["steps"][row : row + 1, : last + 1], 0.8)[0]
+        torch.testing.assert_close(model(batch)[row].softmax(dim=0), smoothed[-1])
+        torch.testing.assert_close(
+            stages["clip"][row], stages["steps"][row, : last + 1].mean(dim=0)
+        )
+    model.consistency = 0.0
+    by_mean = nn.functional.nll_loss(stages["clip"].log(), batch["targets"])
+    torch.testing.assert_close(model.loss(stages, batch), by_mean)
+
+
+def test_readings_of_tcs_hear_a_step_the_whole_clip_or_the_past() -> None:
+    batch = tcs_batch(9)
+    altered = tcs_batch(9)
+    altered["values"]["logmel64_z"][0, 6:] += 1.0  # from the seventh step on
+    for hears in ("step", "clip", "past"):
+        torch.manual_seed(0)
+        model = tcs2026.build(tcs2026.PAPER.small, batch, 7, hears=hears).eval()
+        heard, again = (model.stages(one)["audio"][0] for one in (batch, altered))
+        assert torch.allclose(heard[:6], again[:6]) == (hears == "past")
+        assert torch.allclose(heard[0], heard[-1]) == (hears == "clip")
+        assert not torch.allclose(heard[6:], again[6:])
+
+
+def test_the_final_output_of_the_lstm_is_that_of_the_clip_and_not_of_its_padding() -> None:
+    together, alone = tcs_batch(30, 24), tcs_batch(24)
+    model = tcs2026.build(tcs2026.PAPER.small, together, 7, hears="clip").eval()
+    expected = model.stages(alone)["audio"][0, 0]
+    torch.testing.assert_close(model.stages(together)["audio"][1, 0], expected)
+    state = model.lstm.rnn(model.stages(alone)["slice_cnn"])[1][0]  # (layer and direction, 1, d)
+    torch.testing.assert_close(model.audio(torch.cat([state[-2], state[-1]], dim=1))[0], expected)
+
+
+@torch.no_grad()
+def test_what_is_looked_at_in_tcs_is_spread_over_the_test_and_pooled_right() -> None:
+    batches = [tcs_batch(*[12] * 16), tcs_batch(*[9] * 5)]
+    model = tcs2026.build(tcs2026.PAPER.small, batches[0], 7).eval()
+    found = tcs2026.look(model, batches)
+    numbers = {name for name in found.arrays if name.startswith("steps_")}
+    assert numbers == {f"steps_{number}" for number in (0, 4, 8, 12, 16, 20)}
+    assert [len(found.arrays[f"steps_{number}"]) for number in (0, 20)] == [12, 9]
+    each = torch.cat([model.stages(one)["gates"].flatten(0, 1) for one in batches])
+    np.testing.assert_allclose(
+        found.arrays["gate"], torch.stack([each.mean(0), each.std(0)], 1).detach(), rtol=1e-5
+    )
+    rates = [tcs2026.jitter(model.stages(one)["steps"], one["mask"]["logmel64_z"])
+             for one in batches]  # fmt: skip
+    assert found.arrays["jitter"][0] == pytest.approx((16 * rates[0] + 5 * rates[1]) / 21)
+    assert found.arrays["gates_of_clips"].shape == (21, 2)
+    assert found.decisions[tcs2026.MEAN].shape == (21, 7)
 
 
 @pytest.mark.parametrize("windows", [4, 5, 9, 10])
