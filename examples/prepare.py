@@ -34,10 +34,11 @@ def _untrained(feature: str) -> tuple[str, ...]:
 
 
 def _short(feature: str) -> tuple[str, ...]:
-    """A tuned network for a trial: 18 layers from random weights, pictures of 32, one epoch."""
+    """A tuned network for a trial: 18 layers from random weights, pictures of 32, four of them
+    of each clip in one epoch."""
     return tuple(
         f"fitted.{feature}.{change}"
-        for change in ("depth=18", "weights=random", "size=32", "epochs=1")
+        for change in ("depth=18", "weights=random", "size=32", "epochs=1", "rows=4")
     )
 
 
@@ -45,6 +46,8 @@ SMALL: dict[str, tuple[str, ...]] = {
     "donatus2026": (
         *_untrained("face_embedding"),
         "features.face_embedding.depth=18",
+        *_untrained("mfcc_embedding"),
+        "features.mfcc_embedding.depth=18",
         *_short("audio_embedding"),
     ),
     "tucker2025": ("features.frames.fps=10.0", *_short("frame_embedding")),

@@ -132,6 +132,37 @@ class ResNet(Encoder):
             return self._pictures(track)
         return self._segments(track, self.segment_s, self.segment_hop_s)
 
+    def image_rows(self, track: Track) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Places what `images` makes of a track in time, and draws nothing.
+
+        Args:
+            track: Pictures or MFCC.
+
+        Returns:
+            (images,) their seconds, and (images,) which of them are valid.
+        """
+        if self.segment_s is None or self.segment_hop_s is None:
+            return track.seconds, track.valid
+        return segment_rows(track, segment_spans(track.seconds, self.segment_s, self.segment_hop_s))
+
+    def some_images(self, track: Track, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """Makes some of the images that `images` makes, and no other.
+
+        Args:
+            track: Pictures or MFCC.
+            rows: Numbers of the images; all are valid.
+
+        Returns:
+            (rows, size, size, 3) uint8.
+        """
+        if self.segment_s is None or self.segment_hop_s is None:
+            chosen = list(rows)
+            some = Track(track.values[chosen], track.seconds[chosen], track.valid[chosen])
+            return np.asarray(self._pictures(some).values, np.uint8)
+        spans = segment_spans(track.seconds, self.segment_s, self.segment_hop_s)
+        images = [mfcc_image(track.values[slice(*spans[row])], self.size) for row in rows]
+        return np.array(images, np.uint8).reshape(len(images), self.size, self.size, 3)
+
     def encode(self, images: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
         expected = (self.size, self.size, 3)
         if images.shape[1:] != expected or images.dtype != np.uint8:
