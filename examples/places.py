@@ -206,6 +206,8 @@ def _line_of_symbol(module: str, path: str) -> tuple[Path, int]:
     body, line = tree.body, 1
     for part in path.split("."):
         node = next((one for one in body if part in _names(one)), None)
+        if isinstance(node, ast.ImportFrom):
+            return _line_of_symbol(str(node.module), path)
         if node is None:
             raise LookupError(f"{file.name} defines no {path}")
         body, line = getattr(node, "body", []), node.lineno
@@ -225,9 +227,11 @@ def _line_of_attribute(kind: type, attribute: str) -> tuple[Path, int]:
 
 
 def _names(node: ast.stmt) -> set[str]:
-    """What a statement defines."""
+    """What a statement defines, or takes from another module under its own name."""
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
         return {node.name}
+    if isinstance(node, ast.ImportFrom):
+        return {one.name for one in node.names if one.asname is None}
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = node.targets
