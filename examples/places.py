@@ -6,6 +6,7 @@ A place is written `kind:rest`, and names things, never lines:
     width:audio_embedding             the shape of one row of a feature of the recipe
     settings:rate                     a setting of the paper's trainer
     model:WHICH:lstm.rnn.hidden_size  what a built model has; WHICH is its name in the trainer
+    trial:WHICH:fitting.plateau       how it is trained
     code:examples.tcs2026:change      a function, class, method or constant
     labels:ravdess7                   the number of classes of a label space
     scheme:luna_jimenez_5fold         a split scheme
@@ -61,6 +62,7 @@ class Places:
             "width": self._of_width,
             "settings": self._of_settings,
             "model": self._of_model,
+            "trial": self._of_trial,
             "code": _of_code,
             "labels": _of_labels,
             "scheme": _of_scheme,
@@ -109,11 +111,21 @@ class Places:
             at = _below(at, part)
         return Place(_relative(file), line, path, _plain(at))
 
+    def _of_trial(self, rest: str) -> Place:
+        which, _, path = rest.partition(":")
+        at: Any = self._trial(which)
+        for part in path.split("."):
+            at = getattr(at, part)
+        file, line = _line_of_symbol(f"examples.{self.paper.recipe}", "trials")
+        return Place(_relative(file), line, path, "none" if at is None else _plain(at))
+
+    def _trial(self, which: str) -> Trial:
+        return {trial.name: trial for trial in self.paper.trials(self.paper.settings)}[which]
+
     def _model(self, which: str) -> Net:
         """Built as wide as the paper has it; its weights are as they are begun."""
         if which not in self._models:
-            trials = {trial.name: trial for trial in self.paper.trials(self.paper.settings)}
-            trial = trials[which]
+            trial = self._trial(which)
             classes = len(SPACES[self.paper.labels[0]].values)
             self._models[which] = trial.build(self._batch(trial), classes)
         return self._models[which]

@@ -84,6 +84,7 @@ def names_of(where: str) -> list[str]:
     of_kind = {
         "model": re.findall(r"[a-z_]+", rest.rpartition(":")[2]),
         "width": [rest],
+        "trial": ["def trials"],
         "scheme": [rest.removesuffix(LEAKING)],
         "labels": [rest],
     }
@@ -151,6 +152,8 @@ def test_a_reason_that_the_recipe_does_not_give_is_refused() -> None:
         "settings:nothing",
         "model:attention fusion:streams.smell",
         "model:nothing:streams",
+        "trial:attention fusion:speed",
+        "trial:nothing:variants",
         "code:examples.donatus2026:nothing",
         "code:examples.nothing:nothing",
         "labels:nothing",
