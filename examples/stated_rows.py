@@ -76,7 +76,7 @@ class Beside:
     @cached_property
     def stated(self) -> list[Judged[Stated]]:
         """NotReady, in one sentence, for a row whose verdict and reason do not go together."""
-        return [self._judged(row) for row in self._stated]
+        return [self.judge(row) for row in self._stated]
 
     @cached_property
     def open(self) -> list[Judged[Open]]:
@@ -91,7 +91,8 @@ class Beside:
         named = {one.number for one in self.stated} | {one.number for one in self.open}
         return [point for number, point in enumerate(self.points, 1) if number not in named]
 
-    def _judged(self, row: Stated) -> Judged[Stated]:
+    def judge(self, row: Stated) -> Judged[Stated]:
+        """S or D, by the value where the row has one; NotReady where its reason does not fit."""
         place = self.places.find(row.where)
         verdict = DIFFERENT if row.point else SAME
         if row.value is not None:

@@ -120,7 +120,7 @@ RATE = Stated("rate", "16 kHz", "2.4", "recipe:features.audio.rate_hz", 16000)
 
 def judged(**changes: Any) -> Judged[Stated]:
     """The row of the sampling rate of Donatus et al., changed."""
-    return beside("donatus2026")._judged(Stated(**{**asdict(RATE), **changes}))
+    return beside("donatus2026").judge(Stated(**{**asdict(RATE), **changes}))
 
 
 def test_a_value_that_came_to_differ_wants_a_reason() -> None:
