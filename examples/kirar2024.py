@@ -87,12 +87,7 @@ class Response(nn.Module):
         lstm = self.lstm
         before = functional.pad(lstm(x)[0], (0, 0, 1, 0))[:, :-1]
         # torch keeps the four gates one below the other; the output gate is the last.
-        w, u, b, c = (
-            part[3 * lstm.hidden_size :]
-            for part in (
-                lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0
-            )
-        )  # fmt: skip
+        w, u, b, c = (part[3 * lstm.hidden_size :] for part in lstm.all_weights[0])
         return torch.sigmoid(x @ w.T + before @ u.T + b + c)
 
 

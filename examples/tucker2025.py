@@ -168,6 +168,7 @@ class TuckerFusion(Net):
         pooling: type[CorePooling | MeansPooling] = CorePooling,
     ) -> None:
         super().__init__()
+        self.arguments = (embedding, classes, settings, pooling)
         self.sizes = sizes = settings
         self.audio = AudioCnn(sizes.channels, sizes.steps)
         self.gru = Recurrent(
@@ -222,12 +223,10 @@ _CORRELATED = 32
 
 def untrained(model: TuckerFusion) -> TuckerFusion:
     """The same network with new weights, always the same ones."""
-    embedding, classes = model.gru.rnn.input_size, model.classify[-1].out_features
-    device = model.classify[-1].weight.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        found = TuckerFusion(embedding, classes, model.sizes, type(model.pool))
-    return found.to(device).eval()
+        found = TuckerFusion(*model.arguments)
+    return found.to(next(model.parameters()).device).eval()
 
 
 def attended(model: TuckerFusion, stages: Stages) -> tuple[NDArray[Any], NDArray[Any]]:
