@@ -5,6 +5,7 @@ Sections and equations are the paper's. What it leaves open is marked `ours`; do
 list.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from torch.nn import functional
 from examples.parts import Net, Recurrent, Stages, Tensors, mean_over_time, real
 from examples.plan import Fitting, Look, Paper, Plateau, Trial
 from examples.tcs2026_printed import CLIP, FORWARD, MEAN, PRINTED, WHOLE, WITHOUT
-from stores import align
+from stores import Track, align
 
 AUDIO, FACES = "logmel64_z", "face_embedding"
 SLICE_S = 0.1
@@ -50,6 +51,28 @@ class TcsSettings:
     """Of 40 ms at 20 ms, in a slice; the paper's "9-10" are reached with a hop of 10 ms."""
     variants: tuple[int, ...] = (0, 1)
     """The recipe's augmented variant is trained on too."""
+
+
+@dataclass(frozen=True)
+class SliceClock:
+    """Slices of sound and faces, one of each for every 100 ms (3.1.3); a function of the tracks of
+    a clip, see `stores.align`.
+
+    Ours: the face is the last one that was seen before the slice ended, so that a step knows
+    nothing of what comes; where 100 ms bring no picture, it is that of an earlier step.
+    """
+
+    windows: int
+    """Rows of sound in a slice."""
+
+    def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
+        clock = align.Clock(SLICE_S, how={AUDIO: self.windows, FACES: "nearest"})
+        found, faces = clock(tracks), tracks[FACES]
+        middles = found[FACES].seconds
+        ends = middles + SLICE_S / 2 - align.TOLERANCE_S
+        rows = np.searchsorted(faces.seconds, ends) - 1
+        shown = Track(faces.values[rows], middles, faces.valid[rows], faces.notes)
+        return {**found, FACES: shown}
 
 
 class SliceCnn(nn.Module):
@@ -307,7 +330,7 @@ def trials(settings: TcsSettings) -> list[Trial]:
         plateau,
         settings.clip_norm,
     )
-    clock = align.Clock(SLICE_S, how={AUDIO: settings.windows})
+    clock = SliceClock(settings.windows)
     models: dict[str, tuple[TcsSettings, Hears]] = {
         WHOLE: (settings, "step"),
         WITHOUT: (replace(settings, consistency=0.0), "step"),

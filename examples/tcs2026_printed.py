@@ -183,19 +183,18 @@ def live(models: Models, name: str) -> Figure:
     smoothed, latency = arrays["live_smoothed"], arrays["live_latency_ms"]
     shown = arrays["live_frames"]
     figure = Figure(figsize=(9, 6.5), dpi=100, layout="constrained")
-    above, middle, below = figure.subfigures(3, 1, height_ratios=(1, 2, 1))
-    for axis, picture, step in zip(
-        above.subplots(1, len(shown)), shown, arrays["live_frame_steps"], strict=True
-    ):
+    grid = figure.add_gridspec(3, len(shown), height_ratios=(1, 2, 1))
+    for column, (picture, step) in enumerate(zip(shown, arrays["live_frame_steps"], strict=True)):
+        axis = figure.add_subplot(grid[0, column])
         axis.imshow(picture)
         axis.set_axis_off()
         axis.set_title(model.classes[int(smoothed[step].argmax())], fontsize="small")
     seconds = np.arange(1, len(smoothed) + 1) / 10
-    axis = middle.subplots()
+    axis = figure.add_subplot(grid[1, :])
     lines = axis.plot(seconds, smoothed)
     axis.set(ylabel="q_t", ylim=(0, 1))
     axis.legend(lines, model.classes, fontsize="small", loc="upper left", ncols=4)
-    axis = below.subplots()
+    axis = figure.add_subplot(grid[2, :])
     axis.bar(seconds, latency, width=0.08)
     axis.set(xlabel="seconds", ylabel="latency (ms)")
     return figure

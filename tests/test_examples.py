@@ -266,6 +266,19 @@ def test_the_final_output_of_the_lstm_is_that_of_the_clip_and_not_of_its_padding
     torch.testing.assert_close(model.audio(torch.cat([state[-2], state[-1]], dim=1))[0], expected)
 
 
+def test_a_step_of_tcs_has_the_last_face_that_was_seen_before_it_ended() -> None:
+    seconds = np.array([0.0, 0.08, 0.2, 0.28, 0.4])  # 10 a second of a recording of 25
+    valid = np.array([True, True, True, False, True])
+    faces = Track(np.arange(5, dtype="f4")[:, None], seconds, valid)
+    sound = Track(np.zeros((24, 64), "f4"), np.arange(24) * 0.02, np.ones(24, np.bool_))
+    found = tcs2026.SliceClock(5)({"logmel64_z": sound, "face_embedding": faces})
+    shown = found["face_embedding"]
+    assert shown.values[:, 0].tolist() == [1, 1, 3, 3, 4]
+    assert shown.valid.tolist() == [True, True, False, False, True]
+    assert found["logmel64_z"].values.shape == (5, 5, 64)
+    assert found["logmel64_z"].valid.tolist() == [True] * 4 + [False]
+
+
 @torch.no_grad()
 def test_what_is_looked_at_in_tcs_is_spread_over_the_test_and_pooled_right() -> None:
     batches = [tcs_batch(*[12] * 16), tcs_batch(*[9] * 5)]
