@@ -13,7 +13,7 @@ from examples.train import RECIPES, paper_of
 from flows.recipe import Recipe, load, shipped
 from manifests.schemes.catalog import SCHEMES
 
-SECTION = r"(?:\d(?:\.\d+)*|[A-D](?:\.\d)?|I[IV]+(?:\.[A-D])?|Table [A\d]+|Equations? \d)"
+SECTION = r"(?:\d(?:\.\d+)*|[A-D](?:\.\d)?|I[IV]+(?:\.[A-D])?|Table [A\d]+)"
 
 
 @cache
