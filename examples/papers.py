@@ -2,7 +2,7 @@
 of the sample corpus.
 
     python -m examples.papers                  what the recipes and trainers have now
-    python -m examples.papers --runs RUNS      the scores of the runs RUNS/NAME first
+    python -m examples.papers --runs OUT       the scores of the runs OUT/NAME/run first
 
 What stands between two marks, `<!-- begin: ... -->` and `<!-- end -->`, is replaced; the words
 around them are written by hand. What a paper says is in examples/stated/NAME.toml.
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument(
-        "--runs", type=Path, help="a folder with a run's folder for each recipe, called like it"
+        "--runs", type=Path, help="a folder with NAME/run for each recipe that was run"
     )
     given = parser.parse_args(arguments)
     try:

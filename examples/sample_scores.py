@@ -1,6 +1,7 @@
 """Scores of the sample corpus, kept from runs, so that the docs can print them.
 
-`python -m examples.papers --runs RUNS` keeps those of RUNS/donatus2026, RUNS/tucker2025 and so on.
+`python -m examples.papers --runs OUT` keeps those of OUT/donatus2026/run, OUT/tucker2025/run and so
+on, as `make papers` leaves them.
 """
 
 import json
@@ -15,10 +16,9 @@ from examples.run_folder import write_json
 from examples.train import RECIPES
 
 KEPT = Path(__file__).with_name("stated") / "sample_scores.json"
-COMMAND = "python -m examples.train {recipe} STORE --sample --small --out RUNS/{recipe}"
 
 
-def keep(runs: Path) -> list[str]:
+def keep(out: Path) -> list[str]:
     """Takes over the scores of each paper that has a run there.
 
     NotReady, in one sentence, where there is none, or one that is not of its recipe.
@@ -26,15 +26,15 @@ def keep(runs: Path) -> list[str]:
     Returns:
         The recipes whose scores are new.
     """
-    found = [recipe for recipe in RECIPES if (runs / recipe / "metrics.json").is_file()]
+    found = [recipe for recipe in RECIPES if (out / recipe / "run" / "metrics.json").is_file()]
     if not found:
         raise NotReady(
-            f"{runs} has no finished run of a paper; run for each of {', '.join(RECIPES)}: "
-            f"{COMMAND.format(recipe='NAME').replace('RUNS', str(runs))}"
+            f"{out} has no finished run of a paper; `python -m examples.train NAME STORE --sample "
+            f"--small --out {out}/NAME/run` makes one, for NAME any of {', '.join(RECIPES)}"
         )
     kept = read()
     for recipe in found:
-        run = open_run(runs / recipe)
+        run = open_run(out / recipe / "run")
         if run.facts.get("recipe") != recipe:
             raise NotReady(
                 f"{run.root} is a run of {run.facts.get('recipe')}, expected one of {recipe}"

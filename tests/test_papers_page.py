@@ -189,9 +189,9 @@ def test_scores_of_runs_are_kept_and_those_of_others_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_scores, "KEPT", tmp_path / "kept.json")
-    made_run(tmp_path / "runs" / "tcs2026", "tcs2026")
+    made_run(tmp_path / "runs" / "tcs2026" / "run", "tcs2026")
     assert sample_scores.keep(tmp_path / "runs") == ["tcs2026"]
-    made_run(tmp_path / "more" / "donatus2026", "donatus2026")
+    made_run(tmp_path / "more" / "donatus2026" / "run", "donatus2026")
     assert sample_scores.keep(tmp_path / "more") == ["donatus2026"]
     assert sample_scores.table().splitlines()[2:] == [
         "| `donatus2026` | a | 0.50 | - | 0.50 | - |",
@@ -205,9 +205,11 @@ def test_a_folder_without_runs_or_with_anothers_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_scores, "KEPT", tmp_path / "kept.json")
-    with pytest.raises(NotReady, match="has no finished run of a paper; run for each"):
+    with pytest.raises(
+        NotReady, match="has no finished run of a paper; .* makes one, for NAME any"
+    ):
         sample_scores.keep(tmp_path)
-    made_run(tmp_path / "tcs2026", "kirar2024")
+    made_run(tmp_path / "tcs2026" / "run", "kirar2024")
     with pytest.raises(NotReady, match="is a run of kirar2024, expected one of tcs2026"):
         sample_scores.keep(tmp_path)
     assert not (tmp_path / "kept.json").exists()
