@@ -206,7 +206,7 @@ def test_a_folder_without_runs_or_with_anothers_is_one_sentence(
 ) -> None:
     monkeypatch.setattr(sample_scores, "KEPT", tmp_path / "kept.json")
     with pytest.raises(
-        NotReady, match="has no finished run of a paper; .* makes one, for NAME any"
+        NotReady, match=r"no finished run of a paper; .* makes one, for NAME any"
     ):
         sample_scores.keep(tmp_path)
     made_run(tmp_path / "tcs2026" / "run", "kirar2024")
