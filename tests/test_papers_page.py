@@ -205,9 +205,7 @@ def test_a_folder_without_runs_or_with_anothers_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_scores, "KEPT", tmp_path / "kept.json")
-    with pytest.raises(
-        NotReady, match=r"no finished run of a paper; .* makes one, for NAME any"
-    ):
+    with pytest.raises(NotReady, match=r"no finished run of a paper; .* makes one, for NAME any"):
         sample_scores.keep(tmp_path)
     made_run(tmp_path / "tcs2026" / "run", "kirar2024")
     with pytest.raises(NotReady, match="is a run of kirar2024, expected one of tcs2026"):
