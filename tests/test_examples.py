@@ -38,8 +38,10 @@ from examples.plan import Fitting, Predictions
 from examples.printed import text_of
 from examples.results import summary
 from examples.run_folder import ModelFolder
-from examples.train import RECIPES, Choice, main, paper_of, run
-from stores import FeatureDataset, Track, collate
+from examples.train import RECIPES, Choice, labels_of, main, paper_of, run
+from manifests.clips import CLIPS
+from manifests.labels import LABELS, Label
+from stores import FeatureDataset, FeatureStore, Track, collate
 from tests.support.commands import Python
 from tests.support.store_files import linked
 from tests.support.stores_made import make_store
@@ -669,9 +671,6 @@ def test_rows_are_examples_of_one_valid_row_each(made: Path) -> None:
 
 
 def test_a_scheme_that_shares_subjects_says_so(made: Path, tmp_path: Path) -> None:
-    from manifests.clips import CLIPS
-    from stores import FeatureStore
-
     one = [replace(clip, subject_id="made/one") for clip in FeatureStore(made).rows(CLIPS)]
     make_store(tmp_path / "store", clips=CLIPS.build(one))
     (protocol, *_) = {result.protocol for result in run(PAPER, tmp_path / "store", CHOICE)}
@@ -692,6 +691,28 @@ def test_a_store_of_another_recipe_or_without_folds_or_labels_is_refused(made: P
         run(replace(PAPER, labels=("cremad6",)), made, CHOICE)
     with pytest.raises(NotReady, match=r"--labels common4: .* made learns cremad6 or made3"):
         run(replace(PAPER, labels=("cremad6", "made3")), made, replace(CHOICE, labels="common4"))
+
+
+def test_of_iemocap_tucker_learns_the_classes_of_its_table_and_no_turn_that_has_none(
+    made: Path, tmp_path: Path
+) -> None:
+    words = ("ang", "xxx", "fru", "oth", "dis", "sur", "exc")
+    clip_ids = [clip.clip_id for clip in FeatureStore(made).rows(CLIPS)]
+    labels = [
+        Label(clip_id, "iemocap", "vote", word)
+        for clip_id, word in zip(clip_ids, words, strict=True)
+    ]
+    make_store(tmp_path / "iemocap", labels=LABELS.build(labels))
+    store = FeatureStore(tmp_path / "iemocap")
+    paper = tucker2025.PAPER
+    assert labels_of(paper, store) == "iemocap8"
+    assert labels_of(paper, store, "iemocap9") == "iemocap9"
+    for name, learnt in (("iemocap8", 4), ("iemocap9", 5)):
+        opened = FeatureDataset(
+            tmp_path / "iemocap", features=["mfcc"], labels=name, missing="drop"
+        )
+        assert (len(opened), len(opened.classes)) == (learnt, int(name[-1]))
+        assert not {"xxx", "oth"} & set(opened.classes)
 
 
 def test_the_command_ends_in_one_sentence(made: Path, tmp_path: Path) -> None:
