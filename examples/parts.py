@@ -30,6 +30,16 @@ class Net(nn.Module):
     def forward(self, batch: Tensors) -> Tensor:
         return self.stages(batch)["logits"]
 
+    @property
+    def behind(self) -> "Net":
+        """The model behind the networks that make its embeddings; itself, where it reads stored
+        ones."""
+        return self
+
+    def embedded(self, batch: Tensors) -> Tensors:
+        """A batch as `behind` reads it."""
+        return batch
+
     def loss(self, stages: Stages, batch: Tensors) -> Tensor:
         """Of what `stages` found in the batch: categorical cross-entropy, the loss of all five
         papers; clips without a label do not count."""
