@@ -130,7 +130,7 @@ def rate(fitting: Fitting) -> float:
 
 
 PUBLISHED = {
-    "donatus2026": [(200, 32, 1e-4)] * 7,
+    "donatus2026": [(200, 32, 1e-4)] * 8,
     "tucker2025": [(100, 128, 1e-4)] * 2,
     "tcs2026": [(60, 8, 1e-4)] * 4,
     "kirar2024": [(100, 32, 1e-3)] * 6,
