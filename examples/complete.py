@@ -13,7 +13,7 @@ from xml.etree import ElementTree as Xml
 
 from examples.kept import KeptRun
 from examples.plan import Paper
-from examples.printed import Cell, PrintedTable
+from examples.printed import PrintedTable, figures_of, is_ours, titled
 from examples.run_folder import slug
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -35,22 +35,18 @@ def whats_empty(paper: Paper[Any], run: KeptRun) -> list[str]:
 
 def _empty_cells(paper: Paper[Any], run: KeptRun) -> Iterator[str]:
     written = [_tables_in(run.root / "tables" / scheme / "tables.md") for scheme in run.schemes]
+    said = paper.printed.said(run.recipe_of_the_store)
     for table in paper.printed.tables:
+        title = titled(table.title, said)
         for row, cells in table.rows.items():
             for column, cell in enumerate(cells):
-                texts = [one.get((table.title, row), ())[column : column + 1] for one in written]
-                if _has_ours(cell, run) and not any(_is_full(text) for text in texts):
+                texts = [one.get((title, row), ())[column : column + 1] for one in written]
+                if is_ours(cell, run.facts["labels"]) and not any(_is_full(text) for text in texts):
                     yield f"{_place(table, row, column)} is empty under {', '.join(run.schemes)}"
 
 
 def _place(table: PrintedTable, row: str, column: int) -> str:
     return f"{table.title.partition('.')[0]}, {row}, {table.columns[column]}"
-
-
-def _has_ours(cell: Cell, run: KeptRun) -> bool:
-    """The same number can be found on this corpus."""
-    labels = str(run.facts["labels"])
-    return cell.model is not None and (cell.corpus is None or labels.startswith(cell.corpus))
 
 
 def _is_full(text: tuple[str, ...]) -> bool:
@@ -72,7 +68,7 @@ def _tables_in(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:
 
 def _empty_figures(paper: Paper[Any], run: KeptRun) -> Iterator[str]:
     for scheme in run.schemes:
-        for figure in paper.printed.figures:
+        for figure in figures_of(paper.printed, run.facts["labels"]):
             path = run.root / "tables" / scheme / slug(figure.title)
             svg, png = path.with_suffix(".svg"), path.with_suffix(".png")
             if not svg.is_file() or not png.is_file() or not png.stat().st_size:

@@ -83,6 +83,12 @@ class KeptRun:
     schemes: dict[str, dict[str, KeptModel]]
     """Scheme -> model."""
 
+    @property
+    def recipe_of_the_store(self) -> dict[str, Any]:
+        """As it was resolved; empty where the run did not keep it."""
+        found: dict[str, Any] = self.facts.get("recipe_of_the_store", {})
+        return found
+
 
 def open_run(root: Path) -> KeptRun:
     """Reads the folder of a run; NotReady, in one sentence, where it is none or nothing in it has

@@ -294,12 +294,12 @@ PRINTED = Printed(
         PrintedFigure(
             "Figure 7. Comparison of the models",
             figures.compared(tuple(OF_MAP), "weighted"),
-            tuple(OF_MAP),
+            ("those of Table 1",),
         ),
         PrintedFigure(
             "The same of the selected vector in pieces",
             figures.compared(tuple(OF_PIECES), "weighted"),
-            tuple(OF_PIECES),
+            ("those in pieces",),
         ),
     ),
     said=selection,

@@ -81,14 +81,20 @@ def text_of(table: PrintedTable, models: Models, labels: str, said: str = "") ->
     return "\n".join([f"{titled(table.title, said)} ({sides})", "", *lines])
 
 
-def _is_ours(cell: Cell, labels: str) -> bool:
+def is_ours(cell: Cell, labels: str) -> bool:
+    """Whether a run on these labels can have the number of a cell."""
     return cell.model is not None and labels.startswith(cell.corpus or "")
 
 
 def models_of(table: PrintedTable, labels: str) -> set[str]:
     """Names of the models whose numbers stand in a table of a run on these labels."""
     cells = (cell for row in table.rows.values() for cell in row)
-    return {str(cell.model) for cell in cells if _is_ours(cell, labels)}
+    return {str(cell.model) for cell in cells if is_ours(cell, labels)}
+
+
+def figures_of(printed: Printed, labels: str) -> list[PrintedFigure]:
+    """The figures of a run on these labels."""
+    return [one for one in printed.figures if labels.startswith(one.corpus or "")]
 
 
 def titled(title: str, said: str) -> str:
@@ -111,7 +117,7 @@ def ours_of(cell: Cell, models: Models) -> float | None:
 
 def _both(cell: Cell, table: PrintedTable, models: Models, labels: str) -> str:
     printed = "-" if cell.printed is None else _written(cell.printed)
-    if not _is_ours(cell, labels):
+    if not is_ours(cell, labels):
         return printed
     ours = ours_of(cell, models)
     if ours is None:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from examples.kept import KeptRun, open_run
 from examples.not_ready import NotReady
 from examples.plan import Paper
-from examples.printed import Models, PrintedTable, models_of, text_of
+from examples.printed import Models, PrintedTable, figures_of, models_of, text_of
 from examples.run_folder import slug
 from examples.train import RECIPES, paper_of
 from stores.atomic import publishing, write_bytes
@@ -30,7 +30,7 @@ def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
             f"{run.root} is a run of {run.facts.get('recipe')}; give that recipe, or another folder"
         )
     missing = []
-    said = paper.printed.said(run.facts.get("recipe_of_the_store", {}))
+    said = paper.printed.said(run.recipe_of_the_store)
     for scheme, models in run.schemes.items():
         folder = run.root / "tables" / scheme
         heads = [f"# {paper.recipe}, {scheme}", *map(_warning, run.facts[_DIFFERENCES])]
@@ -43,9 +43,7 @@ def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
         text = "\n\n".join([*heads, *tables])
         print(f"\n{text}")
         write_bytes(folder / "tables.md", f"{text}\n".encode())
-        for figure in paper.printed.figures:
-            if not labels.startswith(figure.corpus or ""):
-                continue
+        for figure in figures_of(paper.printed, labels):
             name = next((one for one in figure.models if one in models), figure.models[0])
             try:
                 drawn = figure.draw(models, name)

@@ -38,13 +38,15 @@ from examples.plan import Fitting, Predictions
 from examples.printed import text_of
 from examples.results import summary
 from examples.run_folder import ModelFolder
+from examples.shipped import differences_of
 from examples.train import RECIPES, Choice, labels_of, main, paper_of, run
+from flows.recipe import load
 from manifests.clips import CLIPS
 from manifests.labels import LABELS, Label
 from stores import FeatureDataset, FeatureStore, Track, collate
 from tests.support.commands import Python
 from tests.support.store_files import linked
-from tests.support.stores_made import make_store
+from tests.support.stores_made import commit, make_store, tables_of
 from tests.support.trainers_made import CHOICE, PAPER, TRIAL
 
 CLASSES = ("angry", "calm", "happy")
@@ -691,6 +693,18 @@ def test_a_store_of_another_recipe_or_without_folds_or_labels_is_refused(made: P
         run(replace(PAPER, labels=("cremad6",)), made, CHOICE)
     with pytest.raises(NotReady, match=r"--labels common4: .* made learns cremad6 or made3"):
         run(replace(PAPER, labels=("cremad6", "made3")), made, replace(CHOICE, labels="common4"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_store_of_the_shipped_recipe_differs_from_it_in_nothing_and_else_by_name(
+    recipe: str, tmp_path: Path
+) -> None:
+    as_shipped = load(recipe).resolved()
+    commit(tmp_path / "store", {}, tables_of(1, [], []), recipe=as_shipped)
+    assert differences_of(FeatureStore(tmp_path / "store"), recipe) == []
+    commit(tmp_path / "store", {}, tables_of(1, [], []), recipe={**as_shipped, "about": "mine"})
+    (difference,) = differences_of(FeatureStore(tmp_path / "store"), recipe)
+    assert difference.startswith("about is 'mine' in this store, ")
 
 
 def test_of_iemocap_tucker_learns_the_classes_of_its_table_and_no_turn_that_has_none(
