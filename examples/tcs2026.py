@@ -304,16 +304,22 @@ def build(
 
 def adam(settings: TcsSettings, model: nn.Module) -> torch.optim.Optimizer:
     """3.4.1: half the rate on the visual branch; 3.4.4: weight decay on convolutions and fully
-    connected layers, not on the LSTM."""
-    parts: dict[str, list[nn.Parameter]] = {"face": [], "lstm": [], "rest": []}
-    for name, parameter in model.named_parameters():
-        part = name.partition(".")[0]
-        parts[part if part in parts else "rest"].append(parameter)
+    connected layers, not on the LSTM and on batch normalisations."""
+    faces = [*model.get_submodule("face").parameters()]
+    decayed = [
+        parameter
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+        for parameter in layer.parameters()
+        if not any(parameter is one for one in faces)
+    ]
+    known = {id(parameter) for parameter in (*faces, *decayed)}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
     decay = settings.weight_decay
     groups: list[dict[str, Any]] = [
-        {"params": parts["face"], "lr": settings.rate / 2, "weight_decay": decay},
-        {"params": parts["rest"], "weight_decay": decay},
-        {"params": parts["lstm"]},
+        {"params": faces, "lr": settings.rate / 2, "weight_decay": decay},
+        {"params": decayed, "weight_decay": decay},
+        {"params": others},
     ]
     return torch.optim.Adam(groups, lr=settings.rate)
 

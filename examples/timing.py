@@ -27,6 +27,7 @@ from examples.device import Device, choose
 from examples.kept import open_run
 from examples.not_ready import NotReady
 from examples.plan import Paper, Trial
+from examples.protocol import protocols
 from examples.run_folder import write_json
 from examples.train import RECIPES, labels_of, paper_of
 from extractors.fitted.finetune import Finetuned
@@ -82,16 +83,22 @@ class Timing:
 def timings(
     paper: Paper[Any], root: Path, settings: Any, device: Device, clips: int
 ) -> Iterator[Timing]:
-    """Times each model of a paper."""
+    """Times each model of a paper, on the clips of one fold: fitted features are a fold's."""
     store = FeatureStore(root)
+    (protocol, *_) = protocols(paper, store, ())
     labels = labels_of(paper, store)
     graph = parse(dict(store.snapshot.recipe), f"the recipe of {root}").fitted_graph
     for trial in paper.trials(settings):
         dataset = FeatureDataset(
-            root, features=trial.features, labels=labels, missing="drop", align=trial.align
+            root,
+            features=trial.features,
+            labels=labels,
+            scheme=protocol.scheme,
+            fold=protocol.folds[0],
+            role="test",
+            missing="drop",
+            align=trial.align,
         )
-        if not len(dataset):
-            raise NotReady(f"{root} has no clip with all of {', '.join(trial.features)}")
         yield _timed(trial, dataset, device, clips, encoders_of(graph, trial.features))
 
 
