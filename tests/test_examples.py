@@ -87,14 +87,19 @@ def test_donatus_has_the_shapes_of_the_paper_at_every_stage() -> None:
 
 @pytest.mark.parametrize("name", donatus2026.MODELS)
 def test_each_of_donatus_models_sees_what_its_name_says_and_nothing_else(name: str) -> None:
-    clip = {"audio_embedding": track(9, 64), "face_embedding": track(9, 32)}
+    clip = {
+        "audio_embedding": track(9, 64),
+        "mfcc_embedding": track(9, 64),
+        "face_embedding": track(9, 32),
+    }
     batch = batch_of(clip, clip)
     model = donatus2026.build(name, donatus2026.PAPER.small, batch, 3).eval()
     stages = model.stages(batch)
     seen = {feature: "face" in feature for feature in donatus2026.MODELS[name].features}
     assert ("audio" in stages, "faces" in stages) == (False in seen.values(), True in seen.values())
-    assert ("audio_cross" in stages) == (name == donatus2026.WHOLE)
-    attends = name == donatus2026.WHOLE or name.endswith("with attention")
+    crosses = name in {donatus2026.WHOLE, donatus2026.ONE_NETWORK}
+    assert ("audio_cross" in stages) == crosses
+    attends = crosses or name.endswith("with attention")
     assert (stages["audio_lstm" if "audio" in stages else "faces_lstm"] is not
             stages["audio_self" if "audio" in stages else "faces_self"]) == attends  # fmt: skip
     for values in batch["values"].values():
@@ -754,7 +759,11 @@ TINY = {"kirar2024": (6, 4, 1)}
 """Actors, emotions and takes of a sample; the autoencoder judges itself by a second training
 subject."""
 BRIEF = {
-    "donatus2026": ("features.frames.fps=4.0", "fitted.audio_embedding.segment_hop_s=0.25"),
+    "donatus2026": (
+        "features.frames.fps=4.0",
+        "fitted.audio_embedding.segment_hop_s=0.25",
+        "features.mfcc_embedding.segment_hop_s=0.25",
+    ),
     "tucker2025": ("features.frames.fps=3.0",),
     "tcs2026": ("features.frames.fps=4.0",),
     "kirar2024": (

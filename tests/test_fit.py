@@ -500,7 +500,7 @@ def test_a_fit_tunes_networks_on_the_device_that_is_named(processes: None, tmp_p
 def test_cuda_is_refused_where_there_is_none_and_before_anything_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(fitting, "finds_cuda", lambda: False)
+    monkeypatch.setattr(fitting, "resolve", lambda engine: "openvino")
     said = refusal("fit", tmp_path / "nowhere", "quarters", "--device", "cuda")
     assert "torch finds no CUDA device here" in said
     assert "leave the device out" in said

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from extractors.engines import resolve
 from flows.auditing.store import publish_audited
-from flows.building.run import finds_cuda
 from flows.fitting.plan import FitPlan
 from flows.fitting.task import FitError, FitTask, fit_cost, fit_fold
 from flows.workers.deaths import WorkerDied
@@ -14,6 +14,7 @@ from flows.workers.executor import Executor, Step, WorkerPool, Wrap, run_in_orde
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores
 from flows.workers.progress import ProgressBar
+from manifests.visible import visible
 from stores.atomic import sweep
 from stores.location import Place, locate
 from stores.records import FoldState
@@ -57,7 +58,7 @@ def run_fit(
         FitError: There is nothing to fit, too little to learn from, or no such device.
         StoreBusy: Another process is writing to the store.
     """
-    if device == "cuda" and not finds_cuda():
+    if device == "cuda" and resolve("auto") != "torch":
         raise FitError(
             "device cuda: torch finds no CUDA device here; install a build of torch with CUDA on a "
             "machine with an NVIDIA GPU, or leave the device out"
@@ -109,11 +110,8 @@ def _say_cost(tasks: list[FitTask], pool: WorkerPool) -> None:
     advice = ""
     if cost.device == "cpu" and hours > _WORTH_A_GPU_H:
         advice = "; a GPU takes less of it: --device cuda"
-    print(
-        f"{tasks[0].name}: {cost.work}; {len(tasks)} times that is about {hours:,.1f} {where} at "
-        f"most{advice}",
-        file=sys.stderr,
-    )
+    times = f"{len(tasks)} times that is about {hours:,.1f} {where} at most{advice}"
+    print(visible(f"{tasks[0].name}: {cost.work}; {times}"), file=sys.stderr)
 
 
 def _steps(tasks: list[FitTask], pool: WorkerPool) -> Iterator[Step[FoldState]]:
