@@ -6,20 +6,21 @@ number for it, as some models are of one scheme alone.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
 
 from examples.kept import KeptRun
 from examples.plan import Paper
-from examples.printed import PrintedTable, figures_of, is_ours, titled
+from examples.printed import PrintedTable, figures_of, is_ours
 from examples.run_folder import slug
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _AXES = re.compile(r"axes_\d+")
-_DATA = re.compile(r"line2d_\d+|image\d+|\w+(Collection|Mesh)_\d+")
+_DATA = re.compile(r"line2d_\d+|image\w+|\w+(Collection|Mesh)_\d+")
 """Names that matplotlib gives to what shows data, in an axis of an SVG."""
+_MARKS = (f"{_SVG}use", f"{_SVG}image")
 _FRAME = 5
 """The first patches of an axis: its background and its four edges. Further ones are bars."""
 
@@ -34,14 +35,15 @@ def whats_empty(paper: Paper[Any], run: KeptRun) -> list[str]:
 
 
 def _empty_cells(paper: Paper[Any], run: KeptRun) -> Iterator[str]:
-    written = [_tables_in(run.root / "tables" / scheme / "tables.md") for scheme in run.schemes]
-    said = paper.printed.said(run.recipe_of_the_store)
+    labels = str(run.facts["labels"])
+    titles = [table.title for table in paper.printed.tables]
+    paths = [run.root / "tables" / scheme / "tables.md" for scheme in run.schemes]
+    written = [_tables_in(path, titles) for path in paths]
     for table in paper.printed.tables:
-        title = titled(table.title, said)
         for row, cells in table.rows.items():
             for column, cell in enumerate(cells):
-                texts = [one.get((title, row), ())[column : column + 1] for one in written]
-                if is_ours(cell, run.facts["labels"]) and not any(_is_full(text) for text in texts):
+                texts = [one.get((table.title, row), ())[column : column + 1] for one in written]
+                if is_ours(cell, labels) and not any(_is_full(text) for text in texts):
                     yield f"{_place(table, row, column)} is empty under {', '.join(run.schemes)}"
 
 
@@ -54,21 +56,21 @@ def _is_full(text: tuple[str, ...]) -> bool:
     return any(re.search(r"/ -?\d+(\.\d+)?$", one) for one in text)
 
 
-def _tables_in(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:
+def _tables_in(path: Path, titles: Sequence[str]) -> dict[tuple[str, str], tuple[str, ...]]:
     """(title, row) -> its cells."""
     found, title = {}, ""
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        if line.endswith(" (paper / here)"):
-            title = line.removesuffix(" (paper / here)")
-        elif line.startswith("|"):
+        title = next((one for one in titles if line.startswith(one)), title)
+        if line.startswith("|"):
             row, *cells = (cell.strip() for cell in line.strip("|").split("|"))
             found[title, row] = tuple(cells)
     return found
 
 
 def _empty_figures(paper: Paper[Any], run: KeptRun) -> Iterator[str]:
+    figures = figures_of(paper.printed, str(run.facts["labels"]))
     for scheme in run.schemes:
-        for figure in figures_of(paper.printed, run.facts["labels"]):
+        for figure in figures:
             path = run.root / "tables" / scheme / slug(figure.title)
             svg, png = path.with_suffix(".svg"), path.with_suffix(".png")
             if not svg.is_file() or not png.is_file() or not png.stat().st_size:
@@ -85,25 +87,17 @@ def empty_panels(svg: Path) -> list[str]:
 
 
 def _shows_data(axis: Xml.Element) -> bool:
-    patches = 0
-    for group in axis.iter():
-        name = group.get("id", "")
-        patches += name.startswith("patch_") and _is_drawn(group)
-        if _DATA.fullmatch(name) and group in _below(axis) and _is_drawn(group):
-            return True
-    return patches > _FRAME
-
-
-def _below(axis: Xml.Element) -> list[Xml.Element]:
-    """What lies in an axis itself, and not in its ticks or its legend."""
-    found = []
-    for child in axis:
-        if not child.get("id", "").startswith(("matplotlib.axis", "legend")):
-            found += [child, *child.iter()]
-    return found
+    # Ticks, their lines and a legend's samples are none.
+    inside = [one for one in axis if not one.get("id", "").startswith(("matplotlib.", "legend"))]
+    drawn = [one for child in inside for one in child.iter() if _is_drawn(one)]
+    names = [one.get("id", "") for one in drawn]
+    patches = sum(name.startswith("patch_") for name in names)
+    return patches > _FRAME or any(_DATA.fullmatch(name) for name in names)
 
 
 def _is_drawn(group: Xml.Element) -> bool:
-    """A path of NaN has no points."""
-    paths = list(group.iter(f"{_SVG}path"))
-    return not paths or any(path.get("d", "").strip() for path in paths)
+    """Whether it has a line, a curve, a mark or an image: of NaN there is a path without any."""
+    return any(
+        not {"L", "C", "Q"}.isdisjoint(one.get("d", "")) or one.tag in _MARKS
+        for one in group.iter()
+    )

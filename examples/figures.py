@@ -222,22 +222,6 @@ def jitter(models: Models, name: str) -> Figure:
     return figure
 
 
-def _over_epochs(axis: Axes, model: KeptModel, score: str) -> None:
-    histories = model.histories
-    if not histories:
-        raise KeyError(f"a history of {model.name}")
-    length = min(len(one) for one in histories)
-    epochs = np.arange(1, length + 1)
-    for column, colour in ((score, "C0"), (f"validation_{score}", "C1")):
-        each = np.stack([one[column].to_numpy(float)[:length] for one in histories])
-        if np.isnan(each).all():
-            continue
-        axis.plot(epochs, each.T, color=colour, alpha=0.2)
-        axis.plot(epochs, np.nanmean(each, axis=0), color=colour, label=column.replace("_", " "))
-    axis.set(xlabel="epoch", ylabel=score)
-    axis.legend()
-
-
 def grouped_bars(
     names: Sequence[str], groups: dict[str, NDArray[Any]], ylabel: str, width: float = 9.0
 ) -> Figure:
@@ -252,6 +236,22 @@ def _numbers(arrays: Mapping[str, Any], kind: str) -> list[int]:
     """Numbers of the tested clips of which there is such an array, `kind_NUMBER`."""
     ends = [name.rpartition("_")[2] for name in arrays if name.rpartition("_")[0] == kind]
     return sorted(int(end) for end in ends if end.isdigit())
+
+
+def _over_epochs(axis: Axes, model: KeptModel, score: str) -> None:
+    histories = model.histories
+    if not histories:
+        raise KeyError(f"a history of {model.name}")
+    length = min(len(one) for one in histories)
+    epochs = np.arange(1, length + 1)
+    for column, colour in ((score, "C0"), (f"validation_{score}", "C1")):
+        each = np.stack([one[column].to_numpy(float)[:length] for one in histories])
+        if np.isnan(each).all():
+            continue
+        axis.plot(epochs, each.T, color=colour, alpha=0.2)
+        axis.plot(epochs, np.nanmean(each, axis=0), color=colour, label=column.replace("_", " "))
+    axis.set(xlabel="epoch", ylabel=score)
+    axis.legend()
 
 
 def _array(model: KeptModel, key: str) -> NDArray[Any]:

@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from examples import donatus2026, figures, tables
+from examples import donatus2026, figures, kirar2024, satvik2025, tables
+from examples.complete import whats_empty
 from examples.kept import KeptModel, open_run
 from examples.not_ready import NotReady
 from examples.printed import Cell, Printed, PrintedFigure, PrintedTable, text_of
 from examples.train import RECIPES, paper_of, run
+from flows.recipe import load
 from tests.support.stores_made import make_store
 from tests.support.trainers_made import CHOICE, PAPER
 
@@ -114,6 +116,17 @@ def test_tables_and_figures_are_written_and_none_is_empty(
         assert len(np.unique(below.reshape(-1, 3), axis=0)) > 20, path.name
 
 
+def test_what_is_of_another_corpus_is_not_missed_and_a_title_may_say_more(ran: Path) -> None:
+    figures_too = (*MADE.printed.figures, ELSE)
+    printed = replace(MADE.printed, tables=(TABLE, ELSEWHERE), figures=figures_too)
+    paper, kept = replace(MADE, printed=printed), open_run(ran)
+    tables.write_all(paper, kept)
+    assert whats_empty(paper, kept) == [
+        "Table 1, elsewhere, F1 of calm is empty under thirds",  # of a model that was not run
+        "no model was timed",
+    ]
+
+
 def test_what_a_run_does_not_have_is_named(ran: Path) -> None:
     lacking = replace(
         MADE, printed=Printed((), (PrintedFigure("Figure 9. Gates", figures.gates, ("small",)),))
@@ -130,6 +143,25 @@ def test_a_folder_that_is_no_run_or_of_another_recipe_is_one_sentence(
         open_run(tmp_path)
     with pytest.raises(NotReady, match="is a run of made; give that recipe"):
         tables.write_all(donatus2026.PAPER, open_run(ran))
+
+
+def test_titles_of_kirar_say_on_which_clips_the_features_were_selected() -> None:
+    for changes, said in (
+        ((), "features selected on the training clips of each fold"),
+        (("fitted.selected.fitter=iza_leaking",), "LEAKS: features selected on all clips"),
+    ):
+        recipe = load("kirar2024", changes).resolved()
+        found = kirar2024.PRINTED.said(recipe)
+        assert found.startswith(said)
+        for table in kirar2024.PRINTED.tables:
+            assert f"; {found} (paper / here)" in text_of(table, {}, "kirar3", found)
+
+
+def test_tables_of_satvik_that_leak_say_so() -> None:
+    *leaking, honest = satvik2025.PRINTED.tables
+    assert [("LEAKS" in table.title) for table in (*leaking, honest)] == [True, True, True, False]
+    names = {str(cell.model) for row in honest.rows.values() for cell in row}
+    assert names == {"frames", "audio", "more confident"}
 
 
 def test_scores_of_a_table_are_those_that_are_measured(ran: Path) -> None:
