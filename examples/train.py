@@ -342,8 +342,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             tuple(given.models),
             given.seeds,
             device,
-            given.labels,
-            changed(JointSettings(), of_joint) if given.joint else None,
+            labels=given.labels,
+            joint=changed(JointSettings(), of_joint) if given.joint else None,
         )
         if given.sample:
             from examples.prepare import prepare_sample

@@ -96,15 +96,15 @@ class Finetuned(Model):
     """`batch`: see above. `frozen`: none of them changes, and training sees what encoding does."""
     held_out: float = 0.0
     """At least this share of the training clips, in whole groups, is not trained on but watched."""
-    plateau_epochs: int | None = None
-    """The rate falls after so many epochs in a row without a lower loss on them; None: never."""
+    plateau_epochs: int = 0
+    """The rate falls after so many epochs in a row without a lower loss on them; 0: never."""
     plateau_factor: float = 0.5
     """On the rate, each time."""
     lowest_rate: float = 0.0
     """The rate falls no lower."""
-    patience: int | None = None
+    patience: int = 0
     """Training ends after so many epochs without a lower loss on them, and the weights of the
-    lowest stay; None: all epochs, and the last weights stay."""
+    lowest stay; 0: all epochs, and the last weights stay."""
     flip: float = 0.0
     """Of this and of the strengths that follow see `extractors.augment_pictures`."""
     rotation_deg: float = 0.0
@@ -133,9 +133,9 @@ class Finetuned(Model):
         _ = self.start
 
     def _check_course(self) -> None:
-        counts = {name: getattr(self, name) for name in ("rows", "plateau_epochs", "patience")}
-        self.check_least(**{name: 1 for name, value in counts.items() if value is not None})
-        self.check_least(weight_decay=0, lowest_rate=0)
+        self.check_least(weight_decay=0, lowest_rate=0, plateau_epochs=0, patience=0)
+        if self.rows is not None:
+            self.check_least(rows=1)
         if self.batch_norm not in NORMS:
             raise ValueError(
                 f'batch_norm = "{self.batch_norm}" is unknown; expected {" or ".join(NORMS)}'
@@ -151,10 +151,11 @@ class Finetuned(Model):
             raise ValueError(f"plateau_factor = {self.plateau_factor}, expected between 0 and 1")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out = {self.held_out}, expected 0 or more and less than 1")
-        watched = [name for name in ("plateau_epochs", "patience") if counts[name] is not None]
-        if watched and not self.held_out:
+        watched = {name: getattr(self, name) for name in ("plateau_epochs", "patience")}
+        if any(watched.values()) and not self.held_out:
+            name = next(name for name, value in watched.items() if value)
             raise ValueError(
-                f"{watched[0]} = {counts[watched[0]]} needs clips that are watched; give held_out "
+                f"{name} = {watched[name]} needs clips that are watched; give held_out "
                 "the share of them, such as 0.2"
             )
 

@@ -164,7 +164,7 @@ class Tuning:
 
     def _falling(self) -> ReduceLROnPlateau | None:
         fitter = self._fitter
-        if fitter.plateau_epochs is None:
+        if not fitter.plateau_epochs:
             return None
         return ReduceLROnPlateau(
             self._optimizer,
@@ -201,9 +201,9 @@ class Tuning:
             waited = 0 if loss < least else waited + 1
             if loss < least:
                 least, best = loss, self._tuned()
-            if self._fitter.patience is not None and waited >= self._fitter.patience:
+            if self._fitter.patience and waited >= self._fitter.patience:
                 break
-        return self._tuned() if best is None or self._fitter.patience is None else best
+        return self._tuned() if best is None or not self._fitter.patience else best
 
     def watch(self, loss: float) -> None:
         """Lowers the rate where it is due.
