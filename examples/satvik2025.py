@@ -4,10 +4,10 @@ more confident.
 Sections are the paper's. What it leaves open is marked `ours`; docs/papers.md has the list.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +15,19 @@ from torch import nn
 
 from examples.loop import Rows
 from examples.parts import Net, Stages, Tensors, adam, mean_over_time, real
-from examples.plan import Fitting, Look, Opener, Paper, Plateau, Predictions, Trainer, Trial
+from examples.plan import (
+    Example,
+    Fitting,
+    Look,
+    Opener,
+    Paper,
+    Plateau,
+    Predictions,
+    Trainer,
+    Trial,
+)
 from examples.satvik2025_printed import ALL, LEAKING_AUDIO, PRINTED, TESTED_FRAMES
 from manifests.schemes.catalog import frames_at_random
-from stores import FeatureDataset
 
 FRAMES, AUDIO = "frames64", "mfcc_padded"
 
@@ -172,8 +181,16 @@ def combine(predictions: Mapping[str, Predictions]) -> dict[str, Predictions]:
 class WatchedRows(Rows):
     """Rows whose loss is looked at after each epoch, as the loop looks at clips."""
 
-    def collate(self, items: Any) -> Any:
-        return self.clips.collate(items)
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.clips.classes
+
+    @property
+    def dropped(self) -> dict[str, str]:
+        return self.clips.dropped
+
+    def collate(self, batch: Sequence[Example]) -> Any:
+        return self.clips.collate(batch)
 
 
 def published(clips: Opener, trainer: Trainer, settings: SatvikSettings) -> dict[str, Predictions]:
@@ -190,7 +207,7 @@ def published(clips: Opener, trainer: Trainer, settings: SatvikSettings) -> dict
     tested = frames_at_random(rows, labels, test=0.2, seed=trainer.seed)
     trained = {clip_id: ~rows for clip_id, rows in tested.items()}
     # Figures 13 and 14 show the tested frames along the training; nothing is chosen by them.
-    shown = cast("FeatureDataset", WatchedRows(every, tested))
+    shown = WatchedRows(every, tested)
     see = trainer.train(frames, every, shown, examples=Rows(every, trained))
     heard, asked = clips(audio, "train"), clips(audio, "test")
     hear = trainer.train(audio, heard)

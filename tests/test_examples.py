@@ -487,9 +487,9 @@ def test_satviks_tested_frames_are_looked_at_after_each_epoch(made: Path, tmp_pa
     shown = satvik2025.WatchedRows(every, chosen)
     kept = ModelFolder(tmp_path)
     trial = replace(TRIAL, rows=True)
-    model = loop.train(trial, every, shown, 0, loop.Rows(every), kept=kept)  # type: ignore[arg-type]
+    model = loop.train(trial, every, shown, 0, loop.Rows(every), kept=kept)
     history = pd.read_parquet(tmp_path / "history.parquet")
-    expected = loop.tallied(model, shown)  # type: ignore[arg-type]
+    expected = loop.tallied(model, shown)
     assert 0 < len(shown) <= len(every)
     assert history["validation_loss"].notna().all()
     assert history["validation_loss"].iloc[-1] == pytest.approx(expected.loss)
