@@ -32,7 +32,8 @@ def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
     missing = []
     for scheme, models in run.schemes.items():
         folder = run.root / "tables" / scheme
-        heads = [f"# {paper.recipe}, {scheme}", *map(_warning, run.facts[_DIFFERENCES])]
+        way = ", end to end" if "joint" in run.facts.get("settings", {}) else ""
+        heads = [f"# {paper.recipe}, {scheme}{way}", *map(_warning, run.facts[_DIFFERENCES])]
         tables = [text_of(table, models, run.facts["labels"]) for table in paper.printed.tables]
         text = "\n\n".join([*heads, *tables])
         print(f"\n{text}")
