@@ -41,6 +41,7 @@ BUDGET_S = 200.0
 SECONDS = 3.7
 """Of a clip, the mean of RAVDESS."""
 STEPS = round(10 * SECONDS)
+FRAMES = 90
 PICTURE = (224, 224, 3)
 FEATURES: dict[str, dict[str, tuple[int, ...]]] = {
     "donatus2026": {
@@ -48,12 +49,14 @@ FEATURES: dict[str, dict[str, tuple[int, ...]]] = {
         "mfcc_embedding": (STEPS, 2048),
         "face_embedding": (STEPS, 2048),
     },
-    "tucker2025": {"logmel128_z": (256, 128), "frame_embedding": (90, 512)},
+    "tucker2025": {"logmel128_z": (256, 128), "frame_embedding": (FRAMES, 512)},
     "tcs2026": {"logmel64_z": (STEPS, 5, 64), "face_embedding": (STEPS, 512)},
     "kirar2024": {"selected": (1, 256)},
     "satvik2025": {"frames64": (22, 64, 64, 3), "mfcc_padded": (round(93.75 * SECONDS), 20)},
 }
 """Recipe -> feature -> (rows, ...) of a clip as the model reads it."""
+_SHORT = {STEPS: 4, FRAMES: 4}
+"""Rows of a clip -> those of a tiny one."""
 DEPTH = {"donatus2026": 50, "tucker2025": 18, "tcs2026": 18}
 """Of the networks that are trained end to end."""
 END_TO_END = {
@@ -223,6 +226,8 @@ def jobs(tiny: bool) -> Iterator[Job]:
                 print(f"left out: {recipe} {trial.name}, whose {missing[0]} is not generated here")
                 continue
             shapes = {name: FEATURES[recipe][name] for name in trial.features}
+            if tiny:
+                shapes = {name: (_SHORT.get(n, n), *more) for name, (n, *more) in shapes.items()}
             if trial.rows:
                 shapes = {name: (1, *shape[1:]) for name, shape in shapes.items()}
             yield Job(recipe, trial.name, False, trial, shapes)
@@ -239,7 +244,7 @@ def _end_to_end(recipe: str, trial: Any, shapes: dict[str, tuple[int, ...]], tin
     backbones = {
         name: Backbone(encoder, None, 0.0, None) for name in shapes if name.endswith("embedding")
     }
-    pixels = {name: (4 if tiny else shapes[name][0], *side) for name in backbones}
+    pixels = {name: (shapes[name][0], *side) for name in backbones}
     whole = end_to_end(trial, backbones, JointSettings())
     return Job(recipe, trial.name, True, whole, {**shapes, **pixels})
 
@@ -310,9 +315,9 @@ class Sampler:
 # Commands
 
 
-def epochs(device: Any, tiny: bool) -> None:
+def epochs(device: Any, only: str, tiny: bool) -> None:
     """Prints a line for each model."""
-    work, begun = list(jobs(tiny)), time.monotonic()
+    work, begun = [job for job in jobs(tiny) if only in job.title], time.monotonic()
     print(f"{len(work)} models on {device.title}; an epoch is {CLIPS:,} clips")
     print(f"{'model':64s} {'parameters':>12s} {'s an epoch':>11s} {'steps':>12s} {'GPU works':>9s}")
     for number, job in enumerate(work):
@@ -329,11 +334,11 @@ def epochs(device: Any, tiny: bool) -> None:
     print(f"{time.monotonic() - begun:.0f} s in all")
 
 
-def steps(only: str | None, tiny: bool) -> None:
+def steps(only: str, tiny: bool) -> None:
     """Prints time and memory of one full-size step of each model, each in its own process."""
     print(f"{'one step of':64s} {'examples':>8s} {'seconds':>8s} {'peak GB':>8s}")
     for job in jobs(tiny):
-        if only and only not in job.title:
+        if only not in job.title:
             continue
         command = [sys.executable, "-m", "benchmarks.training", "--one", job.title]
         done = subprocess.run(
@@ -365,7 +370,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--bf16", action="store_true", help="matrix products in bfloat16")
     parser.add_argument("--tiny", action="store_true", help="narrow models, a few clips")
     parser.add_argument("--steps", action="store_true", help="one full-size step on the processor")
-    parser.add_argument("--only", help="with --steps: the models whose line holds this")
+    parser.add_argument("--only", default="", help="the models whose line holds this")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     stand_in()
@@ -387,7 +392,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         device = choose(given.device, threads=1 if given.tiny else None)
     except NotReady as error:
         sys.exit(f"benchmarks.training: {error}")
-    epochs(replace(device, bf16=given.bf16), given.tiny)
+    epochs(replace(device, bf16=given.bf16), given.only, given.tiny)
 
 
 if __name__ == "__main__":

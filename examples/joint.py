@@ -42,7 +42,7 @@ from stores import FeatureDataset, FeatureStore
 class JointSettings:
     """Of training end to end; `--set joint.NAME=VALUE` changes one."""
 
-    at_once: int = 64
+    at_once: int = 32
     """Pictures that go through a network at once; the same memory for any batch."""
     rate: float | None = None
     """Of the networks; None: as the recipe tunes them, and that of the model where it does not."""

@@ -33,7 +33,8 @@ def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
     said = paper.printed.said(run.recipe_of_the_store)
     for scheme, models in run.schemes.items():
         folder = run.root / "tables" / scheme
-        heads = [f"# {paper.recipe}, {scheme}", *map(_warning, run.facts[_DIFFERENCES])]
+        way = ", end to end" if "joint" in run.facts.get("settings", {}) else ""
+        heads = [f"# {paper.recipe}, {scheme}{way}", *map(_warning, run.facts[_DIFFERENCES])]
         labels = run.facts["labels"]
         tables = [
             text_of(table, models, labels, said)
