@@ -4,6 +4,7 @@
 #     make check    ruff, mypy, and the tests of two minutes: without a server, a process, a built
 #                   store, a real clip or a network of real size
 #     make test     these, and all other tests that hold a promise
+#     make papers   the five papers from clips to every table and figure, on the sample corpus
 #     make long     fuzzing, rounds of kills and dry runs of the benchmarks, before a release
 #     make supply   the bill of materials and the licences of all that the pipeline brings
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -13,7 +14,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 QUICK := not (built or heavy or process or real or server or long or network)
 
-.PHONY: demo check test long lint docs supply clean
+.PHONY: demo check test papers long lint docs supply clean
 .NOTPARALLEL:  # there is one .venv
 
 demo: .venv/build.stamp
@@ -24,6 +25,10 @@ check: lint
 
 test: lint docs
 	$(call beside_mypy,$(PYTEST) -m "not (long or network)")
+
+# Goes on where it was ended; below papers/ each has its store, its run and a log.
+papers: .venv/build.stamp
+	$(BIN)/python -m examples.reproduce papers
 
 long: .venv/dev.stamp
 	$(PYTEST) -m "long and not network"
@@ -77,4 +82,4 @@ endef
 comma := ,
 
 clean:
-	rm -rf .venv .supply demo
+	rm -rf .venv .supply demo papers

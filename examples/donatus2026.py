@@ -27,7 +27,9 @@ from examples.printed import Cell, Printed, PrintedFigure, PrintedTable
 from stores import align
 
 AUDIO, FACES = "audio_embedding", "face_embedding"
-_STREAMS = {AUDIO: "audio", FACES: "faces"}
+MFCC = "mfcc_embedding"
+"""The sound's by the same network as the faces'."""
+_STREAMS = {AUDIO: "audio", MFCC: "audio", FACES: "faces"}
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,15 @@ class Model:
     features: tuple[str, ...]
     attends: bool
     crosses: bool = False
+    one_network: bool = False
+    """The "shared ResNet-50 backbone" of the abstract is one network for both modalities; else it
+    is one for each (2.3, 5: "parallel deep residual backbones")."""
 
 
-WHOLE = "attention fusion"
+WHOLE, ONE_NETWORK = "attention fusion", "attention fusion, one network"
 MODELS = {
     WHOLE: Model((AUDIO, FACES), attends=True, crosses=True),
+    ONE_NETWORK: Model((MFCC, FACES), attends=True, crosses=True, one_network=True),
     "concatenation with attention": Model((AUDIO, FACES), attends=True),
     "concatenation": Model((AUDIO, FACES), attends=False),
     "audio with attention": Model((AUDIO,), attends=True),
@@ -157,6 +163,7 @@ def trials(settings: DonatusSettings) -> list[Trial]:
             partial(build, name, settings),
             fitting,
             align=align.Clock(settings.hop_s),
+            one_network=model.one_network,
         )
         for name, model in MODELS.items()
     ]

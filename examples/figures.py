@@ -1,6 +1,6 @@
 """Figures of the papers, drawn by matplotlib of what a run has kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,15 @@ from examples.kept import KeptModel
 from examples.printed import Models
 
 _SCORES = ("precision", "recall", "f1")
+Draw = Callable[[Models, str], Figure]
+"""(models of a scheme, the model) -> its figure."""
 
 
 def confusion(models: Models, name: str) -> Figure:
     """Raw counts, and shares of each true class."""
     model = models[name]
     counts = model.confusion
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shares = np.asarray(model.metrics["pooled"]["confusion_normalised"])
     figure, (left, right) = _panels(2, 6.5)
     _matrix(left, counts, model.classes, model.classes, "{:.0f}")
     _matrix(right, 100 * shares, model.classes, model.classes, "{:.0f}")
@@ -33,23 +35,20 @@ def confusion(models: Models, name: str) -> Figure:
 def curves(models: Models, name: str) -> Figure:
     """Loss and accuracy over epochs: the mean over folds and seeds, and each of them faintly."""
     figure, axes = _panels(2, 4.0)
-    histories = models[name].histories
-    if not histories:
-        raise KeyError(f"a history of {name}")
     for axis, score in zip(axes, ("loss", "accuracy"), strict=True):
-        for column, colour in ((score, "C0"), (f"validation_{score}", "C1")):
-            length = min(len(one) for one in histories)
-            each = np.stack([one[column].to_numpy(float)[:length] for one in histories])
-            if np.isnan(each).all():
-                continue
-            epochs = np.arange(1, length + 1)
-            axis.plot(epochs, each.T, color=colour, alpha=0.2)
-            axis.plot(
-                epochs, np.nanmean(each, axis=0), color=colour, label=column.replace("_", " ")
-            )
-        axis.set(xlabel="epoch", ylabel=score)
-        axis.legend()
+        _over_epochs(axis, models[name], score)
     return figure
+
+
+def curve(score: str) -> Draw:
+    """A figure of `loss` or `accuracy` alone over epochs."""
+
+    def draw(models: Models, name: str) -> Figure:
+        figure, (axis,) = _panels(1, 4.0, width=6.0)
+        _over_epochs(axis, models[name], score)
+        return figure
+
+    return draw
 
 
 def roc(models: Models, name: str) -> Figure:
@@ -92,7 +91,7 @@ def radar(models: Models, name: str) -> Figure:
 def class_heat(models: Models, name: str) -> Figure:
     """Precision, recall and F1 of each class as colours."""
     model = models[name]
-    figure, (axis,) = _panels(1, 5.0, width=5.0)
+    figure, (axis,) = _panels(1, 5.0, width=6.5)
     values = np.stack([_by_class(model, score) for score in _SCORES], axis=1)
     _matrix(axis, values, model.classes, _SCORES, "{:.2f}")
     return figure
@@ -100,13 +99,19 @@ def class_heat(models: Models, name: str) -> Figure:
 
 def means(models: Models, name: str) -> Figure:
     """Accuracy and the macro means of a model."""
-    return _compared({name: models[name]})
+    return _compared({name: models[name]}, "macro")
 
 
-def all_models(models: Models, name: str) -> Figure:
-    """The same of every model of the run."""
-    del name
-    return _compared(models)
+def compared(names: Sequence[str], average: str) -> Draw:
+    """A figure of accuracy and the `macro` or `weighted` means of several models."""
+
+    def draw(models: Models, name: str) -> Figure:
+        del name
+        if missing := [one for one in names if one not in models]:
+            raise KeyError(f"scores of {', '.join(missing)}")
+        return _compared({one: models[one] for one in names}, average)
+
+    return draw
 
 
 def attention(models: Models, name: str) -> Figure:
@@ -123,7 +128,23 @@ def attention(models: Models, name: str) -> Figure:
     return figure
 
 
-def looked_at(modality: str) -> Any:
+_PANELS = {
+    "frames_to_audio_untrained": "before the training",
+    "frames_to_audio": "trained, mean of the heads",
+    "frames_to_audio_sharpest": "trained, the sharpest head",
+}
+
+
+def before_and_after(models: Models, name: str) -> Figure:
+    """How much each step of the picture looks at each step of the sound, in one tested clip."""
+    figure, axes = _panels(len(_PANELS), 4.0)
+    for axis, (key, title) in zip(axes, _PANELS.items(), strict=True):
+        _weights(axis, _array(models[name], key))
+        axis.set(xlabel="step of audio", ylabel="step of frames", title=title)
+    return figure
+
+
+def looked_at(modality: str) -> Draw:
     """A figure of how much is looked at each step of one modality, in each clip that was kept."""
 
     def draw(models: Models, name: str) -> Figure:
@@ -137,18 +158,23 @@ def looked_at(modality: str) -> Any:
 
 
 def correlation(models: Models, name: str) -> Figure:
-    """Correlation of the fused numbers over the tested clips."""
+    """Correlation of numbers of sound and picture over the tested clips."""
+    values = _array(models[name], "correlation")
     figure, (axis,) = _panels(1, 5.0, width=6.0)
-    image = axis.imshow(_array(models[name], "correlation"), cmap="coolwarm", vmin=-1, vmax=1)
-    figure.colorbar(image, ax=axis)
-    axis.set(xlabel="fused number", ylabel="fused number")
+    image = axis.imshow(values, cmap="coolwarm", vmin=-1, vmax=1)
+    figure.colorbar(image, ax=axis, label="Pearson correlation")
+    half = len(values) / 2
+    for line in (axis.axhline, axis.axvline):
+        line(half - 0.5, color="black", linewidth=0.8)
+    axis.set_xticks([half / 2, 3 * half / 2], ["sound", "picture"])
+    axis.set_yticks([half / 2, 3 * half / 2], ["sound", "picture"])
     return figure
 
 
 def over_time(models: Models, name: str) -> Figure:
     """Probabilities at each step of some clips, above as they are and below smoothed."""
     model = models[name]
-    clips = [i for i in range(99) if f"steps_{i}" in model.arrays]
+    clips = _numbers(model.arrays, "steps")
     if not clips:
         raise KeyError(f"steps of {name}")
     figure = Figure(figsize=(2.6 * len(clips), 4.5), dpi=100, layout="constrained")
@@ -168,7 +194,7 @@ def over_time(models: Models, name: str) -> Figure:
 def gates(models: Models, name: str) -> Figure:
     """Weights of face and sound at each step of some clips."""
     arrays = models[name].arrays
-    clips = [i for i in range(99) if f"gates_{i}" in arrays]
+    clips = _numbers(arrays, "gates")
     if not clips:
         raise KeyError(f"gates of {name}")
     figure, axes = _panels(len(clips), 2.5, width=2.6 * len(clips))
@@ -196,6 +222,38 @@ def jitter(models: Models, name: str) -> Figure:
     return figure
 
 
+def grouped_bars(
+    names: Sequence[str], groups: dict[str, NDArray[Any]], ylabel: str, width: float = 9.0
+) -> Figure:
+    """A bar of each group for each name."""
+    figure, (axis,) = _panels(1, 4.0, width=width)
+    _bars(axis, names, groups)
+    axis.set_ylabel(ylabel)
+    return figure
+
+
+def _numbers(arrays: Mapping[str, Any], kind: str) -> list[int]:
+    """Numbers of the tested clips of which there is such an array, `kind_NUMBER`."""
+    ends = [name.rpartition("_")[2] for name in arrays if name.rpartition("_")[0] == kind]
+    return sorted(int(end) for end in ends if end.isdigit())
+
+
+def _over_epochs(axis: Axes, model: KeptModel, score: str) -> None:
+    histories = model.histories
+    if not histories:
+        raise KeyError(f"a history of {model.name}")
+    length = min(len(one) for one in histories)
+    epochs = np.arange(1, length + 1)
+    for column, colour in ((score, "C0"), (f"validation_{score}", "C1")):
+        each = np.stack([one[column].to_numpy(float)[:length] for one in histories])
+        if np.isnan(each).all():
+            continue
+        axis.plot(epochs, each.T, color=colour, alpha=0.2)
+        axis.plot(epochs, np.nanmean(each, axis=0), color=colour, label=column.replace("_", " "))
+    axis.set(xlabel="epoch", ylabel=score)
+    axis.legend()
+
+
 def _array(model: KeptModel, key: str) -> NDArray[Any]:
     if key not in model.arrays:
         raise KeyError(f"{key} of {model.name}")
@@ -209,11 +267,11 @@ def _by_class(model: KeptModel, score: str) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values])
 
 
-def _compared(models: Models) -> Figure:
+def _compared(models: Models, average: str) -> Figure:
     figure, (axis,) = _panels(1, 4.0, width=9.0)
-    scores = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+    scores = ("accuracy", *(f"{average}_{score}" for score in _SCORES))
     _bars(axis, list(models), {
-        score.replace("_", " "): np.array([one.score(score) or np.nan for one in models.values()])
+        score.replace("_", " "): np.array([one.metrics["pooled"][score] for one in models.values()])
         for score in scores
     })  # fmt: skip
     return figure

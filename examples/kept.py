@@ -30,13 +30,21 @@ class KeptModel:
 
     def score(self, *path: str) -> float | None:
         """A number of the pooled test, such as ("per_class", "angry", "f1"); None where it is not
-        there, as of a class that was in no test."""
+        there, as of a class that was in no test. ("timing", ...) is of RUN/timing.json, and
+        ("look", array, index, ...) the mean over folds and seeds of a number that look.npz has."""
+        if path[0] == "look":
+            return self._looked(path[1], tuple(map(int, path[2:])))
         at: Any = self.metrics["pooled"]
         for key in path:
             if not isinstance(at, dict) or key not in at:
                 return None
             at = at[key]
         return float(at)
+
+    def _looked(self, name: str, at: tuple[int, ...]) -> float | None:
+        found = [folder.arrays() for folder in self.folders]
+        numbers = [float(arrays[name][at]) for arrays in found if name in arrays]
+        return sum(numbers) / len(numbers) if numbers else None
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -75,6 +83,12 @@ class KeptRun:
     schemes: dict[str, dict[str, KeptModel]]
     """Scheme -> model."""
 
+    @property
+    def recipe_of_the_store(self) -> dict[str, Any]:
+        """As it was resolved; empty where the run did not keep it."""
+        found: dict[str, Any] = self.facts.get("recipe_of_the_store", {})
+        return found
+
 
 def open_run(root: Path) -> KeptRun:
     """Reads the folder of a run; NotReady, in one sentence, where it is none or nothing in it has
@@ -91,6 +105,7 @@ def open_run(root: Path) -> KeptRun:
             ) from error
         except ValueError as error:
             raise NotReady(f"{path} is damaged ({error}); run the training once more") from error
+    times = _times(root)
     schemes = {
         scheme: {
             model: KeptModel(
@@ -99,7 +114,7 @@ def open_run(root: Path) -> KeptRun:
                     ModelFolder(root / scheme / str(run["fold"]) / slug(model) / str(run["seed"]))
                     for run in metrics["runs"]
                 ),
-                metrics,
+                {**metrics, "pooled": {**metrics["pooled"], "timing": times.get(model)}},
             )
             for model, metrics in models.items()
         }
@@ -107,3 +122,15 @@ def open_run(root: Path) -> KeptRun:
         if isinstance(models, dict)
     }
     return KeptRun(root, found["run.json"], schemes)
+
+
+def _times(root: Path) -> dict[str, Any]:
+    """Model -> what `examples.timing --run` measured; empty where it has not been run."""
+    path = root / "timing.json"
+    if not path.is_file():
+        return {}
+    try:
+        models: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["models"]
+    except (ValueError, KeyError) as error:
+        raise NotReady(f"{path} is damaged ({error}); run examples.timing once more") from error
+    return models

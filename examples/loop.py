@@ -14,11 +14,10 @@ from torch.utils.data import DataLoader, Dataset, default_convert
 
 from examples.device import CPU, Device
 from examples.parts import Net, Stages, Tensors
-from examples.plan import Fitting, Look, Predictions, Trial
+from examples.plan import Clips, Example, Fitting, Look, Predictions, Redrawn, Trial
 from examples.run_folder import ModelFolder
-from stores import FeatureDataset, Track
+from stores import Track
 
-Example = tuple[str, dict[str, Track], str | None]
 _TESTED_AT_ONCE = 16
 
 
@@ -29,7 +28,7 @@ class Rows(Dataset[Example]):
     chosen: clip -> (row,) which of its rows count; None: all.
     """
 
-    def __init__(self, clips: FeatureDataset, chosen: dict[str, Any] | None = None) -> None:
+    def __init__(self, clips: Clips, chosen: dict[str, Any] | None = None) -> None:
         self.clips = clips
         self.at: list[tuple[int, int]] = []
         for i in range(len(clips)):
@@ -56,7 +55,7 @@ class Rows(Dataset[Example]):
 
 
 def tensors(
-    clips: FeatureDataset,
+    clips: Clips,
     examples: Any,
     size: int,
     shuffle: torch.Generator | None = None,
@@ -77,7 +76,7 @@ def tensors(
 class _Collate:
     """A batch of examples as tensors, in whichever process it is made."""
 
-    def __init__(self, clips: FeatureDataset) -> None:
+    def __init__(self, clips: Clips) -> None:
         self.clips = clips
 
     def __call__(self, items: Any) -> Tensors:
@@ -87,8 +86,8 @@ class _Collate:
 
 def train(
     trial: Trial,
-    clips: FeatureDataset,
-    watched: FeatureDataset | None,
+    clips: Clips,
+    watched: Clips | None,
     seed: int,
     examples: Any = None,
     device: Device = CPU,
@@ -151,9 +150,9 @@ class _Course:
     def __init__(
         self,
         trial: Trial,
-        clips: FeatureDataset,
+        clips: Clips,
         examples: Any,
-        watched: FeatureDataset | None,
+        watched: Clips | None,
         seed: int,
         device: Device,
     ) -> None:
@@ -181,6 +180,8 @@ class _Course:
         rate = self.optimizer.param_groups[-1]["lr"]
         self.model.train()
         tally = Tally()
+        if isinstance(self.examples, Redrawn):
+            self.examples.begin_epoch(self.epoch)
         batches = tensors(self.clips, self.examples, self.fitting.batch, self.shuffle, self.device)
         for batch in batches:
             # Batch normalisation needs two examples; the odd one out comes in another place of the
@@ -271,7 +272,7 @@ class _Course:
         return self.model.eval()
 
 
-def begun(trial: Trial, clips: FeatureDataset, examples: Any, device: Device) -> Net:
+def begun(trial: Trial, clips: Clips, examples: Any, device: Device) -> Net:
     """An untrained model, as wide as the first examples say."""
     first = next(tensors(clips, [examples[i] for i in range(min(2, len(examples)))], 2))
     model: Net = trial.build(first, len(clips.classes)).to(device.at)
@@ -291,15 +292,29 @@ def falling(optimizer: torch.optim.Optimizer, fitting: Fitting) -> ReduceLROnPla
     )
 
 
-def seconds_a_step(trial: Trial, clips: FeatureDataset, examples: Any, device: Device) -> float:
+def seconds_a_step(trial: Trial, clips: Clips, examples: Any, device: Device) -> float:
     """What one step of training costs, of a model that is thrown away."""
     course = _Course(trial, clips, examples, None, 0, device)
     course.model.train()
-    first = [examples[i] for i in range(min(trial.fitting.batch, len(examples)))]
-    (batch,) = tensors(clips, first, max(len(first), 1), device=device)
+    whole = min(trial.fitting.batch, len(examples))
+    some = min(whole, 2)
     for _ in range(2):  # the first one prepares what later ones use
-        began = time.monotonic()
-        course.step(batch, Tally())
+        seconds = _seconds(course, [examples[i] for i in range(some)], device)
+    if seconds * whole / some > _LONG_STEP_S:
+        return seconds * whole / some  # not waited for
+    for _ in range(2):
+        seconds = _seconds(course, [examples[i] for i in range(whole)], device)
+    return seconds
+
+
+_LONG_STEP_S = 10.0
+
+
+def _seconds(course: _Course, examples: list[Any], device: Device) -> float:
+    """Of one step."""
+    (batch,) = tensors(course.clips, examples, max(len(examples), 1), device=device)
+    began = time.monotonic()
+    course.step(batch, Tally())
     return time.monotonic() - began
 
 
@@ -312,7 +327,7 @@ def span(seconds: float) -> str:
 
 
 @torch.no_grad()
-def tallied(model: Net, clips: FeatureDataset, device: Device = CPU) -> Tally:
+def tallied(model: Net, clips: Clips, device: Device = CPU) -> Tally:
     """Loss and accuracy of a model on some clips."""
     model.eval()
     found = Tally()
@@ -326,15 +341,19 @@ def tallied(model: Net, clips: FeatureDataset, device: Device = CPU) -> Tally:
 
 @torch.no_grad()
 def predict(
-    model: Net, trial: Trial, clips: FeatureDataset, examples: Any = None, device: Device = CPU
+    model: Net, trial: Trial, clips: Clips, examples: Any = None, device: Device = CPU
 ) -> Predictions:
     """Of each clip as a whole; of other examples, such as Rows, where they are given."""
     model.eval()
     chosen = clips if examples is None else examples
-    batches = list(tensors(clips, chosen, _TESTED_AT_ONCE, device=device))
     with device.autocast():
-        logits = torch.cat([model(batch) for batch in batches])
-        look = trial.look(model, batches) if trial.look else Look()
+        # Embedded one by one: pictures of all clips would fit no memory.
+        batches = [
+            model.embedded(batch)
+            for batch in tensors(clips, chosen, _TESTED_AT_ONCE, device=device)
+        ]
+        logits = torch.cat([model.behind(batch) for batch in batches])
+        look = trial.look(model.behind, batches) if trial.look else Look()
     targets = torch.cat([batch["targets"] for batch in batches])
     clip_ids = tuple(clip_id for batch in batches for clip_id in batch["clip_ids"])
     probabilities = logits.double().softmax(dim=1).cpu().numpy()

@@ -29,6 +29,14 @@ class Scores:
         )
         return found
 
+    @property
+    def confusion_normalised(self) -> NDArray[np.float64]:
+        """(true, predicted) shares of each true class; 0 for one that is not in the test."""
+        found: NDArray[np.float64] = metrics.confusion_matrix(
+            self.targets, self.decided, labels=range(self.classes), normalize="true"
+        )
+        return found
+
     @cached_property
     def tested(self) -> NDArray[np.int64]:
         """Numbers of the classes that are in the test."""
@@ -104,28 +112,26 @@ def measured(
     """All that is said of the predictions for some clips, as plain values.
 
     targets: (clip,); probabilities: (clip, class); groups: such as `sex` -> (clip,) the group of
-        each clip, of which each gets means of its own.
+        each clip, of which each gets means and classes of its own.
     """
     decided = probabilities.argmax(axis=1)
     scores = Scores(targets, decided, len(names))
-    confusion = scores.confusion
     found: dict[str, Any] = {
         **scores.means(),
         "per_class": scores.by_class(names),
         "roc_auc": _roc_auc(targets, probabilities, names),
-        "confusion": confusion.tolist(),
-        "confusion_normalised": (
-            confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-        ).tolist(),
+        "confusion": scores.confusion.tolist(),
+        "confusion_normalised": scores.confusion_normalised.tolist(),
         "classes": list(names),
     }
     for group, values in groups.items():
         of_clip = np.asarray(values, dtype=str)
-        found[f"by_{group}"] = {
-            str(value): Scores(
-                targets[of_clip == value], decided[of_clip == value], len(names)
-            ).means()
+        each = {
+            str(value): Scores(targets[of_clip == value], decided[of_clip == value], len(names))
             for value in np.unique(of_clip)
+        }
+        found[f"by_{group}"] = {
+            value: {**one.means(), "per_class": one.by_class(names)} for value, one in each.items()
         }
     return found
 

@@ -30,6 +30,16 @@ class Net(nn.Module):
     def forward(self, batch: Tensors) -> Tensor:
         return self.stages(batch)["logits"]
 
+    @property
+    def behind(self) -> "Net":
+        """The model behind the networks that make its embeddings; itself, where it reads stored
+        ones."""
+        return self
+
+    def embedded(self, batch: Tensors) -> Tensors:
+        """A batch as `behind` reads it."""
+        return batch
+
     def loss(self, stages: Stages, batch: Tensors) -> Tensor:
         """Of what `stages` found in the batch: categorical cross-entropy, the loss of all five
         papers; clips without a label do not count."""
@@ -61,8 +71,8 @@ def adam(rate: float, weight_decay: float = 0.0) -> Callable[[nn.Module], torch.
 
 
 class Recurrent(nn.Module):
-    """A bidirectional LSTM or GRU that ends at each clip's own last valid row: (batch, time, d) ->
-    (batch, time, 2 * units)."""
+    """An LSTM or GRU that ends at each clip's own last valid row: (batch, time, d) -> (batch, time,
+    2 * units), or units where it goes forward alone."""
 
     def __init__(
         self,
@@ -71,10 +81,11 @@ class Recurrent(nn.Module):
         units: int,
         layers: int = 1,
         dropout: float = 0.0,
+        bidirectional: bool = True,
     ) -> None:
         super().__init__()
         self.rnn = kind(
-            inputs, units, layers, batch_first=True, bidirectional=True, dropout=dropout
+            inputs, units, layers, batch_first=True, bidirectional=bidirectional, dropout=dropout
         )
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
@@ -102,7 +113,12 @@ class Attention(nn.Module):
         )[0]
         return attended
 
-    def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        """(batch, t, s): how much each query looks at each key, the mean over heads."""
-        found: Tensor = self.heads(queries, keys, keys, key_padding_mask=~seen(mask))[1]
+    def weights(
+        self, queries: Tensor, keys: Tensor, mask: Tensor, each_head: bool = False
+    ) -> Tensor:
+        """(batch, t, s): how much each query looks at each key, the mean over heads; or of each
+        head, (batch, head, t, s)."""
+        found: Tensor = self.heads(
+            queries, keys, keys, key_padding_mask=~seen(mask), average_attn_weights=not each_head
+        )[1]
         return found

@@ -1,9 +1,9 @@
 """What a paper's module tells the shared loop: which features, which model, how it is trained, and
 on which splits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,37 @@ from torch import nn
 from torch.optim import Optimizer
 
 from examples.parts import Net, Tensors
-from stores import FeatureDataset
+from stores import FeatureDataset, Track
 from stores.align import Alignment
 
 if TYPE_CHECKING:
     from examples.printed import Printed
+
+
+Example = tuple[str, dict[str, Track], str | None]
+
+
+class Clips(Protocol):
+    """What a loader reads: a FeatureDataset, or what gives the same."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def dropped(self) -> dict[str, str]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int) -> Example: ...
+
+    def collate(self, batch: Sequence[Example]) -> Any: ...
+
+
+@runtime_checkable
+class Redrawn(Protocol):
+    """Clips that are other ones in each epoch."""
+
+    def begin_epoch(self, number: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -85,6 +111,8 @@ class Trial:
     rows: bool = False
     """Each valid row is an example of its own in training; a clip is tested as a whole."""
     look: Callable[[Net, list[Tensors]], Look] | None = None
+    one_network: bool = False
+    """Its embeddings are of one network: end to end, that is trained for all of them."""
 
 
 class Opener(Protocol):
@@ -102,13 +130,13 @@ class Trainer(Protocol):
     def train(
         self,
         trial: Trial,
-        clips: FeatureDataset,
-        watched: FeatureDataset | None = None,
+        clips: Clips,
+        watched: Clips | None = None,
         examples: Any = None,
     ) -> Net: ...
 
     def predict(
-        self, model: Net, trial: Trial, clips: FeatureDataset, examples: Any = None
+        self, model: Net, trial: Trial, clips: Clips, examples: Any = None
     ) -> Predictions: ...
 
 

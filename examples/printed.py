@@ -2,7 +2,7 @@
 it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from examples.kept import KeptModel
@@ -19,9 +19,11 @@ class Cell:
     model: str | None = None
     """None: there is no number of ours, as beside other people's results."""
     score: tuple[str, ...] = ()
-    """Path in `pooled` of RUN/metrics.json."""
+    """Path in `pooled` of RUN/metrics.json; see `KeptModel.score` for what else begins one."""
     corpus: str | None = None
     """The label schemes that ours must be of begin so; None: any."""
+    less: str | None = None
+    """The model whose same score is taken away from ours: what is left is a gain."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class PrintedFigure:
     """(models of a scheme, the model) -> a figure of matplotlib; KeyError names what is missing."""
     models: tuple[str, ...]
     """Names of the model; the first that the run has under a scheme."""
+    corpus: str | None = None
+    """The label schemes that the run must be of begin so; None: any."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,15 @@ class Printed:
 
     tables: tuple[PrintedTable, ...]
     figures: tuple[PrintedFigure, ...]
+    said: Callable[[Mapping[str, Any]], str] = field(default=lambda recipe: "")
+    """What every title says of the store's recipe, as it was resolved."""
 
 
-def text_of(table: PrintedTable, models: Models, labels: str) -> str:
-    """The table in the paper's layout, in Markdown; each cell `printed | ours`."""
+def text_of(table: PrintedTable, models: Models, labels: str, said: str = "") -> str:
+    """The table in the paper's layout, in Markdown; each cell `printed / ours`.
+
+    said: What the title says of the run.
+    """
     rows = [
         [name, *(_both(cell, table, models, labels) for cell in cells)]
         for name, cells in table.rows.items()
@@ -68,17 +77,51 @@ def text_of(table: PrintedTable, models: Models, labels: str) -> str:
         + " |"
         for row in (head, ["-" * width for width in widths], *rows)
     ]
-    return "\n".join([f"{table.title} (paper / here)", "", *lines])
+    sides = "paper / here" if models_of(table, labels) else f"paper; this run is of {labels}"
+    return "\n".join([f"{titled(table.title, said)} ({sides})", "", *lines])
+
+
+def is_ours(cell: Cell, labels: str) -> bool:
+    """Whether a run on these labels can have the number of a cell."""
+    return cell.model is not None and labels.startswith(cell.corpus or "")
+
+
+def models_of(table: PrintedTable, labels: str) -> set[str]:
+    """Names of the models whose numbers stand in a table of a run on these labels."""
+    cells = (cell for row in table.rows.values() for cell in row)
+    return {str(cell.model) for cell in cells if is_ours(cell, labels)}
+
+
+def figures_of(printed: Printed, labels: str) -> list[PrintedFigure]:
+    """The figures of a run on these labels."""
+    return [one for one in printed.figures if labels.startswith(one.corpus or "")]
+
+
+def titled(title: str, said: str) -> str:
+    """A title with what it says of the run."""
+    return f"{title}; {said}" if said else title
+
+
+def ours_of(cell: Cell, models: Models) -> float | None:
+    """Our number of a cell; None where the run has none."""
+    found = []
+    for name in (cell.model, cell.less):
+        if name is None:
+            continue
+        score = models[name].score(*cell.score) if name in models else None
+        if score is None:
+            return None
+        found.append(score)
+    return found[0] - sum(found[1:])
 
 
 def _both(cell: Cell, table: PrintedTable, models: Models, labels: str) -> str:
     printed = "-" if cell.printed is None else _written(cell.printed)
-    if cell.model is None or (cell.corpus is not None and not labels.startswith(cell.corpus)):
+    if not is_ours(cell, labels):
         return printed
-    model = models.get(cell.model)
-    ours = None if model is None else model.score(*cell.score)
+    ours = ours_of(cell, models)
     if ours is None:
-        return f"{printed} / (not run)" if model is None else f"{printed} / -"
+        return f"{printed} / -" if cell.model in models else f"{printed} / (not run)"
     if cell.score[-1] in ("support", "clips"):
         return f"{printed} / {ours:.0f}"
     return f"{printed} / {table.scale * ours:.{2 if table.scale > 1 else 4}f}"

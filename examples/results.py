@@ -12,7 +12,7 @@ from examples.plan import Predictions
 from examples.protocol import Protocol
 from examples.run_folder import Clips
 
-_SUMMARISED = ("accuracy", "balanced_accuracy", "macro_f1", "chance")
+_SHOWN = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,12 @@ def together(results: Sequence[Result], clips: Clips) -> dict[str, Any]:
 
 def _spread(results: Sequence[Result]) -> dict[str, tuple[float, float]]:
     """Name of a score -> its mean and sample deviation, 0 for one result alone."""
-    found = {}
-    for name in _SUMMARISED:
-        values = [getattr(result.scores, name) for result in results]
-        found[name] = (mean(values), stdev(values) if len(values) > 1 else 0.0)
-    return found
+    each = [result.scores.means() for result in results]
+    return {
+        name: (mean(values), stdev(values) if len(values) > 1 else 0.0)
+        for name in each[0]
+        for values in [[one[name] for one in each]]
+    }
 
 
 def summary(recipe: str, results: Sequence[Result]) -> str:
@@ -98,7 +99,7 @@ def summary(recipe: str, results: Sequence[Result]) -> str:
         if scheme != of_scheme:
             lines.append(f"  {scheme}")
             of_scheme = scheme
-        *scores, (chance, _) = _spread(each).values()
-        cells = "".join(f"{average:>8.3f} ±{deviation:.3f}" for average, deviation in scores)
-        lines.append(f"    {model:<40} {cells} {chance:>8.3f} {len(each):>5}")
+        spread = _spread(each)
+        cells = "".join(f"{spread[one][0]:>8.3f} ±{spread[one][1]:.3f}" for one in _SHOWN)
+        lines.append(f"    {model:<40} {cells} {spread['chance'][0]:>8.3f} {len(each):>5}")
     return "\n".join(lines)

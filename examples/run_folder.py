@@ -6,6 +6,7 @@ history and weights.
     RUN/<scheme>/<fold>/<model>/<seed>/
         predictions.parquet                      a row for each tested clip
         look.npz                                 what else is drawn: attention, gates, steps
+        live.npz                                 of a clip that was played; see examples/stream.py
         history.parquet                          a row for each epoch
         best.pt, last.pt                         weights; load with torch.load(weights_only=True)
         metrics.json                             written last: with it the model is finished
@@ -35,6 +36,7 @@ Clips = Mapping[str, tuple[str | None, str | None]]
 """Clip id -> subject_id and sex."""
 _DECISION = "decision "
 """An array of look.npz is called so, followed by the name of the decision."""
+LIVE = "live.npz"
 _PROBABILITY = "p_"
 """A column of probabilities is called so, followed by its class."""
 
@@ -134,15 +136,21 @@ class ModelFolder:
         arrays: dict[str, Any] = dict(look.arrays)
         arrays |= {_DECISION + name: at for name, at in look.decisions.items()}
         if arrays:
-            with publishing(self.path / "look.npz") as hidden, hidden.open("wb") as file:
-                np.savez_compressed(file, **arrays)
+            self.write_arrays("look.npz", arrays)
+
+    def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """Writes a file of arrays, whole or not at all."""
+        with publishing(self.path / name) as hidden, hidden.open("wb") as file:
+            np.savez_compressed(file, **arrays)
 
     def arrays(self) -> dict[str, Any]:
         """What is drawn, by name; empty where there is nothing."""
-        if not (self.path / "look.npz").is_file():
-            return {}
-        with self._reading("look.npz") as path, np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        found: dict[str, Any] = {}
+        for name in ("look.npz", LIVE):
+            if (self.path / name).is_file():
+                with self._reading(name) as path, np.load(path, allow_pickle=False) as file:
+                    found |= {one: file[one] for one in file.files}
+        return found
 
     def _read(self, name: str) -> dict[str, Any] | None:
         if not (self.path / name).is_file():

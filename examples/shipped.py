@@ -1,5 +1,6 @@
 """In what a store differs from the recipe as it is shipped: its scores are not the paper's then."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,8 @@ def differences_of(store: FeatureStore, recipe: str) -> list[str]:
     """In what the store's recipe differs from the shipped one, a sentence each."""
     if recipe not in shipped():
         return []
-    as_shipped, here = load(recipe).resolved(), store.snapshot.recipe
+    # A snapshot is JSON, in which a tuple is a list.
+    as_shipped, here = json.loads(json.dumps(load(recipe).resolved())), store.snapshot.recipe
     found = []
     for path, (is_shipped, is_here) in sorted(_unlike(as_shipped, here).items()):
         found.append(f"{path} is {is_here!r} in this store, {is_shipped!r} in the recipe")

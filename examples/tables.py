@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from examples.kept import KeptRun, open_run
 from examples.not_ready import NotReady
 from examples.plan import Paper
-from examples.printed import text_of
+from examples.printed import Models, PrintedTable, figures_of, models_of, text_of
 from examples.run_folder import slug
 from examples.train import RECIPES, paper_of
 from stores.atomic import publishing, write_bytes
@@ -30,25 +30,38 @@ def write_all(paper: Paper[Any], run: KeptRun) -> list[str]:
             f"{run.root} is a run of {run.facts.get('recipe')}; give that recipe, or another folder"
         )
     missing = []
+    said = paper.printed.said(run.recipe_of_the_store)
     for scheme, models in run.schemes.items():
         folder = run.root / "tables" / scheme
-        heads = [f"# {paper.recipe}, {scheme}", *map(_warning, run.facts[_DIFFERENCES])]
-        tables = [text_of(table, models, run.facts["labels"]) for table in paper.printed.tables]
+        way = ", end to end" if "joint" in run.facts.get("settings", {}) else ""
+        heads = [f"# {paper.recipe}, {scheme}{way}", *map(_warning, run.facts[_DIFFERENCES])]
+        labels = run.facts["labels"]
+        tables = [
+            text_of(table, models, labels, said)
+            for table in paper.printed.tables
+            if _is_of(table, models, labels)
+        ]
         text = "\n\n".join([*heads, *tables])
         print(f"\n{text}")
         write_bytes(folder / "tables.md", f"{text}\n".encode())
-        for figure in paper.printed.figures:
+        for figure in figures_of(paper.printed, labels):
             name = next((one for one in figure.models if one in models), figure.models[0])
             try:
                 drawn = figure.draw(models, name)
-                drawn.suptitle(
-                    f"{figure.title}\n{paper.recipe}, {scheme}: {name}", fontsize="medium"
-                )
+                lines = (figure.title, f"{paper.recipe}, {scheme}: {name}", said)
+                drawn.suptitle("\n".join(filter(None, lines)), fontsize="medium")
                 _write(folder / slug(figure.title), drawn)
             except KeyError as error:
                 missing.append(f"{figure.title} of {scheme}: the run has no {error.args[0]}")
         print(f"\n{len(list(folder.glob('*.png')))} figures in {folder}")
     return missing
+
+
+def _is_of(table: PrintedTable, models: Models, labels: str) -> bool:
+    """Whether a scheme has a number for the table, or the table is another corpus's and has the
+    paper's alone."""
+    wanted = models_of(table, labels)
+    return not wanted or not wanted.isdisjoint(models)
 
 
 _DIFFERENCES = "differs_from_the_shipped_recipe"

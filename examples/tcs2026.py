@@ -5,23 +5,22 @@ Sections and equations are the paper's. What it leaves open is marked `ours`; do
 list.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from examples import figures
 from examples.parts import Net, Recurrent, Stages, Tensors, mean_over_time, real
 from examples.plan import Fitting, Look, Paper, Plateau, Trial
-from examples.printed import Cell, Printed, PrintedFigure, PrintedTable, by_class
-from stores import align
+from examples.tcs2026_printed import CLIP, FORWARD, MEAN, PRINTED, WHOLE, WITHOUT
+from stores import Track, align
 
 AUDIO, FACES = "logmel64_z", "face_embedding"
-WHOLE, WITHOUT = "gated fusion with TCS", "without the loss"
 SLICE_S = 0.1
 """3.1.3: one audio slice and one face for every 100 ms."""
 
@@ -54,6 +53,28 @@ class TcsSettings:
     """The recipe's augmented variant is trained on too."""
 
 
+@dataclass(frozen=True)
+class SliceClock:
+    """Slices of sound and faces, one of each for every 100 ms (3.1.3); a function of the tracks of
+    a clip, see `stores.align`.
+
+    Ours: the face is the last one that was seen before the slice ended, so that a step knows
+    nothing of what comes; where 100 ms bring no picture, it is that of an earlier step.
+    """
+
+    windows: int
+    """Rows of sound in a slice."""
+
+    def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
+        clock = align.Clock(SLICE_S, how={AUDIO: self.windows, FACES: "nearest"})
+        found, faces = clock(tracks), tracks[FACES]
+        middles = found[FACES].seconds
+        ends = middles + SLICE_S / 2 - align.TOLERANCE_S
+        rows = np.searchsorted(faces.seconds, ends) - 1
+        shown = Track(faces.values[rows], middles, faces.valid[rows], faces.notes)
+        return {**found, FACES: shown}
+
+
 class SliceCnn(nn.Module):
     """(n, 64, N) log-mel slices -> (n, 64): three convolutions of 32, 32 and 64 filters at stride
     2, each pooled 2x2 (3.2).
@@ -84,14 +105,21 @@ def _conv(inputs: int, outputs: int, kernel: int) -> tuple[nn.Module, ...]:
     return conv, nn.BatchNorm2d(outputs), nn.LeakyReLU(), nn.MaxPool2d(2, ceil_mode=True)
 
 
+Hears = Literal["step", "clip", "past"]
+"""What of the sound a step is given: the output of the bidirectional LSTM at this step (3.1.3 has
+one audio feature for every 0.1 s), its final output for all steps alike (3.2: one embedding for the
+whole clip), or the output of a forward LSTM, which knows the past alone (3.2, for live streams)."""
+
+
 class GatedFusion(Net):
     """Stages: slices (batch, time, N, 64), faces (batch, time, 512), slice_cnn (batch, time, 64),
-    lstm (batch, time, 256), audio and face embeddings (batch, time, 128), gates (batch, time, 2),
-    fused (batch, time, 128), steps (batch, time, classes) probabilities.
+    lstm (batch, time, 256; 128 where it goes forward alone), audio and face embeddings (batch,
+    time, 128), gates (batch, time, 2), fused (batch, time, 128), steps and smoothed (batch, time,
+    classes) probabilities p_t and q_t, clip (batch, classes). The decision is the last q_t (3.3).
 
-    Ours: 3.2 takes one audio embedding for the whole clip and 3.3 a prediction for every frame.
-        Here each step has its own embedding, the
-    LSTM's output there, and the clip's distribution of 3.4.3 is the mean of its steps'.
+    Ours: 3.2 takes one audio embedding for the whole clip and 3.3 a prediction for every frame, so
+        each step has the LSTM's output there, see `Hears` for the other readings; and the
+        distribution of the clip that 3.4.3 learns by is the mean of its steps'.
     """
 
     def __init__(
@@ -102,13 +130,16 @@ class GatedFusion(Net):
         width: int = 128,
         consistency: float = 0.1,
         dropout: float = 0.3,
+        smoothing: float = 0.8,
+        hears: Hears = "step",
     ) -> None:
         super().__init__()
-        self.consistency = consistency
+        self.consistency, self.smoothing, self.hears = consistency, smoothing, hears
+        both = hears != "past"
         self.cnn = SliceCnn()
-        self.lstm = Recurrent(nn.LSTM, 64, units, layers=2, dropout=dropout)
+        self.lstm = Recurrent(nn.LSTM, 64, units, layers=2, dropout=dropout, bidirectional=both)
         self.after_lstm = nn.Dropout(dropout)
-        self.audio = nn.Linear(2 * units, width)
+        self.audio = nn.Linear((1 + both) * units, width)
         self.face = nn.Linear(face_dim, width)
         self.gates = nn.Linear(2 * width, 2)
         self.classify = nn.Sequential(
@@ -123,30 +154,49 @@ class GatedFusion(Net):
         n, time = mask.shape
         cnn = self.cnn(slices.flatten(0, 1).transpose(1, 2)).unflatten(0, (n, time))
         lstm = self.lstm(cnn, mask)
-        audio = self.audio(self.after_lstm(lstm))
-        face = functional.normalize(self.face(faces), dim=-1)
-        gates = torch.sigmoid(self.gates(torch.cat([face, audio], dim=-1)))  # equation (1)
-        fused = gates[..., :1] * face + gates[..., 1:] * audio  # equation (2)
-        steps = self.classify(fused).softmax(dim=-1)
-        clip = mean_over_time(steps, mask)
+        fusion = self.fuse(self._heard(lstm, mask), faces)
+        steps = fusion["steps"]
+        smoothed = smooth(steps.detach(), self.smoothing)  # 3.3: no part of the training
+        decided = smoothed[torch.arange(n, device=mask.device), last_of(mask)]
         return {
             "slices": slices,
             "faces": faces,
             "slice_cnn": cnn,
             "lstm": lstm,
-            "audio": audio,
-            "face": face,
-            "gates": gates,
-            "fused": fused,
-            "steps": steps,
-            "logits": clip.clamp(min=1e-8).log(),
+            **fusion,
+            "smoothed": smoothed,
+            "clip": mean_over_time(steps, mask),
+            "logits": decided.clamp(min=_LEAST).log(),
         }
+
+    def fuse(self, lstm: Tensor, faces: Tensor) -> Stages:
+        """From the output of the LSTM, (..., 256), and a face, (..., 512), to probabilities."""
+        audio = self.audio(self.after_lstm(lstm))
+        face = functional.normalize(self.face(faces), dim=-1)
+        gates = torch.sigmoid(self.gates(torch.cat([face, audio], dim=-1)))  # equation (1)
+        fused = gates[..., :1] * face + gates[..., 1:] * audio  # equation (2)
+        steps = self.classify(fused).softmax(dim=-1)
+        return {"audio": audio, "face": face, "gates": gates, "fused": fused, "steps": steps}
+
+    def _heard(self, lstm: Tensor, mask: Tensor) -> Tensor:
+        """(batch, time, 256) what each step is given of the LSTM's outputs."""
+        if self.hears != "clip":
+            return lstm
+        # The final output of each direction: forward at the last step, backward at the first.
+        forward, backward = lstm.chunk(2, dim=-1)
+        rows = torch.arange(len(lstm), device=mask.device)
+        final = torch.cat([forward[rows, last_of(mask)], backward[:, 0]], dim=-1)
+        return final.unsqueeze(1).expand_as(lstm)
 
     def loss(self, stages: Stages, batch: Tensors) -> Tensor:
         """Equations (4) and (7)."""
         return functional.cross_entropy(
-            stages["logits"], batch["targets"]
+            stages["clip"].clamp(min=_LEAST).log(), batch["targets"]
         ) + self.consistency * change(stages["steps"], steps_of(batch))
+
+
+_LEAST = 1e-8
+"""A probability is at least this before its logarithm is taken."""
 
 
 def steps_of(batch: Tensors) -> Tensor:
@@ -154,6 +204,12 @@ def steps_of(batch: Tensors) -> Tensor:
     the gate may close on."""
     mask: Tensor = batch["mask"][AUDIO]
     return mask
+
+
+def last_of(mask: Tensor) -> Tensor:
+    """(batch,) each clip's last step."""
+    steps = torch.arange(mask.shape[1], device=mask.device)
+    return (mask * steps).argmax(dim=1)
 
 
 def change(steps: Tensor, mask: Tensor) -> Tensor:
@@ -180,49 +236,60 @@ def jitter(steps: Tensor, mask: Tensor) -> float:
     return float(changes.sum() / (pairs.sum().clamp(min=1) * SLICE_S))
 
 
-LAST = "last smoothed output"
-"""The decision of 3.3: q_t at the clip's last step."""
 _DRAWN = 6
 """Figure 9 shows six clips."""
 
 
-def look(smoothing: float, model: Net, batches: list[Tensors]) -> Look:
-    """Jitter of the raw and of the smoothed predictions, the gates, what deciding by the last
-    smoothed output gives, and some clips over time."""
-    raw, calm, clips = 0.0, 0.0, 0
-    decided: list[Tensor] = []
-    gates: list[Tensor] = []
-    drawn: dict[str, Any] = {}
-    for batch in batches:
-        stages, mask = model.stages(batch), steps_of(batch)
-        steps = stages["steps"].float()
-        smoothed = smooth(steps, smoothing)
-        last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
-        decided.append(smoothed[torch.arange(len(last)), last])
-        gates.append(stages["gates"].float()[mask])
-        n = len(last)
-        raw, calm = raw + n * jitter(steps, mask), calm + n * jitter(smoothed, mask)
-        for i in range(min(n, _DRAWN - clips)):
-            shown = mask[i].cpu().numpy()
-            drawn[f"steps_{clips + i}"] = steps[i].cpu().numpy()[shown]
-            drawn[f"smoothed_{clips + i}"] = smoothed[i].cpu().numpy()[shown]
-            drawn[f"gates_{clips + i}"] = stages["gates"][i].float().cpu().numpy()[shown]
-        clips += n
-    face, audio = torch.cat(gates).unbind(dim=1)
-    found = torch.cat(decided)
-    targets = torch.cat([batch["targets"] for batch in batches])
-    right = float((found.argmax(dim=1) == targets).float().mean())
-    notes = (
-        f"jitter {raw / clips:.2f} changes of class a second, smoothed {calm / clips:.2f}",
-        f"gate of the face {face.mean():.2f} ± {face.std():.2f}, of the sound "
-        f"{audio.mean():.2f} ± {audio.std():.2f}",
-        f"accuracy of the {LAST} {right:.3f}",
+def look(model: Net, batches: list[Tensors]) -> Look:
+    """Jitter of the raw and of the smoothed predictions, the gates, what the mean of the steps
+    would decide, and some clips over time, spread over the test."""
+    found = [model.stages(batch) for batch in batches]
+    masks = [steps_of(batch) for batch in batches]
+    clips = [len(mask) for mask in masks]
+    jitters = np.average(
+        [
+            [jitter(stages[kind].float(), mask) for kind in ("steps", "smoothed")]
+            for stages, mask in zip(found, masks, strict=True)
+        ],
+        axis=0,
+        weights=clips,
     )
-    drawn["jitter"] = np.array([raw / clips, calm / clips])
-    return Look(notes, drawn, {LAST: found.double().cpu().numpy()})
+    of_clip = [
+        mean_over_time(stages["gates"].float(), mask)
+        for stages, mask in zip(found, masks, strict=True)
+    ]
+    every = torch.cat([stages["gates"][mask] for stages, mask in zip(found, masks, strict=True)])
+    gate = torch.stack([every.float().mean(dim=0), every.float().std(dim=0)], dim=1)
+    mean = torch.cat([stages["clip"] for stages in found]).double().cpu().numpy()
+    (face, face_varies), (sound, sound_varies) = gate.tolist()
+    notes = (
+        f"jitter {jitters[0]:.2f} changes of class a second, smoothed {jitters[1]:.2f}",
+        f"gate of the face {face:.2f} ± {face_varies:.2f}, of the sound "
+        f"{sound:.2f} ± {sound_varies:.2f}",
+    )
+    arrays = {
+        "jitter": jitters,
+        "gate": gate.cpu().numpy(),
+        "gates_of_clips": torch.cat(of_clip).cpu().numpy(),
+    }
+    return Look(notes, arrays | _over_time(found, masks), {MEAN: mean})
 
 
-def build(settings: TcsSettings, batch: Tensors, classes: int) -> GatedFusion:
+def _over_time(found: list[Stages], masks: list[Tensor]) -> dict[str, Any]:
+    """Predictions and gates of some clips, each array under its name and the clip's number."""
+    places = [(batch, row) for batch, mask in enumerate(masks) for row in range(len(mask))]
+    chosen = np.unique(np.linspace(0, len(places) - 1, _DRAWN).round().astype(int))
+    return {
+        f"{kind}_{number}": found[batch][kind][row][masks[batch][row]].float().cpu().numpy()
+        for number in chosen.tolist()
+        for batch, row in [places[number]]
+        for kind in ("steps", "smoothed", "gates")
+    }
+
+
+def build(
+    settings: TcsSettings, batch: Tensors, classes: int, hears: Hears = "step"
+) -> GatedFusion:
     return GatedFusion(
         batch["values"][FACES].shape[-1],
         classes,
@@ -230,27 +297,36 @@ def build(settings: TcsSettings, batch: Tensors, classes: int) -> GatedFusion:
         settings.width,
         settings.consistency,
         settings.dropout,
+        settings.smoothing,
+        hears,
     )
 
 
 def adam(settings: TcsSettings, model: nn.Module) -> torch.optim.Optimizer:
     """3.4.1: half the rate on the visual branch; 3.4.4: weight decay on convolutions and fully
-    connected layers, not on the LSTM."""
-    parts: dict[str, list[nn.Parameter]] = {"face": [], "lstm": [], "rest": []}
-    for name, parameter in model.named_parameters():
-        part = name.partition(".")[0]
-        parts[part if part in parts else "rest"].append(parameter)
+    connected layers, not on the LSTM and on batch normalisations."""
+    faces = [*model.get_submodule("face").parameters()]
+    decayed = [
+        parameter
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+        for parameter in layer.parameters()
+        if not any(parameter is one for one in faces)
+    ]
+    known = {id(parameter) for parameter in (*faces, *decayed)}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
     decay = settings.weight_decay
     groups: list[dict[str, Any]] = [
-        {"params": parts["face"], "lr": settings.rate / 2, "weight_decay": decay},
-        {"params": parts["rest"], "weight_decay": decay},
-        {"params": parts["lstm"]},
+        {"params": faces, "lr": settings.rate / 2, "weight_decay": decay},
+        {"params": decayed, "weight_decay": decay},
+        {"params": others},
     ]
     return torch.optim.Adam(groups, lr=settings.rate)
 
 
 def trials(settings: TcsSettings) -> list[Trial]:
-    """The second model is the ablation of section 1: no loss on changing predictions."""
+    """The second model is the ablation of section 1: no loss on changing predictions. The others
+    are two more readings of 3.2."""
     plateau = Plateau(settings.plateau_factor, settings.plateau_epochs, settings.lowest_rate)
     fitting = Fitting(
         settings.epochs,
@@ -260,90 +336,26 @@ def trials(settings: TcsSettings) -> list[Trial]:
         plateau,
         settings.clip_norm,
     )
-    clock = align.Clock(SLICE_S, how={AUDIO: settings.windows})
+    clock = SliceClock(settings.windows)
+    models: dict[str, tuple[TcsSettings, Hears]] = {
+        WHOLE: (settings, "step"),
+        WITHOUT: (replace(settings, consistency=0.0), "step"),
+        CLIP: (settings, "clip"),
+        FORWARD: (settings, "past"),
+    }
     return [
         Trial(
             name,
             (AUDIO, FACES),
-            partial(build, one),
+            partial(build, one, hears=hears),
             fitting,
             clock,
             settings.variants,
-            look=partial(look, settings.smoothing),
+            look=look,
         )
-        for name, one in (
-            (WHOLE, settings),
-            (WITHOUT, replace(settings, consistency=0.0)),
-        )
+        for name, (one, hears) in models.items()
     ]
 
-
-_WORDS = {
-    "Neutral/Calm": "neutral",
-    "Happy": "happy",
-    "Sad": "sad",
-    "Angry": "angry",
-    "Fearful": "fearful",
-    "Surprised": "surprised",
-    "Disgusted": "disgust",
-}
-_TABLE = {
-    "Neutral/Calm": (95.20, 98.64, 96.89, 221),
-    "Happy": (97.22, 95.24, 96.22, 147),
-    "Sad": (96.45, 91.89, 94.12, 148),
-    "Angry": (95.97, 97.28, 96.62, 147),
-    "Fearful": (89.38, 97.28, 93.16, 147),
-    "Surprised": (98.46, 86.49, 92.09, 74),
-    "Disgusted": (92.86, 87.84, 90.28, 74),
-}
-
-
-def _mean(average: str, values: tuple[float, ...]) -> tuple[Cell, ...]:
-    scores = (*(f"{average}_{score}" for score in ("precision", "recall", "f1")), "clips")
-    return tuple(Cell(v, WHOLE, (s,), "ravdess") for s, v in zip(scores, values, strict=True))
-
-
-PRINTED = Printed(
-    tables=(
-        PrintedTable(
-            "Table 1. Classes of the test (%)",
-            ("Precision", "Recall", "F1-score", "Support"),
-            {
-                **by_class(
-                    WHOLE, ("precision", "recall", "f1", "support"), _TABLE, _WORDS, "ravdess"
-                ),
-                "Macro average": _mean("macro", (95.08, 93.52, 94.20, 958)),
-                "Weighted average": _mean("weighted", (95.00, 94.89, 94.86, 958)),
-                "Accuracy": (
-                    Cell(94.89, WHOLE, ("accuracy",), "ravdess"),
-                    Cell(None),
-                    Cell(None),
-                    Cell(958, WHOLE, ("clips",), "ravdess"),
-                ),
-            },
-        ),
-        PrintedTable(
-            "Sections 3.3 and 5. What the consistency loss and smoothing change (%); the paper: "
-            "macro F1 gains some 0.6",
-            ("Accuracy", "Macro F1"),
-            {
-                model: tuple(Cell(None, model, (score,)) for score in ("accuracy", "macro_f1"))
-                for model in (WHOLE, f"{WHOLE}, {LAST}", WITHOUT, f"{WITHOUT}, {LAST}")
-            },
-        ),
-    ),
-    figures=(
-        PrintedFigure("Figure 3. Accuracy and loss", figures.curves, (WHOLE,)),
-        PrintedFigure("Figure 4. Macro-averaged scores", figures.means, (WHOLE,)),
-        PrintedFigure("Figure 5. Scores of the classes", figures.class_bars, (WHOLE,)),
-        PrintedFigure("Figure 6. F1 of the classes", figures.radar, (WHOLE,)),
-        PrintedFigure("Figure 7. Confusion matrix", figures.confusion, (WHOLE,)),
-        PrintedFigure("Figure 8. ROC curves", figures.roc, (WHOLE,)),
-        PrintedFigure("Figure 9. Predictions over time", figures.over_time, (WHOLE,)),
-        PrintedFigure("Gates over time", figures.gates, (WHOLE,)),
-        PrintedFigure("Jitter", figures.jitter, (WHOLE,)),
-    ),
-)
 
 PAPER = Paper(
     recipe="tcs2026",

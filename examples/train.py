@@ -5,6 +5,8 @@ subject-disjoint one.
                                                                    and fitted
     python -m examples.train donatus2026 STORE --sample --small    all of that first, on the
                                                                    sample corpus
+    python -m examples.train tcs2026 STORE --joint --out RUN       end to end: the networks that
+                                                                   make the embeddings too
 
 Of each fold it prints accuracy, balanced accuracy, macro-F1 and a confusion matrix, and at the end
 a summary beside chance. RUN keeps predictions, histories, weights and metrics (see
@@ -12,23 +14,25 @@ examples/run_folder.py); ended at any moment, the same command goes on where it 
 seed gives the same numbers on one machine.
 """
 
-import argparse
 import hashlib
 import json
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from examples.device import CPU, Device, choose
+from examples.joint import Backbone, JointSettings, backbones_of, end_to_end, open_clips
 from examples.not_ready import NotReady
-from examples.plan import Paper, Predictions, Trial
+from examples.options import parser
+from examples.plan import Clips, Paper, Predictions, Trial
 from examples.protocol import Protocol, protocols
 from examples.results import Result, report, summary, together
 from examples.run_folder import RunFolder, write_json
@@ -40,8 +44,11 @@ from manifests.folds import FOLDS
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
 from stores import FeatureDataset, FeatureStore
+from stores.align import Alignment
 
 RECIPES = ("donatus2026", "tucker2025", "tcs2026", "kirar2024", "satvik2025")
+_JOINT = "joint."
+"""`--set` names the settings of training end to end so."""
 _LIBRARIES = ("torch", "numpy", "h5py", "scikit-learn")
 
 
@@ -59,6 +66,16 @@ class Choice:
     """None: all."""
     seeds: tuple[int, ...] = (0,)
     device: Device = CPU
+    labels: str | None = None
+    """One of the paper's; None: the first that the store has."""
+    joint: JointSettings | None = None
+    """Training end to end; None: on stored embeddings."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The settings, for the run's folder."""
+        joint = {} if self.joint is None else {"joint": asdict(self.joint)}
+        return asdict(self.settings) | joint
 
 
 def paper_of(recipe: str) -> Paper[Any]:
@@ -82,7 +99,13 @@ def run(paper: Paper[Any], root: Path, choice: Choice, out: Path | None = None) 
     with ExitStack() as stack:
         path = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         going = _Run(paper, root, choice, path, differences)
-        print(f"{paper.recipe} on {choice.device.title}; snapshot {store.snapshot.number}")
+        way = " end to end" if choice.joint else ""
+        print(f"{paper.recipe}{way} on {choice.device.title}; snapshot {store.snapshot.number}")
+        if choice.joint and choice.device.at.type == "cpu":
+            print(
+                "WARNING: each step sends every picture through its network and back, which a "
+                "processor takes long for; the cost is said before each model is trained"
+            )
         _say_differences(differences)
         results = going.results()
     print(summary(paper.recipe, results))
@@ -108,8 +131,15 @@ class _Run:
     ) -> None:
         store = FeatureStore(root)
         self.paper, self.root, self.choice, self.differences = paper, root, choice, differences
-        self.labels = labels_of(paper, store)
-        self.trials = _trials(paper, choice)
+        self.labels = labels_of(paper, store, choice.labels)
+        trials = _trials(paper, choice)
+        self.backbones = {
+            trial.name: backbones_of(store, trial.features) for trial in trials if choice.joint
+        }
+        self.trials = [
+            end_to_end(trial, self.backbones[trial.name], choice.joint) if choice.joint else trial
+            for trial in trials
+        ]
         self.folds = {one: _folds(one, choice) for one in protocols(paper, store, choice.schemes)}
         self.clips = {clip.clip_id: (clip.subject_id, clip.sex) for clip in store.rows(CLIPS)}
         self.costs = Costs(sum(map(len, self.folds.values())) * len(choice.seeds))
@@ -117,7 +147,7 @@ class _Run:
             out,
             {
                 "recipe": paper.recipe,
-                "settings": asdict(choice.settings),
+                "settings": choice.facts,
                 "snapshot": store.snapshot.number,
                 "store": _content(store),
                 "labels": self.labels,
@@ -125,6 +155,7 @@ class _Run:
             {
                 "device": choice.device.title,
                 "differs_from_the_shipped_recipe": differences,
+                "recipe_of_the_store": store.snapshot.recipe,
                 "versions": {name: version(name) for name in _LIBRARIES}
                 | {"python": platform.python_version()},
             },
@@ -151,7 +182,15 @@ class _Run:
         trainer = FoldTrainer(
             self.folder, protocol.scheme, fold, seed, self.choice.device, self.costs, _say
         )
-        work = _Fold(self.paper, self.root, self.labels, protocol, trainer, self.choice.settings)
+        work = _Fold(
+            self.paper,
+            self.root,
+            self.labels,
+            protocol,
+            trainer,
+            self.choice.settings,
+            self.backbones,
+        )
         for name, (predictions, classes) in work.run(self.trials).items():
             kept = self.folder.model(protocol.scheme, fold, name, seed)
             if not kept.is_finished:
@@ -182,9 +221,11 @@ class _Fold:
         protocol: Protocol,
         trainer: FoldTrainer,
         settings: Any,
+        backbones: Mapping[str, Mapping[str, Backbone]],
     ) -> None:
+        """backbones: of each model that is trained end to end, by its features."""
         self.paper, self.root, self.labels, self.protocol = paper, root, labels, protocol
-        self.trainer, self.settings = trainer, settings
+        self.trainer, self.settings, self.backbones = trainer, settings, backbones
         self.classes: tuple[str, ...] = ()
         self.dropped: dict[str, str] = {}
 
@@ -201,16 +242,33 @@ class _Fold:
         return {name: (predictions, self.classes) for name, predictions in found.items()}
 
     def clips(self, trial: Trial, role: str | None) -> FeatureDataset:
+        variants = trial.variants if role == "train" else (0,)
+        return self._open(trial.features, variants, role, trial.align)
+
+    def _read(self, trial: Trial, role: str) -> Clips:
+        """What the trial's model reads, be it pictures."""
+        backbones = self.backbones.get(trial.name)
+        if backbones is None:
+            return self.clips(trial, role)
+        return open_clips(partial(self._open, role=role), trial, backbones, role, self.trainer.seed)
+
+    def _open(
+        self,
+        features: Sequence[str],
+        variants: Sequence[int],
+        role: str | None,
+        align: Alignment | None = None,
+    ) -> FeatureDataset:
         opened = FeatureDataset(
             self.root,
-            features=trial.features,
+            features=features,
             labels=self.labels,
             scheme=self.protocol.scheme if role else None,
             fold=self.trainer.fold if role else None,
             role=role,
             missing="drop",
-            variants=trial.variants if role == "train" else (0,),
-            align=trial.align,
+            variants=variants,
+            align=align,
         )
         self.classes = opened.classes
         self.dropped |= opened.dropped
@@ -224,9 +282,9 @@ class _Fold:
             predictions, self.classes = kept.predictions()
             return predictions
         roles = _roles(FeatureStore(self.root), self.protocol.scheme, self.trainer.fold)
-        watched = self.clips(trial, "valid") if "valid" in roles else None
-        model = self.trainer.train(trial, self.clips(trial, "train"), watched)
-        return self.trainer.predict(model, trial, self.clips(trial, "test"))
+        watched = self._read(trial, "valid") if "valid" in roles else None
+        model = self.trainer.train(trial, self._read(trial, "train"), watched)
+        return self.trainer.predict(model, trial, self._read(trial, "test"))
 
 
 def _trials(paper: Paper[Any], choice: Choice) -> list[Trial]:
@@ -254,32 +312,38 @@ def _roles(store: FeatureStore, scheme: str, fold: int) -> set[str]:
     return {str(row.role) for row in store.rows(FOLDS) if (row.scheme, row.fold) == (scheme, fold)}
 
 
-def labels_of(paper: Paper[Any], store: FeatureStore) -> str:
+def labels_of(paper: Paper[Any], store: FeatureStore, wanted: str | None = None) -> str:
+    """The first label scheme or space of a paper that a store has, or the one that is wanted."""
     there = {row.scheme for row in store.rows(LABELS)}
     for name in paper.labels:
-        if name in there or (name in SPACES and there & SPACES[name].sources.keys()):
+        has = name in there or (name in SPACES and there & SPACES[name].sources.keys())
+        if has and wanted in (None, name):
             return name
+    asked = f"--labels {wanted}: " if wanted else ""
     raise NotReady(
-        f"{store.location} has the labels {', '.join(sorted(there)) or '(none)'}; {paper.recipe} "
-        f"learns {' or '.join(paper.labels)}"
+        f"{asked}{store.location} has the labels {', '.join(sorted(there)) or '(none)'}; "
+        f"{paper.recipe} learns {' or '.join(paper.labels)}"
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    given = parser(__doc__, RECIPES).parse_args(arguments)
     paper = paper_of(given.recipe)
     try:
         # Networks this small gain nothing from a second thread, and wait long for it where the
         # cores are shared.
+        of_joint = [one.removeprefix(_JOINT) for one in given.set if one.startswith(_JOINT)]
+        of_model = [one for one in given.set if given.joint is False or not one.startswith(_JOINT)]
         device = choose(given.device, given.bf16, threads=1 if given.small else None)
         choice = Choice(
-            changed(paper.small if given.small else paper.settings, given.set),
+            changed(paper.small if given.small else paper.settings, of_model),
             tuple(given.scheme),
             given.folds,
             tuple(given.models),
             given.seeds,
             device,
+            labels=given.labels,
+            joint=changed(JointSettings(), of_joint) if given.joint else None,
         )
         if given.sample:
             from examples.prepare import prepare_sample
@@ -290,61 +354,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"examples.train: {error.args[0] if error.args else error}")
     except KeyboardInterrupt:
         sys.exit("examples.train: interrupted; the same command with the same --out goes on here")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.train",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
-    add = parser.add_argument
-    add("recipe", choices=RECIPES)
-    add("store", type=Path)
-    add(
-        "--out",
-        type=Path,
-        help="the run's folder, new or one that goes on; without it nothing is kept",
-    )
-    add(
-        "--scheme",
-        action="append",
-        default=[],
-        help="a split scheme of the store; may be given again",
-    )
-    add("--folds", type=_numbers, help="numbers of the folds that are run, such as 0,1; else all")
-    add(
-        "--models",
-        type=lambda text: text.split(","),
-        default=[],
-        help="names of the models that are trained, with commas between; else all",
-    )
-    add(
-        "--seeds",
-        type=_numbers,
-        default=(0,),
-        help="each fold is trained once by each, such as 0,1,2",
-    )
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change a setting, such as epochs=20; may be given again; a wrong name lists all",
-    )
-    add("--device", choices=("cuda", "cpu"), help="else CUDA where torch finds it")
-    add("--bf16", action="store_true", help="matrix products in bfloat16, by autocast")
-    add("--small", action="store_true", help="few epochs and narrow models: minutes on two cores")
-    add(
-        "--sample",
-        action="store_true",
-        help="first make the sample corpus, build, split and fit what is not there yet",
-    )
-    return parser
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(int(one) for one in text.split(",")))
 
 
 if __name__ == "__main__":

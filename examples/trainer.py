@@ -9,9 +9,8 @@ import torch
 from examples import loop
 from examples.device import Device
 from examples.parts import Net
-from examples.plan import Predictions, Trial
+from examples.plan import Clips, Predictions, Trial
 from examples.run_folder import RunFolder
-from stores import FeatureDataset
 
 _WORTH_A_GPU_S = 4 * 3600.0
 
@@ -24,7 +23,7 @@ class Costs:
     """Folds times seeds in which each model is trained."""
     said: set[str] = field(default_factory=set)
 
-    def line(self, trial: Trial, clips: FeatureDataset, examples: Any, device: Device) -> str:
+    def line(self, trial: Trial, clips: Clips, examples: Any, device: Device) -> str:
         """Measures one step, and reckons the rest from it; empty where it was said already."""
         if trial.name in self.said:
             return ""
@@ -61,8 +60,8 @@ class FoldTrainer:
     def train(
         self,
         trial: Trial,
-        clips: FeatureDataset,
-        watched: FeatureDataset | None = None,
+        clips: Clips,
+        watched: Clips | None = None,
         examples: Any = None,
     ) -> Net:
         """A trained model; where it was trained before, its weights."""
@@ -75,7 +74,5 @@ class FoldTrainer:
             self.say(f"{trial.name}, fold {self.fold} of {self.scheme}, seed {self.seed}")
         return loop.train(trial, clips, watched, self.seed, examples, self.device, kept, self.say)
 
-    def predict(
-        self, model: Net, trial: Trial, clips: FeatureDataset, examples: Any = None
-    ) -> Predictions:
+    def predict(self, model: Net, trial: Trial, clips: Clips, examples: Any = None) -> Predictions:
         return loop.predict(model, trial, clips, examples, self.device)

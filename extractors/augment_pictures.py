@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.augmentation import Augmentation
+from extractors.augmentation import Augmentation, Draws
 from extractors.base import Inputs, Layout, Rgb
 from extractors.frames import check_pictures, decode_jpeg, encode_jpeg
 from manifests.clips import Clip
@@ -99,7 +99,17 @@ class AugmentPictures(Augmentation):
         Returns:
             What is done to all of its pictures.
         """
-        draws = self.draws(clip)
+        return self.change_of(self.draws(clip))
+
+    def change_of(self, draws: Draws) -> PictureChange:
+        """Draws a change.
+
+        Args:
+            draws: The numbers of one clip, be it of a variant or of an epoch.
+
+        Returns:
+            What is done to all of the clip's pictures.
+        """
         cut = draws.share("crop") * self.crop
         return PictureChange(
             flip=draws.share("flip") < self.flip,

@@ -317,7 +317,12 @@ class Encoder(Extractor):
     @property
     @abstractmethod
     def dim(self) -> int:
-        """Numbers in one encoded row."""
+        """Channels of the network's last block."""
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one encoded row."""
+        return (self.dim,)
 
     @abstractmethod
     def ensure_weights(self) -> None:
@@ -344,7 +349,7 @@ class Encoder(Extractor):
             runtime: How the network runs.
 
         Returns:
-            (n, dim) float32.
+            (n, *row_shape) float32.
         """
 
 

@@ -23,7 +23,7 @@ class _PendingClip:
 
     clip_id: str
     track: Track
-    """values: (time, dim), NaN until they are encoded."""
+    """values: (time, *row_shape), NaN until they are encoded."""
     missing: int
     error: Exception | None = None
     """What the encoder raised over a row of it."""
@@ -57,8 +57,8 @@ def encode_stream(
 
     Yields:
         (clip_id, track) in the order of `tracks`, each as soon as its last row is encoded. values:
-        (time, dim) float32, NaN where not valid; seconds and valid are those of `encoder.images`. A
-        clip without a valid row is given back too.
+        (time, *row_shape) float32, NaN where not valid; seconds and valid are those of
+        `encoder.images`. A clip without a valid row is given back too.
 
     Raises:
         Exception: The encoder fails whatever it is given: the fault is no clip's.
@@ -96,7 +96,7 @@ class _Queue:
             clip_id: The clip's id.
             images: What `Encoder.images` makes of it.
         """
-        values = np.full((len(images), self._encoder.dim), np.nan, np.float32)
+        values = np.full((len(images), *self._encoder.row_shape), np.nan, np.float32)
         rows = np.flatnonzero(images.valid)
         clip = _PendingClip(
             clip_id, Track(values, images.seconds, images.valid, images.notes), len(rows)

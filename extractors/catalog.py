@@ -14,6 +14,7 @@ from extractors.logmel import LogMel
 from extractors.mfcc import Mfcc
 from extractors.normalise import Normalise
 from extractors.resnet import ResNet
+from extractors.resnet_map import ResNetMap
 from extractors.soundprint import SoundPrint
 from extractors.summary import Summary
 
@@ -25,6 +26,7 @@ _ALL: tuple[type[Extractor], ...] = (
     Faces,
     Crops,
     ResNet,
+    ResNetMap,
     Denoise,
     Normalise,
     Summary,

@@ -24,7 +24,7 @@ ENGINES = ("auto", "torch", "openvino")
 """What a recipe may ask for."""
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""(batch, size, size, 3) -> (batch, dim)."""
+"""(batch, size, size, 3) -> (batch, dim); of maps row by row, channels last."""
 
 _CPU_BATCH = 8
 """More at once gains nothing on a CPU. Never another number, since torch takes another way for a
@@ -56,6 +56,8 @@ class NetworkSpec:
     size: int
     """Height and width of the images in pixels."""
     precision: str
+    side: int = 0
+    """Rows and columns of the map of the last block, where that is wanted; 0: its mean."""
 
 
 class Engine:
@@ -123,7 +125,7 @@ def load(spec: NetworkSpec, runtime: Runtime) -> Engine:
     return Engine(
         functools.partial(_openvino_forward, spec, runtime.threads),
         _batch(runtime, "cpu"),
-        embedding_dim(spec.depth),
+        _numbers(spec.depth, spec.side),
     )
 
 
@@ -152,11 +154,15 @@ def resolve(engine: str) -> str:
 
 
 def _torch_engine(spec: NetworkSpec, runtime: Runtime) -> Engine:
-    return torch_engine(spec.depth, lambda: _state(spec), runtime, spec.precision)
+    return torch_engine(spec.depth, lambda: _state(spec), runtime, spec.precision, spec.side)
 
 
 def torch_engine(
-    depth: int, state: Callable[[], Weights], runtime: Runtime, precision: str = "float32"
+    depth: int,
+    state: Callable[[], Weights],
+    runtime: Runtime,
+    precision: str = "float32",
+    side: int = 0,
 ) -> Engine:
     """Makes an engine for weights that no file or seed gives; a new one at every call.
 
@@ -165,6 +171,7 @@ def torch_engine(
         state: Gives the weights; called at the first row.
         runtime: Rows at once.
         precision: `float32`, `bfloat16` or `float16`.
+        side: Of the map, where that is wanted; see `NetworkSpec`.
 
     Returns:
         The engine, on a CUDA device where there is one.
@@ -176,7 +183,7 @@ def torch_engine(
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     _check_precision(precision, device)
-    forward = functools.cache(lambda: _torch_forward(depth, state(), precision, device))
+    forward = functools.cache(lambda: _torch_forward(depth, state(), precision, device, side))
 
     def compile_for(_: int) -> Forward:
         # The same network serves every batch; what a failed pass has left on the device is given
@@ -185,10 +192,15 @@ def torch_engine(
             torch.cuda.empty_cache()
         return forward()
 
-    return Engine(compile_for, _batch(runtime, device), embedding_dim(depth))
+    return Engine(compile_for, _batch(runtime, device), _numbers(depth, side))
 
 
-def _torch_forward(depth: int, state: Weights, precision: str, device: str) -> Forward:
+def _numbers(depth: int, side: int) -> int:
+    """Of one row that a network gives."""
+    return embedding_dim(depth) * (side * side or 1)
+
+
+def _torch_forward(depth: int, state: Weights, precision: str, device: str, side: int) -> Forward:
     import torch
 
     from extractors.network import build, fold
@@ -209,10 +221,9 @@ def _torch_forward(depth: int, state: Weights, precision: str, device: str) -> F
             torch.autocast(device, dtype=half, enabled=half is not None),
         ):
             rows = torch.from_numpy(np.require(images, requirements=["C", "W"]))
-            rows = rows.pin_memory() if device == "cuda" else rows
-            found: NDArray[np.float32] = (
-                network(rows.to(device, non_blocking=True)).float().cpu().numpy()
-            )
+            rows = (rows.pin_memory() if device == "cuda" else rows).to(device, non_blocking=True)
+            encoded = network.maps(rows).permute(0, 2, 3, 1).flatten(1) if side else network(rows)
+            found: NDArray[np.float32] = encoded.float().cpu().numpy()
             return found
 
     return forward
@@ -230,17 +241,20 @@ def _openvino_forward(spec: NetworkSpec, threads: int | None, batch: int) -> For
     if threads is not None:
         options["INFERENCE_NUM_THREADS"] = threads
     core = openvino_import.core()  # before any other import of openvino
-    graph = _openvino_graph(spec.depth, _state(spec), (batch, spec.size, spec.size, 3))
+    shape = (batch, spec.size, spec.size, 3)
+    graph = _openvino_graph(spec.depth, _state(spec), shape, pooled=not spec.side)
     request = core.compile_model(graph, "CPU", options).create_infer_request()
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         found: NDArray[np.float32] = request.infer([np.ascontiguousarray(images)])[0]
-        return found
+        return found.reshape(len(images), -1)
 
     return forward
 
 
-def _openvino_graph(depth: int, state: Weights, shape: tuple[int, int, int, int]) -> Any:
+def _openvino_graph(
+    depth: int, state: Weights, shape: tuple[int, int, int, int], pooled: bool
+) -> Any:
     """The network node by node.
 
     This needs no torch; `openvino.convert_model` would also report its use over the network.
@@ -261,7 +275,12 @@ def _openvino_graph(depth: int, state: Weights, shape: tuple[int, int, int, int]
         for conv in block.branch[:-1]:
             x = ops.relu(_openvino_conv(x, conv, state))
         x = ops.relu(ops.add(_openvino_conv(x, block.branch[-1], state), shortcut))
-    return openvino.Model([ops.reduce_mean(x, np.array([2, 3]), False)], [images], f"resnet{depth}")
+    found = (
+        ops.reduce_mean(x, np.array([2, 3]), False)
+        if pooled
+        else ops.transpose(x, np.array([0, 2, 3, 1]))
+    )
+    return openvino.Model([found], [images], f"resnet{depth}")
 
 
 def _openvino_conv(x: Any, conv: Conv, state: Weights) -> Any:

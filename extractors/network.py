@@ -74,6 +74,17 @@ class ResNetModule(nn.Module):
         Returns:
             (n, dim) float32.
         """
+        return self.maps(images).mean(dim=(2, 3))
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Gives the output of the last block, before the average pool.
+
+        Args:
+            images: (n, height, width, 3) uint8.
+
+        Returns:
+            (n, dim, height / 32, width / 32) float32.
+        """
         # NHWC read as NCHW: channels_last without a copy.
         x = ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)
         x = torch.relu(self.bn1(self.conv1(x)))
@@ -81,7 +92,7 @@ class ResNetModule(nn.Module):
         for stage in range(1, 5):
             x = self.get_submodule(f"layer{stage}")(x)
         # Under autocast, too, the mean is taken in float32.
-        return x.float().mean(dim=(2, 3))
+        return x.float()
 
 
 def build(depth: int, state: Weights) -> ResNetModule:

@@ -116,7 +116,7 @@ class ResNet(Encoder):
         hop_s = source.hop_s if self.segment_s is None else self.segment_hop_s
         units = "mean activation of each channel of the last block"
         return Layout(
-            "float32", ("time", "embedding"), (self.dim,), units, hop_s, about=self._about()
+            "float32", ("time", "embedding"), self.row_shape, units, hop_s, about=self._about()
         )
 
     def _about(self) -> str:
@@ -132,6 +132,37 @@ class ResNet(Encoder):
             return self._pictures(track)
         return self._segments(track, self.segment_s, self.segment_hop_s)
 
+    def image_rows(self, track: Track) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Places what `images` makes of a track in time, and draws nothing.
+
+        Args:
+            track: Pictures or MFCC.
+
+        Returns:
+            (images,) their seconds, and (images,) which of them are valid.
+        """
+        if self.segment_s is None or self.segment_hop_s is None:
+            return track.seconds, track.valid
+        return segment_rows(track, segment_spans(track.seconds, self.segment_s, self.segment_hop_s))
+
+    def some_images(self, track: Track, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """Makes some of the images that `images` makes, and no other.
+
+        Args:
+            track: Pictures or MFCC.
+            rows: Numbers of the images; all are valid.
+
+        Returns:
+            (rows, size, size, 3) uint8.
+        """
+        if self.segment_s is None or self.segment_hop_s is None:
+            chosen = list(rows)
+            some = Track(track.values[chosen], track.seconds[chosen], track.valid[chosen])
+            return np.asarray(self._pictures(some).values, np.uint8)
+        spans = segment_spans(track.seconds, self.segment_s, self.segment_hop_s)
+        images = [mfcc_image(track.values[slice(*spans[row])], self.size) for row in rows]
+        return np.array(images, np.uint8).reshape(len(images), self.size, self.size, 3)
+
     def encode(self, images: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
         expected = (self.size, self.size, 3)
         if images.shape[1:] != expected or images.dtype != np.uint8:
@@ -140,7 +171,7 @@ class ResNet(Encoder):
                 f"{images.shape} {images.dtype}; call images()"
             )
         if not len(images):
-            return np.empty((0, self.dim), np.float32)
+            return np.empty((0, *self.row_shape), np.float32)
         return engines.load(self._network(), runtime)(images)
 
     def _network(self) -> engines.NetworkSpec:

@@ -35,6 +35,7 @@ from flows.arguments import (
     SplitScheme,
     Store,
     SubjectPattern,
+    TuningDevice,
     WhoseClips,
     WithProbe,
     Workers,
@@ -191,14 +192,19 @@ def split(
 
 
 @app.command()
-def fit(store: Store, scheme: SplitScheme, workers: Workers = None) -> None:
+def fit(
+    store: Store,
+    scheme: SplitScheme,
+    workers: Workers = None,
+    device: TuningDevice = None,
+) -> None:
     """Learn what the store's recipe has under [fitted.NAME], for each fold of a scheme, from the
     training clips of that fold alone."""
     from flows.fitting.run import run_fit
     from flows.recording import recorded
     from flows.view.fit import print_fit
 
-    print_fit(store, scheme, recorded("fit", run_fit)(store, scheme, workers))
+    print_fit(store, scheme, recorded("fit", run_fit)(store, scheme, workers, device=device))
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Arguments and options of the command: those that several have, and how values are parsed."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -38,6 +38,10 @@ Store = Annotated[str, argument(STORE_HELP, "STORE")]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, max=4096, help="Worker processes; one for each core if not given."),
+]
+TuningDevice = Annotated[
+    Literal["cuda", "cpu"] | None,
+    option("Where networks are tuned; CUDA where torch finds it if not given."),
 ]
 Corpora = Annotated[
     list[str], option("NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.")

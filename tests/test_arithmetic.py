@@ -11,7 +11,16 @@ from typer.testing import CliRunner
 from flows.__main__ import app
 from flows.auditing.printed_counts import load_paper, shipped
 from flows.auditing.run import run_audit
-from manifests.audit import RULES, Answer, Claim, Paper, WrongPaper, audit_paper
+from flows.recipe import shipped as recipes
+from manifests.audit import (
+    RULES,
+    Answer,
+    Claim,
+    NothingToAudit,
+    Paper,
+    WrongPaper,
+    audit_paper,
+)
 from manifests.audit.papers import PrintedShare
 from manifests.audit.populations import population, populations
 from manifests.audit.printed_counts import VERDICT
@@ -250,8 +259,8 @@ def test_kirar_2024() -> None:
     assert "Following feature selection" in faults(found, "L10")[0]
 
 
-def test_satvik() -> None:
-    found = findings("satvik")
+def test_satvik_2025() -> None:
+    found = findings("satvik2025")
     text = " ".join(faults(found))
     assert (
         "2267 test clips are printed; 15 % of the 1440 clips of ravdess (full-AV, speech) is 216 "
@@ -275,6 +284,17 @@ def test_satvik() -> None:
     ]
     assert faults(found, "L8")
     assert faults(found, "L12")
+
+
+def test_the_audit_of_a_paper_and_its_recipe_bear_one_name() -> None:
+    assert shipped().keys() == recipes().keys() - {"default", "demo"}
+
+
+def test_an_unknown_paper_lists_all_and_names_the_nearest() -> None:
+    with pytest.raises(NothingToAudit) as refused:
+        run_audit([Path("satvik")])
+    assert "did you mean satvik2025? " in str(refused.value)
+    assert str(refused.value).endswith(f"one of the papers {', '.join(shipped())}")
 
 
 @pytest.mark.parametrize("name", shipped())

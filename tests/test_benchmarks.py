@@ -1,10 +1,16 @@
 """Benchmarks import what there is, and run on a little data."""
 
 import importlib
+import os
+import re
+import sys
+import time
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
+from benchmarks import training
 from tests.support.commands import ROOT, Python
 
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
@@ -25,6 +31,7 @@ DRY_RUNS = {
     "planning": ["--clips", "500", "--clips-per-shard", "64"],
     "read": ["{folder}", "--clips", "6", "--rounds", "2"],
     "remote": ["{folder}", "--clips", "6", "--rounds", "2"],
+    "training": ["--device", "cpu", "--tiny"],
 }
 
 
@@ -52,3 +59,64 @@ def test_a_benchmark_runs_on_a_little_data(name: str, python: Python, tmp_path: 
 def test_the_audit_of_a_million_rows_runs_on_some(python: Python) -> None:
     code = "import benchmarks.audit as audit; audit.ROWS = 3000; audit.main()"
     assert python("-c", code).stdout.count("within") == 3
+
+
+def installed_alone(folder: Path, *names: str) -> Path:
+    """A folder of packages that holds these, what they need, and nothing else."""
+    folder.mkdir()
+    wanted, known = list(names), set[str]()
+    while wanted:
+        name = wanted.pop()
+        if name in known:
+            continue
+        known.add(name)
+        found = distribution(name)
+        needs = [one for one in found.requires or () if "extra ==" not in one]
+        wanted += [match.group() for one in needs if (match := re.match(r"[\w.-]+", one))]
+        for top in {Path(file).parts[0] for file in found.files or ()} - {".."}:
+            link, target = folder / top, Path(str(found.locate_file(top)))
+            if not link.exists() and target.exists():
+                link.symlink_to(target)
+    return folder
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_training_is_timed_where_there_are_torch_numpy_and_h5py_alone(
+    python: Python, tmp_path: Path
+) -> None:
+    site = installed_alone(tmp_path / "site", "torch", "numpy", "h5py")
+    code = (
+        "import importlib.util as u; "
+        "assert not any(map(u.find_spec, ['pandas', 'pyarrow', 'pydantic', 'sklearn', 'cv2'])); "
+        "from benchmarks.training import main; "
+        "main(['--device', 'cpu', '--tiny', '--only', 'tcs2026'])"
+    )
+    home = {"PYTHONPATH": os.pathsep.join((str(site), str(ROOT)))}
+    # -S: the packages of this Python are not looked for.
+    done = python("-S", "-c", code, environment=home, timeout_s=300)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("tcs2026 ")]
+    assert len(lines) == 3, done.stdout
+    whole = next(line for line in lines if ", end to end" in line)
+    parameters = [int(line[64:].split()[0].replace(",", "")) for line in lines]
+    assert max(parameters) > 11_000_000, "the network is trained with the model"
+    assert re.search(r"\d\.\d\d +1 of 1", whole), whole
+
+
+def test_a_processor_is_not_kept_busy_for_hours() -> None:
+    with pytest.raises(SystemExit, match="an epoch of the full models takes a processor hours"):
+        training.main(["--device", "cpu"])
+
+
+def test_the_share_of_time_in_which_the_gpu_works_is_what_nvidia_smi_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: None
+) -> None:
+    said = tmp_path / "nvidia-smi"
+    said.write_text(f"#!{sys.executable}\nprint('100\\n40\\n[N/A]\\n70', flush=True)\n"
+                    "import time; time.sleep(60)\n")  # fmt: skip
+    said.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    load = training.Sampler()
+    time.sleep(3)
+    assert load.end() == pytest.approx(0.7)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert training.Sampler().end() is None

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ import flows.building.run
 import flows.fitting.run
 from examples import (
     donatus2026,
+    figures,
     kirar2024,
     loop,
     prepare,
@@ -35,11 +37,16 @@ from examples.parts import (
 from examples.plan import Fitting, Predictions
 from examples.printed import text_of
 from examples.results import summary
-from examples.train import RECIPES, Choice, main, paper_of, run
-from stores import FeatureDataset, Track, collate
+from examples.run_folder import ModelFolder
+from examples.shipped import differences_of
+from examples.train import RECIPES, Choice, labels_of, main, paper_of, run
+from flows.recipe import load
+from manifests.clips import CLIPS
+from manifests.labels import LABELS, Label
+from stores import FeatureDataset, FeatureStore, Track, collate
 from tests.support.commands import Python
 from tests.support.store_files import linked
-from tests.support.stores_made import make_store
+from tests.support.stores_made import commit, make_store, tables_of
 from tests.support.trainers_made import CHOICE, PAPER, TRIAL
 
 CLASSES = ("angry", "calm", "happy")
@@ -80,14 +87,19 @@ def test_donatus_has_the_shapes_of_the_paper_at_every_stage() -> None:
 
 @pytest.mark.parametrize("name", donatus2026.MODELS)
 def test_each_of_donatus_models_sees_what_its_name_says_and_nothing_else(name: str) -> None:
-    clip = {"audio_embedding": track(9, 64), "face_embedding": track(9, 32)}
+    clip = {
+        "audio_embedding": track(9, 64),
+        "mfcc_embedding": track(9, 64),
+        "face_embedding": track(9, 32),
+    }
     batch = batch_of(clip, clip)
     model = donatus2026.build(name, donatus2026.PAPER.small, batch, 3).eval()
     stages = model.stages(batch)
     seen = {feature: "face" in feature for feature in donatus2026.MODELS[name].features}
     assert ("audio" in stages, "faces" in stages) == (False in seen.values(), True in seen.values())
-    assert ("audio_cross" in stages) == (name == donatus2026.WHOLE)
-    attends = name == donatus2026.WHOLE or name.endswith("with attention")
+    crosses = name in {donatus2026.WHOLE, donatus2026.ONE_NETWORK}
+    assert ("audio_cross" in stages) == crosses
+    attends = crosses or name.endswith("with attention")
     assert (stages["audio_lstm" if "audio" in stages else "faces_lstm"] is not
             stages["audio_self" if "audio" in stages else "faces_self"]) == attends  # fmt: skip
     for values in batch["values"].values():
@@ -150,6 +162,39 @@ def test_pooling_is_a_bilinear_form_of_the_whole_core() -> None:
     torch.testing.assert_close(pool(layer, audio, picture), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_what_tucker_shows_is_attention_before_and_after_and_correlation_over_all_clips() -> None:
+    torch.manual_seed(1)
+    batches = [
+        batch_of(
+            *(
+                {"logmel128_z": track(256, 128, seed=i), "frame_embedding": track(30, 8, seed=i)}
+                for i in seeds
+            )
+        )
+        for seeds in ((0, 1, 2), (3, 4))
+    ]
+    model = tucker2025.build(tucker2025.MODEL, tucker2025.PAPER.small, batches[0], 3).eval()
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        arrays = tucker2025.look(model, batches).arrays
+        stages = [model.stages(batch) for batch in batches]
+    assert torch.equal(torch.get_rng_state(), state)
+    for key in ("audio_to_frames", *figures._PANELS):
+        assert arrays[key].shape == (20, 20)
+        np.testing.assert_allclose(arrays[key].sum(axis=1), 1, rtol=1e-5)
+    trained, before = arrays["frames_to_audio"], arrays["frames_to_audio_untrained"]
+    assert (trained != before).any()
+    assert arrays["frames_to_audio_sharpest"].max(axis=1).mean() > trained.max(axis=1).mean()
+    assert arrays["looked_at_audio"].shape == arrays["looked_at_frames"].shape == (3, 20)
+    numbers = torch.cat(
+        [
+            torch.cat([one["audio_attended"], one["frames_attended"]], dim=2).mean(dim=1)
+            for one in stages
+        ]
+    )
+    np.testing.assert_allclose(arrays["correlation"], np.corrcoef(numbers.numpy().T), atol=1e-3)
+
+
 @pytest.mark.usefixtures("networks_of_real_size")
 def test_a_tucker_model_of_other_lengths_still_ends_in_its_common_steps() -> None:
     batch = batch_of(
@@ -182,8 +227,84 @@ def test_tcs_has_the_shapes_of_the_paper_at_every_stage() -> None:
         "gates": (2, 30, 2),
         "fused": (2, 30, 128),
         "steps": (2, 30, 7),
+        "smoothed": (2, 30, 7),
+        "clip": (2, 7),
         "logits": (2, 7),
     }
+
+
+def tcs_batch(*rows: int) -> Tensors:
+    return batch_of(*({"logmel64_z": track(n, 5, 64), "face_embedding": track(n, 512)}
+                      for n in rows))  # fmt: skip
+
+
+def test_tcs_decides_by_the_last_smoothed_output_and_learns_by_the_mean_of_the_steps() -> None:
+    batch = tcs_batch(30, 24)
+    model = tcs2026.build(tcs2026.PAPER.small, batch, 7).eval()
+    stages = model.stages(batch)
+    for row, last in enumerate((29, 23)):
+        smoothed = tcs2026.smooth(stages["steps"][row : row + 1, : last + 1], 0.8)[0]
+        torch.testing.assert_close(model(batch)[row].softmax(dim=0), smoothed[-1])
+        torch.testing.assert_close(
+            stages["clip"][row], stages["steps"][row, : last + 1].mean(dim=0)
+        )
+    model.consistency = 0.0
+    by_mean = nn.functional.nll_loss(stages["clip"].log(), batch["targets"])
+    torch.testing.assert_close(model.loss(stages, batch), by_mean)
+
+
+def test_readings_of_tcs_hear_a_step_the_whole_clip_or_the_past() -> None:
+    batch = tcs_batch(9)
+    altered = tcs_batch(9)
+    altered["values"]["logmel64_z"][0, 6:] += 1.0  # from the seventh step on
+    for hears in ("step", "clip", "past"):
+        torch.manual_seed(0)
+        model = tcs2026.build(tcs2026.PAPER.small, batch, 7, hears=hears).eval()
+        heard, again = (model.stages(one)["audio"][0] for one in (batch, altered))
+        assert torch.allclose(heard[:6], again[:6]) == (hears == "past")
+        assert torch.allclose(heard[0], heard[-1]) == (hears == "clip")
+        assert not torch.allclose(heard[6:], again[6:])
+
+
+def test_the_final_output_of_the_lstm_is_that_of_the_clip_and_not_of_its_padding() -> None:
+    together, alone = tcs_batch(30, 24), tcs_batch(24)
+    model = tcs2026.build(tcs2026.PAPER.small, together, 7, hears="clip").eval()
+    expected = model.stages(alone)["audio"][0, 0]
+    torch.testing.assert_close(model.stages(together)["audio"][1, 0], expected)
+    state = model.lstm.rnn(model.stages(alone)["slice_cnn"])[1][0]  # (layer and direction, 1, d)
+    torch.testing.assert_close(model.audio(torch.cat([state[-2], state[-1]], dim=1))[0], expected)
+
+
+def test_a_step_of_tcs_has_the_last_face_that_was_seen_before_it_ended() -> None:
+    seconds = np.array([0.0, 0.08, 0.2, 0.28, 0.4])  # 10 a second of a recording of 25
+    valid = np.array([True, True, True, False, True])
+    faces = Track(np.arange(5, dtype="f4")[:, None], seconds, valid)
+    sound = Track(np.zeros((24, 64), "f4"), np.arange(24) * 0.02, np.ones(24, np.bool_))
+    found = tcs2026.SliceClock(5)({"logmel64_z": sound, "face_embedding": faces})
+    shown = found["face_embedding"]
+    assert shown.values[:, 0].tolist() == [1, 1, 3, 3, 4]
+    assert shown.valid.tolist() == [True, True, False, False, True]
+    assert found["logmel64_z"].values.shape == (5, 5, 64)
+    assert found["logmel64_z"].valid.tolist() == [True] * 4 + [False]
+
+
+@torch.no_grad()
+def test_what_is_looked_at_in_tcs_is_spread_over_the_test_and_pooled_right() -> None:
+    batches = [tcs_batch(*[12] * 16), tcs_batch(*[9] * 5)]
+    model = tcs2026.build(tcs2026.PAPER.small, batches[0], 7).eval()
+    found = tcs2026.look(model, batches)
+    numbers = {name for name in found.arrays if name.startswith("steps_")}
+    assert numbers == {f"steps_{number}" for number in (0, 4, 8, 12, 16, 20)}
+    assert [len(found.arrays[f"steps_{number}"]) for number in (0, 20)] == [12, 9]
+    each = torch.cat([model.stages(one)["gates"].flatten(0, 1) for one in batches])
+    np.testing.assert_allclose(
+        found.arrays["gate"], torch.stack([each.mean(0), each.std(0)], 1).detach(), rtol=1e-5
+    )
+    rates = [tcs2026.jitter(model.stages(one)["steps"], one["mask"]["logmel64_z"])
+             for one in batches]  # fmt: skip
+    assert found.arrays["jitter"][0] == pytest.approx((16 * rates[0] + 5 * rates[1]) / 21)
+    assert found.arrays["gates_of_clips"].shape == (21, 2)
+    assert found.decisions[tcs2026.MEAN].shape == (21, 7)
 
 
 @pytest.mark.parametrize("windows", [4, 5, 9, 10])
@@ -239,16 +360,68 @@ def test_smoothing_is_equation_5_and_calms_jitter() -> None:
     assert tcs2026.jitter(smoothed, mask) == 0
 
 
+def of_kirar(side: int, channels: int, selected: int) -> Tensors:
+    return batch_of(
+        *(
+            {
+                "selected": track(1, selected, seed=i),
+                "conv5_3": track(1, side, side, channels, seed=i),
+            }
+            for i in range(2)
+        )
+    )
+
+
 @pytest.mark.usefixtures("networks_of_real_size")
-def test_kirar_models_take_the_one_vector_of_a_clip() -> None:
-    batch = batch_of(*({"selected": track(1, 100, seed=i)} for i in range(2)))
-    found = [
-        shapes(kirar2024.build(name, kirar2024.PAPER.settings, batch, 3), batch)
-        for name in ("BiLSTM", "BiLSTM with self-attention", "CNN")
-    ]
-    assert [one["pieces"] for one in found] == [(2, 4, 32)] * 3
-    assert found[0]["lstm"] == found[1]["lstm"] == found[1]["attended"] == (2, 4, 256)
-    assert [one["logits"] for one in found] == [(2, 3)] * 3
+def test_kirar_models_read_the_map_or_the_vector_in_pieces() -> None:
+    batch = of_kirar(7, 2048, 100)
+    found = {
+        name: shapes(kirar2024.build(name, kirar2024.PAPER.settings, batch, 3), batch)
+        for name in kirar2024.MODELS
+    }
+    attends, plain, cnn = (found[name] for name in kirar2024.OF_MAP)
+    assert attends["places"] == plain["places"] == cnn["places"] == (2, 7, 7, 2148)
+    assert attends["response"] == attends["attended"] == plain["response"] == (2, 49, 128)
+    assert cnn["conv"] == (2, 128, 7, 7)
+    attends, plain, cnn = (found[name] for name in kirar2024.OF_PIECES)
+    assert attends["pieces"] == plain["pieces"] == cnn["pieces"] == (2, 4, 32)
+    assert attends["lstm"] == attends["attended"] == plain["lstm"] == (2, 4, 256)
+    assert {one["logits"] for one in found.values()} == {(2, 3)}
+
+
+def test_kirars_two_directions_are_equations_1_to_3() -> None:
+    torch.manual_seed(0)
+    layer, x = kirar2024.TwoDirections(3, 4), torch.randn(1, 2, 3, 3)
+
+    def walk(lstm: nn.LSTM, sequence: Tensor) -> list[Tensor]:
+        h, c, found = torch.zeros(4), torch.zeros(4), []
+        for one in sequence:
+            sums = (
+                lstm.weight_ih_l0 @ one + lstm.bias_ih_l0 + lstm.weight_hh_l0 @ h + lstm.bias_hh_l0
+            )
+            i, f, g, o = sums.split(4)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            found.append(o.sigmoid())  # equations (1) and (2)
+        return found
+
+    right = [walk(layer.right.lstm, x[0, row]) for row in range(2)]
+    down = [walk(layer.down.lstm, x[0, :, column]) for column in range(3)]
+    expected = torch.stack(
+        [torch.stack([right[r][c] + down[c][r] for c in range(3)]) for r in range(2)]
+    )
+    torch.testing.assert_close(layer(x)[0], expected)  # equation (3)
+
+
+@pytest.mark.parametrize("name", kirar2024.MODELS)
+def test_each_of_kirars_models_hears_the_vector_and_those_of_the_map_see_it(name: str) -> None:
+    batch = of_kirar(2, 5, 40)
+    model = kirar2024.build(name, kirar2024.PAPER.small, batch, 3).eval()
+    for values in batch["values"].values():
+        values.requires_grad_()
+    model(batch).sum().backward()
+    looked_at = {one for one, values in batch["values"].items() if values.grad is not None}
+    assert looked_at == ({"selected", "conv5_3"} if name in kirar2024.OF_MAP else {"selected"})
 
 
 def test_kirars_self_attention_is_equations_4_to_9() -> None:
@@ -305,6 +478,21 @@ def test_the_more_confident_model_decides_and_clips_of_one_model_are_left_out() 
     assert fused.clip_ids == ("a", "b")
     assert fused.targets.tolist() == [0, 1]
     assert fused.probabilities.tolist() == [[0.9, 0.1], [0.7, 0.3]]
+
+
+def test_satviks_tested_frames_are_looked_at_after_each_epoch(made: Path, tmp_path: Path) -> None:
+    every = clips(made, "train")
+    items = [every[i] for i in range(len(every))]
+    chosen = {clip_id: np.arange(len(tracks["mfcc"])) == 1 for clip_id, tracks, _ in items}
+    shown = satvik2025.WatchedRows(every, chosen)
+    kept = ModelFolder(tmp_path)
+    trial = replace(TRIAL, rows=True)
+    model = loop.train(trial, every, shown, 0, loop.Rows(every), kept=kept)
+    history = pd.read_parquet(tmp_path / "history.parquet")
+    expected = loop.tallied(model, shown)
+    assert 0 < len(shown) <= len(every)
+    assert history["validation_loss"].notna().all()
+    assert history["validation_loss"].iloc[-1] == pytest.approx(expected.loss)
 
 
 BUILDS = {
@@ -374,7 +562,12 @@ def test_areas_under_the_curve_are_of_one_class_against_the_rest() -> None:
     # Of the four pairs of a clip of a and one of b, three are in order.
     assert found["roc_auc"] == pytest.approx({"a": 0.75, "b": 0.75, "macro": 0.75})
     assert {sex: one["accuracy"] for sex, one in found["by_sex"].items()} == {"f": 0.5, "m": 0.5}
-    assert found["confusion_normalised"][0] == [0.5, 0.5, 0.0]
+    assert found["confusion_normalised"] == [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
+    assert found["by_sex"]["m"]["per_class"] == {
+        "a": {"support": 0},
+        "b": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2},
+        "c": {"support": 0},
+    }
 
 
 def test_chance_is_the_better_of_two_guessers() -> None:
@@ -485,9 +678,6 @@ def test_rows_are_examples_of_one_valid_row_each(made: Path) -> None:
 
 
 def test_a_scheme_that_shares_subjects_says_so(made: Path, tmp_path: Path) -> None:
-    from manifests.clips import CLIPS
-    from stores import FeatureStore
-
     one = [replace(clip, subject_id="made/one") for clip in FeatureStore(made).rows(CLIPS)]
     make_store(tmp_path / "store", clips=CLIPS.build(one))
     (protocol, *_) = {result.protocol for result in run(PAPER, tmp_path / "store", CHOICE)}
@@ -506,6 +696,42 @@ def test_a_store_of_another_recipe_or_without_folds_or_labels_is_refused(made: P
         run(PAPER, made, replace(CHOICE, schemes=("halves",)))
     with pytest.raises(NotReady, match=r"has the labels made3.*; made learns cremad6"):
         run(replace(PAPER, labels=("cremad6",)), made, CHOICE)
+    with pytest.raises(NotReady, match=r"--labels common4: .* made learns cremad6 or made3"):
+        run(replace(PAPER, labels=("cremad6", "made3")), made, replace(CHOICE, labels="common4"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_store_of_the_shipped_recipe_differs_from_it_in_nothing_and_else_by_name(
+    recipe: str, tmp_path: Path
+) -> None:
+    as_shipped = load(recipe).resolved()
+    commit(tmp_path / "store", {}, tables_of(1, [], []), recipe=as_shipped)
+    assert differences_of(FeatureStore(tmp_path / "store"), recipe) == []
+    commit(tmp_path / "store", {}, tables_of(1, [], []), recipe={**as_shipped, "about": "mine"})
+    (difference,) = differences_of(FeatureStore(tmp_path / "store"), recipe)
+    assert difference.startswith("about is 'mine' in this store, ")
+
+
+def test_of_iemocap_tucker_learns_the_classes_of_its_table_and_no_turn_that_has_none(
+    made: Path, tmp_path: Path
+) -> None:
+    words = ("ang", "xxx", "fru", "oth", "dis", "sur", "exc")
+    clip_ids = [clip.clip_id for clip in FeatureStore(made).rows(CLIPS)]
+    labels = [
+        Label(clip_id, "iemocap", "vote", word)
+        for clip_id, word in zip(clip_ids, words, strict=True)
+    ]
+    make_store(tmp_path / "iemocap", labels=LABELS.build(labels))
+    store = FeatureStore(tmp_path / "iemocap")
+    paper = tucker2025.PAPER
+    assert labels_of(paper, store) == "iemocap8"
+    assert labels_of(paper, store, "iemocap9") == "iemocap9"
+    for name, learnt in (("iemocap8", 4), ("iemocap9", 5)):
+        opened = FeatureDataset(
+            tmp_path / "iemocap", features=["mfcc"], labels=name, missing="drop"
+        )
+        assert (len(opened), len(opened.classes)) == (learnt, int(name[-1]))
+        assert not {"xxx", "oth"} & set(opened.classes)
 
 
 def test_the_command_ends_in_one_sentence(made: Path, tmp_path: Path) -> None:
@@ -533,7 +759,11 @@ TINY = {"kirar2024": (6, 4, 1)}
 """Actors, emotions and takes of a sample; the autoencoder judges itself by a second training
 subject."""
 BRIEF = {
-    "donatus2026": ("features.frames.fps=4.0", "fitted.audio_embedding.segment_hop_s=0.25"),
+    "donatus2026": (
+        "features.frames.fps=4.0",
+        "fitted.audio_embedding.segment_hop_s=0.25",
+        "features.mfcc_embedding.segment_hop_s=0.25",
+    ),
     "tucker2025": ("features.frames.fps=3.0",),
     "tcs2026": ("features.frames.fps=4.0",),
     "kirar2024": (

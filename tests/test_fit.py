@@ -1,6 +1,7 @@
 """The flow `fit` and what surrounds it: any number of workers, recipes, what a build and a split
 keep, and errors in one sentence."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from flows.auditing.run import run_audit
 from flows.building.run import run_build
-from flows.fitting.plan import declared
+from flows.fitting import run as fitting
+from flows.fitting.plan import FitPlan, declared
 from flows.fitting.run import run_fit
-from flows.fitting.task import FitError
+from flows.fitting.task import FitError, FitTask
 from flows.recipe import RecipeError, load, parse
 from flows.splitting.run import run_split
 from flows.view.recipes import print_recipe
@@ -468,3 +470,60 @@ def test_recipes_print_what_is_fitted(capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out
     assert "parts  pca version 1, fitted for each fold, (time, 6) float32" in printed
     assert "percentile = 75.0" in printed
+
+
+# Tuned networks
+
+TUNED = {
+    "fitter": "finetuned", "input": "stack", "labels": "made3", "depth": 18, "weights": "random",
+    "size": 32, "segment_s": 0.05, "segment_hop_s": 0.05, "epochs": 1, "rows": 1,
+}  # fmt: skip
+
+
+def tuned(place: Path) -> Path:
+    features = {"audio": RECIPE["features"]["audio"], "stack": STACK}
+    make(place, {**RECIPE, "features": features, "fitted": {"tuned": TUNED}})
+    return place
+
+
+STACK = {"extractor": "mfcc", "n_mfcc": 4, "deltas": 2}
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_a_fit_tunes_networks_on_the_device_that_is_named(processes: None, tmp_path: Path) -> None:
+    result = run_fit(tuned(tmp_path / "store"), "quarters", workers=2, device="cpu")
+    assert result.fitted == 4
+    track = FeatureStore(tmp_path / "store").tracks("tuned", "quarters", 0)[IDS[0]]
+    assert track.values.shape[1:] == (512,)
+
+
+def test_cuda_is_refused_where_there_is_none_and_before_anything_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fitting, "resolve", lambda engine: "openvino")
+    said = refusal("fit", tmp_path / "nowhere", "quarters", "--device", "cuda")
+    assert "torch finds no CUDA device here" in said
+    assert "leave the device out" in said
+
+
+def test_what_a_long_fit_will_take_is_said_before_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = next(iter(FitPlan(locate(tuned(tmp_path / "store")), "quarters").rounds()))
+
+    class Pool:
+        """Answers for a worker process."""
+
+        def call(self, work: Any, task: FitTask) -> Any:
+            return work(task)
+
+    fitting._say_cost(tasks, Pool())  # type: ignore[arg-type]
+    assert capsys.readouterr().err == ""
+    longer = [replace(t, fitter=replace(t.fitter, epochs=10**6)) for t in tasks]  # type: ignore[type-var, call-arg]
+    fitting._say_cost(longer, Pool())  # type: ignore[arg-type]
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        r"tuned: 6 images an epoch in steps of 32, at most 1000000 epochs; 4 times that is about "
+        r"[\d,.]+ core-hours at most; a GPU takes less of it: --device cuda\n",
+        said,
+    ), said

@@ -65,6 +65,14 @@ OWN = {
     "cremad6": ("cremad6", " ".join(f"{word}>{word}" for word in CREMAD.values())),
     "iemocap4": ("iemocap", "ang>ang hap>hap exc>hap neu>neu sad>sad"),
     "iemocap6": ("iemocap", "ang>ang exc>exc fru>fru hap>hap neu>neu sad>sad"),
+    "iemocap8": (
+        "iemocap",
+        "ang>ang exc>exc fea>fea fru>fru hap>hap neu>neu sad>sad sur>sur",
+    ),
+    "iemocap9": (
+        "iemocap",
+        "ang>ang dis>dis exc>exc fea>fea fru>fru hap>hap neu>neu sad>sad sur>sur",
+    ),
     "meld7": ("meld7", " ".join(f"{word}>{word}" for word in meld.EMOTIONS)),
     "savee7": ("savee7", " ".join(f"{word}>{word}" for word in VOCABULARY["savee7"])),
     "enterface6": (

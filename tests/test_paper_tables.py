@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from examples import donatus2026, figures, tables
+from examples import donatus2026, figures, kirar2024, satvik2025, tables
+from examples.complete import whats_empty
 from examples.kept import KeptModel, open_run
 from examples.not_ready import NotReady
 from examples.printed import Cell, Printed, PrintedFigure, PrintedTable, text_of
 from examples.train import RECIPES, paper_of, run
+from flows.recipe import load
 from tests.support.stores_made import make_store
 from tests.support.trainers_made import CHOICE, PAPER
 
@@ -33,10 +35,20 @@ TABLE = PrintedTable(
         ),
     },
 )
+ELSEWHERE = PrintedTable(
+    "Table 2. Of another corpus",
+    ("F1",),
+    {"ours": (Cell(87.32, "small", ("macro_f1",), "cremad"),)},
+)
+OF_OTHERS = PrintedTable(
+    "Table 3. Of a model that no scheme runs",
+    ("F1",),
+    {"ours": (Cell(1.0, "huge", ("macro_f1",)),)},
+)
 MADE = replace(
     PAPER,
     printed=Printed(
-        (TABLE,),
+        (TABLE, ELSEWHERE, OF_OTHERS),
         (
             PrintedFigure("Figure 1. Confusion", figures.confusion, ("large", "small")),
             PrintedFigure("Figure 2. Curves", figures.curves, ("small",)),
@@ -44,17 +56,24 @@ MADE = replace(
             PrintedFigure("Figure 4. Radar", figures.radar, ("small",)),
             PrintedFigure("Figure 5. Bars", figures.class_bars, ("small",)),
             PrintedFigure("Figure 6. Heat", figures.class_heat, ("small",)),
-            PrintedFigure("Figure 7. All", figures.all_models, ("all",)),
+            PrintedFigure(
+                "Figure 7. Both",
+                figures.compared(("small", "Small, again"), "weighted"),
+                ("small",),
+            ),
+            PrintedFigure("Figure 8. Accuracy", figures.curve("accuracy"), ("small",), "made"),
         ),
+        said=lambda recipe: f"made by {recipe['name']}",
     ),
 )
+ELSE = PrintedFigure("Figure 9. Of another corpus", figures.confusion, ("small",), "cremad")
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("ran")
     make_store(root / "store")
-    run(MADE, root / "store", CHOICE, root / "run")
+    run(MADE, root / "store", replace(CHOICE, models=()), root / "run")
     return root / "run"
 
 
@@ -79,10 +98,15 @@ def test_each_cell_has_the_papers_number_and_ours(ran: Path) -> None:
 def test_tables_and_figures_are_written_and_none_is_empty(
     ran: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tables.write_all(MADE, open_run(ran)) == []
+    both = replace(MADE, printed=replace(MADE.printed, figures=(*MADE.printed.figures, ELSE)))
+    assert tables.write_all(both, open_run(ran)) == []
     folder = ran / "tables" / "thirds"
-    assert "Table 1. Made" in (folder / "tables.md").read_text()
-    assert "Table 1. Made" in capsys.readouterr().out
+    assert "Table 1. Made; made by made (paper / here)" in (folder / "tables.md").read_text()
+    printed = capsys.readouterr().out
+    assert "Table 1. Made; made by made (paper / here)" in printed
+    assert "Table 2. Of another corpus; made by made (paper; this run is of made3)" in printed
+    assert "87.32 /" not in printed.partition("Table 2. ")[2]
+    assert "Table 3. " not in printed
     pictures = sorted(folder.glob("*.png"))
     assert len(pictures) == len(MADE.printed.figures) == len(list(folder.glob("*.svg")))
     for path in pictures:
@@ -90,6 +114,17 @@ def test_tables_and_figures_are_written_and_none_is_empty(
         assert picture is not None
         below = picture[len(picture) // 5 :]  # the title apart
         assert len(np.unique(below.reshape(-1, 3), axis=0)) > 20, path.name
+
+
+def test_what_is_of_another_corpus_is_not_missed_and_a_title_may_say_more(ran: Path) -> None:
+    figures_too = (*MADE.printed.figures, ELSE)
+    printed = replace(MADE.printed, tables=(TABLE, ELSEWHERE), figures=figures_too)
+    paper, kept = replace(MADE, printed=printed), open_run(ran)
+    tables.write_all(paper, kept)
+    assert whats_empty(paper, kept) == [
+        "Table 1, elsewhere, F1 of calm is empty under thirds",  # of a model that was not run
+        "no model was timed",
+    ]
 
 
 def test_what_a_run_does_not_have_is_named(ran: Path) -> None:
@@ -110,11 +145,30 @@ def test_a_folder_that_is_no_run_or_of_another_recipe_is_one_sentence(
         tables.write_all(donatus2026.PAPER, open_run(ran))
 
 
+def test_titles_of_kirar_say_on_which_clips_the_features_were_selected() -> None:
+    for changes, said in (
+        ((), "features selected on the training clips of each fold"),
+        (("fitted.selected.fitter=iza_leaking",), "LEAKS: features selected on all clips"),
+    ):
+        recipe = load("kirar2024", changes).resolved()
+        found = kirar2024.PRINTED.said(recipe)
+        assert found.startswith(said)
+        for table in kirar2024.PRINTED.tables:
+            assert f"; {found} (paper / here)" in text_of(table, {}, "kirar3", found)
+
+
+def test_tables_of_satvik_that_leak_say_so() -> None:
+    *leaking, honest = satvik2025.PRINTED.tables
+    assert [("LEAKS" in table.title) for table in (*leaking, honest)] == [True, True, True, False]
+    names = {str(cell.model) for row in honest.rows.values() for cell in row}
+    assert names == {"frames", "audio", "more confident"}
+
+
 def test_scores_of_a_table_are_those_that_are_measured(ran: Path) -> None:
     model: Mapping[str, KeptModel] = open_run(ran).schemes["thirds"]
     for recipe in RECIPES:
         for table in paper_of(recipe).printed.tables:
             for cells in table.rows.values():
                 for cell in cells:
-                    if cell.model and cell.score[0] not in ("per_class", "by_sex"):
+                    if cell.model and len(cell.score) == 1:
                         assert model["small"].score(*cell.score) is not None, cell

@@ -17,6 +17,7 @@ from extractors.engines import Engine
 from extractors.frames import encode_jpeg
 from extractors.mfcc import Mfcc
 from extractors.resnet import ResNet, mfcc_image, segment_spans
+from extractors.resnet_map import ResNetMap
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 
@@ -348,6 +349,23 @@ def test_the_network_computes_what_a_plain_torch_resnet_does() -> None:
             expected = torch.relu(block.bn2(block.conv2(inner)) + shortcut)
     expected = expected.mean(dim=(2, 3)).numpy()
     assert np.allclose(build(18, state)(images).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+@pytest.mark.parametrize("runtime", ON_CPU, ids=lambda runtime: runtime.engine)
+def test_the_mean_of_a_map_is_the_embedding_and_a_place_shows_its_part(runtime: Runtime) -> None:
+    kind = ResNetMap(depth=18, weights="random", seed=3, size=160)
+    spec = kind.spec("conv5_3", {"input": CROPS})
+    assert (spec.dims, spec.shape) == (("time", "row", "column", "channel"), (5, 5, 512))
+    images = pictures(2, 160)
+    images[1] = images[0]
+    images[1, :32, 128:] = 255  # the upper right corner
+    rows = dict(encode_stream(kind, [("c", track_of(images, [True, True]))], runtime))["c"].values
+    pooled = ResNet(depth=18, weights="random", seed=3, size=160).encode(images, runtime)
+    assert rows.shape == (2, 5, 5, 512)
+    np.testing.assert_allclose(rows.mean(axis=(1, 2)), pooled, rtol=1e-4, atol=1e-5)
+    moved = np.abs(rows[1] - rows[0]).mean(axis=2)
+    assert np.unravel_index(moved.argmax(), moved.shape) == (0, 4)
 
 
 @pytest.mark.usefixtures("networks_of_real_size")

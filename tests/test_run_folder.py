@@ -1,12 +1,12 @@
 """The folder of a run: what it keeps, and that a run goes on where it was ended."""
 
 import json
+import random
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,9 @@ from manifests.tracks import Track
 from stores import FeatureDataset
 from tests.support.commands import ROOT
 from tests.support.stores_made import SPEC, make_store, tracks_for
-from tests.support.trainers_made import CHOICE, LONGER, PAPER, TRIAL, SmallSettings
+from tests.support.trainers_made import CHOICE, LONGER, PAPER, TRIAL, SmallSettings, found_in
 
+FUSED = ("gated_fusion_with_tcs", "forward_lstm")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 
@@ -44,24 +45,6 @@ def undisturbed(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed") / "run"
     run(PAPER, made, LONGER, out)
     return out
-
-
-def found_in(out: Path) -> dict[str, Any]:
-    """What a run found: of each file but for the times in histories and the device."""
-    found: dict[str, Any] = {}
-    for path in sorted(out.rglob("*")):
-        name = path.relative_to(out).as_posix()
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path).drop(columns="seconds", errors="ignore")
-            found[name] = table.to_json(orient="split", double_precision=15)
-        elif path.suffix == ".pt":
-            found[name] = {
-                key: value.tolist() for key, value in torch.load(path, weights_only=True).items()
-            }
-        elif path.is_file():
-            found[name] = json.loads(path.read_text())
-            found[name].pop("device", None)
-    return found
 
 
 def test_a_run_leaves_predictions_history_weights_and_metrics(undisturbed: Path) -> None:
@@ -171,6 +154,23 @@ def test_a_run_that_is_killed_ends_with_the_same_files(
     assert not (tmp_path / "run/thirds/0/small/0/metrics.json").exists()
     subprocess.run([*command, "99"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     assert found_in(tmp_path / "run") == found_in(undisturbed)
+
+
+def test_a_fused_model_that_is_killed_at_random_moments_ends_with_the_same_files(
+    tmp_path: Path, processes: None
+) -> None:
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    command = [sys.executable, "-m", "tests.support.killed_training", str(tmp_path), str(seed)]
+    said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    kills, resumed, status = map(int, said.split()[1::2])
+    assert status == 0
+    assert kills >= 1
+    assert resumed >= 1
+    whole = found_in(tmp_path / "whole")
+    assert found_in(tmp_path / "killed") == whole
+    models = {tuple(name.split("/")[1:3]) for name in whole if name.endswith("history.parquet")}
+    assert models == {(fold, model) for fold in "01" for model in FUSED}
 
 
 def test_what_is_finished_is_never_trained_again(

@@ -54,6 +54,18 @@ class Examples:
         return len(self.clip_ids)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a fit will take, as far as can be said before it begins."""
+
+    work: str
+    """What is done, for people."""
+    seconds: float
+    """At most, on the device."""
+    device: str
+    """`cuda`, or `cpu`, which is one core of it."""
+
+
 class Fitter(Extractor):
     """What the two kinds of fitted feature share: a fit on the training clips of one fold.
 
@@ -96,6 +108,20 @@ class Fitter(Extractor):
         Raises:
             ValueError: The clips are too few; one sentence.
         """
+
+    def cost(self, examples: Examples) -> Cost | None:
+        """Estimates what `fit` will take, in moments.
+
+        Args:
+            examples: The training clips of one fold.
+
+        Returns:
+            The estimate, measured in this process; None where a fit is a matter of minutes.
+
+        Raises:
+            ValueError: As in `fit`.
+        """
+        return None
 
 
 class Statistic(Fitter):

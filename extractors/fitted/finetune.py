@@ -1,28 +1,34 @@
 """Embeddings by a ResNet that was fine-tuned on the fold's own training clips."""
 
 import functools
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from extractors import engines
 from extractors.architecture import embedding_dim
+from extractors.augment_pictures import AugmentPictures
 from extractors.base import Layout, Runtime
-from extractors.fitted.base import Examples, Model, State
-from extractors.fitted.inner import class_numbers
-from extractors.fitted.learning import Same, first_weights, one_thread
+from extractors.fitted.base import Cost, Examples, Model, State
+from extractors.fitted.inner import class_numbers, held_out
+from extractors.fitted.learning import Same, first_weights
 from extractors.resnet import ResNet
 from extractors.weights import RANDOM, Weights, load_state, public_name
 from manifests.features import FeatureSpec, Json
 from manifests.tracks import Track
 
+if TYPE_CHECKING:
+    from extractors.fitted.tuning import LabelledClips
+
 STAGES = ("conv1", "layer1", "layer2", "layer3", "layer4")
 """Parts of a ResNet from the picture to the embedding; a convolution's batch normalisation belongs
 to the part of the convolution."""
+NORMS = ("batch", "frozen")
+"""What batch normalisations do while the network is tuned."""
+_WORTH_AN_ESTIMATE = 2000
+"""Images; fewer take less than a quarter of an hour on one core."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +39,29 @@ class Finetuned(Model):
         the output of the global average pool: (time, 512) float32 at depth 18 and 34, (time, 2048)
         at depth 50; NaN where the input's row is not valid.
 
-    Donatus et al. (2026) fine-tune a ResNet-50 with ImageNet's weights so (Adam, 1e-4, batches of
-    32, 200 epochs), and print neither what is trained of it nor with what head. Here: one linear
-    layer over the embedding, begun from seeded numbers, cross-entropy, Adam without decay, and the
-    parts of the network from `train_from` on. Batch normalisations keep the means and variances
-    that they came with, so that the bits of a row do not depend on its batch. An epoch passes over
-    every training clip once, in random order, with `rows` of its valid rows drawn at random, so
-    that a long clip weighs no more than a short one. The head is thrown away.
+    The papers tune such a network and print neither with what head nor, of a network that is tuned
+    apart from the model behind it, for how long. Here: one linear layer over the embedding, begun
+    from seeded numbers and thrown away afterwards, cross-entropy, Adam, and the parts of the
+    network from `train_from` on.
 
-    Trained on a CUDA device where there is one. On a CPU it is one thread, and the same clips and
-    seed give the same bytes on one machine; on CUDA the algorithms are cuDNN's deterministic ones,
-    as far as there are such.
+    An epoch passes over every valid row of every training clip once, in random order over all
+    clips, and over `rows` of each clip where that is given, so that a long clip weighs no more than
+    a short one. Pictures are augmented as by `augment_pictures`, with other draws for each clip in
+    each epoch. Batch normalisations of the parts that are tuned normalise by the batch, and their
+    running means and variances go on; those before `train_from` keep what they came with. A clip is
+    encoded by the running ones, so that the bits of a row never depend on other rows.
+
+    Weight decay acts on convolutions and on the head. With `held_out`, some of the training clips'
+    groups are not trained on: the loss on them lowers the rate (`plateau_epochs`), and chooses the
+    epoch whose weights stay (`patience`).
+
+    Trained on a CUDA device where there is one that the process may see. On a CPU it is one thread,
+    and the same clips and seed give the same bytes on one machine; on CUDA the algorithms are
+    cuDNN's deterministic ones, as far as there are such.
     """
 
     name: ClassVar[str] = "finetuned"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     roles: ClassVar[tuple[str, ...]] = ("input",)
 
     input: str
@@ -68,25 +82,94 @@ class Finetuned(Model):
     """The first part that is trained; `conv1`: all of them."""
     epochs: int = 10
     """Passes over the training clips."""
-    rows: int = 4
-    """Pictures or segments of one clip in one epoch, or all of them where the clip has fewer."""
+    rows: int | None = None
+    """At most so many pictures or segments of one clip in one epoch; None for all of them."""
     batch: int = 32
     """Pictures or segments of one step."""
     learning_rate: float = 1e-4
     """Adam's."""
+    weight_decay: float = 0.0
+    """Of the weights of convolutions and of the head, as Adam's L2 penalty."""
+    clip_norm: float | None = None
+    """Greatest norm of the gradient of a step."""
+    batch_norm: str = "batch"
+    """`batch`: see above. `frozen`: none of them changes, and training sees what encoding does."""
+    held_out: float = 0.0
+    """At least this share of the training clips, in whole groups, is not trained on but watched."""
+    plateau_epochs: int = 0
+    """The rate falls after so many epochs in a row without a lower loss on them; 0: never."""
+    plateau_factor: float = 0.5
+    """On the rate, each time."""
+    lowest_rate: float = 0.0
+    """The rate falls no lower."""
+    patience: int = 0
+    """Training ends after so many epochs without a lower loss on them, and the weights of the
+    lowest stay; 0: all epochs, and the last weights stay."""
+    flip: float = 0.0
+    """Of this and of the strengths that follow see `extractors.augment_pictures`."""
+    rotation_deg: float = 0.0
+    crop: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
     seed: int = 0
-    """Seed of the order of training, of the head, and of `random` weights."""
+    """Seed of the order of training, of augmentation, of the groups that are held out, of the head,
+    and of `random` weights."""
 
     def __post_init__(self) -> None:
-        self.check_least(epochs=1, rows=1, batch=1, seed=0)
+        self.check_least(epochs=1, batch=1, seed=0)
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate = {self.learning_rate}, expected more than 0")
+        self._check_course()
         if self.train_from not in STAGES:
             raise ValueError(
                 f'train_from = "{self.train_from}" is no part of a ResNet; expected one of '
                 f"{', '.join(STAGES)}"
             )
+        if self.augmentation is not None and self.segment_s is not None:
+            raise ValueError(
+                f"the strengths of augmentation are for pictures, and segment_s = {self.segment_s} "
+                "asks for MFCC; leave them out"
+            )
         _ = self.start
+
+    def _check_course(self) -> None:
+        self.check_least(weight_decay=0, lowest_rate=0, plateau_epochs=0, patience=0)
+        if self.rows is not None:
+            self.check_least(rows=1)
+        if self.batch_norm not in NORMS:
+            raise ValueError(
+                f'batch_norm = "{self.batch_norm}" is unknown; expected {" or ".join(NORMS)}'
+            )
+        if self.batch_norm == "batch" and self.batch < 2:
+            raise ValueError(
+                "batch = 1 has no statistics to normalise by; expected at least 2, or "
+                'batch_norm = "frozen"'
+            )
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ValueError(f"clip_norm = {self.clip_norm}, expected more than 0")
+        if not 0 < self.plateau_factor < 1:
+            raise ValueError(f"plateau_factor = {self.plateau_factor}, expected between 0 and 1")
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out = {self.held_out}, expected 0 or more and less than 1")
+        watched = {name: getattr(self, name) for name in ("plateau_epochs", "patience")}
+        if any(watched.values()) and not self.held_out:
+            name = next(name for name, value in watched.items() if value)
+            raise ValueError(
+                f"{name} = {watched[name]} needs clips that are watched; give held_out "
+                "the share of them, such as 0.2"
+            )
+
+    @property
+    def augmentation(self) -> AugmentPictures | None:
+        """What changes the pictures of each clip in each epoch; None where nothing does.
+
+        Raises:
+            ValueError: A strength is out of its range.
+        """
+        strengths = {name: getattr(self, name) for name in AugmentPictures.strengths}
+        if not any(strengths.values()):
+            return None
+        return AugmentPictures(input=self.input, seed=self.seed, **strengths)
 
     @property
     def start(self) -> ResNet:
@@ -131,21 +214,26 @@ class Finetuned(Model):
             ValueError: No clip has a valid row, or all that have one bear the same label.
             WeightsError: The weights that training begins from cannot be had, as in `ResNet`.
         """
-        tracks = examples.tracks["input"]
-        numbers = range(len(examples))
-        found = [number for number in numbers if self._candidates(tracks[number]).valid.any()]
-        usable = np.array(found, np.int64)
-        if not found:
-            raise ValueError(
-                f"none of the {len(examples)} training clips has a valid row or segment of "
-                f"{self.input}; look at the index"
-            )
-        classes = class_numbers([examples.labels[number] for number in usable])
-        count = int(classes.max()) + 1
-        shapes = {"fc.weight": (count, embedding_dim(self.depth)), "fc.bias": (count,)}
+        clips = self.labelled(examples)
+        shapes = {
+            "fc.weight": (int(clips.classes.max()) + 1, embedding_dim(self.depth)),
+            "fc.bias": (int(clips.classes.max()) + 1,),
+        }
         head = first_weights(shapes, self.seed)
         begin = {**load_state(self.depth, self.weights, self.start.seed), **head}
-        return self._train(begin, examples, usable, classes)
+        return self._train(begin, examples, clips)
+
+    def cost(self, examples: Examples) -> Cost | None:
+        from extractors.fitted.tuning import exact, found_device, seconds_an_image
+
+        rows = sum(min(len(one), self.rows or len(one)) for one in self.labelled(examples).rows)
+        if rows * self.epochs < _WORTH_AN_ESTIMATE:
+            return None
+        work = f"{rows:,} images an epoch in steps of {self.batch}, at most {self.epochs} epochs"
+        device = found_device()
+        with exact(device):
+            seconds = seconds_an_image(self, device)
+        return Cost(work, seconds * rows * self.epochs, device)
 
     def encode(self, state: State, tracks: Mapping[str, Track]) -> Track:
         images = self.start.images(tracks["input"])
@@ -153,99 +241,61 @@ class Finetuned(Model):
         values[images.valid] = _engine(self, Same(state))(images.values[images.valid])
         return Track(values, images.seconds, images.valid, images.notes)
 
-    def _train(
-        self,
-        begin: Weights,
-        examples: Examples,
-        usable: NDArray[np.int64],
-        classes: NDArray[np.int64],
-    ) -> State:
-        import torch
+    def labelled(self, examples: Examples) -> "LabelledClips":
+        """Finds what there is to train on; reads each track once and draws no image.
 
-        from extractors.network import build
+        Args:
+            examples: The training clips of one fold.
 
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        network = build(self.depth, begin).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        tuned = [name for name, _ in network.named_parameters() if self._is_tuned(name)]
-        for name in [*tuned, "fc.weight", "fc.bias"]:
-            network.get_parameter(name).requires_grad_(True)
-        optimizer = torch.optim.Adam(
-            [p for p in network.parameters() if p.requires_grad], self.learning_rate
+        Returns:
+            Those that have a valid row or segment.
+
+        Raises:
+            ValueError: No clip has one, or all that have one bear the same label.
+        """
+        from extractors.fitted.tuning import LabelledClips
+
+        tracks = examples.tracks["input"]
+        valid = [self.start.image_rows(tracks[number])[1] for number in range(len(examples))]
+        numbers = [number for number, rows in enumerate(valid) if rows.any()]
+        if not numbers:
+            raise ValueError(
+                f"none of the {len(examples)} training clips has a valid row or segment of "
+                f"{self.input}; look at the index"
+            )
+        return LabelledClips(
+            tuple(examples.clip_ids[number] for number in numbers),
+            tracks,
+            np.array(numbers, np.int64),
+            class_numbers([examples.labels[number] for number in numbers]),
+            tuple(np.flatnonzero(valid[number]) for number in numbers),
         )
-        with _exact(device):
-            for images, labels in self._batches(examples, usable, classes):
-                logits = network.fc(network(torch.from_numpy(images).to(device)))
-                loss = torch.nn.functional.cross_entropy(
-                    logits, torch.from_numpy(labels).to(device)
-                )
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-        return {
-            name: network.get_parameter(name).detach().cpu().contiguous().numpy() for name in tuned
-        }
 
-    def _is_tuned(self, name: str) -> bool:
+    def is_tuned(self, name: str) -> bool:
+        """Whether a part of the network is trained.
+
+        Args:
+            name: Of a parameter, a buffer or a module, as torchvision has it.
+
+        Returns:
+            True from `train_from` on, but for the classifier.
+        """
         part = name.partition(".")[0].replace("bn1", "conv1")
         return part in STAGES[STAGES.index(self.train_from) :]
 
-    def _batches(
-        self, examples: Examples, usable: NDArray[np.int64], classes: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-        """Images (n, size, size, 3) and their classes (n,), epoch after epoch.
+    def _train(self, begin: Weights, examples: Examples, clips: "LabelledClips") -> State:
+        from extractors.fitted.tuning import Epochs, Tuning, exact, found_device
 
-        n is `batch`, but for the last batch of an epoch.
-        """
-        rng = np.random.default_rng(self.seed)
-        for _ in range(self.epochs):
-            waiting: list[tuple[NDArray[np.uint8], np.int64]] = []
-            for place in rng.permutation(len(usable)):
-                images = self._drawn(examples.tracks["input"][int(usable[place])], rng)
-                waiting += [(image, classes[place]) for image in images]
-                while len(waiting) >= self.batch:
-                    yield _stacked(waiting[: self.batch])
-                    waiting = waiting[self.batch :]
-            if waiting:
-                yield _stacked(waiting)
-
-    def _drawn(self, track: Track, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """At most `rows` images of one clip, drawn at random.
-
-        Of pictures, only those drawn are decoded; segments are made before they are drawn.
-        """
-        candidates = self._candidates(track)
-        rows = np.sort(rng.permutation(np.flatnonzero(candidates.valid))[: self.rows])
-        drawn = Track(candidates.values[rows], candidates.seconds[rows], candidates.valid[rows])
-        images = self.start.images(drawn) if self.segment_s is None else drawn
-        return np.asarray(images.values, np.uint8)
-
-    def _candidates(self, track: Track) -> Track:
-        """A row for each picture or segment that can be drawn.
-
-        Pictures are as they are stored; of segments, these are the images.
-        """
-        return track if self.segment_s is None else self.start.images(track)
-
-
-def _stacked(
-    pairs: list[tuple[NDArray[np.uint8], np.int64]],
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    images, labels = zip(*pairs, strict=True)
-    return np.stack(images), np.array(labels, np.int64)
-
-
-def _exact(device: str) -> AbstractContextManager[Any]:
-    """A context in which the device computes as deterministically as it can.
-
-    On CUDA that is without TF32, which would keep ten bits of float32's 23.
-    """
-    import torch
-
-    if device == "cpu":
-        return one_thread()
-    return torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    )
+        trained, judged = clips, None
+        if self.held_out:
+            groups = [examples.groups[number] for number in clips.numbers]
+            aside = held_out(groups, self.held_out, self.seed)
+            trained = clips.part(~aside)
+            judged = Epochs(clips.part(aside), self.start, self.batch, self.seed)
+        epochs = Epochs(trained, self.start, self.batch, self.seed, self.rows, self.augmentation)
+        device = found_device()
+        with exact(device):
+            return Tuning(self, begin, device).run(epochs, judged)
 
 
 @functools.lru_cache(maxsize=1)

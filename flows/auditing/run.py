@@ -22,6 +22,7 @@ from manifests.audit import (
 )
 from manifests.audits import AUDITS, Finding, Severity
 from manifests.corpora.catalog import CORPORA
+from manifests.suggestions import did_you_mean
 from stores.atomic import write_bytes
 from stores.location import Place, locate
 
@@ -117,9 +118,9 @@ def run_audit(
         listing = committed_listing(first, scheme)
     elif not is_there and path.suffix.lower() not in SUFFIXES:
         raise NothingToAudit(
-            f"{first} does not exist; expected the folder of a store, a table or list of a split "
-            "(such as CSV, text, JSON, Parquet, XLSX), a folder or zip file of them, or a paper's "
-            "TOML file"
+            f"{first} does not exist; {did_you_mean(first.name, papers)}expected the folder of a "
+            "store, a table or list of a split (such as CSV, text, JSON, Parquet, XLSX), a folder "
+            f"or zip file of them, a paper's TOML file, or one of the papers {', '.join(papers)}"
         )
     else:
         paths = [Path(locate(source).name) for source in sources]

@@ -1,22 +1,26 @@
 """A fit: what is learned from the training clips of each fold, published as a new snapshot."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from extractors.engines import resolve
 from flows.auditing.store import publish_audited
 from flows.fitting.plan import FitPlan
-from flows.fitting.task import FitTask, fit_fold
+from flows.fitting.task import FitError, FitTask, fit_cost, fit_fold
 from flows.workers.deaths import WorkerDied
 from flows.workers.executor import Executor, Step, WorkerPool, Wrap, run_in_order, unwrapped
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores
 from flows.workers.progress import ProgressBar
+from manifests.visible import visible
 from stores.atomic import sweep
 from stores.location import Place, locate
 from stores.records import FoldState
 from stores.snapshot import Snapshot, load_snapshot, read_tables
 
+_WORTH_A_GPU_H = 4.0
 _LIBRARIES = ("affectstore", "numpy", "torch")
 
 
@@ -32,7 +36,11 @@ class FitResult:
 
 
 def run_fit(
-    store: Place, scheme: str, workers: int | None = None, wrap: Wrap = unwrapped
+    store: Place,
+    scheme: str,
+    workers: int | None = None,
+    wrap: Wrap = unwrapped,
+    device: str | None = None,
 ) -> FitResult:
     """Fits what the store's recipe has under [fitted.NAME], for each fold of a scheme.
 
@@ -41,14 +49,20 @@ def run_fit(
         scheme: A split scheme that the store has folds of.
         workers: Worker processes of this machine; one for each core if None.
         wrap: Makes the executor of another one.
+        device: `cuda` or `cpu`, where networks are tuned; None: CUDA where torch finds it.
 
     Returns:
         What was published; nothing is, where no state was missing.
 
     Raises:
-        FitError: There is nothing to fit, or too little to learn from.
+        FitError: There is nothing to fit, too little to learn from, or no such device.
         StoreBusy: Another process is writing to the store.
     """
+    if device == "cuda" and resolve("auto") != "torch":
+        raise FitError(
+            "device cuda: torch finds no CUDA device here; install a build of torch with CUDA on a "
+            "machine with an NVIDIA GPU, or leave the device out"
+        )
     location = locate(store)
     load_snapshot(location)  # no folder is made where there is no store
     with location.lock():
@@ -57,7 +71,8 @@ def run_fit(
         pending = len(plan.pending)
         if not pending:
             return FitResult(plan.snapshot, 0, plan.already_fitted)
-        with LocalExecutor(min(workers or cores(), pending)) as executor:
+        most = min(workers or cores(), pending)
+        with LocalExecutor(most, hide_gpus=device == "cpu") as executor:
             _fit_all(plan, wrap(executor))
         used = {f"{name} of the last fit": version(name) for name in _LIBRARIES}
         snapshot = publish_audited(
@@ -78,9 +93,25 @@ def _fit_all(plan: FitPlan, executor: Executor) -> None:
         executor.pools(progress.advance) as pools,
     ):
         for tasks in plan.rounds():
+            for name in dict.fromkeys(task.name for task in tasks):
+                _say_cost([task for task in tasks if task.name == name], pools.main)
             states = run_in_order(executor, _steps(tasks, pools.main))
             for task, state in zip(tasks, states, strict=True):
                 plan.add(task.name, state)
+
+
+def _say_cost(tasks: list[FitTask], pool: WorkerPool) -> None:
+    """Says what the fits of one feature will take, where that is long."""
+    cost = pool.call(fit_cost, tasks[0])
+    if cost is None:
+        return
+    hours = cost.seconds * len(tasks) / 3600
+    where = "core-hours" if cost.device == "cpu" else "hours of the GPU"
+    advice = ""
+    if cost.device == "cpu" and hours > _WORTH_A_GPU_H:
+        advice = "; a GPU takes less of it: --device cuda"
+    times = f"{len(tasks)} times that is about {hours:,.1f} {where} at most{advice}"
+    print(visible(f"{tasks[0].name}: {cost.work}; {times}"), file=sys.stderr)
 
 
 def _steps(tasks: list[FitTask], pool: WorkerPool) -> Iterator[Step[FoldState]]:

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from extractors.fitted.base import Examples, Fitter, Model, State, Statistic
+from extractors.fitted.base import Cost, Examples, Fitter, Model, State, Statistic
 from flows.workers.worker import report_progress
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
@@ -148,7 +148,35 @@ def _shape(task: FitTask, state: State) -> tuple[int, ...]:
     return shape
 
 
+def fit_cost(task: FitTask) -> Cost | None:
+    """Estimates what the fit of a state will take.
+
+    Args:
+        task: The task.
+
+    Returns:
+        The estimate; None where the state is there, or takes minutes, or cannot be fitted.
+    """
+    if task.location.exists(task.file):
+        return None
+    try:
+        return task.fitter.cost(_examples(task))
+    except ValueError:
+        return None  # the fit itself says what is wrong
+
+
 def _learn(task: FitTask) -> None:
+    training = task.training
+    try:
+        state = task.fitter.fit(_examples(task))
+    except ValueError as error:
+        raise FitError(f"{task.title} cannot be fitted: {error}") from error
+    clips = tuple(zip(training.clip_ids, training.sha256s, strict=True))
+    content = StateFile(task.name, task.spec.fingerprint, task.scheme, task.fold, clips, state)
+    write_state(task.location, task.file, content)
+
+
+def _examples(task: FitTask) -> Examples:
     store, training = _open(task), task.training
     is_encoded = isinstance(task.fitter, Model)
     tracks = {
@@ -157,14 +185,7 @@ def _learn(task: FitTask) -> None:
         )
         for role, need in task.fitted[task.name].inputs.items()
     }
-    examples = Examples(training.clip_ids, training.groups, training.labels, tracks)
-    try:
-        state = task.fitter.fit(examples)
-    except ValueError as error:
-        raise FitError(f"{task.title} cannot be fitted: {error}") from error
-    clips = tuple(zip(training.clip_ids, training.sha256s, strict=True))
-    content = StateFile(task.name, task.spec.fingerprint, task.scheme, task.fold, clips, state)
-    write_state(task.location, task.file, content)
+    return Examples(training.clip_ids, training.groups, training.labels, tracks)
 
 
 @lru_cache(maxsize=1)

@@ -51,19 +51,20 @@ class LocalExecutor(StepThreads, Executor):
     The processes are the same for all stages of a flow.
     """
 
-    def __init__(self, workers: int, offline: bool = False) -> None:
+    def __init__(self, workers: int, offline: bool = False, hide_gpus: bool = False) -> None:
         """Opens the pools; no process is started yet.
 
         Args:
             workers: How many processes work at once, that for the GPU aside.
             offline: They reach no network, where the system lets them give that up; that for the
                 GPU reads no file of a corpus, and keeps it.
+            hide_gpus: They find no CUDA device, that for the GPU aside.
         """
         super().__init__()
         self._workers = workers
         self._advance: Advance = _ignore
         self._pools = [
-            ProcessPool(workers, self._on_progress, offline=offline),
+            ProcessPool(workers, self._on_progress, hide_gpus, offline),
             ProcessPool(1, self._on_progress),
         ]
 

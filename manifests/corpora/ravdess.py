@@ -367,7 +367,7 @@ RAVDESS = Ravdess(
             published=True,
         ),
         Scheme(
-            f"satvik_audio_85_15{LEAKING}",
+            f"satvik2025_audio_85_15{LEAKING}",
             at_random(0.15),
             "Satvik: audio clips 85 / 15, actors on both sides. No validation.",
             keeps=(),

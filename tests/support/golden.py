@@ -33,6 +33,7 @@ from extractors.logmel import LogMel
 from extractors.mfcc import Mfcc
 from extractors.normalise import Normalise
 from extractors.resnet import ResNet
+from extractors.resnet_map import ResNetMap
 from extractors.soundprint import SoundPrint
 from extractors.summary import Summary
 from manifests.clips import Clip
@@ -124,8 +125,7 @@ def frames_digest() -> Track:
     return sink.finish()
 
 
-def resnet() -> Track:
-    kind = ResNet(depth=18, weights="random", seed=0)
+def from_images(kind: ResNet) -> Track:
     images = np.stack(
         [cv2.resize(frame, (kind.size, kind.size)) for _, frame in portrait_in_motion()[::6]]
     )
@@ -149,7 +149,8 @@ CASES = {
         lambda: from_frames(Faces().sink(CLIP, {})), 1e-2
     ),  # a detector rounds its boxes to whole pixels
     "crops": Case(crops, 1e-2),
-    "resnet": Case(resnet),
+    "resnet": Case(lambda: from_images(ResNet(depth=18, weights="random", seed=0))),
+    "resnet_map": Case(lambda: from_images(ResNetMap(depth=18, weights="random", seed=0, size=96))),
     "denoise": Case(lambda: from_sound(Denoise())),
     "normalise": Case(lambda: from_sound(Normalise(measure="rms", level_db=-20.0))),
     "summary": Case(lambda: from_pictures(Summary()), 1e-3),

@@ -1,10 +1,15 @@
 """A trainer for the stores that tests make: one layer on the mean of a feature."""
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import torch
 from torch import nn
 
 from examples.parts import Net, Stages, Tensors, adam, mean_over_time, real
@@ -12,6 +17,27 @@ from examples.plan import Fitting, Paper, Plateau, Trial
 from examples.printed import Printed
 from examples.run_folder import ModelFolder
 from examples.train import Choice
+
+
+def found_in(out: Path) -> dict[str, Any]:
+    """What a run found: of each file but for the times in histories and the device."""
+    found: dict[str, Any] = {}
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out).as_posix()
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path).drop(columns="seconds", errors="ignore")
+            found[name] = table.to_json(orient="split", double_precision=15)
+        elif path.suffix == ".pt":
+            found[name] = {
+                key: value.tolist() for key, value in torch.load(path, weights_only=True).items()
+            }
+        elif path.suffix == ".npz":
+            with np.load(path) as file:
+                found[name] = {key: file[key].tolist() for key in file.files}
+        elif path.is_file():
+            found[name] = json.loads(path.read_text())
+            found[name].pop("device", None)
+    return found
 
 
 class Small(Net):
