@@ -203,24 +203,31 @@ class EndToEnd(Net):
 
     def _embed(self, name: str, pictures: Tensor, mask: Tensor) -> Tensor:
         """(batch, time, size, size, 3) -> (batch, time, d), zeros where the mask is False."""
-        network, images = self.networks[name], pictures[mask]
-        count = max(1, -(-len(images) // self.at_once))
-        if self.training and len(images) == 1:
-            images = images.repeat(2, 1, 1, 1)  # batch normalisation needs two
-        parts = [self._part(network, part, count > 1) for part in images.tensor_split(count)]
-        rows = torch.cat(parts)[: int(mask.sum())]
-        found = rows.new_zeros((*mask.shape, rows.shape[1]))
-        found[mask] = rows
+        network, flat = self.networks[name], pictures.flatten(0, 1)
+        rows = mask.flatten().nonzero().squeeze(1)
+        count = max(1, -(-len(rows) // self.at_once))
+        if self.training and len(rows) == 1:
+            rows = rows.repeat(2)  # batch normalisation needs two
+        # Pictures are copied part by part: all of a batch are gigabytes.
+        parts = [self._part(network, flat, part, count > 1) for part in rows.tensor_split(count)]
+        values = torch.cat(parts)[: int(mask.sum())]
+        found = values.new_zeros((*mask.shape, values.shape[1]))
+        found[mask] = values
         return found
 
     @staticmethod
-    def _part(network: nn.Module, images: Tensor, again: bool) -> Tensor:
+    def _part(network: nn.Module, pictures: Tensor, rows: Tensor, again: bool) -> Tensor:
         """again: nothing is kept for the gradient, which computes the part once more."""
+
+        def embedded(rows: Tensor) -> Tensor:
+            found: Tensor = network(pictures[rows])
+            return found
+
         if not again or not torch.is_grad_enabled():
-            return network(images)  # type: ignore[no-any-return]
+            return embedded(rows)
         found: Tensor = checkpoint(
-            network,
-            images,
+            embedded,
+            rows,
             use_reentrant=False,
             preserve_rng_state=False,
             context_fn=lambda: (nullcontext(), _still(network)),

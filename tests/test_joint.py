@@ -134,7 +134,7 @@ def test_parts_that_are_computed_once_more_give_the_gradient_and_the_means_of_pa
     found = gradient_of(models[0], batch)
     part = EndToEnd._part
     monkeypatch.setattr(
-        EndToEnd, "_part", staticmethod(lambda n, images, _: part(n, images, False))
+        EndToEnd, "_part", staticmethod(lambda net, of, rows, _: part(net, of, rows, False))
     )
     kept = gradient_of(models[1], batch)
     assert found.keys() == kept.keys()

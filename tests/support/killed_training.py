@@ -90,6 +90,12 @@ def train_in_a_child(store: Path, out: Path) -> int:
         os._exit(code)
 
 
+def wait_for_an_epoch(out: Path, most_s: float) -> None:
+    began = time.monotonic()
+    while not any(out.rglob("checkpoint.pt")) and time.monotonic() < began + most_s:
+        time.sleep(0.001)
+
+
 def main(folder: Path, seed: int) -> None:
     torch.set_num_threads(1)
     store, chance = folder / "store", random.Random(seed)
@@ -101,9 +107,9 @@ def main(folder: Path, seed: int) -> None:
     for kills in range(MOST_KILLS + 1):
         child = train_in_a_child(store, folder / "killed")
         if kills < MOST_KILLS:
-            while not (kills or any((folder / "killed").rglob("checkpoint.pt"))):
-                time.sleep(0.001)  # the first one falls into a model that goes on
-            time.sleep(chance.uniform(0, 0.03 if not kills else 0.4) * took)
+            if not kills:  # the first one falls into a model that has epochs left
+                wait_for_an_epoch(folder / "killed", 10 * took)
+            time.sleep(chance.uniform(0, 0.4 if kills else 0.01) * took)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
