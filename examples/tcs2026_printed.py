@@ -179,7 +179,10 @@ def live(models: Models, name: str) -> Figure:
     model = models[name]
     arrays = next((a for a in (one.arrays() for one in model.folders) if "live_smoothed" in a), {})
     if not arrays:
-        raise KeyError(f"clip that was played; run python -m examples.stream --run RUN ({name})")
+        raise KeyError(
+            f"clip that {name!r} has decided live; run python -m examples.stream CLIP --store "
+            "STORE --run RUN --scheme SCHEME"
+        )
     smoothed, latency = arrays["live_smoothed"], arrays["live_latency_ms"]
     shown = arrays["live_frames"]
     figure = Figure(figsize=(9, 6.5), dpi=100, layout="constrained")
