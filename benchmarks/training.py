@@ -373,6 +373,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default="", help="the models whose line holds this")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
+    if given.device == "cpu" and not (given.tiny or given.steps or given.one):
+        sys.exit(
+            "benchmarks.training: an epoch of the full models takes a processor hours; give --tiny "
+            "for narrow ones, or --steps for one step of each"
+        )
     stand_in()
     if given.one:
         one(given.one, given.tiny)
@@ -383,11 +388,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from examples.device import choose
     from examples.not_ready import NotReady
 
-    if given.device == "cpu" and not given.tiny:
-        sys.exit(
-            "benchmarks.training: an epoch of the full models takes a processor hours; give --tiny "
-            "for narrow ones, or --steps for one step of each"
-        )
     try:
         device = choose(given.device, threads=1 if given.tiny else None)
     except NotReady as error:
