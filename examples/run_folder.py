@@ -29,7 +29,7 @@ import torch
 from examples.metrics import measured
 from examples.not_ready import NotReady
 from examples.plan import Look, Predictions
-from stores.atomic import publishing, write_bytes
+from stores.atomic import leftovers, publishing, sweep, write_bytes
 
 _PLAIN = re.compile(r"[^a-z0-9]+")
 Clips = Mapping[str, tuple[str | None, str | None]]
@@ -110,6 +110,7 @@ class ModelFolder:
         self._write_look(found.look)
         with publishing(self.path / "predictions.parquet") as hidden:
             table.to_parquet(hidden, index=False)
+        sweep(self.path)  # of earlier tries that were killed while they wrote
         write_json(self.path / "metrics.json", metrics)
         return metrics
 
@@ -195,7 +196,7 @@ class RunFolder:
     def _before(self) -> dict[str, Any]:
         path = self.root / "run.json"
         if not path.is_file():
-            if self.root.is_dir() and any(self.root.iterdir()):
+            if self.root.is_dir() and {*self.root.iterdir()} - {*leftovers(self.root)}:
                 raise NotReady(
                     f"{self.root} is a folder with other files in it and no run.json; give a new "
                     "or empty folder by --out"
@@ -211,6 +212,13 @@ class RunFolder:
         """Writes run.json as of now."""
         found = {**self.facts, **self.notes, "dropped": dict(sorted(self.dropped.items()))}
         write_json(self.root / "run.json", found)
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """Writes the metrics of all models."""
+        for left in leftovers(self.root):  # of commands that were killed while they wrote
+            if left.parent == self.root:
+                left.unlink(missing_ok=True)
+        write_json(self.root / "metrics.json", metrics)
 
     def model(self, scheme: str, fold: int, model: str, seed: int) -> ModelFolder:
         return ModelFolder(self.root / scheme / str(fold) / slug(model) / str(seed))

@@ -35,7 +35,7 @@ from examples.options import parser
 from examples.plan import Clips, Paper, Predictions, Trial
 from examples.protocol import Protocol, protocols
 from examples.results import Result, report, summary, together
-from examples.run_folder import RunFolder, write_json
+from examples.run_folder import RunFolder
 from examples.settings import changed
 from examples.shipped import differences_of
 from examples.trainer import Costs, FoldTrainer
@@ -172,10 +172,7 @@ class _Run:
                         found.append(result)
                         report(result)
         metrics = together(found, self.clips)
-        write_json(
-            self.folder.root / "metrics.json",
-            {"differs_from_the_shipped_recipe": self.differences, **metrics},
-        )
+        self.folder.finish({"differs_from_the_shipped_recipe": self.differences, **metrics})
         return found
 
     def _fold(self, protocol: Protocol, fold: int, seed: int) -> Iterator[Result]:

@@ -209,6 +209,17 @@ def test_what_does_not_belong_to_the_run_is_one_sentence(
     )
 
 
+def test_what_killed_writers_left_goes_with_the_run_that_ends(made: Path, tmp_path: Path) -> None:
+    (tmp_path / ".run.json.17-0123abcd.tmp").write_bytes(b"half")
+    run(PAPER, made, LONGER, tmp_path)
+    model = tmp_path / "thirds" / "0" / "small" / "0"
+    (model / "metrics.json").unlink()
+    for folder, name in ((model, "best.pt"), (model, "metrics.json"), (tmp_path, "metrics.json")):
+        (folder / f".{name}.17-0123abcd.tmp").write_bytes(b"half")
+    run(PAPER, made, LONGER, tmp_path)
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
 @pytest.mark.parametrize("torn", ["checkpoint.pt", "best.pt", "predictions.parquet"])
 def test_a_torn_file_is_one_sentence_that_says_what_to_remove(
     torn: str, made: Path, tmp_path: Path
