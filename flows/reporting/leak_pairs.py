@@ -18,6 +18,8 @@ from stores.near_duplicates import digests
 _MOST_PAIRS = 24
 _OF_A_FINDING = 2
 _GRAVE = (Severity.ERROR, Severity.WARN)
+_HASHED, _DIGITS = ("file", "sound", "picture"), 12
+"""Units that have a hash for a name, and how many digits of it are shown."""
 _JUDGED = (Role.TEST.value, Role.VALID.value)
 """The sides that a result is reported on, the usual one first."""
 
@@ -59,8 +61,14 @@ class LeakPairs:
         for one in findings:
             if one.severity in _GRAVE and one.count:
                 kinds.setdefault((one.rule, one.scheme, one.what), one)
-        pairs = [pair for one in kinds.values() for pair in self._pairs(one)]
-        return tuple(pairs[:_MOST_PAIRS])
+        pairs: dict[tuple[str, ...], LeakPair] = {}
+        for pair in (pair for one in kinds.values() for pair in self._pairs(one)):
+            clips = sorted(seen.clip_id for _, seen in pair.sides)
+            # A copy of a file is one of its sound and of its pictures too: one pair says it.
+            pairs.setdefault((pair.finding.rule, pair.finding.scheme, *clips), pair)
+            if len(pairs) == _MOST_PAIRS:
+                break
+        return tuple(pairs.values())
 
     def _pairs(self, finding: Finding) -> Iterator[LeakPair]:
         roles = self._roles(finding)
@@ -95,7 +103,8 @@ class LeakPairs:
         if not judged or not taught or judged is taught:
             return None, ""
         test = example if example in judged else judged[0]
-        return (test, taught[0]), f"one {unit}: {shared}"
+        is_hash = unit.startswith(_HASHED)
+        return (test, taught[0]), f"one {unit}: {shared[:_DIGITS] if is_hash else shared}"
 
     def _unit(self, finding: Finding) -> tuple[str, Units]:
         """What the finding says is shared, in a word, and what each clip has of it."""

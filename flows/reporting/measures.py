@@ -64,20 +64,23 @@ def powers(spec: FeatureSpec, track: Track) -> Floats:
         track: Of the clip.
 
     Returns:
-        (time,) 1.0 for full scale, or the sum of the bands.
+        (time,) 1.0 for full scale, or the sum of the bands; 0 where a row is not valid.
     """
     values = np.asarray(track.values)
     if spec.extractor == "audio":
-        return np.asarray(np.square(values, dtype=np.float64))
-    return np.asarray(np.power(10.0, values / 10).sum(axis=1, dtype=np.float64))
+        power = np.square(values, dtype=np.float64)
+    else:
+        power = np.power(10.0, values / 10).sum(axis=1, dtype=np.float64)
+    return np.where(track.valid, power, 0.0)
 
 
 def _loudness_db(spec: FeatureSpec, track: Track) -> float:
     if spec.extractor == "audio":  # without a copy in float64: a store has gigabytes of it
-        power = float(np.dot(track.values, track.values)) / max(1, len(track))
+        power = float(np.dot(track.values, track.values))
     else:
-        power = float(powers(spec, track).mean()) if len(track) else 0.0
-    return max(_SILENCE_DB, 10 * float(np.log10(max(power, 1e-30))))
+        power = float(powers(spec, track).sum())
+    mean = power / max(1, int(track.valid.sum()))
+    return max(_SILENCE_DB, 10 * float(np.log10(max(mean, 1e-30))))
 
 
 def feature_lengths(snapshot_features: Sequence[str], index: pd.DataFrame) -> list[FeatureLengths]:

@@ -41,7 +41,8 @@ def histogram(shown: "Distribution") -> bytes:
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.spines[["top", "right"]].set_visible(False)
     if len(parts) > 1:
-        for text in axis.legend(frameon=False, fontsize="small").get_texts():
+        legend = whole.legend(loc="outside upper right", ncols=3, frameon=False, fontsize="small")
+        for text in legend.get_texts():
             text.set_parse_math(False)
     file = io.BytesIO()
     with rc_context({"svg.hashsalt": "report"}):  # the same numbers give the same bytes

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from flows.view.audit import fold_text
 from flows.view.histograms import bars, histogram, outline
 from flows.view.split import claims
 from flows.view.store import shape
 from manifests.audits import Finding, Severity
+from manifests.schemes.catalog import SCHEMES
 from manifests.visible import shortened, visible
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 300
 """Characters of a text: a name from outside may have any number of them."""
+_LONGEST_SENTENCE = 2000
+"""Characters of a sentence of ours, which quotes such texts."""
 _LEVELS = 8
 """Strengths of the colour of a cell."""
 _FAULTS = (Severity.ERROR, Severity.WARN, Severity.INFO)
@@ -80,6 +83,7 @@ def report_page(facts: "ReportFacts") -> str:
         "histogram": _histogram,
         "jpeg": _jpeg,
         "outline": lambda wave: Markup(outline(wave)),  # noqa: S704
+        "sentence": _sentence,
         "shape": shape,
         "spread": _spread,
     }
@@ -92,7 +96,11 @@ def report_page(facts: "ReportFacts") -> str:
             for severity, word in _WORDS.items()
         },
         face_notes=_FACE_NOTES,
-        claims={scheme: claims(scheme, said) for scheme, said in snapshot.schemes.items()},
+        claims={
+            scheme: claims(scheme, said)
+            for scheme, said in snapshot.schemes.items()
+            if scheme in SCHEMES  # another version may have made folds by others
+        },
     )
 
 
@@ -101,6 +109,10 @@ def _shown(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, Markup):
         return visible(shortened(value, _LONGEST))
     return value
+
+
+def _sentence(text: str) -> Markup:
+    return Markup(escape(visible(shortened(text, _LONGEST_SENTENCE))))  # noqa: S704
 
 
 def _kinds(findings: Iterable[Finding]) -> list[_Kind]:
