@@ -1,7 +1,7 @@
 """What the report of a store as large as RAVDESS costs: `python -m benchmarks.report`.
 
 The store has RAVDESS's 7,356 names and what the report reads of the default features, made up:
-sound as a log-mel, boxes of faces, and face crops as JPEG of some 10 kB; 2.7 GB in all. Sound is
+sound as a log-mel, boxes of faces, and face crops as JPEG of some 20 kB; 5 GB in all. Sound is
 missing where a rendering has none, and so are pictures. It is split twice, and the time and the
 greatest memory are those of the command `affectstore report`.
 """

@@ -138,7 +138,7 @@ def loudness(store: FeatureStore, clips: Sequence[Clip]) -> Distribution | None:
     how = (
         "Mean power of a clip's samples; 0 dB is full scale."
         if spec.extractor == "audio"
-        else f"Mean power of a clip in the bands of {spec.name}, whose recipe stores no samples."
+        else f"Mean power of a clip in the bands of {spec.name}; the store keeps no samples."
     )
     return _distribution("Loudness", how, "dB", levels, clips)
 

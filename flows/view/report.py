@@ -38,18 +38,18 @@ _WORDS = {
 }
 
 
-class _Cell(NamedTuple):
+class _CountCell(NamedTuple):
     clips: int
     level: str
     """Its colour: `none` where no clip is of the class, else `c1` to `c8`."""
 
 
-class _Line(NamedTuple):
+class _CountLine(NamedTuple):
     row: "CountRow"
-    cells: tuple[_Cell, ...]
+    cells: tuple[_CountCell, ...]
 
 
-class _Kind(NamedTuple):
+class _FindingKind(NamedTuple):
     """Findings of one kind, which differ in their folds alone."""
 
     first: Finding
@@ -115,20 +115,23 @@ def _sentence(text: str) -> Markup:
     return Markup(escape(visible(shortened(text, _LONGEST_SENTENCE))))  # noqa: S704
 
 
-def _kinds(findings: Iterable[Finding]) -> list[_Kind]:
+def _kinds(findings: Iterable[Finding]) -> list[_FindingKind]:
     kinds: dict[tuple[str, ...], list[Finding]] = {}
     for one in findings:
         kinds.setdefault((one.severity, one.rule, one.scheme, one.what), []).append(one)
-    return [_Kind(some[0], len(some) - 1) for some in kinds.values()]
+    return [_FindingKind(some[0], len(some) - 1) for some in kinds.values()]
 
 
-def _coloured(rows: Sequence["CountRow"]) -> list[_Line]:
+def _coloured(rows: Sequence["CountRow"]) -> list[_CountLine]:
     """Rows with colours; rows of one role, where there are roles, are compared with each other."""
     most: dict[tuple[str, ...], int] = {}
     for row in rows:
         most[row.heads[1:]] = max(most.get(row.heads[1:], 1), *row.counts)
     return [
-        _Line(row, tuple(_Cell(count, _level(count, most[row.heads[1:]])) for count in row.counts))
+        _CountLine(
+            row,
+            tuple(_CountCell(count, _level(count, most[row.heads[1:]])) for count in row.counts),
+        )
         for row in rows
     ]
 
