@@ -127,13 +127,11 @@ def _coloured(rows: Sequence["CountRow"]) -> list[_CountLine]:
     most: dict[tuple[str, ...], int] = {}
     for row in rows:
         most[row.heads[1:]] = max(most.get(row.heads[1:], 1), *row.counts)
-    return [
-        _CountLine(
-            row,
-            tuple(_CountCell(count, _level(count, most[row.heads[1:]])) for count in row.counts),
-        )
-        for row in rows
-    ]
+    return [_CountLine(row, _cells(row.counts, most[row.heads[1:]])) for row in rows]
+
+
+def _cells(counts: Sequence[int], most: int) -> tuple[_CountCell, ...]:
+    return tuple(_CountCell(count, _level(count, most)) for count in counts)
 
 
 def _level(count: int, most: int) -> str:
