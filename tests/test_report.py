@@ -91,15 +91,15 @@ def test_clips_are_counted_by_class_and_subject_sex_and_fold() -> None:
     frame = pd.DataFrame(folds, columns=COLUMNS)
     (tables,), left_out = class_tables(clips, labels, frame)
     assert tables.classes == ("joy", "sad")
-    assert [(r.heads, r.counts) for r in tables.sexes] == [
+    assert [(r.heads, r.counts) for r in tables.sexes.rows] == [
         (("female",), (1, 1)),
         (("unknown",), (0, 1)),
     ]
-    assert [(r.heads, r.counts, r.tested) for r in tables.subjects] == [
+    assert [(r.heads, r.counts, r.tested) for r in tables.subjects.rows] == [
         (("made/a",), (1, 1), ("",)),
         (("made/b",), (0, 1), ("3",)),
     ]
-    assert [(r.heads, r.counts) for r in tables.folds["one"]] == [
+    assert [(r.heads, r.counts) for r in tables.folds["one"].rows] == [
         (("3", "train"), (1, 1)),
         (("3", "test"), (0, 1)),
     ]
@@ -117,8 +117,28 @@ def test_a_tie_of_labels_counts_for_no_class_and_is_said() -> None:
     (tables,), _ = class_tables(
         clips, labels, pd.DataFrame(columns=["scheme", "role", "fold", "clip_id"])
     )
-    assert tables.subjects[0].counts == (0, 1)
+    assert tables.subjects.rows[0].counts == (0, 1)
     assert tables.unlabelled == 1
+
+
+def test_tables_are_cut_where_the_page_would_grow_too_large() -> None:
+    clips = [clip(n, f"made/{n:04}", "male") for n in range(5000)]
+    labels = [
+        Label(f"made/{n}", f"mood{scheme}", "x", str(n % 28))
+        for n in range(5000)
+        for scheme in "ab"
+    ]
+    folds = [("one", n, f"made/{n}", "test") for n in range(5000)]
+    tables, _ = class_tables(clips, labels, pd.DataFrame(folds, columns=COLUMNS))
+    parts = [part for one in tables for part in (one.subjects, one.folds["one"])]
+    assert [len(part.rows) for part in parts] == [400] * 4
+    assert [part.left_out for part in parts] == [4600] * 4
+    many = [replace(one, scheme=f"mood{n}") for n in range(6) for one in labels[::2]]
+    splits = [(f"split{n}", *row[1:]) for n in range(3) for row in folds]
+    tables, _ = class_tables(clips, many, pd.DataFrame(splits, columns=COLUMNS))
+    rows = [row for one in tables for p in (one.subjects, *one.folds.values()) for row in p.rows]
+    assert sum(len(row.counts) + 2 for row in rows) < 60_000
+    assert tables[-1].subjects.rows == ()
 
 
 def test_faces_are_measured_by_their_boxes(tmp_path: Path) -> None:
@@ -150,7 +170,11 @@ def test_an_outline_is_relative_to_the_loudest_part() -> None:
 def test_one_face_a_subject_where_the_store_has_pictures(tmp_path: Path) -> None:
     make_store(tmp_path, specs=(CROPS,))
     facts = facts_of(tmp_path)
-    assert [one.subject for one in facts.faces] == ["made/s0", "made/s1", "made/s2"]
+    assert [(one.subject, one.clip_id) for one in facts.faces] == [
+        ("made/s0", "made/00"),
+        ("made/s1", "made/04"),  # the first of its clips, made/01, has no picture
+        ("made/s2", "made/02"),
+    ]
     decoded = cv2.imdecode(np.frombuffer(facts.faces[0].jpeg or b"", np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None
     assert decoded.shape == (96, 96, 3)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from flows.reporting.facts import ClassTables, CountRow, subject_of
+from flows.reporting.facts import ClassTables, CountRow, CountTable, subject_of
 from manifests.clips import Clip
 from manifests.corpora.catalog import CORPORA
 from manifests.folds import Role
@@ -14,10 +14,24 @@ from stores.training_clips import one_label_each
 
 _MOST_TABLES = 6
 _MOST_CLASSES = 30
-_MOST_SUBJECTS = 400
+_MOST_ROWS, _MOST_CELLS = 400, 60_000
+"""Of one table, and of all together: 60,000 cells are 2 MB of the page."""
 _ROLES = [role.value for role in Role]
 _SEXES = ("female", "male", "unknown")
 _FOLDS_NAMED = 6
+
+
+class _Room:
+    """How many cells the page still has room for."""
+
+    def __init__(self) -> None:
+        self._cells = _MOST_CELLS
+
+    def table(self, rows: Sequence[CountRow]) -> CountTable:
+        width = max((len(row.heads) + len(row.counts) + len(row.tested) for row in rows), default=1)
+        kept = rows[: min(_MOST_ROWS, self._cells // width)]
+        self._cells -= len(kept) * width
+        return CountTable(tuple(kept), len(rows) - len(kept))
 
 
 def class_tables(
@@ -40,6 +54,7 @@ def class_tables(
         by_scheme[label.scheme].append(label)
     tables: list[ClassTables] = []
     left_out: list[str] = []
+    room = _Room()
     mains = [CORPORA[name].label_schemes[:1] for name in sorted(_corpora(clips)) if name in CORPORA]
     first = [scheme for some in mains for scheme in some if scheme in by_scheme]
     for scheme in dict.fromkeys([*first, *by_scheme]):
@@ -50,7 +65,7 @@ def class_tables(
             left_out.append(f"{scheme} ({len(classes)} values)")
         else:
             is_main = scheme in first or not first
-            tables.append(_tables(scheme, is_main, classes, clips, label_of, folds))
+            tables.append(_tables(scheme, is_main, classes, clips, label_of, folds, room))
     return tuple(tables), tuple(left_out)
 
 
@@ -61,6 +76,7 @@ def _tables(
     clips: Sequence[Clip],
     label_of: Mapping[str, str],
     folds: pd.DataFrame,
+    room: _Room,
 ) -> ClassTables:
     labelled = [clip for clip in clips if clip.clip_id in label_of]
     corpora = _corpora(labelled)
@@ -76,11 +92,10 @@ def _tables(
         is_main,
         classes,
         unlabelled=sum(clip.corpus in corpora for clip in clips) - len(labelled),
-        sexes=tuple(_rows(sex, label_of, classes, _SEXES)),
-        subjects=tuple(subjects[:_MOST_SUBJECTS]),
-        subjects_left_out=max(0, len(subjects) - _MOST_SUBJECTS),
+        sexes=room.table(_rows(sex, label_of, classes, _SEXES)),
+        subjects=room.table(subjects),
         folds={
-            str(split): tuple(_fold_rows(rows, label_of, classes))
+            str(split): room.table(_fold_rows(rows, label_of, classes))
             for split, rows in folds.groupby("scheme", observed=True)
         },
     )

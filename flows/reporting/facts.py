@@ -33,6 +33,15 @@ class CountRow:
 
 
 @dataclass(frozen=True)
+class CountTable:
+    """Rows of one table, as many as the page has room for."""
+
+    rows: tuple[CountRow, ...]
+    left_out: int
+    """Rows beyond these."""
+
+
+@dataclass(frozen=True)
 class ClassTables:
     """The clips of one label scheme by class and by subject, sex and fold."""
 
@@ -43,11 +52,9 @@ class ClassTables:
     classes: tuple[str, ...]
     unlabelled: int
     """Clips without a label of the scheme, or with a tie of several."""
-    sexes: tuple[CountRow, ...]
-    subjects: tuple[CountRow, ...]
-    subjects_left_out: int
-    """Subjects beyond those in the table."""
-    folds: Mapping[str, tuple[CountRow, ...]]
+    sexes: CountTable
+    subjects: CountTable
+    folds: Mapping[str, CountTable]
     """Split scheme -> a row for each fold and role."""
 
 

@@ -164,7 +164,7 @@ def faces(
     shares = (rows["valid_rows"] / rows["rows"].clip(lower=1)).astype(float)
     valid = dict(zip(rows["clip_id"], 100 * shares, strict=True))
     boxes = _measured(store, spec, _boxes)
-    height = {clip_id: one[0] for clip_id, one in boxes.items() if not np.isnan(one[0])}
+    height = {clip_id: one[0] for clip_id, one in boxes.items()}
     many = {clip_id: one[1] for clip_id, one in boxes.items()}
     return [
         _distribution("Face found", "Share of a clip's frames with its face.", "%", valid, clips),
@@ -212,6 +212,6 @@ def _distribution(
 ) -> Distribution:
     parts: defaultdict[str, list[float]] = defaultdict(list)
     for clip in clips:
-        if clip.clip_id in values:
+        if np.isfinite(values.get(clip.clip_id, np.nan)):
             parts[clip.corpus].append(float(values[clip.clip_id]))
     return Distribution(name, what, unit, {name: np.array(some) for name, some in parts.items()})

@@ -140,7 +140,8 @@ def _level(count: int, most: int) -> str:
 
 def _spread(values: "Floats") -> list[str]:
     """Least, 5 %, median, 95 % and greatest."""
-    return [f"{one:,.4g}" for one in np.percentile(values, [0, 5, 50, 95, 100])]
+    found = np.percentile(values, [0, 5, 50, 95, 100])
+    return [f"{one:,.0f}" if abs(one) >= 1000 else f"{one:.4g}" for one in found]
 
 
 def _histogram(shown: "Distribution") -> Markup:
