@@ -333,6 +333,17 @@ def test_what_cannot_be_reported_is_one_sentence(tmp_path: Path) -> None:
     assert "give another folder with --out" in inside
 
 
+def test_a_damaged_picture_is_one_sentence(tmp_path: Path) -> None:
+    pictures = np.array([b"no picture"] * 3, object)
+    track = Track(pictures, np.arange(3) / 10, np.ones(3, np.bool_))
+    make_store(
+        tmp_path / "store", specs=(CROPS,), tracks={f"made/{n:02d}": track for n in range(7)}
+    )
+    sentence = refusal("report", tmp_path / "store")
+    assert "a picture of made/00 in crops is no JPEG" in sentence
+    assert f"run `affectstore verify {tmp_path / 'store'}`" in sentence
+
+
 def test_a_store_of_the_present_folder_has_its_report_beside_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

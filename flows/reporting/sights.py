@@ -7,6 +7,7 @@ import numpy as np
 from extractors.frames import decode_jpeg, encode_jpeg, resize
 from flows.reporting.facts import ClipSight, Floats, subject_of
 from flows.reporting.measures import feature_of, powers, sound_feature
+from flows.reporting.place import ReportError
 from manifests.clips import Clip
 from stores import FeatureStore
 
@@ -43,6 +44,9 @@ class ClipSights:
 
         Returns:
             Its picture and its sound, as far as the store has them.
+
+        Raises:
+            ReportError: A stored picture is damaged.
         """
         clip = self._clips.get(clip_id)
         subject = subject_of(clip) if clip else "unknown"
@@ -54,6 +58,9 @@ class ClipSights:
 
         Returns:
             One for each subject, by name; none where the store holds no picture.
+
+        Raises:
+            ReportError: A stored picture is damaged.
         """
         if self._crops is None:
             return []
@@ -76,7 +83,13 @@ class ClipSights:
         if not len(rows):
             return None
         found = track.values[rows[len(rows) // 2]]
-        rgb = decode_jpeg(found) if isinstance(found, bytes) else np.asarray(found, np.uint8)
+        try:
+            rgb = decode_jpeg(found) if isinstance(found, bytes) else np.asarray(found, np.uint8)
+        except ValueError as error:
+            raise ReportError(
+                f"a picture of {clip_id} in {self._crops.name} is no JPEG ({error}); run "
+                f"`affectstore verify {self._store.location}`, which names damaged files"
+            ) from error
         return encode_jpeg(resize(rgb, _SIDE_PX), _QUALITY)
 
     def _wave(self, clip_id: str) -> tuple[float, ...]:
