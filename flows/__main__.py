@@ -31,6 +31,7 @@ from flows.arguments import (
     ProbeFeatures,
     ProbeLabels,
     RecipeOption,
+    ReportFolder,
     SideWords,
     SplitScheme,
     Store,
@@ -216,6 +217,15 @@ def show(store: Store) -> None:
     from stores.summary import summarise
 
     print_store(summarise(locate(store)))
+
+
+@app.command()
+def report(store: Store, out: ReportFolder = None) -> None:
+    """Make one HTML page of a store for people: verdict, classes, folds, distributions, bad clips,
+    leaks. It needs no other file and no network."""
+    from flows.reporting.run import write_report
+
+    print(visible(str(write_report(store, out))))
 
 
 @app.command()

@@ -53,6 +53,9 @@ Dask = Annotated[
     str | None, option("Work on a Dask cluster: the address of its scheduler, or local:N.")
 ]
 DemoFolder = Annotated[Path, typer.Option(help="Folder for the sample corpus and the store.")]
+ReportFolder = Annotated[
+    Path | None, option("Folder for the page; STORE-report, beside the store, if not given.")
+]
 RecipeOption = Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")]
 SplitScheme = Annotated[str, argument("A split scheme that the store has folds of.")]
 

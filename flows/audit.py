@@ -10,8 +10,9 @@ from prefect.states import Completed
 
 from flows.auditing.run import run_audit
 from flows.prefect_runs import run_name, with_sentence
+from flows.reporting.place import made_before
 from flows.view.audit import summary
-from flows.view.run_summary import artifact_key, audit_page
+from flows.view.run_summary import artifact_key, audit_page, report_block
 from manifests.visible import visible
 from stores.location import locate
 
@@ -43,9 +44,10 @@ def audit(
         The completed state, with an AuditReport.
     """
     report = run_audit(sources, corpus, scheme, columns or (), sides or (), subject)
+    location = locate(sources[0])
     create_markdown_artifact(
-        audit_page(report),
-        key=artifact_key("audit", locate(sources[0])),
+        audit_page(report) + report_block(made_before(location)),
+        key=artifact_key("audit", location),
         description=visible(f"Audit of {report.source}")[:200],
     )
     message = f"{report.source}: {report.verdict.sentence}; {summary(report.findings)}"

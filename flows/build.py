@@ -14,7 +14,8 @@ from pydantic import Field
 
 from flows.building.run import run_build
 from flows.prefect_runs import run_name, with_sentence
-from flows.view.run_summary import artifact_key, build_page, build_sentence
+from flows.reporting.place import made_before
+from flows.view.run_summary import artifact_key, build_page, build_sentence, report_block
 from flows.workers.prefect_executor import PrefectExecutor
 from manifests.audits import AUDITS
 from manifests.corpora.catalog import with_media
@@ -68,7 +69,7 @@ def build(
     quarantine = read_rows(location, result.snapshot, QUARANTINE)
     findings = read_rows(location, result.snapshot, AUDITS)
     create_markdown_artifact(
-        build_page(location, result, quarantine, findings),
+        build_page(location, result, quarantine, findings) + report_block(made_before(location)),
         key=artifact_key("build", location),
         description=visible(f"Build of {location}, snapshot {result.snapshot.number}")[-200:],
     )

@@ -9,8 +9,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.prefect_runs import run_name, with_sentence
+from flows.reporting.place import made_before
 from flows.splitting.run import run_split
-from flows.view.run_summary import artifact_key, split_page, split_sentence
+from flows.view.run_summary import artifact_key, report_block, split_page, split_sentence
 from manifests.visible import visible
 from stores.location import locate
 
@@ -41,7 +42,7 @@ def split(
     snapshot = run_split(store, scheme, folds, seed, test, valid)
     location = locate(store)
     create_markdown_artifact(
-        split_page(location, snapshot, scheme),
+        split_page(location, snapshot, scheme) + report_block(made_before(location)),
         key=artifact_key("split", location),
         description=visible(f"Split of {location} by {scheme}")[:200],
     )

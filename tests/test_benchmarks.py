@@ -30,6 +30,7 @@ DRY_RUNS = {
     "opening": [],
     "planning": ["--clips", "500", "--clips-per-shard", "64"],
     "read": ["{folder}", "--clips", "6", "--rounds", "2"],
+    "report": ["--every", "300"],
     "remote": ["{folder}", "--clips", "6", "--rounds", "2"],
     "training": ["--device", "cpu", "--tiny"],
 }

@@ -45,7 +45,8 @@ ARROWS = {
     "splitting": {"auditing"},
     "fitting": {"auditing", "workers"},
     "building": {"auditing", "fitting", "workers"},
-    "sample": {"auditing", "building", "splitting", "view", "workers"},
+    "reporting": {"auditing", "view"},
+    "sample": {"auditing", "building", "reporting", "splitting", "view", "workers"},
 }
 """Room of flows -> the rooms of flows that it may import; types for checkers alone do not count."""
 BELOW_ROOMS = {"errors", "log", "recipe", "recording"}
@@ -244,7 +245,7 @@ def test_only_the_flows_themselves_and_their_server_import_prefect() -> None:
 # Views
 
 
-DRAWING = {"numpy", "cv2", "matplotlib", "rich", "librosa"}
+DRAWING = {"numpy", "cv2", "matplotlib", "rich", "librosa", "jinja2", "markupsafe"}
 MAY_CALL = {"decode_jpeg", "mel_frequencies"}
 """Functions of extractors and of librosa that make something else of what they are given."""
 READING = {"open", "read_text", "read_bytes", "iterdir", "glob", "rglob", "load", "run", "urlopen"}

@@ -89,6 +89,9 @@ def test_the_whole_demo_opens_no_socket_and_starts_nothing_but_workers(
         "a batch of 4",
     )
     assert [expected for expected in printed if expected not in done.stdout] == []
+    report = tmp_path / "demo" / "store-report" / "report.html"
+    assert done.stdout.splitlines()[-1].endswith(f" {report}")
+    assert report.stat().st_size > 100_000
 
 
 def test_a_build_a_split_a_fit_and_an_audit_by_hand_say_in_a_line_how_to_record_runs(

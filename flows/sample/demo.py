@@ -5,6 +5,7 @@ from pathlib import Path
 from flows.auditing.run import run_audit
 from flows.building.run import run_build
 from flows.recording import recorded
+from flows.reporting.run import write_report
 from flows.sample.pictures import write_sample
 from flows.splitting.run import run_split
 from flows.view.audit import print_report
@@ -40,6 +41,7 @@ def run_demo(out: Path, workers: int | None) -> None:
     say(f"The clips are in {clips}, the store is in {store}. Next:")
     say(f"  affectstore show {store}")
     say(f"  affectstore verify {store}")
+    say(f"The report of the store, for a browser: {write_report(store)}")
 
 
 def make_sample(folder: Path) -> None:

@@ -13,6 +13,8 @@ from manifests.suffix_counts import count_text
 from manifests.visible import shortened, visible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flows.auditing.run import AuditReport
     from flows.building.commit import BuildResult
     from flows.fitting.run import FitResult
@@ -273,6 +275,21 @@ def fit_page(result: "FitResult", scheme: str) -> str:
         f"{result.fitted} states are new, {result.already_fitted} were there.",
         *_block(table(heads, states)),
     )
+
+
+def report_block(page: "Path | None") -> str:
+    """The last block of a page of a run: the link to the report of its store.
+
+    Args:
+        page: The report, by its absolute path; None where there is none.
+
+    Returns:
+        Markdown, empty where there is no report.
+    """
+    if page is None:
+        return ""
+    words = "`affectstore report` makes it anew; what it shows is the store as it was then."
+    return f"\nReport of the store: {link(str(page), str(page))}. {words}\n"
 
 
 def audit_page(report: "AuditReport") -> str:
