@@ -60,10 +60,7 @@ app = typer.Typer(
 
 
 @app.command()
-def demo(
-    out: DemoFolder = Path("demo"),
-    workers: Workers = None,
-) -> None:
+def demo(out: DemoFolder = Path("demo"), workers: Workers = None) -> None:
     """Make a sample corpus, build a store from it, split it, audit the split, and read a batch
     back. Needs no network."""
     from flows.sample.demo import run_demo
@@ -194,10 +191,7 @@ def split(
 
 @app.command()
 def fit(
-    store: Store,
-    scheme: SplitScheme,
-    workers: Workers = None,
-    device: TuningDevice = None,
+    store: Store, scheme: SplitScheme, workers: Workers = None, device: TuningDevice = None
 ) -> None:
     """Learn what the store's recipe has under [fitted.NAME], for each fold of a scheme, from the
     training clips of that fold alone."""
