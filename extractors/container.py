@@ -203,35 +203,38 @@ def _demux(
                 f"the sound has {len(items[audio.index])} packets and not one whole frame of "
                 f"{_codec(audio)}, expected at least one; copy or download it again",
             )
-    if shown and heard:
-        _check_together(clip_id, shown, heard, damage)
+    is_apart = bool(shown and heard and _are_apart(clip_id, shown, heard, damage))
     notes = {
         SEVERAL_VIDEO: several_video,
         SEVERAL_AUDIO: several_audio,
         UNDECODABLE_START: late,
-        UNEVEN_TIMES: is_uneven(container.format.name, heard, shown),
+        UNEVEN_TIMES: is_apart or is_uneven(container.format.name, heard, shown),
     }
     streams = sum(bool(packets) for packets in items.values())
     found = (*(note for note in notes if notes[note]), *ends)
     return Content(container, shown, heard, found, streams)
 
 
-_MOST_APART_S = 60
-"""Seconds between the end of one stream and the beginning of the other, at most."""
+_APART_S, _MOST_APART_S = 1, 60
+"""Seconds between the end of one stream and the beginning of the other: beyond the first it is odd,
+and beyond the second damaged."""
 
 
-def _check_together(
+def _are_apart(
     clip_id: str, pictures: Packets[VideoStream], sound: Packets[AudioStream], damage: Damage
-) -> None:
-    """Refuses streams of which one begins long after the other has ended: a time is damaged."""
+) -> bool:
+    """Refuses streams of which one begins long after the other has ended; says whether they share
+    no time."""
     times = (pictures.first_s, pictures.end_s, sound.first_s, sound.end_s)
     first, end, begin, stop = (float(time or 0) for time in times)
-    if None not in times and max(first, begin) - min(end, stop) > _MOST_APART_S:
+    apart_s = 0.0 if None in times else max(first, begin) - min(end, stop)
+    if apart_s > _MOST_APART_S:
         detail = (
             f"the pictures begin at {first:,.0f} s and the sound at {begin:,.0f} s, expected both "
             "at one time; copy or download it again"
         )
         damage.report(BadClip(clip_id, Reason.CORRUPT, detail))
+    return apart_s > _APART_S
 
 
 def _whole_sound(

@@ -6,12 +6,20 @@ from dataclasses import dataclass, field
 
 from extractors.file_ends import Contradiction
 
-_FOLDERS = {b"trak", b"mdia", b"minf", b"stbl", b"edts"}
+_FOLDERS: dict[bytes, set[bytes]] = {
+    b"trak": {b"edts", b"mdia"},
+    b"mdia": {b"minf"},
+    b"minf": {b"stbl"},
+}
+"""A box that holds others -> those among them that hold others too."""
+_MOST_BOXES = 1 << 16
+"""Boxes within one; of a film with 100 tracks there are some hundreds."""
 _KINDS = {b"soun": "sound", b"vide": "pictures"}
 _KNOWN = {
     b"mvhd", b"trak", b"mvex", b"trex", b"mehd", b"tkhd", b"edts", b"elst", b"mdia", b"mdhd",
     b"hdlr", b"minf", b"stbl", b"smhd", b"vmhd", b"stsd", b"stts", b"ctts", b"stsz", b"stz2",
-    b"stsc", b"stco", b"co64",
+    b"stsc", b"stco", b"co64", b"moov", b"moof", b"mdat", b"mfhd", b"traf", b"tfhd", b"tfdt",
+    b"trun",
 }  # fmt: skip
 """Boxes without which a film is read in another way, or not at all."""
 _OTHERS = {
@@ -20,6 +28,7 @@ _OTHERS = {
     b"gmhd", b"hmhd", b"nmhd", b"sthd", b"dinf", b"elng", b"kmat", b"clip", b"crgn",
 }  # fmt: skip
 """Boxes that may have the name of one of these but for a byte."""
+_NAMES = _KNOWN | _OTHERS
 
 
 @dataclass
@@ -61,29 +70,37 @@ def read_tracks(movie: bytes) -> list[MovieTrack]:
     """
     tracks = []
     for kind, start, end in children(movie, 0, len(movie), "moov"):
-        _check_name(kind, "moov")
+        check_name(kind, "moov")
         if kind != b"trak" and movie[start + 4 : start + 8] == b"tkhd":
             raise Contradiction(f"a box `{kind.decode('latin-1')}` holds a track")
         if kind == b"trak":
             tracks.append(MovieTrack())
-            _collect(movie, start, end, tracks[-1])
+            _collect(movie, start, end, kind, tracks[-1])
     return tracks
 
 
-def _collect(movie: bytes, start: int, end: int, track: MovieTrack) -> None:
-    for kind, at, stop in children(movie, start, end, "trak"):
-        _check_name(kind, "trak")
+def _collect(movie: bytes, start: int, end: int, within: bytes, track: MovieTrack) -> None:
+    for kind, at, stop in children(movie, start, end, within.decode()):
+        check_name(kind, within.decode())
         if kind == b"edts" and movie[at + 4 : at + 8] != b"elst" and any(movie[at:stop]):
             raise Contradiction("a box `edts` holds no `elst`")
-        if kind in _FOLDERS:
-            _collect(movie, at, stop, track)
+        if kind in _FOLDERS.get(within, ()):
+            _collect(movie, at, stop, kind, track)
         else:
             track.boxes.setdefault(kind, movie[at:stop])
 
 
-def _check_name(kind: bytes, within: str) -> None:
-    """Refuses the name of a box that is another's but for a byte: readers pass over it."""
-    if kind in _KNOWN | _OTHERS:
+def check_name(kind: bytes, within: str) -> None:
+    """Refuses the name of a box that is another's but for a byte: readers pass over it.
+
+    Args:
+        kind: Its name.
+        within: The box that it lies in.
+
+    Raises:
+        Contradiction: It is.
+    """
+    if kind in _NAMES:
         return
     for known in _KNOWN:
         if sum(one != other for one, other in zip(kind, known, strict=True)) == 1:
@@ -108,10 +125,14 @@ def children(movie: bytes, at: int, end: int, name: str) -> Iterator[tuple[bytes
     Raises:
         Contradiction: One does not fit.
     """
+    count = 0
     while at + 8 <= end:
         (length, kind), head = struct.unpack_from(">I4s", movie, at), 8
-        if not any(movie[at:end]):  # a filler
+        if not length and not any(movie[at:end]):  # a filler
             return
+        count += 1
+        if count > _MOST_BOXES:
+            raise Contradiction(f"`{name}` holds more than {_MOST_BOXES:,} boxes")
         if length == 1 and at + 16 <= end:
             (length,), head = struct.unpack_from(">Q", movie, at + 8), 16
         if length < head or at + length > end:

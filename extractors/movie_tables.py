@@ -12,18 +12,24 @@ writers round them to the ticks of the film, and leave out the delay of an encod
 
 import struct
 from itertools import pairwise
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.file_ends import Contradiction
+from extractors.even_times import UNEVEN_TIMES
+from extractors.file_ends import TAIL_LEFT_OUT, Contradiction, Notes
 from extractors.movie_boxes import MovieTrack, children, read_tracks, uint
+from extractors.movie_runs import FragmentRuns
 
+_WIDTHS = {b"stts": 8, b"ctts": 8, b"stsc": 12, b"stco": 4, b"co64": 8}
+"""Bytes of a row of a table."""
 _SLACK_S = 0.1
 """Seconds by which lengths of a track may differ."""
 MOST_OF_MOVIE = 1 << 26
 """Bytes of `moov` that are looked at; of a film of hours it has a few million."""
+_MOST_SLACK_S = 1.0
+"""Seconds of this slack that may be of samples."""
 _HELD_BACK = 32
 """Frames by which one may be shown late or early, at most: twice the pictures that H.264 holds."""
 _MOST_SAMPLES = 1 << 22
@@ -35,7 +41,9 @@ Ints = NDArray[np.int64]
 Span = tuple[int, int]
 
 
-def check_tables(file: BinaryIO, start: int, end: int, media: list[Span]) -> None:
+def check_tables(
+    file: BinaryIO, start: int, end: int, media: list[Span], fragments: list[Span]
+) -> Notes:
     """Compares the tables of a film with each other.
 
     Args:
@@ -43,33 +51,52 @@ def check_tables(file: BinaryIO, start: int, end: int, media: list[Span]) -> Non
         start: Where the contents of its box `moov` begin.
         end: Where they end.
         media: Where the contents of each box `mdat` begin and end.
+        fragments: Those of each box `moof`.
+
+    Returns:
+        `tail_left_out` where an edit leaves out the last samples; UNEVEN_TIMES where a sample has
+        no bytes, or fragments do not follow each other in time.
 
     Raises:
         Contradiction: Two of them cannot both be so.
     """
     if end - start > MOST_OF_MOVIE:
-        return
+        return ()
     file.seek(start)
     movie = file.read(end - start)
     head = next((movie[a:b] for kind, a, b in children(movie, 0, len(movie), "moov")
                  if kind == b"mvhd"), b"")  # fmt: skip
     film_ticks = _times(head)[0]
     _check_fragmented(movie)
-    chunks = []
+    chunks, notes = [], dict[Any, None]()
     for number, track in enumerate(read_tracks(movie), 1):
         name = f"track {number} ({track.kind or track.likely_kind})"
         _check_whole(name, track)
-        if not track.kind or not track.samples:
-            continue
+        if track.kind:
+            _check_rows(name, track)
         counts, lasts = _durations(track)
-        if int(counts.sum()) != track.samples:
+        if track.kind and int(counts.sum()) != track.samples:
             raise _miscounts(name, "stts", int(counts.sum()), track.samples)
-        if track.samples > _MOST_SAMPLES:
+        if not track.kind or not 0 < track.samples <= _MOST_SAMPLES:
             continue
-        _check_lengths(name, track, int((counts * lasts).sum()), int(lasts.max()), film_ticks)
-        _check_late(name, track, counts, lasts)
+        total, longest = int((counts * lasts).sum()), int(lasts.max())
+        notes |= dict.fromkeys(_check_lengths(name, track, total, longest, film_ticks))
+        if not _check_late(name, track, counts, lasts) or not _sizes(track).all():
+            notes[UNEVEN_TIMES] = None
         chunks.append(_chunks(name, track))
     _check_places(np.concatenate(chunks) if chunks else np.zeros((0, 2), np.int64), media)
+    return (*notes, *FragmentRuns(movie).check(file, fragments, media))
+
+
+def _check_rows(name: str, track: MovieTrack) -> None:
+    """Refuses tables that have fewer or more rows than they count."""
+    for kind, width in _WIDTHS.items():
+        box = track.boxes.get(kind, b"")
+        rows = uint(box, 4)
+        if box and (len(box) < 8 + width * rows or any(box[8 + width * rows :])):
+            raise Contradiction(
+                f"the table `{kind.decode()}` of {name} has {len(box):,} bytes for {rows:,} rows"
+            )
 
 
 def _check_fragmented(movie: bytes) -> None:
@@ -179,14 +206,22 @@ def _durations(track: MovieTrack) -> tuple[Ints, Ints]:
     return rows[:, 0], np.where(rows[:, 1] > 0x7FFFFFFF, 0, rows[:, 1])
 
 
-def _check_lengths(name: str, track: MovieTrack, total: int, longest: int, film_ticks: int) -> None:
+def _check_lengths(
+    name: str, track: MovieTrack, total: int, longest: int, film_ticks: int
+) -> Notes:
+    """Compares the lengths of a track.
+
+    Returns `tail_left_out` where its edits leave out its end, and UNEVEN_TIMES where lengths differ
+    by less than some writers' do, and by more than their ticks.
+    """
     ticks, declared = _times(track.boxes.get(b"mdhd", b""))
     if not ticks or not film_ticks:
         raise Contradiction(f"{name} has media of 0 ticks a second")
-    slack = _SLACK_S + 2 * longest / ticks
-    length = total / ticks
+    slack = _SLACK_S + min(2 * longest / ticks, _MOST_SLACK_S)
+    length, tick = total / ticks, 1 / min(ticks, film_ticks)
     if declared and abs(declared / ticks - length) > slack:
         raise _differ(name, "mdhd", declared / ticks, "stts", length)
+    are_odd = bool(declared) and abs(declared / ticks - length) > 1.5 * tick
     header = track.boxes.get(b"tkhd", b"")
     shown = int.from_bytes(header[28:36]) if header[:1] == b"\1" else uint(header, 20)
     edits = _edits(track)
@@ -194,17 +229,21 @@ def _check_lengths(name: str, track: MovieTrack, total: int, longest: int, film_
         # Some writers count a pause at the beginning, and some do not.
         ways = [sum(ticks for ticks, begin in edits if begin >= least) for least in (0, -1)]
         by = [way / film_ticks for way in ways] if ways[0] else [length]
-        if all(abs(shown / film_ticks - way) > slack for way in by):
+        off = min(abs(shown / film_ticks - way) for way in by)
+        if off > slack:
             raise _differ(name, "tkhd", shown / film_ticks, "elst" if edits else "stts", by[0])
+        are_odd |= off > 1.5 * tick
     if edits and (
         max(edits, key=lambda edit: edit[1])[1] < 0 or any(begin < -1 for _, begin in edits)
     ):
         raise Contradiction(f"no part of {name} is shown by its box `elst`")
     # A cut that copies packets drops frames that are held back, and its edit counts them.
-    end = length + slack + 2 * _held_back(track) / ticks
-    for duration, begin in edits:
-        if begin >= 0 and begin / ticks + duration / film_ticks > end:
-            raise _differ(name, "elst", begin / ticks + duration / film_ticks, "stts", length)
+    held_back = 2 * _held_back(track) / ticks
+    ends = [begin / ticks + span / film_ticks for span, begin in edits if begin >= 0 and span]
+    if ends and max(ends) > length + slack + held_back:
+        raise _differ(name, "elst", max(ends), "stts", length)
+    is_cut = bool(ends) and max(ends) < length - longest / ticks - held_back - 2 * tick
+    return (TAIL_LEFT_OUT,) * is_cut + (UNEVEN_TIMES,) * are_odd
 
 
 def _held_back(track: MovieTrack) -> int:
@@ -233,16 +272,17 @@ def _edits(track: MovieTrack) -> list[Span]:
     return [(duration, begin) for duration, begin, _ in rows][: uint(box, 4)] if box else []
 
 
-def _check_late(name: str, track: MovieTrack, counts: Ints, lasts: Ints) -> None:
-    """Refuses frames that are shown at the time of another one, or far from their neighbours.
+def _check_late(name: str, track: MovieTrack, counts: Ints, lasts: Ints) -> bool:
+    """Refuses frames that are shown at the time of another one, or far from their neighbours; says
+    whether frames that last as long as each other follow each other.
 
     Sound comes in order, and encoders write odd tables for it, which change no sample.
     """
     if track.kind == "sound":
-        return
+        return True
     rows = _late_rows(track)
     if not len(rows):
-        return
+        return True
     if int(rows[:, 0].sum()) != track.samples:
         raise _miscounts(name, "ctts", int(rows[:, 0].sum()), track.samples)
     late = np.repeat(rows[:, 1], rows[:, 0])
@@ -255,6 +295,12 @@ def _check_late(name: str, track: MovieTrack, counts: Ints, lasts: Ints) -> None
         )
     if int(late.max() - late.min()) > _HELD_BACK * max(int(steps.max()), 1):
         raise Contradiction(f"samples of {name} are shown far from their neighbours by `ctts`")
+    return bool(len(set(steps.tolist())) > 1 or (np.diff(shown) == steps[0]).all())
+
+
+def _sizes(track: MovieTrack) -> Ints:
+    """The bytes of each sample; none where all have as many."""
+    return _rows(track.boxes.get(b"stsz", b""), 8, 1)[:, 0]
 
 
 def _chunks(name: str, track: MovieTrack) -> Ints:
@@ -273,11 +319,9 @@ def _chunks(name: str, track: MovieTrack) -> Ints:
     held = np.repeat(runs[:, 1], lengths)
     if int(held.sum()) != track.samples:
         raise _miscounts(name, "stsc", int(held.sum()), track.samples)
-    sizes = _rows(track.boxes.get(b"stsz", b""), 8, 1)[:, 0]
+    sizes = _sizes(track)
     if uint(track.boxes.get(b"stsz", b""), 4) or len(sizes) != track.samples:
         return np.zeros((0, 2), np.int64)
-    if len(empty := np.flatnonzero(sizes == 0)):
-        raise Contradiction(f"sample {empty[0] + 1:,} of {name} has no bytes by `stsz`")
     ends = np.cumsum(held)
     total = np.concatenate([[0], np.cumsum(sizes)])
     return np.stack([starts, starts + total[ends] - total[ends - held]], axis=1)

@@ -51,6 +51,7 @@ from extractors.file_ends import (
 from extractors.frame_ends import after_id3, check_frames, check_pages, check_tags, flac_length
 from extractors.limits import Deadline, WatchedFile
 from extractors.matroska_blocks import vint
+from extractors.movie_boxes import check_name
 from extractors.movie_fragments import check_index
 from extractors.movie_tables import (
     MOST_OF_MOVIE,
@@ -227,8 +228,9 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
 
 def _check_boxes(file: BinaryIO, size: int) -> Notes:
     ends = {b"moov": 0, b"mdat": 0, b"moof": 0}
-    media, movie, numbers = list[Span](), (0, 0), list[int]()
+    media, fragments, movie, numbers = list[Span](), list[Span](), (0, 0), list[int]()
     for kind, start, end in _boxes(file, size):
+        check_name(kind, "the file")
         ends[kind] = max(end, ends.get(kind, 0))
         if kind == b"mdat":
             media.append((start, end))
@@ -237,6 +239,7 @@ def _check_boxes(file: BinaryIO, size: int) -> Notes:
         if kind == b"moof":
             file.seek(start)
             numbers.append(fragment_number(file.read(16)))
+            fragments.append((start, end))
         if end <= size:
             check_index(file, kind, start, end, len(numbers))
     for kind in (b"ftyp", b"moov", b"moof"):
@@ -249,11 +252,11 @@ def _check_boxes(file: BinaryIO, size: int) -> Notes:
             f"the file ends at byte {size:,} without the box `moov`, which every mp4 needs: 0 "
             "found, 1 expected"
         )
-    check_tables(file, *movie, media)
+    notes = check_tables(file, *movie, media, fragments)
     check_fragments(numbers)
     if size > max(end for end in ends.values() if end <= size):
-        return (TAIL_LEFT_OUT,)
-    return NOT_TOLD if ends[b"moof"] and b"mfra" not in ends else TOLD
+        return (TAIL_LEFT_OUT, *notes)
+    return (*(NOT_TOLD if ends[b"moof"] and b"mfra" not in ends else TOLD), *notes)
 
 
 def movie_box(file: BinaryIO, size: int) -> bytes:

@@ -103,7 +103,7 @@ def test_a_track_without_one_of_its_boxes_is_damage_and_not_absent(
     write_media: Writer, box: bytes, nth: int
 ) -> None:
     path = made(write_media, "a.mp4")
-    put(path, box, -4, int.from_bytes(b"x" + box[1:]), nth)
+    put(path, box, -4, int.from_bytes(b"xx" + box[2:]), nth)
     said = refusal(path)
     assert "track" in said
     assert ("sound" in said or "smhd" in said) if nth else ("pictures" in said or "vmhd" in said)
@@ -112,7 +112,7 @@ def test_a_track_without_one_of_its_boxes_is_damage_and_not_absent(
 @pytest.mark.parametrize("box", [b"trak", b"mdia", b"minf", b"stbl"])
 def test_a_track_that_is_no_track_is_damage(write_media: Writer, box: bytes) -> None:
     path = made(write_media, "a.mp4")
-    put(path, box, -4, int.from_bytes(b"x" + box[1:]), 1)
+    put(path, box, -4, int.from_bytes(b"xx" + box[2:]), 1)
     assert "track" in refusal(path)
 
 
