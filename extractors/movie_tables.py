@@ -232,7 +232,7 @@ def _check_lengths(
         off = min(abs(shown / film_ticks - way) for way in by)
         if off > slack:
             raise _differ(name, "tkhd", shown / film_ticks, "elst" if edits else "stts", by[0])
-        are_odd |= off > 1.5 * tick
+        are_odd |= min(off, abs(shown / film_ticks - length)) > 1.5 * tick
     if edits and (
         max(edits, key=lambda edit: edit[1])[1] < 0 or any(begin < -1 for _, begin in edits)
     ):

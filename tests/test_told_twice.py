@@ -60,6 +60,14 @@ def changed(path: Path, old: bytes, new: bytes, at: int = 0) -> Path:
         ("a.mp4", b"edts", b"edt>", 0, "a box `edt>` in `trak` is `edts` but for a byte"),
         ("a.mp4", b"elst", b"free", 0, "a box `edts` holds no `elst`"),
         ("a.mp4", b"ctts", b"ctt\0", 0, "is `ctts` but for a byte"),
+        ("a.mp4", b"stsz", bytes(4), 12, "has 12 samples, and `stsz` 0"),
+        ("a.mp4", b"ctts", bytes(4), 8, "the table `ctts` of .* has .* bytes for 0 rows"),
+        ("fragments.mp4", b"trex", b"\2", 15, "fragments of track 1 have samples of form 2"),
+        ("fragments.mp4", b"tfhd", b"tfhx", 0, "a box `tfhx` in `traf` is `tfhd` but for a byte"),
+        ("fragments.mp4", b"tfhd", b"\7", 11, "a fragment is of track 7"),
+        ("fragments.mp4", b"trun", b"\7", 11, "the box `trun` of a fragment has .* by its flags"),
+        ("fragments.mp4", b"trun", b"\7", 13, "which do not lie one after the other"),
+        ("fragments.mp4", b"moof", b"moog", 0, "a box `moog` in `the file` is `moof` but for a"),
         ("fragments.mp4", b"tfdt", b"\x7f", 8, "pictures begin at .* s and the sound at 0 s"),
         ("a.flv", b"\xaf\0", b"\xcd", 1, "tag of AAC at byte .* is of kind 205, expected 0 or 1"),
         ("a.aiff", b"COMM", b"\0\0\x5d\xc1", 10, "96,004 bytes of samples by its chunk `COMM`"),
@@ -84,11 +92,13 @@ def test_parts_that_contradict_each_other_are_damage(
     ("name", "old", "new", "at"),
     [
         ("a.mp4", b"stsz", bytes(4), 20),  # a sample without bytes
+        ("a.mp4", b"mdhd", b"\x11", 22),  # a length that differs by some ticks
+        ("fragments.mp4", b"tfdt", b"\1", 13),  # pictures that begin behind the sound
         ("a.mpg", b"\0\0\1\xb8", b"\0\0\2", 8),  # the first picture is none
         ("a.asf", b"\0\0\1\x20", b"\x0e", 7),  # frames that are held back
         ("a.wmv", _PROPERTIES, b"\xff\x0f", 80),  # times that begin later than the first object
     ],
-    ids=["size", "picture", "order", "beginning"],
+    ids=["size", "length", "fragment", "picture", "order", "beginning"],
 )
 def test_frames_and_times_that_packets_do_not_tell_of_are_noted(
     write_media: Writer, name: str, old: bytes, new: bytes, at: int, decoder: str
@@ -130,4 +140,29 @@ def test_a_damaged_packet_before_the_first_of_a_stream_is_damage(write_media: Wr
     first = next(n for n, row in enumerate(rows) if row[1] & 0x1F == 1 and row[2] == 1)
     path.write_bytes(b"".join([*rows[:first], bytes(range(1, 189)), *rows[first + 1 :]]))
     with pytest.raises(BadClip, match="packets of the file are damaged"):
+        read(path)
+
+
+def test_as_many_boxes_as_a_file_likes_cost_no_time(write_media: Writer) -> None:
+    path = made(write_media, "a.mp4")
+    data = path.read_bytes()
+    movie = data.index(b"moov") - 4
+    boxes = struct.pack(">I4s", 8, b"abcd") * 2_000_000
+    size = int.from_bytes(data[movie : movie + 4]) + len(boxes)
+    path.write_bytes(data[:movie] + struct.pack(">I", size) + data[movie + 4 :] + boxes)
+    with pytest.raises(BadClip, match="`moov` holds more than 65,536 boxes"):
+        read(path)
+
+
+def test_boxes_within_each_other_without_end_are_no_error(write_media: Writer) -> None:
+    path = made(write_media, "a.mp4")
+    data = path.read_bytes()
+    trak = data.index(b"trak") - 4
+    end = trak + int.from_bytes(data[trak : trak + 4])
+    nest = b"".join(struct.pack(">I4s", 8 * n, b"mdia") for n in range(20_000, 0, -1))
+    changed = bytearray(data[:end] + nest + data[end:])
+    for at in (trak, data.index(b"moov") - 4):
+        struct.pack_into(">I", changed, at, int.from_bytes(data[at : at + 4]) + len(nest))
+    path.write_bytes(bytes(changed))
+    with pytest.raises(BadClip, match="no allowed container opens"):
         read(path)
