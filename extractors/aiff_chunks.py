@@ -2,6 +2,9 @@
 
 COMM    channels, frames, bits a sample, rate; in AIFF-C the coding
 SSND    bytes before the samples, a block size, the samples
+
+Writers differ: the size of the whole may lack some bytes, a chunk of odd size the byte behind it,
+and there may be a sample too many, or zeros up to a whole block.
 """
 
 import struct
@@ -13,6 +16,8 @@ _PLAIN = {b"NONE": 0, b"twos": 0, b"sowt": 0, b"fl32": 4, b"FL32": 4, b"fl64": 8
 """Codings of which each sample has as many bytes; 0: by its bits."""
 _HEAD = 8
 """Bytes of a chunk's name and size, and of what stands before the samples."""
+_SHORT = 8
+"""Bytes that the size of the whole may lack."""
 
 
 def check_aiff(file: BinaryIO, size: int) -> None:
@@ -27,24 +32,33 @@ def check_aiff(file: BinaryIO, size: int) -> None:
     """
     file.seek(4)
     end = min(_HEAD + int.from_bytes(file.read(4)), size)
-    at, form, held, before = 12, b"", -1, 0
+    at, form, held, before, block = 12, b"", -1, 0, 0
     while at + _HEAD <= end:
         file.seek(at)
         name, length = struct.unpack(">4sI", file.read(_HEAD))
-        if at + _HEAD + length > end:
+        if at + _HEAD + length > min(end + _SHORT, size):
             raise Contradiction(f"byte {at:,} of the file begins no chunk that fits into it")
         if name == b"COMM":
             form = file.read(min(length, 22))
         elif name == b"SSND":
-            before, _ = struct.unpack(">II", file.read(_HEAD))
+            before, block = struct.unpack(">II", file.read(_HEAD))
             held = length - _HEAD
-        at += _HEAD + length + length % 2
+        at += _HEAD + length
+        at += length % 2 and not _is_chunk(file, at, end)
     if len(form) < 18:
         raise Contradiction("the file has no chunk `COMM`")
-    _check_samples(form, held, before)
+    _check_samples(form, held, before, block)
 
 
-def _check_samples(form: bytes, held: int, before: int) -> None:
+def _is_chunk(file: BinaryIO, at: int, end: int) -> bool:
+    """Whether a chunk begins at a place, which must be even by the standard."""
+    file.seek(at)
+    head = file.read(_HEAD)
+    length = int.from_bytes(head[4:])
+    return len(head) == _HEAD and 0 not in head[:4] and at + _HEAD + length <= end
+
+
+def _check_samples(form: bytes, held: int, before: int, block: int) -> None:
     channels, frames, bits = struct.unpack(">hIh", form[:8])
     coding = form[18:22] or b"NONE"
     if held < 0 or coding not in _PLAIN:
@@ -53,8 +67,10 @@ def _check_samples(form: bytes, held: int, before: int) -> None:
         return
     if not frames:  # written to a pipe
         return
-    expected = frames * channels * (_PLAIN[coding] or (bits + 7) // 8)
-    if before > held - expected or held - before - expected > 1:
+    width = channels * (_PLAIN[coding] or (bits + 7) // 8)
+    expected = frames * width
+    more = held - before - expected
+    if more < 0 or (more > max(1, width) and (more >= block or held % block)):
         raise Contradiction(
             f"the file has {expected:,} bytes of samples by its chunk `COMM`, and {held:,} from "
             f"byte {before:,} on by `SSND`"

@@ -183,10 +183,11 @@ def _check_declared(data: bytes, walk: Walk) -> Notes:
         return _damaged(data, walk.starts)
     flags = int.from_bytes(data[at + 4 : at + 8])
     declared = int.from_bytes(data[at + 8 : at + 12]) if flags & 1 else 0
-    is_tagged = is_named and _is_whole_tag(data, first, at + _SUM)
+    end = walk.starts[1] if walk.starts[1:] else walk.end
+    is_tagged = is_named and _is_whole_tag(data[first:end], at + _SUM - first)
     if declared:
         _check_count(declared, len(walk.starts) - 1, 0 if is_tagged else 1)
-    lame = data[at + _LAME : min(at + _SUM + 2, walk.starts[1] if walk.starts[1:] else walk.end)]
+    lame = data[at + _LAME : min(at + _SUM + 2, end)]
     if not is_named and any(lame):
         return (CHECKSUM_DIFFERS,)
     if is_named and (not is_tagged or not _is_whole_music(data, walk, lame)):
@@ -194,13 +195,12 @@ def _check_declared(data: bytes, walk: Walk) -> Notes:
     return _damaged(data, walk.starts[1:])
 
 
-def _is_whole_tag(data: bytes, first: int, at: int) -> bool:
+def _is_whole_tag(frame: bytes, at: int) -> bool:
     """Whether the LAME tag agrees with its checksum, which LAME takes of all before it, and ffmpeg
-    of the first 190 bytes of the frame, with the checksum itself as 0."""
-    found = int.from_bytes(data[at : at + 2])
-    before, behind = data[first:at], data[at + 2 : max(at + 2, first + _OF_FFMPEG)]
-    by_ffmpeg = before[:_OF_FFMPEG] if first + _OF_FFMPEG <= at else before + bytes(2) + behind
-    return found in {crc16(before), crc16(by_ffmpeg)}
+    of the first 190 bytes of the frame, with the checksum itself and what the frame lacks as 0."""
+    found = int.from_bytes(frame[at : at + 2])
+    blank = (frame[:at] + bytes(2) + frame[at + 2 :])[:_OF_FFMPEG]
+    return found in {crc16(frame[:at]), crc16(blank.ljust(_OF_FFMPEG, b"\0"))}
 
 
 def _check_count(declared: int, found: int, slack: int) -> None:

@@ -9,10 +9,11 @@ libavcodec/decode.c). Frames that come out at the end, after the last packet, fo
 their duration, as the ffmpeg program has it (video_frame_process() of fftools/ffmpeg_dec.c).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from av import VideoFrame
 from av.video.stream import VideoStream
@@ -31,6 +32,13 @@ ONE_A_PACKET = SKIPPING | RESTARTING | {
 """Codecs of which each packet is a frame that is shown."""
 _MAY_HIDE = {"vp8", "vp9", "libdav1d", "av1", "theora"}
 """Those of them with packets that are never shown, or show the frame before them again."""
+_OF_MPEG = re.compile(rb"\0\0\x01\0.[\x18-\x1f\x58-\x5f\x98-\x9f\xd8-\xdf]", re.DOTALL)
+_TWO_SIDED = {
+    "mpeg1video": _OF_MPEG,
+    "mpeg2video": _OF_MPEG,
+    "mpeg4": re.compile(rb"\0\0\x01\xb6[\x80-\xbf]"),
+}
+"""What is in a packet whose frame is predicted from the ones before and behind it."""
 _PLACEHOLDER = 12
 """MPEG-4 packets of fewer bytes stand for a frame that is not coded, or that DivX and Xvid packed
 into the packet before."""
@@ -211,19 +219,49 @@ def are_shown_as_told(times: Sequence[Fraction | None], packets: Packets[VideoSt
 
     Returns:
         False where packets give no frame, or a frame is shown at a time that no packet has. Frames
-        that are shown before the first key frame may need what a cut has taken.
+        that are shown before the first key frame may need what a cut has taken; and those that a
+        decoder holds back have no time where packets are said to be shown as they are decoded.
     """
     context, items, stamps = packets.stream.codec_context, packets.items, packets.stamps
     if context is None or context.name in _MAY_HIDE or frame_count(packets) is None:
         return True
-    first = next((packet.pts for packet in items if packet.is_keyframe), None)
+    key = next((at for at, packet in enumerate(items) if packet.is_keyframe), 0)
+    first, leading = items[key].pts, _leading(packets, key)
     due = sum(
         not packet.is_discard and (first is None or packet.pts is None or packet.pts >= first)
-        for packet in items
+        for packet in (*items[: key + 1], *items[key + 1 + leading :])
     )
     told = {stamp * packets.time_base for stamp in stamps or ()}
-    shown = [time for time in times if time is not None]
+    shown = _rising(times)
+    if len(shown) < due and _keep_order_of_decoding(packets):
+        due -= context.reorder_depth
     return len(shown) >= due and (not told or told.issuperset(shown))
+
+
+def _rising(times: Sequence[Fraction | None]) -> list[Fraction]:
+    """The times that are later than all before them: other frames are never on screen."""
+    rising = list[Fraction]()
+    for time in times:
+        if time is not None and (not rising or time > rising[-1]):
+            rising.append(time)
+    return rising
+
+
+def _keep_order_of_decoding(packets: Packets[VideoStream]) -> bool:
+    """Whether times rise, though frames are predicted from later ones (copied out of an AVI)."""
+    stamps = [packet.pts for packet in packets.items if packet.pts is not None]
+    form = _TWO_SIDED.get(packets.stream.codec_context.name)
+    if form is None or any(after <= before for before, after in pairwise(stamps)):
+        return False
+    return any(form.search(bytes(packet)) for packet in packets.items)
+
+
+def _leading(packets: Packets[VideoStream], key: int) -> int:
+    """How many packets behind a key frame are predicted from both sides, and need one before it."""
+    context = packets.stream.codec_context
+    form = _TWO_SIDED.get(context.name) if context else None
+    following = (bytes(packet) for packet in packets.items[key + 1 :])
+    return sum(1 for _ in takewhile(form.search, following)) if form else 0
 
 
 @dataclass(frozen=True)

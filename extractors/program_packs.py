@@ -7,9 +7,10 @@
 
 A capture may begin and end anywhere. In between each begins where the one before it ends; a demuxer
 looks for the next one, and says nothing. Beside each other stand the times at which a packet is
-shown and decoded.
+shown and decoded. Zeros may fill up a sector of a disk: those of sound of a Video CD end with 20.
 """
 
+import re
 from typing import BinaryIO
 
 from extractors.file_ends import NOT_TOLD, Contradiction, Notes
@@ -19,6 +20,8 @@ _PACK, _END = 0xBA, 0xB9
 _STREAMS = range(0xC0, 0xF0)
 _IN_A_ROW = 3
 """Packets that must follow each other for a place to count as the beginning of one."""
+_FILLED = re.compile(rb"\0{0,64}(?=\0\0\x01|\Z)")
+"""Zeros between two packets in a row."""
 _TICKS_A_SECOND = 90_000
 _MOST_LATE_S = 60
 """Seconds between the times at which a packet is decoded and shown, at most."""
@@ -72,7 +75,8 @@ def _found(data: bytes, begin: int) -> int:
         place = at
         for _ in range(_IN_A_ROW):
             length = _length(data, place)
-            place += length
+            filled = _FILLED.match(data, place + length)
+            place = filled.end() if filled else place + length
             if not length or place >= len(data):
                 break
         if length:

@@ -10,7 +10,7 @@ packet may be sent twice by the standard, but libavformat takes its payload twic
 damage here.
 """
 
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,16 @@ Rows = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
 
+class Runs(NamedTuple):
+    """The packets of a file, in runs without other bytes between two."""
+
+    packets: list[Rows]
+    has_holes: bool
+    """Whether something is written over whole packets; those that fill up a bit rate count not."""
+    has_damage: bool
+    """Whether that is something else than zeros."""
+
+
 def check_transport(file: BinaryIO, size: int) -> Notes:
     """Checks that no packet is missing inside a PES packet.
 
@@ -44,8 +54,9 @@ def check_transport(file: BinaryIO, size: int) -> Notes:
         size: Its bytes.
 
     Returns:
-        `may_be_cut`; UNEVEN_TIMES where packets may be missing between two PES packets; and the
-        streams inside whose PES packets some are missing, doubled, moved or damaged.
+        `may_be_cut`; UNEVEN_TIMES where packets may be missing between two PES packets, or at the
+        beginning or the end of a stream; and the streams inside whose PES packets some are missing,
+        doubled, moved or damaged.
 
     Raises:
         Contradiction: There are other bytes between two packets.
@@ -58,20 +69,20 @@ def check_transport(file: BinaryIO, size: int) -> Notes:
     if at >= max(_WIDTHS) and any(data[:at]):  # a capture begins inside a packet, or with one
         raise Contradiction(f"the {at:,} bytes before the first transport packet are none")
     runs = _runs(data, at, width)
-    packets = np.concatenate(runs)
+    packets = np.concatenate(runs.packets)
     notes: dict[str | StreamFault, None] = {}
     pids = (packets[:, 1] & 0x1F).astype(np.int64) << 8 | packets[:, 2]
     for pid in np.unique(pids):
         try:
             if pid == _FILLER or _is_continuous(packets[pids == pid]):
                 continue
-            if len(runs) > 1:
+            if runs.has_holes:
                 raise Contradiction("packets of the stream are missing, and others are damaged")
             notes[UNEVEN_TIMES] = None
         except Contradiction as fault:
             notes[StreamFault(int(pid), str(fault))] = None
-    if len(runs) > 1 and not notes:  # the first or the last packets of a stream
-        raise Contradiction("packets of the file are damaged, and none of those left misses them")
+    if runs.has_damage and not notes:  # the first or the last packets of a stream, or a table
+        notes[UNEVEN_TIMES] = None
     return (*NOT_TOLD, *notes)
 
 
@@ -88,9 +99,10 @@ def _aligned(data: bytes, begin: int) -> tuple[int, int]:
     return 0, 0
 
 
-def _runs(data: bytes, at: int, width: int) -> list[Rows]:
-    """The packets, in runs without other bytes between two."""
+def _runs(data: bytes, at: int, width: int) -> Runs:
+    """Zeros that are no whole packets fill up blocks, of a segment or of a disk."""
     runs: list[Rows] = []
+    holes: set[bool] = set()
     padded = data.ljust(len(data) + max(_WIDTHS), b"\0")
     while width:
         count = (len(data) - at - _PACKET) // width + 1
@@ -100,14 +112,23 @@ def _runs(data: bytes, at: int, width: int) -> list[Rows]:
         lost = at + len(runs[-1]) * width
         before = width
         at, width = _aligned(data, lost) if len(wrong) else (0, 0)
+        if not width:
+            break
         # Whole packets whose heads are damaged are missed by the numbers of their streams.
-        is_other = (at - lost) % before > 0 and any(data[lost:at])
-        if width and (is_other or len(runs) == _MOST_RUNS):
+        is_whole, has_bytes = (at - lost) % before == 0, any(data[lost:at])
+        if (has_bytes and not is_whole) or len(runs) == _MOST_RUNS:
             raise Contradiction(
                 f"the {at - lost:,} bytes from byte {lost:,} on are no transport packet, and "
                 "others follow"
             )
-    return runs
+        if is_whole and not all(_is_filler(data, place) for place in range(lost, at, before)):
+            holes.add(has_bytes)
+    return Runs(runs, bool(holes), True in holes)
+
+
+def _is_filler(data: bytes, at: int) -> bool:
+    """Whether a packet fills up a bit rate, by its number alone."""
+    return int.from_bytes(data[at + 1 : at + 3]) & _FILLER == _FILLER
 
 
 def _is_continuous(packets: Rows) -> bool:
