@@ -11,8 +11,9 @@ from extractors.timegrid import EveryNth
 from manifests.quarantine import BadClip, Reason
 from tests.support.media_made import Writer, a_clip
 
+WMA = {"audio_codec": "wmav2", "rate_hz": 44_100, "channels": 1, "bit_rate": 128_000}
 MADE = {
-    "a.wmv": {"video_codec": "wmv2", "audio_codec": "wmav2", "bit_rate": 64_000},
+    "a.wmv": {"video_codec": "wmv2", **WMA},
     "a.caf": {"audio_codec": "pcm_s16le", "frames": 0},
     "a.webm": {},
     "a.ts": {},
@@ -20,6 +21,8 @@ MADE = {
     "a.flv": {},
 }
 _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
+_PAYLOAD = b"\x82\2\1\0\0\0\0\x08"
+"""The first payloads of a packet: two, and what stands before the first, of the sound."""
 _SOUND = bytes.fromhex("409e69f84d5bcf11a8fd00805f5c442b")
 
 
@@ -51,9 +54,9 @@ def change(path: Path, place: int, byte: int) -> None:
     ("name", "old", "at", "byte", "sentence"),
     [
         ("a.wmv", _DATA, 50, 0xA2, "packet 0 of the file does not fit into itself"),
-        ("a.wmv", _DATA, 62, 0x80, "packet 0 of the file does not fit into itself"),
-        ("a.wmv", _SOUND, 66, 0x10, "bytes, which are no blocks of"),
-        ("a.wmv", _DATA, 76, 0x80, "is shown at .* s, and the one before it at 8,39"),
+        ("a.wmv", _PAYLOAD, 0, 0x80, "packet 0 of the file does not fit into itself"),
+        ("a.wmv", _SOUND, 67, 0, "bytes, which are no blocks of"),
+        ("a.wmv", _PAYLOAD, 14, 0x80, "is shown at .* s, and the one before it at 8,39"),
         ("a.caf", b"data\0\0\0", 9, 0, "byte .* of the file begins no chunk that fits into it"),
         ("a.webm", b"\x83\x81\x02", 2, 3, "is of type 3 and has the coding `A_OPUS`"),
         ("a.avi", b"strf", 4, 0, "the form of a stream `vids` has 0 bytes, expected 40"),
@@ -70,15 +73,11 @@ def test_a_byte_by_which_a_part_is_lost_is_damage(
     assert re.search(sentence, refusal(path))
 
 
-def test_a_packet_that_seems_to_begin_a_pes_packet_is_damage(write_media: Writer) -> None:
+def test_a_pes_packet_that_begins_as_none_is_damage(write_media: Writer) -> None:
     path = made(write_media, "a.ts")
     data = path.read_bytes()
-    inner = next(
-        at
-        for at in range(0, len(data), 188)
-        if data[at + 1 : at + 3] == b"\1\1" and data[at + 3] & 0x30 == 0x10  # of the sound
-    )
-    change(path, inner + 1, 0x41)
+    first = next(at for at in range(0, len(data), 188) if data[at + 1 : at + 3] == b"\x41\1")
+    change(path, data.index(b"\0\0\1\xc0", first), 0x40)  # of the sound
     assert "a PES packet of the stream begins without 00 00 01" in refusal(path)
 
 
