@@ -118,6 +118,7 @@ def _is_continuous(packets: Rows) -> bool:
     has_field, has_payload = packets[:, 3] & 0x20 > 0, packets[:, 3] & 0x10 > 0
     jumps = has_field & (packets[:, 4] > 0) & (packets[:, 5] & 0x80 > 0)
     starts = np.where(has_field, 5 + packets[:, 4].astype(np.int64), 4)
+    are_empty = ~has_field & ~has_payload  # which no packet is (2.4.3.3)
     jumps = np.logical_or.accumulate(jumps[~has_payload]).any() | jumps
     packets, starts, jumps = packets[has_payload], starts[has_payload], jumps[has_payload]
     begins = (packets[:, 1] & 0x40 > 0) & (starts < _PACKET - 6)
@@ -125,7 +126,7 @@ def _is_continuous(packets: Rows) -> bool:
     are_heads = (heads[:, :3] == (0, 0, 1)).all(axis=1)
     if not len(heads) or not are_heads.mean() > 0.5:
         return True
-    if (packets[:, 1] & 0x80).any():
+    if are_empty.any() or (packets[:, 1] & 0x80).any():
         raise Contradiction("packets of the stream are marked as damaged")
     numbers = packets[:, 3].astype(np.int64) & 15
     broken = (np.diff(numbers) % 16 != 1) & ~jumps[1:]

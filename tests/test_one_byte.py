@@ -75,10 +75,21 @@ def test_a_byte_by_which_a_part_is_lost_is_damage(
 
 def test_a_pes_packet_that_begins_as_none_is_damage(write_media: Writer) -> None:
     path = made(write_media, "a.ts")
-    data = path.read_bytes()
-    first = next(at for at in range(0, len(data), 188) if data[at + 1 : at + 3] == b"\x41\1")
-    change(path, data.index(b"\0\0\1\xc0", first), 0x40)  # of the sound
+    first = first_of_sound(path)
+    change(path, path.read_bytes().index(b"\0\0\1\xc0", first), 0x40)
     assert "a PES packet of the stream begins without 00 00 01" in refusal(path)
+
+
+def test_a_packet_that_says_that_it_holds_nothing_is_damage(write_media: Writer) -> None:
+    path = made(write_media, "a.ts")
+    change(path, first_of_sound(path) + 3, 0)
+    assert "packets of the stream are marked as damaged" in refusal(path)
+
+
+def first_of_sound(path: Path) -> int:
+    """Where the first transport packet of the sound begins."""
+    data = path.read_bytes()
+    return next(at for at in range(0, len(data), 188) if data[at + 1 : at + 3] == b"\x41\1")
 
 
 def test_zeros_behind_the_chunks_of_a_caf_are_noted(write_media: Writer) -> None:
