@@ -22,10 +22,12 @@ _PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _STREAM = bytes.fromhex("9107dcb7b7a9cf118ee600c00c205365")
 _MORE = bytes.fromhex("cba5e61472c632438399a96952065b5a")
 """What those begin with that describe a stream, and say more of it."""
-_KINDS = {
+_SOUND = bytes.fromhex("409e69f84d5bcf11a8fd00805f5c442b")
+_WMA = {b"\x60\1", b"\x61\1"}
+"""Codings of sound whose objects are whole blocks, all of one size: both kinds of WMA."""
+_KINDS = {_SOUND} | {
     bytes.fromhex(kind)
     for kind in (
-        "409e69f84d5bcf11a8fd00805f5c442b",  # sound
         "c0ef19bc4d5bcf11a8fd00805f5c442b",  # pictures
         "c0cfda59e659d011a3ac00a0c90348f6",  # commands
         "00e11bb64e5bcf11a8fd00805f5c442b",  # JPEG
@@ -35,6 +37,8 @@ _KINDS = {
     )
 }
 """What kinds of streams there are."""
+_CORRECTION = 0x82
+"""What a packet begins with that has two bytes of data of correction, both 0."""
 _WIDTHS = (0, 1, 2, 4)
 """Bytes of a number, by two bits."""
 _LATE_MS, _MOST_LATE_MS = 2_000, 60_000
@@ -90,7 +94,8 @@ def check_packets(file: BinaryIO, size: int) -> Notes:
         raise Contradiction("the packets of the file have two sizes by its header")
     if head[:16] != _DATA or properties < 0 or not length or size > _MOST_BYTES:
         return ()
-    streams, objects = _streams(header), _StreamObjects()
+    streams = _streams(header)
+    objects = _StreamObjects(streams)
     stop = min(end + int.from_bytes(head[16:24], "little"), size)
     for number, place in enumerate(range(end + 50, stop - length + 1, length)):
         file.seek(place)
@@ -109,20 +114,26 @@ def check_packets(file: BinaryIO, size: int) -> Notes:
     return (UNEVEN_TIMES,) if objects.are_odd else ()
 
 
-def _streams(header: bytes) -> set[int]:
-    """The numbers of the streams that a header describes."""
-    numbers = {header[found.start() + 72] & 0x7F for found in re.finditer(re.escape(_MORE), header)}
+def _streams(header: bytes) -> dict[int, int]:
+    """The streams that a header describes: number -> bytes of a block of WMA, 0 of others."""
+    more = re.finditer(re.escape(_MORE), header)
+    streams = {header[found.start() + 72] & 0x7F: 0 for found in more}
     for found in re.finditer(re.escape(_STREAM), header):
-        numbers.add(number := header[found.start() + 72] & 0x7F)
-        if header[found.start() + 24 : found.start() + 40] not in _KINDS:
+        number = header[found.start() + 72] & 0x7F
+        kind = header[found.start() + 24 : found.start() + 40]
+        if kind not in _KINDS:
             raise Contradiction(f"stream {number} of the file is of no known kind")
-    return numbers
+        form = header[found.start() + 78 : found.start() + 92]
+        is_wma = kind == _SOUND and form[:2] in _WMA
+        streams[number] = int.from_bytes(form[12:], "little") if is_wma else 0
+    return streams
 
 
 class _StreamObjects:
     """The objects of all streams, as their parts come."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: dict[int, int]) -> None:
+        self._blocks = blocks
         self._last: dict[int, _Payload] = {}
         self._times: list[int] = []
         self.are_odd = False
@@ -131,7 +142,19 @@ class _StreamObjects:
     def add(self, part: _Payload) -> None:
         if part.shown_ms >= 0:
             self._times.append(part.shown_ms)
+        block = self._blocks.get(part.stream)
+        if block and part.size % block:
+            raise Contradiction(
+                f"object {part.number} of stream {part.stream} has {part.size:,} bytes, which are "
+                f"no blocks of {block:,}, as the sound has by its header"
+            )
         before = self._last.get(part.stream)
+        if before is not None and 0 <= part.shown_ms < before.shown_ms - _MOST_LATE_MS:
+            raise Contradiction(
+                f"object {part.number} of stream {part.stream} is shown at "
+                f"{part.shown_ms / 1000:,.3f} s, and the one before it at "
+                f"{before.shown_ms / 1000:,.3f} s"
+            )
         self._last[part.stream] = part
         if before is None or part.place < 0 or before.place < 0:
             return
@@ -196,7 +219,8 @@ def _payloads(packet: bytes) -> Iterator[_Payload]:
     reader = _Reader(packet)
     flags = reader.number(1)
     if flags & 0x80:
-        if reader.number(flags & 15):  # a kind of correction that libavformat passes over
+        # Other kinds of correction are not in use, and libavformat passes over such packets.
+        if flags != _CORRECTION or reader.number(2):
             raise IndexError
         flags = reader.number(1)
     widths = reader.number(1)
@@ -213,6 +237,8 @@ def _payloads(packet: bytes) -> Iterator[_Payload]:
         yield _payload(reader, widths, width, end)
         if reader.at > end:
             raise IndexError
+    if any(packet[reader.at : end]):  # a payload that is not counted
+        raise IndexError
 
 
 def _payload(reader: _Reader, widths: int, width: int, end: int) -> _Payload:

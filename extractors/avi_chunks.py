@@ -22,6 +22,8 @@ _OTHER = re.compile(rb"JUNK|junk|ix[\dA-Fa-f]{2}|idx1|indx|LIST.{4}|\0{4}|[A-Z]{
 """Names of chunks that are of none."""
 _KINDS = {b"vids", b"auds", b"txts", b"mids", b"iavs"}
 """What streams there are: pictures, sound, texts, notes, and both in one."""
+_LEAST_FORM = {b"vids": 40, b"auds": 14}
+"""Bytes of a BITMAPINFOHEADER and of a WAVEFORMAT, which `strf` holds."""
 _SHORTEST_US, _LONGEST_US = 4_000, 1_000_000
 """Microseconds of a frame that may be one."""
 _RATE = 0.02
@@ -60,6 +62,8 @@ class AviFile:
         self._streams = self._frame_us = 0
         self._heads: list[bytes] = []
         """The chunk `strh` of each stream."""
+        self._forms: list[int] = []
+        """Bytes of the chunk `strf` of each stream."""
         self._media: list[_Chunk] = []
 
     def add(self, kind: bytes, start: int, end: int) -> Notes:
@@ -91,24 +95,29 @@ class AviFile:
         return TOLD
 
     def _add_header(self, start: int, end: int) -> None:
-        forms = 0
         for chunk in _chunks(self._file, start, end):
             self._file.seek(chunk.start)
             if chunk.kind == b"avih" and chunk.size >= 28:
                 fields = struct.unpack("<7I", self._file.read(28))
                 self._frame_us, self._streams = fields[0], fields[6]
-            forms += chunk.kind == b"strf"
+            if chunk.kind == b"strf":
+                self._forms.append(chunk.size)
             if chunk.kind == b"strh":
                 self._heads.append(self._file.read(min(chunk.size, 48)).ljust(48, b"\0"))
-        if not self._streams == len(self._heads) == forms:
+        if not self._streams == len(self._heads) == len(self._forms):
             raise Contradiction(
                 f"the avi has {self._streams} streams by its header, and {len(self._heads)} are "
-                f"described, {forms} with their form"
+                f"described, {len(self._forms)} with their form"
             )
-        for head in self._heads:
+        for head, form in zip(self._heads, self._forms, strict=True):
             if head[:4] not in _KINDS:
                 raise Contradiction(
                     f"a stream of the avi is of the kind `{head[:4].decode('latin-1')}`"
+                )
+            if form < _LEAST_FORM.get(head[:4], 0):
+                raise Contradiction(
+                    f"the form of a stream `{head[:4].decode('latin-1')}` has {form} bytes, "
+                    f"expected {_LEAST_FORM[head[:4]]} or more"
                 )
             scale, rate = struct.unpack("<II", head[20:28])
             if head[:4] == b"vids" and rate:

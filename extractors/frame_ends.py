@@ -55,8 +55,8 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
             raise lacks("the last tag", at + 11 + length, size)
         if first and tag[0] & 0x1F == 18:
             meta = file.read(min(length, 65536))
-        if tag[0] & 0x1F == 8 and length > 1:
-            _check_aac(file.read(2), at)
+        if tag[0] & 0x1F != 18 and length > 1:
+            _check_body(tag[0] & 0x1F, file.read(min(length, 6)), at)
         if tag[0] & 0x1F != 18:
             last_ms = max(last_ms, int.from_bytes(tag[7:8] + tag[4:7]))
         first = False
@@ -64,10 +64,13 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
     return _check_metadata(meta, last_ms, size)
 
 
-def _check_aac(begin: bytes, at: int) -> None:
-    """Refuses a tag of AAC that is neither its header (0) nor one of its frames (1)."""
-    if begin[0] >> 4 == 10 and begin[1] > 1:
+def _check_body(kind: int, begin: bytes, at: int) -> None:
+    """Refuses a tag of AAC that is neither its header (0) nor one of its frames (1), and one of
+    H.264 that is said to be its header, which begins with 1."""
+    if kind == 8 and begin[0] >> 4 == 10 and begin[1] > 1:
         raise Contradiction(f"the tag of AAC at byte {at:,} is of kind {begin[1]}, expected 0 or 1")
+    if kind == 9 and begin[0] & 0x8F == 7 and begin[1] == 0 and begin[5:] not in {b"", b"\1"}:
+        raise Contradiction(f"the tag of H.264 at byte {at:,} is of kind 0, and no header")
 
 
 def _check_no_tags(file: BinaryIO, at: int) -> None:

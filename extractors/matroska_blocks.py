@@ -46,6 +46,7 @@ _IN_TRACK = {
 _PREFIX = {1: b"V_", 2: b"A_", 0x11: b"S_"}
 """TrackType of pictures, sound and subtitles, and what their CodecID begins with."""
 _OTHER_TYPES = {3, 0x10, 0x12, 0x20, 0x21}
+"""TrackTypes of what is neither; a coding of pictures or sound contradicts them."""
 _OPUS_RATE = 48_000
 _STEP = 1 << 12
 """Elements between two looks at the clip's clock."""
@@ -233,7 +234,8 @@ class Recording:
             for at, stop in (found.get(name, (0, 0)) for name in (_CODEC, _PRIVATE))
         )
         self._is_odd |= not found.keys() <= _IN_TRACK or not _is_delay(private, delay)
-        is_known = kind in _OTHER_TYPES or coding.startswith(_PREFIX.get(kind, ()))
+        is_other = kind in _OTHER_TYPES and not coding.startswith((b"V_", b"A_"))
+        is_known = is_other or coding.startswith(_PREFIX.get(kind, ()))
         if not number or number in self._tracks or not is_known:
             raise Contradiction(
                 f"track {number} of the file is of type {kind} and has the coding "

@@ -139,19 +139,23 @@ def _is_continuous(packets: Rows) -> bool:
     has_field, has_payload = packets[:, 3] & 0x20 > 0, packets[:, 3] & 0x10 > 0
     jumps = has_field & (packets[:, 4] > 0) & (packets[:, 5] & 0x80 > 0)
     starts = np.where(has_field, 5 + packets[:, 4].astype(np.int64), 4)
+    are_empty = ~has_field & ~has_payload  # which no packet is (2.4.3.3)
     jumps = np.logical_or.accumulate(jumps[~has_payload]).any() | jumps
     packets, starts, jumps = packets[has_payload], starts[has_payload], jumps[has_payload]
     begins = (packets[:, 1] & 0x40 > 0) & (starts < _PACKET - 6)
     heads = packets[np.flatnonzero(begins)[:, None], starts[begins][:, None] + np.arange(6)]
-    if not len(heads) or not (heads[:, :3] == (0, 0, 1)).all(axis=1).mean() > 0.5:
+    are_heads = (heads[:, :3] == (0, 0, 1)).all(axis=1)
+    if not len(heads) or not are_heads.mean() > 0.5:
         return True
-    if (packets[:, 1] & 0x80).any():
+    if are_empty.any() or (packets[:, 1] & 0x80).any():
         raise Contradiction("packets of the stream are marked as damaged")
     numbers = packets[:, 3].astype(np.int64) & 15
     broken = (np.diff(numbers) % 16 != 1) & ~jumps[1:]
     is_twice = (packets[1:] == packets[:-1]).all(axis=1)
     if (broken & (is_twice | ~begins[1:])).any():
         raise Contradiction("packets of the stream are missing, doubled or moved by their numbers")
+    if not are_heads.all():
+        raise Contradiction("a PES packet of the stream begins without 00 00 01")
     _check_lengths(heads, begins, _PACKET - starts)
     return not broken.any()
 

@@ -36,6 +36,7 @@ from typing import BinaryIO, Protocol
 from extractors.aiff_chunks import check_aiff
 from extractors.asf_packets import check_packets
 from extractors.avi_chunks import AviFile
+from extractors.caf_chunks import check_caf
 from extractors.damage import Damage
 from extractors.declared_ends import ASF_MAGIC, declared_end
 from extractors.file_ends import (
@@ -131,6 +132,8 @@ def _check(file: BinaryIO, head: bytes, size: int, container: str) -> Notes:
     if end is not None and end.byte > size:
         raise lacks("the file", end.byte, size)
     notes = check_packets(file, size) if head.startswith(ASF_MAGIC) else TOLD
+    if head.startswith(b"caff"):
+        notes = check_caf(file, size)
     if head.startswith(b"riff"):
         check_w64(file, size)
     if head.startswith(b"FORM") and head[8:11] == b"AIF" and end is not None:

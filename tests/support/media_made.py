@@ -131,6 +131,7 @@ def write(
     rate_hz: int = 48000,
     channels: int = 1,
     audio_codec: str | None = None,
+    bit_rate: int | None = None,
     container: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
@@ -150,6 +151,8 @@ def write(
             pcm = tone(audio_s or 0.0, rate_hz, channels) if samples is None else samples
             audio = out.add_stream(audio_codec or AUDIO_CODECS[suffix], rate=rate_hz)
             assert isinstance(audio, av.AudioStream)
+            if bit_rate is not None:
+                audio.bit_rate = bit_rate
             audio.layout = {1: "mono", 2: "stereo", 6: "5.1"}[pcm.shape[1]]
         reformatter = VideoReformatter()  # keeps what it has worked out from frame to frame
         for i in range(frames):
