@@ -249,9 +249,9 @@ def _rising(times: Sequence[Fraction | None]) -> list[Fraction]:
 
 def _keep_order_of_decoding(packets: Packets[VideoStream]) -> bool:
     """Whether times rise, though frames are predicted from later ones (copied out of an AVI)."""
-    stamps = [packet.pts for packet in packets.items if packet.pts is not None]
     form = _TWO_SIDED.get(packets.stream.codec_context.name)
-    if form is None or any(after <= before for before, after in pairwise(stamps)):
+    stamps = [packet.pts for packet in packets.items]
+    if None in stamps or form is None or any(b <= a for a, b in pairwise(stamps)):
         return False
     return any(form.search(bytes(packet)) for packet in packets.items)
 
