@@ -31,7 +31,7 @@ from typing import Any
 from examples.device import CPU, Device, choose
 from examples.joint import Backbone, JointSettings, backbones_of, end_to_end, open_clips
 from examples.not_ready import NotReady
-from examples.options import parser
+from examples.options import names_in, parser
 from examples.plan import Clips, Paper, Predictions, Trial
 from examples.protocol import Protocol, protocols
 from examples.results import Result, report, summary, together
@@ -63,7 +63,7 @@ class Choice:
     folds: tuple[int, ...] | None = None
     """None: all of each scheme."""
     models: tuple[str, ...] = ()
-    """None: all."""
+    """Names, or several with commas between; none: all."""
     seeds: tuple[int, ...] = (0,)
     device: Device = CPU
     labels: str | None = None
@@ -287,10 +287,11 @@ class _Fold:
 def _trials(paper: Paper[Any], choice: Choice) -> list[Trial]:
     trials = paper.trials(choice.settings)
     names = [trial.name for trial in trials]
-    for model in choice.models:
+    wanted = [name for text in choice.models for name in names_in(text, names)]
+    for model in wanted:
         if model not in names:
             raise NotReady(f"--models {model}: {paper.recipe} trains {', '.join(map(repr, names))}")
-    return [trial for trial in trials if not choice.models or trial.name in choice.models]
+    return [trial for trial in trials if not wanted or trial.name in wanted]
 
 
 def _folds(protocol: Protocol, choice: Choice) -> tuple[int, ...]:

@@ -14,9 +14,10 @@ import pytest
 import torch
 from torch import nn
 
-from examples import loop, train
+from examples import kirar2024, loop, train
 from examples.device import CPU, choose
 from examples.not_ready import NotReady
+from examples.options import names_in
 from examples.parts import adam
 from examples.plan import Fitting, Plateau
 from examples.run_folder import ModelFolder
@@ -207,6 +208,22 @@ def test_what_does_not_belong_to_the_run_is_one_sentence(
     assert "--folds 9: thirds has the folds 0, 1, 2" in refused(
         tmp_path, replace(LONGER, folds=(9,))
     )
+
+
+def test_models_whose_names_have_commas_are_chosen_by_name(made: Path, tmp_path: Path) -> None:
+    for number, (text, names) in enumerate(
+        {
+            "Small, again": {"Small, again"},
+            "small,Small, again": {"small", "Small, again"},
+            "Small, again, small": {"small", "Small, again"},
+        }.items()
+    ):
+        choice = replace(LONGER, settings=SmallSettings(epochs=1), models=(text,))
+        assert {one.model for one in run(PAPER, made, choice, tmp_path / f"{number}")} == names
+    trained = kirar2024.trials(kirar2024.PAPER.small)
+    names_of_all = [trial.name for trial in trained]
+    assert names_in(",".join(names_of_all), names_of_all) == names_of_all
+    assert names_in("Tucker fusion, pooled by sums", names_of_all)[0] == "Tucker fusion"
 
 
 def test_what_killed_writers_left_goes_with_the_run_that_ends(made: Path, tmp_path: Path) -> None:
