@@ -84,8 +84,10 @@ class ModelFolder:
             pd.DataFrame(list(history)).to_parquet(hidden, index=False)
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
-    def finish(self, found: Predictions, classes: Sequence[str], clips: Clips) -> dict[str, Any]:
-        """Writes predictions and metrics, and returns the latter."""
+    def finish(
+        self, name: str, found: Predictions, classes: Sequence[str], clips: Clips
+    ) -> dict[str, Any]:
+        """Writes predictions and metrics, and returns the latter; name: the model's."""
         probabilities = found.probabilities
         subject, sex = ([clips[one][at] for one in found.clip_ids] for at in (0, 1))
         table = pd.DataFrame(
@@ -106,13 +108,19 @@ class ModelFolder:
             "corpus": [one.partition("/")[0] for one in found.clip_ids],
         }
         metrics = measured(found.targets, probabilities, classes, groups)
-        metrics["notes"] = list(found.look.notes)
+        metrics |= {"model": name, "notes": list(found.look.notes)}
         self._write_look(found.look)
         with publishing(self.path / "predictions.parquet") as hidden:
             table.to_parquet(hidden, index=False)
         sweep(self.path)  # of earlier tries that were killed while they wrote
         write_json(self.path / "metrics.json", metrics)
         return metrics
+
+    @property
+    def model(self) -> str:
+        """The name of a finished model."""
+        with self._reading("metrics.json") as path:
+            return str(json.loads(path.read_text(encoding="utf-8"))["model"])
 
     def predictions(self) -> tuple[Predictions, tuple[str, ...]]:
         """Those of a finished model, and the names of its classes."""
@@ -219,6 +227,15 @@ class RunFolder:
             if left.parent == self.root:
                 left.unlink(missing_ok=True)
         write_json(self.root / "metrics.json", metrics)
+
+    def finished(self) -> dict[tuple[str, int, int, str], ModelFolder]:
+        """(scheme, fold, seed, model) -> each that is finished, whichever command trained it."""
+        found = {}
+        for path in sorted(self.root.glob("*/*/*/*/metrics.json")):
+            scheme, fold, _, seed, _ = path.relative_to(self.root).parts
+            kept = ModelFolder(path.parent)
+            found[scheme, int(fold), int(seed), kept.model] = kept
+        return found
 
     def model(self, scheme: str, fold: int, model: str, seed: int) -> ModelFolder:
         return ModelFolder(self.root / scheme / str(fold) / slug(model) / str(seed))

@@ -34,7 +34,7 @@ from examples.not_ready import NotReady
 from examples.options import names_in, parser
 from examples.plan import Clips, Paper, Predictions, Trial
 from examples.protocol import Protocol, protocols
-from examples.results import Result, report, summary, together
+from examples.results import Result, report, summary, together, with_earlier
 from examples.run_folder import RunFolder
 from examples.settings import changed
 from examples.shipped import differences_of
@@ -171,9 +171,19 @@ class _Run:
                     for result in self._fold(protocol, fold, seed):
                         found.append(result)
                         report(result)
-        metrics = together(found, self.clips)
+        models = [trial.name for trial in self.paper.trials(self.choice.settings)]
+        every = with_earlier(found, self.folder, self._protocols(), models)
+        metrics = together(every, self.clips)
         self.folder.finish({"differs_from_the_shipped_recipe": self.differences, **metrics})
         return found
+
+    def _protocols(self) -> list[Protocol]:
+        """Those of this command, and those that the folder has of others."""
+        store = FeatureStore(self.root)
+        here = {one.scheme for one in self.folds}
+        rest = {row.scheme for row in store.rows(FOLDS)} - here
+        kept = sorted(one for one in rest if (self.folder.root / one).is_dir())
+        return [*self.folds, *(protocols(self.paper, store, kept) if kept else ())]
 
     def _fold(self, protocol: Protocol, fold: int, seed: int) -> Iterator[Result]:
         trainer = FoldTrainer(
@@ -191,7 +201,7 @@ class _Run:
         for name, (predictions, classes) in work.run(self.trials).items():
             kept = self.folder.model(protocol.scheme, fold, name, seed)
             if not kept.is_finished:
-                kept.finish(predictions, classes, self.clips)
+                kept.finish(name, predictions, classes, self.clips)
             yield Result(protocol, fold, name, seed, predictions, classes)
         self.folder.dropped |= work.dropped
         self.folder.write()

@@ -107,6 +107,23 @@ def test_metrics_of_the_run_are_means_over_folds_and_seeds(made: Path, tmp_path:
     assert len(results) == 4
 
 
+def test_parts_of_a_run_by_several_commands_are_the_metrics_of_one(
+    made: Path, tmp_path: Path
+) -> None:
+    whole = replace(CHOICE, folds=(0, 1), models=(), seeds=(0, 1))
+    run(PAPER, made, whole, tmp_path / "whole")
+    for part in (
+        {"folds": (1,), "models": ("Small, again",)},
+        {"folds": (0,), "seeds": (1,)},
+        {"folds": (1,), "models": ("small",)},
+        {"seeds": (0,), "models": ("Small, again",)},
+        {"folds": (0,), "seeds": (0,), "models": ("small",)},
+    ):
+        run(PAPER, made, replace(whole, **part), tmp_path / "parts")
+    metrics = [(tmp_path / name / "metrics.json").read_text() for name in ("whole", "parts")]
+    assert metrics[0] == metrics[1]
+
+
 class Ended(Exception):
     pass
 
