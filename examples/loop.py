@@ -106,10 +106,12 @@ def train(
         examples = Rows(clips) if trial.rows else clips
     course = _Course(trial, clips, examples, watched, seed, device)
     if kept is not None and (weights := kept.weights()) is not None:
-        course.model.load_state_dict(weights)
+        with kept.reading("best.pt"):
+            course.model.load_state_dict(weights)
         return course.model.eval()
     if kept is not None and (state := kept.checkpoint()) is not None:
-        course.load_state_dict(state)
+        with kept.reading("checkpoint.pt"):
+            course.load_state_dict(state)
         say(f"  goes on after epoch {course.epoch} of {trial.fitting.epochs}")
     while not course.is_over:
         course.run_epoch()

@@ -1,6 +1,6 @@
 """What was found in each fold, and what all folds say together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
@@ -44,18 +44,22 @@ def report(result: Result) -> None:
 
 
 def with_earlier(
-    now: Sequence[Result], folder: RunFolder, protocols: Iterable[Protocol], models: Sequence[str]
+    now: Sequence[Result],
+    folder: RunFolder,
+    protocols: Iterable[Protocol],
+    models: Sequence[str],
+    clips: Collection[str],
 ) -> list[Result]:
     """Results of this command, and of those before it that trained another part of the same run.
 
-    protocols: of all schemes of the run; models: names in their order.
+    protocols: of all schemes of the run; models: names in their order; clips: ids of all.
     """
     found = {(one.protocol.scheme, one.fold, one.seed, one.model): one for one in now}
     of_scheme = {one.scheme: one for one in protocols}
     for key, kept in folder.finished().items():
         scheme, fold, seed, model = key
         if key not in found and scheme in of_scheme:
-            found[key] = Result(of_scheme[scheme], fold, model, seed, *kept.predictions())
+            found[key] = Result(of_scheme[scheme], fold, model, seed, *kept.predictions(clips))
     names = dict.fromkeys([*models, *(one.model for one in now)])
     names |= dict.fromkeys(sorted(one.model for one in found.values()))
     place = {name: at for at, name in enumerate(names)}
