@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,17 +24,18 @@ from examples.device import CPU, choose
 from examples.kept import open_run
 from examples.not_ready import NotReady
 from examples.options import names_in
-from examples.parts import adam
+from examples.parts import Stages, Tensors, adam
 from examples.plan import Fitting, Plateau
 from examples.run_folder import ModelFolder
 from examples.settings import changed
 from examples.train import RECIPES, Choice, paper_of, run
+from examples.trainer import Costs
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores import FeatureDataset
 from tests.support.commands import ROOT
 from tests.support.stores_made import SPEC, make_store, tracks_for
-from tests.support.trainers_made import CHOICE, LONGER, PAPER, TRIAL, SmallSettings, found_in
+from tests.support.trainers_made import CHOICE, LONGER, PAPER, TRIAL, Small, SmallSettings, found_in
 
 FUSED = ("gated_fusion_with_tcs", "forward_lstm")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -465,6 +467,34 @@ def test_each_epoch_has_a_line_with_a_rate_and_the_time_left(made: Path) -> None
     assert [line.split()[1] for line in said] == ["1", "2", "3"]
     assert all(" validation " in line and "rate 0.1" in line for line in said)
     assert ["left" in line for line in said] == [True, True, False]
+
+
+def test_the_cost_that_is_said_counts_the_validation(made: Path) -> None:
+    clips, watched = (
+        FeatureDataset(
+            made, features=["mfcc"], labels="made3", scheme="thirds", fold=0, role=role,
+            missing="drop",
+        )
+        for role in ("train", "test")
+    )  # fmt: skip
+
+    class Slow(Small):
+        def stages(self, batch: Tensors) -> Stages:
+            time.sleep(0.02 if self.training else 0.2)
+            return super().stages(batch)
+
+    def build(batch: Tensors, classes: int) -> Slow:
+        return Slow(batch["values"]["mfcc"].shape[-1], classes)
+
+    trial = replace(TRIAL, build=build, fitting=replace(TRIAL.fitting, epochs=30))
+    (alone, both) = (Costs(1).line(trial, clips, some, clips, CPU) for some in (None, watched))
+    said = re.compile(r"ms, 30 epochs unless it stops early; 1 times that is about (\d+) s$")
+    watching = re.compile(r" and \d{3} ms of validation, 30 epochs .* about (\d+) s$")
+    without, among = said.search(alone), watching.search(both)
+    assert without is not None
+    assert among is not None
+    # Each of 30 epochs looks for 0.2 s, and learns in two steps of 0.02 s.
+    assert int(without[1]) < 6 <= int(among[1])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a CUDA device")
