@@ -32,7 +32,6 @@ from extractors.augmentation import Draws
 from extractors.fitted.finetune import Finetuned
 from extractors.network import ResNetModule, build
 from extractors.resnet import ResNet
-from extractors.resnet_map import ResNetMap
 from extractors.weights import WeightsError, load_state
 from flows.recipe import parse
 from manifests.tracks import Track
@@ -71,7 +70,7 @@ def backbones_of(store: FeatureStore, features: Sequence[str]) -> dict[str, Back
             found[name] = Backbone(
                 fitter.start, fitter.learning_rate, fitter.weight_decay, fitter.augmentation
             )
-        elif isinstance(measured, ResNet) and not isinstance(measured, ResNetMap):
+        elif type(measured) is ResNet:  # a ResNetMap is of its kind, and no embedding
             found[name] = Backbone(measured, None, 0.0, None)
     return found
 
