@@ -70,7 +70,7 @@ def backbones_of(store: FeatureStore, features: Sequence[str]) -> dict[str, Back
             found[name] = Backbone(
                 fitter.start, fitter.learning_rate, fitter.weight_decay, fitter.augmentation
             )
-        elif isinstance(measured, ResNet):
+        elif type(measured) is ResNet:  # a ResNetMap is of its kind, and no embedding
             found[name] = Backbone(measured, None, 0.0, None)
     return found
 

@@ -64,8 +64,7 @@ class KeptModel:
     @cached_property
     def histories(self) -> list[pd.DataFrame]:
         """One for each fold and seed in which the model itself was trained."""
-        paths = [folder.path / "history.parquet" for folder in self.folders]
-        return [pd.read_parquet(path) for path in paths if path.is_file()]
+        return [folder.history() for folder in self.folders if folder.is_trained]
 
     @cached_property
     def arrays(self) -> dict[str, Any]:
@@ -73,12 +72,22 @@ class KeptModel:
         return self.folders[0].arrays()
 
 
+class Facts(dict[str, Any]):
+    """Of run.json; NotReady, in one sentence, for one that is not in it."""
+
+    def __missing__(self, name: str) -> Any:
+        raise NotReady(
+            f"run.json has no {name}, expected what examples.train writes; run the training once "
+            "more, in a new folder"
+        )
+
+
 @dataclass(frozen=True)
 class KeptRun:
     """A run that has ended, or of which a part has."""
 
     root: Path
-    facts: dict[str, Any]
+    facts: Facts
     """Of run.json."""
     schemes: dict[str, dict[str, KeptModel]]
     """Scheme -> model."""
@@ -105,8 +114,24 @@ def open_run(root: Path) -> KeptRun:
             ) from error
         except ValueError as error:
             raise NotReady(f"{path} is damaged ({error}); run the training once more") from error
-    times = _times(root)
-    schemes = {
+    try:
+        schemes = _schemes(root, found["metrics.json"], _times(root))
+        facts = Facts(found["run.json"].items())
+        _ = facts["recipe"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NotReady(
+            f"{root} has a run.json or a metrics.json of another form than examples.train writes; "
+            "run the training once more"
+        ) from error
+    if not schemes:
+        raise NotReady(f"{root}/metrics.json has no scheme; run the training once more")
+    return KeptRun(root, facts, schemes)
+
+
+def _schemes(
+    root: Path, metrics_of_all: dict[str, Any], times: dict[str, Any]
+) -> dict[str, dict[str, KeptModel]]:
+    return {
         scheme: {
             model: KeptModel(
                 model,
@@ -118,10 +143,9 @@ def open_run(root: Path) -> KeptRun:
             )
             for model, metrics in models.items()
         }
-        for scheme, models in found["metrics.json"].items()
+        for scheme, models in metrics_of_all.items()
         if isinstance(models, dict)
     }
-    return KeptRun(root, found["run.json"], schemes)
 
 
 def _times(root: Path) -> dict[str, Any]:
@@ -131,6 +155,6 @@ def _times(root: Path) -> dict[str, Any]:
         return {}
     try:
         models: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["models"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise NotReady(f"{path} is damaged ({error}); run examples.timing once more") from error
     return models

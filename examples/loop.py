@@ -106,10 +106,12 @@ def train(
         examples = Rows(clips) if trial.rows else clips
     course = _Course(trial, clips, examples, watched, seed, device)
     if kept is not None and (weights := kept.weights()) is not None:
-        course.model.load_state_dict(weights)
+        with kept.reading("best.pt"):
+            course.model.load_state_dict(weights)
         return course.model.eval()
     if kept is not None and (state := kept.checkpoint()) is not None:
-        course.load_state_dict(state)
+        with kept.reading("checkpoint.pt"):
+            course.load_state_dict(state)
         say(f"  goes on after epoch {course.epoch} of {trial.fitting.epochs}")
     while not course.is_over:
         course.run_epoch()
@@ -211,11 +213,11 @@ class _Course:
         with self.device.autocast():
             stages = self.model.stages(batch)
             loss = self.model.loss(stages, batch)
-        tally.add(loss, stages, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.fitting.clip_norm is not None:
             clip_grad_norm_(self.model.parameters(), self.fitting.clip_norm)
         self.optimizer.step()
+        tally.add(loss, stages, batch)  # which waits for a GPU
 
     def _watch(self, loss: float) -> None:
         if self.plateau is not None:
@@ -233,7 +235,7 @@ class _Course:
         validation = row["validation_loss"]
         watched = "" if self.watched is None else f"validation {validation:.4f}, "
         seconds = sum(one["seconds"] for one in self.history) / len(self.history)
-        left = "" if self.is_over else f", at most {span((epochs - self.epoch) * seconds)} left"
+        left = "" if self.is_over else f", about {span((epochs - self.epoch) * seconds)} left"
         return (
             f"  epoch {row['epoch']} of {epochs}: loss {row['loss']:.4f}, {watched}rate "
             f"{row['rate']:.3g}, {row['seconds']:.1f} s{left}"
@@ -296,26 +298,56 @@ def seconds_a_step(trial: Trial, clips: Clips, examples: Any, device: Device) ->
     """What one step of training costs, of a model that is thrown away."""
     course = _Course(trial, clips, examples, None, 0, device)
     course.model.train()
-    whole = min(trial.fitting.batch, len(examples))
-    some = min(whole, 2)
-    for _ in range(2):  # the first one prepares what later ones use
-        seconds = _seconds(course, [examples[i] for i in range(some)], device)
-    if seconds * whole / some > _LONG_STEP_S:
-        return seconds * whole / some  # not waited for
-    for _ in range(2):
-        seconds = _seconds(course, [examples[i] for i in range(whole)], device)
-    return seconds
+
+    def step(batch: Tensors) -> None:
+        course.step(batch, Tally())
+
+    return _seconds(step, clips, examples, min(trial.fitting.batch, len(examples)), device)
+
+
+def seconds_to_watch(trial: Trial, clips: Clips, watched: Clips, device: Device) -> float:
+    """What one look at the watched clips costs, by a model that is thrown away."""
+    if not len(watched):
+        return 0.0
+    model = begun(trial, clips, clips, device).eval()
+
+    @torch.no_grad()
+    def look(batch: Tensors) -> None:
+        _tally(model, batch, Tally(), device)
+
+    whole = min(_TESTED_AT_ONCE, len(watched))
+    return _seconds(look, watched, watched, whole, device) * len(watched) / whole
 
 
 _LONG_STEP_S = 10.0
 
 
-def _seconds(course: _Course, examples: list[Any], device: Device) -> float:
-    """Of one step."""
-    (batch,) = tensors(course.clips, examples, max(len(examples), 1), device=device)
-    began = time.monotonic()
-    course.step(batch, Tally())
-    return time.monotonic() - began
+def _seconds(
+    work: Callable[[Tensors], None], clips: Clips, examples: Any, whole: int, device: Device
+) -> float:
+    """Of work on one batch of so many examples."""
+
+    def once(size: int) -> float:
+        (batch,) = tensors(clips, [examples[i] for i in range(size)], max(size, 1), device=device)
+        began = _now(device)
+        work(batch)
+        return _now(device) - began
+
+    some = min(whole, 2)
+    for _ in range(2):  # the first one prepares what later ones use
+        seconds = once(some)
+    if seconds * whole / some > _LONG_STEP_S:
+        return seconds * whole / some  # not waited for
+    for _ in range(2):
+        seconds = once(whole)
+    return seconds
+
+
+def _now(device: Device) -> float:
+    """The time at which all work that was given to the device is done."""
+    if device.at.type == "cuda":
+        torch.cuda.synchronize(device.at)
+    return time.monotonic()
 
 
 def span(seconds: float) -> str:
@@ -332,11 +364,15 @@ def tallied(model: Net, clips: Clips, device: Device = CPU) -> Tally:
     model.eval()
     found = Tally()
     for batch in tensors(clips, clips, _TESTED_AT_ONCE, device=device):
-        with device.autocast():
-            stages = model.stages(batch)
-            loss = model.loss(stages, batch)
-        found.add(loss, stages, batch)
+        _tally(model, batch, found, device)
     return found
+
+
+def _tally(model: Net, batch: Tensors, tally: Tally, device: Device) -> None:
+    with device.autocast():
+        stages = model.stages(batch)
+        loss = model.loss(stages, batch)
+    tally.add(loss, stages, batch)
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """The options of the trainer's command."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 
@@ -29,9 +29,10 @@ def parser(about: str | None, recipes: Sequence[str]) -> argparse.ArgumentParser
     add("--folds", type=_numbers, help="numbers of the folds that are run, such as 0,1; else all")
     add(
         "--models",
-        type=lambda text: text.split(","),
+        action="append",
         default=[],
-        help="names of the models that are trained, with commas between; else all",
+        help="names of the models that are trained, with commas between; may be given again; else "
+        "all",
     )
     add("--labels", help="classes that are learnt, one of the paper's; else the first it has")
     add(
@@ -60,6 +61,22 @@ def parser(about: str | None, recipes: Sequence[str]) -> argparse.ArgumentParser
         action="store_true",
         help="first make the sample corpus, build, split and fit what is not there yet",
     )
+    return found
+
+
+def names_in(text: str, names: Collection[str]) -> list[str]:
+    """The names that a text has with commas between, though a name itself has commas.
+
+    text: as it was given.
+    names: all that there are; of what is none of them, the text as far as its first comma.
+    """
+    found, parts = [], text.split(",")
+    while parts:
+        lengths = range(len(parts), 0, -1)
+        known = (size for size in lengths if ",".join(parts[:size]).strip() in names)
+        size = next(known, 1)
+        found.append(",".join(parts[:size]).strip())
+        parts = parts[size:]
     return found
 
 

@@ -10,13 +10,13 @@ around them are written by hand. What a paper says is in examples/stated/NAME.to
 
 import argparse
 import re
-import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from examples import sample_scores
+from examples.command import ending
 from examples.not_ready import NotReady
 from examples.places import ROOT
 from examples.stated_rows import DIFFERENT, Beside, Judged, Open, Row, Stated
@@ -138,12 +138,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--runs", type=Path, help="a folder with NAME/run for each recipe that was run"
     )
     given = parser.parse_args(arguments)
-    try:
+    with ending("examples.papers"):
         if given.runs is not None:
             print(f"scores kept: {', '.join(sample_scores.keep(given.runs))}")
         text = page(PAGE.read_text("utf-8"))
-    except NotReady as error:
-        sys.exit(f"examples.papers: {error}")
     write_bytes(PAGE, text.encode())
     print(f"{PAGE} written")
 

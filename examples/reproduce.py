@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from examples import stream, tables
+from examples.command import ending
 from examples.complete import whats_empty
 from examples.device import choose
 from examples.kept import open_run
-from examples.not_ready import NotReady
 from examples.plan import Paper
 from examples.prepare import clips_of, prepare_sample, size_of
 from examples.timing import time_run
@@ -140,13 +140,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipes = list(dict.fromkeys(given.recipes)) or list(RECIPES)
     if unknown := [recipe for recipe in recipes if recipe not in RECIPES]:
         parser.error(f"there is no recipe {unknown[0]!r}; expected some of {', '.join(RECIPES)}")
-    try:
+    with ending("examples.reproduce"):
         if len(recipes) > 1:
             sys.exit(0 if reproduce_all(given.out, recipes, _say) else 1)
         (recipe,) = recipes
         empty = reproduce(paper_of(recipe), given.out / recipe, given.workers)
-    except (NotReady, LookupError, OSError, ValueError) as error:
-        sys.exit(f"examples.reproduce: {error.args[0] if len(error.args) == 1 else error}")
     for sentence in empty:
         print(f"EMPTY: {sentence}")
     sys.exit(1 if empty else 0)

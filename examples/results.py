@@ -1,6 +1,6 @@
 """What was found in each fold, and what all folds say together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from examples.metrics import Scores, measured, table
 from examples.plan import Predictions
 from examples.protocol import Protocol
-from examples.run_folder import Clips
+from examples.run_folder import Clips, RunFolder
 
 _SHOWN = ("accuracy", "balanced_accuracy", "macro_f1")
 
@@ -41,6 +41,33 @@ def report(result: Result) -> None:
     for note in result.found.look.notes:
         print(f"  {note}")
     print(table(scores, result.classes))
+
+
+def with_earlier(
+    now: Sequence[Result],
+    folder: RunFolder,
+    protocols: Iterable[Protocol],
+    models: Sequence[str],
+    clips: Collection[str],
+) -> list[Result]:
+    """Results of this command, and of those before it that trained another part of the same run.
+
+    protocols: of all schemes of the run; models: names in their order; clips: ids of all.
+    """
+    found = {(one.protocol.scheme, one.fold, one.seed, one.model): one for one in now}
+    of_scheme = {one.scheme: one for one in protocols}
+    for key, kept in folder.finished().items():
+        scheme, fold, seed, model = key
+        if key not in found and scheme in of_scheme:
+            found[key] = Result(of_scheme[scheme], fold, model, seed, *kept.predictions(clips))
+    names = dict.fromkeys([*models, *(one.model for one in now)])
+    names |= dict.fromkeys(sorted(one.model for one in found.values()))
+    place = {name: at for at, name in enumerate(names)}
+
+    def order(one: Result) -> tuple[bool, str, int, int, int]:
+        return not one.protocol.own, one.protocol.scheme, place[one.model], one.fold, one.seed
+
+    return sorted(found.values(), key=order)
 
 
 def _grouped(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:

@@ -17,7 +17,7 @@ Each file is complete or not there, whenever the run is ended.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,11 @@ class ModelFolder:
     def is_trained(self) -> bool:
         return (self.path / "history.parquet").is_file()
 
+    def history(self) -> pd.DataFrame:
+        """A row for each epoch, of a model that is trained."""
+        with self.reading("history.parquet") as path:
+            return pd.read_parquet(path)
+
     def weights(self) -> dict[str, Any] | None:
         """Those that are tested; None where training has not ended."""
         return self._read("best.pt") if self.is_trained else None
@@ -84,8 +89,10 @@ class ModelFolder:
             pd.DataFrame(list(history)).to_parquet(hidden, index=False)
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
-    def finish(self, found: Predictions, classes: Sequence[str], clips: Clips) -> dict[str, Any]:
-        """Writes predictions and metrics, and returns the latter."""
+    def finish(
+        self, name: str, found: Predictions, classes: Sequence[str], clips: Clips
+    ) -> dict[str, Any]:
+        """Writes predictions and metrics, and returns the latter; name: the model's."""
         probabilities = found.probabilities
         subject, sex = ([clips[one][at] for one in found.clip_ids] for at in (0, 1))
         table = pd.DataFrame(
@@ -106,7 +113,7 @@ class ModelFolder:
             "corpus": [one.partition("/")[0] for one in found.clip_ids],
         }
         metrics = measured(found.targets, probabilities, classes, groups)
-        metrics["notes"] = list(found.look.notes)
+        metrics |= {"model": name, "notes": list(found.look.notes)}
         self._write_look(found.look)
         with publishing(self.path / "predictions.parquet") as hidden:
             table.to_parquet(hidden, index=False)
@@ -114,20 +121,32 @@ class ModelFolder:
         write_json(self.path / "metrics.json", metrics)
         return metrics
 
-    def predictions(self) -> tuple[Predictions, tuple[str, ...]]:
-        """Those of a finished model, and the names of its classes."""
-        with self._reading("predictions.parquet") as path:
-            table = pd.read_parquet(path)
-        with self._reading("metrics.json") as path:
+    @property
+    def model(self) -> str:
+        """The name of a finished model."""
+        with self.reading("metrics.json") as path:
+            return str(json.loads(path.read_text(encoding="utf-8"))["model"])
+
+    def predictions(
+        self, clips: Collection[str] | None = None
+    ) -> tuple[Predictions, tuple[str, ...]]:
+        """Those of a finished model, and the names of its classes.
+
+        clips: ids of all clips that may be among them; None: not asked.
+        """
+        with self.reading("metrics.json") as path:
             metrics = json.loads(path.read_text(encoding="utf-8"))
-            classes = tuple(metrics["classes"])
+            classes, notes = tuple(metrics["classes"]), tuple(metrics["notes"])
+        with self.reading("predictions.parquet") as path:
+            table = pd.read_parquet(path)
+            _check_predictions(table, metrics, clips)
         arrays = self.arrays()
         decisions = {
             name.removeprefix(_DECISION): arrays.pop(name)
             for name in sorted(arrays)
             if name.startswith(_DECISION)
         }
-        look = Look(tuple(metrics["notes"]), arrays, decisions)
+        look = Look(notes, arrays, decisions)
         number = {name: i for i, name in enumerate(classes)}
         probabilities = table[[f"{_PROBABILITY}{name}" for name in classes]].to_numpy()
         targets = table["target"].map(number).to_numpy("int64")
@@ -149,27 +168,52 @@ class ModelFolder:
         found: dict[str, Any] = {}
         for name in ("look.npz", LIVE):
             if (self.path / name).is_file():
-                with self._reading(name) as path, np.load(path, allow_pickle=False) as file:
+                with self.reading(name) as path, np.load(path, allow_pickle=False) as file:
                     found |= {one: file[one] for one in file.files}
         return found
 
     def _read(self, name: str) -> dict[str, Any] | None:
         if not (self.path / name).is_file():
             return None
-        with self._reading(name) as path:
+        with self.reading(name) as path:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             return state
 
     @contextmanager
-    def _reading(self, name: str) -> Iterator[Path]:
+    def reading(self, name: str) -> Iterator[Path]:
+        """The path of a file; an error on it in the block is a sentence that says what to
+        remove."""
         path = self.path / name
         try:
             yield path
         except Exception as error:
             raise NotReady(
                 f"{path} is damaged ({str(error).partition(chr(10))[0]}); remove the folder "
-                f"{self.path} and run the same command again, which trains this model anew"
+                f"{self.path} and run the training again, which trains this model anew"
             ) from error
+
+
+def _check_predictions(
+    table: pd.DataFrame, metrics: Mapping[str, Any], clips: Collection[str] | None
+) -> None:
+    """Compares predictions with what was measured of them when they were written; ValueError says
+    what was changed since."""
+    classes = list(metrics["classes"])
+    names = ["clip_id", "target", *(f"{_PROBABILITY}{name}" for name in classes)]
+    if lacking := [name for name in names if name not in table]:
+        raise ValueError(f"it has no column {lacking[0]}")
+    if foreign := sorted({*table["target"]} - {*classes}, key=str):
+        raise ValueError(f"it has the target {foreign[0]!r}, expected one of {', '.join(classes)}")
+    if clips is not None and (unknown := sorted({*table["clip_id"]} - {*clips}, key=str)):
+        raise ValueError(f"it has the clip {unknown[0]!r}, which the store has not")
+    probabilities = table[names[2:]].to_numpy("float64")
+    numbers = {name: number for number, name in enumerate(classes)}
+    targets = table["target"].map(numbers).to_numpy("int64")
+    corpora = {str(one).partition("/")[0] for one in table["clip_id"]}
+    if foreign := sorted(corpora - {*metrics["by_corpus"]}):
+        raise ValueError(f"it has clips of {foreign[0]}, on which it was not tested")
+    if measured(targets, probabilities, classes, {})["confusion"] != metrics["confusion"]:
+        raise ValueError("its confusion is not that of metrics.json, which was written with it")
 
 
 class RunFolder:
@@ -185,16 +229,18 @@ class RunFolder:
         self.dropped: dict[str, str] = {}
         before = self._before()
         for name, value in self.facts.items():
-            if before and (was := before.get(name)) != json.loads(json.dumps(value)):
+            if before and (was := before.get(name)) != _plain(value):
                 raise NotReady(
                     f"{root} holds a run with another {name} ({_differing(was, value)}); give "
                     "another folder by --out, or the same values"
                 )
-        self.dropped = dict(before.get("dropped", {}))
+        self.dropped = dict(before.get("dropped") or {})
         self.write()
 
     def _before(self) -> dict[str, Any]:
         path = self.root / "run.json"
+        if not self.root.is_dir() and (self.root.exists() or self.root.is_symlink()):
+            raise NotReady(f"{self.root} is no folder; give a new or empty folder by --out")
         if not path.is_file():
             if self.root.is_dir() and {*self.root.iterdir()} - {*leftovers(self.root)}:
                 raise NotReady(
@@ -206,6 +252,8 @@ class RunFolder:
             before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
             raise NotReady(f"{path} is damaged ({error}); give another folder by --out") from error
+        if not isinstance(before, dict) or "recipe" not in before:
+            raise NotReady(f"{path} is damaged (it has no recipe); give another folder by --out")
         return before
 
     def write(self) -> None:
@@ -219,6 +267,15 @@ class RunFolder:
             if left.parent == self.root:
                 left.unlink(missing_ok=True)
         write_json(self.root / "metrics.json", metrics)
+
+    def finished(self) -> dict[tuple[str, int, int, str], ModelFolder]:
+        """(scheme, fold, seed, model) -> each that is finished, whichever command trained it."""
+        found = {}
+        for path in sorted(self.root.glob("*/*/*/*/metrics.json")):
+            scheme, fold, _, seed, _ = path.relative_to(self.root).parts
+            kept = ModelFolder(path.parent)
+            found[scheme, int(fold), int(seed), kept.model] = kept
+        return found
 
     def model(self, scheme: str, fold: int, model: str, seed: int) -> ModelFolder:
         return ModelFolder(self.root / scheme / str(fold) / slug(model) / str(seed))

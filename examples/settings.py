@@ -2,7 +2,8 @@
 has one dataclass of them; `--set name=value` changes one."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,13 +24,12 @@ def changed(settings: Settings, changes: Sequence[str]) -> Settings:
         name, equals, text = change.partition("=")
         if not equals or name not in known:
             hint = did_you_mean(name, sorted(known))
-            raise NotReady(
-                f"--set {change}: expected name=value; {hint}names here: {', '.join(known)}"
-            )
+            wrong = f"there is no setting {name}" if equals else "expected name=value"
+            raise NotReady(f"--set {change}: {wrong}; {hint}names here: {', '.join(known)}")
         values[name] = _value(name, text)
     kind: type[Settings] = type(settings)
     try:
-        return TypeAdapter(kind).validate_python(values)
+        found = TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -37,6 +37,39 @@ def changed(settings: Settings, changes: Sequence[str]) -> Settings:
             f"--set {name}={first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}; the "
             f"value here is {getattr(settings, name)!r}"
         ) from error
+    for name in known:
+        if wanted := _refused(name, dataclasses.asdict(found)):  # type: ignore[call-overload]
+            raise NotReady(
+                f"--set {name}={getattr(found, name)!r}: expected {wanted}; the value here is "
+                f"{getattr(settings, name)!r}"
+            )
+    return found
+
+
+_MAY_BE_0 = ("weight_decay", "consistency", "lowest_rate", "variants", "dropout", "smoothing")
+_BELOW_1 = ("dropout", "smoothing", "plateau_factor")
+_AT_LEAST = {"batch": 2, "channels": 4}
+"""Batch normalisation needs two examples; a quarter of the channels is a layer's width."""
+
+
+def _refused(name: str, values: Mapping[str, Any]) -> str | None:
+    """What is expected of a setting instead of its value; None where it may be that. A number is
+    positive unless its name is above."""
+    value = values[name]
+    numbers = value if isinstance(value, tuple | list) else () if value is None else (value,)
+    least = next((one for end, one in _AT_LEAST.items() if name.endswith(end)), None)
+    if least is not None and min(numbers, default=least) < least:
+        return f"at least {least}"
+    if isinstance(value, tuple | list) and not numbers:
+        return "at least one number"
+    may_be_0 = name.endswith(_MAY_BE_0)
+    if not all(math.isfinite(one) and (one > 0 or (may_be_0 and one == 0)) for one in numbers):
+        return "no negative number" if may_be_0 else "a positive number"
+    if name.endswith(_BELOW_1) and not all(one < 1 for one in numbers):
+        return "a number below 1"
+    if name == "heads" and values["units"] % value:
+        return f"a divisor of the {values['units']} units"
+    return None
 
 
 def _value(name: str, text: str) -> Any:

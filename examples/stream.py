@@ -10,7 +10,6 @@ is kept in the model's folder: the first clip, and the time of all steps.
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from examples.command import ending
 from examples.device import choose
 from examples.kept import KeptModel, open_run
 from examples.live import (
@@ -320,10 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if (given.store is None) != (given.run is None):
         parser.error("--store and --run go together: the fitted states, and the trained model")
-    try:
+    with ending("examples.stream"):
         stream(given)
-    except (NotReady, LookupError, OSError, ValueError) as error:
-        sys.exit(f"examples.stream: {error.args[0] if len(error.args) == 1 else error}")
 
 
 def stream(given: argparse.Namespace) -> None:

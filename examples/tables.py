@@ -3,7 +3,7 @@
     python -m examples.tables tucker2025 RUN
 
 Prints every table for each scheme of the run, and writes them and the figures (PNG and SVG) to
-RUN/tables/<scheme>. Ends with 1 where a part could not be made.
+RUN/tables/<scheme>. Ends with 1 where a part could not be made, with 2 where it cannot begin.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from examples.command import ending
 from examples.kept import KeptRun, open_run
 from examples.not_ready import NotReady
 from examples.plan import Paper
@@ -86,10 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("run", type=Path, help="the folder that examples.train --out has filled")
     given = parser.parse_args(arguments)
-    try:
+    with ending("examples.tables"):
         missing = write_all(paper_of(given.recipe), open_run(given.run))
-    except NotReady as error:
-        sys.exit(f"examples.tables: {error}")
     for sentence in missing:
         print(f"left out: {sentence}", file=sys.stderr)
     sys.exit(1 if missing else 0)

@@ -11,7 +11,6 @@ time.
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,22 +19,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from examples import loop
+from examples.command import ending
 from examples.device import Device, choose
 from examples.kept import open_run
 from examples.not_ready import NotReady
 from examples.plan import Paper, Trial
 from examples.protocol import protocols
 from examples.run_folder import write_json
-from examples.train import RECIPES, labels_of, paper_of
+from examples.train import RECIPES, labels_of, paper_of, store_of
 from extractors.fitted.finetune import Finetuned
 from extractors.network import ResNetModule
 from extractors.plan import Graph
 from extractors.resnet import ResNet
 from flows.recipe import parse
-from stores import FeatureDataset, FeatureStore
+from stores import FeatureDataset
 
 _WARM = 10
 _LINE = "{:<34} {:>24} {:>12} {:>10} {:>10} {:>10}"
@@ -84,7 +84,7 @@ def timings(
     paper: Paper[Any], root: Path, settings: Any, device: Device, clips: int
 ) -> Iterator[Timing]:
     """Times each model of a paper, on the clips of one fold: fitted features are a fold's."""
-    store = FeatureStore(root)
+    store = store_of(paper, root)
     (protocol, *_) = protocols(paper, store, ())
     labels = labels_of(paper, store)
     graph = parse(dict(store.snapshot.recipe), f"the recipe of {root}").fitted_graph
@@ -143,7 +143,13 @@ def time_run(paper: Paper[Any], root: Path, run: Path, device: Device, clips: in
     facts = open_run(run).facts
     if facts.get("recipe") != paper.recipe:
         raise NotReady(f"{run} is a run of {facts.get('recipe')}, expected {paper.recipe}")
-    settings = TypeAdapter(type(paper.settings)).validate_python(facts["settings"])
+    try:
+        settings = TypeAdapter(type(paper.settings)).validate_python(facts["settings"])
+    except ValidationError as error:
+        raise NotReady(
+            f"{run}/run.json has settings that are none of {paper.recipe}; run the training once "
+            "more, in a new folder"
+        ) from error
     found = _printed(paper, root, settings, device, clips)
     models = {timing.model: timing.numbers for timing in found}
     write_json(run / "timing.json", {"device": device.title, "clips": clips, "models": models})
@@ -175,15 +181,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, help="the folder that examples.train --out has filled")
     given = parser.parse_args(arguments)
     paper = paper_of(given.recipe)
-    try:
+    with ending("examples.timing"):
         device = choose(given.device)
         if given.run is not None:
             time_run(paper, given.store, given.run, device, given.clips)
             return
         settings = paper.small if given.small else paper.settings
         _printed(paper, given.store, settings, device, given.clips)
-    except (NotReady, LookupError, FileNotFoundError) as error:
-        sys.exit(f"examples.timing: {error.args[0] if error.args else error}")
 
 
 if __name__ == "__main__":

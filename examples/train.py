@@ -17,7 +17,6 @@ seed gives the same numbers on one machine.
 import hashlib
 import json
 import platform
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -28,13 +27,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from examples.command import ending
 from examples.device import CPU, Device, choose
 from examples.joint import Backbone, JointSettings, backbones_of, end_to_end, open_clips
 from examples.not_ready import NotReady
-from examples.options import parser
+from examples.options import names_in, parser
 from examples.plan import Clips, Paper, Predictions, Trial
-from examples.protocol import Protocol, protocols
-from examples.results import Result, report, summary, together
+from examples.protocol import DISJOINT, Protocol, protocols
+from examples.results import Result, report, summary, together, with_earlier
 from examples.run_folder import RunFolder
 from examples.settings import changed
 from examples.shipped import differences_of
@@ -63,7 +63,7 @@ class Choice:
     folds: tuple[int, ...] | None = None
     """None: all of each scheme."""
     models: tuple[str, ...] = ()
-    """None: all."""
+    """Names, or several with commas between; none: all."""
     seeds: tuple[int, ...] = (0,)
     device: Device = CPU
     labels: str | None = None
@@ -89,12 +89,7 @@ def run(paper: Paper[Any], root: Path, choice: Choice, out: Path | None = None) 
 
     out: the run's folder; None: nothing is kept.
     """
-    store = FeatureStore(root)
-    if (found := str(store.snapshot.recipe["name"])) != paper.recipe:
-        raise NotReady(
-            f"{root} was built with the recipe {found}; build one with --recipe {paper.recipe}, "
-            f"or train {found}"
-        )
+    store = store_of(paper, root)
     differences = differences_of(store, paper.recipe)
     with ExitStack() as stack:
         path = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -111,6 +106,17 @@ def run(paper: Paper[Any], root: Path, choice: Choice, out: Path | None = None) 
     print(summary(paper.recipe, results))
     _say_differences(differences)
     return results
+
+
+def store_of(paper: Paper[Any], root: Path) -> FeatureStore:
+    """Opens a store of a paper's recipe; NotReady for one of another."""
+    store = FeatureStore(root)
+    if (found := str(store.snapshot.recipe["name"])) != paper.recipe:
+        raise NotReady(
+            f"{root} was built with the recipe {found}; build one with --recipe {paper.recipe}, "
+            f"or train {found}"
+        )
+    return store
 
 
 def _say_differences(differences: Sequence[str]) -> None:
@@ -141,6 +147,8 @@ class _Run:
             for trial in trials
         ]
         self.folds = {one: _folds(one, choice) for one in protocols(paper, store, choice.schemes)}
+        if choice.models and paper.published is not None:
+            _refuse_models(paper, [one.scheme for one in self.folds if one.own])
         self.clips = {clip.clip_id: (clip.subject_id, clip.sex) for clip in store.rows(CLIPS)}
         self.costs = Costs(sum(map(len, self.folds.values())) * len(choice.seeds))
         self.folder = RunFolder(
@@ -151,6 +159,7 @@ class _Run:
                 "snapshot": store.snapshot.number,
                 "store": _content(store),
                 "labels": self.labels,
+                "bf16": choice.device.bf16,
             },
             {
                 "device": choice.device.title,
@@ -171,9 +180,19 @@ class _Run:
                     for result in self._fold(protocol, fold, seed):
                         found.append(result)
                         report(result)
-        metrics = together(found, self.clips)
+        models = [trial.name for trial in self.paper.trials(self.choice.settings)]
+        every = with_earlier(found, self.folder, self._protocols(), models, self.clips)
+        metrics = together(every, self.clips)
         self.folder.finish({"differs_from_the_shipped_recipe": self.differences, **metrics})
         return found
+
+    def _protocols(self) -> list[Protocol]:
+        """Those of this command, and those that the folder has of others."""
+        store = FeatureStore(self.root)
+        here = {one.scheme for one in self.folds}
+        rest = {row.scheme for row in store.rows(FOLDS)} - here
+        kept = sorted(one for one in rest if (self.folder.root / one).is_dir())
+        return [*self.folds, *(protocols(self.paper, store, kept) if kept else ())]
 
     def _fold(self, protocol: Protocol, fold: int, seed: int) -> Iterator[Result]:
         trainer = FoldTrainer(
@@ -191,7 +210,7 @@ class _Run:
         for name, (predictions, classes) in work.run(self.trials).items():
             kept = self.folder.model(protocol.scheme, fold, name, seed)
             if not kept.is_finished:
-                kept.finish(predictions, classes, self.clips)
+                kept.finish(name, predictions, classes, self.clips)
             yield Result(protocol, fold, name, seed, predictions, classes)
         self.folder.dropped |= work.dropped
         self.folder.write()
@@ -276,7 +295,8 @@ class _Fold:
             self.protocol.scheme, self.trainer.fold, trial.name, self.trainer.seed
         )
         if kept.is_finished:
-            predictions, self.classes = kept.predictions()
+            clips = {row.clip_id for row in FeatureStore(self.root).rows(CLIPS)}
+            predictions, self.classes = kept.predictions(clips)
             return predictions
         roles = _roles(FeatureStore(self.root), self.protocol.scheme, self.trainer.fold)
         watched = self._read(trial, "valid") if "valid" in roles else None
@@ -287,10 +307,20 @@ class _Fold:
 def _trials(paper: Paper[Any], choice: Choice) -> list[Trial]:
     trials = paper.trials(choice.settings)
     names = [trial.name for trial in trials]
-    for model in choice.models:
+    wanted = [name for text in choice.models for name in names_in(text, names)]
+    for model in wanted:
         if model not in names:
             raise NotReady(f"--models {model}: {paper.recipe} trains {', '.join(map(repr, names))}")
-    return [trial for trial in trials if not choice.models or trial.name in choice.models]
+    return [trial for trial in trials if not wanted or trial.name in wanted]
+
+
+def _refuse_models(paper: Paper[Any], own: Sequence[str]) -> None:
+    """Refuses a choice of models where the paper's own protocol trains them all together."""
+    for scheme in own:
+        raise NotReady(
+            f"--models: {paper.recipe} has models of its own under {scheme}, which are trained "
+            f"together; leave --models out, or give --scheme {DISJOINT}"
+        )
 
 
 def _folds(protocol: Protocol, choice: Choice) -> tuple[int, ...]:
@@ -326,7 +356,7 @@ def labels_of(paper: Paper[Any], store: FeatureStore, wanted: str | None = None)
 def main(arguments: Sequence[str] | None = None) -> None:
     given = parser(__doc__, RECIPES).parse_args(arguments)
     paper = paper_of(given.recipe)
-    try:
+    with ending("examples.train"):
         # Networks this small gain nothing from a second thread, and wait long for it where the
         # cores are shared.
         of_joint = [one.removeprefix(_JOINT) for one in given.set if one.startswith(_JOINT)]
@@ -347,10 +377,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
             prepare_sample(paper, given.store)
         run(paper, given.store, choice, given.out)
-    except (NotReady, LookupError, FileNotFoundError) as error:
-        sys.exit(f"examples.train: {error.args[0] if error.args else error}")
-    except KeyboardInterrupt:
-        sys.exit("examples.train: interrupted; the same command with the same --out goes on here")
 
 
 if __name__ == "__main__":

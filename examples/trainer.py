@@ -23,8 +23,11 @@ class Costs:
     """Folds times seeds in which each model is trained."""
     said: set[str] = field(default_factory=set)
 
-    def line(self, trial: Trial, clips: Clips, examples: Any, device: Device) -> str:
-        """Measures one step, and reckons the rest from it; empty where it was said already."""
+    def line(
+        self, trial: Trial, clips: Clips, watched: Clips | None, examples: Any, device: Device
+    ) -> str:
+        """Measures one step and a look at the watched clips, and reckons the rest from them; empty
+        where it was said already."""
         if trial.name in self.said:
             return ""
         self.said.add(trial.name)
@@ -33,15 +36,17 @@ class Costs:
         parameters = sum(one.numel() for one in model.parameters())
         steps = -(-len(examples) // fitting.batch)
         step = loop.seconds_a_step(trial, clips, examples, device)
-        seconds = step * steps * fitting.epochs * self.runs
+        look = 0.0 if watched is None else loop.seconds_to_watch(trial, clips, watched, device)
+        seconds = (step * steps + look) * fitting.epochs * self.runs
         advice = ""
         if device.at.type == "cpu" and seconds > _WORTH_A_GPU_S:
             hours = seconds * torch.get_num_threads() / 3600
             advice = f", {hours:,.0f} core-hours; a GPU takes less of it: --device cuda"
+        validation = "" if watched is None else f" and {1000 * look:.0f} ms of validation"
         return (
             f"{trial.name}: {parameters:,} parameters, {steps:,} steps an epoch of "
-            f"{1000 * step:.0f} ms, at most {fitting.epochs} epochs; {self.runs} times that is "
-            f"about {loop.span(seconds)} at most{advice}"
+            f"{1000 * step:.0f} ms{validation}, {fitting.epochs} epochs unless it stops early; "
+            f"{self.runs} times that is about {loop.span(seconds)}{advice}"
         )
 
 
@@ -69,7 +74,7 @@ class FoldTrainer:
             examples = loop.Rows(clips) if trial.rows else clips
         kept = self.folder.model(self.scheme, self.fold, trial.name, self.seed)
         if not kept.is_trained:
-            if line := self.costs.line(trial, clips, examples, self.device):
+            if line := self.costs.line(trial, clips, watched, examples, self.device):
                 self.say(line)
             self.say(f"{trial.name}, fold {self.fold} of {self.scheme}, seed {self.seed}")
         return loop.train(trial, clips, watched, self.seed, examples, self.device, kept, self.say)

@@ -18,10 +18,14 @@ from examples import (
     figures,
     kirar2024,
     loop,
+    papers,
     prepare,
+    reproduce,
     satvik2025,
     tables,
     tcs2026,
+    timing,
+    train,
     tucker2025,
 )
 from examples.kept import open_run
@@ -734,12 +738,26 @@ def test_of_iemocap_tucker_learns_the_classes_of_its_table_and_no_turn_that_has_
         assert not {"xxx", "oth"} & set(opened.classes)
 
 
-def test_the_command_ends_in_one_sentence(made: Path, tmp_path: Path) -> None:
-    for root in (made, tmp_path / "nowhere"):
+def test_the_commands_end_in_one_sentence_and_with_2(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    for command, arguments in (
+        (train, ["tcs2026", str(made)]),
+        (train, ["tcs2026", nowhere]),
+        (tables, ["tcs2026", nowhere]),
+        (timing, ["tcs2026", nowhere]),
+        (timing, ["tcs2026", str(made)]),
+        (timing, ["tcs2026", str(made), "--run", nowhere]),
+        (papers, ["--runs", nowhere]),
+        (reproduce, ["/proc/nowhere", "tcs2026"]),
+    ):
         with pytest.raises(SystemExit) as ended:
-            main(["tcs2026", str(root)])
-        assert str(ended.value).startswith("examples.train: ")
-        assert "\n" not in str(ended.value)
+            command.main(arguments)
+        said = capsys.readouterr().err
+        assert ended.value.code == 2, said
+        assert said.startswith(f"{command.__name__}: ")
+        assert said.count("\n") == 1
 
 
 def test_any_trainer_scikit_learn(made: Path) -> None:

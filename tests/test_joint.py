@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from examples import donatus2026, joint, loop
+from examples import donatus2026, joint, kirar2024, loop
 from examples.donatus2026 import ONE_NETWORK, WHOLE
 from examples.joint import EndToEnd, EndToEndClips, JointSettings, backbones_of, end_to_end
 from examples.not_ready import NotReady
@@ -22,9 +22,11 @@ from examples.plan import Trial
 from examples.train import main, run
 from extractors.base import Runtime
 from extractors.batching import encode_stream
+from flows.recipe import load
 from stores import FeatureDataset, FeatureStore
 from tests.support.commands import ROOT
 from tests.support.pixels_made import AUGMENTED, JOINT, PAPER, SETTINGS, SHORT, make
+from tests.support.stores_made import commit, tables_of
 
 pytestmark = pytest.mark.usefixtures("networks_of_real_size")
 
@@ -272,12 +274,16 @@ def test_a_processor_is_warned_of_and_the_cost_is_said_first(
     ("changes", "sentence"),
     [
         (["--joint", "--set", "joint.at_one=3"], "did you mean at_once"),
-        (["--set", "joint.at_once=3"], "--set joint.at_once=3: expected name=value"),
+        (["--set", "joint.at_once=3"], "--set joint.at_once=3: there is no setting joint.at_once"),
     ],
 )
-def test_a_wrong_setting_is_one_sentence(changes: list[str], sentence: str, store: Path) -> None:
-    with pytest.raises(SystemExit, match=sentence):
+def test_a_wrong_setting_is_one_sentence(
+    changes: list[str], sentence: str, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
         main(["donatus2026", str(store), *changes])
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_a_model_that_reads_no_embedding_is_refused(store: Path) -> None:
@@ -285,3 +291,11 @@ def test_a_model_that_reads_no_embedding_is_refused(store: Path) -> None:
     paper = replace(PAPER, trials=lambda _: [sound])
     with pytest.raises(NotReady, match="'sound' reads logmel, none of which is the embedding"):
         run(paper, store, replace(JOINT, models=()))
+
+
+def test_a_map_of_a_network_is_no_embedding(tmp_path: Path) -> None:
+    commit(tmp_path, {}, tables_of(1, [], []), recipe=load("kirar2024").resolved())
+    store = FeatureStore(tmp_path)
+    for trial in kirar2024.trials(kirar2024.PAPER.small):
+        with pytest.raises(NotReady, match="none of which is the embedding of a network"):
+            end_to_end(trial, backbones_of(store, trial.features), PLAIN)

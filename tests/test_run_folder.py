@@ -2,9 +2,13 @@
 
 import json
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,20 +18,24 @@ import pytest
 import torch
 from torch import nn
 
-from examples import loop, train
+from examples import kirar2024, loop, satvik2025, tables, tcs2026, train
+from examples.command import ending
 from examples.device import CPU, choose
+from examples.kept import open_run
 from examples.not_ready import NotReady
-from examples.parts import adam
+from examples.options import names_in
+from examples.parts import Stages, Tensors, adam
 from examples.plan import Fitting, Plateau
 from examples.run_folder import ModelFolder
 from examples.settings import changed
-from examples.train import Choice, run
+from examples.train import RECIPES, Choice, paper_of, run
+from examples.trainer import Costs
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores import FeatureDataset
 from tests.support.commands import ROOT
 from tests.support.stores_made import SPEC, make_store, tracks_for
-from tests.support.trainers_made import CHOICE, LONGER, PAPER, TRIAL, SmallSettings, found_in
+from tests.support.trainers_made import CHOICE, LONGER, PAPER, TRIAL, Small, SmallSettings, found_in
 
 FUSED = ("gated_fusion_with_tcs", "forward_lstm")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -104,6 +112,23 @@ def test_metrics_of_the_run_are_means_over_folds_and_seeds(made: Path, tmp_path:
     assert metrics["over_runs"]["accuracy"]["deviation"] == pytest.approx(np.std(accuracy, ddof=1))
     assert metrics["pooled"]["clips"] == sum(one["clips"] for one in each)
     assert len(results) == 4
+
+
+def test_parts_of_a_run_by_several_commands_are_the_metrics_of_one(
+    made: Path, tmp_path: Path
+) -> None:
+    whole = replace(CHOICE, folds=(0, 1), models=(), seeds=(0, 1))
+    run(PAPER, made, whole, tmp_path / "whole")
+    for part in (
+        {"folds": (1,), "models": ("Small, again",)},
+        {"folds": (0,), "seeds": (1,)},
+        {"folds": (1,), "models": ("small",)},
+        {"seeds": (0,), "models": ("Small, again",)},
+        {"folds": (0,), "seeds": (0,), "models": ("small",)},
+    ):
+        run(PAPER, made, replace(whole, **part), tmp_path / "parts")
+    metrics = [(tmp_path / name / "metrics.json").read_text() for name in ("whole", "parts")]
+    assert metrics[0] == metrics[1]
 
 
 class Ended(Exception):
@@ -196,6 +221,8 @@ def test_what_does_not_belong_to_the_run_is_one_sentence(
 
     other = replace(LONGER, settings=SmallSettings(epochs=7))
     assert "another settings (epochs was 6, is 7)" in refused(undisturbed, other)
+    half = replace(LONGER, device=replace(CPU, bf16=True))
+    assert "another bf16 (was False, is True)" in refused(undisturbed, half)
     make_store(tmp_path / "store", count=6)
     assert "another store" in refused(undisturbed, root=tmp_path / "store")
     (tmp_path / "full").mkdir()
@@ -207,6 +234,117 @@ def test_what_does_not_belong_to_the_run_is_one_sentence(
     assert "--folds 9: thirds has the folds 0, 1, 2" in refused(
         tmp_path, replace(LONGER, folds=(9,))
     )
+
+
+def test_models_whose_names_have_commas_are_chosen_by_name(made: Path, tmp_path: Path) -> None:
+    for number, (text, names) in enumerate(
+        {
+            "Small, again": {"Small, again"},
+            "small,Small, again": {"small", "Small, again"},
+            "Small, again, small": {"small", "Small, again"},
+        }.items()
+    ):
+        choice = replace(LONGER, settings=SmallSettings(epochs=1), models=(text,))
+        assert {one.model for one in run(PAPER, made, choice, tmp_path / f"{number}")} == names
+    trained = kirar2024.trials(kirar2024.PAPER.small)
+    names_of_all = [trial.name for trial in trained]
+    assert names_in(",".join(names_of_all), names_of_all) == names_of_all
+    assert names_in("Tucker fusion, pooled by sums", names_of_all)[0] == "Tucker fusion"
+
+
+def test_models_are_not_chosen_where_the_papers_own_protocol_trains_them_together(
+    made: Path, tmp_path: Path
+) -> None:
+    paper = replace(PAPER, published=satvik2025.published)
+    with pytest.raises(NotReady, match=r"of its own under thirds, .* leave --models"):
+        run(paper, made, LONGER, tmp_path / "run")
+
+
+def test_a_run_needs_a_folder(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("mine")
+    link.symlink_to(tmp_path / "nowhere")
+    for out in (file, link, Path("/dev/full")):
+        with pytest.raises(NotReady, match=f"{out} is no folder; give a new or empty folder"):
+            run(PAPER, made, LONGER, out)
+    assert file.read_text() == "mine"
+    run(PAPER, made, LONGER, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "thirds")
+    (tmp_path / "run" / "thirds").write_text("mine")
+    for out in (tmp_path / "run", Path("/proc/nowhere")):
+        with pytest.raises(SystemExit) as ended, ending("examples.train"):
+            run(PAPER, made, LONGER, out)
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"examples.train: {out}")
+        assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '"text"', "{"])
+@pytest.mark.parametrize("name", ["run.json", "metrics.json"])
+def test_json_of_another_form_is_one_sentence(
+    name: str, text: str, undisturbed: Path, made: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(undisturbed, out)
+    (out / name).write_text(text)
+    with pytest.raises(NotReady, match=r"run the training once more"):
+        tables.write_all(PAPER, open_run(out))
+    if name == "run.json":
+        with pytest.raises(NotReady, match=r"run.json is damaged .* give another folder"):
+            run(PAPER, made, LONGER, out)
+    else:
+        run(PAPER, made, LONGER, out)
+        assert found_in(out) == found_in(undisturbed)
+
+
+def test_a_torn_history_is_one_sentence(undisturbed: Path, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed, tmp_path / "run")
+    (tmp_path / "run/thirds/0/small/0/history.parquet").write_bytes(b"PAR1 half")
+    with pytest.raises(NotReady, match=r"history.parquet is damaged .* remove the folder"):
+        _ = open_run(tmp_path / "run").schemes["thirds"]["small"].histories
+
+
+def test_a_checkpoint_of_something_else_is_one_sentence(made: Path, tmp_path: Path) -> None:
+    run(PAPER, made, LONGER, tmp_path)
+    folder = tmp_path / "thirds" / "0" / "small" / "0"
+    (folder / "metrics.json").unlink()
+    for name in ("best.pt", "checkpoint.pt"):
+        torch.save({"weights": torch.zeros(1)}, folder / name)
+        with pytest.raises(NotReady, match=rf"{name} is damaged .* remove the folder"):
+            run(PAPER, made, LONGER, tmp_path)
+        (folder / "history.parquet").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda table: table.assign(target="bored"), "it has the target 'bored', expected one of"),
+        (lambda table: table.drop(columns="p_calm"), "it has no column p_calm"),
+        (lambda table: table.assign(clip_id="made/x"), "it has the clip 'made/x', which the store"),
+        (lambda table: table.assign(clip_id="else/x"), "it has the clip 'else/x', which the store"),
+        (lambda table: table.assign(target="calm"), "its confusion is not that of metrics.json"),
+        (lambda table: table.assign(p_calm="0"), "its confusion is not that of metrics.json"),
+    ],
+)
+def test_predictions_that_were_altered_are_one_sentence(
+    change: Callable[[pd.DataFrame], pd.DataFrame],
+    sentence: str,
+    undisturbed: Path,
+    made: Path,
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(undisturbed, tmp_path / "run")
+    path = tmp_path / "run/thirds/0/small/0/predictions.parquet"
+    change(pd.read_parquet(path)).to_parquet(path, index=False)
+    with pytest.raises(NotReady, match=rf"predictions.parquet is damaged \({sentence}") as error:
+        run(PAPER, made, LONGER, tmp_path / "run")
+    assert "\n" not in str(error.value)
+    if "clip 'made" not in sentence:
+        with pytest.raises(NotReady, match=r"predictions.parquet is damaged \(it"):
+            _ = open_run(tmp_path / "run").schemes["thirds"]["small"].predictions
 
 
 def test_what_killed_writers_left_goes_with_the_run_that_ends(made: Path, tmp_path: Path) -> None:
@@ -266,10 +404,49 @@ def test_settings_are_changed_by_name_and_nothing_else_is_taken() -> None:
         "epochs": "expected name=value",
         "epochs=many": "expected a number",
         "epochs=2.5": "--set epochs=2.5: ",
+        "nosuch=1": "there is no setting nosuch; names here: epochs, rate, patience, widths",
+        "epochs=0": "epochs=0: expected a positive number; the value here is 3",
+        "rate=-1.0": "expected a positive number",
+        "patience=0": "expected a positive number",
+        "widths=[2, 0]": "expected a positive number",
+        "widths=[]": "expected at least one number",
     }.items():
-        with pytest.raises(NotReady, match=sentence) as error:
+        with pytest.raises(NotReady, match=re.escape(sentence)) as error:
             changed(settings, [change])
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "sentence"),
+    [
+        ("kirar2024", "batch=0", "at least 2"),
+        ("kirar2024", "batch=1", "at least 2"),
+        ("satvik2025", "audio_batch=1", "at least 2"),
+        ("kirar2024", "units=0", "a positive number"),
+        ("kirar2024", "heads=3", "a divisor of the 128 units"),
+        ("kirar2024", "dropout=2.0", "a number below 1"),
+        ("kirar2024", "dropout=-0.1", "no negative number"),
+        ("tcs2026", "windows=0", "a positive number"),
+        ("tcs2026", "smoothing=1.0", "a number below 1"),
+        ("tcs2026", "variants=[0, -1]", "no negative number"),
+        ("tucker2025", "channels=3", "at least 4"),
+        ("satvik2025", "frames_filters=[8, 8, 0, 8]", "a positive number"),
+    ],
+)
+def test_settings_have_bounds(recipe: str, change: str, sentence: str) -> None:
+    with pytest.raises(NotReady, match=f"expected {sentence}; the value here is "):
+        changed(paper_of(recipe).settings, [change])
+
+
+def test_settings_may_be_0_where_that_leaves_something_out() -> None:
+    for recipe in RECIPES:
+        for settings in (paper_of(recipe).settings, paper_of(recipe).small):
+            assert changed(settings, []) == settings
+    found = changed(
+        tcs2026.PAPER.settings,
+        ["dropout=0.0", "smoothing=0.0", "weight_decay=0.0", "consistency=0.0", "clip_norm=none"],
+    )
+    assert (found.dropout, found.smoothing, found.clip_norm) == (0, 0, None)
 
 
 def test_each_epoch_has_a_line_with_a_rate_and_the_time_left(made: Path) -> None:
@@ -290,6 +467,34 @@ def test_each_epoch_has_a_line_with_a_rate_and_the_time_left(made: Path) -> None
     assert [line.split()[1] for line in said] == ["1", "2", "3"]
     assert all(" validation " in line and "rate 0.1" in line for line in said)
     assert ["left" in line for line in said] == [True, True, False]
+
+
+def test_the_cost_that_is_said_counts_the_validation(made: Path) -> None:
+    clips, watched = (
+        FeatureDataset(
+            made, features=["mfcc"], labels="made3", scheme="thirds", fold=0, role=role,
+            missing="drop",
+        )
+        for role in ("train", "test")
+    )  # fmt: skip
+
+    class Slow(Small):
+        def stages(self, batch: Tensors) -> Stages:
+            time.sleep(0.02 if self.training else 0.2)
+            return super().stages(batch)
+
+    def build(batch: Tensors, classes: int) -> Slow:
+        return Slow(batch["values"]["mfcc"].shape[-1], classes)
+
+    trial = replace(TRIAL, build=build, fitting=replace(TRIAL.fitting, epochs=30))
+    (alone, both) = (Costs(1).line(trial, clips, some, clips, CPU) for some in (None, watched))
+    said = re.compile(r"ms, 30 epochs unless it stops early; 1 times that is about (\d+) s$")
+    watching = re.compile(r" and \d{3} ms of validation, 30 epochs .* about (\d+) s$")
+    without, among = said.search(alone), watching.search(both)
+    assert without is not None
+    assert among is not None
+    # Each of 30 epochs looks for 0.2 s, and learns in two steps of 0.02 s.
+    assert int(without[1]) < 6 <= int(among[1])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a CUDA device")
