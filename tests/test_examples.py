@@ -302,7 +302,9 @@ def test_what_is_looked_at_in_tcs_is_spread_over_the_test_and_pooled_right() -> 
     )
     rates = [tcs2026.jitter(model.stages(one)["steps"], one["mask"]["logmel64_z"])
              for one in batches]  # fmt: skip
-    assert found.arrays["jitter"][0] == pytest.approx((16 * rates[0] + 5 * rates[1]) / 21)
+    assert found.arrays["jitter"][0] == pytest.approx(
+        (16 * 11 * rates[0] + 5 * 8 * rates[1]) / (16 * 11 + 5 * 8)
+    ), "each pair of steps counts alike"
     assert found.arrays["gates_of_clips"].shape == (21, 2)
     assert found.decisions[tcs2026.MEAN].shape == (21, 7)
 

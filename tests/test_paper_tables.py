@@ -6,13 +6,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from examples import donatus2026, figures, kirar2024, satvik2025, tables
 from examples.complete import whats_empty
 from examples.kept import KeptModel, open_run
 from examples.not_ready import NotReady
+from examples.plan import Predictions
 from examples.printed import Cell, Printed, PrintedFigure, PrintedTable, text_of
+from examples.protocol import Protocol
+from examples.results import Result, report
+from examples.run_folder import ModelFolder
 from examples.train import RECIPES, paper_of, run
 from flows.recipe import load
 from tests.support.stores_made import make_store
@@ -134,6 +139,37 @@ def test_what_a_run_does_not_have_is_named(ran: Path) -> None:
     assert tables.write_all(lacking, open_run(ran)) == [
         "Figure 9. Gates of thirds: the run has no gates of small"
     ]
+
+
+def test_a_mean_over_epochs_goes_as_far_as_the_longest_training(tmp_path: Path) -> None:
+    for fold, loss in enumerate(([3.0, 2.0, 1.0, 0.5], [5.0, 4.0])):
+        (tmp_path / str(fold)).mkdir()
+        history = pd.DataFrame({"loss": loss, "validation_loss": [np.nan] * len(loss)})
+        history.to_parquet(tmp_path / str(fold) / "history.parquet")
+    model = KeptModel("made", (ModelFolder(tmp_path / "0"), ModelFolder(tmp_path / "1")), {})
+    (axis,) = figures.curve("loss")({"made": model}, "made").axes
+    (drawn,) = [line for line in axis.lines if line.get_label() == "loss"]
+    assert np.asarray(drawn.get_xdata()).tolist() == [1, 2, 3, 4]
+    assert np.asarray(drawn.get_ydata()).tolist() == [4, 3, 1, 0.5]
+
+
+def test_a_class_without_a_test_is_no_zero_of_the_radar() -> None:
+    scores = {"a": {"f1": 0.5}, "b": {"support": 0}, "c": {"f1": 0.0}}
+    metrics = {"pooled": {"classes": list(scores), "per_class": scores}}
+    (axis,) = figures.radar({"made": KeptModel("made", (), metrics)}, "made").axes
+    values = np.asarray(axis.lines[0].get_ydata(), float)
+    np.testing.assert_array_equal(values, [0.5, np.nan, 0, 0.5])
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["a", "b (no test)", "c"]
+
+
+def test_a_class_that_is_predicted_and_not_tested_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for sure, named in ([0.1, 0.9], True), ([0.9, 0.1], False):
+        found = Predictions(("made/1",), np.array([0]), np.array([sure]))
+        protocol = Protocol("thirds", own=False, folds=(0,), shared=0, tested=1)
+        report(Result(protocol, 0, "made", 0, found, ("calm", "angry")))
+        assert ("predicted and not tested: angry\n" in capsys.readouterr().out) == named
 
 
 def test_a_folder_that_is_no_run_or_of_another_recipe_is_one_sentence(
