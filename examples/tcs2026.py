@@ -80,8 +80,7 @@ class SliceCnn(nn.Module):
     2, each pooled 2x2 (3.2).
 
     Ours: everything is padded. A slice of 40 ms windows at 20 ms has N = 5 (the paper's 9 to 10
-        would need 10 ms), and even ten columns
-    halved six times would leave none.
+    would need 10 ms), and even ten columns halved six times would leave none.
     """
 
     def __init__(self, filters: tuple[int, int, int] = (32, 32, 64)) -> None:

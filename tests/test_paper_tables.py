@@ -14,10 +14,19 @@ from examples.complete import whats_empty
 from examples.kept import KeptModel, open_run
 from examples.not_ready import NotReady
 from examples.plan import Predictions
-from examples.printed import Cell, Printed, PrintedFigure, PrintedTable, text_of
+from examples.printed import (
+    Cell,
+    Printed,
+    PrintedFigure,
+    PrintedTable,
+    figures_of,
+    models_of,
+    text_of,
+)
 from examples.protocol import Protocol
 from examples.results import Result, report
 from examples.run_folder import ModelFolder
+from examples.satvik2025_printed import LEAKING_AUDIO
 from examples.train import RECIPES, paper_of, run
 from flows.recipe import load
 from tests.support.stores_made import make_store
@@ -194,10 +203,24 @@ def test_titles_of_kirar_say_on_which_clips_the_features_were_selected() -> None
 
 
 def test_tables_of_satvik_that_leak_say_so() -> None:
-    *leaking, honest = satvik2025.PRINTED.tables
-    assert [("LEAKS" in table.title) for table in (*leaking, honest)] == [True, True, True, False]
-    names = {str(cell.model) for row in honest.rows.values() for cell in row}
-    assert names == {"frames", "audio", "more confident"}
+    tables = satvik2025.PRINTED.tables
+    assert [("LEAKS" in table.title) for table in tables] == [True, True, True, False, False]
+    for table in tables:
+        cells = [cell for row in table.rows.values() for cell in row]
+        honest = {str(cell.model) for cell in cells} <= {"frames", "audio", "more confident"}
+        assert honest == ("LEAKS" not in table.title), table.title
+        assert not honest or {cell.printed for cell in cells} == {None}, "the paper's numbers leak"
+    classes = next(table for table in tables if table.title.startswith("Figures 7 and 8"))
+    assert models_of(classes, "ravdess8") == {LEAKING_AUDIO}
+
+
+def test_each_corpus_has_the_confusion_matrix_of_its_own_figure() -> None:
+    def numbers(labels: str) -> list[str]:
+        drawn = figures_of(donatus2026.PRINTED, labels)
+        return [one.title.partition(".")[0] for one in drawn if one.models == (donatus2026.WHOLE,)]
+
+    assert numbers("ravdess8") == ["Figure 5"]
+    assert numbers("cremad6") == ["Figure 6"]
 
 
 def test_scores_of_a_table_are_those_that_are_measured(ran: Path) -> None:
