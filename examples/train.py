@@ -95,7 +95,7 @@ def run(paper: Paper[Any], root: Path, choice: Choice, out: Path | None = None) 
             f"{root} was built with the recipe {found}; build one with --recipe {paper.recipe}, "
             f"or train {found}"
         )
-    differences = differences_of(store, paper.recipe)
+    differences = differences_of(store, paper.recipe, paper.labels)
     with ExitStack() as stack:
         path = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         going = _Run(paper, root, choice, path, differences)
