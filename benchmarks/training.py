@@ -51,7 +51,7 @@ FEATURES: dict[str, dict[str, tuple[int, ...]]] = {
     },
     "tucker2025": {"logmel128_z": (256, 128), "frame_embedding": (FRAMES, 512)},
     "tcs2026": {"logmel64_z": (STEPS, 5, 64), "face_embedding": (STEPS, 512)},
-    "kirar2024": {"selected": (1, 256)},
+    "kirar2024": {"conv5_3": (1, 7, 7, 2048), "selected": (1, 256)},
     "satvik2025": {"frames64": (22, 64, 64, 3), "mfcc_padded": (round(93.75 * SECONDS), 20)},
 }
 """Recipe -> feature -> (rows, ...) of a clip as the model reads it."""
@@ -221,10 +221,8 @@ def jobs(tiny: bool) -> Iterator[Job]:
     for recipe in FEATURES:
         paper = importlib.import_module(f"examples.{recipe}").PAPER
         for trial in paper.trials(paper.small if tiny else paper.settings):
-            missing = [name for name in trial.features if name not in FEATURES[recipe]]
-            if missing:
-                print(f"left out: {recipe} {trial.name}, whose {missing[0]} is not generated here")
-                continue
+            if missing := [name for name in trial.features if name not in FEATURES[recipe]]:
+                raise LookupError(f"{recipe} {trial.name!r} reads {missing}; add it to FEATURES")
             shapes = {name: FEATURES[recipe][name] for name in trial.features}
             if tiny:
                 shapes = {name: (_SHORT.get(n, n), *more) for name, (n, *more) in shapes.items()}
@@ -233,6 +231,20 @@ def jobs(tiny: bool) -> Iterator[Job]:
             yield Job(recipe, trial.name, False, trial, shapes)
             if trial.name in END_TO_END.get(recipe, ()):
                 yield _end_to_end(recipe, trial, shapes, tiny)
+
+
+def chosen(only: str, tiny: bool) -> list[Job]:
+    """The models whose title holds a text; NotReady, with all titles, where none does."""
+    from examples.not_ready import NotReady
+
+    every = list(jobs(tiny))
+    found = [job for job in every if only in job.title]
+    if not found:
+        titles = "; ".join(job.title for job in every)
+        raise NotReady(
+            f"--only: no model's line holds {only!r}, expected a part of one of: {titles}"
+        )
+    return found
 
 
 def _end_to_end(recipe: str, trial: Any, shapes: dict[str, tuple[int, ...]], tiny: bool) -> Job:
@@ -315,9 +327,9 @@ class Sampler:
 # Commands
 
 
-def epochs(device: Any, only: str, tiny: bool) -> None:
+def epochs(device: Any, work: Sequence[Job], tiny: bool) -> None:
     """Prints a line for each model."""
-    work, begun = [job for job in jobs(tiny) if only in job.title], time.monotonic()
+    begun = time.monotonic()
     print(f"{len(work)} models on {device.title}; an epoch is {CLIPS:,} clips")
     print(f"{'model':64s} {'parameters':>12s} {'s an epoch':>11s} {'steps':>12s} {'GPU works':>9s}")
     for number, job in enumerate(work):
@@ -334,12 +346,10 @@ def epochs(device: Any, only: str, tiny: bool) -> None:
     print(f"{time.monotonic() - begun:.0f} s in all")
 
 
-def steps(only: str, tiny: bool) -> None:
+def steps(work: Sequence[Job], tiny: bool) -> None:
     """Prints time and memory of one full-size step of each model, each in its own process."""
     print(f"{'one step of':64s} {'examples':>8s} {'seconds':>8s} {'peak GB':>8s}")
-    for job in jobs(tiny):
-        if only not in job.title:
-            continue
+    for job in work:
         command = [sys.executable, "-m", "benchmarks.training", "--one", job.title]
         done = subprocess.run(
             [*command, *(["--tiny"] if tiny else [])], stdout=subprocess.PIPE, check=True, text=True
@@ -374,25 +384,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.device == "cpu" and not (given.tiny or given.steps or given.one):
-        sys.exit(
-            "benchmarks.training: an epoch of the full models takes a processor hours; give --tiny "
-            "for narrow ones, or --steps for one step of each"
+        parser.error(
+            "an epoch of the full models takes a processor hours; give --tiny for narrow ones, or "
+            "--steps for one step of each"
         )
+    if given.steps and given.bf16:
+        parser.error("--steps measures in float32; leave --bf16 out, or --steps")
     stand_in()
     if given.one:
         one(given.one, given.tiny)
         return
-    if given.steps:
-        steps(given.only, given.tiny)
-        return
-    from examples.device import choose
     from examples.not_ready import NotReady
 
     try:
-        device = choose(given.device, threads=1 if given.tiny else None)
+        _measure(given)
     except NotReady as error:
-        sys.exit(f"benchmarks.training: {error}")
-    epochs(replace(device, bf16=given.bf16), given.only, given.tiny)
+        parser.error(str(error))
+
+
+def _measure(given: argparse.Namespace) -> None:
+    from examples.device import choose
+
+    work = chosen(given.only, given.tiny)
+    if given.steps:
+        steps(work, given.tiny)
+        return
+    device = choose(given.device, threads=1 if given.tiny else None)
+    epochs(replace(device, bf16=given.bf16), work, given.tiny)
 
 
 if __name__ == "__main__":

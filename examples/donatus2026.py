@@ -247,7 +247,10 @@ PRINTED = Printed(
         ),
     ),
     figures=(
-        PrintedFigure("Figures 5 and 6. Confusion matrix", figures.confusion, (WHOLE,)),
+        *(
+            PrintedFigure(f"Figure {number}. Confusion matrix", figures.confusion, (WHOLE,), corpus)
+            for number, corpus in enumerate(("ravdess", "cremad"), 5)
+        ),
         PrintedFigure(
             "Figure 7. Confusion matrix of concatenation",
             figures.confusion,

@@ -33,7 +33,8 @@ def confusion(models: Models, name: str) -> Figure:
 
 
 def curves(models: Models, name: str) -> Figure:
-    """Loss and accuracy over epochs: the mean over folds and seeds, and each of them faintly."""
+    """Loss and accuracy over epochs: each fold and seed faintly, and the mean of those that were
+    still trained."""
     figure, axes = _panels(2, 4.0)
     for axis, score in zip(axes, ("loss", "accuracy"), strict=True):
         _over_epochs(axis, models[name], score)
@@ -76,14 +77,15 @@ def class_bars(models: Models, name: str) -> Figure:
 
 
 def radar(models: Models, name: str) -> Figure:
-    """F1 of each class on an axis of its own."""
+    """F1 of each class on an axis of its own; the line has a gap at one that was in no test."""
     model = models[name]
     figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
     axis = figure.add_subplot(projection="polar")
     angles = np.linspace(0, 2 * np.pi, len(model.classes), endpoint=False)
-    values = np.nan_to_num(_by_class(model, "f1"))
-    axis.plot(np.append(angles, angles[0]), np.append(values, values[0]))
-    axis.set_xticks(angles, model.classes)
+    values = _by_class(model, "f1")
+    axis.plot(np.append(angles, angles[0]), np.append(values, values[0]), marker=".")
+    words = zip(model.classes, np.isnan(values), strict=True)
+    axis.set_xticks(angles, [f"{word} (no test)" if absent else word for word, absent in words])
     axis.set_ylim(0, 1)
     return figure
 
@@ -242,10 +244,11 @@ def _over_epochs(axis: Axes, model: KeptModel, score: str) -> None:
     histories = model.histories
     if not histories:
         raise KeyError(f"a history of {model.name}")
-    length = min(len(one) for one in histories)
-    epochs = np.arange(1, length + 1)
+    epochs = np.arange(1, max(len(one) for one in histories) + 1)
     for column, colour in ((score, "C0"), (f"validation_{score}", "C1")):
-        each = np.stack([one[column].to_numpy(float)[:length] for one in histories])
+        each = np.full((len(histories), len(epochs)), np.nan)
+        for row, one in zip(each, histories, strict=True):
+            row[: len(one)] = one[column].to_numpy(float)
         if np.isnan(each).all():
             continue
         axis.plot(epochs, each.T, color=colour, alpha=0.2)

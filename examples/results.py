@@ -38,6 +38,10 @@ def report(result: Result) -> None:
         f"accuracy {scores.accuracy:.3f}, balanced {scores.balanced_accuracy:.3f}, macro-F1 "
         f"{scores.macro_f1:.3f}"
     )
+    absent = set(scores.decided.tolist()) - set(scores.tested.tolist())
+    if absent:
+        names = ", ".join(result.classes[number] for number in sorted(absent))
+        print(f"  means are over the classes that are tested; predicted and not tested: {names}")
     for note in result.found.look.notes:
         print(f"  {note}")
     print(table(scores, result.classes))

@@ -10,13 +10,14 @@ is kept in the model's folder: the first clip, and the time of all steps.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
@@ -163,10 +164,28 @@ def trained(root: Path, run: Path, scheme: str | None = None, fold: int | None =
     recipe = parse(dict(store.snapshot.recipe), f"the recipe of {root}")
     settings = TypeAdapter(TcsSettings).validate_python(kept.facts["settings"])
     model = _model(recipe, settings, len(schemes[scheme].classes))
-    model.load_state_dict(weights)
-    scale, tuned = (_state(store, name, scheme, fold) for name in (AUDIO, FACES))
+    of_model, tuned = parted(weights) if "joint" in kept.facts["settings"] else (weights, None)
+    model.load_state_dict(of_model)
+    scale = _state(store, AUDIO, scheme, fold)
+    tuned = _state(store, FACES, scheme, fold) if tuned is None else tuned
     classes = schemes[scheme].classes
     return Parts(recipe, model, settings.windows, classes, scale, tuned, folders[fold])
+
+
+def parted(weights: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], State]:
+    """The weights of a run end to end: of the model, and of the ResNet of the faces before it."""
+    heads = ("net.", f"networks.{FACES}.")
+    of_model, of_faces = (
+        {name.removeprefix(head): one for name, one in weights.items() if name.startswith(head)}
+        for head in heads
+    )
+    if not of_model or not of_faces:
+        raise NotReady(
+            f"the weights of this run end to end lack names that begin with {' or '.join(heads)}, "
+            "expected those of the model and of the ResNet of the faces; train it once more with "
+            "--joint"
+        )
+    return of_model, {name: one.numpy() for name, one in of_faces.items()}
 
 
 def _folders(model: KeptModel) -> dict[int, ModelFolder]:

@@ -80,8 +80,7 @@ class SliceCnn(nn.Module):
     2, each pooled 2x2 (3.2).
 
     Ours: everything is padded. A slice of 40 ms windows at 20 ms has N = 5 (the paper's 9 to 10
-        would need 10 ms), and even ten columns
-    halved six times would leave none.
+    would need 10 ms), and even ten columns halved six times would leave none.
     """
 
     def __init__(self, filters: tuple[int, int, int] = (32, 32, 64)) -> None:
@@ -229,9 +228,14 @@ def smooth(steps: Tensor, alpha: float) -> Tensor:
     return torch.stack(smoothed, dim=1)
 
 
+def _pairs(mask: Tensor) -> Tensor:
+    """(batch, t - 1) whether a step and the next are both there."""
+    return mask[:, 1:] & mask[:, :-1]
+
+
 def jitter(steps: Tensor, mask: Tensor) -> float:
     """How often a second the predicted class changes, over all clips."""
-    labels, pairs = steps.argmax(dim=-1), mask[:, 1:] & mask[:, :-1]
+    labels, pairs = steps.argmax(dim=-1), _pairs(mask)
     changes = (labels[:, 1:] != labels[:, :-1]) & pairs
     return float(changes.sum() / (pairs.sum().clamp(min=1) * SLICE_S))
 
@@ -245,14 +249,14 @@ def look(model: Net, batches: list[Tensors]) -> Look:
     would decide, and some clips over time, spread over the test."""
     found = [model.stages(batch) for batch in batches]
     masks = [steps_of(batch) for batch in batches]
-    clips = [len(mask) for mask in masks]
+    pairs = [int(_pairs(mask).sum()) for mask in masks]
     jitters = np.average(
         [
             [jitter(stages[kind].float(), mask) for kind in ("steps", "smoothed")]
             for stages, mask in zip(found, masks, strict=True)
         ],
         axis=0,
-        weights=clips,
+        weights=pairs if any(pairs) else None,
     )
     of_clip = [
         mean_over_time(stages["gates"].float(), mask)

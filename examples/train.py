@@ -90,7 +90,7 @@ def run(paper: Paper[Any], root: Path, choice: Choice, out: Path | None = None) 
     out: the run's folder; None: nothing is kept.
     """
     store = store_of(paper, root)
-    differences = differences_of(store, paper.recipe)
+    differences = differences_of(store, paper.recipe, paper.labels)
     with ExitStack() as stack:
         path = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         going = _Run(paper, root, choice, path, differences)

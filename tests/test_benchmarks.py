@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import training
+from examples import kirar2024
 from tests.support.commands import ROOT, Python
 
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
@@ -96,16 +97,40 @@ def test_training_is_timed_where_there_are_torch_numpy_and_h5py_alone(
     # -S: the packages of this Python are not looked for.
     done = python("-S", "-c", code, environment=home, timeout_s=300)
     lines = [line for line in done.stdout.splitlines() if line.startswith("tcs2026 ")]
-    assert len(lines) == 3, done.stdout
+    assert len(lines) == 5, done.stdout
     whole = next(line for line in lines if ", end to end" in line)
     parameters = [int(line[64:].split()[0].replace(",", "")) for line in lines]
     assert max(parameters) > 11_000_000, "the network is trained with the model"
     assert re.search(r"\d\.\d\d +1 of 1", whole), whole
 
 
-def test_a_processor_is_not_kept_busy_for_hours() -> None:
-    with pytest.raises(SystemExit, match="an epoch of the full models takes a processor hours"):
-        training.main(["--device", "cpu"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--device", "cpu"], "an epoch of the full models takes a processor hours"),
+        (["--steps", "--bf16"], "--steps measures in float32"),
+    ],
+)
+def test_what_training_cannot_measure_is_refused(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        training.main(given)
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_every_model_of_every_recipe_has_its_features_generated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training, "stand_in", lambda: None)  # the examples themselves are here
+    titles = [job.title for job in training.chosen("kirar2024", tiny=True)]
+    assert titles == [f"kirar2024  {name}" for name in kirar2024.MODELS]
+    with pytest.raises(SystemExit) as end:
+        training.main(["--device", "cpu", "--tiny", "--only", "nosuch"])
+    assert end.value.code == 2
+    assert "'nosuch'" in (said := capsys.readouterr().err)
+    assert titles[0] in said
 
 
 def test_the_share_of_time_in_which_the_gpu_works_is_what_nvidia_smi_says(

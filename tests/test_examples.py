@@ -306,7 +306,9 @@ def test_what_is_looked_at_in_tcs_is_spread_over_the_test_and_pooled_right() -> 
     )
     rates = [tcs2026.jitter(model.stages(one)["steps"], one["mask"]["logmel64_z"])
              for one in batches]  # fmt: skip
-    assert found.arrays["jitter"][0] == pytest.approx((16 * rates[0] + 5 * rates[1]) / 21)
+    assert found.arrays["jitter"][0] == pytest.approx(
+        (16 * 11 * rates[0] + 5 * 8 * rates[1]) / (16 * 11 + 5 * 8)
+    ), "each pair of steps counts alike"
     assert found.arrays["gates_of_clips"].shape == (21, 2)
     assert found.decisions[tcs2026.MEAN].shape == (21, 7)
 
@@ -714,6 +716,34 @@ def test_a_store_of_the_shipped_recipe_differs_from_it_in_nothing_and_else_by_na
     commit(tmp_path / "store", {}, tables_of(1, [], []), recipe={**as_shipped, "about": "mine"})
     (difference,) = differences_of(FeatureStore(tmp_path / "store"), recipe)
     assert difference.startswith("about is 'mine' in this store, ")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "feature", "labels"),
+    [
+        ("donatus2026", "audio_embedding", "cremad6"),
+        ("tucker2025", "frame_embedding", "cremad6"),
+        ("tucker2025", "frame_embedding", "iemocap8"),
+    ],
+)
+def test_labels_of_the_store_s_corpus_are_no_difference_and_others_are(
+    recipe: str, feature: str, labels: str, tmp_path: Path
+) -> None:
+    def differences(of: str, *there: str) -> list[str]:
+        tables = tables_of(1, [], [])
+        clip_id = tables["clips"]["clip_id"][0].as_py()
+        tables["labels"] = LABELS.build(
+            [Label(clip_id, one, "intended", "neutral") for one in sorted(there)]
+        )
+        resolved = load(recipe, (f"fitted.{feature}.labels={of}",)).resolved()
+        commit(tmp_path / "store", {}, tables, recipe=resolved)
+        return differences_of(FeatureStore(tmp_path / "store"), recipe, paper_of(recipe).labels)
+
+    own = {"cremad6": "cremad6", "iemocap8": "iemocap"}[labels]
+    assert differences(labels, own) == []
+    for of, there in ((labels, ("ravdess8", own)), (labels, ("made3",)), ("meld7", ("meld7",))):
+        (difference,) = differences(of, *there)
+        assert difference.startswith(f"fitted.{feature}.labels is '{of}' in this store, ")
 
 
 def test_of_iemocap_tucker_learns_the_classes_of_its_table_and_no_turn_that_has_none(

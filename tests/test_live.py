@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from examples import stream, tcs2026
+from examples.joint import Backbone, JointSettings, end_to_end
 from examples.live import Live, LiveEncoder, LiveFaces, LiveFrame, LiveFusion, LiveSound
 from examples.not_ready import NotReady
 from examples.stream import Parts, Played, Player, play
+from extractors.architecture import embedding_dim
 from extractors.detectors import Box
 from extractors.faces import Faces
 from extractors.fitted.finetune import Finetuned
@@ -206,6 +208,34 @@ def test_the_network_of_one_crop_is_the_network_of_the_store() -> None:
     encoder = LiveEncoder(tuned, parts().tuned)
     np.testing.assert_allclose([encoder(crop) for crop in crops], stored, rtol=1e-4, atol=1e-5)
     assert not np.allclose(LiveEncoder(tuned, {})(crops[0]), stored[0], rtol=1e-3)
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_a_model_trained_end_to_end_is_played_with_its_own_network() -> None:
+    tuned = recipe().fitted[tcs2026.FACES]
+    assert isinstance(tuned, Finetuned)
+    trial = next(
+        one for one in tcs2026.PAPER.trials(tcs2026.PAPER.small) if one.name == stream.FORWARD
+    )
+    backbone = Backbone(replace(tuned.start, seed=5), None, 0.0, None)
+    whole = end_to_end(trial, {tcs2026.FACES: backbone}, JointSettings())
+    batch: dict[str, Any] = {
+        "values": {tcs2026.FACES: torch.zeros(1, 1, tuned.size, tuned.size, 3)},
+        "mask": {tcs2026.FACES: torch.ones(1, 1, dtype=torch.bool)},
+    }
+    trained = whole.build(batch, len(CLASSES)).eval()
+    of_model, of_faces = stream.parted(trained.state_dict())
+    model_of(embedding_dim(tuned.depth)).load_state_dict(of_model)
+    crop = np.random.default_rng(0).integers(0, 255, (tuned.size, tuned.size, 3), np.uint8)
+    found = LiveEncoder(tuned, of_faces)(crop)
+    with torch.no_grad():
+        expected = trained.networks[tcs2026.FACES](  # type: ignore[operator,index]
+            torch.from_numpy(crop)[None]
+        )[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(found, LiveEncoder(tuned, {})(crop), rtol=1e-3)
+    with pytest.raises(NotReady, match="train it once more with --joint"):
+        stream.parted(of_model)
 
 
 def test_the_last_face_stays_where_no_picture_comes() -> None:

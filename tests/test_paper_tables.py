@@ -6,13 +6,27 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from examples import donatus2026, figures, kirar2024, satvik2025, tables
 from examples.complete import whats_empty
 from examples.kept import KeptModel, open_run
 from examples.not_ready import NotReady
-from examples.printed import Cell, Printed, PrintedFigure, PrintedTable, text_of
+from examples.plan import Predictions
+from examples.printed import (
+    Cell,
+    Printed,
+    PrintedFigure,
+    PrintedTable,
+    figures_of,
+    models_of,
+    text_of,
+)
+from examples.protocol import Protocol
+from examples.results import Result, report
+from examples.run_folder import ModelFolder
+from examples.satvik2025_printed import LEAKING_AUDIO
 from examples.train import RECIPES, paper_of, run
 from flows.recipe import load
 from tests.support.stores_made import make_store
@@ -136,6 +150,37 @@ def test_what_a_run_does_not_have_is_named(ran: Path) -> None:
     ]
 
 
+def test_a_mean_over_epochs_goes_as_far_as_the_longest_training(tmp_path: Path) -> None:
+    for fold, loss in enumerate(([3.0, 2.0, 1.0, 0.5], [5.0, 4.0])):
+        (tmp_path / str(fold)).mkdir()
+        history = pd.DataFrame({"loss": loss, "validation_loss": [np.nan] * len(loss)})
+        history.to_parquet(tmp_path / str(fold) / "history.parquet")
+    model = KeptModel("made", (ModelFolder(tmp_path / "0"), ModelFolder(tmp_path / "1")), {})
+    (axis,) = figures.curve("loss")({"made": model}, "made").axes
+    (drawn,) = [line for line in axis.lines if line.get_label() == "loss"]
+    assert np.asarray(drawn.get_xdata()).tolist() == [1, 2, 3, 4]
+    assert np.asarray(drawn.get_ydata()).tolist() == [4, 3, 1, 0.5]
+
+
+def test_a_class_without_a_test_is_no_zero_of_the_radar() -> None:
+    scores = {"a": {"f1": 0.5}, "b": {"support": 0}, "c": {"f1": 0.0}}
+    metrics = {"pooled": {"classes": list(scores), "per_class": scores}}
+    (axis,) = figures.radar({"made": KeptModel("made", (), metrics)}, "made").axes
+    values = np.asarray(axis.lines[0].get_ydata(), float)
+    np.testing.assert_array_equal(values, [0.5, np.nan, 0, 0.5])
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["a", "b (no test)", "c"]
+
+
+def test_a_class_that_is_predicted_and_not_tested_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for sure, named in ([0.1, 0.9], True), ([0.9, 0.1], False):
+        found = Predictions(("made/1",), np.array([0]), np.array([sure]))
+        protocol = Protocol("thirds", own=False, folds=(0,), shared=0, tested=1)
+        report(Result(protocol, 0, "made", 0, found, ("calm", "angry")))
+        assert ("predicted and not tested: angry\n" in capsys.readouterr().out) == named
+
+
 def test_a_folder_that_is_no_run_or_of_another_recipe_is_one_sentence(
     ran: Path, tmp_path: Path
 ) -> None:
@@ -158,10 +203,24 @@ def test_titles_of_kirar_say_on_which_clips_the_features_were_selected() -> None
 
 
 def test_tables_of_satvik_that_leak_say_so() -> None:
-    *leaking, honest = satvik2025.PRINTED.tables
-    assert [("LEAKS" in table.title) for table in (*leaking, honest)] == [True, True, True, False]
-    names = {str(cell.model) for row in honest.rows.values() for cell in row}
-    assert names == {"frames", "audio", "more confident"}
+    tables = satvik2025.PRINTED.tables
+    assert [("LEAKS" in table.title) for table in tables] == [True, True, True, False, False]
+    for table in tables:
+        cells = [cell for row in table.rows.values() for cell in row]
+        honest = {str(cell.model) for cell in cells} <= {"frames", "audio", "more confident"}
+        assert honest == ("LEAKS" not in table.title), table.title
+        assert not honest or {cell.printed for cell in cells} == {None}, "the paper's numbers leak"
+    classes = next(table for table in tables if table.title.startswith("Figures 7 and 8"))
+    assert models_of(classes, "ravdess8") == {LEAKING_AUDIO}
+
+
+def test_each_corpus_has_the_confusion_matrix_of_its_own_figure() -> None:
+    def numbers(labels: str) -> list[str]:
+        drawn = figures_of(donatus2026.PRINTED, labels)
+        return [one.title.partition(".")[0] for one in drawn if one.models == (donatus2026.WHOLE,)]
+
+    assert numbers("ravdess8") == ["Figure 5"]
+    assert numbers("cremad6") == ["Figure 6"]
 
 
 def test_scores_of_a_table_are_those_that_are_measured(ran: Path) -> None:

@@ -269,6 +269,9 @@ class CorpusCommands:
         self.fitted: set[tuple[str, str]] = set()
         self.audited: set[str] = set()
         self.runs: dict[str, str] = {}
+        self.trained: set[tuple[str, str]] = set()
+        self.timed: set[str] = set()
+        self.played: set[tuple[str, str]] = set()
         self.tabled: set[str] = set()
 
     def take(self, name: str, given: dict[str, Any]) -> None:
@@ -312,9 +315,25 @@ class CorpusCommands:
         schemes = given["scheme"] or [paper.own[0], "subject_kfold"]
         assert {(store, scheme) for scheme in schemes} <= self.fitted
         self.runs[str(given["out"])] = given["recipe"]
+        self.trained |= {(str(given["out"]), scheme) for scheme in schemes}
+
+    def _timing(self, given: dict[str, Any]) -> None:
+        assert (
+            self.runs[str(given["run"])] == given["recipe"] == self.recipe_of[str(given["store"])]
+        )
+        self.timed.add(str(given["run"]))
+
+    def _stream(self, given: dict[str, Any]) -> None:
+        assert self.recipe_of[str(given["store"])] == "tcs2026"
+        assert (str(given["run"]), given["scheme"]) in self.trained
+        self.played.add((str(given["run"]), given["scheme"]))
 
     def _tables(self, given: dict[str, Any]) -> None:
-        assert self.runs[str(given["run"])] == given["recipe"]
+        run, recipe = str(given["run"]), given["recipe"]
+        assert self.runs[run] == recipe
+        assert run in self.timed, "the tables have its times"
+        live = {one for one in self.trained if one[0] == run} if recipe == "tcs2026" else set()
+        assert live <= self.played, "a figure has a clip that was decided live under each scheme"
         self.tabled.add(str(given["run"]))
 
 
