@@ -45,6 +45,8 @@ class DonatusSettings:
     """Of the BiLSTM, in each direction."""
     dense: int = 128
     """Ours: one hidden layer; 2.5 says "fully connected layers with ReLU" and gives no size."""
+    heads: int = 1
+    """Ours: of each attention; 2.5 gives no number."""
     dropout: float = 0.4
     hop_s: float = 0.1
     """Ours: both streams on one clock of 10 Hz, at which the recipe measures them (2.4: "temporally
@@ -61,7 +63,7 @@ class Stream(nn.Module):
         self.lstm = Recurrent(nn.LSTM, inputs, settings.units)
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(settings.dropout)
-        self.attend = Attention(width, heads=1) if attends else None  # ours: one head
+        self.attend = Attention(width, settings.heads) if attends else None
 
     def forward(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, time, inputs) -> after the BiLSTM and after the attention, both (batch, time, 2 *
@@ -95,7 +97,7 @@ class Donatus(Net):
             {_STREAMS[feature]: Stream(size, settings, attends) for feature, size in inputs.items()}
         )
         self.across = nn.ModuleDict(
-            {name: Attention(width, heads=1) for name in self.of} if crosses else {}
+            {name: Attention(width, settings.heads) for name in self.of} if crosses else {}
         )
         self.classify = nn.Sequential(
             nn.Linear(len(inputs) * width, settings.dense),

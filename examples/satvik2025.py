@@ -50,6 +50,8 @@ class SatvikSettings:
     frames_filters: tuple[int, int, int, int] = (32, 64, 128, 256)
     frames_dense: tuple[int, int] = (256, 128)
     """Ours: two dense layers, of which no size is given."""
+    frames_tested: float = 0.2
+    """The part of all frames that its own protocol tests (III.B)."""
     frames_dropout: float = 0.5
     """Ours."""
     audio_epochs: int = 50
@@ -58,6 +60,7 @@ class SatvikSettings:
     """Ours: III.C names Adam alone; Keras' default."""
     audio_filters: tuple[int, int, int] = (64, 128, 256)
     audio_units: tuple[int, int, int] = (256, 128, 64)
+    audio_dense: int = 64
     audio_dropout: float = 0.3
     """Ours."""
     plateau_factor: float = 0.5
@@ -126,6 +129,7 @@ class AudioCnnLstm(Net):
         classes: int,
         filters: tuple[int, int, int],
         units: tuple[int, int, int],
+        dense: int,
         dropout: float,
     ) -> None:
         super().__init__()
@@ -149,7 +153,7 @@ class AudioCnnLstm(Net):
             nn.LSTM(inputs, outputs, batch_first=True) for inputs, outputs in sizes
         )
         self.classify = nn.Sequential(
-            nn.Linear(units[2], 64), nn.ReLU(), nn.Dropout(dropout), nn.Linear(64, classes)
+            nn.Linear(units[2], dense), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dense, classes)
         )
 
     def stages(self, batch: Tensors) -> Stages:
@@ -210,7 +214,7 @@ def published(clips: Opener, trainer: Trainer, settings: SatvikSettings) -> dict
     items = [every[i] for i in range(len(every))]
     labels = {clip_id: str(label) for clip_id, _, label in items}
     rows = {clip_id: len(tracks[FRAMES]) for clip_id, tracks, _ in items}
-    tested = frames_at_random(rows, labels, test=0.2, seed=trainer.seed)
+    tested = frames_at_random(rows, labels, test=settings.frames_tested, seed=trainer.seed)
     trained = {clip_id: ~rows for clip_id, rows in tested.items()}
     # Figures 13 and 14 show the tested frames along the training; nothing is chosen by them.
     shown = WatchedRows(every, tested)
@@ -256,6 +260,7 @@ def build_audio(settings: SatvikSettings, batch: Tensors, classes: int) -> Audio
         classes,
         settings.audio_filters,
         settings.audio_units,
+        settings.audio_dense,
         settings.audio_dropout,
     )
 

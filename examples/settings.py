@@ -47,7 +47,7 @@ def changed(settings: Settings, changes: Sequence[str]) -> Settings:
 
 
 _MAY_BE_0 = ("weight_decay", "consistency", "lowest_rate", "variants", "dropout", "smoothing")
-_BELOW_1 = ("dropout", "smoothing", "plateau_factor")
+_BELOW_1 = ("dropout", "smoothing", "plateau_factor", "frames_tested")
 _AT_LEAST = {"batch": 2, "channels": 4}
 """Batch normalisation needs two examples; a quarter of the channels is a layer's width."""
 
@@ -67,8 +67,8 @@ def _refused(name: str, values: Mapping[str, Any]) -> str | None:
         return "no negative number" if may_be_0 else "a positive number"
     if name.endswith(_BELOW_1) and not all(one < 1 for one in numbers):
         return "a number below 1"
-    if name == "heads" and values["units"] % value:
-        return f"a divisor of the {values['units']} units"
+    if name == "heads" and (width := values.get("units", values.get("latent"))) % value:
+        return f"a divisor of the width of {width}"
     return None
 
 

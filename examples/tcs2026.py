@@ -42,6 +42,8 @@ class TcsSettings:
     clip_norm: float | None = 5.0
     units: int = 128
     width: int = 128
+    filters: tuple[int, int, int] = (32, 32, 64)
+    """Of the convolutions of a slice of sound (3.2)."""
     dropout: float = 0.3
     consistency: float = 0.1
     """Weight of the loss on changing predictions (3.3)."""
@@ -131,12 +133,15 @@ class GatedFusion(Net):
         dropout: float = 0.3,
         smoothing: float = 0.8,
         hears: Hears = "step",
+        filters: tuple[int, int, int] = (32, 32, 64),
     ) -> None:
         super().__init__()
         self.consistency, self.smoothing, self.hears = consistency, smoothing, hears
         both = hears != "past"
-        self.cnn = SliceCnn()
-        self.lstm = Recurrent(nn.LSTM, 64, units, layers=2, dropout=dropout, bidirectional=both)
+        self.cnn = SliceCnn(filters)
+        self.lstm = Recurrent(
+            nn.LSTM, filters[-1], units, layers=2, dropout=dropout, bidirectional=both
+        )
         self.after_lstm = nn.Dropout(dropout)
         self.audio = nn.Linear((1 + both) * units, width)
         self.face = nn.Linear(face_dim, width)
@@ -303,6 +308,7 @@ def build(
         settings.dropout,
         settings.smoothing,
         hears,
+        settings.filters,
     )
 
 

@@ -43,6 +43,9 @@ class TuckerSettings:
     core: tuple[int, int, int] = (30, 128, 128)
     """Ranks of time, audio and picture."""
     fused: int = 512
+    heads: int = 4
+    factors: int = 2
+    """Ours: of the factorised bilinear pooling."""
     variants: tuple[int, ...] = (0, 1)
     """The recipe's augmented variant is trained on too."""
 
@@ -112,19 +115,18 @@ def _normalised(pooled: Tensor) -> Tensor:
     return functional.normalize(rooted, dim=1)
 
 
-_FACTORS = 2
-"""Ours: of the factorised bilinear pooling."""
-
-
 class CorePooling(nn.Module):
     """Factorised bilinear pooling of the whole core to `outputs` numbers (A.4): each is the sum
     over some factors of t'C(a, v), a bilinear form of the core's audio and picture modes, whose
     slices t weighs."""
 
-    def __init__(self, core: tuple[int, int, int], outputs: int, dropout: float) -> None:
+    def __init__(
+        self, core: tuple[int, int, int], outputs: int, dropout: float, factors: int = 2
+    ) -> None:
         super().__init__()
+        self.factors = factors
         self.time, self.audio, self.picture = (
-            nn.Linear(rank, outputs * _FACTORS, bias=False) for rank in core
+            nn.Linear(rank, outputs * factors, bias=False) for rank in core
         )
         self.dropout = nn.Dropout(dropout)
 
@@ -134,25 +136,28 @@ class CorePooling(nn.Module):
         time = self.time(tucker.time)
         heard, shown = self.audio(audio @ tucker.audio), self.picture(picture @ tucker.picture)
         forms = self.dropout((time * heard * shown).sum(dim=1))
-        return _normalised(forms.unflatten(1, (-1, _FACTORS)).sum(dim=2))
+        return _normalised(forms.unflatten(1, (-1, self.factors)).sum(dim=2))
 
 
 class MeansPooling(nn.Module):
     """The same of two vectors, the core's means over the picture and over the audio mode: what a
     library's bilinear pooling can be given."""
 
-    def __init__(self, core: tuple[int, int, int], outputs: int, dropout: float) -> None:
+    def __init__(
+        self, core: tuple[int, int, int], outputs: int, dropout: float, factors: int = 2
+    ) -> None:
         super().__init__()
+        self.factors = factors
         time, audio, picture = core
-        self.left = nn.Linear(time * audio, outputs * _FACTORS)
-        self.right = nn.Linear(time * picture, outputs * _FACTORS)
+        self.left = nn.Linear(time * audio, outputs * factors)
+        self.right = nn.Linear(time * picture, outputs * factors)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tucker: Tucker, audio: Tensor, picture: Tensor) -> Tensor:
         core = tucker(audio, picture)
         left, right = core.mean(dim=3).flatten(1), core.mean(dim=2).flatten(1)
         product = self.dropout(self.left(left) * self.right(right))
-        return _normalised(product.unflatten(1, (-1, _FACTORS)).sum(dim=2))
+        return _normalised(product.unflatten(1, (-1, self.factors)).sum(dim=2))
 
 
 class TuckerFusion(Net):
@@ -179,11 +184,11 @@ class TuckerFusion(Net):
             nn.Linear(embedding, sizes.latent),
         )
         self.audio_to_frames, self.frames_to_audio = (
-            Attention(sizes.latent, heads=4),
-            Attention(sizes.latent, heads=4),
+            Attention(sizes.latent, sizes.heads),
+            Attention(sizes.latent, sizes.heads),
         )
         self.tucker = Tucker(sizes.steps, sizes.latent, sizes.core)
-        self.pool = pooling(sizes.core, sizes.fused, sizes.dropout)
+        self.pool = pooling(sizes.core, sizes.fused, sizes.dropout, sizes.factors)
         self.classify = nn.Sequential(nn.Dropout(sizes.dropout), nn.Linear(sizes.fused, classes))
 
     def stages(self, batch: Tensors) -> Stages:
