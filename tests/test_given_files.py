@@ -178,6 +178,7 @@ def sound(store: Path, empty: Path) -> dict[str, list[str]]:
         "fit": [str(store), "no_scheme"],
         "show": [str(store)],
         "draw": [str(store), "no_feature", str(empty / "out")],
+        "report": [str(empty / "s")],
         "verify": [str(empty / "s")],
         "check": [str(empty), "--hashes", str(empty / "none.csv")],
         "audit": [str(empty / "none.csv")],
