@@ -27,7 +27,9 @@ _OF_A_SAMPLE = (_DURATION, _SIZE, 0x400, 0x800)
 _OF_A_RUN = ((0x1, 4), (0x4, 4))
 _OF_A_HEAD = ((0x1, 8), (0x2, 4), (0x8, 4), (0x10, 4), (0x20, 4))
 """Flags of `trun` and `tfhd`, and the bytes of what they add."""
-_IS_EMPTY = 0x10000
+_IS_EMPTY, _FROM_MOOF = 0x10000, 0x20000
+"""Flags of `tfhd`: there are no samples; places count from the `moof`, and not from where the
+samples of the track before end."""
 
 Span = tuple[int, int]
 Defaults = tuple[int, int]
@@ -129,7 +131,8 @@ class FragmentRuns:
         known = _given(head, flags, self._defaults[uint(head, 4)])
         runs = [_samples(run, known) for run in parts.get(b"trun", [])]
         self._follow(uint(head, 4), parts.get(b"tfdt", [b""])[0], [run.lasts for run in runs])
-        base = int.from_bytes(head[8:16]) if flags & 0x1 else place
+        base = place if flags & _FROM_MOOF or not before else before
+        base = int.from_bytes(head[8:16]) if flags & 0x1 else base
         spans = list[Span]()
         for run in runs:
             self._is_odd |= not run.is_even

@@ -165,3 +165,13 @@ def test_boxes_within_each_other_without_end_are_no_error(write_media: Writer) -
     path.write_bytes(bytes(changed))
     with pytest.raises(BadClip, match="no allowed container opens"):
         read(path)
+
+
+@pytest.mark.parametrize("base", ["", "+default_base_moof", "+omit_tfhd_offset"])
+def test_samples_of_a_fragment_are_found_from_each_of_three_places(
+    write_media: Writer, base: str
+) -> None:
+    """From the file's beginning, from that of the fragment, or behind the track before."""
+    flags = {"movflags": f"frag_keyframe+empty_moov{base}"}
+    path = write_media("a.mp4", frames=12, audio_s=0.5, channels=2, options=flags)
+    assert UNEVEN_TIMES not in read(path).notes
