@@ -27,7 +27,7 @@ def differences_of(store: FeatureStore, recipe: str, labels: Sequence[str] = ())
     found = []
     for path, (is_shipped, is_here) in sorted(_unlike(as_shipped, here).items()):
         chosen = _TUNED_TO.fullmatch(path) and is_here in labels
-        if chosen and _has_labels(store, is_here) and not _has_labels(store, is_shipped):
+        if chosen and has_labels(store, is_here) and not has_labels(store, is_shipped):
             continue
         found.append(f"{path} is {is_here!r} in this store, {is_shipped!r} in the recipe")
         if path.endswith(".weights") and is_here == "random":
@@ -35,7 +35,7 @@ def differences_of(store: FeatureStore, recipe: str, labels: Sequence[str] = ())
     return found
 
 
-def _has_labels(store: FeatureStore, name: str) -> bool:
+def has_labels(store: FeatureStore, name: str) -> bool:
     """Whether a store has a label scheme, or one that a label space reads."""
     there = {row.scheme for row in store.rows(LABELS)}
     return name in there or (name in SPACES and bool(there & SPACES[name].sources.keys()))

@@ -37,11 +37,10 @@ from examples.protocol import DISJOINT, Protocol, protocols
 from examples.results import Result, report, summary, together, with_earlier
 from examples.run_folder import RunFolder
 from examples.settings import changed
-from examples.shipped import differences_of
+from examples.shipped import differences_of, has_labels
 from examples.trainer import Costs, FoldTrainer
 from manifests.clips import CLIPS
 from manifests.folds import FOLDS
-from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
 from stores import FeatureDataset, FeatureStore
 from stores.align import Alignment
@@ -341,11 +340,10 @@ def _roles(store: FeatureStore, scheme: str, fold: int) -> set[str]:
 
 def labels_of(paper: Paper[Any], store: FeatureStore, wanted: str | None = None) -> str:
     """The first label scheme or space of a paper that a store has, or the one that is wanted."""
-    there = {row.scheme for row in store.rows(LABELS)}
     for name in paper.labels:
-        has = name in there or (name in SPACES and there & SPACES[name].sources.keys())
-        if has and wanted in (None, name):
+        if wanted in (None, name) and has_labels(store, name):
             return name
+    there = {row.scheme for row in store.rows(LABELS)}
     asked = f"--labels {wanted}: " if wanted else ""
     raise NotReady(
         f"{asked}{store.location} has the labels {', '.join(sorted(there)) or '(none)'}; "
