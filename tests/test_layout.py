@@ -212,7 +212,15 @@ def imports_of_room(room: str) -> list[Import]:
 
 
 def test_every_room_of_flows_is_known() -> None:
-    assert {path.parent.name for path in (ROOT / "flows").glob("*/__init__.py")} == ARROWS.keys()
+    rooms = {path.parent.name for path in (ROOT / "flows").glob("*/__init__.py")}
+    assert rooms - ARROWS.keys() == {"commands"}
+
+
+def test_commands_are_imported_by_the_command_line_alone() -> None:
+    importers = {one.file for one in imports_of(*ROOMS) if one.module.startswith("flows.commands")}
+    assert {f"{file}" for file in importers if "flows/commands/" not in f"{file}"} == {
+        "flows/__main__.py"
+    }
 
 
 @pytest.mark.parametrize("room", ARROWS)

@@ -21,7 +21,7 @@ from examples.run_folder import write_json
 from examples.stated_rows import STATED, Beside, Judged, Stated, fits
 from examples.train import RECIPES, paper_of
 from flows.__main__ import app
-from flows.arguments import corpora_of
+from flows.commands.arguments import corpora_of
 from flows.recipe import load
 from manifests.corpora.catalog import CORPORA
 from manifests.schemes.assignment import LEAKING
