@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 
 ROOMS = ("manifests", "extractors", "stores", "flows")
-PROCESS_ENTRIES = {"flows.__main__"}
+COMMANDS = ("flows.__main__", "flows.commands.")
 """A command's help is written for the terminal."""
 
 
@@ -19,7 +19,7 @@ def modules(room: str) -> Iterator[ModuleType]:
     package = importlib.import_module(room)
     yield package
     for found in pkgutil.walk_packages(package.__path__, f"{room}."):
-        if found.name not in PROCESS_ENTRIES:
+        if not found.name.startswith(COMMANDS) or found.name.endswith(".arguments"):
             yield importlib.import_module(found.name)
 
 
