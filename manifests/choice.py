@@ -34,7 +34,7 @@ from manifests.conditions import CLIP_COLUMNS, Condition, WrongChoice, name_of, 
 from manifests.corpora.catalog import CORPORA
 from manifests.suggestions import did_you_mean
 
-__all__ = ["Choice", "ClipColumns", "Condition", "Where", "WrongChoice"]
+__all__ = ["EVERY_CLIP", "Choice", "ClipColumns", "Condition", "Where", "WrongChoice"]
 
 LABEL = "label"
 """The column that holds the label of each clip in the main scheme of its corpus."""
@@ -68,6 +68,10 @@ class Choice:
         """
         if isinstance(given, str):
             given = (given,)
+        if not isinstance(given, Mapping | Sequence):
+            raise WrongChoice(
+                f"clips is {given!r}; expected a table of columns, such as sex = 'female'"
+            )
         texts = (
             [_of_table(column, value) for column, value in given.items()]
             if isinstance(given, Mapping)
@@ -114,6 +118,9 @@ class Choice:
     def by_header(self) -> "Choice":
         """The conditions on columns that are known only when the files have been read."""
         return Choice(tuple(one for one in self.conditions if one.column in FROM_FILES))
+
+
+EVERY_CLIP = Choice()
 
 
 class ClipColumns:
@@ -225,7 +232,8 @@ def _holds(condition: Condition, column: pa.Array, strict: bool) -> Chosen:
         there = np.unique(codes[codes >= 0])
         condition.check([values[code] for code in there.tolist() if values[code] is not None])
     answers = np.array([*map(condition.holds, values), False], np.bool_)
-    return answers[codes]
+    chosen: Chosen = answers[codes]
+    return chosen
 
 
 def _of_table(column: str, value: object) -> str:

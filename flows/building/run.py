@@ -10,6 +10,7 @@ from pathlib import Path
 from extractors.base import Runtime
 from extractors.engines import resolve
 from flows.building.changed import TaskResult, build_unchanged
+from flows.building.choosing import choose_by_header, choose_by_name, narrowed
 from flows.building.clip_table import ClipTable, ClipTableBuilder, left_out, list_clips
 from flows.building.commit import BuildResult, Commit, versions
 from flows.building.committed import Committed, load_committed
@@ -43,6 +44,7 @@ def check_build(
     recipe: str,
     changes: Sequence[str] = (),
     dask: str | None = None,
+    where: Sequence[str] = (),
 ) -> None:
     """Checks what a build is given, as far as that can be seen within seconds.
 
@@ -52,11 +54,13 @@ def check_build(
         recipe: A shipped recipe by name, or a TOML file.
         changes: Changes to the recipe, each key.path=value.
         dask: Address of a Dask scheduler, or local:N.
+        where: Conditions on the clips, beside the recipe's.
 
     Raises:
         ValueError: Whatever is wrong, in one sentence.
     """
-    list_clips(corpora, load(recipe, tuple(changes)).ignore_known_issues)
+    checked = narrowed(load(recipe, tuple(changes)), where)
+    choose_by_name(list_clips(corpora, checked.ignore_known_issues), checked.clips)
     newest(locate(store))
     _reach(dask)
 
@@ -77,6 +81,7 @@ def run_build(
     dask: str | None = None,
     rehash: bool = False,
     retry: Sequence[str] = (),
+    where: Sequence[str] = (),
     wrap: Wrap = unwrapped,
 ) -> BuildResult:
     """Brings a store up to date with its corpora.
@@ -90,6 +95,8 @@ def run_build(
         dask: Address of a Dask scheduler, or local:N; its workers then do the work.
         rehash: Read every file, also those whose stats are those of when they were last read.
         retry: Reasons of the quarantine; clips that are there for one of them are measured again.
+        where: Conditions on the clips, such as `modality=full-AV`, which must hold beside those of
+            the recipe.
         wrap: Makes the executor of another one.
 
     Returns:
@@ -97,30 +104,33 @@ def run_build(
 
     Raises:
         BuildError: The build cannot start, or must not publish.
+        WrongChoice: A condition names what there is not, or leaves no clip.
         StoreBusy: Another process is writing to the store.
     """
     begun = time.monotonic()
     location = locate(store)
     folders = {name: folder.absolute() for name, folder in corpora.items()}  # for every worker
-    checked, doubted = load(recipe, tuple(changes)), _reasons(retry)
+    checked, doubted = narrowed(load(recipe, tuple(changes)), where), _reasons(retry)
     newest(location)  # a store that cannot be reached is named before any work,
     _reach(dask)  # as is a cluster
     listed = list_clips(folders, checked.ignore_known_issues)
     others = left_out(folders, listed)
+    listed, lying = choose_by_name(listed, checked.clips)
     with location.lock():
         sweep(location.folder)
         committed = load_committed(location)
         check_corpora(location, committed, folders)
         with _executor(location, folders, listed, workers, dask) as executor:
             build = _Build(location, folders, checked, committed, wrap(executor))
-            table = build.read_headers(listed, rehash).sharing(committed.clip_table)
+            table = choose_by_header(build.read_headers(listed, rehash), checked.clips)
+            table = table.sharing(committed.clip_table)
             del listed  # of a million clips, a gigabyte
             plan = make_plan(location, checked, table, committed, doubted)
             networks = build.place_networks(plan)
             made = build.make_shards(plan, networks)
         changed, records = made.changed, made.records
         table, plan = table.with_changed(changed), plan.without(table.clips, changed)
-        commit = Commit(location, checked, table, committed, plan, records, networks.engine)
+        commit = Commit(location, checked, table, committed, plan, records, networks.engine, lying)
         snapshot, folds_dropped = commit.publish()
     return BuildResult(
         snapshot,
@@ -130,6 +140,7 @@ def run_build(
         clips_computed=plan.tasks.chunks.clips,
         seconds=time.monotonic() - begun,
         left_out=others,
+        listed=lying,
     )
 
 
