@@ -10,7 +10,7 @@ from manifests.visible import shortened
 
 CLIP_COLUMNS = tuple(CLIPS.schema.names)
 _LEFT_OFF = ("_id", "_s", "_hz", "_px")
-_NUMBER = r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _RANGE = re.compile(rf"({_NUMBER})?\s*\.\.\s*({_NUMBER})?")
 _MOST_SHOWN = 12
 
