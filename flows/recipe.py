@@ -101,7 +101,7 @@ class Recipe(_Strict):
     """Corpora or clip ids whose entries in the registry of known-bad files do not count: these
     clips are measured all the same."""
     clips: Annotated[Choice, BeforeValidator(Choice.of)] = EVERY_CLIP
-    """`[clips]`: of which clips, by the columns of clips and labels; see `manifests.choice`."""
+    """`[clips]`: of which clips; see `manifests.choice`."""
     media: MediaTable = MediaTable()
     encode: EncodeTable = EncodeTable()
     features: dict[str, Feature]
@@ -156,10 +156,9 @@ class Recipe(_Strict):
 
     def resolved(self) -> dict[str, Json]:
         """The recipe with every default written out; `parse` gives the same recipe again."""
-        others = {"features", "fitted", "clips"}
-        plain: dict[str, Json] = self.model_dump(mode="json", exclude=others)
-        if self.clips:  # a recipe without a choice is what it was before there were any
-            plain["clips"] = list(self.clips.texts)
+        made = {"features", "fitted", "clips"}
+        plain: dict[str, Json] = self.model_dump(mode="json", exclude=made)
+        plain |= {"clips": list(self.clips.texts)} if self.clips else {}  # without: as of old
         plain["features"] = {
             name: {
                 "extractor": feature.extractor.name,
