@@ -109,15 +109,35 @@ def test_a_narrower_choice_is_a_snapshot_of_fewer_clips_and_a_wider_one_of_more(
 
     wide = build(root, clips, recipe)
     assert ids(root) > two
-    assert wide.clips_computed == len(ids(root)) - len(ids(root, 2))
+    assert wide.clips_computed == len(ids(root) - two)  # what an older snapshot holds is found
     assert {file: shards(root)[file] for file in first} == first
     assert np.array_equal(FeatureStore(root)["mfcc"][gone].values, old, equal_nan=True)
     assert verify(root).problems == []
     before = shards(root)
     build(root, clips, recipe, ("subject=01",))
     again = build(root, clips, recipe)
-    assert again.snapshot.counts == wide.snapshot.counts
+    assert (again.clips_computed, again.snapshot.counts) == (0, wide.snapshot.counts)
+    assert again.snapshot.features == wide.snapshot.features
     assert shards(root) == before
+
+
+def test_what_an_older_snapshot_has_lost_is_computed_again(
+    tmp_path: Path, clips: Path, recipe: str
+) -> None:
+    root = tmp_path / "store"
+    build(root, clips, recipe, OF_TWO)
+    build(root, clips, recipe, ("subject=01",))
+    lost = FeatureStore(root, 1).index()
+    kept = FeatureStore(root).index()
+    for file in set(lost["shard"]) - set(kept["shard"]):
+        (root / file).unlink()
+    again = build(root, clips, recipe, OF_TWO)
+    assert again.clips_computed == len(set(lost["clip_id"][~lost["shard"].isin(kept["shard"])]))
+    assert verify(root).problems == []
+    build(root, clips, recipe, ("subject=01",))
+    (root / "snapshots" / "000003.json").unlink()
+    assert build(root, clips, recipe, OF_TWO).is_new
+    assert verify(root).problems == []
 
 
 def test_a_recipe_that_chooses_all_there_is_and_one_that_does_not_choose_agree(

@@ -71,6 +71,8 @@ class Commit:
     """What networks ran on."""
     listed: ListedClips = NOTHING_CHOSEN
     """What the clips were chosen of."""
+    recalled: Committed | None = None
+    """What is committed, with the rows of older snapshots that the plan counts on; None: none."""
 
     def publish(self) -> tuple[Snapshot, bool]:
         """Publishes one snapshot from the rows that stay and the shards that are new.
@@ -148,7 +150,8 @@ class Commit:
 
     def _index_builder(self) -> IndexBuilder:
         clip_ids = self.table.clips.column("clip_id")
-        builder = IndexBuilder(self.recipe.graph.specs, self.committed, self.plan, clip_ids)
+        held = self.recalled or self.committed
+        builder = IndexBuilder(self.recipe.graph.specs, held, self.plan, clip_ids)
         builder.refuse(self.table.bad)
         for record in self.records:
             for name, shard in record.items():
@@ -157,7 +160,7 @@ class Commit:
 
     def _features(self, index: pa.Table) -> dict[str, StoredFeature]:
         new = {shard.file: shard for record in self.records for shard in record.values()}
-        known = {**new, **self.committed.shards}
+        known = {**new, **(self.recalled or self.committed).shards}
         return stored_features(self.recipe.graph.specs, self.recipe.stored, index, known)
 
     def _folds(self) -> tuple[pa.Table, frozenset[str]]:

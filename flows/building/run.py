@@ -19,6 +19,7 @@ from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.pieces import remove_pieces
 from flows.building.plan import BuildPlan, check_corpora, make_plan
 from flows.building.probing import Probed
+from flows.building.recalled import with_recalled
 from flows.building.shard_task import ShardTask
 from flows.errors import BuildError
 from flows.log import LOG
@@ -120,18 +121,19 @@ def run_build(
         sweep(location.folder)
         committed = load_committed(location)
         check_corpora(location, committed, folders)
+        held = with_recalled(location, committed, (one.clip.clip_id for one in listed))
         with _executor(location, folders, listed, workers, dask) as executor:
-            build = _Build(location, folders, checked, committed, wrap(executor))
+            build = _Build(location, folders, checked, held, wrap(executor))
             table = choose_by_header(build.read_headers(listed, rehash), checked.clips)
             table = table.sharing(committed.clip_table)
             del listed  # of a million clips, a gigabyte
-            plan = make_plan(location, checked, table, committed, doubted)
+            plan = make_plan(location, checked, table, held, doubted)
             networks = build.place_networks(plan)
             made = build.make_shards(plan, networks)
         changed, records = made.changed, made.records
         table, plan = table.with_changed(changed), plan.without(table.clips, changed)
-        commit = Commit(location, checked, table, committed, plan, records, networks.engine, lying)
-        snapshot, folds_dropped = commit.publish()
+        made_of = (location, checked, table, committed, plan, records, networks.engine)
+        snapshot, folds_dropped = Commit(*made_of, lying, held).publish()
     return BuildResult(
         snapshot,
         is_new=snapshot is not committed.snapshot,
