@@ -26,6 +26,7 @@ def audit(
     columns: list[str] | None = None,
     sides: list[str] | None = None,
     subject: str | None = None,
+    where: list[str] | None = None,
 ) -> State[Any]:
     """Audit a store, a table of a split, or a paper's printed numbers.
 
@@ -39,11 +40,12 @@ def audit(
         columns: What columns of a table mean, each such as `clip=3`.
         sides: What the sides of a table are written as, each such as `test=2`.
         subject: A regular expression that finds the speaker in the name of a clip.
+        where: Conditions on the clips of a store whose folds are judged, such as channel=speech.
 
     Returns:
         The completed state, with an AuditReport.
     """
-    report = run_audit(sources, corpus, scheme, columns or (), sides or (), subject)
+    report = run_audit(sources, corpus, scheme, columns or (), sides or (), subject, where or ())
     location = locate(sources[0])
     create_markdown_artifact(
         audit_page(report) + report_block(made_before(location)),

@@ -42,6 +42,7 @@ def build(
     dask: str | None = None,
     rehash: bool = False,
     retry: tuple[str, ...] = (),
+    where: tuple[str, ...] = (),
 ) -> State[Any]:
     """Bring a store up to date with its corpora; see `flows.building.run.run_build`.
 
@@ -57,13 +58,23 @@ def build(
         dask: Address of a Dask scheduler, or local:N; its workers then do the work.
         rehash: Read every file of the corpora, also those whose size and times are unchanged.
         retry: Reasons of the quarantine; clips that are there for one of them are measured again.
+        where: Conditions on the clips, such as modality=full-AV, beside those of the recipe.
 
     Returns:
         The completed state, with a BuildResult.
     """
     with _workers_end_with_the_run():
         result = run_build(
-            store, corpora, recipe, changes, workers, dask, rehash, retry, wrap=PrefectExecutor
+            store,
+            corpora,
+            recipe,
+            changes,
+            workers,
+            dask,
+            rehash,
+            retry,
+            where,
+            wrap=PrefectExecutor,
         )
     location = locate(store)
     quarantine = read_rows(location, result.snapshot, QUARANTINE)

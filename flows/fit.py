@@ -19,7 +19,11 @@ from stores.location import locate
 @flow(name="fit", flow_run_name=run_name("store", "scheme"), persist_result=False)
 @with_sentence
 def fit(
-    store: str | Path, scheme: str, workers: int | None = None, device: str | None = None
+    store: str | Path,
+    scheme: str,
+    workers: int | None = None,
+    device: str | None = None,
+    where: tuple[str, ...] = (),
 ) -> State[Any]:
     """Fit what the store's recipe has under [fitted.NAME]; see `flows.fitting.run.run_fit`.
 
@@ -28,11 +32,12 @@ def fit(
         scheme: A split scheme that the store has folds of.
         workers: Worker processes of this machine; one for each core if not given.
         device: `cuda` or `cpu`, where networks are tuned; CUDA where torch finds it if not given.
+        where: Conditions on the training clips, such as channel=speech.
 
     Returns:
         The completed state, with a FitResult.
     """
-    result = run_fit(store, scheme, workers, wrap=PrefectExecutor, device=device)
+    result = run_fit(store, scheme, workers, wrap=PrefectExecutor, device=device, where=where)
     location = locate(store)
     create_markdown_artifact(
         fit_page(result, scheme),

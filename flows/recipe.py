@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.functional_validators import field_validator, model_validator
+from pydantic.functional_validators import BeforeValidator, field_validator, model_validator
 
 from extractors.base import Extractor, FromFrames, Waveform
 from extractors.catalog import EXTRACTORS
@@ -24,6 +24,7 @@ from extractors.frames import Frames
 from extractors.media import Limits
 from extractors.plan import Graph, Media, PlanError
 from flows.variants import expand
+from manifests.choice import EVERY_CLIP, Choice
 from manifests.features import FeatureSpec, Json
 from manifests.given_files import MOST_TOML_BYTES, WrongText, parse_toml, read_file
 from manifests.suggestions import did_you_mean
@@ -99,6 +100,8 @@ class Recipe(_Strict):
     ignore_known_issues: tuple[str, ...] = ()
     """Corpora or clip ids whose entries in the registry of known-bad files do not count: these
     clips are measured all the same."""
+    clips: Annotated[Choice, BeforeValidator(Choice.of)] = EVERY_CLIP
+    """`[clips]`: of which clips; see `manifests.choice`."""
     media: MediaTable = MediaTable()
     encode: EncodeTable = EncodeTable()
     features: dict[str, Feature]
@@ -153,7 +156,9 @@ class Recipe(_Strict):
 
     def resolved(self) -> dict[str, Json]:
         """The recipe with every default written out; `parse` gives the same recipe again."""
-        plain: dict[str, Json] = self.model_dump(mode="json", exclude={"features", "fitted"})
+        made = {"features", "fitted", "clips"}
+        plain: dict[str, Json] = self.model_dump(mode="json", exclude=made)
+        plain |= {"clips": list(self.clips.texts)} if self.clips else {}  # without: as of old
         plain["features"] = {
             name: {
                 "extractor": feature.extractor.name,

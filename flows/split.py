@@ -25,6 +25,7 @@ def split(
     seed: int = 0,
     test: tuple[str, ...] = (),
     valid: tuple[str, ...] = (),
+    where: tuple[str, ...] = (),
 ) -> State[Any]:
     """Assign the clips of a store to folds; see `flows.splitting.run.run_split`.
 
@@ -35,11 +36,12 @@ def split(
         seed: Another seed assigns the groups in another way.
         test: Subjects to test on, for the scheme holdout.
         valid: Subjects to validate on, for the scheme holdout.
+        where: Conditions on the clips, such as channel=speech; no others are assigned.
 
     Returns:
         The completed state, with the new snapshot.
     """
-    snapshot = run_split(store, scheme, folds, seed, test, valid)
+    snapshot = run_split(store, scheme, folds, seed, test, valid, where)
     location = locate(store)
     create_markdown_artifact(
         split_page(location, snapshot, scheme) + report_block(made_before(location)),

@@ -75,3 +75,21 @@ class Clip:
 
 
 CLIPS = Table("clips", Clip, key=("clip_id",))
+
+HEADER_FACTS = (
+    "duration_s",
+    "has_audio",
+    "has_video",
+    "audio_s",
+    "video_s",
+    "rate_hz",
+    "channels",
+    "width_px",
+    "height_px",
+    "fps",
+    "frames",
+    "variable_rate",
+    "audio_start_s",
+    "video_start_s",
+)
+"""Columns that probing a file fills."""

@@ -22,6 +22,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from manifests.choice import Where
 from manifests.clips import CLIPS
 from manifests.folds import FOLDS, Role
 from manifests.label_spaces import SPACES
@@ -30,6 +31,7 @@ from manifests.tracks import Track
 from manifests.variant_names import plain_name
 from stores.align import Alignment
 from stores.batch import NO_TARGET, Batch, Item, collate, number
+from stores.choosing import keep_chosen
 from stores.clip_tracks import ClipTracks, NotInStore
 from stores.location import Place
 from stores.reader import FeatureStore
@@ -80,6 +82,7 @@ class FeatureDataset:
         variants: Sequence[int] = (0,),
         align: Alignment | Sequence[Alignment] | None = None,
         verify: bool = False,
+        where: Where | None = None,
     ) -> None:
         """Opens a store and chooses clips.
 
@@ -101,11 +104,14 @@ class FeatureDataset:
             align: One of `stores.align`, or several that follow one another; what is stored stays
                 as it is.
             verify: Hash each shard when it is first touched; see `FeatureStore`.
+            where: Which clips, by the columns of clips and labels, such as `{"modality": "full-AV",
+                "subject": ["01", "02"], "duration": "0.5..10"}`; see `manifests.choice`.
 
         Raises:
             NotInStore: A feature, variant, label scheme, split scheme, fold or role is unknown, or
                 a feature lacks a variant which one that it is made from has; a KeyError.
             NotFitted: A feature is not fitted for this fold; a KeyError.
+            WrongChoice: `where` names what no clip has, or leaves none; a ValueError.
             LeakError: A variant is asked for, and another role than `train`; a ValueError.
             ValueError: No clip is left, or an argument is of the wrong kind.
         """
@@ -117,7 +123,8 @@ class FeatureDataset:
         self._missing = missing
         self._fold = None if scheme is None or fold is None else (scheme, fold)
         self._label_of, self.classes = _labels(self.store, labels)
-        self._group_of = _groups(self.store, scheme, fold, role)
+        groups = _groups(self.store, scheme, fold, role)
+        self._group_of = keep_chosen(self.store.location, self.store.snapshot, groups, where)
         self._names = {
             variant: names_in(self.store.snapshot, self.features, variant) for variant in variants
         }

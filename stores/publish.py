@@ -25,7 +25,7 @@ from stores.pointer import (
     snapshot_file,
 )
 from stores.records import StoredFeature, StoredFitted, TableRecord
-from stores.snapshot import TABLES, Snapshot, files_of
+from stores.snapshot import LISTED, TABLES, Snapshot, files_of
 
 
 def publish(
@@ -38,6 +38,7 @@ def publish(
     fitted: Mapping[str, StoredFitted],
     versions: Mapping[str, str],
     schemes: Mapping[str, Json],
+    listed: Mapping[str, int] | None = None,
     same: Collection[str] = (),
 ) -> Snapshot:
     """Commits a snapshot. The caller holds the store's lock; shards and states are there already.
@@ -54,6 +55,8 @@ def publish(
         fitted: Fitted features by name.
         versions: Library -> version that made the newest numbers.
         schemes: Split scheme -> what its folds were made with.
+        listed: Corpus -> clips that lay there when those of the store were chosen; empty where all
+            were taken, None where that has not changed since the parent.
         same: Tables that the caller has read from the parent and found equal: their files are not
             read or hashed again, and of the index no more than the column `state` need be given.
 
@@ -84,7 +87,7 @@ def publish(
         tables={name: record for name, (record, _) in prepared.items()},
         features={name: _sorted(features[name]) for name in sorted(features)},
         versions=dict(versions),
-        counts=_counts(tables, features),
+        counts={**_counts(tables, features), **_listed(parent, listed)},
         schemes=dict(schemes),
         fitted=dict(sorted(fitted.items())),
         spaces=_spaces(tables["labels"]),
@@ -199,6 +202,12 @@ def _counts(
         "shard_rows": sum(shard.rows for shard in shards),
         "shard_bytes": sum(shard.bytes for shard in shards),
     }
+
+
+def _listed(parent: Snapshot | None, listed: Mapping[str, int] | None) -> dict[str, int]:
+    if listed is None:
+        listed = parent.listed if parent else {}
+    return {f"{LISTED}{corpus}": count for corpus, count in sorted(listed.items())}
 
 
 def _spaces(labels: pa.Table) -> dict[str, str]:

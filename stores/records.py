@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
+from manifests.choice import Choice
 from manifests.features import FeatureSpec
 from manifests.variant_names import MARK, variant_name
 from stores.parsing import WrongRecord
@@ -102,6 +103,14 @@ class FoldState:
     arrays: dict[str, str] | None = None
     """Name of a dataset of the file -> its type and shape, such as `<f4 40x13`: with these it is
     read without HDF5 having to open it; None in a snapshot of an older version."""
+    where: tuple[str, ...] | None = None
+    """Conditions that chose among the training clips, see `manifests.choice`; None for all of
+    them."""
+
+    @property
+    def choice(self) -> Choice:
+        """Which of the training clips the fit saw."""
+        return Choice.of(self.where or ())
 
     @property
     def all_shards(self) -> tuple[ShardRecord, ...]:

@@ -51,6 +51,8 @@ TABLES: dict[str, Table[Any]] = {
     table.name: table for table in (CLIPS, LABELS, FOLDS, INDEX, QUARANTINE, AUDITS)
 }
 
+LISTED = "listed "
+"""How a count begins that is of what lay in the folder of a corpus."""
 Row = TypeVar("Row")
 
 
@@ -70,13 +72,23 @@ class Snapshot:
     """Library -> version that made the newest numbers: recorded, not keyed."""
     counts: dict[str, int]
     """Rows of each table, and under `stored`, `quarantined`, `shards`, `shard_rows` and
-    `shard_bytes` the sums over the features."""
+    `shard_bytes` the sums over the features; under `listed CORPUS` the clips that lay there, where
+    the recipe chooses among them."""
     schemes: dict[str, Json]
     """Split scheme -> what its folds were made with."""
     fitted: dict[str, StoredFitted]
     """Features that are fitted on the training clips of one fold, and for which folds they are."""
     spaces: dict[str, str]
     """Label space -> sha256 of its mapping, for the spaces that read one of the label schemes."""
+
+    @property
+    def listed(self) -> dict[str, int]:
+        """Corpus -> clips that lay there, of which the recipe chose; empty where it took all."""
+        return {
+            name.removeprefix(LISTED): count
+            for name, count in self.counts.items()
+            if name.startswith(LISTED)
+        }
 
     @property
     def files(self) -> list[FileRecord]:

@@ -1,6 +1,7 @@
 """Which clips a fit sees, by the tables of a store.
 
-They are the training clips of one fold that have every input, and a label where one is needed.
+They are the training clips of one fold that have every input, and a label where one is needed; of
+these, the chosen ones, where the fit was told to choose.
 A fit that says of itself that it sees all clips of the fold gets those of all roles; the audit then
 finds it. The same rule decides what is fitted, what is still good after a build or a split, what a
 reader accepts and what `verify` checks.
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
+from manifests.choice import EVERY_CLIP, Choice
 from manifests.clips import CLIPS
 from manifests.features import INDEX, Json, State
 from manifests.folds import FOLDS, Fold, Role
@@ -20,6 +22,7 @@ from manifests.label_spaces import SPACES, map_labels
 from manifests.labels import LABELS, Label
 from manifests.table import Table
 from manifests.variant_names import variant_name
+from stores.choosing import chosen_ids
 from stores.paths import key_of
 from stores.records import FoldState, StoredFitted, in_order
 
@@ -69,20 +72,22 @@ class TrainingClips:
         """
         self._rows, self._fitted = rows, fitted
         self._labels = cache(lambda scheme: one_label_each(self._rows(LABELS), scheme))
+        self._chosen = cache(self._choose)
 
-    def of(self, name: str, scheme: str, fold: int) -> Training:
+    def of(self, name: str, scheme: str, fold: int, choice: Choice | None = None) -> Training:
         """Finds what the fit of a feature sees.
 
         Args:
             name: The fitted feature.
             scheme: The split scheme.
             fold: Number of the fold.
+            choice: Which of the clips; None: those of the state that the fold has, else all.
 
         Returns:
             Its clips with their groups and labels; none where the store has no such fold.
         """
         entry = self._fitted[name]
-        group_of = self.clip_ids(name, scheme, fold)
+        group_of = self.clip_ids(name, scheme, fold, choice)
         label_of = self.labels(entry.labels) if entry.labels is not None else None
         complete = self.with_inputs(name, scheme, fold) & group_of.keys()
         ids = sorted(complete if label_of is None else complete & label_of.keys())
@@ -93,18 +98,29 @@ class TrainingClips:
             () if label_of is None else tuple(label_of[clip_id] for clip_id in ids),
         )
 
-    def clip_ids(self, name: str, scheme: str, fold: int) -> dict[str, str]:
+    def clip_ids(
+        self, name: str, scheme: str, fold: int, choice: Choice | None = None
+    ) -> dict[str, str]:
         """Finds the training clips, or all of the fold for a fit that sees all.
 
         Args:
             name: The fitted feature.
             scheme: The split scheme.
             fold: Number of the fold.
+            choice: As for `of`.
 
         Returns:
             Clip -> its group, whether it has the inputs or not.
         """
-        return self._in_fold(scheme, fold, self._fitted[name].sees_all)
+        entry = self._fitted[name]
+        state = entry.state(scheme, fold)
+        if choice is None:
+            choice = state.choice if state else EVERY_CLIP
+        clips = self._in_fold(scheme, fold, entry.sees_all)
+        if not choice:
+            return clips
+        chosen = self._chosen(choice)
+        return {clip_id: group for clip_id, group in clips.items() if clip_id in chosen}
 
     def trained(self, scheme: str, fold: int) -> frozenset[str]:
         """Finds the clips whose role is to be trained on.
@@ -185,19 +201,20 @@ class TrainingClips:
         """(clip id, sha256 of its file) of every clip of the store, in the order of ids."""
         return tuple(sorted(self._sha256.items()))
 
-    def file(self, name: str, scheme: str, fold: int) -> str | None:
+    def file(self, name: str, scheme: str, fold: int, choice: Choice | None = None) -> str | None:
         """Names the file of a state.
 
         Args:
             name: The fitted feature.
             scheme: The split scheme.
             fold: Number of the fold.
+            choice: As for `of`.
 
         Returns:
             Path below the root, a function of all that the fit sees; None while an input is not
             fitted.
         """
-        entry, training = self._fitted[name], self.of(name, scheme, fold)
+        entry, training = self._fitted[name], self.of(name, scheme, fold, choice)
         inputs: dict[str, Json] = {}
         for role, each in entry.inputs.items():
             if each in self._fitted:
@@ -256,6 +273,10 @@ class TrainingClips:
                 clips.add(row.clip_id)
         return dict(found)
 
+    def _choose(self, choice: Choice) -> set[str]:
+        clips, labels = (table.unsorted(self._rows(table)) for table in (CLIPS, LABELS))
+        return chosen_ids(clips, labels, choice, strict=False)
+
     @cached_property
     def _sha256(self) -> dict[str, str]:
         return {clip.clip_id: clip.sha256 for clip in self._rows(CLIPS)}
@@ -310,7 +331,7 @@ def carry(
 
 def _still_good(clips: TrainingClips, entry: StoredFitted, state: FoldState) -> bool:
     name, scheme, fold = entry.spec.name, state.scheme, state.fold
-    if clips.file(name, scheme, fold) != state.file:
+    if clips.file(name, scheme, fold, state.choice) != state.file:
         return False
     if entry.transform is not None:
         return True

@@ -19,6 +19,7 @@ SMALL = ("--kind", "small", "--workers", "1")
 DRY_RUNS = {
     "audio_features": [],
     "build": ["{folder}", *SMALL, "--naive", "fast"],
+    "chosen": ["{folder}", "--workers", "1", "--every", "23"],
     "clips": ["{folder}", "--count", "1"],
     "cuts": ["--pairs", "1"],
     "dask": [

@@ -124,11 +124,15 @@ def test_an_id_does_not_depend_on_which_other_files_are_there(tmp_path: Path, su
 
 
 def test_labels_are_intended_voted_and_stated_in_schemes_of_their_own(tmp_path: Path) -> None:
+    modality = {"flv": "full-AV", "mp3": "audio-only", "wav": "audio-only"}
     for found in CREMAD.scan(published(tmp_path)):
+        suffix = found.clip.path.rpartition(".")[2]
         assert values(found) == {
             ("cremad6", "intended"): {"angry": 1.0},
             ("cremad_level", "intended"): {"high": 1.0},
             ("cremad_sentence", "corpus"): {"IEO": 1.0},
+            ("cremad_modality", "corpus"): {modality[suffix]: 1.0},
+            ("cremad_rendering", "corpus"): {suffix: 1.0},
             ("cremad_age", "corpus"): {"51": 1.0},
             ("cremad_race", "corpus"): {"caucasian": 1.0},
             ("cremad_ethnicity", "corpus"): {"not hispanic": 1.0},
@@ -150,6 +154,8 @@ def test_what_the_tables_do_not_know_is_no_label(tmp_path: Path) -> None:
         "cremad6",
         "cremad_level",
         "cremad_sentence",
+        "cremad_modality",
+        "cremad_rendering",
         "cremad_age",
         "cremad_ethnicity",
     }
@@ -157,6 +163,8 @@ def test_what_the_tables_do_not_know_is_no_label(tmp_path: Path) -> None:
         "cremad6",
         "cremad_level",
         "cremad_sentence",
+        "cremad_modality",
+        "cremad_rendering",
     }
 
 
@@ -166,6 +174,8 @@ def test_without_the_tables_names_alone_give_the_intended_labels(tmp_path: Path)
         ("cremad6", "intended"): {"angry": 1.0},
         ("cremad_level", "intended"): {"high": 1.0},
         ("cremad_sentence", "corpus"): {"IEO": 1.0},
+        ("cremad_modality", "corpus"): {"full-AV": 1.0},
+        ("cremad_rendering", "corpus"): {"flv": 1.0},
     }
     assert found.clip.sex is None
 

@@ -81,7 +81,11 @@ class LeakProbe:
 
 
 def run_leak_probe(
-    sources: Sequence[Place], scheme: str | None, labels: str | None, features: Sequence[str]
+    sources: Sequence[Place],
+    scheme: str | None,
+    labels: str | None,
+    features: Sequence[str],
+    where: Sequence[str] = (),
 ) -> LeakProbe:
     """Probes a store, and shows the progress.
 
@@ -90,6 +94,7 @@ def run_leak_probe(
         scheme: As for `plan_probe`, like the others.
         labels: A label scheme or space.
         features: Names of features.
+        where: Conditions on the clips that take part.
 
     Returns:
         What came out.
@@ -103,7 +108,7 @@ def run_leak_probe(
             f"{location} is no store; a probe trains on cached features, so give the folder of "
             "a store"
         )
-    plan = plan_probe(location, scheme, labels, features)
+    plan = plan_probe(location, scheme, labels, features, where=where)
     with ProgressBar("testing the probe", 2 * plan.clips) as progress:
         return run_probe(plan, progress.advance)
 
@@ -114,6 +119,7 @@ def plan_probe(
     labels: str | None = None,
     features: Sequence[str] = (),
     seed: int = 0,
+    where: Sequence[str] = (),
 ) -> ProbePlan:
     """Chooses folds, labels and features of a store, and reads them.
 
@@ -126,6 +132,7 @@ def plan_probe(
         labels: A label scheme of the store or a label space; if None, the corpus's main one.
         features: Names of features; if none, the first made by one of _PREFERRED.
         seed: Of the shuffle, and of folds that are made.
+        where: Conditions on the clips that take part.
 
     Returns:
         What is to be trained and tested.
@@ -138,7 +145,7 @@ def plan_probe(
     names = tuple(features) or (_default_feature(store.features),)
     _refuse_unfit({name: store[name].spec for name in names})
     scale = labels or _default_labels(store)
-    table = _summarise(_dataset(store, names, scale))
+    table = _summarise(_dataset(store, names, scale, where))
     clips = {clip.clip_id: clip for clip in store.rows(CLIPS) if clip.clip_id in table}
     stored = _stored_folds(store, clips, scheme)
     chosen, dealt = stored or ("subject_kfold", _made(store, clips, seed))
@@ -232,7 +239,9 @@ def _default_labels(store: FeatureStore) -> str:
     return fitting[0]
 
 
-def _dataset(store: FeatureStore, features: Sequence[str], labels: str) -> FeatureDataset:
+def _dataset(
+    store: FeatureStore, features: Sequence[str], labels: str, where: Sequence[str]
+) -> FeatureDataset:
     try:
         return FeatureDataset(
             store.location,
@@ -240,6 +249,7 @@ def _dataset(store: FeatureStore, features: Sequence[str], labels: str) -> Featu
             labels=labels,
             missing="drop",
             snapshot=store.snapshot.number,
+            where=tuple(where),
         )
     except ValueError as error:
         raise NothingToProbe(f"{', '.join(features)} with {labels}: {error}") from error

@@ -21,10 +21,11 @@ from manifests.audit import (
     verdicts_of,
 )
 from manifests.audits import AUDITS, Finding, Severity
+from manifests.choice import Choice
 from manifests.corpora.catalog import CORPORA
 from manifests.suggestions import did_you_mean
 from stores.atomic import write_bytes
-from stores.location import Place, locate
+from stores.location import Location, Place, locate
 
 _ORDER = [severity.value for severity in Severity]
 
@@ -78,6 +79,7 @@ def run_audit(
     columns: Sequence[str] = (),
     sides: Sequence[str] = (),
     subject: str | None = None,
+    where: Sequence[str] = (),
 ) -> AuditReport:
     """Audits; reads only. Whatever a user can cause is one sentence.
 
@@ -89,6 +91,8 @@ def run_audit(
         columns: What columns of a table mean, each such as `clip=3`.
         sides: What the sides of a table are written as, each such as `test=2`.
         subject: A regular expression that finds the speaker in the name of a clip.
+        where: Conditions on the clips of a store, such as `channel=speech`: the folds are judged as
+            far as they hold these clips.
 
     Returns:
         The report.
@@ -97,7 +101,9 @@ def run_audit(
         NothingToAudit: A source is none of these, or the options do not go with it.
         WrongForeignTable: A table cannot be understood.
         WrongPaper: A paper's numbers cannot be understood.
+        WrongChoice: A condition names what there is not, or leaves no clip.
     """
+    choice = Choice.of(tuple(where))
     first, papers, read_as = locate(sources[0]), shipped(), ""
     unread: tuple[str, ...] = ()
     path = Path(first.name)
@@ -107,6 +113,7 @@ def run_audit(
             raise NothingToAudit(
                 f"{first} is a paper's numbers; give it alone, without --corpus and --scheme"
             )
+        _refuse_choice(choice, first)
         return _audit_paper(papers.get(first.name, path))
     if not first.is_local or _is_store(first.folder):
         if len(sources) > 1 or corpus:
@@ -115,7 +122,7 @@ def run_audit(
             )
         from flows.auditing.store import committed_listing
 
-        listing = committed_listing(first, scheme)
+        listing = committed_listing(first, scheme, choice)
     elif not is_there and path.suffix.lower() not in SUFFIXES:
         raise NothingToAudit(
             f"{first} does not exist; {did_you_mean(first.name, papers)}expected the folder of a "
@@ -123,6 +130,7 @@ def run_audit(
             f"or zip file of them, a paper's TOML file, or one of the papers {', '.join(papers)}"
         )
     else:
+        _refuse_choice(choice, first)
         paths = [Path(locate(source).name) for source in sources]
         tables = read_published(paths, ReadingOptions.parse(columns, sides, subject))
         listing = match_foreign(tables, CORPORA, corpus, scheme)
@@ -134,9 +142,17 @@ def run_audit(
         len(listing.folds),
         read_as,
         findings,
-        listing.notes,
+        (*listing.notes, *([f"judged are the clips with {choice.words}"] if choice else [])),
         unread,
     )
+
+
+def _refuse_choice(choice: Choice, source: Location) -> None:
+    if choice:
+        raise NothingToAudit(
+            f"--where chooses clips of a store by its columns, and {source} is none; leave it out, "
+            "or give a store"
+        )
 
 
 def _is_store(folder: Path) -> bool:

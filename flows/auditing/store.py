@@ -8,10 +8,12 @@ import pyarrow.compute as pc
 
 from flows.auditing.copies import measured
 from flows.auditing.fitted_states import fits
-from manifests.audit import Listing, audit, list_store
+from manifests.audit import Listing, NothingToAudit, audit, list_store
 from manifests.audits import AUDITS, Finding
+from manifests.choice import EVERY_CLIP, Choice
 from manifests.corpora.catalog import CORPORA
 from manifests.features import Json
+from stores.choosing import chosen_folds
 from stores.location import Location
 from stores.publish import publish
 from stores.records import StoredFeature, StoredFitted
@@ -29,12 +31,16 @@ class StoreContent:
     fitted: Mapping[str, StoredFitted]
 
 
-def store_listing(content: StoreContent, scheme: str | None) -> Listing:
+def store_listing(
+    content: StoreContent, scheme: str | None, folds: pa.Table | None = None
+) -> Listing:
     """Makes of a store what an audit reads.
 
     Args:
         content: What the store holds.
         scheme: The one split scheme to audit; None: all.
+        folds: The rows to judge; None: all. What was fitted is compared with the clips of whole
+            folds all the same.
 
     Returns:
         The listing.
@@ -49,7 +55,7 @@ def store_listing(content: StoreContent, scheme: str | None) -> Listing:
         str(content.location),
         tables["clips"],
         tables["labels"],
-        tables["folds"],
+        tables["folds"] if folds is None else folds,
         tables["index"],
         [CORPORA[name] for name in names if name in CORPORA],
         scheme,
@@ -58,24 +64,34 @@ def store_listing(content: StoreContent, scheme: str | None) -> Listing:
     )
 
 
-def committed_listing(location: Location, scheme: str | None) -> Listing:
+def committed_listing(
+    location: Location, scheme: str | None, choice: Choice = EVERY_CLIP
+) -> Listing:
     """Reads the newest snapshot of a store for an audit.
 
     Args:
         location: Where the store lies.
         scheme: The one split scheme to audit; None: all.
+        choice: Of which clips the folds are judged.
 
     Returns:
         The listing.
 
     Raises:
         NotCommitted: There is no store.
-        NothingToAudit: There are no folds, or none of the scheme.
+        NothingToAudit: There are no folds, or none of the scheme, or of the chosen clips.
+        WrongChoice: A condition names what there is not, or leaves no clip.
     """
     snapshot = load_snapshot(location)
     tables = read_tables(location, snapshot)
+    folds = chosen_folds(tables, choice)
+    if tables["folds"].num_rows and not folds.num_rows:
+        raise NothingToAudit(
+            f"no fold of {location} has a clip with {choice.words}; change the choice, or split "
+            "these clips first"
+        )
     content = StoreContent(location, tables, snapshot.features, snapshot.fitted)
-    return store_listing(content, scheme)
+    return store_listing(content, scheme, folds)
 
 
 def audit_store(content: StoreContent, scheme: str | None = None) -> list[Finding]:

@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from flows.errors import BuildError
 from manifests.clips import CLIPS, Clip
@@ -83,6 +85,22 @@ class ClipTable:
             This table, with `committed` for its clips where they are the same.
         """
         return replace(self, clips=committed) if self.clips.equals(committed) else self
+
+    def only(self, taken: NDArray[np.bool_]) -> "ClipTable":
+        """Keeps some of the clips.
+
+        Args:
+            taken: (clip,) True for one that stays.
+
+        Returns:
+            The table of these, with their labels.
+        """
+        clips = self.clips.filter(pa.array(taken))
+        ids = clips.column("clip_id")
+        labels = self.labels.filter(pa.array(positions(self.labels.column("clip_id"), ids) >= 0))
+        kept = set(ids.to_pylist())
+        bad = {clip_id: one for clip_id, one in self.bad.items() if clip_id in kept}
+        return replace(self, clips=clips, labels=labels, bad=bad)
 
     def with_changed(self, changed: Mapping[str, Found]) -> "ClipTable":
         """Puts clips in the place of those of the same ids.

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 import pyarrow as pa
 
 from flows.auditing.store import StoreContent, audit_store
+from flows.building.choosing import NOTHING_CHOSEN, ListedClips
 from flows.building.clip_table import ClipTable
 from flows.building.committed import Committed
 from flows.building.index_builder import IndexBuilder, damaged_clips, stored_features
@@ -17,11 +19,13 @@ from flows.errors import BuildError
 from flows.fitting.plan import declared
 from flows.recipe import Recipe
 from manifests.audits import AUDITS
+from manifests.choice import Choice, ClipColumns
 from manifests.columns import positions
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import UNFORESEEN
 from manifests.variant_names import plain_name
+from stores.choosing import split_choice
 from stores.location import Location
 from stores.publish import publish
 from stores.reading import HASHED_COPY, READING
@@ -48,6 +52,8 @@ class BuildResult:
     left_out: Mapping[str, int]
     """Files of the corpora's folders that are no clip: suffix with its dot, "" for none -> files.
     """
+    listed: ListedClips = NOTHING_CHOSEN
+    """What lies there, of which the clips of the snapshot were chosen."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,10 @@ class Commit:
     """Of the new shards, for each task."""
     engine: str
     """What networks ran on."""
+    listed: ListedClips = NOTHING_CHOSEN
+    """What the clips were chosen of."""
+    recalled: Committed | None = None
+    """What is committed, with the rows of older snapshots that the plan counts on; None: none."""
 
     def publish(self) -> tuple[Snapshot, bool]:
         """Publishes one snapshot from the rows that stay and the shards that are new.
@@ -88,7 +98,7 @@ class Commit:
             "folds": folds,
             "quarantine": quarantine,
         }
-        same = self._unchanged_tables(tables, builder, dropped)
+        same = self._unchanged_tables(tables, builder, bool(dropped))
         if before and same == {*tables, "index"} and not recipe.fitted:
             tables["index"] = self.committed.states
             specs = recipe.graph.specs
@@ -115,10 +125,15 @@ class Commit:
             features=features,
             fitted=fitted,
             versions=made_with if self.records or before is None else before.versions,
-            schemes={} if dropped or before is None else before.schemes,
+            schemes={
+                name: made
+                for name, made in (before.schemes if before else {}).items()
+                if name not in dropped
+            },
+            listed=self.listed.clips,
             same=same,
         )
-        return snapshot, dropped
+        return snapshot, bool(dropped)
 
     def _remove_unforeseen(self) -> None:
         """Removes new shards that hold refusals for an error that nobody foresaw.
@@ -135,7 +150,8 @@ class Commit:
 
     def _index_builder(self) -> IndexBuilder:
         clip_ids = self.table.clips.column("clip_id")
-        builder = IndexBuilder(self.recipe.graph.specs, self.committed, self.plan, clip_ids)
+        held = self.recalled or self.committed
+        builder = IndexBuilder(self.recipe.graph.specs, held, self.plan, clip_ids)
         builder.refuse(self.table.bad)
         for record in self.records:
             for name, shard in record.items():
@@ -144,21 +160,34 @@ class Commit:
 
     def _features(self, index: pa.Table) -> dict[str, StoredFeature]:
         new = {shard.file: shard for record in self.records for shard in record.values()}
-        known = {**new, **self.committed.shards}
+        known = {**new, **(self.recalled or self.committed).shards}
         return stored_features(self.recipe.graph.specs, self.recipe.stored, index, known)
 
-    def _folds(self) -> tuple[pa.Table, bool]:
-        """The folds of the parent, if they are folds of the same clips and groups; else none."""
+    def _folds(self) -> tuple[pa.Table, frozenset[str]]:
+        """The folds of the parent that are folds of the same clips and groups; and the schemes of
+        which there were others."""
         snapshot = self.committed.snapshot
         if snapshot is None:
-            return FOLDS.build([]), False
+            return FOLDS.build([]), frozenset()
         folds = read_compact(self.location, snapshot, FOLDS)
-        before, now = (
-            table.select(_ASSIGNED_BY) for table in (self.committed.clip_table, self.table.clips)
-        )
-        if folds.num_rows == 0 or before.equals(now):
-            return folds, False
-        return FOLDS.build([]), True
+        schemes = folds.column("scheme").unique().to_pylist()
+        given = {scheme: split_choice(snapshot, scheme) for scheme in schemes}
+        is_same = {choice: self._has_the_same(snapshot, choice) for choice in {*given.values()}}
+        dropped = frozenset(scheme for scheme, choice in given.items() if not is_same[choice])
+        if dropped:
+            is_dropped = positions(folds.column("scheme"), pa.array(dropped, pa.string())) >= 0
+            folds = folds.filter(pa.array(~is_dropped))
+        return folds, dropped
+
+    def _has_the_same(self, snapshot: Snapshot, choice: Choice) -> bool:
+        """Whether the clips of a choice, and their groups, are those of the parent."""
+        before, now = self.committed.clip_table, self.table.clips
+        if choice:
+            then = ClipColumns(before, partial(read_table, self.location, snapshot, LABELS))
+            here = ClipColumns(now, lambda: self.table.labels)
+            before = before.filter(pa.array(then.chosen(choice, strict=False)))
+            now = now.filter(pa.array(here.chosen(choice, strict=False)))
+        return bool(before.select(_ASSIGNED_BY).equals(now.select(_ASSIGNED_BY)))
 
     def _unchanged_tables(
         self, tables: Mapping[str, pa.Table], builder: IndexBuilder, folds_dropped: bool

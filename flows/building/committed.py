@@ -34,6 +34,8 @@ class Committed:
     """Compact."""
     read_index: Callable[[], pa.Table]
     """Reads all columns of the index, compact: three times the size of `states`."""
+    older: tuple[Snapshot, ...] = ()
+    """Snapshots that rows were recalled from, see `flows.building.recalled`."""
 
     @cached_property
     def index(self) -> pa.Table:
@@ -60,8 +62,9 @@ class Committed:
 
     @cached_property
     def shards(self) -> Mapping[str, ShardRecord]:
-        """Every shard of the snapshot, by file."""
-        features = self.snapshot.features.values() if self.snapshot else ()
+        """Every shard of the snapshot, and of the older ones, by file."""
+        snapshots = (*self.older, *([self.snapshot] if self.snapshot else ()))
+        features = [feature for one in snapshots for feature in one.features.values()]
         return {shard.file: shard for feature in features for shard in feature.shards}
 
     def quarantined(self, clip_id: str, feature: str) -> Quarantined:

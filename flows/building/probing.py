@@ -13,27 +13,9 @@ from extractors.media import Limits, probe
 from extractors.unforeseen import guarded
 from flows.building.file_copies import FileCopies, Stat
 from flows.workers.worker import report_progress, working_on
-from manifests.clips import Clip
+from manifests.clips import HEADER_FACTS, Clip
 from manifests.corpora.catalog import Found
 from manifests.quarantine import BadClip, Reason
-
-_FACTS = (
-    "duration_s",
-    "has_audio",
-    "has_video",
-    "audio_s",
-    "video_s",
-    "rate_hz",
-    "channels",
-    "width_px",
-    "height_px",
-    "fps",
-    "frames",
-    "variable_rate",
-    "audio_start_s",
-    "video_start_s",
-)
-"""Columns of CLIPS that probing fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +93,7 @@ def as_listed(clip: Clip) -> Clip:
     Returns:
         The clip as its corpus lists it.
     """
-    facts: dict[str, Any] = dict.fromkeys(_FACTS)
+    facts: dict[str, Any] = dict.fromkeys(HEADER_FACTS)
     return replace(clip, sha256="", bytes=0, **facts)
 
 
@@ -139,7 +121,7 @@ def _is_the_same(clip: Clip, known: Clip) -> bool:
 
 
 def _with_facts(clip: Clip, known: Clip) -> Clip:
-    return replace(clip, **{name: getattr(known, name) for name in _FACTS})
+    return replace(clip, **{name: getattr(known, name) for name in HEADER_FACTS})
 
 
 def _span(clip: Clip) -> tuple[float | None, float | None, str | None]:

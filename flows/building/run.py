@@ -10,6 +10,7 @@ from pathlib import Path
 from extractors.base import Runtime
 from extractors.engines import resolve
 from flows.building.changed import TaskResult, build_unchanged
+from flows.building.choosing import choose_by_header, choose_by_name, narrowed
 from flows.building.clip_table import ClipTable, ClipTableBuilder, left_out, list_clips
 from flows.building.commit import BuildResult, Commit, versions
 from flows.building.committed import Committed, load_committed
@@ -18,6 +19,7 @@ from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.pieces import remove_pieces
 from flows.building.plan import BuildPlan, check_corpora, make_plan
 from flows.building.probing import Probed
+from flows.building.recalled import with_recalled
 from flows.building.shard_task import ShardTask
 from flows.errors import BuildError
 from flows.log import LOG
@@ -43,6 +45,7 @@ def check_build(
     recipe: str,
     changes: Sequence[str] = (),
     dask: str | None = None,
+    where: Sequence[str] = (),
 ) -> None:
     """Checks what a build is given, as far as that can be seen within seconds.
 
@@ -52,11 +55,13 @@ def check_build(
         recipe: A shipped recipe by name, or a TOML file.
         changes: Changes to the recipe, each key.path=value.
         dask: Address of a Dask scheduler, or local:N.
+        where: Conditions on the clips, beside the recipe's.
 
     Raises:
         ValueError: Whatever is wrong, in one sentence.
     """
-    list_clips(corpora, load(recipe, tuple(changes)).ignore_known_issues)
+    checked = narrowed(load(recipe, tuple(changes)), where)
+    choose_by_name(list_clips(corpora, checked.ignore_known_issues), checked.clips)
     newest(locate(store))
     _reach(dask)
 
@@ -77,6 +82,7 @@ def run_build(
     dask: str | None = None,
     rehash: bool = False,
     retry: Sequence[str] = (),
+    where: Sequence[str] = (),
     wrap: Wrap = unwrapped,
 ) -> BuildResult:
     """Brings a store up to date with its corpora.
@@ -90,6 +96,8 @@ def run_build(
         dask: Address of a Dask scheduler, or local:N; its workers then do the work.
         rehash: Read every file, also those whose stats are those of when they were last read.
         retry: Reasons of the quarantine; clips that are there for one of them are measured again.
+        where: Conditions on the clips, such as `modality=full-AV`, which must hold beside those of
+            the recipe.
         wrap: Makes the executor of another one.
 
     Returns:
@@ -97,31 +105,35 @@ def run_build(
 
     Raises:
         BuildError: The build cannot start, or must not publish.
+        WrongChoice: A condition names what there is not, or leaves no clip.
         StoreBusy: Another process is writing to the store.
     """
     begun = time.monotonic()
     location = locate(store)
     folders = {name: folder.absolute() for name, folder in corpora.items()}  # for every worker
-    checked, doubted = load(recipe, tuple(changes)), _reasons(retry)
+    checked, doubted = narrowed(load(recipe, tuple(changes)), where), _reasons(retry)
     newest(location)  # a store that cannot be reached is named before any work,
     _reach(dask)  # as is a cluster
     listed = list_clips(folders, checked.ignore_known_issues)
     others = left_out(folders, listed)
+    listed, lying = choose_by_name(listed, checked.clips)
     with location.lock():
         sweep(location.folder)
         committed = load_committed(location)
         check_corpora(location, committed, folders)
+        held = with_recalled(location, committed, (one.clip.clip_id for one in listed))
         with _executor(location, folders, listed, workers, dask) as executor:
-            build = _Build(location, folders, checked, committed, wrap(executor))
-            table = build.read_headers(listed, rehash).sharing(committed.clip_table)
+            build = _Build(location, folders, checked, held, wrap(executor))
+            table = choose_by_header(build.read_headers(listed, rehash), checked.clips)
+            table = table.sharing(committed.clip_table)
             del listed  # of a million clips, a gigabyte
-            plan = make_plan(location, checked, table, committed, doubted)
+            plan = make_plan(location, checked, table, held, doubted)
             networks = build.place_networks(plan)
             made = build.make_shards(plan, networks)
         changed, records = made.changed, made.records
         table, plan = table.with_changed(changed), plan.without(table.clips, changed)
-        commit = Commit(location, checked, table, committed, plan, records, networks.engine)
-        snapshot, folds_dropped = commit.publish()
+        made_of = (location, checked, table, committed, plan, records, networks.engine)
+        snapshot, folds_dropped = Commit(*made_of, lying, held).publish()
     return BuildResult(
         snapshot,
         is_new=snapshot is not committed.snapshot,
@@ -130,6 +142,7 @@ def run_build(
         clips_computed=plan.tasks.chunks.clips,
         seconds=time.monotonic() - begun,
         left_out=others,
+        listed=lying,
     )
 
 

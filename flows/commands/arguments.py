@@ -49,6 +49,14 @@ Corpora = Annotated[
 Changes = Annotated[
     list[str] | None, option("Change the recipe: key.path=value; may be given again.", "--set")
 ]
+ChosenClips = Annotated[
+    list[str] | None,
+    option(
+        "Only clips for which this holds: COLUMN=VALUE[,VALUE], COLUMN!=VALUE or COLUMN=LOW..HIGH, "
+        "such as modality=full-AV; given again, all must hold.",
+        "--where",
+    ),
+]
 Dask = Annotated[
     str | None, option("Work on a Dask cluster: the address of its scheduler, or local:N.")
 ]

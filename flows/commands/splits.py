@@ -10,6 +10,7 @@ from flows.commands.arguments import (
     AsJson,
     AsMarkdown,
     AuditSources,
+    ChosenClips,
     ColumnMeanings,
     FindingsFile,
     OneScheme,
@@ -49,6 +50,7 @@ def split(
         str,
         option("Subjects to validate on; for the scheme holdout."),
     ] = "",
+    where: ChosenClips = None,
 ) -> None:
     """Deal the clips to folds that share no subject, or to those of a paper by name; an unknown
     name lists all schemes."""
@@ -60,13 +62,17 @@ def split(
     from stores.summary import summarise_scheme
 
     run = recorded("split", run_split)
-    snapshot = run(store, scheme, folds, seed, listed(test), listed(valid))
+    snapshot = run(store, scheme, folds, seed, listed(test), listed(valid), tuple(where or ()))
     print_folds(summarise_scheme(locate(store), snapshot, scheme))
     print_claims(scheme, snapshot.schemes[scheme])
 
 
 def fit(
-    store: Store, scheme: SplitScheme, workers: Workers = None, device: TuningDevice = None
+    store: Store,
+    scheme: SplitScheme,
+    workers: Workers = None,
+    device: TuningDevice = None,
+    where: ChosenClips = None,
 ) -> None:
     """Learn what the store's recipe has under [fitted.NAME], for each fold of a scheme, from the
     training clips of that fold alone."""
@@ -74,7 +80,8 @@ def fit(
     from flows.recording import recorded
     from flows.view.fit import print_fit
 
-    print_fit(store, scheme, recorded("fit", run_fit)(store, scheme, workers, device=device))
+    run, chosen = recorded("fit", run_fit), tuple(where or ())
+    print_fit(store, scheme, run(store, scheme, workers, device=device, where=chosen))
 
 
 def audit(
@@ -91,6 +98,7 @@ def audit(
     probe: WithProbe = False,
     labels: ProbeLabels = None,
     feature: ProbeFeatures = None,
+    where: ChosenClips = None,
 ) -> None:
     """Find the leaks of a split, ours or anyone's; the first line is the verdict. Exit 0: it holds
     (or a paper's counts are possible), 1: it leaks (or they are impossible), 3: it cannot be
@@ -103,14 +111,14 @@ def audit(
 
     if (labels or feature) and not probe:
         raise typer.BadParameter("--labels and --feature say what the probe reads; add --probe")
-    columns, sides = column or [], side or []
-    report = recorded("audit", run_audit)(sources, corpus, scheme, columns, sides, subject)
+    columns, sides, chosen = column or [], side or [], where or []
+    report = recorded("audit", run_audit)(sources, corpus, scheme, columns, sides, subject, chosen)
     cost = None
     if probe:
         from flows.auditing.leak_probe import run_leak_probe
         from flows.view.leak_probe import as_json, print_probe
 
-        cost = run_leak_probe(sources, scheme, labels, feature or ())
+        cost = run_leak_probe(sources, scheme, labels, feature or (), chosen)
     if out is not None:
         write_findings(report, out)
     if json:

@@ -8,6 +8,7 @@ import typer
 from flows.commands.arguments import (
     STORE_HELP,
     Changes,
+    ChosenClips,
     Corpora,
     Dask,
     RecipeOption,
@@ -42,6 +43,7 @@ def build(
             "given again."
         ),
     ] = None,
+    where: ChosenClips = None,
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
     from flows.building.run import run_build
@@ -54,8 +56,8 @@ def build(
 
     check_workers(workers, dask)
     run = recorded("build", run_build)
-    changes, retried = tuple(set_ or ()), tuple(retry or ())
-    result = run(store, corpora_of(corpus), recipe, changes, workers, dask, rehash, retried)
+    changes, retried, chosen = tuple(set_ or ()), tuple(retry or ()), tuple(where or ())
+    result = run(store, corpora_of(corpus), recipe, changes, workers, dask, rehash, retried, chosen)
     quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)
     print_result(store, result, quarantine_lines(quarantine, len(result.snapshot.features)))
 

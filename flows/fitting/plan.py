@@ -8,14 +8,17 @@ from graphlib import TopologicalSorter
 from extractors.fitted.base import Fitter, Model, Statistic
 from flows.fitting.task import Encoding, FitError, FitTask
 from flows.recipe import parse
+from manifests.choice import EVERY_CLIP, Choice
+from manifests.clips import CLIPS
 from manifests.features import FeatureSpec
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.variant_names import variant_name
+from stores.choosing import chosen_ids
 from stores.location import Location
 from stores.reader import FeatureStore
 from stores.records import FoldState, StoredFitted
-from stores.snapshot import Snapshot
+from stores.snapshot import Snapshot, read_table
 from stores.training_clips import TrainingClips, carry
 
 
@@ -94,17 +97,19 @@ def in_variant(feature: str, variant: int, known: Container[str]) -> str:
 class FitPlan:
     """What a fit of one scheme has to do, and what it has done."""
 
-    def __init__(self, location: Location, scheme: str) -> None:
+    def __init__(self, location: Location, scheme: str, choice: Choice = EVERY_CLIP) -> None:
         """Reads the store; the caller holds its lock.
 
         Args:
             location: Where the store lies.
             scheme: The split scheme.
+            choice: Which of the training clips to learn from.
 
         Raises:
             FitError: The store has nothing that can be fitted for this scheme.
+            WrongChoice: A condition names what there is not, or leaves no clip.
         """
-        self.location, self.scheme = location, scheme
+        self.location, self.scheme, self._choice = location, scheme, choice
         self._store = FeatureStore(location)
         recipe = parse(self.snapshot.recipe, where=f"the recipe of {location}")
         self._fitters, self._clips_per_shard = recipe.fitted, recipe.clips_per_shard
@@ -114,10 +119,12 @@ class FitPlan:
                 "add one to it and build again, then fit"
             )
         entries = declared(self._fitters, self._store.features)
-        self.fitted = carry(entries, self.snapshot.fitted, self._store.rows)
+        kept = carry(entries, self.snapshot.fitted, self._store.rows)
+        self.fitted = {name: self._without_others(entry) for name, entry in kept.items()}
         self._clips = TrainingClips(self._store.rows, self.fitted)
         self._check_scheme()
         self._check_labels()
+        self._check_choice()
         states = [state for entry in self.fitted.values() for state in entry.states]
         self.already_fitted = sum(state.scheme == scheme for state in states)
 
@@ -164,6 +171,22 @@ class FitPlan:
         states = sorted([*entry.states, state], key=lambda one: (one.scheme, one.fold))
         self.fitted[name] = replace(entry, states=tuple(states))
 
+    def _without_others(self, entry: StoredFitted) -> StoredFitted:
+        """A fitted feature without states of the scheme that learned from another choice."""
+        states = tuple(
+            state
+            for state in entry.states
+            if state.scheme != self.scheme or state.choice == self._choice
+        )
+        return replace(entry, states=states)
+
+    def _check_choice(self) -> None:
+        if self._choice:
+            clips, labels = (
+                read_table(self.location, self.snapshot, table) for table in (CLIPS, LABELS)
+            )
+            chosen_ids(clips, labels, self._choice)
+
     def _check_scheme(self) -> None:
         if self.scheme not in self._clips.schemes:
             raise FitError(
@@ -184,8 +207,8 @@ class FitPlan:
             )
 
     def _task(self, name: str, fold: int) -> FitTask:
-        training = self._clips.of(name, self.scheme, fold)
-        file = self._clips.file(name, self.scheme, fold)
+        training = self._clips.of(name, self.scheme, fold, self._choice)
+        file = self._clips.file(name, self.scheme, fold, self._choice)
         if file is None or not training.clip_ids:
             raise FitError(self._too_little(name, fold))
         variants = self.fitted[name].by_variant if isinstance(self._fitters[name], Model) else ()
@@ -198,6 +221,7 @@ class FitPlan:
             fold=fold,
             fitted=self._needed(name, fold),
             training=training,
+            where=self._choice.texts or None,
             file=file,
             encodings=tuple(self._encoding(name, fold, variant) for variant in variants),
             clips_per_shard=self._clips_per_shard,
@@ -228,7 +252,7 @@ class FitPlan:
     def _too_little(self, name: str, fold: int) -> str:
         entry = self.fitted[name]
         needs = entry.inputs.values()
-        training = self._clips.clip_ids(name, self.scheme, fold)
+        training = self._clips.clip_ids(name, self.scheme, fold, self._choice)
         quarantined = Counter(
             row.reason
             for row in self._store.rows(QUARANTINE)
@@ -236,9 +260,10 @@ class FitPlan:
         )
         reasons = [f"{count} {reason}" for reason, count in quarantined.most_common(3)]
         label = f" and a label of {entry.labels}" if entry.labels else ""
+        chosen = f" with {self._choice.words}" if self._choice else ""
         return (
             f"{name} has nothing to learn from in fold {fold} of {self.scheme}: none of its "
-            f"{len(training)} training clips has {', '.join(needs)}{label} "
+            f"{len(training)} training clips{chosen} has {', '.join(needs)}{label} "
             f"({', '.join(reasons) or 'none is in quarantine for it'}); "
             f"take fitted.{name} out of the recipe, or split in another way"
         )

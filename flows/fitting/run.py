@@ -1,7 +1,7 @@
 """A fit: what is learned from the training clips of each fold, published as a new snapshot."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -14,6 +14,7 @@ from flows.workers.executor import Executor, Step, WorkerPool, Wrap, run_in_orde
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores
 from flows.workers.progress import ProgressBar
+from manifests.choice import Choice
 from manifests.visible import visible
 from stores.atomic import sweep
 from stores.location import Place, locate
@@ -41,6 +42,7 @@ def run_fit(
     workers: int | None = None,
     wrap: Wrap = unwrapped,
     device: str | None = None,
+    where: Sequence[str] = (),
 ) -> FitResult:
     """Fits what the store's recipe has under [fitted.NAME], for each fold of a scheme.
 
@@ -50,12 +52,15 @@ def run_fit(
         workers: Worker processes of this machine; one for each core if None.
         wrap: Makes the executor of another one.
         device: `cuda` or `cpu`, where networks are tuned; None: CUDA where torch finds it.
+        where: Conditions on the training clips, such as `channel=speech`; states of the scheme that
+            learned from others are replaced.
 
     Returns:
         What was published; nothing is, where no state was missing.
 
     Raises:
         FitError: There is nothing to fit, too little to learn from, or no such device.
+        WrongChoice: A condition names what there is not, or leaves no clip.
         StoreBusy: Another process is writing to the store.
     """
     if device == "cuda" and resolve("auto") != "torch":
@@ -63,11 +68,11 @@ def run_fit(
             "device cuda: torch finds no CUDA device here; install a build of torch with CUDA on a "
             "machine with an NVIDIA GPU, or leave the device out"
         )
-    location = locate(store)
+    location, choice = locate(store), Choice.of(tuple(where))
     load_snapshot(location)  # no folder is made where there is no store
     with location.lock():
         sweep(location.folder)
-        plan = FitPlan(location, scheme)
+        plan = FitPlan(location, scheme, choice)
         pending = len(plan.pending)
         if not pending:
             return FitResult(plan.snapshot, 0, plan.already_fitted)

@@ -62,6 +62,8 @@ class FitTask:
     fitted: Mapping[str, StoredFitted]
     """What is fitted so far: the feature itself, and those that it needs with their states."""
     training: Training
+    where: tuple[str, ...] | None
+    """What chose among the training clips; None for all."""
     file: str
     """Of the state, below the root of the store."""
     encodings: tuple[Encoding, ...]
@@ -134,6 +136,7 @@ def _state(task: FitTask) -> tuple[FoldState, State]:
         sha256=sha256_of(path),
         shape=_shape(task, found.state),
         arrays=recorded_arrays(found),
+        where=task.where,
     )
     return state, found.state
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from flows.auditing.store import publish_audited
+from manifests.choice import Choice
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, Json, State
 from manifests.folds import FOLDS, Fold
@@ -17,6 +18,7 @@ from manifests.schemes.catalog import (
 )
 from manifests.suggestions import did_you_mean
 from stores.atomic import sweep
+from stores.choosing import chosen_ids
 from stores.location import Place, locate
 from stores.snapshot import Snapshot, load_snapshot, read_tables
 from stores.training_clips import carry
@@ -29,6 +31,7 @@ def run_split(
     seed: int = 0,
     test: Sequence[str] = (),
     valid: Sequence[str] = (),
+    where: Sequence[str] = (),
 ) -> Snapshot:
     """Assigns the clips that have at least one stored feature to folds.
 
@@ -42,11 +45,13 @@ def run_split(
         seed: Another seed assigns the groups in another way.
         test: Subjects to test on, for the scheme holdout.
         valid: Subjects to validate on, for the scheme holdout.
+        where: Conditions on the clips, such as `channel=speech`; no others are assigned.
 
     Returns:
         The new snapshot.
 
     Raises:
+        WrongChoice: A condition names what there is not, or leaves no clip.
         SplitError: There is no such scheme, or the clips do not allow it.
         LeakingSplit: The scheme does not keep what it claims to keep.
         StoreBusy: Another process is writing to the store.
@@ -56,7 +61,7 @@ def run_split(
         raise SplitError(
             f"there is no split scheme {scheme!r}; {hint}there are {', '.join(SCHEMES)}"
         )
-    location = locate(store)
+    location, choice = locate(store), Choice.of(tuple(where))
     snapshot = load_snapshot(location)
     with location.lock():
         sweep(location.folder)
@@ -64,6 +69,7 @@ def run_split(
         tables = read_tables(location, snapshot)
         index = INDEX.rows(tables["index"])
         stored = {row.clip_id for row in index if row.state == State.STORED}
+        stored &= chosen_ids(tables["clips"], tables["labels"], choice)
         clips = [clip for clip in CLIPS.rows(tables["clips"]) if clip.clip_id in stored]
         labels = LABELS.rows(tables["labels"])
         assigned = SCHEMES[scheme](clips, labels, folds, seed, tuple(test), tuple(valid))
@@ -79,6 +85,7 @@ def run_split(
             "test": list(test),
             "valid": list(valid),
             **facts,
+            **({"where": list(choice.texts)} if choice else {}),
         }
         return publish_audited(
             location,

@@ -59,6 +59,12 @@ def _shapes(entry: StoredFitted) -> list[str]:
 
 
 def _folds(entry: StoredFitted) -> str:
-    counts = Counter(state.scheme for state in entry.states)
-    folds = [f"{scheme} ({n} fold{'' if n == 1 else 's'})" for scheme, n in counts.items()]
+    counts = Counter(
+        (state.scheme, f", on {state.choice.words}" if state.where else "")
+        for state in entry.states
+    )
+    folds = [
+        f"{scheme} ({n} fold{'' if n == 1 else 's'}{chosen})"
+        for (scheme, chosen), n in counts.items()
+    ]
     return ", ".join(folds) or "nothing yet: affectstore fit STORE SCHEME"

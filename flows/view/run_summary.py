@@ -136,6 +136,7 @@ def build_page(
         ("seconds", f"{result.seconds:.1f}"),
         ("throughput", rate if result.clips_computed else "nothing to compute"),
         ("files left out", count_text(result.left_out) or "none"),
+        ("clips chosen", result.listed.choice.words or "all"),
     ]
     of_the_store = [
         ("clips", counts["clips"]),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flows.view.console import say
+from manifests.choice import Choice
 from manifests.schemes.catalog import SCHEMES
 
 _SENTENCES = 5
@@ -30,6 +31,8 @@ def claims(scheme: str, facts: Any) -> list[str]:
         Sentences.
     """
     sentences = [SCHEMES[scheme].about]
+    if where := facts.get("where"):
+        sentences.append(f"Its folds are of the clips with {Choice.of(where).words} alone.")
     if not facts["disjoint"]:
         kept = ", ".join(name.removesuffix("_id") for name in facts["keeps"]) or "nothing"
         sentences.append(

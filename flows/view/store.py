@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from flows.view.audit import in_one_line
 from flows.view.console import Grid, bold, coloured, say
 from flows.view.fit import print_fitted
+from manifests.choice import Choice
 from manifests.features import FeatureSpec
 from manifests.suffix_counts import count_text
 from stores.snapshot import Snapshot
@@ -29,6 +30,8 @@ def print_store(store: StoreSummary) -> None:
     recipe = snapshot.recipe["name"]
     say(bold(store.name), f"  snapshot {snapshot.number}, recipe {recipe}")
     print_clips(store)
+    if snapshot.listed:
+        say(chosen_text(snapshot, {one.corpus: one.clips for one in store.corpora}))
     print_features(snapshot)
     print_fitted(snapshot)
     if not store.schemes:
@@ -152,6 +155,8 @@ def print_result(
         )
     if result.left_out:
         say(left_out_text(result.left_out))
+    if result.listed.choice:
+        say(not_chosen_text(result))
     if result.folds_dropped:
         say(
             coloured(
@@ -173,6 +178,48 @@ def left_out_text(files: Mapping[str, int]) -> str:
         Such as `left out: 14 .zip, 3 .txt`.
     """
     return f"left out: {count_text(files)}"
+
+
+def chosen_text(snapshot: Snapshot, clips: Mapping[str, int]) -> str:
+    """Says how many clips a store has of those that lay there, and why these.
+
+    Args:
+        snapshot: One whose recipe chooses clips.
+        clips: Corpus -> clips of the store.
+
+    Returns:
+        Such as `chosen: 1,440 of 7,356 clips (modality full-AV)`, with each corpus where there are
+        several.
+    """
+    listed = snapshot.listed
+    total = f"{sum(clips.values()):,} of {sum(listed.values()):,} clips"
+    each = [
+        f"{clips.get(corpus, 0):,} of {count:,} of {corpus}" for corpus, count in listed.items()
+    ]
+    more = f": {', '.join(each)}" if len(each) > 1 else ""
+    return f"chosen: {total} ({_choice_words(snapshot)}){more}"
+
+
+def not_chosen_text(result: "BuildResult") -> str:
+    """Says how many clips a build has left out because the recipe does not choose them.
+
+    Args:
+        result: What a build left behind, by a recipe that chooses clips.
+
+    Returns:
+        Such as `left out by choice: 5,916 of 7,356 clips (chosen: modality full-AV)`.
+    """
+    total = sum(result.listed.clips.values())
+    left = total - result.snapshot.counts["clips"]
+    unknown = result.listed.unknown_names
+    names = f", {unknown} of them files whose name breaks the rule of its corpus" if unknown else ""
+    words = result.listed.choice.words
+    return f"left out by choice: {left:,} of {total:,} clips (chosen: {words}){names}"
+
+
+def _choice_words(snapshot: Snapshot) -> str:
+    texts = snapshot.recipe.get("clips")
+    return Choice.of([*map(str, texts)]).words if isinstance(texts, list) else ""
 
 
 def print_verification(found: "Verification") -> None:

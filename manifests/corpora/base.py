@@ -35,6 +35,9 @@ class Found:
     labels: tuple[Label, ...]
     bad: BadClip | None = None
     """Why the clip is refused before its file is opened; None for a good name."""
+    named: "Found | None" = None
+    """The clip that a refused file would be by its name, with its labels; None where that is not
+    known."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +237,9 @@ def file_name(name: str, *prefixes: str) -> str:
     return last
 
 
-def refused(corpus: str, file: MediaFile, reason: Reason, detail: str) -> Found:
+def refused(
+    corpus: str, file: MediaFile, reason: Reason, detail: str, named: Found | None = None
+) -> Found:
     """A file that is no clip of the corpus.
 
     Args:
@@ -242,10 +247,11 @@ def refused(corpus: str, file: MediaFile, reason: Reason, detail: str) -> Found:
         file: The file.
         reason: Why it is refused.
         detail: The same in a sentence.
+        named: The clip that it would be by its name, which says whether it is a chosen one.
 
     Returns:
         A refused clip. Its id is the full path, suffix included, so that it meets no clip's id.
     """
     clip_id = f"{corpus}/{file.path}"
     clip = clip_of(Identity(clip_id, None, None, clip_id), corpus, file.path)
-    return Found(clip, (), BadClip(clip_id, reason, detail))
+    return Found(clip, (), BadClip(clip_id, reason, detail), named)

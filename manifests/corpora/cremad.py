@@ -23,7 +23,6 @@ folders, the same places of the folder above are looked at as well. Without Vide
 the sex is not known; without summaryTable.csv there are no voted labels.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -44,9 +43,17 @@ from manifests.corpora.base import (
     file_name,
     refused,
 )
+from manifests.corpora.cremad_tables import (
+    EMOTIONS,
+    PEOPLE,
+    SUMMARIES,
+    VOTES,
+    CremadActor,
+    CremadTables,
+    read_tables,
+)
 from manifests.corpora.media_files import AUDIO_SUFFIXES, MediaFile, list_media
 from manifests.corpora.population import Population
-from manifests.corpora.published_csv import WrongPublishedTable, read_lines, wrong
 from manifests.label_maps import own_space
 from manifests.labels import Label
 from manifests.quarantine import Reason
@@ -55,26 +62,8 @@ from manifests.schemes.holdouts import of_shape
 
 ACTORS = range(1001, 1092)
 SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
-EMOTIONS = {
-    "ANG": "angry",
-    "DIS": "disgust",
-    "FEA": "fearful",
-    "HAP": "happy",
-    "NEU": "neutral",
-    "SAD": "sad",
-}
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified"}
-_VOTES = {
-    "cremad6_voice": "VoiceVote",
-    "cremad6_face": "FaceVote",
-    "cremad6_multimodal": "MultiModalVote",
-}
-_PEOPLE = ("cremad_age", "cremad_race", "cremad_ethnicity")
-_LETTERS = {code[0]: word for code, word in EMOTIONS.items()}
-_PUBLISHED_FOLDERS = ("VideoFlash", "AudioMP3", "AudioWAV")
-_SUMMARIES = ("summaryTable.csv", "processedResults/summaryTable.csv")
 _PUBLISHED_SUFFIXES = (".flv", ".mp3", ".wav")
-_ACTOR = re.compile("[0-9]{1,9}")
 _RULE = re.compile("([0-9]{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{2})")
 _MISPRINTS = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
 """Copies made before the name was mended have the left form."""
@@ -139,24 +128,6 @@ def parse(stem: str) -> CremadName:
     return name
 
 
-@dataclass(frozen=True)
-class _Actor:
-    """What VideoDemographics.csv says of an actor."""
-
-    sex: str | None
-    facts: tuple[tuple[str, str], ...]
-    """(label scheme, value)"""
-
-
-@dataclass(frozen=True)
-class _Tables:
-    """What the published tables say; empty where there is none."""
-
-    actors: Mapping[int, _Actor]
-    votes: Mapping[str, Mapping[str, tuple[str, ...]]]
-    """stem -> label scheme -> emotions with the most votes, in words"""
-
-
 @dataclass(frozen=True, eq=False)
 class Cremad(Corpus):
     """A corpus that follows the CREMA-D naming rule, in the published folders or any others.
@@ -164,8 +135,10 @@ class Cremad(Corpus):
     - `clip_id` is `cremad/stem` for a video, and `cremad/stem.wav` or `cremad/stem.mp3` (any audio
       suffix) for sound alone, whatever other files there are. `take_id` is `cremad/stem`,
       `subject_id` and `group_id` are `cremad/1001` (the actor).
-    - Labels: `cremad6` and `cremad_level` by annotator `intended`; `cremad_sentence`, `cremad_age`
-      (years), `cremad_race` and `cremad_ethnicity` by annotator `corpus`; `cremad6_voice`,
+    - Labels: `cremad6` and `cremad_level` by annotator `intended`; `cremad_sentence`,
+      `cremad_modality` (`full-AV` for a video, `audio-only` for sound alone), `cremad_rendering`
+      (the suffix of the file, such as flv, mp3 or wav), `cremad_age` (years), `cremad_race` and
+      `cremad_ethnicity` by annotator `corpus`; `cremad6_voice`,
       `cremad6_face` and `cremad6_multimodal` by annotator `vote`: a tie is several labels of equal
       weight, so that the reader chooses what to do with it.
     - A name that the corpus cannot contain is a refused clip (unknown_name), with its path as its
@@ -188,20 +161,18 @@ class Cremad(Corpus):
             WrongPublishedTable: A table of the corpus cannot be taken as it is.
         """
         media = list_media(root, self.name)
-        demographics = _find(root, "VideoDemographics.csv")
-        summary = _find(root, *_SUMMARIES)
-        tables = _Tables(
-            _actors(demographics) if demographics else {}, _votes(summary) if summary else {}
-        )
+        tables = read_tables(root)
         named: list[tuple[str, MediaFile, CremadName]] = []
         for file in media:
-            if file.fault:
-                yield refused(self.name, file, *file.fault)
-                continue
             try:
                 name = parse(file.stem)
             except NotACremadName as error:
-                yield refused(self.name, file, Reason.UNKNOWN_NAME, str(error))
+                unknown = (Reason.UNKNOWN_NAME, str(error))
+                yield refused(self.name, file, *(file.fault or unknown))
+                continue
+            if file.fault:
+                like = self._found(file, name, tables)
+                yield refused(self.name, file, *file.fault, named=like)
             else:
                 named.append((self._identity(name, _rendering(file.path)).clip_id, file, name))
         named.sort(key=lambda one: (one[0], one[1].rank(*_PUBLISHED_SUFFIXES)))
@@ -210,7 +181,8 @@ class Cremad(Corpus):
             yield self._found(file, name, tables)
             sentence = f"a second file of the clip {clip_id}, which is {file.path}"
             for _, copy, _ in copies:
-                yield refused(self.name, copy, Reason.DUPLICATE, sentence)
+                like = self._found(copy, name, tables)
+                yield refused(self.name, copy, Reason.DUPLICATE, sentence, named=like)
 
     def identify(self, name: str) -> Identity | None:
         """What the naming rule says of a name.
@@ -237,12 +209,12 @@ class Cremad(Corpus):
             f"{take}{rendering}", actor, actor, take, text_id=text, label=EMOTIONS[name.emotion]
         )
 
-    def _found(self, file: MediaFile, name: CremadName, tables: _Tables) -> Found:
+    def _found(self, file: MediaFile, name: CremadName, tables: CremadTables) -> Found:
         identity = self._identity(name, _rendering(file.path))
-        actor = tables.actors.get(name.actor, _Actor(None, ()))
+        actor = tables.actors.get(name.actor, CremadActor(None, ()))
         clip = replace(clip_of(identity, self.name, file.path), sex=actor.sex)
         return Found(
-            clip, tuple(_labels(clip.clip_id, name, actor, tables.votes.get(name.stem, {})))
+            clip, tuple(_labels(clip.clip_id, file, name, actor, tables.votes.get(name.stem, {})))
         )
 
 
@@ -252,90 +224,29 @@ def _rendering(path: str) -> str:
     return suffix if suffix in AUDIO_SUFFIXES else ""
 
 
+def _modality(path: str) -> str:
+    """In RAVDESS's words, so that one choice serves both."""
+    return "audio-only" if _rendering(path) else "full-AV"
+
+
 def _labels(
-    clip_id: str, name: CremadName, actor: _Actor, votes: Mapping[str, tuple[str, ...]]
+    clip_id: str,
+    file: MediaFile,
+    name: CremadName,
+    actor: CremadActor,
+    votes: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Label]:
     yield Label(clip_id, "cremad6", INTENDED, EMOTIONS[name.emotion])
     yield Label(clip_id, "cremad_level", INTENDED, LEVELS[name.level])
     yield Label(clip_id, "cremad_sentence", BY_CORPUS, name.sentence)
+    yield Label(clip_id, "cremad_modality", BY_CORPUS, _modality(file.path))
+    yield Label(clip_id, "cremad_rendering", BY_CORPUS, file.suffix.removeprefix("."))
     for scheme, value in actor.facts:
         yield Label(clip_id, scheme, BY_CORPUS, value)
     for scheme, emotions in votes.items():
         yield from (
             Label(clip_id, scheme, VOTE, emotion, 1 / len(emotions)) for emotion in emotions
         )
-
-
-def _find(root: Path, *names: str) -> Path | None:
-    """The first file of these names in the root; None without any.
-
-    Where the root is a published folder, the folder above is looked at as well.
-
-    WrongPublishedTable for a link that leads out of these folders.
-    """
-    root = root.absolute()  # the name of "." is "", and a linked root keeps the folder it is in
-    top = root.parent if root.name in _PUBLISHED_FOLDERS else root
-    for path in (folder / name for folder in dict.fromkeys((root, top)) for name in names):
-        if not os.path.lexists(path):
-            continue
-        if not path.resolve().is_relative_to(top.resolve()):
-            raise WrongPublishedTable(
-                f"{path} is a link to {path.resolve()}, outside the corpus; copy the file into "
-                "the corpus"
-            )
-        return path
-    return None
-
-
-_DEMOGRAPHICS = ("ActorID", "Age", "Sex", "Race", "Ethnicity")
-
-
-def _actors(path: Path) -> dict[int, _Actor]:
-    actors: dict[int, _Actor] = {}
-    for line, cells in read_lines(path, _DEMOGRAPHICS):
-        sex = cells["Sex"].lower()
-        if not _ACTOR.fullmatch(cells["ActorID"]) or int(cells["ActorID"]) in actors:
-            raise wrong(
-                path,
-                line,
-                f"has the ActorID {cells['ActorID']!r}; expected a number that no other line has",
-            )
-        if sex not in ("male", "female"):
-            raise wrong(path, line, f"has the Sex {cells['Sex']!r}; expected Male or Female")
-        facts = (
-            (f"cremad_{column.lower()}", cells[column].lower())
-            for column in ("Age", "Race", "Ethnicity")
-        )
-        actors[int(cells["ActorID"])] = _Actor(
-            sex, tuple((scheme, value) for scheme, value in facts if value not in ("", "unknown"))
-        )
-    return actors
-
-
-def _votes(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
-    votes: dict[str, dict[str, tuple[str, ...]]] = {}
-    for line, cells in read_lines(path, ("FileName", *_VOTES.values())):
-        if cells["FileName"] in votes:
-            raise wrong(
-                path, line, f"names {cells['FileName']} once more; expected one line for each clip"
-            )
-        votes[cells["FileName"]] = {
-            scheme: _emotions(path, line, column, cells[column])
-            for scheme, column in _VOTES.items()
-        }
-    return votes
-
-
-def _emotions(path: Path, line: int, column: str, cell: str) -> tuple[str, ...]:
-    letters = cell.split(":")
-    if len(set(letters)) < len(letters) or not set(letters) <= _LETTERS.keys():
-        raise wrong(
-            path,
-            line,
-            f"has {cell!r} in the column {column}; expected letters of {''.join(_LETTERS)}, such "
-            "as A or A:D",
-        )
-    return tuple(_LETTERS[letter] for letter in letters)
 
 
 def _is_name(stem: str) -> bool:
@@ -375,11 +286,19 @@ CREMAD = Cremad(
     name="cremad",
     licence="ODbL 1.0 and DbCL 1.0: name the source and the authors; a derived database is "
     "shared alike.",
-    label_schemes=("cremad6", "cremad_level", "cremad_sentence", *_VOTES, *_PEOPLE),
+    label_schemes=(
+        "cremad6",
+        "cremad_level",
+        "cremad_sentence",
+        "cremad_modality",
+        "cremad_rendering",
+        *VOTES,
+        *PEOPLE,
+    ),
     shared_words={word: word for word in EMOTIONS.values()},
     label_spaces=(own_space("cremad6", "cremad6", " ".join(EMOTIONS.values())),),
     population=_population(),
-    own_files=("VideoDemographics.csv", *_SUMMARIES),
+    own_files=("VideoDemographics.csv", *SUMMARIES),
     severities={"L7": Severity.INFO},  # twelve sentences: every split shares them
     schemes=(
         Scheme(

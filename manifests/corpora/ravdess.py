@@ -275,17 +275,18 @@ class Ravdess(Corpus):
         )
 
     def _of_one_name(self, stem: str, files: Iterable[MediaFile]) -> Iterator[Found]:
-        sound = []
-        for file in files:
-            if file.fault:
-                yield refused(self.name, file, *file.fault)
-            else:
-                sound.append(file)
         try:
             name = parse(stem)
         except NotARavdessName as wrong:
-            yield from (refused(self.name, file, Reason.UNKNOWN_NAME, str(wrong)) for file in sound)
+            unknown = (Reason.UNKNOWN_NAME, str(wrong))
+            yield from (refused(self.name, file, *(file.fault or unknown)) for file in files)
             return
+        sound = []
+        for file in files:
+            if file.fault:
+                yield refused(self.name, file, *file.fault, named=self._found(file, name))
+            else:
+                sound.append(file)
         sound.sort(key=lambda file: file.rank(_SUFFIX[name.modality]))
         for copy in sound[1:]:
             yield refused(
@@ -293,6 +294,7 @@ class Ravdess(Corpus):
                 copy,
                 Reason.DUPLICATE,
                 f"a second file of the name {stem}; the clip is {sound[0].path}",
+                named=self._found(copy, name),
             )
         if sound:
             yield self._found(sound[0], name)

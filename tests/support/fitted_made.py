@@ -15,6 +15,7 @@ from flows.fitting.plan import FitPlan, declared
 from flows.fitting.task import fit_fold
 from flows.recipe import parse
 from manifests.audits import AUDITS
+from manifests.choice import EVERY_CLIP, Choice
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec
 from manifests.features import State as RowState
@@ -124,11 +125,11 @@ def measured(spec: FeatureSpec, clip_id: str, planted: Mapping[str, float]) -> T
     return track(spec, int(clip_id[5:]), planted.get(clip_id, 0.0))
 
 
-def fit(place: Place, scheme: str = "quarters") -> FitPlan:
+def fit(place: Place, scheme: str = "quarters", choice: Choice = EVERY_CLIP) -> FitPlan:
     """Every step of the flow, in this process; published where a state was missing."""
     location = locate(place)
     with location.lock():
-        plan = FitPlan(location, scheme)
+        plan = FitPlan(location, scheme, choice)
         if not plan.pending:
             return plan
         for tasks in plan.rounds():
