@@ -246,17 +246,27 @@ class FeatureDataset:
         left_out = lacks if self._missing == "drop" else {}
         kept = tuple(item for item in items if item not in left_out)
         if lacks and (self._missing == "error" or not kept):
-            raise ValueError(_too_little(lacks, len(self._group_of)))
+            never = {item[0] for item in lacks if self._never_had(*item)}
+            raise ValueError(_too_little(lacks, len(self._group_of), len(never)))
         if not kept:
             raise ValueError(f"{self.store.location} has no clip; build the store first")
         return kept, {clip_id: what for (clip_id, _), what in left_out.items()}
 
     def _lacking(self, clip_id: str, variant: int, labelled: bool) -> str:
         sources = self._sources[variant].values()
-        lacking = [source.spec.name for source in sources if clip_id not in source]
+        lacking = [
+            f"{source.spec.name} (never had {what})"
+            if (what := source.absent.get(clip_id))
+            else source.spec.name
+            for source in sources
+            if clip_id not in source
+        ]
         if labelled and clip_id not in self._label_of:
             lacking.append("label")
         return ", ".join(lacking)
+
+    def _never_had(self, clip_id: str, variant: int) -> bool:
+        return any(clip_id in source.absent for source in self._sources[variant].values())
 
 
 def _check_given(features: Sequence[str], variants: Sequence[int], missing: str) -> None:
@@ -332,11 +342,12 @@ def _absent(what: str, given: object, known: Collection[Any], more: str = "") ->
     )
 
 
-def _too_little(lacks: Mapping[tuple[str, int], str], wanted: int) -> str:
+def _too_little(lacks: Mapping[tuple[str, int], str], wanted: int, absent: int) -> str:
     """For an error: how many clips lack what."""
     some = "; ".join(f"{clip_id} lacks {what}" for (clip_id, _), what in list(lacks.items())[:3])
     clips = len({clip_id for clip_id, _ in lacks})
+    rule = f", {absent} of them by the rule of their corpus" * bool(absent)
     return (
-        f"{clips} of {wanted} clips lack a feature or a label ({some}); choose missing='drop' "
-        "or 'mask', or other features"
+        f"{clips} of {wanted} clips lack a feature or a label{rule} ({some}); choose "
+        "missing='drop' or 'mask', or other features"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from flows.errors import BuildError
-from manifests.clips import CLIPS, Clip
+from manifests.clips import CLIPS, Clip, StreamKind
 from manifests.columns import positions
 from manifests.corpora.catalog import CORPORA, Found, with_media
 from manifests.corpora.known_issues import apply_known_issues
@@ -72,6 +72,8 @@ class ClipTable:
     """LABELS"""
     bad: Mapping[str, BadClip]
     """Clips that are refused before any decoding, by id."""
+    lacks: Mapping[StreamKind, pa.ChunkedArray]
+    """StreamKind -> the ids of the clips whose files never had it, by the rule of their corpus."""
 
     def sharing(self, committed: pa.Table) -> "ClipTable":
         """Avoids holding the same table of clips twice.
@@ -121,6 +123,7 @@ class ClipTableBuilder:
         self._clips: list[pa.Table] = [CLIPS.build([])]
         self._labels: list[pa.Table] = [LABELS.build([])]
         self._bad: dict[str, BadClip] = {}
+        self._lacks: dict[StreamKind, list[pa.Array]] = {stream: [] for stream in StreamKind}
 
     def add(self, found: Iterable[Found]) -> None:
         """Adds clips.
@@ -150,9 +153,15 @@ class ClipTableBuilder:
         self._flush()
         clips = CLIPS.arrange(pa.concat_tables(self._clips))
         labels = LABELS.arrange(pa.concat_tables(self._labels))
-        return ClipTable(dict(roots), clips, labels, self._bad)
+        lacks = {
+            stream: pa.chunked_array(parts, pa.string()) for stream, parts in self._lacks.items()
+        }
+        return ClipTable(dict(roots), clips, labels, self._bad, lacks)
 
     def _flush(self) -> None:
         self._clips.append(CLIPS.unsorted(one.clip for one in self._waiting))
         self._labels.append(LABELS.unsorted(label for one in self._waiting for label in one.labels))
+        for stream, parts in self._lacks.items():
+            ids = [one.clip.clip_id for one in self._waiting if stream in one.lacks]
+            parts.append(pa.array(ids, pa.string()))
         self._waiting.clear()

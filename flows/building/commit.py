@@ -117,6 +117,7 @@ class Commit:
             versions=made_with if self.records or before is None else before.versions,
             schemes={} if dropped or before is None else before.schemes,
             same=same,
+            newest_format=True,
         )
         return snapshot, dropped
 

@@ -119,7 +119,8 @@ def run_build(
             networks = build.place_networks(plan)
             made = build.make_shards(plan, networks)
         changed, records = made.changed, made.records
-        table, plan = table.with_changed(changed), plan.without(table.clips, changed)
+        table = table.with_changed(changed)
+        plan = plan.after(table, changed, checked)
         commit = Commit(location, checked, table, committed, plan, records, networks.engine)
         snapshot, folds_dropped = commit.publish()
     return BuildResult(

@@ -46,11 +46,11 @@ def build(
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
     from flows.building.run import run_build
     from flows.recording import recorded
-    from flows.view.store import print_result
+    from flows.view.store import print_absent, print_result
     from manifests.quarantine import QUARANTINE
     from stores.location import locate
     from stores.snapshot import read_rows
-    from stores.summary import quarantine_lines
+    from stores.summary import absent_counts, quarantine_lines
 
     check_workers(workers, dask)
     run = recorded("build", run_build)
@@ -58,6 +58,7 @@ def build(
     result = run(store, corpora_of(corpus), recipe, changes, workers, dask, rehash, retried)
     quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)
     print_result(store, result, quarantine_lines(quarantine, len(result.snapshot.features)))
+    print_absent(absent_counts(locate(store), result.snapshot))
 
 
 def serve(
@@ -126,8 +127,8 @@ def verify(
         list[str] | None, option("For --media: NAME=FOLDER; may be given again.")
     ] = None,
 ) -> None:
-    """Check every checksum, every index row and every feature: stored + quarantined = clips. Exit 1
-    when something is wrong."""
+    """Check every checksum, every index row and every feature: stored + absent + quarantined =
+    clips. Exit 1 when something is wrong."""
     from flows.view.store import print_verification
     from stores.verify import verify as verify_store
 

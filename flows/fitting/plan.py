@@ -8,7 +8,7 @@ from graphlib import TopologicalSorter
 from extractors.fitted.base import Fitter, Model, Statistic
 from flows.fitting.task import Encoding, FitError, FitTask
 from flows.recipe import parse
-from manifests.features import FeatureSpec
+from manifests.features import INDEX, FeatureSpec, State
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.variant_names import variant_name
@@ -235,6 +235,12 @@ class FitPlan:
             if row.feature in needs and row.clip_id in training
         )
         reasons = [f"{count} {reason}" for reason, count in quarantined.most_common(3)]
+        absent = {
+            row.clip_id
+            for row in self._store.rows(INDEX)
+            if row.state == State.ABSENT and row.feature in needs and row.clip_id in training
+        }
+        reasons += [f"{len(absent)} never had it"] * bool(absent)
         label = f" and a label of {entry.labels}" if entry.labels else ""
         return (
             f"{name} has nothing to learn from in fold {fold} of {self.scheme}: none of its "

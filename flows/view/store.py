@@ -35,6 +35,7 @@ def print_store(store: StoreSummary) -> None:
         say("no folds yet; make some with: affectstore split STORE subject_kfold --folds 5")
     for scheme in store.schemes:
         print_folds(scheme)
+    print_absent(store.absent)
     if store.notes:
         listed = ", ".join(f"{note} {count}" for note, count in store.notes.items())
         say(f"clips with notes (see docs/media.md): {listed}")
@@ -110,6 +111,17 @@ def print_folds(scheme: SchemeSummary) -> None:
         rows.add_row(f"fold {number}", *counts, ", ".join(tested[:_EXAMPLES]) + more)
     rows.say()
     say(in_one_line(scheme.findings))
+
+
+def print_absent(absent: Mapping[str, Mapping[str, int]]) -> None:
+    """Prints how many clips lack a feature that they never had.
+
+    Args:
+        absent: What their files never had -> feature -> clips.
+    """
+    for what, features in absent.items():
+        listed = ", ".join(f"{name} {count}" for name, count in features.items())
+        say(f"absent, of clips that by their corpus's rule never had {what}: {listed}")
 
 
 def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
