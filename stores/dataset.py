@@ -26,6 +26,7 @@ from manifests.clips import CLIPS
 from manifests.folds import FOLDS, Role
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
+from manifests.suggestions import did_you_mean
 from manifests.tracks import Track
 from manifests.variant_names import plain_name
 from stores.align import Alignment
@@ -42,6 +43,10 @@ Missing = Literal["drop", "error", "mask"]
 
 class LeakError(ValueError):
     """Rows of an augmented variant were asked for by another role than training."""
+
+
+class MissingNotChosen(TypeError, ValueError):
+    """Nobody said what becomes of clips that lack a feature or a label."""
 
 
 class FeatureDataset:
@@ -75,7 +80,7 @@ class FeatureDataset:
         scheme: str | None = None,
         fold: int | None = None,
         role: str | None = None,
-        missing: Missing,
+        missing: Missing | None = None,
         snapshot: int | None = None,
         variants: Sequence[int] = (0,),
         align: Alignment | Sequence[Alignment] | None = None,
@@ -93,7 +98,7 @@ class FeatureDataset:
             role: train, valid or test.
             missing: What becomes of a clip that lacks a feature or a label. `drop`: it is left out,
                 see `dropped`. `error`: ValueError. `mask`: it stays, with a track of zero rows, and
-                None for a label.
+                None for a label. There is no default: one of them must be chosen.
             snapshot: Number of the snapshot; None: the newest.
             variants: 0 is the clip as it is; in variant 1 of a clip, NAME is the stored or fitted
                 NAME~1, and NAME itself where it is made from nothing that is augmented. Its label
@@ -106,6 +111,7 @@ class FeatureDataset:
             NotInStore: A feature, variant, label scheme, split scheme, fold or role is unknown, or
                 a feature lacks a variant which one that it is made from has; a KeyError.
             NotFitted: A feature is not fitted for this fold; a KeyError.
+            MissingNotChosen: `missing` was forgotten; a TypeError and a ValueError.
             LeakError: A variant is asked for, and another role than `train`; a ValueError.
             ValueError: No clip is left, or an argument is of the wrong kind.
         """
@@ -269,7 +275,13 @@ class FeatureDataset:
         return any(clip_id in source.absent for source in self._sources[variant].values())
 
 
-def _check_given(features: Sequence[str], variants: Sequence[int], missing: str) -> None:
+def _check_given(features: Sequence[str], variants: Sequence[int], missing: str | None) -> None:
+    if missing is None:
+        raise MissingNotChosen(
+            "missing was not given, so nobody knows what becomes of a clip that lacks a feature or "
+            "a label; give missing='drop' to leave it out, 'mask' to keep it with zero rows, or "
+            "'error' to stop there"
+        )
     if missing not in get_args(Missing):
         raise ValueError(f"missing is {missing!r}, expected one of {', '.join(get_args(Missing))}")
     if isinstance(features, str):
@@ -336,8 +348,9 @@ def _groups(
 
 
 def _absent(what: str, given: object, known: Collection[Any], more: str = "") -> NotInStore:
+    hint = did_you_mean(str(given), map(str, known))
     return NotInStore(
-        f"the store has no {what} {given!r}{more}; there are "
+        f"the store has no {what} {given!r}{more}; {hint}there are "
         f"{', '.join(map(str, sorted(known))) or 'none'}"
     )
 

@@ -130,6 +130,27 @@ def absent_counts(location: Location, snapshot: Snapshot) -> dict[str, dict[str,
     return {what: dict(sorted(counts.items())) for what, counts in sorted(found.items())}
 
 
+def features_of_no_clip(location: Location, snapshot: Snapshot) -> dict[str, str]:
+    """Finds the features that not one clip has, though they were looked for.
+
+    Args:
+        location: Where the store lies.
+        snapshot: Of the store.
+
+    Returns:
+        Feature -> the reason why most clips lack it.
+    """
+    found = snapshot.features.items()
+    empty = {name for name, feature in found if not any(one.clips for one in feature.shards)}
+    if not empty:
+        return {}
+    reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in read_rows(location, snapshot, QUARANTINE):
+        if row.feature in empty:
+            reasons[row.feature][row.reason] += 1
+    return {name: counts.most_common(1)[0][0] for name, counts in sorted(reasons.items())}
+
+
 def _with_notes(location: Location, snapshot: Snapshot, state: State) -> pa.Table:
     """The rows of the index in one state that have notes."""
     columns = ["clip_id", "feature", "state", "notes"]

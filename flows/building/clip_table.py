@@ -1,7 +1,7 @@
 """What the corpora hold now, as tables: a scan of millions of clips is never a list of objects."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from manifests.columns import positions
 from manifests.corpora.catalog import CORPORA, Found, with_media
 from manifests.corpora.known_issues import apply_known_issues
 from manifests.labels import LABELS
-from manifests.quarantine import BadClip
+from manifests.quarantine import BadClip, Reason
 from manifests.suggestions import did_you_mean
 
 _STEP = 1 << 14
@@ -30,7 +30,7 @@ def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()
         The clips in the order of ids; files that are known to be bad are refused.
 
     Raises:
-        BuildError: There is no such corpus.
+        BuildError: There is no such corpus, or no file of one follows its naming rule.
         NoMediaParser: Of a corpus the naming rule alone is known.
     """
     found: list[Found] = []
@@ -39,8 +39,39 @@ def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()
             known = with_media()
             hint = did_you_mean(name, known)
             raise BuildError(f"there is no corpus {name!r}; {hint}there are {', '.join(known)}")
-        found += CORPORA[name].scan(root)
+        scanned = CORPORA[name].scan(root)
+        _refuse_foreign_names(name, root, scanned)
+        found += scanned
     return apply_known_issues(sorted(found, key=lambda one: one.clip.clip_id), ignored_issues)
+
+
+def _refuse_foreign_names(name: str, root: Path, found: Sequence[Found]) -> None:
+    """BuildError where no file follows the naming rule: most often it is another corpus."""
+    reasons = {one.bad.reason if one.bad else None for one in found}
+    if None in reasons or Reason.UNKNOWN_NAME not in reasons:
+        return
+    strange = [one for one in found if one.bad and one.bad.reason is Reason.UNKNOWN_NAME]
+    paths = [one.clip.path for one in strange[:_MOST_LOOKED_AT]]
+    claimed = Counter(
+        other.name
+        for other in CORPORA.values()
+        for path in paths
+        if other.name != name and other.claims(path, str(root))
+    )
+    [(likely, count)] = claimed.most_common(1) or [("", 0)]
+    if 2 * count > len(paths):
+        way = likely if CORPORA[likely].reads_media else "folder"
+        hint = f"these look like {likely}, so give --corpus {way}={root}"
+    else:
+        hint = f"give the corpus that they are of, or --corpus folder={root} for clips of your own"
+    first = strange[0].bad
+    raise BuildError(
+        f"none of the {len(found)} media files in {root} follows the naming rule of {name} "
+        f"({first.detail if first else ''}); {hint}"
+    )
+
+
+_MOST_LOOKED_AT = 300
 
 
 def left_out(corpora: Mapping[str, Path], listed: Collection[Found]) -> Counter[str]:

@@ -12,7 +12,7 @@ from extractors.engines import resolve
 from flows.building.changed import TaskResult, build_unchanged
 from flows.building.clip_table import ClipTable, ClipTableBuilder, left_out, list_clips
 from flows.building.commit import BuildResult, Commit, versions
-from flows.building.committed import Committed, load_committed
+from flows.building.committed import Committed, check_place, load_committed
 from flows.building.file_stats import FileStats
 from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.pieces import remove_pieces
@@ -32,7 +32,6 @@ from manifests.quarantine import Reason
 from manifests.suggestions import did_you_mean
 from stores.atomic import sweep
 from stores.location import Location, Place, locate
-from stores.pointer import newest
 
 _CLIPS_PER_PROBING = 32
 
@@ -56,8 +55,9 @@ def check_build(
     Raises:
         ValueError: Whatever is wrong, in one sentence.
     """
-    list_clips(corpora, load(recipe, tuple(changes)).ignore_known_issues)
-    newest(locate(store))
+    checked = load(recipe, tuple(changes))
+    check_place(locate(store))
+    list_clips(corpora, checked.ignore_known_issues)
     _reach(dask)
 
 
@@ -103,7 +103,7 @@ def run_build(
     location = locate(store)
     folders = {name: folder.absolute() for name, folder in corpora.items()}  # for every worker
     checked, doubted = load(recipe, tuple(changes)), _reasons(retry)
-    newest(location)  # a store that cannot be reached is named before any work,
+    check_place(location)  # a store that cannot be reached is named before any work,
     _reach(dask)  # as is a cluster
     listed = list_clips(folders, checked.ignore_known_issues)
     others = left_out(folders, listed)

@@ -7,6 +7,7 @@ from flows.view.audit import in_one_line
 from flows.view.console import Grid, bold, coloured, say
 from flows.view.fit import print_fitted
 from manifests.features import FeatureSpec
+from manifests.quarantine import Reason
 from manifests.suffix_counts import count_text
 from stores.snapshot import Snapshot
 from stores.summary import QuarantineSummary, SchemeSummary, StoreSummary
@@ -122,6 +123,25 @@ def print_absent(absent: Mapping[str, Mapping[str, int]]) -> None:
     for what, features in absent.items():
         listed = ", ".join(f"{name} {count}" for name, count in features.items())
         say(f"absent, of clips that by their corpus's rule never had {what}: {listed}")
+
+
+def print_features_of_no_clip(reasons: Mapping[str, str]) -> None:
+    """Warns of features that no clip has: a corpus without any face, for example.
+
+    Args:
+        reasons: Feature -> why most clips lack it.
+    """
+    for reason in sorted(set(reasons.values())):
+        names = ", ".join(name for name, why in reasons.items() if why == reason)
+        what = _EMPTY.get(reason, f"most are in quarantine for {reason}")
+        say(coloured("yellow", f"no clip has {names}: {what}; if that is right, leave them out"))
+
+
+_EMPTY = {
+    Reason.NO_FACE: "not one face was found in the corpus, so look whether its pictures show any",
+    Reason.NO_VIDEO: "no file holds pictures, so look whether these are the right files",
+    Reason.NO_AUDIO: "no file holds sound, so look whether these are the right files",
+}
 
 
 def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
