@@ -1,13 +1,13 @@
 """A build: corpora in, one committed snapshot out."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from extractors.base import Runtime
+from extractors.base import Encoder, Runtime
 from extractors.engines import resolve
 from flows.building.changed import TaskResult, build_unchanged
 from flows.building.clip_table import ClipTable, ClipTableBuilder, left_out, list_clips
@@ -22,6 +22,7 @@ from flows.building.shard_task import ShardTask
 from flows.errors import BuildError
 from flows.log import LOG
 from flows.recipe import Recipe, load
+from flows.workers.downloads import shown_downloads
 from flows.workers.executor import Executor, Pools, Step, Wrap, run_in_order, unwrapped
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores
@@ -111,6 +112,8 @@ def run_build(
         sweep(location.folder)
         committed = load_committed(location)
         check_corpora(location, committed, folders)
+        if committed.snapshot is None:  # all is to be made: told before a day of reading files
+            _ensure_weights(checked.graph.encoders(checked.stored).values())
         with _executor(location, folders, listed, workers, dask) as executor:
             build = _Build(location, folders, checked, committed, wrap(executor))
             table = build.read_headers(listed, rehash).sharing(committed.clip_table)
@@ -142,6 +145,12 @@ def _reasons(names: Sequence[str]) -> tuple[Reason, ...]:
             f"no clip is in quarantine for {wrong[0]!r}; {hint}reasons are {', '.join(known)}"
         )
     return tuple(map(Reason, names))
+
+
+def _ensure_weights(encoders: Iterable[Encoder]) -> None:
+    with shown_downloads():
+        for encoder in encoders:
+            encoder.ensure_weights()
 
 
 def _executor(
@@ -219,8 +228,7 @@ class _Build:
     def place_networks(self, plan: BuildPlan) -> _Networks:
         """Decides where networks run. Weights that are missing end the build here."""
         encoders = self.recipe.graph.encoders(plan.tasks.chunks.features)
-        for encoder in encoders.values():
-            encoder.ensure_weights()
+        _ensure_weights(encoders.values())
         if not encoders:
             return _Networks("none", on_gpu=False)
         wanted = self.recipe.encode.engine

@@ -137,7 +137,7 @@ def print_features_of_no_clip(reasons: Mapping[str, str]) -> None:
         say(coloured("yellow", f"no clip has {names}: {what}; if that is right, leave them out"))
 
 
-_EMPTY = {
+_EMPTY: dict[str, str] = {
     Reason.NO_FACE: "not one face was found in the corpus, so look whether its pictures show any",
     Reason.NO_VIDEO: "no file holds pictures, so look whether these are the right files",
     Reason.NO_AUDIO: "no file holds sound, so look whether these are the right files",
