@@ -26,7 +26,7 @@ from extractors.frames import Frames
 from extractors.media import Decoded, Limits, decode
 from extractors.timegrid import Cadence
 from extractors.unforeseen import guarded
-from manifests.clips import Clip
+from manifests.clips import Clip, StreamKind
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
@@ -131,6 +131,23 @@ class Graph:
             for name in self.order
             if name in names and isinstance(extractor := self.extractors[name], Encoder)
         }
+
+    def streams(self, name: str) -> frozenset[StreamKind]:
+        """Finds what a feature is measured on.
+
+        Args:
+            name: Name of the feature.
+
+        Returns:
+            Sound, pictures, or both.
+        """
+        kinds = {StreamKind.SOUND: Waveform, StreamKind.PICTURES: FromFrames}
+        needs = [self.extractors[need] for need in self.closure([name])]
+        return frozenset(
+            stream
+            for stream, kind in kinds.items()
+            if any(isinstance(extractor, kind) for extractor in needs)
+        )
 
     def cadence(self, name: str) -> Cadence:
         """Finds the time grid that a feature of frames is measured on.

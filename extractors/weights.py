@@ -9,7 +9,6 @@ import hashlib
 import http.client
 import tempfile
 import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.architecture import Conv, blocks, convs, state_shapes
+from extractors.downloads import download
 
 Weights = dict[str, NDArray[Any]]
 """Parameter name -> float32 array (int64 for `num_batches_tracked`)."""
@@ -33,9 +33,6 @@ OFFICIAL: dict[tuple[int, str], str] = {
 }
 """(depth, name) -> address. The eight hex digits in a file's name are the beginning of its sha256.
 """
-
-_TIMEOUT_S = 20.0
-_CHUNK = 1 << 20
 
 
 class WeightsError(ValueError):
@@ -313,13 +310,14 @@ def _fetch(url: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.stem}-") as folder:
         part = Path(folder) / path.name
         try:
-            digest = _download(url, part)
+            digest = download(url, part)
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it is the answer too, and holds the connection open
             raise WeightsMissing(
                 f"{path.name} is not at {path} and could not be fetched from {url} ({error}); "
-                "fetch it elsewhere and put it there"
+                "fetch it elsewhere and put it there, or build with --recipe demo, which needs no "
+                "download"
             ) from error
         if not digest.startswith(_hash_prefix(url)):
             raise WeightsError(
@@ -328,16 +326,6 @@ def _fetch(url: str, path: Path) -> None:
                 f"try again, or fetch the file elsewhere and put it at {path}"
             )
         part.replace(path)
-
-
-def _download(url: str, part: Path) -> str:
-    digest = hashlib.sha256()
-    # The address comes from OFFICIAL, never from a user.
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, part.open("wb") as out:  # noqa: S310
-        while chunk := response.read(_CHUNK):
-            digest.update(chunk)
-            out.write(chunk)
-    return digest.hexdigest()
 
 
 def _cache_dir() -> Path:

@@ -1,8 +1,16 @@
 """Clips: what can be measured. One row is one clip, a media file or a span of one."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from manifests.table import Table
+
+
+class StreamKind(StrEnum):
+    """What a media file may hold."""
+
+    SOUND = "sound"
+    PICTURES = "pictures"
 
 
 @dataclass(frozen=True, slots=True)

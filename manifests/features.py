@@ -92,6 +92,8 @@ class State(StrEnum):
     """What became of a feature of a clip."""
 
     STORED = "stored"
+    ABSENT = "absent"
+    """By the rule of its corpus the file never had what the feature is measured on."""
     QUARANTINED = "quarantined"
 
 
@@ -107,14 +109,15 @@ class IndexRow:
     fingerprint: str
     state: State
     shard: str | None
-    """Path below the store's root; None when quarantined."""
+    """Path below the store's root; None unless stored."""
     start: int | None
     """First row in the shard."""
     rows: int | None
     valid_rows: int | None
     """Rows whose `valid` is True."""
     notes: str
-    """Named facts, separated by commas: `silent`, `audio_short`, `many_faces`, ..."""
+    """Named facts, separated by commas: `silent`, `audio_short`, `many_faces`, ...; when absent,
+    the streams that the file never had: `sound`, `pictures`."""
 
 
 INDEX = Table("index", IndexRow, key=("clip_id", "feature"))

@@ -26,6 +26,8 @@ _MOST_COMPARED = 20_000
 Stamp = tuple[int, ...]
 Reasons = Mapping[str, tuple[str, str]]
 """Clip in quarantine -> reason and detail."""
+Absent = Mapping[str, str]
+"""Clip -> what its file never had, by the rule of its corpus."""
 
 
 class NotInStore(KeyError):
@@ -50,7 +52,12 @@ class ClipTracks(Mapping[str, Track]):
     @property
     @abstractmethod
     def quarantined(self) -> Reasons:
-        """The clips that have no track -> reason and detail."""
+        """The clips that should have a track and have none -> reason and detail."""
+
+    @property
+    @abstractmethod
+    def absent(self) -> Absent:
+        """The clips that have no track, since their files never had what it is measured on."""
 
     def __contains__(self, clip_id: object) -> bool:
         return clip_id in self._clip_ids
@@ -87,6 +94,10 @@ class FittedTracks(ClipTracks):
     def quarantined(self) -> Reasons:
         return self._source.quarantined
 
+    @property
+    def absent(self) -> Absent:
+        return self._source.absent
+
     def __getitem__(self, clip_id: str) -> Track:
         return self._transform(self._state, self._source[clip_id])
 
@@ -99,6 +110,7 @@ class StoredTracks(ClipTracks):
         feature: StoredFeature,
         places: Mapping[str, RowPlace],
         reasons: Callable[[], Reasons],
+        absent: Callable[[], Absent],
         maps: "ShardMaps",
     ) -> None:
         """Describes the tracks; no shard is opened yet.
@@ -107,15 +119,20 @@ class StoredTracks(ClipTracks):
             feature: The feature and its shards.
             places: Where the rows of each clip lie in them.
             reasons: Gives the clips in quarantine, when they are needed.
+            absent: Gives the clips whose files never had what the feature is measured on.
             maps: Where the shards are mapped.
         """
         super().__init__(feature.spec, places)
-        self._places, self._reasons, self._maps = places, reasons, maps
+        self._places, self._reasons, self._absent, self._maps = places, reasons, absent, maps
         maps.expect(feature, places if isinstance(places, RowPlaces) else None)
 
     @cached_property
     def quarantined(self) -> Reasons:
         return self._reasons()
+
+    @cached_property
+    def absent(self) -> Absent:
+        return self._absent()
 
     def __getitem__(self, clip_id: str) -> Track:
         return self.track(clip_id)
@@ -142,6 +159,8 @@ class StoredTracks(ClipTracks):
         return self._maps[file].slice(start, stop, notes, decode)
 
     def _why_not(self, clip_id: str) -> str:
+        if what := self.absent.get(clip_id):
+            return f"{clip_id} has no {self.spec.name}: by its corpus's rule it never had {what}"
         if clip_id in self.quarantined:
             reason = ": ".join(self.quarantined[clip_id])
             return f"{clip_id} has no {self.spec.name}, it is quarantined: {reason}"
@@ -230,16 +249,19 @@ def open_tracks(location: Location, feature: StoredFeature, index: pa.Table) -> 
     Returns:
         The tracks.
     """
-    return StoredTracks(feature, RowPlaces(feature, index), dict, ShardMaps(location))
+    return StoredTracks(feature, RowPlaces(feature, index), dict, dict, ShardMaps(location))
 
 
-def network_tracks(feature: StoredFeature, maps: ShardMaps) -> StoredTracks:
+def network_tracks(
+    feature: StoredFeature, absent: Callable[[], Absent], maps: ShardMaps
+) -> StoredTracks:
     """Opens the tracks that a network made for one fold.
 
     Such shards have no rows in the index of the store, and say themselves what they hold.
 
     Args:
         feature: The feature and its shards.
+        absent: Gives the clips that lack an input which their files never had.
         maps: Where the shards are mapped.
 
     Returns:
@@ -257,7 +279,7 @@ def network_tracks(feature: StoredFeature, maps: ShardMaps) -> StoredTracks:
         for clip_id, start, rows, _, notes in shard.entries:
             places[clip_id] = RowPlace(record.file, start, start + rows, notes)
         quarantined |= {clip_id: (reason, detail) for clip_id, reason, detail in shard.refused}
-    return StoredTracks(feature, dict(sorted(places.items())), lambda: quarantined, maps)
+    return StoredTracks(feature, dict(sorted(places.items())), lambda: quarantined, absent, maps)
 
 
 def unknown(what: str, name: str, known: Collection[str]) -> str:

@@ -27,6 +27,7 @@ from manifests.clips import CLIPS
 from manifests.folds import FOLDS, Role
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
+from manifests.suggestions import did_you_mean
 from manifests.tracks import Track
 from manifests.variant_names import plain_name
 from stores.align import Alignment
@@ -44,6 +45,10 @@ Missing = Literal["drop", "error", "mask"]
 
 class LeakError(ValueError):
     """Rows of an augmented variant were asked for by another role than training."""
+
+
+class MissingNotChosen(TypeError, ValueError):
+    """Nobody said what becomes of clips that lack a feature or a label."""
 
 
 class FeatureDataset:
@@ -77,7 +82,7 @@ class FeatureDataset:
         scheme: str | None = None,
         fold: int | None = None,
         role: str | None = None,
-        missing: Missing,
+        missing: Missing | None = None,
         snapshot: int | None = None,
         variants: Sequence[int] = (0,),
         align: Alignment | Sequence[Alignment] | None = None,
@@ -96,7 +101,7 @@ class FeatureDataset:
             role: train, valid or test.
             missing: What becomes of a clip that lacks a feature or a label. `drop`: it is left out,
                 see `dropped`. `error`: ValueError. `mask`: it stays, with a track of zero rows, and
-                None for a label.
+                None for a label. There is no default: one of them must be chosen.
             snapshot: Number of the snapshot; None: the newest.
             variants: 0 is the clip as it is; in variant 1 of a clip, NAME is the stored or fitted
                 NAME~1, and NAME itself where it is made from nothing that is augmented. Its label
@@ -112,6 +117,7 @@ class FeatureDataset:
                 a feature lacks a variant which one that it is made from has; a KeyError.
             NotFitted: A feature is not fitted for this fold; a KeyError.
             WrongChoice: `where` names what no clip has, or leaves none; a ValueError.
+            MissingNotChosen: `missing` was forgotten; a TypeError and a ValueError.
             LeakError: A variant is asked for, and another role than `train`; a ValueError.
             ValueError: No clip is left, or an argument is of the wrong kind.
         """
@@ -253,20 +259,36 @@ class FeatureDataset:
         left_out = lacks if self._missing == "drop" else {}
         kept = tuple(item for item in items if item not in left_out)
         if lacks and (self._missing == "error" or not kept):
-            raise ValueError(_too_little(lacks, len(self._group_of)))
+            never = {item[0] for item in lacks if self._never_had(*item)}
+            raise ValueError(_too_little(lacks, len(self._group_of), len(never)))
         if not kept:
             raise ValueError(f"{self.store.location} has no clip; build the store first")
         return kept, {clip_id: what for (clip_id, _), what in left_out.items()}
 
     def _lacking(self, clip_id: str, variant: int, labelled: bool) -> str:
         sources = self._sources[variant].values()
-        lacking = [source.spec.name for source in sources if clip_id not in source]
+        lacking = [
+            f"{source.spec.name} (never had {what})"
+            if (what := source.absent.get(clip_id))
+            else source.spec.name
+            for source in sources
+            if clip_id not in source
+        ]
         if labelled and clip_id not in self._label_of:
             lacking.append("label")
         return ", ".join(lacking)
 
+    def _never_had(self, clip_id: str, variant: int) -> bool:
+        return any(clip_id in source.absent for source in self._sources[variant].values())
 
-def _check_given(features: Sequence[str], variants: Sequence[int], missing: str) -> None:
+
+def _check_given(features: Sequence[str], variants: Sequence[int], missing: str | None) -> None:
+    if missing is None:
+        raise MissingNotChosen(
+            "missing was not given, so nobody knows what becomes of a clip that lacks a feature or "
+            "a label; give missing='drop' to leave it out, 'mask' to keep it with zero rows, or "
+            "'error' to stop there"
+        )
     if missing not in get_args(Missing):
         raise ValueError(f"missing is {missing!r}, expected one of {', '.join(get_args(Missing))}")
     if isinstance(features, str):
@@ -333,17 +355,19 @@ def _groups(
 
 
 def _absent(what: str, given: object, known: Collection[Any], more: str = "") -> NotInStore:
+    hint = did_you_mean(str(given), map(str, known))
     return NotInStore(
-        f"the store has no {what} {given!r}{more}; there are "
+        f"the store has no {what} {given!r}{more}; {hint}there are "
         f"{', '.join(map(str, sorted(known))) or 'none'}"
     )
 
 
-def _too_little(lacks: Mapping[tuple[str, int], str], wanted: int) -> str:
+def _too_little(lacks: Mapping[tuple[str, int], str], wanted: int, absent: int) -> str:
     """For an error: how many clips lack what."""
     some = "; ".join(f"{clip_id} lacks {what}" for (clip_id, _), what in list(lacks.items())[:3])
     clips = len({clip_id for clip_id, _ in lacks})
+    rule = f", {absent} of them by the rule of their corpus" * bool(absent)
     return (
-        f"{clips} of {wanted} clips lack a feature or a label ({some}); choose missing='drop' "
-        "or 'mask', or other features"
+        f"{clips} of {wanted} clips lack a feature or a label{rule} ({some}); choose "
+        "missing='drop' or 'mask', or other features"
     )

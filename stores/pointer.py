@@ -2,10 +2,13 @@
 
 It is the one file of a store that ever changes, and is replaced as one:
 
-    {"format_version": 1, "snapshot": 12, "sha256": {"snapshots/000001.json": "0a1b...", ...}}
+    {"format_version": 2, "snapshot": 12, "sha256": {"snapshots/000001.json": "0a1b...", ...}}
 
 The snapshots hold the sha256 of every other file, so that nothing of a store can change unnoticed.
 A store whose last commit was made by a version before this has no "sha256".
+
+Format 2 tells what a file never had (`absent`) from what is in quarantine. A store of format 1 is
+read as it is, and stays of that format until a build has looked at every row of it.
 """
 
 import dataclasses
@@ -19,7 +22,7 @@ from manifests.features import Json
 from stores.location import Location
 from stores.paths import WrongPlace, open_plain
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 POINTER = "dataset.json"
 _MOST_BYTES = 1 << 30
 """Of a JSON file; a larger one is refused unread. That of a million shards has a third of it."""
@@ -46,11 +49,13 @@ class Pointer:
     sha256: Mapping[str, str]
     """Path of a snapshot's file below the root -> its sha256, for all that were committed since
     hashes are kept."""
+    format_version: int = FORMAT_VERSION
 
     def to_bytes(self) -> bytes:
         """The content of the file: UTF-8 JSON."""
         hashes = {"sha256": dict(self.sha256)} if self.sha256 else {}
-        return json_text({"format_version": FORMAT_VERSION, "snapshot": self.snapshot, **hashes})
+        facts = {"format_version": self.format_version, "snapshot": self.snapshot}
+        return json_text({**facts, **hashes})
 
 
 def snapshot_file(number: int) -> str:
@@ -107,10 +112,15 @@ def read_pointer(location: Location) -> Pointer | None:
                 f"{location} has format version {version}, this affectstore reads up to "
                 f"{FORMAT_VERSION}; install a newer affectstore"
             )
-        case {"format_version": 1, "snapshot": int(number)} if type(number) is int and number >= 1:
+        case {"format_version": 1 | 2 as version, "snapshot": int(number)} if (
+            type(version) is int and type(number) is int and number >= 1
+        ):
             if (hashes := _hashes(content)) is not None and _belong(hashes, number):
-                return Pointer(number, hashes)
-    expected = '{"format_version": 1, "snapshot": N} and the hashes of the snapshots up to N'
+                return Pointer(number, hashes, version)
+    expected = (
+        f'{{"format_version": {FORMAT_VERSION}, "snapshot": N}} and the hashes of the snapshots '
+        "up to N"
+    )
     raise WrongSnapshot(
         f"{location.display(POINTER)} is {str(content)[:80]!r}, expected {expected}; "
         "restore it from a copy"

@@ -17,6 +17,7 @@ from stores.location import Location
 from stores.object_store import Version
 from stores.paths import check_inside, sha256_of
 from stores.pointer import (
+    FORMAT_VERSION,
     POINTER,
     Pointer,
     WrongSnapshot,
@@ -40,6 +41,7 @@ def publish(
     schemes: Mapping[str, Json],
     listed: Mapping[str, int] | None = None,
     same: Collection[str] = (),
+    newest_format: bool = False,
 ) -> Snapshot:
     """Commits a snapshot. The caller holds the store's lock; shards and states are there already.
 
@@ -59,6 +61,8 @@ def publish(
             were taken, None where that has not changed since the parent.
         same: Tables that the caller has read from the parent and found equal: their files are not
             read or hashed again, and of the index no more than the column `state` need be given.
+        newest_format: Bring a store of an older format to the newest, as one may who has judged
+            every row of it.
 
     Returns:
         The new snapshot; the parent where all but `versions` equals it, and nothing is written.
@@ -68,7 +72,8 @@ def publish(
         WrongSnapshot: `parent` is not the newest snapshot, or a shard is not there.
     """
     version = location.version(POINTER)  # before the pointer is read: no rival passes unseen
-    hashes = _hashes_up_to(location, parent)
+    pointer = _pointer_to(location, parent)
+    pointer = replace(pointer, format_version=FORMAT_VERSION) if newest_format else pointer
     _check_files(location, features, fitted)
     if set(tables) != set(TABLES):
         raise WrongSnapshot(
@@ -87,7 +92,10 @@ def publish(
         tables={name: record for name, (record, _) in prepared.items()},
         features={name: _sorted(features[name]) for name in sorted(features)},
         versions=dict(versions),
-        counts={**_counts(tables, features), **_listed(parent, listed)},
+        counts={
+            **_counts(tables, features, pointer.format_version),
+            **_listed(parent, listed),
+        },
         schemes=dict(schemes),
         fitted=dict(sorted(fitted.items())),
         spaces=_spaces(tables["labels"]),
@@ -98,12 +106,10 @@ def publish(
         if data is not None:
             write_bytes(location.path(record.file), data)
     location.settle(_all_files(new) - (_all_files(parent) if parent else set()))
-    return _commit(location, new, hashes, version)
+    return _commit(location, new, pointer, version)
 
 
-def _commit(
-    location: Location, new: Snapshot, hashes: Mapping[str, str], version: Version
-) -> Snapshot:
+def _commit(location: Location, new: Snapshot, before: Pointer, version: Version) -> Snapshot:
     overtaken = WrongSnapshot(
         f"another build has published into {location} meanwhile; "
         "nothing was published, run this one again"
@@ -115,7 +121,8 @@ def _commit(
     while not location.create(snapshot_file(new.number), json_text(new)):
         new = replace(new, number=new.number + 1)
     sha256 = hashlib.sha256(json_text(new)).hexdigest()
-    pointer = Pointer(new.number, {**hashes, snapshot_file(new.number): sha256})
+    hashes = {**before.sha256, snapshot_file(new.number): sha256}
+    pointer = replace(before, snapshot=new.number, sha256=hashes)
     if not location.replace(POINTER, pointer.to_bytes(), version):
         raise overtaken
     return new
@@ -126,8 +133,8 @@ def _all_files(snapshot: Snapshot) -> set[str]:
     return {record.file for record in records}
 
 
-def _hashes_up_to(location: Location, parent: Snapshot | None) -> Mapping[str, str]:
-    """The hashes of the snapshots so far, the last of which must be the parent."""
+def _pointer_to(location: Location, parent: Snapshot | None) -> Pointer:
+    """The pointer so far, which must be to the parent; of a new store, to no snapshot."""
     pointer = read_pointer(location)
     current, given = pointer.snapshot if pointer else None, parent.number if parent else None
     if current != given:
@@ -135,7 +142,7 @@ def _hashes_up_to(location: Location, parent: Snapshot | None) -> Mapping[str, s
             f"the newest snapshot of {location} is {current}, not {given}: "
             "another build has published meanwhile; run this one again"
         )
-    return pointer.sha256 if pointer else {}
+    return pointer or Pointer(0, {})
 
 
 def _check_files(
@@ -189,7 +196,7 @@ def _sorted(feature: StoredFeature) -> StoredFeature:
 
 
 def _counts(
-    tables: Mapping[str, pa.Table], features: Mapping[str, StoredFeature]
+    tables: Mapping[str, pa.Table], features: Mapping[str, StoredFeature], format_version: int
 ) -> dict[str, int]:
     shards = [shard for feature in features.values() for shard in feature.shards]
     by_state = pc.value_counts(tables["index"].column("state")).to_pylist()
@@ -197,6 +204,7 @@ def _counts(
     return {
         **{name: tables[name].num_rows for name in sorted(tables)},
         "stored": states.get(State.STORED, 0),
+        **({"absent": states.get(State.ABSENT, 0)} if format_version > 1 else {}),
         "quarantined": states.get(State.QUARANTINED, 0),
         "shards": len(shards),
         "shard_rows": sum(shard.rows for shard in shards),

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from manifests.audits import AUDITS
 from manifests.clips import CLIPS
-from manifests.features import INDEX, FeatureSpec
+from manifests.features import INDEX, FeatureSpec, State
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table
 from manifests.variant_names import plain_name
 from stores.clip_tracks import (
+    Absent,
     ClipTracks,
     FittedTracks,
     NotInStore,
@@ -211,12 +212,20 @@ class FeatureStore:
     def _open_stored(self, name: str) -> StoredTracks:
         feature = self.snapshot.features[name]
         places = RowPlaces(feature, self._compact(INDEX))
-        return StoredTracks(feature, places, partial(self._reasons, name), self._maps)
+        reasons, absent = partial(self._reasons, name), partial(self._absent, name)
+        return StoredTracks(feature, places, reasons, absent, self._maps)
 
     def _reasons(self, feature: str) -> Reasons:
         rows = self._compact(QUARANTINE)
         mine = QUARANTINE.rows(rows.filter(pc.equal(rows.column("feature"), feature)))
         return {bad.clip_id: (bad.reason, bad.detail) for bad in mine}
+
+    def _absent(self, feature: str) -> Absent:
+        rows = self._compact(INDEX)
+        mine = pc.equal(rows.column("feature"), feature)
+        is_absent = pc.equal(rows.column("state"), State.ABSENT.value)
+        found = INDEX.rows(rows.filter(pc.and_(mine, is_absent)))
+        return {row.clip_id: row.notes for row in found}
 
     @cached_property
     def _clips(self) -> TrainingClips:
@@ -241,7 +250,12 @@ class FeatureStore:
             source = self.tracks(entry.inputs["input"] + name.removeprefix(plain), scheme, fold)
             return FittedTracks(shaped, learned, TRANSFORMS[entry.transform], source)
         shards = state.shards if spec is entry.spec else self._variant_shards(entry, state, spec)
-        return network_tracks(StoredFeature(shaped, shards), self._maps)
+
+        def absent() -> Absent:
+            inputs = [self.tracks(need, scheme, fold).absent for need in entry.inputs.values()]
+            return {clip_id: what for each in inputs for clip_id, what in each.items()}
+
+        return network_tracks(StoredFeature(shaped, shards), absent, self._maps)
 
     def _variant_shards(
         self, entry: StoredFitted, state: FoldState, spec: FeatureSpec

@@ -1,6 +1,6 @@
 """Snapshots: what a store holds, as of one commit.
 
-    dataset.json             {"format_version": 1, "snapshot": 12}: the one file that ever changes
+    dataset.json             {"format_version": 2, "snapshot": 12}: the one file that ever changes
     snapshots/000012.json    a Snapshot: never changed, lists every file with its size and sha256
     tables/...parquet        named by content, shared by all snapshots that hold the same rows
     shards/...h5             see shard_layout.py
@@ -71,9 +71,9 @@ class Snapshot:
     versions: dict[str, str]
     """Library -> version that made the newest numbers: recorded, not keyed."""
     counts: dict[str, int]
-    """Rows of each table, and under `stored`, `quarantined`, `shards`, `shard_rows` and
-    `shard_bytes` the sums over the features; under `listed CORPUS` the clips that lay there, where
-    the recipe chooses among them."""
+    """Rows of each table, and under `stored`, `absent`, `quarantined`, `shards`, `shard_rows` and
+    `shard_bytes` the sums over the features; a snapshot of format 1 has no `absent`. Under `listed
+    CORPUS` the clips that lay there, where the recipe chooses among them."""
     schemes: dict[str, Json]
     """Split scheme -> what its folds were made with."""
     fitted: dict[str, StoredFitted]

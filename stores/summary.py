@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from manifests.audits import AUDITS, Finding
 from manifests.clips import CLIPS, Clip
-from manifests.features import INDEX
+from manifests.features import INDEX, State
 from manifests.folds import FOLDS, Fold
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, Quarantined
@@ -74,6 +74,8 @@ class StoreSummary:
     """Label scheme -> value -> labels."""
     schemes: tuple[SchemeSummary, ...]
     quarantine: tuple[QuarantineSummary, ...]
+    absent: Mapping[str, Mapping[str, int]]
+    """What files never had, sound or pictures -> feature -> clips that are without it for that."""
     notes: Mapping[str, int]
     """Note of the index -> clips that have it, by name."""
 
@@ -105,13 +107,60 @@ def summarise(location: Location) -> StoreSummary:
             _scheme(name, folds, findings) for name in dict.fromkeys(row.scheme for row in folds)
         ),
         quarantine_lines(read(QUARANTINE), len(snapshot.features)),
-        _notes(read_compact(location, snapshot, INDEX, ["clip_id", "notes"])),
+        absent_counts(location, snapshot),
+        _notes(_with_notes(location, snapshot, State.STORED)),
     )
 
 
-def _notes(index: pa.Table) -> dict[str, int]:
+def absent_counts(location: Location, snapshot: Snapshot) -> dict[str, dict[str, int]]:
+    """Counts the clips that lack a feature since their files never had what it is measured on.
+
+    Args:
+        location: Where the store lies.
+        snapshot: Of the store.
+
+    Returns:
+        What files never had -> feature -> clips, by name.
+    """
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    rows = _with_notes(location, snapshot, State.ABSENT)
+    pairs = zip(*(rows.column(name).to_pylist() for name in ("notes", "feature")), strict=True)
+    for what, feature in pairs:
+        found[what][feature] += 1
+    return {what: dict(sorted(counts.items())) for what, counts in sorted(found.items())}
+
+
+def features_of_no_clip(location: Location, snapshot: Snapshot) -> dict[str, str]:
+    """Finds the features that not one clip has, though they were looked for.
+
+    Args:
+        location: Where the store lies.
+        snapshot: Of the store.
+
+    Returns:
+        Feature -> the reason why most clips lack it.
+    """
+    found = snapshot.features.items()
+    empty = {name for name, feature in found if not any(one.clips for one in feature.shards)}
+    if not empty:
+        return {}
+    reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in read_rows(location, snapshot, QUARANTINE):
+        if row.feature in empty:
+            reasons[row.feature][row.reason] += 1
+    return {name: counts.most_common(1)[0][0] for name, counts in sorted(reasons.items())}
+
+
+def _with_notes(location: Location, snapshot: Snapshot, state: State) -> pa.Table:
+    """The rows of the index in one state that have notes."""
+    columns = ["clip_id", "feature", "state", "notes"]
+    index = read_compact(location, snapshot, INDEX, columns)
+    has_notes = pc.not_equal(index.column("notes").cast(pa.string()), "")
+    return index.filter(pc.and_(has_notes, pc.equal(index.column("state"), state.value)))
+
+
+def _notes(noted: pa.Table) -> dict[str, int]:
     """Counts the clips that have each note, for whatever feature."""
-    noted = index.filter(pc.not_equal(index.column("notes").cast(pa.string()), ""))
     pairs = zip(*(noted.column(name).to_pylist() for name in ("clip_id", "notes")), strict=True)
     found = {(clip, note) for clip, notes in pairs for note in notes.split(",")}
     return dict(sorted(Counter(note for _, note in found).items()))

@@ -70,6 +70,7 @@ class Verification:
     clips: int = 0
     features: int = 0
     stored: int = 0
+    absent: int = 0
     quarantined: int = 0
     unreferenced: int = 0
     """Shard and state files that no snapshot lists: finished shards of a build that has not been
@@ -87,7 +88,7 @@ class Verification:
             f"snapshot {self.snapshot}: {self.files} files, {self.bytes:,} bytes, "
             f"{self.clips} clips, {self.features} features"
         )
-        states = f"{self.stored} stored + {self.quarantined} quarantined"
+        states = f"{self.stored} stored + {self.absent} absent + {self.quarantined} quarantined"
         spare = (
             f"; {self.unreferenced} shards of no snapshot, {self.unfinished} unfinished files"
             if self.unreferenced or self.unfinished
@@ -253,6 +254,7 @@ class _Check:
         found = [row.state for row in rows["index"]]
         self.report.clips = len(clips)
         self.report.stored = found.count(State.STORED)
+        self.report.absent = found.count(State.ABSENT)
         self.report.quarantined = found.count(State.QUARANTINED)
 
     def _check_fitted(self, rows: Rows) -> None:
@@ -321,9 +323,9 @@ def _row_problems(row: IndexRow, fingerprint: str, entries: Entries) -> Iterator
         yield (
             f"{what} has fingerprint {row.fingerprint}, the snapshot's feature has {fingerprint}"
         )
-    elif row.state == State.QUARANTINED:
+    elif row.state != State.STORED:
         if {row.shard, *place} != {None}:
-            yield f"{what} is quarantined and yet names a place in a shard"
+            yield f"{what} is {row.state} and yet names a place in a shard"
     elif entry is None:
         yield f"{what} names {row.shard}, which does not hold the clip"
     else:
@@ -338,8 +340,8 @@ def _row_problems(row: IndexRow, fingerprint: str, entries: Entries) -> Iterator
 def _sum_problems(name: str, found: Iterable[str], clips: set[str]) -> Iterator[str]:
     if missing := sorted(clips.difference(found)):
         yield (
-            f"{len(missing)} clips are neither stored nor quarantined for {name}, such as "
-            f"{missing[0]}"
+            f"{len(missing)} clips are neither stored nor absent nor quarantined for {name}, such "
+            f"as {missing[0]}"
         )
     if extra := sorted(set(found) - clips):
         yield (

@@ -59,12 +59,14 @@ def test_the_bad_clips_of_the_sample_have_their_reasons_and_keep_their_other_fea
     by_reason = {reason: set(rows["feature"]) for reason, rows in quarantined.groupby("reason")}
     assert by_reason == {
         Reason.NO_FACE: OF_FACES,
-        Reason.NO_AUDIO: OF_SOUND,
         Reason.TRUNCATED: ALL,
     }
     assert quarantined.groupby("reason")["clip_id"].nunique().to_dict() == dict.fromkeys(
         by_reason, 1
     )
+    absent = FeatureStore(built).index().query("state == 'absent'")
+    assert set(absent["clip_id"]) == {"sample/02-01-04-02-01-01-02"}
+    assert set(absent["feature"]) == OF_SOUND
 
 
 def test_the_same_build_again_writes_nothing(store: Path, sample: Path) -> None:

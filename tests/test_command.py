@@ -123,6 +123,7 @@ def test_official_weights_that_are_neither_cached_nor_reachable_name_the_file_an
         "default",
     )
     assert "resnet50-11ad3fa6.pth" in sentence
+    assert "--recipe demo, which needs no download" in sentence
     assert str(tmp_path / "torch") in sentence
     assert not (tmp_path / "s" / "dataset.json").exists()
 

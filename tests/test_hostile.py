@@ -87,15 +87,16 @@ def test_a_damaged_or_hostile_file_is_in_quarantine_for_every_feature(
 def test_a_sound_file_keeps_all_that_it_has(
     store: FeatureStore, clip: str, missing: set[str]
 ) -> None:
-    quarantined = store.quarantine()
-    assert set(quarantined.loc[quarantined["clip_id"] == f"folder/{clip}", "feature"]) == missing
+    index = store.index().query("state != 'stored'")
+    assert set(index.loc[index["clip_id"] == f"folder/{clip}", "feature"]) == missing
     for feature in ALL - missing:
         assert len(store[feature][f"folder/{clip}"]) > 0
 
 
 def test_what_is_missing_has_its_own_reason(store: FeatureStore) -> None:
     reasons = store.quarantine().set_index(["clip_id", "feature"])["reason"]
-    assert reasons["folder/sound_alone", "faces"] == Reason.NO_VIDEO
+    states = store.index().set_index(["clip_id", "feature"])["state"]
+    assert states["folder/sound_alone", "faces"] == "absent"
     assert reasons["folder/picture_alone", "mfcc"] == Reason.NO_AUDIO
     assert reasons["folder/picture_alone", "faces"] == Reason.NO_FACE
 

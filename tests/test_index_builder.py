@@ -139,7 +139,13 @@ def make_case(seed: int, root: Path) -> Case:
     refused = np.isin(clips.column("clip_id").to_pylist(), [bad.clip_id for bad in bad_clips])
     bad_by_id = {bad.clip_id: bad for bad in bad_clips}
     unchanged[refused] = unchanged_refusals(committed, clips, SPECS, bad_by_id)[refused]
-    cut = chunks((unchanged < 0) & ~refused[:, np.newaxis], names, 3)
+    never = np.array([chance.random() < 0.2 for _ in now], np.int8)
+    absent = never[:, np.newaxis] * np.array([name != names[0] for name in names], np.int8)
+    unchanged[absent > 0] = -1
+    is_missing = (unchanged < 0) & ~refused[:, np.newaxis]
+    if chance.random() < 0.5:  # else a file changed after the plan: a shard looked for it in vain
+        is_missing &= absent == 0
+    cut = chunks(is_missing, names, 3)
     records = []
     for number, (some_rows, features) in enumerate(cut):
         chunk_ids = clips.column("clip_id").take(pa.array(some_rows)).to_pylist()
@@ -158,7 +164,7 @@ def make_case(seed: int, root: Path) -> Case:
         quarantined,
         clips,
         bad_clips,
-        BuildPlan(unchanged, tuple(names), Tasks(cut, no_task)),
+        BuildPlan(unchanged, tuple(names), Tasks(cut, no_task), absent),
         records,
     )
 
@@ -184,6 +190,11 @@ def plain_rule(case: Case) -> tuple[dict[Key, IndexRow], dict[Key, Quarantined]]
             some, bad_rows = rows_of(case.root, SPECS[name], shard)
             rows |= {(row.clip_id, name): row for row in some}
             quarantined |= {(row.clip_id, name): row for row in bad_rows}
+    for c, f in np.argwhere(case.plan.absent > 0):
+        key = ids[c], case.plan.stored[f]
+        nowhere = (State.ABSENT, None, None, None, None, "sound")
+        rows[key] = IndexRow(*key, SPECS[key[1]].fingerprint, *nowhere)
+        quarantined.pop(key, None)
     return rows, quarantined
 
 
@@ -254,7 +265,8 @@ def test_where_nothing_is_new_the_tables_are_those_that_are_committed(tmp_path: 
     committed = committed_of(CLIPS.rows(clips), rows, quarantined)
     unchanged = unchanged_rows(committed, clips, SPECS)
     names = tuple(sorted(SPECS))
-    plan = BuildPlan(unchanged, names, Tasks(chunks(unchanged < 0, names, 3), no_task))
+    tasks = Tasks(chunks(unchanged < 0, names, 3), no_task)
+    plan = BuildPlan(unchanged, names, tasks, np.zeros(unchanged.shape, np.int8))
     builder = IndexBuilder(SPECS, committed, plan, clips.column("clip_id"))
     assert len(plan.tasks) == 0
     assert builder.is_unchanged

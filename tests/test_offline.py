@@ -82,7 +82,7 @@ def test_the_whole_demo_opens_no_socket_and_starts_nothing_but_workers(
         "(time, 120)",
         "untrained",
         "no_face",
-        "no_audio",
+        "never had sound",
         "truncated",
         "fold 2",
         "0 errors",

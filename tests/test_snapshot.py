@@ -45,7 +45,7 @@ def test_what_was_published_is_loaded_again(tmp_path: Path) -> None:
     assert snapshot.features["crops"].spec == CROPS
     file = "snapshots/000001.json"
     assert json.loads((tmp_path / "dataset.json").read_bytes()) == {
-        "format_version": 1,
+        "format_version": 2,
         "snapshot": 1,
         "sha256": {file: sha256_of(tmp_path / file)},
     }
@@ -185,9 +185,9 @@ def test_a_snapshot_that_was_never_committed_is_not_read(tmp_path: Path) -> None
 
 def test_a_newer_format_is_one_sentence(tmp_path: Path) -> None:
     make_store(tmp_path)
-    (tmp_path / "dataset.json").write_text('{"format_version": 2, "pointer": {"new": "form"}}')
+    (tmp_path / "dataset.json").write_text('{"format_version": 3, "pointer": {"new": "form"}}')
     with pytest.raises(
-        NewerFormat, match="has format version 2, this affectstore reads up to 1; install a newer"
+        NewerFormat, match="has format version 3, this affectstore reads up to 2; install a newer"
     ):
         load_snapshot(locate(tmp_path))
 

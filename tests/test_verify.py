@@ -37,7 +37,7 @@ def test_a_sound_store_has_no_problem_and_its_sum_is_right(tmp_path: Path) -> No
     assert (report.clips, report.features, report.stored, report.quarantined) == (7, 3, 20, 1)
     assert report.files == len(files) == 15
     assert report.bytes == sum((tmp_path / file).stat().st_size for file in files)
-    assert "20 stored + 1 quarantined: whole" in report.summary
+    assert "20 stored + 0 absent + 1 quarantined: whole" in report.summary
     assert snapshot.tables["clips"].file in files
 
 
@@ -180,7 +180,7 @@ UNSTORED = {
     [
         (
             lambda rows: rows[1:],
-            "1 clips are neither stored nor quarantined for crops, such as made/00",
+            "1 clips are neither stored nor absent nor quarantined for crops, such as made/00",
         ),
         (
             lambda rows: [*rows, replace(rows[0], clip_id="made/99")],

@@ -26,6 +26,7 @@ from extractors.weights import (
     load_state,
     random_state,
 )
+from flows.workers.downloads import shown_downloads
 
 V1 = "IMAGENET1K_V1"
 
@@ -159,6 +160,21 @@ def test_a_missing_page_is_one_sentence(
     assert url in said
     assert "404" in said
     assert isinstance(caught.value, FileNotFoundError)
+
+
+def test_a_download_shows_how_far_it_is(
+    official: Path, cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.workers.progress._SECONDS_BETWEEN_LINES", 0.0)
+    with shown_downloads():
+        path = ensure(18, V1)
+    lines = capsys.readouterr().err.splitlines()
+    size = path.stat().st_size / 1e6
+    assert lines[0] == f"fetching {path.name} ({size:.0f} MB)"
+    assert lines[-1].startswith(f"{path.name}: {size:.0f}/{size:.0f} MB, ")
+    with shown_downloads():
+        ensure(18, V1)
+    assert capsys.readouterr().err == ""  # it is there
 
 
 @pytest.mark.usefixtures("processes")

@@ -95,6 +95,9 @@ class Fitter(Extractor):
             if (value := getattr(self, name)) < limit:
                 raise ValueError(f"{name} = {value}, expected at least {limit}")
 
+    def ensure_weights(self) -> None:
+        """Fetches what the fit begins from, so that one without it ends before it begins."""
+
     @abstractmethod
     def fit(self, examples: Examples) -> State:
         """Learns from the training clips; the same clips give the same bytes.

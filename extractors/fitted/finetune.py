@@ -15,7 +15,7 @@ from extractors.fitted.base import Cost, Examples, Model, State
 from extractors.fitted.inner import class_numbers, held_out
 from extractors.fitted.learning import Same, first_weights
 from extractors.resnet import ResNet
-from extractors.weights import RANDOM, Weights, load_state, public_name
+from extractors.weights import RANDOM, Weights, ensure, load_state, public_name
 from manifests.features import FeatureSpec, Json
 from manifests.tracks import Track
 
@@ -131,6 +131,10 @@ class Finetuned(Model):
                 "asks for MFCC; leave them out"
             )
         _ = self.start
+
+    def ensure_weights(self) -> None:
+        if self.weights != RANDOM:
+            ensure(self.depth, self.weights)
 
     def _check_course(self) -> None:
         self.check_least(weight_decay=0, lowest_rate=0, plateau_epochs=0, patience=0)

@@ -1,7 +1,7 @@
 """What the corpora hold now, as tables: a scan of millions of clips is never a list of objects."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,12 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from flows.errors import BuildError
-from manifests.clips import CLIPS, Clip
+from manifests.clips import CLIPS, Clip, StreamKind
 from manifests.columns import positions
 from manifests.corpora.catalog import CORPORA, Found, with_media
 from manifests.corpora.known_issues import apply_known_issues
 from manifests.labels import LABELS
-from manifests.quarantine import BadClip
+from manifests.quarantine import BadClip, Reason
 from manifests.suggestions import did_you_mean
 
 _STEP = 1 << 14
@@ -32,7 +32,7 @@ def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()
         The clips in the order of ids; files that are known to be bad are refused.
 
     Raises:
-        BuildError: There is no such corpus.
+        BuildError: There is no such corpus, or no file of one follows its naming rule.
         NoMediaParser: Of a corpus the naming rule alone is known.
     """
     found: list[Found] = []
@@ -41,8 +41,39 @@ def list_clips(corpora: Mapping[str, Path], ignored_issues: Collection[str] = ()
             known = with_media()
             hint = did_you_mean(name, known)
             raise BuildError(f"there is no corpus {name!r}; {hint}there are {', '.join(known)}")
-        found += CORPORA[name].scan(root)
+        scanned = CORPORA[name].scan(root)
+        _refuse_foreign_names(name, root, scanned)
+        found += scanned
     return apply_known_issues(sorted(found, key=lambda one: one.clip.clip_id), ignored_issues)
+
+
+def _refuse_foreign_names(name: str, root: Path, found: Sequence[Found]) -> None:
+    """BuildError where no file follows the naming rule: most often it is another corpus."""
+    reasons = {one.bad.reason if one.bad else None for one in found}
+    if None in reasons or Reason.UNKNOWN_NAME not in reasons:
+        return
+    strange = [one for one in found if one.bad and one.bad.reason is Reason.UNKNOWN_NAME]
+    paths = [one.clip.path for one in strange[:_MOST_LOOKED_AT]]
+    claimed = Counter(
+        other.name
+        for other in CORPORA.values()
+        for path in paths
+        if other.name != name and other.claims(path, str(root))
+    )
+    [(likely, count)] = claimed.most_common(1) or [("", 0)]
+    if 2 * count > len(paths):
+        way = likely if CORPORA[likely].reads_media else "folder"
+        hint = f"these look like {likely}, so give --corpus {way}={root}"
+    else:
+        hint = f"give the corpus that they are of, or --corpus folder={root} for clips of your own"
+    first = strange[0].bad
+    raise BuildError(
+        f"none of the {len(found)} media files in {root} follows the naming rule of {name} "
+        f"({first.detail if first else ''}); {hint}"
+    )
+
+
+_MOST_LOOKED_AT = 300
 
 
 def left_out(corpora: Mapping[str, Path], listed: Collection[Found]) -> Counter[str]:
@@ -74,6 +105,8 @@ class ClipTable:
     """LABELS"""
     bad: Mapping[str, BadClip]
     """Clips that are refused before any decoding, by id."""
+    lacks: Mapping[StreamKind, pa.ChunkedArray]
+    """StreamKind -> the ids of the clips whose files never had it, by the rule of their corpus."""
 
     def sharing(self, committed: pa.Table) -> "ClipTable":
         """Avoids holding the same table of clips twice.
@@ -139,6 +172,7 @@ class ClipTableBuilder:
         self._clips: list[pa.Table] = [CLIPS.build([])]
         self._labels: list[pa.Table] = [LABELS.build([])]
         self._bad: dict[str, BadClip] = {}
+        self._lacks: dict[StreamKind, list[pa.Array]] = {stream: [] for stream in StreamKind}
 
     def add(self, found: Iterable[Found]) -> None:
         """Adds clips.
@@ -168,9 +202,15 @@ class ClipTableBuilder:
         self._flush()
         clips = CLIPS.arrange(pa.concat_tables(self._clips))
         labels = LABELS.arrange(pa.concat_tables(self._labels))
-        return ClipTable(dict(roots), clips, labels, self._bad)
+        lacks = {
+            stream: pa.chunked_array(parts, pa.string()) for stream, parts in self._lacks.items()
+        }
+        return ClipTable(dict(roots), clips, labels, self._bad, lacks)
 
     def _flush(self) -> None:
         self._clips.append(CLIPS.unsorted(one.clip for one in self._waiting))
         self._labels.append(LABELS.unsorted(label for one in self._waiting for label in one.labels))
+        for stream, parts in self._lacks.items():
+            ids = [one.clip.clip_id for one in self._waiting if stream in one.lacks]
+            parts.append(pa.array(ids, pa.string()))
         self._waiting.clear()

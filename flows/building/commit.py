@@ -132,6 +132,7 @@ class Commit:
             },
             listed=self.listed.clips,
             same=same,
+            newest_format=True,
         )
         return snapshot, bool(dropped)
 

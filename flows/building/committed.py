@@ -8,15 +8,19 @@ from functools import cached_property, partial
 import numpy as np
 import pyarrow as pa
 
+from flows.errors import BuildError
 from manifests.clips import CLIPS, Clip
 from manifests.columns import pick
 from manifests.features import INDEX
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores.location import Location
-from stores.pointer import NotCommitted
+from stores.pointer import NotCommitted, newest
 from stores.records import ShardRecord
 from stores.snapshot import Snapshot, load_snapshot, read_compact, read_table
 
+_OWN = {"shards", "tables", "snapshots", "fitted"}
+"""Folders of a store; its other files and those of killed writers are hidden, but for the pointer.
+"""
 STATE_COLUMNS = ["clip_id", "feature", "fingerprint", "state"]
 """Of the index: what a plan needs of it."""
 
@@ -93,6 +97,34 @@ _NO_QUARANTINE = QUARANTINE.compact(QUARANTINE.build([]))
 NOTHING_COMMITTED = Committed(
     None, CLIPS.build([]), _NO_INDEX.select(STATE_COLUMNS), _NO_QUARANTINE, lambda: _NO_INDEX
 )
+
+
+def check_place(location: Location) -> None:
+    """Checks that a build may write here: into a store, or where nothing else is.
+
+    Args:
+        location: Where the store is to lie.
+
+    Raises:
+        BuildError: It is a file, or a folder with other things in it.
+        NewerFormat: A newer version of affectstore wrote the store.
+        WrongSnapshot: The pointer is damaged.
+        RemoteError: The URL cannot be reached.
+    """
+    folder = location.folder
+    if location.is_local and folder.exists() and not folder.is_dir():
+        raise BuildError(
+            f"{folder} is a file; expected the folder of a store, or the name of a new one"
+        )
+    if newest(location) is not None or not location.is_local:
+        return
+    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    if others := [name for name in names if not (name in _OWN or name.startswith("."))]:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise BuildError(
+            f"{folder} is no store and is not empty (it holds {others[0]}{more}); give the folder "
+            f"of a store, or a new one such as {folder / 'store'}"
+        )
 
 
 def load_committed(location: Location) -> Committed:

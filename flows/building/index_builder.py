@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.building.absent import absent_rows
 from flows.building.committed import Committed
 from flows.building.plan import BuildPlan
 from manifests.columns import Positions, codes, flags, positions, texts
@@ -49,16 +50,18 @@ class IndexBuilder:
         self._clip_ids = clip_ids
         self._new: _CompactRows[IndexRow] = _CompactRows(INDEX)
         self._quarantined: _CompactRows[Quarantined] = _CompactRows(QUARANTINE)
+        self._newly_absent = np.where(plan.unchanged < 0, plan.absent, 0)
 
     def refuse(self, bad: Mapping[str, BadClip]) -> None:
-        """Adds clips that are refused before any decoding: they have no feature at all.
+        """Adds clips that are refused before any decoding: they have no feature.
 
         Args:
             bad: Clip id -> why.
         """
         rows = positions(pa.chunked_array([list(bad)], pa.string()), self._clip_ids)
         for clip, row in zip(bad.values(), rows, strict=True):
-            for column in np.flatnonzero(self._plan.unchanged[row] < 0):
+            is_wanted = (self._plan.unchanged[row] < 0) & (self._plan.absent[row] == 0)
+            for column in np.flatnonzero(is_wanted):
                 feature = self._plan.stored[column]
                 self._quarantine(clip.clip_id, feature, clip.reason, clip.detail)
 
@@ -98,6 +101,11 @@ class IndexBuilder:
         # (clip, feature) -> row of the committed index and, after these, of `new`.
         source = self._plan.unchanged.copy()
         source[self._cells(new)] = before + np.arange(new.num_rows, dtype=np.int32)
+        # After the shards: one that was planned before its clip changed may have looked for it.
+        absent = self._absent_rows()
+        source[self._newly_absent > 0] = (
+            before + new.num_rows + np.arange(absent.num_rows, dtype=np.int32)
+        )
         if len(gaps := np.argwhere(source < 0)):
             clip, feature = self._clip_ids[gaps[0][0]], self._plan.stored[gaps[0][1]]
             raise WrongShard(
@@ -106,14 +114,19 @@ class IndexBuilder:
             )
         if self.is_unchanged:
             return self._committed.index
-        rows = pa.concat_tables([self._committed.index, new]).unify_dictionaries()
+        rows = pa.concat_tables([self._committed.index, new, absent]).unify_dictionaries()
         return rows.take(source.ravel())
+
+    def _absent_rows(self) -> pa.Table:
+        specs = [self._specs[name] for name in self._plan.stored]
+        return absent_rows(self._newly_absent, self._clip_ids, specs)
 
     @property
     def is_unchanged(self) -> bool:
         """Nothing is new and nothing is gone: the index is that of the committed snapshot."""
         rows = self._plan.unchanged.ravel()
-        if self._new.count or len(rows) != self._committed.states.num_rows:
+        is_new = self._new.count or self._newly_absent.any()
+        if is_new or len(rows) != self._committed.states.num_rows:
             return False
         return bool((rows == np.arange(len(rows), dtype=np.int32)).all())
 
@@ -132,7 +145,10 @@ class IndexBuilder:
             states = self._committed.states.column("state").take(pa.array(np.maximum(row, 0)))
             stays = (row >= 0) & flags(pc.equal(states, State.QUARANTINED.value))
         kept = before if stays.all() else before.filter(pa.array(stays))
-        rows = pa.concat_tables([kept, self._quarantined.table()])
+        new = self._quarantined.table()
+        if self._newly_absent.any():
+            new = new.filter(pa.array(self._newly_absent[self._cells(new)] == 0))
+        rows = pa.concat_tables([kept, new])
         return QUARANTINE.arrange(rows.unify_dictionaries())
 
     def _cells(self, table: pa.Table) -> tuple[Positions, Positions]:

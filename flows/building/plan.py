@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from flows.building.absent import Absences, absences, drop_misjudged
 from flows.building.clip_table import ClipTable
 from flows.building.committed import Committed
 from flows.building.pending import (
@@ -69,13 +70,16 @@ class BuildPlan:
     as in `stored`."""
     stored: tuple[str, ...]
     tasks: Tasks
+    absent: Absences
+    """What the files never had: it is in no task."""
 
-    def without(self, clips: pa.Table, changed: Collection[str]) -> "BuildPlan":
+    def after(self, table: ClipTable, changed: Collection[str], recipe: Recipe) -> "BuildPlan":
         """Lets no row of the committed index stay of some clips.
 
         Args:
-            clips: The table of all clips.
+            table: All clips, these as they are now.
             changed: The ids of these clips.
+            recipe: What is wanted of each clip.
 
         Returns:
             The plan.
@@ -83,9 +87,10 @@ class BuildPlan:
         if not changed:
             return self
         unchanged = self.unchanged.copy()
-        ids = clips.column("clip_id")
+        ids = table.clips.column("clip_id")
         unchanged[positions(ids, pa.array(changed, pa.string())) >= 0] = -1
-        return replace(self, unchanged=unchanged)
+        absent = absences(table, recipe.graph, self.stored)
+        return replace(self, unchanged=unchanged, absent=absent)
 
 
 def make_plan(
@@ -126,7 +131,9 @@ def make_plan(
         )
     bad = positions(table.clips.column("clip_id"), pa.array(table.bad, pa.string())) >= 0
     unchanged[bad] = unchanged_refusals(committed, table.clips, specs, table.bad)[bad]
-    missing = (unchanged < 0) & ~bad[:, np.newaxis]
+    absent = absences(table, recipe.graph, tuple(specs))
+    drop_misjudged(unchanged, committed, absent)
+    missing = (unchanged < 0) & ~bad[:, np.newaxis] & (absent == 0)
 
     def make(rows: Positions, features: frozenset[str]) -> ShardTask:
         clips = CLIPS.rows(pick(table.clips, rows))
@@ -136,7 +143,7 @@ def make_plan(
         return replace(task, tried_before=tried)
 
     cut = chunks(missing, list(specs), recipe.clips_per_shard)
-    return BuildPlan(unchanged, tuple(specs), Tasks(cut, make))
+    return BuildPlan(unchanged, tuple(specs), Tasks(cut, make), absent)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _probe(
 def _probed(
     found: Found, path: Path, known: Clip | None, limits: Limits, copies: FileCopies
 ) -> Probed:
-    probed = Probed(found.clip, found.labels, found.bad)
+    probed = Probed(found.clip, found.labels, found.bad, lacks=found.lacks)
     try:
         if found.bad:
             return probed

@@ -1,19 +1,19 @@
 """A build: corpora in, one committed snapshot out."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from extractors.base import Runtime
+from extractors.base import Encoder, Runtime
 from extractors.engines import resolve
 from flows.building.changed import TaskResult, build_unchanged
 from flows.building.choosing import choose_by_header, choose_by_name, narrowed
 from flows.building.clip_table import ClipTable, ClipTableBuilder, left_out, list_clips
 from flows.building.commit import BuildResult, Commit, versions
-from flows.building.committed import Committed, load_committed
+from flows.building.committed import Committed, check_place, load_committed
 from flows.building.file_stats import FileStats
 from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.pieces import remove_pieces
@@ -24,6 +24,7 @@ from flows.building.shard_task import ShardTask
 from flows.errors import BuildError
 from flows.log import LOG
 from flows.recipe import Recipe, load
+from flows.workers.downloads import shown_downloads
 from flows.workers.executor import Executor, Pools, Step, Wrap, run_in_order, unwrapped
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores
@@ -34,7 +35,6 @@ from manifests.quarantine import Reason
 from manifests.suggestions import did_you_mean
 from stores.atomic import sweep
 from stores.location import Location, Place, locate
-from stores.pointer import newest
 
 _CLIPS_PER_PROBING = 32
 
@@ -61,8 +61,8 @@ def check_build(
         ValueError: Whatever is wrong, in one sentence.
     """
     checked = narrowed(load(recipe, tuple(changes)), where)
+    check_place(locate(store))
     choose_by_name(list_clips(corpora, checked.ignore_known_issues), checked.clips)
-    newest(locate(store))
     _reach(dask)
 
 
@@ -112,7 +112,7 @@ def run_build(
     location = locate(store)
     folders = {name: folder.absolute() for name, folder in corpora.items()}  # for every worker
     checked, doubted = narrowed(load(recipe, tuple(changes)), where), _reasons(retry)
-    newest(location)  # a store that cannot be reached is named before any work,
+    check_place(location)  # a store that cannot be reached is named before any work,
     _reach(dask)  # as is a cluster
     listed = list_clips(folders, checked.ignore_known_issues)
     others = left_out(folders, listed)
@@ -122,6 +122,8 @@ def run_build(
         committed = load_committed(location)
         check_corpora(location, committed, folders)
         held = with_recalled(location, committed, (one.clip.clip_id for one in listed))
+        if committed.snapshot is None:  # all is to be made: told before a day of reading files
+            _ensure_weights(checked.graph.encoders(checked.stored).values())
         with _executor(location, folders, listed, workers, dask) as executor:
             build = _Build(location, folders, checked, held, wrap(executor))
             table = choose_by_header(build.read_headers(listed, rehash), checked.clips)
@@ -131,7 +133,8 @@ def run_build(
             networks = build.place_networks(plan)
             made = build.make_shards(plan, networks)
         changed, records = made.changed, made.records
-        table, plan = table.with_changed(changed), plan.without(table.clips, changed)
+        table = table.with_changed(changed)
+        plan = plan.after(table, changed, checked)
         made_of = (location, checked, table, committed, plan, records, networks.engine)
         snapshot, folds_dropped = Commit(*made_of, lying, held).publish()
     return BuildResult(
@@ -154,6 +157,12 @@ def _reasons(names: Sequence[str]) -> tuple[Reason, ...]:
             f"no clip is in quarantine for {wrong[0]!r}; {hint}reasons are {', '.join(known)}"
         )
     return tuple(map(Reason, names))
+
+
+def _ensure_weights(encoders: Iterable[Encoder]) -> None:
+    with shown_downloads():
+        for encoder in encoders:
+            encoder.ensure_weights()
 
 
 def _executor(
@@ -231,8 +240,7 @@ class _Build:
     def place_networks(self, plan: BuildPlan) -> _Networks:
         """Decides where networks run. Weights that are missing end the build here."""
         encoders = self.recipe.graph.encoders(plan.tasks.chunks.features)
-        for encoder in encoders.values():
-            encoder.ensure_weights()
+        _ensure_weights(encoders.values())
         if not encoders:
             return _Networks("none", on_gpu=False)
         wanted = self.recipe.encode.engine

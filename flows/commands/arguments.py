@@ -44,7 +44,7 @@ TuningDevice = Annotated[
     option("Where networks are tuned; CUDA where torch finds it if not given."),
 ]
 Corpora = Annotated[
-    list[str], option("NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.")
+    list[str] | None, option("NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.")
 ]
 Changes = Annotated[
     list[str] | None, option("Change the recipe: key.path=value; may be given again.", "--set")
@@ -156,7 +156,7 @@ def listed(names: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
-def corpora_of(options: list[str]) -> dict[str, Path]:
+def corpora_of(options: list[str] | None) -> dict[str, Path]:
     """Corpora and their folders.
 
     Args:
@@ -166,8 +166,13 @@ def corpora_of(options: list[str]) -> dict[str, Path]:
         Name -> folder.
 
     Raises:
-        BadParameter: An option is of another form, or a name is given twice.
+        BadParameter: There is none, one is of another form, or a name is given twice.
     """
+    if not options:
+        raise typer.BadParameter(
+            "the option --corpus is missing, which names a corpus and its folder; add such as "
+            "--corpus ravdess=/data/RAVDESS, or --corpus folder=clips for clips of your own"
+        )
     corpora: dict[str, Path] = {}
     for option in options:
         name, equals, folder = option.partition("=")

@@ -21,8 +21,8 @@ def demo(out: DemoFolder = Path("demo"), workers: Workers = None) -> None:
 def sample(
     folder: Annotated[Path, argument("Folder for the clips.")],
 ) -> None:
-    """Write the sample corpus: 51 short synthetic clips with RAVDESS names, three of them bad on
-    purpose."""
+    """Write the sample corpus: 51 short synthetic clips with RAVDESS names, two of them bad on
+    purpose, and one without sound."""
     from flows.sample.demo import make_sample
 
     make_sample(folder)

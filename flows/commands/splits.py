@@ -55,12 +55,13 @@ def split(
     """Deal the clips to folds that share no subject, or to those of a paper by name; an unknown
     name lists all schemes."""
     from flows.recording import recorded
-    from flows.splitting.run import run_split
+    from flows.splitting.run import check_split, run_split
     from flows.view.split import print_claims
     from flows.view.store import print_folds
     from stores.location import locate
     from stores.summary import summarise_scheme
 
+    check_split(store, scheme, folds, listed(test), listed(valid))  # before any server is asked
     run = recorded("split", run_split)
     snapshot = run(store, scheme, folds, seed, listed(test), listed(valid), tuple(where or ()))
     print_folds(summarise_scheme(locate(store), snapshot, scheme))

@@ -25,7 +25,7 @@ from manifests.visible import visible
 
 def build(
     store: Store,
-    corpus: Corpora,
+    corpus: Corpora = None,
     recipe: RecipeOption = "default",
     set_: Changes = None,
     workers: Workers = None,
@@ -48,11 +48,11 @@ def build(
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
     from flows.building.run import run_build
     from flows.recording import recorded
-    from flows.view.store import print_result
+    from flows.view.store import print_absent, print_features_of_no_clip, print_result
     from manifests.quarantine import QUARANTINE
     from stores.location import locate
     from stores.snapshot import read_rows
-    from stores.summary import quarantine_lines
+    from stores.summary import absent_counts, features_of_no_clip, quarantine_lines
 
     check_workers(workers, dask)
     run = recorded("build", run_build)
@@ -60,6 +60,8 @@ def build(
     result = run(store, corpora_of(corpus), recipe, changes, workers, dask, rehash, retried, chosen)
     quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)
     print_result(store, result, quarantine_lines(quarantine, len(result.snapshot.features)))
+    print_absent(absent_counts(locate(store), result.snapshot))
+    print_features_of_no_clip(features_of_no_clip(locate(store), result.snapshot))
 
 
 def serve(
@@ -128,14 +130,14 @@ def verify(
         list[str] | None, option("For --media: NAME=FOLDER; may be given again.")
     ] = None,
 ) -> None:
-    """Check every checksum, every index row and every feature: stored + quarantined = clips. Exit 1
-    when something is wrong."""
+    """Check every checksum, every index row and every feature: stored + absent + quarantined =
+    clips. Exit 1 when something is wrong."""
     from flows.view.store import print_verification
     from stores.verify import verify as verify_store
 
     if bool(media) != bool(corpus):
         raise typer.BadParameter("--media and --corpus belong together; give both, or neither")
-    folders = corpora_of(corpus or [])
+    folders = corpora_of(corpus) if corpus else {}
     if media:
         from flows.building.media_check import check_media, number_of_clips
         from flows.view.media_check import print_media_check

@@ -10,7 +10,7 @@ from flows.fitting.task import Encoding, FitError, FitTask
 from flows.recipe import parse
 from manifests.choice import EVERY_CLIP, Choice
 from manifests.clips import CLIPS
-from manifests.features import FeatureSpec
+from manifests.features import INDEX, FeatureSpec, State
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.variant_names import variant_name
@@ -259,6 +259,12 @@ class FitPlan:
             if row.feature in needs and row.clip_id in training
         )
         reasons = [f"{count} {reason}" for reason, count in quarantined.most_common(3)]
+        absent = {
+            row.clip_id
+            for row in self._store.rows(INDEX)
+            if row.state == State.ABSENT and row.feature in needs and row.clip_id in training
+        }
+        reasons += [f"{len(absent)} never had it"] * bool(absent)
         label = f" and a label of {entry.labels}" if entry.labels else ""
         chosen = f" with {self._choice.words}" if self._choice else ""
         return (

@@ -10,6 +10,7 @@ from flows.auditing.store import publish_audited
 from flows.fitting.plan import FitPlan
 from flows.fitting.task import FitError, FitTask, fit_cost, fit_fold
 from flows.workers.deaths import WorkerDied
+from flows.workers.downloads import shown_downloads
 from flows.workers.executor import Executor, Step, WorkerPool, Wrap, run_in_order, unwrapped
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores
@@ -99,7 +100,10 @@ def _fit_all(plan: FitPlan, executor: Executor) -> None:
     ):
         for tasks in plan.rounds():
             for name in dict.fromkeys(task.name for task in tasks):
-                _say_cost([task for task in tasks if task.name == name], pools.main)
+                its_tasks = [task for task in tasks if task.name == name]
+                with shown_downloads():
+                    its_tasks[0].fitter.ensure_weights()
+                _say_cost(its_tasks, pools.main)
             states = run_in_order(executor, _steps(tasks, pools.main))
             for task, state in zip(tasks, states, strict=True):
                 plan.add(task.name, state)

@@ -270,6 +270,8 @@ def _write(
     learned: State,
     inputs: Mapping[str, ClipTracks],
 ) -> None:
+    if any(clip_id in tracks.absent for tracks in inputs.values()):
+        return
     try:
         for tracks in inputs.values():
             if clip_id not in tracks:

@@ -10,7 +10,7 @@ from flows.sample.pictures import write_sample
 from flows.splitting.run import run_split
 from flows.view.audit import print_report
 from flows.view.console import say
-from flows.view.store import print_clips, print_folds, print_result
+from flows.view.store import print_absent, print_clips, print_folds, print_result
 from flows.workers.progress import ProgressBar
 from manifests.corpora.sample import sample_clips
 from stores import FeatureDataset
@@ -33,6 +33,7 @@ def run_demo(out: Path, workers: int | None) -> None:
     summary = summarise(locate(store))
     print_clips(summary)
     print_result(str(store), result, summary.quarantine)
+    print_absent(summary.absent)
     recorded("split", run_split)(store, _SCHEME, _FOLDS)
     print_folds(summarise(locate(store)).schemes[0])
     print_report(run_audit([store]))
@@ -53,7 +54,7 @@ def make_sample(folder: Path) -> None:
     clips = sample_clips()
     with ProgressBar("making sample clips", len(clips)) as progress:
         write_sample(folder, on_clip=lambda _: progress.advance(1))
-    say(f"{len(clips)} synthetic clips in {folder}, three of them bad on purpose")
+    say(f"{len(clips)} synthetic clips in {folder}, two of them bad on purpose, one silent")
 
 
 def _print_a_batch(store: Path) -> None:

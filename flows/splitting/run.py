@@ -24,6 +24,34 @@ from stores.snapshot import Snapshot, load_snapshot, read_tables
 from stores.training_clips import carry
 
 
+def check_split(
+    store: Place,
+    scheme: str,
+    folds: int | None = None,
+    test: Sequence[str] = (),
+    valid: Sequence[str] = (),
+) -> None:
+    """Checks what a split is given, as far as that can be seen at once.
+
+    Args:
+        store: Folder or URL of the store.
+        scheme: Name of a split scheme.
+        folds: Number of folds, where the scheme leaves it open.
+        test: Subjects to test on, for the scheme holdout.
+        valid: Subjects to validate on, for the scheme holdout.
+
+    Raises:
+        SplitError: There is no such scheme, or it does not heed an option.
+    """
+    if scheme not in SCHEMES:
+        hint = did_you_mean(scheme, SCHEMES)
+        raise SplitError(
+            f"there is no split scheme {scheme!r}; {hint}there are {', '.join(SCHEMES)}"
+        )
+    SCHEMES[scheme].check_options(folds, test, valid)
+    load_snapshot(locate(store))
+
+
 def run_split(
     store: Place,
     scheme: str,
@@ -56,13 +84,8 @@ def run_split(
         LeakingSplit: The scheme does not keep what it claims to keep.
         StoreBusy: Another process is writing to the store.
     """
-    if scheme not in SCHEMES:
-        hint = did_you_mean(scheme, SCHEMES)
-        raise SplitError(
-            f"there is no split scheme {scheme!r}; {hint}there are {', '.join(SCHEMES)}"
-        )
+    check_split(store, scheme, folds, test, valid)
     location, choice = locate(store), Choice.of(tuple(where))
-    snapshot = load_snapshot(location)
     with location.lock():
         sweep(location.folder)
         snapshot = load_snapshot(location)

@@ -142,6 +142,7 @@ def build_page(
         ("clips", counts["clips"]),
         ("features", ", ".join(snapshot.features)),
         ("stored (clips x features)", counts["stored"]),
+        ("absent by the corpus's rule (clips x features)", counts.get("absent", 0)),
         ("in quarantine (clips x features)", counts["quarantined"]),
         ("shards", counts["shards"]),
         ("MB", f"{counts['shard_bytes'] / 1e6:.1f}"),

@@ -8,6 +8,7 @@ from flows.view.console import Grid, bold, coloured, say
 from flows.view.fit import print_fitted
 from manifests.choice import Choice
 from manifests.features import FeatureSpec
+from manifests.quarantine import Reason
 from manifests.suffix_counts import count_text
 from stores.snapshot import Snapshot
 from stores.summary import QuarantineSummary, SchemeSummary, StoreSummary
@@ -38,6 +39,7 @@ def print_store(store: StoreSummary) -> None:
         say("no folds yet; make some with: affectstore split STORE subject_kfold --folds 5")
     for scheme in store.schemes:
         print_folds(scheme)
+    print_absent(store.absent)
     if store.notes:
         listed = ", ".join(f"{note} {count}" for note, count in store.notes.items())
         say(f"clips with notes (see docs/media.md): {listed}")
@@ -113,6 +115,36 @@ def print_folds(scheme: SchemeSummary) -> None:
         rows.add_row(f"fold {number}", *counts, ", ".join(tested[:_EXAMPLES]) + more)
     rows.say()
     say(in_one_line(scheme.findings))
+
+
+def print_absent(absent: Mapping[str, Mapping[str, int]]) -> None:
+    """Prints how many clips lack a feature that they never had.
+
+    Args:
+        absent: What their files never had -> feature -> clips.
+    """
+    for what, features in absent.items():
+        listed = ", ".join(f"{name} {count}" for name, count in features.items())
+        say(f"absent, of clips that by their corpus's rule never had {what}: {listed}")
+
+
+def print_features_of_no_clip(reasons: Mapping[str, str]) -> None:
+    """Warns of features that no clip has: a corpus without any face, for example.
+
+    Args:
+        reasons: Feature -> why most clips lack it.
+    """
+    for reason in sorted(set(reasons.values())):
+        names = ", ".join(name for name, why in reasons.items() if why == reason)
+        what = _EMPTY.get(reason, f"most are in quarantine for {reason}")
+        say(coloured("yellow", f"no clip has {names}: {what}; if that is right, leave them out"))
+
+
+_EMPTY: dict[str, str] = {
+    Reason.NO_FACE: "not one face was found in the corpus, so look whether its pictures show any",
+    Reason.NO_VIDEO: "no file holds pictures, so look whether these are the right files",
+    Reason.NO_AUDIO: "no file holds sound, so look whether these are the right files",
+}
 
 
 def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 from manifests.audits import Severity
-from manifests.clips import Clip
-from manifests.corpora.media_files import MediaFile, left_out
+from manifests.clips import Clip, StreamKind
+from manifests.corpora.media_files import AUDIO_SUFFIXES, MediaFile, left_out
 from manifests.corpora.population import CorpusPart, Population
 from manifests.label_maps import LabelSpace
 from manifests.labels import Label
@@ -22,6 +22,11 @@ VOTE = "vote"
 """Annotator of what the raters together chose."""
 BY_CORPUS = "corpus"
 """Annotator of what the corpus states without saying who judged it."""
+
+SOUND_ALONE = frozenset({StreamKind.PICTURES})
+"""What a file of sound lacks."""
+PICTURES_ALONE = frozenset({StreamKind.SOUND})
+"""What a silent video lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Found:
     named: "Found | None" = None
     """The clip that a refused file would be by its name, with its labels; None where that is not
     known."""
+    lacks: frozenset[StreamKind] = frozenset()
+    """What the file never had, by the rule of its corpus."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,23 @@ class Corpus(ABC):
             EmptyCorpus: No media file is below it.
             CorpusUnreadable: A folder cannot be listed.
         """
-        return sorted(self.find(root), key=lambda one: one.clip.clip_id)
+        found = (
+            one if one.bad else replace(one, lacks=self.lacks(one.clip.path))
+            for one in self.find(root)
+        )
+        return sorted(found, key=lambda one: one.clip.clip_id)
+
+    def lacks(self, path: str) -> frozenset[StreamKind]:
+        """Says what a file of the corpus never had: none of it is missed where it is not there.
+
+        Args:
+            path: Of the file, below the corpus root.
+
+        Returns:
+            The streams; by its type alone, a file of sound never had pictures.
+        """
+        suffix = "." + path.rpartition(".")[2].lower()
+        return SOUND_ALONE if suffix in AUDIO_SUFFIXES else frozenset()
 
     @abstractmethod
     def find(self, root: Path) -> Iterable[Found]:

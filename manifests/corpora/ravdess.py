@@ -27,9 +27,12 @@ from pathlib import Path
 import numpy as np
 
 from manifests.audits import Severity
+from manifests.clips import StreamKind
 from manifests.corpora.base import (
     BY_CORPUS,
     INTENDED,
+    PICTURES_ALONE,
+    SOUND_ALONE,
     Corpus,
     Found,
     Identity,
@@ -55,6 +58,11 @@ ACTORS = 24
 NEVER_SANG = 18
 
 _SUFFIX = {"full-AV": ".mp4", "video-only": ".mp4", "audio-only": ".wav"}
+_LACKS = {
+    "full-AV": frozenset[StreamKind](),
+    "video-only": PICTURES_ALONE,
+    "audio-only": SOUND_ALONE,
+}
 _FIELDS = {
     "modality": 3,
     "channel": 2,
@@ -223,6 +231,10 @@ class Ravdess(Corpus):
         by_stem = sorted(list_media(root, self.name), key=lambda file: file.stem)
         for stem, files in groupby(by_stem, key=lambda file: file.stem):
             yield from self._of_one_name(stem, files)
+
+    def lacks(self, path: str) -> frozenset[StreamKind]:
+        modality = parse(file_name(path).rpartition(".")[0]).modality
+        return _LACKS[modality] | super().lacks(path)  # sound was cut out of some copies' videos
 
     def identify(self, name: str) -> Identity | None:
         stem = file_name(name, "ravdess").partition(".")[0]

@@ -18,7 +18,7 @@ _ORDER = ("neutral", "happy", "sad", "angry", "calm", "fearful", "disgust", "sur
 
 
 class Defect(StrEnum):
-    """What is wrong, on purpose, with a clip of the sample."""
+    """What a clip of the sample lacks, on purpose."""
 
     NO_FACE = "no_face"
     """A background with nobody in front."""

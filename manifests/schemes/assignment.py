@@ -31,6 +31,9 @@ class SplitRequest:
     """Subjects that the caller wants in the validation."""
 
 
+_FEWEST_FOLDS = 3
+
+
 @dataclass(frozen=True)
 class Scheme:
     """A split scheme: clips and labels -> the rows of all folds.
@@ -114,7 +117,7 @@ class Scheme:
         Raises:
             SplitError: These clips cannot be split so, or the scheme does not heed an option.
         """
-        self._refuse_options(folds=folds, test=test, valid=valid)
+        self.check_options(folds, test, valid)
         members = group_clips(self.of(clips), self.keeps)
         request = SplitRequest(self, members, [*labels], folds, seed, tuple(test), tuple(valid))
         role_of = self.assign(request)
@@ -125,11 +128,26 @@ class Scheme:
             for clip_id, group in placed
         ]
 
-    def _refuse_options(self, folds: int | None, test: Sequence[str], valid: Sequence[str]) -> None:
+    def check_options(self, folds: int | None, test: Sequence[str], valid: Sequence[str]) -> None:
+        """Checks what is asked for, as far as that can be seen without any clip.
+
+        Args:
+            folds: Number of folds; None for the scheme's own.
+            test: Subjects to test.
+            valid: Subjects to validate on.
+
+        Raises:
+            SplitError: The scheme does not heed an option, or there are too few folds.
+        """
         if folds is not None and "folds" not in self.options:
             raise SplitError(
                 f"{folds} folds were asked for; {self.name} has its own number of them, so leave "
                 "out the number of folds"
+            )
+        if folds is not None and folds < _FEWEST_FOLDS:
+            raise SplitError(
+                f"{folds} folds were asked for; at least {_FEWEST_FOLDS} are needed, so that "
+                "training, validation and test share no subject"
             )
         for option, given in (("test", test), ("valid", valid)):
             if given and option not in self.options:

@@ -32,7 +32,9 @@ class _Calls:
         return work(*args, **named)
 
 
-class _InProcess(Executor):
+class InProcess(Executor):
+    """Runs every step in this process."""
+
     workers = 1
 
     def has_gpu(self, check: Callable[[], bool]) -> bool:
@@ -61,5 +63,5 @@ def build_here(store: Path, folder: Path, *changes: str) -> BuildResult:
         str(recipe),
         ("max_bad_fraction=1.0", *changes),
         workers=1,
-        wrap=lambda _: _InProcess(),
+        wrap=lambda _: InProcess(),
     )
