@@ -1,9 +1,10 @@
 """What a part of a large corpus costs: `python -m benchmarks.chosen FOLDER`.
 
-Makes stand-ins of RAVDESS (7,356 files) and of CREMA-D (22,326 files in three renderings), whole
-and with their names and formats, and builds of each what papers use: spoken clips with sound and
-picture, and the videos. Then the same build again, `show`, `split`, `audit`, `report` and a
-narrower build; time, processor time and disk of each.
+Makes stand-ins of RAVDESS (7,356 files) and of CREMA-D in three renderings (22,386 files, all that
+the naming rule allows; 22,326 are published), whole and with their names and formats, and builds of
+each what papers use: spoken clips with sound and picture, and the videos. Then the same build
+again, `show`, `split`, `audit`, `report`, a narrower build and the first one once more; time,
+processor time and disk of each.
 
 A stand-in's clip lasts a second, where the corpora's last two to five, and is 320 or 240 pixels
 high. There are eight of each kind, with a face that moves; all files differ in their bytes, by a

@@ -20,7 +20,6 @@ column is not chosen by it, neither by `=` nor by `!=`.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from manifests.conditions import CLIP_COLUMNS, Condition, WrongChoice, name_of, 
 from manifests.corpora.catalog import CORPORA
 from manifests.suggestions import did_you_mean
 
-__all__ = ["EVERY_CLIP", "Choice", "ClipColumns", "Condition", "Where", "WrongChoice"]
+__all__ = ["EVERY_CLIP", "Choice", "ClipColumns", "Condition", "Where", "WrongChoice", "reads"]
 
 LABEL = "label"
 """The column that holds the label of each clip in the main scheme of its corpus."""
@@ -176,15 +175,8 @@ class ClipColumns:
         if name in CLIP_COLUMNS:
             column = self._clips.column(name)
             return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        wanted = self._schemes_of(name)
+        wanted = sorted(scheme for scheme in self._schemes if reads(name, scheme))
         return self._one_label_each(wanted) if wanted else None
-
-    def _schemes_of(self, name: str) -> list[str]:
-        if name == LABEL:
-            corpora = self._clips.column("corpus").unique().to_pylist()
-            mains = (CORPORA[each].label_schemes[:1] for each in corpora if each in CORPORA)
-            return sorted(self._schemes.intersection(chain.from_iterable(mains)))
-        return sorted(self._schemes & {name, *(f"{corpus}_{name}" for corpus in CORPORA)})
 
     def _one_label_each(self, schemes: Sequence[str]) -> pa.Array:
         """The value with the greatest total weight of each clip; none where two tie."""
@@ -221,6 +213,22 @@ class ClipColumns:
             f"there is no column {condition.column!r} to choose clips by; "
             f"{did_you_mean(condition.column, known)}there are {', '.join(known)}"
         )
+
+
+def reads(column: str, scheme: str) -> bool:
+    """Says whether a column that is none of the clips' holds the labels of a scheme.
+
+    Args:
+        column: As a condition names it.
+        scheme: A label scheme.
+
+    Returns:
+        True where the scheme is the column, with or without the name of its corpus, or where the
+        column is `label` and the scheme a corpus's main one.
+    """
+    if column == LABEL:
+        return any(scheme in corpus.label_schemes[:1] for corpus in CORPORA.values())
+    return scheme in {column, *(f"{corpus}_{column}" for corpus in CORPORA)}
 
 
 def _holds(condition: Condition, column: pa.Array, strict: bool) -> Chosen:

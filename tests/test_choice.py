@@ -191,6 +191,7 @@ def test_a_clip_without_a_value_is_chosen_neither_by_is_nor_by_is_not() -> None:
     columns = ClipColumns(CLIPS.build(clips), lambda: LABELS.build([]))
     assert columns.chosen(Choice.of("sex=female")).tolist() == [False, True, False]
     assert columns.chosen(Choice.of("sex!=female")).tolist() == [False, False, True]
+    assert not Condition.parse("sex!=female").holds(None)
 
 
 def test_a_clip_has_the_label_of_most_votes_and_none_where_two_tie() -> None:

@@ -347,3 +347,8 @@ def test_the_probe_of_a_table_and_its_options_alone_are_bad_usage(
     assert "is no store" in refusal("audit", table, "--corpus", "folder", "--probe")
     done = invoke("audit", marked, "--feature", "mfcc")
     assert (done.exit_code, "add --probe" in done.stderr) == (2, True)
+
+
+def test_a_probe_trains_on_the_chosen_clips_alone(marked: Path) -> None:
+    chosen = plan_probe(marked, where=("sex=female",))
+    assert (chosen.scheme, chosen.clips) == ("subject_kfold", 128)

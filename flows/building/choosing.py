@@ -16,11 +16,11 @@ import pyarrow as pa
 from flows.building.clip_table import ClipTable
 from flows.errors import BuildError
 from flows.recipe import Recipe
-from manifests.choice import EVERY_CLIP, Choice, ClipColumns
+from manifests.choice import EVERY_CLIP, Choice, ClipColumns, reads
 from manifests.clips import CLIPS
 from manifests.conditions import CLIP_COLUMNS
 from manifests.corpora.base import Found
-from manifests.labels import LABELS
+from manifests.labels import LABELS, Label
 from manifests.quarantine import Reason
 
 
@@ -127,19 +127,25 @@ def _columns(listed: Sequence[Found], choice: Choice) -> ClipColumns:
         for name in CLIP_COLUMNS
         if name in asked | {"corpus"}
     }
-    return ClipColumns(pa.table({**columns, "clip_id": ids}), lambda: _labels(listed, like))
+    return ClipColumns(pa.table({**columns, "clip_id": ids}), lambda: _labels(listed, like, asked))
 
 
-def _labels(listed: Sequence[Found], like: Iterable[Found]) -> pa.Table:
-    pairs = list(zip(listed, like, strict=True))
+def _labels(listed: Iterable[Found], like: Iterable[Found], asked: Collection[str]) -> pa.Table:
+    """The labels that a choice reads; of any other scheme one, so that messages can name it."""
+    is_read: dict[str, bool] = {}
+    ids: list[str] = []
+    labels: list[Label] = []
+    for one, named in zip(listed, like, strict=True):
+        for label in named.labels:
+            if is_read.get(label.scheme, True):
+                ids.append(one.clip.clip_id)
+                labels.append(label)
+                if label.scheme not in is_read:
+                    is_read[label.scheme] = any(reads(name, label.scheme) for name in asked)
     columns = {
-        name: pa.array(
-            [getattr(label, name) for _, one in pairs for label in one.labels],
-            LABELS.schema.field(name).type,
-        )
+        name: pa.array([getattr(label, name) for label in labels], LABELS.schema.field(name).type)
         for name in ("scheme", "value", "weight")
     }
-    ids = [one.clip.clip_id for one, named in pairs for _ in named.labels]
     return pa.table({**columns, "clip_id": pa.array(ids, pa.string())})
 
 

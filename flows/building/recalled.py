@@ -56,8 +56,9 @@ def with_recalled(location: Location, committed: Committed, listed: Iterable[str
 
 
 def _ancestors(location: Location, newest: Snapshot) -> Iterator[Snapshot]:
-    """Older snapshots that were decoded under the same settings, the newest first."""
-    number = newest.parent
+    """Older snapshots of other choices that were decoded under the same settings, the newest first;
+    one for each table of clips."""
+    number, seen = newest.parent, {newest.tables["clips"].file}
     for _ in range(_MOST_SNAPSHOTS):
         if number is None:
             return
@@ -65,7 +66,10 @@ def _ancestors(location: Location, newest: Snapshot) -> Iterator[Snapshot]:
             older = read_snapshot(location, number)
         except (NotCommitted, WrongSnapshot):
             return
-        if older.recipe.get("media") == newest.recipe.get("media"):
+        is_alike = older.recipe.get("media") == newest.recipe.get("media")
+        is_other = older.recipe.get("clips") != newest.recipe.get("clips")
+        if is_alike and is_other and older.tables["clips"].file not in seen:
+            seen.add(older.tables["clips"].file)
             yield older
         number = older.parent
 
