@@ -28,6 +28,7 @@ from manifests.features import INDEX, State
 from stores import FeatureDataset, FeatureStore, NotInStore
 from stores.location import locate
 from stores.pointer import read_pointer
+from stores.shard import Shard
 from stores.snapshot import load_snapshot
 from stores.summary import absent_counts, summarise
 from stores.verify import verify
@@ -139,9 +140,9 @@ def test_what_is_absent_counts_for_nothing_in_the_budget_and_is_in_no_shard(old:
     build(old, "max_bad_fraction=0.0")
     store = FeatureStore(old / "store")
     assert len(store.quarantine()) == 0
-    assert (
-        sum(shard.clips for one in store.snapshot.features.values() for shard in one.shards) == 12
-    )
+    shards = [shard for one in store.snapshot.features.values() for shard in one.shards]
+    assert sum(shard.clips for shard in shards) == 12
+    assert not any(Shard(store.location, shard.file).refused for shard in shards)
 
 
 def test_what_is_there_against_the_rule_is_stored(old: Path) -> None:
