@@ -146,8 +146,8 @@ def test_a_build_that_fails_on_the_server_ends_in_its_sentence_alone(
     done = command(*arguments, environment={"PREFECT_API_URL": prefect_server.url})
     assert done.returncode == 2
     (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith("affectstore: 9 of 9 clips are damaged (9 unknown_name)")
-    (run,) = prefect_server.runs_of("9 of 9 clips are damaged")
+    assert sentence.startswith(f"affectstore: none of the 9 media files in {clips} follows the")
+    (run,) = prefect_server.runs_of(f"none of the 9 media files in {clips}")
     assert run["state"]["type"] == "FAILED"
 
 
