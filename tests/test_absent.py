@@ -13,11 +13,13 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from extractors.plan import Graph
 from flows.building.commit import BuildResult
+from flows.building.plan import BuildPlan, make_plan
 from flows.building.run import run_build
 from flows.fitting.run import run_fit
 from flows.recipe import load
@@ -28,6 +30,7 @@ from manifests.features import INDEX, State
 from stores import FeatureDataset, FeatureStore, NotInStore
 from stores.location import locate
 from stores.pointer import read_pointer
+from stores.shard import Shard
 from stores.snapshot import load_snapshot
 from stores.summary import absent_counts, summarise
 from stores.verify import verify
@@ -139,9 +142,9 @@ def test_what_is_absent_counts_for_nothing_in_the_budget_and_is_in_no_shard(old:
     build(old, "max_bad_fraction=0.0")
     store = FeatureStore(old / "store")
     assert len(store.quarantine()) == 0
-    assert (
-        sum(shard.clips for one in store.snapshot.features.values() for shard in one.shards) == 12
-    )
+    shards = [shard for one in store.snapshot.features.values() for shard in one.shards]
+    assert sum(shard.clips for shard in shards) == 12
+    assert not any(Shard(store.location, shard.file).refused for shard in shards)
 
 
 def test_what_is_there_against_the_rule_is_stored(old: Path) -> None:
@@ -308,3 +311,27 @@ def test_a_format_that_is_not_known_yet_is_refused(tmp_path: Path) -> None:
     assert pointer["format_version"] == 2
     (tmp_path / "dataset.json").write_text(json.dumps({**pointer, "format_version": 3}))
     assert "format version 3, this affectstore reads up to 2" in refusal("show", tmp_path)
+
+
+@pytest.mark.parametrize("becomes", ["sounding", "silent"])
+def test_the_rule_counts_for_what_a_file_is_when_it_is_decoded(
+    becomes: str, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent, sounding = (old / "corpus" / f"{clip[8:]}.mp4" for clip in (SILENT, AV))
+    contents_of = {"silent": silent.read_bytes(), "sounding": sounding.read_bytes()}
+    shutil.rmtree(old / "store")
+    if becomes == "silent":
+        silent.write_bytes(contents_of["sounding"])
+
+    def plan_and_change(*given: Any) -> BuildPlan:
+        plan = make_plan(*given)
+        silent.write_bytes(contents_of[becomes])
+        return plan
+
+    monkeypatch.setattr("flows.building.run.make_plan", plan_and_change)
+    build(old)
+    expected = State.STORED if becomes == "sounding" else State.ABSENT
+    assert states(old / "store")[SILENT, "mfcc"] == expected
+    assert states(old / "store")[SILENT, "crops"] == State.STORED
+    assert SILENT not in set(FeatureStore(old / "store").quarantine()["clip_id"])
+    assert verify(old / "store").problems == []

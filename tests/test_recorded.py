@@ -50,7 +50,8 @@ def test_a_build_is_a_run_with_its_sentence_its_page_and_its_log_and_gives_the_s
     steps = {task["name"].partition(":")[0] for task in prefect_server.tasks(run["id"])}
     assert {"clips from 0", "shards-00000", "shards-00001"} <= steps
     (page,) = prefect_server.pages(artifact_key("build", locate(store)))
-    for reason in (Reason.NO_FACE, Reason.NO_AUDIO, Reason.TRUNCATED):
+    assert "| absent by the corpus's rule (clips x features) | 6 |" in page
+    for reason in (Reason.NO_FACE, Reason.TRUNCATED):
         (row,) = [line for line in page.splitlines() if f" | {reason} | " in line]
         assert row.startswith("| sample/0")
     wait_for(lambda: "9 clips listed, 9 of them to be read" in prefect_server.log(run["id"]), 20)
@@ -145,8 +146,8 @@ def test_a_build_that_fails_on_the_server_ends_in_its_sentence_alone(
     done = command(*arguments, environment={"PREFECT_API_URL": prefect_server.url})
     assert done.returncode == 2
     (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith("affectstore: 9 of 9 clips are damaged (9 unknown_name)")
-    (run,) = prefect_server.runs_of("9 of 9 clips are damaged")
+    assert sentence.startswith(f"affectstore: none of the 9 media files in {clips} follows the")
+    (run,) = prefect_server.runs_of(f"none of the 9 media files in {clips}")
     assert run["state"]["type"] == "FAILED"
 
 

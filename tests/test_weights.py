@@ -26,7 +26,7 @@ from extractors.weights import (
     load_state,
     random_state,
 )
-from flows.workers.downloads import shown_downloads
+from flows.downloads import shown_downloads
 
 V1 = "IMAGENET1K_V1"
 

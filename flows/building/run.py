@@ -21,10 +21,10 @@ from flows.building.plan import BuildPlan, check_corpora, make_plan
 from flows.building.probing import Probed
 from flows.building.recalled import with_recalled
 from flows.building.shard_task import ShardTask
+from flows.downloads import shown_downloads
 from flows.errors import BuildError
 from flows.log import LOG
 from flows.recipe import Recipe, load
-from flows.workers.downloads import shown_downloads
 from flows.workers.executor import Executor, Pools, Step, Wrap, run_in_order, unwrapped
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores

@@ -7,10 +7,10 @@ from importlib.metadata import version
 
 from extractors.engines import resolve
 from flows.auditing.store import publish_audited
+from flows.downloads import shown_downloads
 from flows.fitting.plan import FitPlan
 from flows.fitting.task import FitError, FitTask, fit_cost, fit_fold
 from flows.workers.deaths import WorkerDied
-from flows.workers.downloads import shown_downloads
 from flows.workers.executor import Executor, Step, WorkerPool, Wrap, run_in_order, unwrapped
 from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores

@@ -206,6 +206,7 @@ class Ravdess(Corpus):
       `name/` and the last six fields.
     - All seven fields are labels or columns: `ravdess8` (the emotion) and `ravdess_intensity` by
       annotator `intended`, the others by annotator `corpus`; the actor is the subject.
+    - By its name a video-only file never had sound, and an audio-only one never had pictures.
     - A name that the corpus cannot contain is a refused clip (unknown_name), with its path as its
       id.
     - Where one name occurs twice (some copies of the corpus hold the speech files once more in an

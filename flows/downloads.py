@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 from extractors.downloads import watched_downloads
 from flows.workers.progress import ProgressBar
+from manifests.visible import visible
 
 _MB = 1e6
 
@@ -23,7 +24,7 @@ def shown_downloads() -> Iterator[None]:
         def watch(name: str, new: int, total: int) -> None:
             if name not in bars:
                 shown.close()  # the bar of the file before
-                print(f"fetching {name} ({total / _MB:.0f} MB)", file=sys.stderr)
+                print(visible(f"fetching {name} ({total / _MB:.0f} MB)"), file=sys.stderr)
                 bars[name] = shown.enter_context(ProgressBar(name, total / _MB, "MB"))
             bars[name].advance(new / _MB)
 
