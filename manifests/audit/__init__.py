@@ -9,6 +9,7 @@ from manifests.audit.errors import NothingToAudit, WrongForeignTable, WrongPaper
 from manifests.audit.foreign_match import match_foreign
 from manifests.audit.judging import audit
 from manifests.audit.listing import Fit, Listing
+from manifests.audit.observations import Rule
 from manifests.audit.papers import Claim, Paper
 from manifests.audit.reading.catalog import SUFFIXES
 from manifests.audit.reading.options import ReadingOptions
@@ -27,6 +28,7 @@ __all__ = [
     "NothingToAudit",
     "Paper",
     "ReadingOptions",
+    "Rule",
     "SplitVerdict",
     "WrongForeignTable",
     "WrongPaper",
