@@ -47,6 +47,11 @@ class AuditReport:
     unread: tuple[str, ...] = ()
     """What was given and not read, though its name says a side."""
 
+    @property
+    def is_of_store(self) -> bool:
+        """Whether it is of a store, and not of a published list or a paper."""
+        return bool(self.folds) and not self.read_as
+
     @cached_property
     def verdicts(self) -> tuple[SplitVerdict, ...]:
         """What the findings come to, of each scheme; the gravest first."""

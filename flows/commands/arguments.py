@@ -95,6 +95,12 @@ AsMarkdown = Annotated[
     typer.Option("--markdown", help="Print Markdown, to be pasted into a review or an issue."),
 ]
 FindingsFile = Annotated[Path | None, option("Also write the findings to this Parquet file.")]
+EveryFinding = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Print every fold of a finding, and why each rule held or was not judged."
+    ),
+]
 AcceptUnjudged = Annotated[
     bool,
     typer.Option(

@@ -11,6 +11,7 @@ from flows.commands.arguments import (
     AsMarkdown,
     AuditSources,
     ColumnMeanings,
+    EveryFinding,
     FindingsFile,
     OneScheme,
     ProbeFeatures,
@@ -87,6 +88,7 @@ def audit(
     json: AsJson = False,
     markdown: AsMarkdown = False,
     out: FindingsFile = None,
+    all_: EveryFinding = False,
     accept_unjudged: AcceptUnjudged = False,
     probe: WithProbe = False,
     labels: ProbeLabels = None,
@@ -118,7 +120,7 @@ def audit(
     elif markdown:
         put(audit_page(report))
     else:
-        print_report(report)
+        print_report(report, all_)
         if cost:
             print_probe(cost)
     if report.failed:

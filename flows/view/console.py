@@ -5,6 +5,7 @@ made `visible`; style is given by words such as `bold`.
 """
 
 import io
+import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -32,10 +33,38 @@ def _leave_output() -> None:
     sys.stdout = io.StringIO()
 
 
-_PLAIN = {"markup": False, "highlight": False, "emoji": False}
-_TERMINAL = Console(**_PLAIN)  # type: ignore[arg-type]
-_CONSOLE = _TERMINAL if _TERMINAL.is_terminal else Console(width=160, **_PLAIN)  # type: ignore[arg-type]
-"""Standard output; into a file or a pipe, tables have room for 160 characters."""
+_CONSOLE = Console(markup=False, highlight=False, emoji=False)
+_FEWEST = 40
+"""Columns of a terminal below which a table is not made narrower."""
+_ID = 28
+"""Characters of an id in a table: as many as the names of the known corpora have."""
+
+
+def width() -> int:
+    """How many columns a table may have.
+
+    Returns:
+        COLUMNS where it is set, else those of the terminal; 80 into a file or a pipe.
+    """
+    return max(_FEWEST, shutil.get_terminal_size((80, 24)).columns)
+
+
+def short_id(text: str) -> str:
+    """An id, or another name, for a cell of a table.
+
+    The whole id stands in `--json`, in `--out` files and in the tables of a store.
+
+    Args:
+        text: Such as `folder/2024-03-11_interview_camera-1_take-07`.
+
+    Returns:
+        The text; a long one without its middle, such as `folder/2024-03…era-1_take-07`: ids of one
+        corpus begin alike, and what tells them apart is mostly at the end.
+    """
+    text = visible(text)
+    if len(text) <= _ID:
+        return text
+    return f"{text[: _ID // 2]}…{text[len(text) - (_ID - _ID // 2 - 1) :]}"
 
 
 def put(document: str) -> None:
@@ -115,7 +144,7 @@ def _shown(part: str | Text) -> Text:
 
 
 class Grid:
-    """A table for the terminal; no cell is cut short."""
+    """A table as wide as the terminal at most; no cell is cut short."""
 
     def __init__(self, first: str, *others: str) -> None:
         """Makes the table, without rows.
@@ -138,4 +167,4 @@ class Grid:
 
     def say(self) -> None:
         """Prints the table."""
-        _CONSOLE.print(self._table)
+        _CONSOLE.print(self._table, width=width())

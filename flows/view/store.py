@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flows.view.audit import in_one_line
-from flows.view.console import Grid, bold, coloured, say
+from flows.view.console import Grid, bold, coloured, lines, say, short_id
 from flows.view.fit import print_fitted
 from manifests.features import FeatureSpec
 from manifests.suffix_counts import count_text
@@ -99,15 +99,16 @@ def print_folds(scheme: SchemeSummary) -> None:
     Args:
         scheme: The folds of one split scheme.
     """
-    rows = Grid(scheme.scheme, "train", "valid", "test", "test groups")
+    rows = Grid(scheme.scheme, "train clips (groups)", "valid", "test", "tested groups")
     for number, sides in scheme.folds.items():
         counts = [
-            f"{sides[role].clips} clips, {len(sides[role].groups)} groups" if role in sides else "-"
+            f"{sides[role].clips} ({len(sides[role].groups)})" if role in sides else "-"
             for role in ("train", "valid", "test")
         ]
         tested = sides["test"].groups if "test" in sides else ()
         more = " ..." if len(tested) > _EXAMPLES else ""
-        rows.add_row(f"fold {number}", *counts, ", ".join(tested[:_EXAMPLES]) + more)
+        shown = ", ".join(map(short_id, tested[:_EXAMPLES]))
+        rows.add_row(f"fold {number}", *counts, shown + more)
     rows.say()
     say(in_one_line(scheme.findings))
 
@@ -121,10 +122,10 @@ def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
     if not clips:
         say("nothing in quarantine")
         return
-    rows = Grid("in quarantine", "reason", "missing features", "what was found")
+    rows = Grid("in quarantine", "reason", "what was found")
     for clip in clips[:_MOST_QUARANTINED]:
-        missing = "all" if clip.is_all else ", ".join(clip.features)
-        rows.add_row(clip.clip_id, clip.reason, missing, clip.detail)
+        missing = "all features" if clip.is_all else ", ".join(clip.features)
+        rows.add_row(short_id(clip.clip_id), clip.reason, lines([clip.detail, f"missing: {missing}"]))
     rows.say()
     if (more := len(clips) - _MOST_QUARANTINED) > 0:
         say(f"... and {more} more; the table `quarantine` of the store has them all")
