@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from flows.commands import completing
 from flows.commands.arguments import (
     DemoFolder,
     Workers,
@@ -29,7 +30,7 @@ def sample(
 
 
 def recipes(
-    name: Annotated[str | None, argument("A recipe to print.")] = None,
+    name: Annotated[str | None, argument("A recipe to print.", complete=completing.recipes)] = None,
 ) -> None:
     """List the recipes, or print one with its source and its open points."""
     from flows.recipe import descriptions, load

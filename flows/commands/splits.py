@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.commands import completing
 from flows.commands.arguments import (
     AcceptUnjudged,
     AsJson,
@@ -35,7 +36,7 @@ def split(
     store: Store,
     scheme: Annotated[
         str,
-        argument("Such as subject_kfold or leave_one_subject_out."),
+        argument("Such as subject_kfold or leave_one_subject_out.", complete=completing.schemes),
     ],
     folds: Annotated[
         int | None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.commands import completing
 from flows.commands.arguments import (
     STORE_HELP,
     Changes,
@@ -39,7 +40,8 @@ def build(
         list[str] | None,
         option(
             "Measure clips again that are in quarantine for this reason, such as crashed; may be "
-            "given again."
+            "given again.",
+            complete=completing.reasons,
         ),
     ] = None,
 ) -> None:
@@ -61,7 +63,10 @@ def build(
 
 
 def serve(
-    recipe: Annotated[str, argument("A shipped recipe by name, or a TOML file.")],
+    recipe: Annotated[
+        str,
+        argument("A shipped recipe by name, or a TOML file.", complete=completing.recipes),
+    ],
     store: Annotated[str, option(STORE_HELP)],
     corpus: Corpora,
     cron: Annotated[
@@ -123,7 +128,8 @@ def verify(
         option("Also compare so many clips, or all, with their files; needs --corpus.", "--media"),
     ] = None,
     corpus: Annotated[
-        list[str] | None, option("For --media: NAME=FOLDER; may be given again.")
+        list[str] | None,
+        option("For --media: NAME=FOLDER; may be given again.", complete=completing.corpus_folders),
     ] = None,
 ) -> None:
     """Check every checksum, every index row and every feature: stored + quarantined = clips. Exit 1

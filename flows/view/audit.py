@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from flows.view.console import Grid, bold, coloured, lines, say, short_id
 from manifests.audit import verdicts_of
 from manifests.audits import ALL_FOLDS, Finding, Severity
@@ -23,9 +21,9 @@ _MOST = 2000
 _COLOUR = {Severity.ERROR: "red", Severity.WARN: "yellow", Severity.INFO: "cyan"}
 _WORDS = {Severity.ERROR: "error", Severity.WARN: "warning", Severity.INFO: "note"}
 _FAULTLESS = {
-    Severity.HELD: coloured("green", "held       "),
-    Severity.PARTLY_JUDGED: coloured("yellow", "in part    "),
-    Severity.NOT_JUDGED: Text("not judged "),
+    Severity.HELD: ("green", "held       "),
+    Severity.PARTLY_JUDGED: ("yellow", "in part    "),
+    Severity.NOT_JUDGED: ("default", "not judged "),
 }
 
 
@@ -46,16 +44,18 @@ def print_report(report: "AuditReport", is_whole: bool = False) -> None:
     for note in report.notes:
         say(shortened(note, _MOST))
     _print_faults(report, sys.maxsize if is_whole else 1)
-    for severity, words in _FAULTLESS.items():
+    for severity in _FAULTLESS:
         found = [one for one in report.findings if one.severity == severity]
         if is_whole:
-            _print_each(found, words)
+            _print_each(found, severity)
         else:
-            _print_numbers(found, words)
+            _print_numbers(found, severity)
     say(summary(report.findings))
     rules = dict.fromkeys(one.rule for one in report.findings)
     if rules and not is_whole:
-        say(f"every fold and reason: --all; what a rule is: affectstore explain {next(iter(rules))}")
+        say(
+            f"every fold and reason: --all; what a rule is: affectstore explain {next(iter(rules))}"
+        )
 
 
 def _print_faults(report: "AuditReport", most: int) -> None:
@@ -69,25 +69,27 @@ def _print_faults(report: "AuditReport", most: int) -> None:
         found = [detail, *([f"such as {examples}"] if examples else [])]
         if more:
             found.append(f"and the like in {more} more fold{'' if more == 1 else 's'}")
-        severity = coloured(_COLOUR[Severity(one.severity)], f"{one.rule} {_WORDS[Severity(one.severity)]}")
+        severity = coloured(
+            _COLOUR[Severity(one.severity)], f"{one.rule} {_WORDS[Severity(one.severity)]}"
+        )
         rows.add_row(severity, short_id(one.scheme), fold_text(one), lines(found))
     if faults:
         rows.say()
 
 
-def _print_each(found: Iterable[Finding], words: Text) -> None:
+def _print_each(found: Iterable[Finding], severity: Severity) -> None:
     for one in found:
         detail = one.detail.removeprefix("not judged: ")
-        say(words, f" {one.rule:4} {one.scheme}: {detail}")
+        say(coloured(*_FAULTLESS[severity]), f" {one.rule:4} {one.scheme}: {detail}")
 
 
-def _print_numbers(found: Iterable[Finding], words: Text) -> None:
+def _print_numbers(found: Iterable[Finding], severity: Severity) -> None:
     """A line for each scheme, with the numbers of the rules."""
     rules: dict[str, list[str]] = {}
     for one in found:
         rules.setdefault(one.scheme, []).append(one.rule)
     for scheme, numbers in rules.items():
-        say(words, f" {scheme}: {', '.join(dict.fromkeys(numbers))}")
+        say(coloured(*_FAULTLESS[severity]), f" {scheme}: {', '.join(dict.fromkeys(numbers))}")
 
 
 def verdict_lines(report: "AuditReport") -> list[str]:

@@ -33,7 +33,8 @@ def _leave_output() -> None:
     sys.stdout = io.StringIO()
 
 
-_CONSOLE = Console(markup=False, highlight=False, emoji=False)
+_PLAIN = {"markup": False, "highlight": False, "emoji": False}
+_CONSOLE = Console(**_PLAIN)  # type: ignore[arg-type]
 _FEWEST = 40
 """Columns of a terminal below which a table is not made narrower."""
 _ID = 28
@@ -88,6 +89,15 @@ def say(*parts: str | Text) -> None:
         *parts: What stands in it, one after the other.
     """
     _CONSOLE.print(joined(*parts), soft_wrap=True)
+
+
+def prose(*parts: str | Text) -> None:
+    """Prints sentences, broken between words.
+
+    Args:
+        *parts: What stands in it, one after the other.
+    """
+    _CONSOLE.print(joined(*parts), width=width())
 
 
 def joined(*parts: str | Text) -> Text:

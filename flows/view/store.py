@@ -125,7 +125,9 @@ def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
     rows = Grid("in quarantine", "reason", "what was found")
     for clip in clips[:_MOST_QUARANTINED]:
         missing = "all features" if clip.is_all else ", ".join(clip.features)
-        rows.add_row(short_id(clip.clip_id), clip.reason, lines([clip.detail, f"missing: {missing}"]))
+        rows.add_row(
+            short_id(clip.clip_id), clip.reason, lines([clip.detail, f"missing: {missing}"])
+        )
     rows.say()
     if (more := len(clips) - _MOST_QUARANTINED) > 0:
         say(f"... and {more} more; the table `quarantine` of the store has them all")
