@@ -24,7 +24,8 @@ from manifests.audits import AUDITS, Finding, Severity
 from manifests.corpora.catalog import CORPORA
 from manifests.suggestions import did_you_mean
 from stores.atomic import write_bytes
-from stores.location import Place, locate
+from stores.location import Location, Place, locate
+from stores.snapshot import load_snapshot
 
 _ORDER = [severity.value for severity in Severity]
 
@@ -103,30 +104,15 @@ def run_audit(
         WrongForeignTable: A table cannot be understood.
         WrongPaper: A paper's numbers cannot be understood.
     """
-    first, papers, read_as = locate(sources[0]), shipped(), ""
+    check_audit(sources, corpus, scheme, columns, sides, subject)
+    first, read_as = locate(sources[0]), ""
     unread: tuple[str, ...] = ()
-    path = Path(first.name)
-    is_there = not first.is_local or first.folder.exists()
-    if path.suffix == ".toml" or (first.name in papers and not is_there):
-        if len(sources) > 1 or corpus or scheme:
-            raise NothingToAudit(
-                f"{first} is a paper's numbers; give it alone, without --corpus and --scheme"
-            )
-        return _audit_paper(papers.get(first.name, path))
-    if not first.is_local or _is_store(first.folder):
-        if len(sources) > 1 or corpus:
-            raise NothingToAudit(
-                f"{first} is a store, which knows its corpora; give it alone, without --corpus"
-            )
+    if paper := _paper(first):
+        return _audit_paper(paper)
+    if _is_store(first):
         from flows.auditing.store import committed_listing
 
         listing = committed_listing(first, scheme)
-    elif not is_there and path.suffix.lower() not in SUFFIXES:
-        raise NothingToAudit(
-            f"{first} does not exist; {did_you_mean(first.name, papers)}expected the folder of a "
-            "store, a table or list of a split (such as CSV, text, JSON, Parquet, XLSX), a folder "
-            f"or zip file of them, a paper's TOML file, or one of the papers {', '.join(papers)}"
-        )
     else:
         paths = [Path(locate(source).name) for source in sources]
         tables = read_published(paths, ReadingOptions.parse(columns, sides, subject))
@@ -144,9 +130,68 @@ def run_audit(
     )
 
 
-def _is_store(folder: Path) -> bool:
-    """Also one that was damaged, which is no list of others."""
-    return any((folder / name).exists() for name in ("dataset.json", "snapshots"))
+def check_audit(
+    sources: Sequence[Place],
+    corpus: str | None = None,
+    scheme: str | None = None,
+    columns: Sequence[str] = (),
+    sides: Sequence[str] = (),
+    subject: str | None = None,
+) -> None:
+    """Refuses what is no audit; reads no table.
+
+    Args:
+        sources: As for `run_audit`, like the others.
+        corpus: Whose clips a table lists.
+        scheme: The one split scheme to audit.
+        columns: What columns of a table mean.
+        sides: What the sides of a table are written as.
+        subject: A regular expression.
+
+    Raises:
+        NothingToAudit: A source is not there, or the options do not go with it.
+        WrongForeignTable: An option is not of its form.
+        NotCommitted: A store has no snapshot.
+    """
+    ReadingOptions.parse(columns, sides, subject)
+    first = locate(sources[0])
+    if _paper(first):
+        if len(sources) > 1 or corpus or scheme:
+            raise NothingToAudit(
+                f"{first} is a paper's numbers; give it alone, without --corpus and --scheme"
+            )
+    elif _is_store(first):
+        if len(sources) > 1 or corpus:
+            raise NothingToAudit(
+                f"{first} is a store, which knows its corpora; give it alone, without --corpus"
+            )
+        load_snapshot(first)
+    elif not _is_there(first) and Path(first.name).suffix.lower() not in SUFFIXES:
+        papers = shipped()
+        raise NothingToAudit(
+            f"{first} does not exist; {did_you_mean(first.name, papers)}expected the folder of a "
+            "store, a table or list of a split (such as CSV, text, JSON, Parquet, XLSX), a folder "
+            f"or zip file of them, a paper's TOML file, or one of the papers {', '.join(papers)}"
+        )
+
+
+def _is_there(place: Location) -> bool:
+    return not place.is_local or place.folder.exists()
+
+
+def _paper(place: Location) -> Path | None:
+    """The file of a paper's numbers, which may be a shipped one."""
+    path, papers = Path(place.name), shipped()
+    if path.suffix == ".toml" or (place.name in papers and not _is_there(place)):
+        return papers.get(place.name, path)
+    return None
+
+
+def _is_store(place: Location) -> bool:
+    """Also one that was damaged, which is no list of others, and whatever is behind a URL."""
+    if not place.is_local:
+        return True
+    return any((place.folder / name).exists() for name in ("dataset.json", "snapshots"))
 
 
 def _audit_paper(path: Path) -> AuditReport:

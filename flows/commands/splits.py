@@ -55,13 +55,13 @@ def split(
     """Deal the clips to folds that share no subject, or to those of a paper by name; an unknown
     name lists all schemes."""
     from flows.recording import recorded
-    from flows.splitting.run import run_split
+    from flows.splitting.run import check_split, run_split
     from flows.view.split import print_claims
     from flows.view.store import print_folds
     from stores.location import locate
     from stores.summary import summarise_scheme
 
-    run = recorded("split", run_split)
+    run = recorded("split", run_split, check_split)
     snapshot = run(store, scheme, folds, seed, listed(test), listed(valid))
     print_folds(summarise_scheme(locate(store), snapshot, scheme))
     print_claims(scheme, snapshot.schemes[scheme])
@@ -72,11 +72,12 @@ def fit(
 ) -> None:
     """Learn what the store's recipe has under [fitted.NAME], for each fold of a scheme, from the
     training clips of that fold alone."""
-    from flows.fitting.run import run_fit
+    from flows.fitting.run import check_fit, run_fit
     from flows.recording import recorded
     from flows.view.fit import print_fit
 
-    print_fit(store, scheme, recorded("fit", run_fit)(store, scheme, workers, device=device))
+    run = recorded("fit", run_fit, check_fit)
+    print_fit(store, scheme, run(store, scheme, workers, device=device))
 
 
 def audit(
@@ -98,7 +99,7 @@ def audit(
     """Find the leaks of a split, ours or anyone's; the first line is the verdict. Exit 0: it holds
     (or a paper's counts are possible), 1: it leaks (or they are impossible), 3: it cannot be
     judged, or not all of it; whatever the probe measures."""
-    from flows.auditing.run import run_audit, write_findings
+    from flows.auditing.run import check_audit, run_audit, write_findings
     from flows.recording import recorded
     from flows.view.audit import print_report, to_json
     from flows.view.console import put
@@ -106,8 +107,15 @@ def audit(
 
     if (labels or feature) and not probe:
         raise typer.BadParameter("--labels and --feature say what the probe reads; add --probe")
+    if json and markdown:
+        raise typer.BadParameter("--json and --markdown are two forms of one report; give one")
+    if probe:
+        from flows.auditing.leak_probe import check_probe
+
+        check_probe(sources)
     columns, sides = column or [], side or []
-    report = recorded("audit", run_audit)(sources, corpus, scheme, columns, sides, subject)
+    run = recorded("audit", run_audit, check_audit)
+    report = run(sources, corpus, scheme, columns, sides, subject)
     cost = None
     if probe:
         from flows.auditing.leak_probe import run_leak_probe

@@ -46,7 +46,7 @@ def build(
     ] = None,
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
-    from flows.building.run import run_build
+    from flows.building.run import check_build, run_build
     from flows.recording import recorded
     from flows.view.store import print_result
     from manifests.quarantine import QUARANTINE
@@ -55,7 +55,7 @@ def build(
     from stores.summary import quarantine_lines
 
     check_workers(workers, dask)
-    run = recorded("build", run_build)
+    run = recorded("build", run_build, check_build)
     changes, retried = tuple(set_ or ()), tuple(retry or ())
     result = run(store, corpora_of(corpus), recipe, changes, workers, dask, rehash, retried)
     quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)

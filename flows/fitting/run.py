@@ -35,6 +35,36 @@ class FitResult:
     """States of the scheme that the store had before."""
 
 
+def check_fit(
+    store: Place,
+    scheme: str,
+    workers: int | None = None,
+    wrap: Wrap = unwrapped,
+    device: str | None = None,
+) -> None:
+    """Refuses what cannot be fitted; begins nothing.
+
+    Args:
+        store: Folder or URL of the store.
+        scheme: A split scheme that the store has folds of.
+        workers: Worker processes of this machine.
+        wrap: Makes the executor of another one.
+        device: Where networks are tuned.
+
+    Raises:
+        FitError: There is nothing to fit, too little to learn from, or no such device.
+        NotCommitted: There is no store.
+    """
+    if device == "cuda" and resolve("auto") != "torch":
+        raise FitError(
+            "device cuda: torch finds no CUDA device here; install a build of torch with CUDA on a "
+            "machine with an NVIDIA GPU, or leave the device out"
+        )
+    location = locate(store)
+    load_snapshot(location)  # no folder is made where there is no store
+    FitPlan(location, scheme)
+
+
 def run_fit(
     store: Place,
     scheme: str,
@@ -58,13 +88,8 @@ def run_fit(
         FitError: There is nothing to fit, too little to learn from, or no such device.
         StoreBusy: Another process is writing to the store.
     """
-    if device == "cuda" and resolve("auto") != "torch":
-        raise FitError(
-            "device cuda: torch finds no CUDA device here; install a build of torch with CUDA on a "
-            "machine with an NVIDIA GPU, or leave the device out"
-        )
+    check_fit(store, scheme, workers, wrap, device)
     location = locate(store)
-    load_snapshot(location)  # no folder is made where there is no store
     with location.lock():
         sweep(location.folder)
         plan = FitPlan(location, scheme)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from flows.auditing.run import run_audit
-from flows.building.run import run_build
+from flows.building.run import check_build, run_build
 from flows.recording import recorded
 from flows.reporting.run import write_report
 from flows.sample.pictures import write_sample
-from flows.splitting.run import run_split
+from flows.splitting.run import check_split, run_split
 from flows.view.audit import print_report
 from flows.view.console import say
 from flows.view.store import print_clips, print_folds, print_result
@@ -29,11 +29,13 @@ def run_demo(out: Path, workers: int | None) -> None:
     """
     clips, store = out / "clips", out / "store"
     make_sample(clips)
-    result = recorded("build", run_build)(store, {"sample": clips}, "demo", (), workers)
+    result = recorded("build", run_build, check_build)(
+        store, {"sample": clips}, "demo", (), workers
+    )
     summary = summarise(locate(store))
     print_clips(summary)
     print_result(str(store), result, summary.quarantine)
-    recorded("split", run_split)(store, _SCHEME, _FOLDS)
+    recorded("split", run_split, check_split)(store, _SCHEME, _FOLDS)
     print_folds(summarise(locate(store)).schemes[0])
     print_report(run_audit([store]))
     _print_a_batch(store)

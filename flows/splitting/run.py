@@ -22,6 +22,37 @@ from stores.snapshot import Snapshot, load_snapshot, read_tables
 from stores.training_clips import carry
 
 
+def check_split(
+    store: Place,
+    scheme: str,
+    folds: int | None = None,
+    seed: int = 0,
+    test: Sequence[str] = (),
+    valid: Sequence[str] = (),
+) -> None:
+    """Refuses what no clips would allow; reads no table.
+
+    Args:
+        store: Folder or URL of the store.
+        scheme: Name of a split scheme.
+        folds: Number of folds.
+        seed: Any number.
+        test: Subjects to test on.
+        valid: Subjects to validate on.
+
+    Raises:
+        SplitError: There is no such scheme, or the options do not go with it.
+        NotCommitted: There is no store.
+    """
+    if scheme not in SCHEMES:
+        hint = did_you_mean(scheme, SCHEMES)
+        raise SplitError(
+            f"there is no split scheme {scheme!r}; {hint}there are {', '.join(SCHEMES)}"
+        )
+    SCHEMES[scheme].refuse_options(folds, test, valid)
+    load_snapshot(locate(store))
+
+
 def run_split(
     store: Place,
     scheme: str,
@@ -51,13 +82,8 @@ def run_split(
         LeakingSplit: The scheme does not keep what it claims to keep.
         StoreBusy: Another process is writing to the store.
     """
-    if scheme not in SCHEMES:
-        hint = did_you_mean(scheme, SCHEMES)
-        raise SplitError(
-            f"there is no split scheme {scheme!r}; {hint}there are {', '.join(SCHEMES)}"
-        )
+    check_split(store, scheme, folds, seed, test, valid)
     location = locate(store)
-    snapshot = load_snapshot(location)
     with location.lock():
         sweep(location.folder)
         snapshot = load_snapshot(location)

@@ -11,6 +11,8 @@ from manifests.schemes.groups import EVERYTHING, SplitError, group_clips
 LEAKING = "_leaking"
 """How the name of a scheme ends that keeps nothing together."""
 
+_FEWEST = 3
+"""Folds of a scheme that tests one part, validates on the next and trains on the rest."""
 Assignment = Mapping[int, Mapping[str, Role]]
 """Fold -> group -> role."""
 
@@ -114,7 +116,7 @@ class Scheme:
         Raises:
             SplitError: These clips cannot be split so, or the scheme does not heed an option.
         """
-        self._refuse_options(folds=folds, test=test, valid=valid)
+        self.refuse_options(folds, test, valid)
         members = group_clips(self.of(clips), self.keeps)
         request = SplitRequest(self, members, [*labels], folds, seed, tuple(test), tuple(valid))
         role_of = self.assign(request)
@@ -125,7 +127,17 @@ class Scheme:
             for clip_id, group in placed
         ]
 
-    def _refuse_options(self, folds: int | None, test: Sequence[str], valid: Sequence[str]) -> None:
+    def refuse_options(self, folds: int | None, test: Sequence[str], valid: Sequence[str]) -> None:
+        """Refuses options that the scheme does not heed, or cannot do without.
+
+        Args:
+            folds: Number of folds; None for the scheme's own.
+            test: Subjects to test.
+            valid: Subjects to validate on.
+
+        Raises:
+            SplitError: One is given and not heeded, is missing, or is too small.
+        """
         if folds is not None and "folds" not in self.options:
             raise SplitError(
                 f"{folds} folds were asked for; {self.name} has its own number of them, so leave "
@@ -137,6 +149,16 @@ class Scheme:
                     f"{self.name} chooses its subjects itself; leave out the {option} subjects, "
                     "or use the scheme holdout"
                 )
+        if folds is not None and folds < _FEWEST:
+            raise SplitError(
+                f"{folds} folds were asked for; at least {_FEWEST} are needed, so that training, "
+                "validation and test share no subject"
+            )
+        if "test" in self.options and not test:
+            raise SplitError(
+                f"{self.name} tests the subjects that you name and none is named; add --test with "
+                "their ids, such as --test 23,24"
+            )
 
 
 def rotate(part_of: Mapping[str, int], parts: int) -> dict[int, dict[str, Role]]:

@@ -22,14 +22,9 @@ def subject_kfold(request: SplitRequest) -> Assignment:
         The assignment.
 
     Raises:
-        SplitError: Fewer than 3 parts, or fewer groups than parts.
+        SplitError: There are fewer groups than parts.
     """
     parts = 5 if request.folds is None else request.folds
-    if parts < 3:
-        raise SplitError(
-            f"{parts} folds were asked for; at least 3 are needed, so that training, validation "
-            "and test share no subject"
-        )
     if len(request.members) < parts:
         raise SplitError(
             f"{parts} folds were asked for and the clips are of {_groups(request)}; ask for fewer "
