@@ -230,7 +230,7 @@ class Shard:
             return [text.decode() for text in self._arrays[name].tolist()]
         except UnicodeDecodeError as error:
             raise WrongShard(
-                f"{name} of {self.name} is not UTF-8 ({error}); build the store again"
+                f"{name} of {self.name} is not UTF-8; build the store again"
             ) from error
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import flows.recording
 from tests.support.commands import refusal
 
 NOBODY = "http://127.0.0.1:9/api"
@@ -50,5 +51,6 @@ def test_right_arguments_are_taken_to_the_server(asks_nobody: None, built: Path)
 
 
 def test_a_refusal_says_nothing_of_a_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    flows.recording._say_how_to_record.cache_clear()  # it is said once a process
     refusal("audit", tmp_path / "nothing")
     assert "recorded" not in capfd.readouterr().err
