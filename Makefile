@@ -74,10 +74,17 @@ supply:
 	$(call install,build$(comma)dev)
 	touch .venv/build.stamp $@
 
+# A line every few seconds says that it goes on; what pip says is kept in .venv/pip.log. The loop
+# ends with this shell, however that ends.
 define install
 	@echo "installing into .venv, 3 to 7 GB: a few minutes"
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$1]'
+	@mkdir -p .venv; : > .venv/pip.log; begun=$$(date +%s); \
+	( while sleep 7 && kill -0 $$$$ 2>/dev/null; do \
+	echo "  $$(($$(date +%s) - begun)) s, $$(du -sm .venv | cut -f1) MB:" \
+	"$$(tail -n 1 .venv/pip.log | cut -c 1-58)"; done ) & beat=$$!; \
+	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --progress-bar off \
+		--constraint constraints.txt --editable '.[$1]' >> .venv/pip.log; \
+	is=$$?; kill $$beat 2>/dev/null; exit $$is
 endef
 comma := ,
 

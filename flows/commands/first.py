@@ -14,6 +14,10 @@ from flows.commands.arguments import (
 def demo(out: DemoFolder = Path("demo"), workers: Workers = None) -> None:
     """Make a sample corpus, build a store from it, split it, audit the split, and read a batch
     back. Needs no network."""
+    from manifests.visible import visible
+
+    # The imports take seconds.
+    print(visible(f"making a sample corpus and a store in {out}; a minute or two"), flush=True)
     from flows.sample.demo import run_demo
 
     run_demo(out, workers)

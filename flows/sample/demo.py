@@ -1,5 +1,8 @@
 """The whole product on a corpus that anyone may have: clips -> store -> folds -> audit -> batch."""
 
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from flows.auditing.run import run_audit
@@ -10,10 +13,10 @@ from flows.sample.pictures import write_sample
 from flows.splitting.run import check_split, run_split
 from flows.view.audit import print_report
 from flows.view.console import say
-from flows.view.store import print_clips, print_folds, print_result
+from flows.view.store import print_clips, print_result, print_sides
 from flows.workers.progress import ProgressBar
 from manifests.corpora.sample import sample_clips
-from stores import FeatureDataset
+from stores import FeatureDataset, FeatureStore
 from stores.location import locate
 from stores.summary import summarise
 
@@ -36,14 +39,54 @@ def run_demo(out: Path, workers: int | None) -> None:
     print_clips(summary)
     print_result(str(store), result, summary.quarantine)
     recorded("split", run_split, check_split)(store, _SCHEME, _FOLDS)
-    print_folds(summarise(locate(store)).schemes[0])
+    print_sides(summarise(locate(store)).schemes[0])
     print_report(run_audit([store]))
     _print_a_batch(store)
     say()
-    say(f"The clips are in {clips}, the store is in {store}. Next:")
-    say(f"  affectstore show {store}")
-    say(f"  affectstore verify {store}")
+    say(f"The clips are in {clips}, the store is in {store}.")
     say(f"The report of the store, for a browser: {write_report(store)}")
+    say("Next, in this folder:")
+    for line in next_commands(store, out, called_as(sys.argv[0])):
+        say(f"  {line}")
+
+
+def next_commands(store: Path, out: Path, command: str) -> list[str]:
+    """Commands for a newcomer, which run as they are in the folder that the demo was started in.
+
+    Args:
+        store: The store.
+        out: The folder of the demo.
+        command: How affectstore is called.
+
+    Returns:
+        Lines for a shell.
+    """
+    clip = FeatureStore(store).clips()["clip_id"].iloc[0]
+    place, pictures = shlex.quote(str(store)), shlex.quote(str(out / "pictures"))
+    return [
+        f"{command} show {place}",
+        f"{command} explain L7",
+        f"{command} draw {place} mfcc {pictures} --clip {shlex.quote(clip)}",
+        f"{command} build --help",
+    ]
+
+
+def called_as(program: str) -> str:
+    """How the command can be called again from a plain shell in the same folder.
+
+    Args:
+        program: How this process was called: `sys.argv[0]`.
+
+    Returns:
+        Words for a shell: `affectstore` where the shell finds this very program by that name, else
+        its path; of a module the interpreter and its name.
+    """
+    path = Path(program)
+    if path.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m flows"
+    found = shutil.which(path.name)
+    is_found = found is not None and Path(found).resolve() == path.resolve()
+    return shlex.quote(path.name if is_found else program)
 
 
 def make_sample(folder: Path) -> None:

@@ -32,7 +32,7 @@ def print_store(store: StoreSummary) -> None:
     print_features(snapshot)
     print_fitted(snapshot)
     if not store.schemes:
-        say("no folds yet; make some with: affectstore split STORE subject_kfold --folds 5")
+        say(f"no folds yet; make some with: affectstore split {store.name} subject_kfold --folds 5")
     for scheme in store.schemes:
         print_folds(scheme)
     if store.notes:
@@ -99,6 +99,16 @@ def print_folds(scheme: SchemeSummary) -> None:
     Args:
         scheme: The folds of one split scheme.
     """
+    print_sides(scheme)
+    say(in_one_line(scheme.findings))
+
+
+def print_sides(scheme: SchemeSummary) -> None:
+    """Prints clips and groups on each side of each fold.
+
+    Args:
+        scheme: The folds of one split scheme.
+    """
     rows = Grid(scheme.scheme, "train clips (groups)", "valid", "test", "tested groups")
     for number, sides in scheme.folds.items():
         counts = [
@@ -110,7 +120,6 @@ def print_folds(scheme: SchemeSummary) -> None:
         shown = ", ".join(map(short_id, tested[:_EXAMPLES]))
         rows.add_row(f"fold {number}", *counts, shown + more)
     rows.say()
-    say(in_one_line(scheme.findings))
 
 
 def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
