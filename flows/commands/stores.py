@@ -109,15 +109,28 @@ def draw(
     out: Annotated[Path, argument("Folder for the PNG files.")],
     clip: Annotated[
         list[str] | None,
-        option("A clip's id; may be given again. All clips if not given."),
+        option("A clip's id; may be given again. Without one you are asked about all clips."),
     ] = None,
+    scheme: Annotated[
+        str | None,
+        option("Of a fitted feature: the split scheme.", complete=completing.schemes),
+    ] = None,
+    fold: Annotated[int | None, option("Of a fitted feature: the number of the fold.")] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", "--yes", help="Draw all clips, and do not ask.")
+    ] = False,
 ) -> None:
     """Draw a feature, one PNG file a clip: numbers as colours over seconds, pictures as a sheet of
     them."""
+    from flows.commands.drawing import check_number, tracks_to_draw
     from flows.view.draw import draw as draw_feature
-    from stores import FeatureStore
+    from flows.view.draw import refuse_undrawable
 
-    files = draw_feature(FeatureStore(store)[feature], out, clip or ())
+    tracks = tracks_to_draw(store, feature, scheme, fold)
+    refuse_undrawable(tracks.spec)
+    if not (clip or all_):
+        check_number(len(tracks), feature)
+    files = draw_feature(tracks, out, clip or ())
     print(visible(f"{len(files)} PNG files in {out}" if len(files) != 1 else str(files[0])))
 
 
