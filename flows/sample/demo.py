@@ -1,8 +1,6 @@
 """The whole product on a corpus that anyone may have: clips -> store -> folds -> audit -> batch."""
 
 import shlex
-import shutil
-import sys
 from pathlib import Path
 
 from flows.auditing.run import run_audit
@@ -12,7 +10,7 @@ from flows.reporting.run import write_report
 from flows.sample.pictures import write_sample
 from flows.splitting.run import check_split, run_split
 from flows.view.audit import print_report
-from flows.view.console import say
+from flows.view.console import called_as, say
 from flows.view.store import print_clips, print_result, print_sides
 from flows.workers.progress import ProgressBar
 from manifests.corpora.sample import sample_clips
@@ -46,22 +44,21 @@ def run_demo(out: Path, workers: int | None) -> None:
     say(f"The clips are in {clips}, the store is in {store}.")
     say(f"The report of the store, for a browser: {write_report(store)}")
     say("Next, in this folder:")
-    for line in next_commands(store, out, called_as(sys.argv[0])):
+    for line in next_commands(store, out):
         say(f"  {line}")
 
 
-def next_commands(store: Path, out: Path, command: str) -> list[str]:
+def next_commands(store: Path, out: Path) -> list[str]:
     """Commands for a newcomer, which run as they are in the folder that the demo was started in.
 
     Args:
         store: The store.
         out: The folder of the demo.
-        command: How affectstore is called.
 
     Returns:
         Lines for a shell.
     """
-    clip = FeatureStore(store).clips()["clip_id"].iloc[0]
+    command, clip = called_as(), next(iter(FeatureStore(store)["mfcc"]))
     place, pictures = shlex.quote(str(store)), shlex.quote(str(out / "pictures"))
     return [
         f"{command} show {place}",
@@ -69,24 +66,6 @@ def next_commands(store: Path, out: Path, command: str) -> list[str]:
         f"{command} draw {place} mfcc {pictures} --clip {shlex.quote(clip)}",
         f"{command} build --help",
     ]
-
-
-def called_as(program: str) -> str:
-    """How the command can be called again from a plain shell in the same folder.
-
-    Args:
-        program: How this process was called: `sys.argv[0]`.
-
-    Returns:
-        Words for a shell: `affectstore` where the shell finds this very program by that name, else
-        its path; of a module the interpreter and its name.
-    """
-    path = Path(program)
-    if path.name == "__main__.py":
-        return f"{shlex.quote(sys.executable)} -m flows"
-    found = shutil.which(path.name)
-    is_found = found is not None and Path(found).resolve() == path.resolve()
-    return shlex.quote(path.name if is_found else program)
 
 
 def make_sample(folder: Path) -> None:

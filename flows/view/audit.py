@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from flows.view.console import Grid, bold, coloured, lines, say, short_id
+from flows.view.console import Grid, bold, called_as, coloured, lines, say, short_id
 from manifests.audit import verdicts_of
 from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.features import Json
@@ -51,11 +51,9 @@ def print_report(report: "AuditReport", is_whole: bool = False) -> None:
         else:
             _print_numbers(found, severity)
     say(summary(report.findings))
-    rules = dict.fromkeys(one.rule for one in report.findings)
-    if rules and not is_whole:
-        say(
-            f"every fold and reason: --all; what a rule is: affectstore explain {next(iter(rules))}"
-        )
+    if report.findings and not is_whole:
+        explain = f"{called_as()} explain {report.findings[0].rule}"
+        say(f"every fold and reason: --all; what a rule is: {explain}")
 
 
 def _print_faults(report: "AuditReport", most: int) -> None:

@@ -5,10 +5,12 @@ made `visible`; style is given by words such as `bold`.
 """
 
 import io
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import rich.console
 from rich.table import Table
@@ -66,6 +68,22 @@ def short_id(text: str) -> str:
     if len(text) <= _ID:
         return text
     return f"{text[: _ID // 2]}…{text[len(text) - (_ID - _ID // 2 - 1) :]}"
+
+
+def called_as() -> str:
+    """How the command can be called again from a plain shell in the same folder.
+
+    Returns:
+        Words for a shell: `affectstore` where the shell finds this very program by that name, else
+        the path that it was called by; where it runs as a module, interpreter and module.
+    """
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py" and path.parent.name == "flows":
+        return f"{shlex.quote(sys.executable)} -m flows"
+    found = shutil.which("affectstore")
+    if path.name != "affectstore" or (found and Path(found).resolve() == path.resolve()):
+        return "affectstore"
+    return shlex.quote(sys.argv[0])
 
 
 def put(document: str) -> None:

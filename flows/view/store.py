@@ -1,10 +1,11 @@
 """What a store holds and what a build did, as tables for the terminal."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flows.view.audit import in_one_line
-from flows.view.console import Grid, bold, coloured, lines, say, short_id
+from flows.view.console import Grid, bold, called_as, coloured, lines, say, short_id
 from flows.view.fit import print_fitted
 from manifests.features import FeatureSpec
 from manifests.suffix_counts import count_text
@@ -32,7 +33,8 @@ def print_store(store: StoreSummary) -> None:
     print_features(snapshot)
     print_fitted(snapshot)
     if not store.schemes:
-        say(f"no folds yet; make some with: affectstore split {store.name} subject_kfold --folds 5")
+        split = f"{called_as()} split {shlex.quote(store.name)} subject_kfold --folds 5"
+        say(f"no folds yet; make some with: {split}")
     for scheme in store.schemes:
         print_folds(scheme)
     if store.notes:

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-_SECONDS_BETWEEN_LINES = 8.0
+_SECONDS_BETWEEN_LINES = 5.0
 """Also where nothing is done for as long: who waits sees that it goes on."""
 
 
