@@ -37,8 +37,6 @@ def _leave_output() -> None:
 
 _PLAIN = {"markup": False, "highlight": False, "emoji": False}
 _CONSOLE = Console(**_PLAIN)  # type: ignore[arg-type]
-_FEWEST = 40
-"""Columns of a terminal below which a table is not made narrower."""
 _ID = 28
 """Characters of an id in a table: as many as the names of the known corpora have."""
 
@@ -49,7 +47,7 @@ def width() -> int:
     Returns:
         COLUMNS where it is set, else those of the terminal; 80 into a file or a pipe.
     """
-    return max(_FEWEST, shutil.get_terminal_size((80, 24)).columns)
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def short_id(text: str) -> str:

@@ -8,6 +8,8 @@ from stores.records import StoredFitted
 from stores.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from flows.fitting.run import FitResult
 
 
@@ -37,20 +39,25 @@ def print_fitted(snapshot: "Snapshot") -> None:
     """
     if not snapshot.fitted:
         return
-    heads = ("made from", "by", "rows of a clip", "variants", "fitted for", "MB")
-    rows = Grid("fitted feature", *heads)
+    rows = Grid("fitted feature", "made by", "rows of a clip", "fitted for", "MB")
     for name, entry in snapshot.fitted.items():
-        leaks = [coloured("yellow", " (sees test clips)")] if entry.sees_all else []
         rows.add_row(
             name,
-            ", ".join(entry.inputs.values()),
-            joined(entry.spec.extractor, *leaks),
+            _made_by(entry),
             " or ".join(_shapes(entry)),
-            ", ".join(str(spec.variant) for spec in entry.variants) or "none",
             _folds(entry),
             f"{sum(state.bytes_with_tracks for state in entry.states) / 1e6:.1f}",
         )
     rows.say()
+
+
+def _made_by(entry: StoredFitted) -> "Text":
+    variants = ", ".join(str(spec.variant) for spec in entry.variants)
+    return joined(
+        f"{entry.spec.extractor} of {', '.join(entry.inputs.values())}",
+        *([f"; variants {variants}"] if variants else []),
+        *([coloured("yellow", "; sees test clips")] if entry.sees_all else []),
+    )
 
 
 def _shapes(entry: StoredFitted) -> list[str]:
