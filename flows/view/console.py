@@ -18,6 +18,9 @@ from rich.text import Text
 
 from manifests.visible import visible
 
+Words = str | Text
+"""What `say` and the cells of a table take."""
+
 
 class Console(rich.console.Console):
     """A console whose reader may leave before the end, as `head` does."""

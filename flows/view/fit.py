@@ -3,13 +3,11 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from flows.view.console import Grid, bold, coloured, joined, say
+from flows.view.console import Grid, Words, bold, coloured, joined, say
 from stores.records import StoredFitted
 from stores.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from flows.fitting.run import FitResult
 
 
@@ -51,7 +49,7 @@ def print_fitted(snapshot: "Snapshot") -> None:
     rows.say()
 
 
-def _made_by(entry: StoredFitted) -> "Text":
+def _made_by(entry: StoredFitted) -> Words:
     variants = ", ".join(str(spec.variant) for spec in entry.variants)
     return joined(
         f"{entry.spec.extractor} of {', '.join(entry.inputs.values())}",
