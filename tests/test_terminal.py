@@ -12,9 +12,11 @@ from flows.__main__ import run
 from flows.commands.catalogs import Kind, every_catalog
 from flows.view.console import Grid, short_id
 from manifests.audit import RULES
+from manifests.notes import NOTES
 from manifests.quarantine import Reason
 from manifests.schemes.catalog import SCHEMES
 from tests.support import fitted_made
+from tests.support.commands import ROOT
 
 Printed = Callable[..., str]
 IDS = (
@@ -77,6 +79,21 @@ def test_whatever_is_listed_is_explained(printed: Printed) -> None:
     assert all(reason.about.endswith(".") for reason in Reason)
     assert "No face lasted long enough" in printed("explain", "no_face")
     assert "did you mean no_face?" in printed("explain", "noface", code=2)
+
+
+def test_every_note_that_is_written_is_explained() -> None:
+    modules = [path.read_text("utf-8") for path in (ROOT / "extractors").glob("*.py")]
+    written = {
+        value
+        for text in modules
+        for value, said in re.findall(r'^[A-Z_]+ = "(\w+)"\n"""(\w+:)', text, re.MULTILINE)
+        if said == "Note:"
+    }
+    table = (ROOT / "docs" / "media.md").read_text("utf-8").partition("| note |")[2]
+    documented = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, re.MULTILINE)
+    names = {name for cell in documented for name in re.findall(r"\w+", cell)}
+    assert len(written) > 10
+    assert (written | names) == NOTES.keys()
 
 
 def test_a_reason_is_its_word_wherever_it_came_from() -> None:

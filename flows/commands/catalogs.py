@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Kind = Literal["corpora", "recipes", "schemes", "features", "labels", "rules", "reasons", "papers"]
+Kind = Literal[
+    "corpora", "recipes", "schemes", "features", "labels", "rules", "reasons", "notes", "papers"
+]
 Row = tuple[str, ...]
 """A name, and a cell for each further head."""
 
@@ -122,6 +124,12 @@ def _reasons() -> Catalog:
     return Catalog(("reason of quarantine", "what it says"), tuple(rows))
 
 
+def _notes() -> Catalog:
+    from manifests.notes import NOTES
+
+    return Catalog(("note in the index", "what it says"), tuple(NOTES.items()))
+
+
 def _papers() -> Catalog:
     from flows.auditing.printed_counts import load_paper, shipped
 
@@ -137,5 +145,6 @@ _CATALOGS: dict[str, Callable[[], Catalog]] = {
     "labels": _labels,
     "rules": _rules,
     "reasons": _reasons,
+    "notes": _notes,
     "papers": _papers,
 }

@@ -103,7 +103,7 @@ def reasons(incomplete: str) -> list[str]:
 
 
 def explained(incomplete: str) -> list[str]:
-    """Completes a name for `explain`: rules of the audit, and reasons of quarantine.
+    """Completes a name for `explain`: rules of the audit, reasons of quarantine, and notes.
 
     Args:
         incomplete: What is typed already.
@@ -112,5 +112,6 @@ def explained(incomplete: str) -> list[str]:
         The names that begin so.
     """
     from manifests.audit import RULES
+    from manifests.notes import NOTES
 
-    return [*_beginning(incomplete, [*RULES]), *reasons(incomplete)]
+    return [*_beginning(incomplete, [*RULES, *NOTES]), *reasons(incomplete)]

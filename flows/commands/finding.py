@@ -31,7 +31,8 @@ def root(
 
 
 def list_(kind: Annotated[Kind, argument("What to list.", "KIND")]) -> None:
-    """List what there is: corpora, recipes, schemes, features, labels, rules, reasons or papers."""
+    """List what there is: corpora, recipes, schemes, features, labels, rules of the audit, reasons
+    of quarantine, notes of the index, or papers."""
     from flows.view.lists import print_catalog
 
     found = catalog(kind)
@@ -64,8 +65,8 @@ def explain(
     if not found:
         known = [row[0] for of in catalogs for row in of.rows + of.others]
         raise typer.BadParameter(
-            f"nothing is called {name!r}; {did_you_mean(name, known)}affectstore list rules and "
-            "affectstore list reasons have the names that most often need it"
+            f"nothing is called {name!r}; {did_you_mean(name, known)}affectstore list rules, "
+            "reasons or notes has the names that most often need it"
         )
     for of, row in found:
         print_entry(of.heads, row)

@@ -39,7 +39,7 @@ def print_store(store: StoreSummary) -> None:
         print_folds(scheme)
     if store.notes:
         listed = ", ".join(f"{note} {count}" for note, count in store.notes.items())
-        say(f"clips with notes (see docs/media.md): {listed}")
+        say(f"clips with notes: {listed}; {called_as()} explain {next(iter(store.notes))}")
     print_quarantine(store.quarantine)
 
 
