@@ -110,6 +110,16 @@ def test_help_prints_brackets(arguments: list[str], printed: Printed) -> None:
     assert "[fitted.NAME]" in " ".join(printed(*arguments).split())
 
 
+def test_no_message_names_a_package_that_no_index_has() -> None:
+    rooms = ("manifests", "extractors", "stores", "flows", "examples")
+    files = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    texts = {path: path.read_text("utf-8") for path in files}
+    assert [str(path) for path, text in texts.items() if "affectstore[" in text] == []
+    asking = [text for text in texts.values() if "pip install" in text and "'.[" in text]
+    assert len(asking) == 4
+    assert all("clone of" in text for text in asking)
+
+
 # Tables
 
 

@@ -140,6 +140,7 @@ def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
             short_id(clip.clip_id), clip.reason, lines([clip.detail, f"missing: {missing}"])
         )
     rows.say()
+    say(f"what a reason means: {called_as()} explain {clips[0].reason}")
     if (more := len(clips) - _MOST_QUARANTINED) > 0:
         say(f"... and {more} more; the table `quarantine` of the store has them all")
 
