@@ -30,6 +30,8 @@ def asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         (["fit", "NOTHING", "subject_kfold"], "affectstore build"),
         (["audit", "NOTHING"], "does not exist"),
         (["audit", "STORE", "--corpus", "meld"], "which knows its corpora"),
+        (["audit", "STORE", "--scheme", "x"], "no folds of the scheme 'x'; it has none"),
+        (["audit", "STORE"], "has no folds to audit; make some with"),
         (["audit", "x.csv", "--column", "clp=3"], "did you mean clip?"),
         (["audit", "x.csv", "--subject", "("], "no regular expression"),
         (["audit", "x.csv", "--probe"], "is no store; a probe trains on cached features"),

@@ -15,6 +15,7 @@ from manifests.audit import (
     audit,
     audit_paper,
     but_unread,
+    check_folds,
     match_foreign,
     paper_verdict,
     read_published,
@@ -22,10 +23,11 @@ from manifests.audit import (
 )
 from manifests.audits import AUDITS, Finding, Severity
 from manifests.corpora.catalog import CORPORA
+from manifests.folds import FOLDS
 from manifests.suggestions import did_you_mean
 from stores.atomic import write_bytes
 from stores.location import Location, Place, locate
-from stores.snapshot import load_snapshot
+from stores.snapshot import load_snapshot, read_compact
 
 _ORDER = [severity.value for severity in Severity]
 
@@ -138,7 +140,7 @@ def check_audit(
     sides: Sequence[str] = (),
     subject: str | None = None,
 ) -> None:
-    """Refuses what is no audit; reads no table.
+    """Refuses what is no audit; reads no table but the folds of a store.
 
     Args:
         sources: As for `run_audit`, like the others.
@@ -149,7 +151,7 @@ def check_audit(
         subject: A regular expression.
 
     Raises:
-        NothingToAudit: A source is not there, or the options do not go with it.
+        NothingToAudit: A source is not there, has no such folds, or the options do not go with it.
         WrongForeignTable: An option is not of its form.
         NotCommitted: A store has no snapshot.
     """
@@ -165,7 +167,8 @@ def check_audit(
             raise NothingToAudit(
                 f"{first} is a store, which knows its corpora; give it alone, without --corpus"
             )
-        load_snapshot(first)
+        folds = read_compact(first, load_snapshot(first), FOLDS, ["scheme"])
+        check_folds(str(first), folds.column("scheme").unique().to_pylist(), scheme)
     elif not _is_there(first) and Path(first.name).suffix.lower() not in SUFFIXES:
         papers = shipped()
         raise NothingToAudit(

@@ -14,7 +14,7 @@ from manifests.audit.papers import Claim, Paper
 from manifests.audit.reading.catalog import SUFFIXES
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.published import read_foreign, read_published
-from manifests.audit.stored import CopyEvidence, list_store
+from manifests.audit.stored import CopyEvidence, check_folds, list_store
 from manifests.audit.verdicts import Answer, SplitVerdict, but_unread, paper_verdict, verdicts_of
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "audit",
     "audit_paper",
     "but_unread",
+    "check_folds",
     "list_store",
     "match_foreign",
     "paper_verdict",
