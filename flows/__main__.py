@@ -9,18 +9,15 @@ try:
     import typer
 except ModuleNotFoundError:
     sys.exit(
-        "affectstore: this environment has the reader alone; the command needs the pipeline: pip "
-        "install 'affectstore[build]'"
+        "affectstore: this environment has the reader alone; the command needs the pipeline: in a "
+        "clone of affectstore, pip install --constraint constraints.txt '.[build]'"
     )
 
-from flows.commands import first, splits, stores
+from flows.commands import finding, first, splits, stores
 from flows.exits import prepare_process, run_app
 
 app = typer.Typer(
-    help="Audio-visual features of emotion corpora: decoded once, stored for any trainer, split "
-    "by subject.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # "rich" would take [fitted.NAME] for a colour
 )
@@ -40,8 +37,11 @@ for command in (
     splits.check,
     splits.survey,
     splits.audit,
+    finding.explain,
 ):
     app.command()(command)
+app.command("list")(finding.list_)
+app.callback()(finding.root)
 
 
 def main() -> None:

@@ -42,8 +42,8 @@ def sentence(error: Exception) -> str | None:
         return f"{error.filename}: {error.strerror}; give another path"
     if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] not in _ROOMS:
         return (
-            f"{error.name} is not installed, which this command needs; install the pipeline: pip "
-            "install 'affectstore[build]'"
+            f"{error.name} is not installed, which this command needs; install the pipeline, in a "
+            "clone of affectstore: pip install --constraint constraints.txt '.[build]'"
         )
     if isinstance(error, MemoryError):
         return "there is not enough memory; end other programs, or give smaller numbers"

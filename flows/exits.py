@@ -57,6 +57,9 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
         if words := error.format_message():
             _PARENTS["UsageError"](visible(words), context).show()
         sys.exit(error.exit_code)
+    except typer.Abort:
+        print("affectstore: nothing was done", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         from flows.errors import sentence
 

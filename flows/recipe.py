@@ -7,7 +7,7 @@ snapshot.
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -120,7 +120,7 @@ class Recipe(_Strict):
         if not isinstance(value, Mapping) or not value:
             raise ValueError("a recipe needs at least one [features.NAME] table")
         return {
-            name: table if isinstance(table, Feature) else _feature(name, table)
+            name: table if isinstance(table, Feature) else _feature(name, table, value)
             for name, table in value.items()
         }
 
@@ -130,7 +130,7 @@ class Recipe(_Strict):
         if not isinstance(value, Mapping):
             raise ValueError(f"fitted is {value!r}, expected tables [fitted.NAME]")
         return {
-            name: table if isinstance(table, Fitter) else _fitter(name, table)
+            name: table if isinstance(table, Fitter) else _fitter(name, table, value)
             for name, table in value.items()
         }
 
@@ -335,14 +335,15 @@ def _apply(table: dict[str, Any], change: str) -> None:
     at[last] = value
 
 
-def _feature(name: str, table: Any) -> Feature:
+def _feature(name: str, table: Any, others: Mapping[str, Any]) -> Feature:
     if not isinstance(table, Mapping) or "extractor" not in table:
-        raise ValueError(f"features.{name} needs a key extractor, one of {', '.join(EXTRACTORS)}")
+        raise ValueError(_nothing_to_make(f"features.{name}", "extractor", others, EXTRACTORS))
     params = {key: value for key, value in table.items() if key not in {"extractor", "store"}}
     kind = EXTRACTORS.get(str(table["extractor"]))
     if kind is None:
+        hint = did_you_mean(str(table["extractor"]), EXTRACTORS)
         raise ValueError(
-            f"features.{name}: there is no extractor {table['extractor']!r}; there are "
+            f"features.{name}: there is no extractor {table['extractor']!r}; {hint}there are "
             f"{', '.join(EXTRACTORS)}"
         )
     extractor = _with_params(f"features.{name}", kind, params, {"store"})
@@ -352,20 +353,16 @@ def _feature(name: str, table: Any) -> Feature:
     return Feature(extractor=extractor, store=store)
 
 
-def _fitter(name: str, table: Any) -> Fitter:
+def _fitter(name: str, table: Any, others: Mapping[str, Any]) -> Fitter:
     if not isinstance(table, Mapping) or "fitter" not in table:
-        raise ValueError(f"fitted.{name} needs a key fitter, one of {', '.join(FITTERS)}")
+        raise ValueError(_nothing_to_make(f"fitted.{name}", "fitter", others, FITTERS))
     kind = FITTERS.get(str(table["fitter"]))
     if kind is None:
         raise ValueError(
             f"fitted.{name}: there is no fitter {table['fitter']!r}; there are {', '.join(FITTERS)}"
         )
-    return _with_params(
-        f"fitted.{name}",
-        kind,
-        {key: value for key, value in table.items() if key != "fitter"},
-        {"fitter"},
-    )
+    params = {key: value for key, value in table.items() if key != "fitter"}
+    return _with_params(f"fitted.{name}", kind, params, {"fitter"})
 
 
 def _with_params(where: str, kind: type[Kind], params: Mapping[str, Any], others: set[str]) -> Kind:
@@ -393,6 +390,14 @@ def _sentence(error: ValidationError, model: type) -> str:
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     return f"{key} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _nothing_to_make(key: str, what: str, others: Iterable[str], known: Iterable[str]) -> str:
+    """A table that does not say what it makes, most often because its name is misspelt."""
+    name = key.partition(".")[2]
+    hint = did_you_mean(name, [one for one in others if one != name])
+    needs = f"needs a key {what}, one of {', '.join(known)}"
+    return f"{key} is new: {hint}a new table {needs}" if hint else f"{key} {needs}"
 
 
 def _unknown(key: str, last: str, known: set[str]) -> str:

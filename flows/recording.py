@@ -23,12 +23,14 @@ _SERVER = re.compile(r"\bapi\b|api_url", re.IGNORECASE)
 """In a settings file of Prefect: it may name a server."""
 
 
-def recorded(flow: str, run: Callable[P, T]) -> Callable[P, T]:
+def recorded(flow: str, run: Callable[P, T], check: Callable[P, None]) -> Callable[P, T]:
     """Makes of a step what a command calls.
 
     Args:
         flow: Name of the Prefect flow that does the same, with the same parameters.
         run: What the flow does.
+        check: Refuses what `run` refuses before it begins anything; called before a server is
+            asked.
 
     Returns:
         A function that runs the flow on the configured server, or else calls `run`.
@@ -37,8 +39,10 @@ def recorded(flow: str, run: Callable[P, T]) -> Callable[P, T]:
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         url = server_url()
         if url is None:
+            done = run(*args, **kwargs)
             _say_how_to_record()
-            return run(*args, **kwargs)
+            return done
+        check(*args, **kwargs)
         on_server = cast(Callable[P, T], _flow_on_server(url, flow))
         # In the main thread Prefect would take over the signals, and an interrupt would wait for
         # every task.

@@ -98,7 +98,7 @@ def serve(
     if url is None:
         use_own_home(service.name)
     due = next_times(cron, service.zone)
-    check_build(store, folders, recipe, changes, dask)
+    check_build(store, folders, recipe, changes, dask=dask)
     times = [f"{when:%Y-%m-%d %H:%M}" for when in due]
     print(visible(f"{service.name}: next builds {', '.join(times)} ({service.zone})"), flush=True)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")

@@ -164,8 +164,9 @@ class Table(Generic[Row]):
             The rows, in their order.
 
         Raises:
-            ValueError: A column has a word that is not of its fixed set.
+            WrongTable: A column has a word that is not of its fixed set.
         """
+        self._check_words(table)
         columns = [table.column(name).to_pylist() for name in self.schema.names]
         for name, word in self._words.items():
             at = self.schema.get_field_index(name)
@@ -187,8 +188,8 @@ class Table(Generic[Row]):
             word = self._words[name]
             if unknown := set(table.column(name).unique().to_pylist()) - {*map(str, word)}:
                 raise WrongTable(
-                    f"{min(unknown)!r} is not a valid {word.__name__} in the column {name} of "
-                    f"{self.name}"
+                    f"the column {name} of {self.name} holds {min(unknown)}, expected one of "
+                    f"{', '.join(word)}"
                 )
 
     def digest(self, table: pa.Table) -> str:

@@ -311,7 +311,8 @@ def _connect(url: str, process: int, patience_min: int) -> "ObjectStore":
         options = _s3_options(url) if url.startswith(("s3://", "s3a://")) else {}
     except ImportError as error:
         raise MissingExtra(
-            f"{url} needs a package that is not installed: pip install 'affectstore[s3]'"
+            f"{url} needs a package that is not installed: in a clone of affectstore, pip install "
+            "'.[s3]'"
         ) from error
     client: Any = {
         "connect_timeout": "4s",

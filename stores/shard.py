@@ -230,7 +230,7 @@ class Shard:
             return [text.decode() for text in self._arrays[name].tolist()]
         except UnicodeDecodeError as error:
             raise WrongShard(
-                f"{name} of {self.name} is not UTF-8 ({error}); build the store again"
+                f"{name} of {self.name} is not UTF-8; build the store again"
             ) from error
 
 
@@ -290,8 +290,8 @@ def decode_images(encoded: NDArray[Any], shape: tuple[int, ...], where: str) -> 
         import cv2
     except ImportError as error:
         raise ImportError(
-            "these images are stored as JPEG and OpenCV is not installed; pip install "
-            "'affectstore[images]'"
+            "these images are stored as JPEG and OpenCV is not installed: in a clone of "
+            "affectstore, pip install '.[images]'"
         ) from error
     # cv2 must not turn the image by its EXIF tag: rows are stored as they are shown.
     how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION

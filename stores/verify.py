@@ -96,7 +96,7 @@ class Verification:
         )
         return (
             f"{looked}, {states}{spare}: "
-            f"{'whole' if not self.problems else f'{len(self.problems)} problems'}"
+            f"{_many(len(self.problems), 'problem') if self.problems else 'whole'}"
         )
 
 
@@ -174,7 +174,7 @@ class _Check:
         except RemoteError:
             raise
         except (WrongTable, WrongFile, WrongRecord, WrongDownload, OSError) as error:
-            self._add([str(error)])
+            self._add([_in_words(error)])
             self._damaged.add(record.file)
             return None
         self.report.files += 1
@@ -205,7 +205,7 @@ class _Check:
                     ]
                 )
         except (NotCommitted, WrongSnapshot) as error:
-            self._add([str(error)])
+            self._add([_in_words(error)])
         self.report.snapshots = len(found)
         return found
 
@@ -288,10 +288,12 @@ def _changed_spaces(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _shard_problems(shard: Shard, record: ShardRecord) -> Iterator[str]:
-    if shard.record() != replace(record, sizes=sizes_of(shard.layout)):
+    found = shard.record()
+    if found != replace(record, sizes=sizes_of(shard.layout)):
         yield (
-            f"{shard.name} is {shard.record()}, but the snapshot recorded {record}; build again "
-            "without it"
+            f"{shard.name} has {_many(found.clips, 'clip')} and {_many(found.rows, 'row')}, "
+            f"but the snapshot recorded {_many(record.clips, 'clip')} and "
+            f"{_many(record.rows, 'row')}; build again without it"
         )
     shard.check_offsets()
     ids = [entry.clip_id for entry in shard.entries]
@@ -332,9 +334,27 @@ def _row_problems(row: IndexRow, fingerprint: str, entries: Entries) -> Iterator
         said = (*place, row.notes)
         found = (entry.start, entry.rows, entry.valid_rows, ",".join(entry.notes))
         if said != found:
-            yield (
-                f"{what} says (start, rows, valid rows, notes) = {said}, the shard itself {found}"
-            )
+            yield f"{what} says {_place(*said)}, the shard itself {_place(*found)}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _place(start: int | None, rows: int | None, valid_rows: int | None, notes: str) -> str:
+    """Where the track of a clip lies, in words."""
+    noted = f"the notes {notes}" if notes else "no notes"
+    return f"{rows} rows from row {start}, {valid_rows} of them valid, and {noted}"
+
+
+def _in_words(error: Exception) -> str:
+    """An error of the system without its number; every other one is a sentence already."""
+    if isinstance(error, OSError) and error.errno is not None and error.filename:
+        return (
+            f"{error.filename} cannot be read ({error.strerror}); look at its permissions and at "
+            "the disk, or restore it from a copy"
+        )
+    return str(error)
 
 
 def _sum_problems(name: str, found: Iterable[str], clips: set[str]) -> Iterator[str]:

@@ -164,7 +164,8 @@ def test_a_rule_of_one_function_and_one_line_is_judged_in_every_fold(
         size = view.sizes[view.judged]
         yield Observation("clips", size % 2, f"the test has {size} clips, an odd number")
 
-    monkeypatch.setitem(RULES, "L17", Rule("an odd test", odd_test, Severity.WARN))
+    words = ("A pair has no odd one.", "Three clips are tested.", "Leave one out.")
+    monkeypatch.setitem(RULES, "L17", Rule("an odd test", odd_test, Severity.WARN, *words))
     names = [f"01-01-03-01-01-01-{actor:02d}" for actor in range(1, 6)]
     three = listing(tmp_path / "a.csv", [*zip(names, ["train"] * 2 + ["test"] * 3, strict=True)])
     four = listing(tmp_path / "b.csv", [*zip(names, ["train"] + ["test"] * 4, strict=True)])

@@ -69,7 +69,7 @@ def test_bad_usage_ends_with_a_sentence_and_2(
 def test_a_library_that_is_not_installed_is_named_with_the_way_to_it() -> None:
     missing = ModuleNotFoundError("No module named 'psutil'", name="psutil")
     assert "psutil is not installed" in str(sentence(missing))
-    assert "affectstore[build]" in str(sentence(missing))
+    assert "in a clone of affectstore: pip install" in str(sentence(missing))
     assert sentence(ModuleNotFoundError("No module named 'flows.x'", name="flows.x")) is None
 
 

@@ -1,6 +1,11 @@
 """Pictures of stored features: one file a clip, with the numbers where the axes say they are."""
 
+import contextlib
 import dataclasses
+import io
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +31,8 @@ from flows.view.draw import (
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 from stores import FeatureStore, NotInStore
-from tests.support.commands import refusal
+from tests.support import fitted_made
+from tests.support.commands import ROOT, refusal
 from tests.support.media_made import picture
 from tests.support.stores_made import CROPS, make_store
 
@@ -104,6 +110,74 @@ def test_the_command_says_what_it_drew(
     assert wrong.startswith("affectstore: the store has no clip of crops named 'nobody'")
 
 
+def test_a_fitted_feature_is_drawn_by_the_state_of_its_fold(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store, out = tmp_path / "store", tmp_path / "out"
+    fitted_made.make(store)
+    arguments = ["draw", str(store), "z", str(out), "--clip", "made/00"]
+
+    def said(*more: str, code: int = 2) -> str:
+        with pytest.raises(SystemExit) as ended:
+            run([*arguments, *more])
+        assert (ended.value.code or 0) == code
+        return capfd.readouterr().err
+
+    assert "fit it first: affectstore fit" in said()
+    fitted_made.fit(store)
+    assert "no scheme and fold is named; add --scheme quarters --fold 0" in said()
+    assert "is not fitted" in said("--scheme", "quarters", "--fold", "9")
+    drawn = []
+    for fold in ("0", "1"):
+        said("--scheme", "quarters", "--fold", fold, code=0)
+        drawn.append((out / "made" / "00.png").read_bytes())
+    assert drawn[0] != drawn[1]
+    arguments[2] = "logmel"
+    assert "the same in every fold; leave out --scheme" in said("--fold", "0")
+
+
+def answered(store: Path, out: Path, answer: str) -> tuple[int, str]:
+    """The exit code of `draw` without a clip, at a terminal where somebody answers."""
+    keyboard, screen = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows", "draw", str(store), "mfcc", str(out)],
+        stdin=screen,
+        stdout=screen,
+        stderr=screen,
+        cwd=ROOT,
+    )
+    os.close(screen)
+    os.write(keyboard, f"{answer}\n".encode())
+    said = b""
+    with contextlib.suppress(OSError):  # the terminal is closed at the other end
+        while part := os.read(keyboard, 4096):
+            said += part
+    os.close(keyboard)
+    return process.wait(60), said.decode()
+
+
+def test_all_clips_are_drawn_where_somebody_agrees(
+    processes: None, store: Path, tmp_path: Path
+) -> None:
+    code, said = answered(store, tmp_path, "n")
+    assert (code, [*tmp_path.rglob("*.png")]) == (2, [])
+    assert "draw mfcc of all 7 clips?" in said
+    assert "affectstore: nothing was done" in said
+    code, said = answered(store, tmp_path, "y")
+    assert (code, len([*tmp_path.rglob("*.png")])) == (0, 7)
+
+
+def test_without_a_terminal_all_clips_are_drawn_where_it_is_said(
+    store: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    for more, code in (([], 2), (["--all"], 0), (["--yes"], 0)):
+        with pytest.raises(SystemExit) as ended:
+            run(["draw", str(store), "mfcc", str(tmp_path), *more])
+        assert (ended.value.code or 0) == code
+    assert "7 clips have mfcc: name some with --clip" in capfd.readouterr().err
+
+
 # Numbers
 
 
@@ -141,10 +215,22 @@ def test_mfcc_have_a_panel_for_each_order_of_derivative() -> None:
         "second derivative, per row",
     ]
     values = rows(120).values
+    low, high = np.percentile(values, [1, 99], axis=0)
+    scaled = (values - low) / (high - low)
     for number, axis in enumerate(panels):
-        assert np.allclose(
-            axis.collections[0].get_array(), values[:, 40 * number : 40 * number + 40].T
-        )
+        mesh = axis.collections[0]
+        assert np.allclose(mesh.get_array(), scaled[:, 40 * number : 40 * number + 40].T)
+        assert mesh.get_clim() == (0, 1)
+
+
+def test_every_mfcc_shows_all_colours_however_large_the_others_are() -> None:
+    track = rows(120)
+    track.values[:, 0] *= 1000
+    track.values[:, 7] = 3.0
+    mesh = figure("a/b", MFCC, track).axes[0].collections[0].get_array()
+    spread = np.delete(np.ptp(np.clip(mesh, 0, 1), axis=1), 7)
+    assert spread.min() == spread.max() == 1
+    assert (mesh[7] == 0.5).all()
 
 
 def test_columns_with_names_are_lines() -> None:
@@ -233,6 +319,15 @@ def test_features_of_another_form_are_refused(tmp_path: Path) -> None:
         DrawError, match=r"cube is \(time, 2, 3\), expected rows of numbers or of pictures"
     ):
         draw_from(tmp_path / "store", "cube", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["soundprint", "faceprint", "sound_digest", "frames_digest"])
+def test_a_hash_is_not_drawn(name: str, tmp_path: Path) -> None:
+    hashes = dataclasses.replace(MFCC, name="mine", extractor=name, shape=(4,))
+    make_store(tmp_path / "store", specs=(hashes,))
+    with pytest.raises(DrawError, match="mine is a hash or a fingerprint, by which copies"):
+        draw_from(tmp_path / "store", "mine", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("spec", [MFCC, LOGMEL], ids=["mfcc", "logmel"])

@@ -172,6 +172,8 @@ def sound(store: Path, empty: Path) -> dict[str, list[str]]:
     corpus = ["--corpus", f"folder={empty}"]
     return {
         "recipes": ["demo"],
+        "list": ["rules"],
+        "explain": ["L7"],
         "build": [str(empty / "s"), *corpus, "--recipe", "demo"],
         "serve": ["demo", "--store", str(empty / "s"), *corpus, "--cron", "0 3 * * *"],
         "split": [str(store), "no_scheme"],

@@ -4,6 +4,7 @@ whole demo runs with every socket refused, loopback too, and none is tried."""
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,8 @@ def test_the_whole_demo_opens_no_socket_and_starts_nothing_but_workers(
     )
     assert [expected for expected in printed if expected not in done.stdout] == []
     report = tmp_path / "demo" / "store-report" / "report.html"
-    assert done.stdout.splitlines()[-1].endswith(f" {report}")
+    assert f" {report}\n" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"  {sys.executable} -m flows build --help"
     assert report.stat().st_size > 100_000
 
 

@@ -50,6 +50,19 @@ def test_a_misspelt_key_of_an_extractor_is_named_with_the_nearest_key() -> None:
     assert "did you mean n_mfcc?" in sentence
 
 
+def test_a_misspelt_feature_is_named_with_the_nearest_one() -> None:
+    assert (
+        "features.mfc is new: did you mean mfcc? a new table needs a key extractor"
+        in with_changes("features.mfc.n_mfcc=20")
+    )
+    assert "did you mean logmel? there are" in with_changes("features.mfcc.extractor=logmell")
+    assert "did you mean logmel64_z?" in with_changes(
+        "fitted.logmel64_z.fitter=zscore",
+        "fitted.logmel64_z.input=logmel64",
+        "fitted.logmel64_s.input=mfcc",
+    )
+
+
 def test_a_misspelt_key_of_the_recipe_is_named_with_the_nearest_key() -> None:
     assert "did you mean clips_per_shard?" in with_changes("clip_per_shard=3")
     assert "did you mean max_pixels?" in with_changes("media.max_pixel=3")

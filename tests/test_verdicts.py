@@ -396,7 +396,7 @@ def test_hostile_cells_are_shown_harmlessly_and_briefly(tmp_path: Path) -> None:
         assert code == 1
         assert "\x1b" not in printed
         assert len(printed) < 100_000
-        assert "sha256" in printed
+        assert not how or "sha256" in printed
     assert "1[red]x[/red]" in exit_of(path, "--corpus", "folder")[1]
     page = audit_page(report)
     assert "folder/1\\[red\\]x\\[/red\\]" in page

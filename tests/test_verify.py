@@ -1,5 +1,6 @@
 """Verify: a sound store has no problem; every kind of damage is named, and none ends the check."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from stores.paths import sha256_of
 from stores.pointer import NotCommitted
 from stores.records import StoredFeature
 from stores.snapshot import Snapshot, load_snapshot
-from stores.verify import verify
+from stores.verify import _in_words, verify
 from tests.support.stores_made import (
     CROPS,
     SPEC,
@@ -27,6 +28,9 @@ from tests.support.stores_made import (
     tracks_for,
     write,
 )
+
+NO_SENTENCE = re.compile(r"\[Errno|\w+\(\w+=|'|\bNone\b")
+"""A number of the system, or what Python writes for a value."""
 
 
 def test_a_sound_store_has_no_problem_and_its_sum_is_right(tmp_path: Path) -> None:
@@ -135,8 +139,11 @@ def _other_feature(root: Path, snapshot: Snapshot) -> None:
         (_other_feature, "it was changed afterwards"),
         (_hdf5("values", _set(0, np.inf)), "1 valid rows that are not finite"),
         (_hdf5("seconds", _set(0, np.nan)), "seconds are not finite"),
-        (_hdf5("valid", _set(0, False)), "valid rows, notes) = (0, 3, 2"),
-        (_hdf5("offsets", _set(1, 2)), "(0, 3, 2, ''), the shard itself (0, 2"),
+        (
+            _hdf5("valid", _set(0, False)),
+            "3 rows from row 0, 2 of them valid, and no notes, the shard",
+        ),
+        (_hdf5("offsets", _set(1, 2)), "the shard itself 2 rows from row 0"),
         (_hdf5("offsets", _set(1, 90)), "offsets of "),
         (_hdf5("row_offsets", _set(1, -5), "crops"), "row_offsets of "),
         (_hdf5("clip_id", _set(1, b"made/00")), "holds a clip twice"),
@@ -152,7 +159,29 @@ def test_damage_is_named(
     report = verify(tmp_path)
     assert any(message in problem for problem in report.problems), report.problems
     assert all("\n" not in problem for problem in report.problems)
-    assert "problems" in report.summary
+    assert not [problem for problem in report.problems if NO_SENTENCE.search(problem)]
+    assert " problem" in report.summary
+
+
+def test_a_shard_that_is_not_as_recorded_is_said_in_words(tmp_path: Path) -> None:
+    first = make_store(tmp_path)
+    feature = first.features["mfcc"]
+    records = (replace(feature.shards[0], clips=999, sizes=None), *feature.shards[1:])
+    features = {**first.features, "mfcc": replace(feature, shards=records)}
+    commit(tmp_path, features, tables_in(tmp_path, first))
+    found = [one for one in verify(tmp_path).problems if "but the snapshot recorded" in one]
+    assert re.search(
+        r"has \d+ clips and \d+ rows, but the snapshot recorded 999 clips and", found[0]
+    )
+    assert not NO_SENTENCE.search(found[0])
+
+
+def test_what_the_system_refuses_is_said_without_its_number(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError) as refused:
+        tmp_path.open()
+    words = _in_words(refused.value)
+    assert words.startswith(f"{tmp_path} cannot be read (Is a directory); look at its permissions")
+    assert not NO_SENTENCE.search(words)
 
 
 def test_an_unreadable_snapshot_in_the_chain_is_named(tmp_path: Path) -> None:
@@ -193,10 +222,16 @@ UNSTORED = {
         (lambda rows: [replace(rows[0], fingerprint="00"), *rows[1:]], "has fingerprint 00"),
         (
             lambda rows: [replace(rows[0], start=1), *rows[1:]],
-            "says (start, rows, valid rows, notes) = (1,",
+            "says 3 rows from row 1, 2 of them valid",
         ),
-        (lambda rows: [replace(rows[0], notes="odd"), *rows[1:]], "'odd'"),
-        (lambda rows: [replace(rows[0], state="lost"), *rows[1:]], "'lost' is not a valid State"),
+        (
+            lambda rows: [replace(rows[0], notes="odd"), *rows[1:]],
+            "and the notes odd, the shard itself",
+        ),
+        (
+            lambda rows: [replace(rows[0], state="lost"), *rows[1:]],
+            "the column state of index holds lost, expected one of",
+        ),
         (
             lambda rows: [replace(rows[0], state=State.QUARANTINED), *rows[1:]],
             "is quarantined and yet names a place",

@@ -80,6 +80,23 @@ class LeakProbe:
     """Mean of the classes' recalls."""
 
 
+def check_probe(sources: Sequence[Place]) -> None:
+    """Refuses what is no store; reads nothing.
+
+    Args:
+        sources: What is to be audited.
+
+    Raises:
+        NothingToProbe: The source is not one store.
+    """
+    location = locate(sources[0])
+    if len(sources) != 1 or (location.is_local and not location.folder.is_dir()):
+        raise NothingToProbe(
+            f"{location} is no store; a probe trains on cached features, so give the folder of "
+            "a store"
+        )
+
+
 def run_leak_probe(
     sources: Sequence[Place],
     scheme: str | None,
@@ -102,13 +119,8 @@ def run_leak_probe(
     Raises:
         NothingToProbe: The source is not one store, or the store lacks what a probe needs.
     """
-    location = locate(sources[0])
-    if len(sources) != 1 or (location.is_local and not location.folder.is_dir()):
-        raise NothingToProbe(
-            f"{location} is no store; a probe trains on cached features, so give the folder of "
-            "a store"
-        )
-    plan = plan_probe(location, scheme, labels, features, where=where)
+    check_probe(sources)
+    plan = plan_probe(sources[0], scheme, labels, features, where=where)
     with ProgressBar("testing the probe", 2 * plan.clips) as progress:
         return run_probe(plan, progress.advance)
 

@@ -15,6 +15,7 @@ from manifests.audit import (
     audit,
     audit_paper,
     but_unread,
+    check_folds,
     match_foreign,
     paper_verdict,
     read_published,
@@ -23,9 +24,11 @@ from manifests.audit import (
 from manifests.audits import AUDITS, Finding, Severity
 from manifests.choice import Choice
 from manifests.corpora.catalog import CORPORA
+from manifests.folds import FOLDS
 from manifests.suggestions import did_you_mean
 from stores.atomic import write_bytes
 from stores.location import Location, Place, locate
+from stores.snapshot import load_snapshot, read_compact
 
 _ORDER = [severity.value for severity in Severity]
 
@@ -47,6 +50,11 @@ class AuditReport:
 
     unread: tuple[str, ...] = ()
     """What was given and not read, though its name says a side."""
+
+    @property
+    def is_of_store(self) -> bool:
+        """Whether it is of a store, and not of a published list or a paper."""
+        return bool(self.folds) and not self.read_as
 
     @cached_property
     def verdicts(self) -> tuple[SplitVerdict, ...]:
@@ -103,34 +111,17 @@ def run_audit(
         WrongPaper: A paper's numbers cannot be understood.
         WrongChoice: A condition names what there is not, or leaves no clip.
     """
+    check_audit(sources, corpus, scheme, columns, sides, subject, where)
     choice = Choice.of(tuple(where))
-    first, papers, read_as = locate(sources[0]), shipped(), ""
+    first, read_as = locate(sources[0]), ""
     unread: tuple[str, ...] = ()
-    path = Path(first.name)
-    is_there = not first.is_local or first.folder.exists()
-    if path.suffix == ".toml" or (first.name in papers and not is_there):
-        if len(sources) > 1 or corpus or scheme:
-            raise NothingToAudit(
-                f"{first} is a paper's numbers; give it alone, without --corpus and --scheme"
-            )
-        _refuse_choice(choice, first)
-        return _audit_paper(papers.get(first.name, path))
-    if not first.is_local or _is_store(first.folder):
-        if len(sources) > 1 or corpus:
-            raise NothingToAudit(
-                f"{first} is a store, which knows its corpora; give it alone, without --corpus"
-            )
+    if paper := _paper(first):
+        return _audit_paper(paper)
+    if _is_store(first):
         from flows.auditing.store import committed_listing
 
         listing = committed_listing(first, scheme, choice)
-    elif not is_there and path.suffix.lower() not in SUFFIXES:
-        raise NothingToAudit(
-            f"{first} does not exist; {did_you_mean(first.name, papers)}expected the folder of a "
-            "store, a table or list of a split (such as CSV, text, JSON, Parquet, XLSX), a folder "
-            f"or zip file of them, a paper's TOML file, or one of the papers {', '.join(papers)}"
-        )
     else:
-        _refuse_choice(choice, first)
         paths = [Path(locate(source).name) for source in sources]
         tables = read_published(paths, ReadingOptions.parse(columns, sides, subject))
         listing = match_foreign(tables, CORPORA, corpus, scheme)
@@ -155,9 +146,76 @@ def _refuse_choice(choice: Choice, source: Location) -> None:
         )
 
 
-def _is_store(folder: Path) -> bool:
-    """Also one that was damaged, which is no list of others."""
-    return any((folder / name).exists() for name in ("dataset.json", "snapshots"))
+def check_audit(
+    sources: Sequence[Place],
+    corpus: str | None = None,
+    scheme: str | None = None,
+    columns: Sequence[str] = (),
+    sides: Sequence[str] = (),
+    subject: str | None = None,
+    where: Sequence[str] = (),
+) -> None:
+    """Refuses what is no audit; reads no table but the folds of a store.
+
+    Args:
+        sources: As for `run_audit`, like the others.
+        corpus: Whose clips a table lists.
+        scheme: The one split scheme to audit.
+        columns: What columns of a table mean.
+        sides: What the sides of a table are written as.
+        subject: A regular expression.
+        where: Conditions on the clips of a store.
+
+    Raises:
+        NothingToAudit: A source is not there, has no such folds, or the options do not go with it.
+        WrongForeignTable: An option is not of its form.
+        NotCommitted: A store has no snapshot.
+        WrongChoice: A condition has another form.
+    """
+    choice = Choice.of(tuple(where))
+    ReadingOptions.parse(columns, sides, subject)
+    first = locate(sources[0])
+    if _paper(first):
+        if len(sources) > 1 or corpus or scheme:
+            raise NothingToAudit(
+                f"{first} is a paper's numbers; give it alone, without --corpus and --scheme"
+            )
+        _refuse_choice(choice, first)
+    elif _is_store(first):
+        if len(sources) > 1 or corpus:
+            raise NothingToAudit(
+                f"{first} is a store, which knows its corpora; give it alone, without --corpus"
+            )
+        folds = read_compact(first, load_snapshot(first), FOLDS, ["scheme"])
+        check_folds(str(first), folds.column("scheme").unique().to_pylist(), scheme)
+    elif not _is_there(first) and Path(first.name).suffix.lower() not in SUFFIXES:
+        papers = shipped()
+        raise NothingToAudit(
+            f"{first} does not exist; {did_you_mean(first.name, papers)}expected the folder of a "
+            "store, a table or list of a split (such as CSV, text, JSON, Parquet, XLSX), a folder "
+            f"or zip file of them, a paper's TOML file, or one of the papers {', '.join(papers)}"
+        )
+    else:
+        _refuse_choice(choice, first)
+
+
+def _is_there(place: Location) -> bool:
+    return not place.is_local or place.folder.exists()
+
+
+def _paper(place: Location) -> Path | None:
+    """The file of a paper's numbers, which may be a shipped one."""
+    path, papers = Path(place.name), shipped()
+    if path.suffix == ".toml" or (place.name in papers and not _is_there(place)):
+        return papers.get(place.name, path)
+    return None
+
+
+def _is_store(place: Location) -> bool:
+    """Also one that was damaged, which is no list of others, and whatever is behind a URL."""
+    if not place.is_local:
+        return True
+    return any((place.folder / name).exists() for name in ("dataset.json", "snapshots"))
 
 
 def _audit_paper(path: Path) -> AuditReport:

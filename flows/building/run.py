@@ -42,24 +42,33 @@ _CLIPS_PER_PROBING = 32
 def check_build(
     store: Place,
     corpora: Mapping[str, Path],
-    recipe: str,
+    recipe: str = "default",
     changes: Sequence[str] = (),
+    workers: int | None = None,
     dask: str | None = None,
+    rehash: bool = False,
+    retry: Sequence[str] = (),
     where: Sequence[str] = (),
+    wrap: Wrap = unwrapped,
 ) -> None:
     """Checks what a build is given, as far as that can be seen within seconds.
 
     Args:
-        store: Folder or URL of the store.
+        store: As for `run_build`, like the others.
         corpora: Name of a corpus -> its folder.
         recipe: A shipped recipe by name, or a TOML file.
         changes: Changes to the recipe, each key.path=value.
+        workers: Worker processes of this machine.
         dask: Address of a Dask scheduler, or local:N.
+        rehash: Read every file.
+        retry: Reasons of the quarantine.
         where: Conditions on the clips, beside the recipe's.
+        wrap: Makes the executor of another one.
 
     Raises:
         ValueError: Whatever is wrong, in one sentence.
     """
+    _reasons(retry)
     checked = narrowed(load(recipe, tuple(changes)), where)
     check_place(locate(store))
     choose_by_name(list_clips(corpora, checked.ignore_known_issues), checked.clips)

@@ -1,35 +1,43 @@
 """Arguments and options of the command: those that several have, and how values are parsed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from flows.commands import completing
 
-def argument(words: str, metavar: str | None = None) -> Any:
+Complete = Callable[[str], list[str]]
+"""What is typed -> what it may become."""
+
+
+def argument(words: str, metavar: str | None = None, complete: Complete | None = None) -> Any:
     """An argument of a command.
 
     Args:
         words: What it is.
         metavar: What it is called in the help.
+        complete: What a shell completes it to.
 
     Returns:
         For `Annotated`.
     """
-    return typer.Argument(help=words, metavar=metavar, show_default=False)
+    return typer.Argument(help=words, metavar=metavar, show_default=False, autocompletion=complete)
 
 
-def option(words: str, *names: str) -> Any:
+def option(words: str, *names: str, complete: Complete | None = None) -> Any:
     """An option of a command.
 
     Args:
         words: What it is.
         *names: What it is called, if not as its parameter.
+        complete: What a shell completes its value to.
 
     Returns:
         For `Annotated`.
     """
-    return typer.Option(*names, help=words, show_default=False)
+    return typer.Option(*names, help=words, show_default=False, autocompletion=complete)
 
 
 STORE_HELP = "Folder of the store, or a URL such as s3://bucket/store."
@@ -44,7 +52,11 @@ TuningDevice = Annotated[
     option("Where networks are tuned; CUDA where torch finds it if not given."),
 ]
 Corpora = Annotated[
-    list[str] | None, option("NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.")
+    list[str] | None,
+    option(
+        "NAME=FOLDER, such as ravdess=/data/RAVDESS; may be given again.",
+        complete=completing.corpus_folders,
+    ),
 ]
 Changes = Annotated[
     list[str] | None, option("Change the recipe: key.path=value; may be given again.", "--set")
@@ -64,9 +76,16 @@ DemoFolder = Annotated[Path, typer.Option(help="Folder for the sample corpus and
 ReportFolder = Annotated[
     Path | None, option("Folder for the page; STORE-report, beside the store, if not given.")
 ]
-RecipeOption = Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")]
-SplitScheme = Annotated[str, argument("A split scheme that the store has folds of.")]
-
+RecipeOption = Annotated[
+    str,
+    typer.Option(
+        help="A shipped recipe by name, or a TOML file.", autocompletion=completing.recipes
+    ),
+]
+SplitScheme = Annotated[
+    str,
+    argument("A split scheme that the store has folds of.", complete=completing.schemes),
+]
 
 AuditSources = Annotated[
     list[str],
@@ -75,16 +94,20 @@ AuditSources = Annotated[
         "of its sides, a folder or zip file of them; or a paper's numbers (TOML, or a shipped "
         "one's name).",
         "STORE | TABLE... | FOLDER | PAPER",
+        completing.papers,
     ),
 ]
 WhoseClips = Annotated[
     str | None,
     option(
         "Whose clips a table lists, or several with commas between; folder: no known corpus's. "
-        "Guessed if not given."
+        "Guessed if not given.",
+        complete=completing.corpora,
     ),
 ]
-OneScheme = Annotated[str | None, option("Audit this split scheme alone.")]
+OneScheme = Annotated[
+    str | None, option("Audit this split scheme alone.", complete=completing.schemes)
+]
 ColumnMeanings = Annotated[
     list[str] | None,
     option("What a column is: clip=3, label=emo, side=usage ...; may be given again."),
@@ -103,6 +126,12 @@ AsMarkdown = Annotated[
     typer.Option("--markdown", help="Print Markdown, to be pasted into a review or an issue."),
 ]
 FindingsFile = Annotated[Path | None, option("Also write the findings to this Parquet file.")]
+EveryFinding = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Print every fold of a finding, and why each rule held or was not judged."
+    ),
+]
 AcceptUnjudged = Annotated[
     bool,
     typer.Option(

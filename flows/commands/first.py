@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from flows.commands import completing
 from flows.commands.arguments import (
     DemoFolder,
     Workers,
@@ -13,6 +14,10 @@ from flows.commands.arguments import (
 def demo(out: DemoFolder = Path("demo"), workers: Workers = None) -> None:
     """Make a sample corpus, build a store from it, split it, audit the split, and read a batch
     back. Needs no network."""
+    from manifests.visible import visible
+
+    # The imports take seconds.
+    print(visible(f"making a sample corpus and a store in {out}; a minute or two"), flush=True)
     from flows.sample.demo import run_demo
 
     run_demo(out, workers)
@@ -29,7 +34,7 @@ def sample(
 
 
 def recipes(
-    name: Annotated[str | None, argument("A recipe to print.")] = None,
+    name: Annotated[str | None, argument("A recipe to print.", complete=completing.recipes)] = None,
 ) -> None:
     """List the recipes, or print one with its source and its open points."""
     from flows.recipe import descriptions, load

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.commands import completing
 from flows.commands.arguments import (
     AcceptUnjudged,
     AsJson,
@@ -12,6 +13,7 @@ from flows.commands.arguments import (
     AuditSources,
     ChosenClips,
     ColumnMeanings,
+    EveryFinding,
     FindingsFile,
     OneScheme,
     ProbeFeatures,
@@ -35,7 +37,7 @@ def split(
     store: Store,
     scheme: Annotated[
         str,
-        argument("Such as subject_kfold or leave_one_subject_out."),
+        argument("Such as subject_kfold or leave_one_subject_out.", complete=completing.schemes),
     ],
     folds: Annotated[
         int | None,
@@ -61,8 +63,7 @@ def split(
     from stores.location import locate
     from stores.summary import summarise_scheme
 
-    check_split(store, scheme, folds, listed(test), listed(valid))  # before any server is asked
-    run = recorded("split", run_split)
+    run = recorded("split", run_split, check_split)
     snapshot = run(store, scheme, folds, seed, listed(test), listed(valid), tuple(where or ()))
     print_folds(summarise_scheme(locate(store), snapshot, scheme))
     print_claims(scheme, snapshot.schemes[scheme])
@@ -77,11 +78,11 @@ def fit(
 ) -> None:
     """Learn what the store's recipe has under [fitted.NAME], for each fold of a scheme, from the
     training clips of that fold alone."""
-    from flows.fitting.run import run_fit
+    from flows.fitting.run import check_fit, run_fit
     from flows.recording import recorded
     from flows.view.fit import print_fit
 
-    run, chosen = recorded("fit", run_fit), tuple(where or ())
+    run, chosen = recorded("fit", run_fit, check_fit), tuple(where or ())
     print_fit(store, scheme, run(store, scheme, workers, device=device, where=chosen))
 
 
@@ -95,6 +96,7 @@ def audit(
     json: AsJson = False,
     markdown: AsMarkdown = False,
     out: FindingsFile = None,
+    all_: EveryFinding = False,
     accept_unjudged: AcceptUnjudged = False,
     probe: WithProbe = False,
     labels: ProbeLabels = None,
@@ -104,7 +106,7 @@ def audit(
     """Find the leaks of a split, ours or anyone's; the first line is the verdict. Exit 0: it holds
     (or a paper's counts are possible), 1: it leaks (or they are impossible), 3: it cannot be
     judged, or not all of it; whatever the probe measures."""
-    from flows.auditing.run import run_audit, write_findings
+    from flows.auditing.run import check_audit, run_audit, write_findings
     from flows.recording import recorded
     from flows.view.audit import print_report, to_json
     from flows.view.console import put
@@ -112,8 +114,15 @@ def audit(
 
     if (labels or feature) and not probe:
         raise typer.BadParameter("--labels and --feature say what the probe reads; add --probe")
+    if json and markdown:
+        raise typer.BadParameter("--json and --markdown are two forms of one report; give one")
+    if probe:
+        from flows.auditing.leak_probe import check_probe
+
+        check_probe(sources)
     columns, sides, chosen = column or [], side or [], where or []
-    report = recorded("audit", run_audit)(sources, corpus, scheme, columns, sides, subject, chosen)
+    run = recorded("audit", run_audit, check_audit)
+    report = run(sources, corpus, scheme, columns, sides, subject, chosen)
     cost = None
     if probe:
         from flows.auditing.leak_probe import run_leak_probe
@@ -127,7 +136,7 @@ def audit(
     elif markdown:
         put(audit_page(report))
     else:
-        print_report(report)
+        print_report(report, all_)
         if cost:
             print_probe(cost)
     if report.failed:

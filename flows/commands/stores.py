@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.commands import completing
 from flows.commands.arguments import (
     STORE_HELP,
     Changes,
@@ -40,13 +41,14 @@ def build(
         list[str] | None,
         option(
             "Measure clips again that are in quarantine for this reason, such as crashed; may be "
-            "given again."
+            "given again.",
+            complete=completing.reasons,
         ),
     ] = None,
     where: ChosenClips = None,
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
-    from flows.building.run import run_build
+    from flows.building.run import check_build, run_build
     from flows.recording import recorded
     from flows.view.store import print_absent, print_features_of_no_clip, print_result
     from manifests.quarantine import QUARANTINE
@@ -55,7 +57,7 @@ def build(
     from stores.summary import absent_counts, features_of_no_clip, quarantine_lines
 
     check_workers(workers, dask)
-    run = recorded("build", run_build)
+    run = recorded("build", run_build, check_build)
     changes, retried, chosen = tuple(set_ or ()), tuple(retry or ()), tuple(where or ())
     result = run(store, corpora_of(corpus), recipe, changes, workers, dask, rehash, retried, chosen)
     quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)
@@ -65,7 +67,10 @@ def build(
 
 
 def serve(
-    recipe: Annotated[str, argument("A shipped recipe by name, or a TOML file.")],
+    recipe: Annotated[
+        str,
+        argument("A shipped recipe by name, or a TOML file.", complete=completing.recipes),
+    ],
     store: Annotated[str, option(STORE_HELP)],
     corpus: Corpora,
     cron: Annotated[
@@ -108,15 +113,28 @@ def draw(
     out: Annotated[Path, argument("Folder for the PNG files.")],
     clip: Annotated[
         list[str] | None,
-        option("A clip's id; may be given again. All clips if not given."),
+        option("A clip's id; may be given again. Without one you are asked about all clips."),
     ] = None,
+    scheme: Annotated[
+        str | None,
+        option("Of a fitted feature: the split scheme.", complete=completing.schemes),
+    ] = None,
+    fold: Annotated[int | None, option("Of a fitted feature: the number of the fold.")] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", "--yes", help="Draw all clips, and do not ask.")
+    ] = False,
 ) -> None:
     """Draw a feature, one PNG file a clip: numbers as colours over seconds, pictures as a sheet of
     them."""
+    from flows.commands.drawing import check_number, tracks_to_draw
     from flows.view.draw import draw as draw_feature
-    from stores import FeatureStore
+    from flows.view.draw import refuse_undrawable
 
-    files = draw_feature(FeatureStore(store)[feature], out, clip or ())
+    tracks = tracks_to_draw(store, feature, scheme, fold)
+    refuse_undrawable(tracks.spec)
+    if not (clip or all_):
+        check_number(len(tracks), feature)
+    files = draw_feature(tracks, out, clip or ())
     print(visible(f"{len(files)} PNG files in {out}" if len(files) != 1 else str(files[0])))
 
 
@@ -127,7 +145,8 @@ def verify(
         option("Also compare so many clips, or all, with their files; needs --corpus.", "--media"),
     ] = None,
     corpus: Annotated[
-        list[str] | None, option("For --media: NAME=FOLDER; may be given again.")
+        list[str] | None,
+        option("For --media: NAME=FOLDER; may be given again.", complete=completing.corpus_folders),
     ] = None,
 ) -> None:
     """Check every checksum, every index row and every feature: stored + absent + quarantined =

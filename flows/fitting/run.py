@@ -37,6 +37,39 @@ class FitResult:
     """States of the scheme that the store had before."""
 
 
+def check_fit(
+    store: Place,
+    scheme: str,
+    workers: int | None = None,
+    wrap: Wrap = unwrapped,
+    device: str | None = None,
+    where: Sequence[str] = (),
+) -> None:
+    """Refuses what cannot be fitted; begins nothing.
+
+    Args:
+        store: Folder or URL of the store.
+        scheme: A split scheme that the store has folds of.
+        workers: Worker processes of this machine.
+        wrap: Makes the executor of another one.
+        device: Where networks are tuned.
+        where: Conditions on the training clips.
+
+    Raises:
+        FitError: There is nothing to fit, too little to learn from, or no such device.
+        NotCommitted: There is no store.
+        WrongChoice: A condition names what there is not, or leaves no clip.
+    """
+    if device == "cuda" and resolve("auto") != "torch":
+        raise FitError(
+            "device cuda: torch finds no CUDA device here; install a build of torch with CUDA on a "
+            "machine with an NVIDIA GPU, or leave the device out"
+        )
+    location = locate(store)
+    load_snapshot(location)  # no folder is made where there is no store
+    FitPlan(location, scheme, Choice.of(tuple(where)))
+
+
 def run_fit(
     store: Place,
     scheme: str,
@@ -64,13 +97,8 @@ def run_fit(
         WrongChoice: A condition names what there is not, or leaves no clip.
         StoreBusy: Another process is writing to the store.
     """
-    if device == "cuda" and resolve("auto") != "torch":
-        raise FitError(
-            "device cuda: torch finds no CUDA device here; install a build of torch with CUDA on a "
-            "machine with an NVIDIA GPU, or leave the device out"
-        )
+    check_fit(store, scheme, workers, wrap, device, where)
     location, choice = locate(store), Choice.of(tuple(where))
-    load_snapshot(location)  # no folder is made where there is no store
     with location.lock():
         sweep(location.folder)
         plan = FitPlan(location, scheme, choice)

@@ -1,19 +1,20 @@
 """The whole product on a corpus that anyone may have: clips -> store -> folds -> audit -> batch."""
 
+import shlex
 from pathlib import Path
 
 from flows.auditing.run import run_audit
-from flows.building.run import run_build
+from flows.building.run import check_build, run_build
 from flows.recording import recorded
 from flows.reporting.run import write_report
 from flows.sample.pictures import write_sample
-from flows.splitting.run import run_split
+from flows.splitting.run import check_split, run_split
 from flows.view.audit import print_report
-from flows.view.console import say
-from flows.view.store import print_absent, print_clips, print_folds, print_result
+from flows.view.console import called_as, say
+from flows.view.store import print_absent, print_clips, print_result, print_sides
 from flows.workers.progress import ProgressBar
 from manifests.corpora.sample import sample_clips
-from stores import FeatureDataset
+from stores import FeatureDataset, FeatureStore
 from stores.location import locate
 from stores.summary import summarise
 
@@ -29,20 +30,43 @@ def run_demo(out: Path, workers: int | None) -> None:
     """
     clips, store = out / "clips", out / "store"
     make_sample(clips)
-    result = recorded("build", run_build)(store, {"sample": clips}, "demo", (), workers)
+    result = recorded("build", run_build, check_build)(
+        store, {"sample": clips}, "demo", (), workers
+    )
     summary = summarise(locate(store))
     print_clips(summary)
     print_result(str(store), result, summary.quarantine)
     print_absent(summary.absent)
-    recorded("split", run_split)(store, _SCHEME, _FOLDS)
-    print_folds(summarise(locate(store)).schemes[0])
+    recorded("split", run_split, check_split)(store, _SCHEME, _FOLDS)
+    print_sides(summarise(locate(store)).schemes[0])
     print_report(run_audit([store]))
     _print_a_batch(store)
     say()
-    say(f"The clips are in {clips}, the store is in {store}. Next:")
-    say(f"  affectstore show {store}")
-    say(f"  affectstore verify {store}")
+    say(f"The clips are in {clips}, the store is in {store}.")
     say(f"The report of the store, for a browser: {write_report(store)}")
+    say("Next, in this folder:")
+    for line in next_commands(store, out):
+        say(f"  {line}")
+
+
+def next_commands(store: Path, out: Path) -> list[str]:
+    """Commands for a newcomer, which run as they are in the folder that the demo was started in.
+
+    Args:
+        store: The store.
+        out: The folder of the demo.
+
+    Returns:
+        Lines for a shell.
+    """
+    command, clip = called_as(), next(iter(FeatureStore(store)["mfcc"]))
+    place, pictures = shlex.quote(str(store)), shlex.quote(str(out / "pictures"))
+    return [
+        f"{command} show {place}",
+        f"{command} explain L7",
+        f"{command} draw {place} mfcc {pictures} --clip {shlex.quote(clip)}",
+        f"{command} build --help",
+    ]
 
 
 def make_sample(folder: Path) -> None:

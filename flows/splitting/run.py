@@ -28,27 +28,34 @@ def check_split(
     store: Place,
     scheme: str,
     folds: int | None = None,
+    seed: int = 0,
     test: Sequence[str] = (),
     valid: Sequence[str] = (),
+    where: Sequence[str] = (),
 ) -> None:
-    """Checks what a split is given, as far as that can be seen at once.
+    """Refuses what no clips would allow; reads no table.
 
     Args:
         store: Folder or URL of the store.
         scheme: Name of a split scheme.
-        folds: Number of folds, where the scheme leaves it open.
-        test: Subjects to test on, for the scheme holdout.
-        valid: Subjects to validate on, for the scheme holdout.
+        folds: Number of folds.
+        seed: Any number.
+        test: Subjects to test on.
+        valid: Subjects to validate on.
+        where: Conditions on the clips.
 
     Raises:
-        SplitError: There is no such scheme, or it does not heed an option.
+        WrongChoice: A condition has another form.
+        SplitError: There is no such scheme, or the options do not go with it.
+        NotCommitted: There is no store.
     """
     if scheme not in SCHEMES:
         hint = did_you_mean(scheme, SCHEMES)
         raise SplitError(
             f"there is no split scheme {scheme!r}; {hint}there are {', '.join(SCHEMES)}"
         )
-    SCHEMES[scheme].check_options(folds, test, valid)
+    SCHEMES[scheme].refuse_options(folds, test, valid)
+    Choice.of(tuple(where))
     load_snapshot(locate(store))
 
 
@@ -84,7 +91,7 @@ def run_split(
         LeakingSplit: The scheme does not keep what it claims to keep.
         StoreBusy: Another process is writing to the store.
     """
-    check_split(store, scheme, folds, test, valid)
+    check_split(store, scheme, folds, seed, test, valid, where)
     location, choice = locate(store), Choice.of(tuple(where))
     with location.lock():
         sweep(location.folder)

@@ -1,11 +1,12 @@
 """What an audit found: a table in the terminal, JSON for programs, one line below folds."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from flows.view.console import Grid, bold, coloured, lines, say
+from flows.view.console import Grid, bold, called_as, coloured, lines, say, short_id
 from manifests.audit import verdicts_of
 from manifests.audits import ALL_FOLDS, Finding, Severity
 from manifests.features import Json
@@ -14,17 +15,25 @@ from manifests.visible import shortened, visible_json
 if TYPE_CHECKING:
     from flows.auditing.run import AuditReport
 
-_FOLDS_SHOWN = 3
+_EXAMPLES = 3
 _MOST = 2000
 """Characters of what was read as what: it may quote cells."""
 _COLOUR = {Severity.ERROR: "red", Severity.WARN: "yellow", Severity.INFO: "cyan"}
+_WORDS = {Severity.ERROR: "error", Severity.WARN: "warning", Severity.INFO: "note"}
+_FAULTLESS = {
+    Severity.HELD: ("green", "held       "),
+    Severity.PARTLY_JUDGED: ("yellow", "in part    "),
+    Severity.NOT_JUDGED: ("default", "not judged "),
+}
 
 
-def print_report(report: "AuditReport") -> None:
+def print_report(report: "AuditReport", is_whole: bool = False) -> None:
     """Prints the verdict, findings as a table, and what held and what could not be judged.
 
     Args:
         report: What an audit found.
+        is_whole: Also every fold that a finding is about, and of each rule that found nothing a
+            line: what held, and why it could not be judged.
     """
     for line in verdict_lines(report):
         say(bold(line))
@@ -34,26 +43,51 @@ def print_report(report: "AuditReport") -> None:
         say(f"read as: {shortened(report.read_as, _MOST)}")
     for note in report.notes:
         say(shortened(note, _MOST))
+    _print_faults(report, sys.maxsize if is_whole else 1)
+    for severity in _FAULTLESS:
+        found = [one for one in report.findings if one.severity == severity]
+        if is_whole:
+            _print_each(found, severity)
+        else:
+            _print_numbers(found, severity)
+    say(summary(report.findings))
+    if report.findings and not is_whole:
+        explain = f"{called_as()} explain {report.findings[0].rule}"
+        say(f"every fold and reason: --all; what a rule is: {explain}")
+
+
+def _print_faults(report: "AuditReport", most: int) -> None:
+    """A table of what is wrong, of each kind so many folds."""
     faults = [one for one in report.findings if one.severity in _COLOUR]
-    rows = Grid("rule", "severity", "fold", "count", "what was found", "such as")
-    for one, more in _shortened(faults):
-        severity = coloured(_COLOUR[Severity(one.severity)], one.severity)
+    rows = Grid("rule", "split", "fold", "what was found")
+    for one, more in _shortened(faults, most):
         is_of_a_split = one.fold != ALL_FOLDS or report.folds
         detail = one.detail if is_of_a_split else f"{one.what}: {one.detail}"
-        examples = lines(one.examples[:3])
-        rows.add_row(one.rule, severity, fold_text(one), str(one.count), detail, examples)
+        examples = ", ".join(map(short_id, one.examples[:_EXAMPLES]))
+        found = [detail, *([f"such as {examples}"] if examples else [])]
         if more:
-            rows.add_row("", "", "...", "", f"and the like in {more} more folds")
+            found.append(f"and the like in {more} more fold{'' if more == 1 else 's'}")
+        severity = coloured(
+            _COLOUR[Severity(one.severity)], f"{one.rule} {_WORDS[Severity(one.severity)]}"
+        )
+        rows.add_row(severity, short_id(one.scheme), fold_text(one), lines(found))
     if faults:
         rows.say()
-    for one in _of(report, Severity.HELD):
-        say(coloured("green", "held"), f"        {one.rule:4} {one.scheme}: {one.detail}")
-    for one in _of(report, Severity.PARTLY_JUDGED):
-        say(coloured("yellow", "in part"), f"     {one.rule:4} {one.scheme}: {one.detail}")
-    for one in _of(report, Severity.NOT_JUDGED):
+
+
+def _print_each(found: Iterable[Finding], severity: Severity) -> None:
+    for one in found:
         detail = one.detail.removeprefix("not judged: ")
-        say(f"not judged  {one.rule:4} {one.scheme}: {detail}")
-    say(summary(report.findings))
+        say(coloured(*_FAULTLESS[severity]), f" {one.rule:4} {one.scheme}: {detail}")
+
+
+def _print_numbers(found: Iterable[Finding], severity: Severity) -> None:
+    """A line for each scheme, with the numbers of the rules."""
+    rules: dict[str, list[str]] = {}
+    for one in found:
+        rules.setdefault(one.scheme, []).append(one.rule)
+    for scheme, numbers in rules.items():
+        say(coloured(*_FAULTLESS[severity]), f" {scheme}: {', '.join(dict.fromkeys(numbers))}")
 
 
 def verdict_lines(report: "AuditReport") -> list[str]:
@@ -63,26 +97,22 @@ def verdict_lines(report: "AuditReport") -> list[str]:
         report: What an audit found.
 
     Returns:
-        One line for each; of several, each names its scheme.
+        One line for each; of a store, and of several, each names its scheme.
     """
-    is_alone = len(report.verdicts) == 1
+    is_alone = len(report.verdicts) == 1 and not report.is_of_store
     return [
         one.sentence if is_alone else f"{one.answer}: {one.scheme}: {one.why}"
         for one in report.verdicts
     ]
 
 
-def _of(report: "AuditReport", severity: Severity) -> list[Finding]:
-    return [one for one in report.findings if one.severity == severity]
-
-
-def _shortened(findings: Iterable[Finding]) -> Iterator[tuple[Finding, int]]:
+def _shortened(findings: Iterable[Finding], most: int) -> Iterator[tuple[Finding, int]]:
     """The first folds of each kind of finding; with the last of them, how many more there are."""
     kinds: dict[tuple[str, ...], list[Finding]] = {}
     for one in findings:
         kinds.setdefault((one.severity, one.rule, one.scheme, one.what), []).append(one)
     for alike in kinds.values():
-        shown = alike[:_FOLDS_SHOWN]
+        shown = alike[:most]
         yield from ((one, 0) for one in shown[:-1])
         yield shown[-1], len(alike) - len(shown)
 
@@ -209,10 +239,9 @@ def summary(findings: Iterable[Finding]) -> str:
         A line.
     """
     counts = Counter(one.severity for one in findings)
-    words = {Severity.ERROR: "error", Severity.WARN: "warning", Severity.INFO: "note"}
     parts = [
         f"{counts[severity]} {word}{'' if counts[severity] == 1 else 's'}"
-        for severity, word in words.items()
+        for severity, word in _WORDS.items()
     ]
     held, partly, not_judged = (
         counts[severity]

@@ -5,15 +5,21 @@ made `visible`; style is given by words such as `bold`.
 """
 
 import io
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import rich.console
 from rich.table import Table
 from rich.text import Text
 
 from manifests.visible import visible
+
+Words = str | Text
+"""What `say` and the cells of a table take."""
 
 
 class Console(rich.console.Console):
@@ -33,9 +39,52 @@ def _leave_output() -> None:
 
 
 _PLAIN = {"markup": False, "highlight": False, "emoji": False}
-_TERMINAL = Console(**_PLAIN)  # type: ignore[arg-type]
-_CONSOLE = _TERMINAL if _TERMINAL.is_terminal else Console(width=160, **_PLAIN)  # type: ignore[arg-type]
-"""Standard output; into a file or a pipe, tables have room for 160 characters."""
+_CONSOLE = Console(**_PLAIN)  # type: ignore[arg-type]
+_ID = 28
+"""Characters of an id in a table: as many as the names of the known corpora have."""
+
+
+def width() -> int:
+    """How many columns a table may have.
+
+    Returns:
+        COLUMNS where it is set, else those of the terminal; 80 into a file or a pipe.
+    """
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def short_id(text: str) -> str:
+    """An id, or another name, for a cell of a table.
+
+    The whole id stands in `--json`, in `--out` files and in the tables of a store.
+
+    Args:
+        text: Such as `folder/2024-03-11_interview_camera-1_take-07`.
+
+    Returns:
+        The text; a long one without its middle, such as `folder/2024-03…era-1_take-07`: ids of one
+        corpus begin alike, and what tells them apart is mostly at the end.
+    """
+    text = visible(text)
+    if len(text) <= _ID:
+        return text
+    return f"{text[: _ID // 2]}…{text[len(text) - (_ID - _ID // 2 - 1) :]}"
+
+
+def called_as() -> str:
+    """How the command can be called again from a plain shell in the same folder.
+
+    Returns:
+        Words for a shell: `affectstore` where the shell finds this very program by that name, else
+        the path that it was called by; where it runs as a module, interpreter and module.
+    """
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py" and path.parent.name == "flows":
+        return f"{shlex.quote(sys.executable)} -m flows"
+    found = shutil.which("affectstore")
+    if path.name != "affectstore" or (found and Path(found).resolve() == path.resolve()):
+        return "affectstore"
+    return shlex.quote(sys.argv[0])
 
 
 def put(document: str) -> None:
@@ -59,6 +108,15 @@ def say(*parts: str | Text) -> None:
         *parts: What stands in it, one after the other.
     """
     _CONSOLE.print(joined(*parts), soft_wrap=True)
+
+
+def prose(*parts: str | Text) -> None:
+    """Prints sentences, broken between words.
+
+    Args:
+        *parts: What stands in it, one after the other.
+    """
+    _CONSOLE.print(joined(*parts), width=width())
 
 
 def joined(*parts: str | Text) -> Text:
@@ -115,7 +173,7 @@ def _shown(part: str | Text) -> Text:
 
 
 class Grid:
-    """A table for the terminal; no cell is cut short."""
+    """A table as wide as the terminal at most; no cell is cut short."""
 
     def __init__(self, first: str, *others: str) -> None:
         """Makes the table, without rows.
@@ -138,4 +196,4 @@ class Grid:
 
     def say(self) -> None:
         """Prints the table."""
-        _CONSOLE.print(self._table)
+        _CONSOLE.print(self._table, width=width())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from stores.clip_tracks import StoredTracks
+    from stores.clip_tracks import ClipTracks
 
 _MOST_PICTURES = 60
 """On one sheet; of a longer clip, so many evenly spread."""
@@ -29,6 +29,8 @@ _MOST_LINES = 12
 """Columns with names of their own, in unlike units, are drawn as lines, up to so many."""
 _CAPTION_PX = 16
 _MARGIN_PX = 4
+_HASHES = ("soundprint", "faceprint", "sound_digest", "frames_digest")
+"""Extractors of numbers by which copies are found: nobody sees anything in them."""
 _ORDERS = ("coefficients", "first derivative, per row", "second derivative, per row")
 
 
@@ -36,7 +38,7 @@ class DrawError(ValueError):
     """The feature cannot be drawn; the message says why."""
 
 
-def draw(tracks: "StoredTracks", out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
+def draw(tracks: "ClipTracks", out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
     """Draws a feature, one PNG file a clip: `out`/CLIP ID.png.
 
     Rows of numbers become a heat map over seconds (coefficients, or Hz for mel bands), with a panel
@@ -55,13 +57,8 @@ def draw(tracks: "StoredTracks", out: Path, clip_ids: Sequence[str] = ()) -> lis
         NotInStore: The store does not hold one of the clips.
         DrawError: The feature has neither rows of numbers nor pictures, or no row at all.
     """
+    refuse_undrawable(tracks.spec)
     feature = tracks.spec.name
-    if len(tracks.spec.shape) != 1 and not is_pictures(tracks.spec):
-        found = ", ".join(["time", *map(str, tracks.spec.shape)])
-        raise DrawError(
-            f"{feature} is ({found}), expected rows of numbers or of pictures; name a feature "
-            "such as mfcc, logmel64 or crops"
-        )
     files = []
     for clip_id in clip_ids or tracks:
         track = tracks[clip_id]
@@ -76,6 +73,28 @@ def draw(tracks: "StoredTracks", out: Path, clip_ids: Sequence[str] = ()) -> lis
             figure(clip_id, tracks.spec, track).savefig(path, metadata={"Software": None})
         files.append(path)
     return files
+
+
+def refuse_undrawable(spec: FeatureSpec) -> None:
+    """Refuses a feature of which no picture can be made.
+
+    Args:
+        spec: The feature.
+
+    Raises:
+        DrawError: It has neither rows of numbers nor pictures, or its numbers are a hash.
+    """
+    instead = "name a feature such as mfcc, logmel64 or crops"
+    if spec.extractor in _HASHES:
+        raise DrawError(
+            f"{spec.name} is a hash or a fingerprint, by which copies of a clip are found, and "
+            f"shows nothing to the eye; {instead}"
+        )
+    if len(spec.shape) != 1 and not is_pictures(spec):
+        found = ", ".join(["time", *map(str, spec.shape)])
+        raise DrawError(
+            f"{spec.name} is ({found}), expected rows of numbers or of pictures; {instead}"
+        )
 
 
 def file_name(clip_id: str) -> Path:
@@ -221,8 +240,8 @@ def heat_map(
     """Draws values as colours.
 
     The scale covers all but the outermost hundredths, so that one outlier does not hide the rest.
-    Nor does the first MFCC, the level, whose numbers are tenfold those of the others: it may lie
-    beyond the scale.
+    Of MFCC each coefficient has a scale of its own: the first ones are tenfold the last, which
+    would all have one colour.
 
     Args:
         axis: Where to draw.
@@ -230,12 +249,16 @@ def heat_map(
         seconds: (time,)
         values: (time, d), NaN where nothing was measured.
     """
-    scaled = values[:, 1:] if spec.extractor == "mfcc" and values.shape[1] > 1 else values
-    known = scaled[np.isfinite(scaled)]
-    low, high = np.percentile(known, [1, 99]) if len(known) else (0.0, 1.0)
+    is_mfcc = spec.extractor == "mfcc"
+    if is_mfcc:
+        values = _each_in_its_range(values)
+    known = values[np.isfinite(values)]
+    low, high = np.percentile(known, [1, 99]) if len(known) and not is_mfcc else (0.0, 1.0)
     places = np.arange(values.shape[1] + 1) - 0.5
     mesh = axis.pcolormesh(edges(seconds, spec.hop_s), places, values.T, vmin=low, vmax=high)
-    axis.figure.colorbar(mesh, ax=axis, label=spec.units if len(spec.units) < 30 else spec.dims[1])
+    units = spec.units if len(spec.units) < 30 else spec.dims[1]
+    label = "0 to 1: low to high, of each" if is_mfcc else units
+    axis.figure.colorbar(mesh, ax=axis, label=label)
     centres_hz = band_centres_hz(spec)
     axis.set_ylabel(
         "coefficient" if spec.extractor == "mfcc" else spec.dims[1] if centres_hz is None else "Hz"
@@ -243,6 +266,15 @@ def heat_map(
     if centres_hz is not None:
         bands = np.unique(np.linspace(0, values.shape[1] - 1, 6).round().astype(int))
         axis.set_yticks(bands, [f"{hz:.0f}" for hz in centres_hz[bands]])
+
+
+def _each_in_its_range(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Every column from 0 to 1, its outermost hundredths lying beyond; 0.5 where it is constant."""
+    if not np.isfinite(values).any():
+        return values
+    low, high = np.nanpercentile(values, [1, 99], axis=0)
+    scaled = (values - low) / np.where(high > low, high - low, 1)
+    return np.where(np.isfinite(values) & (high == low), 0.5, scaled)
 
 
 def band_centres_hz(spec: FeatureSpec) -> NDArray[np.float64] | None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from flows.view.console import Grid, bold, coloured, joined, say
+from flows.view.console import Grid, Words, bold, coloured, joined, say
 from stores.records import StoredFitted
 from stores.snapshot import Snapshot
 
@@ -37,20 +37,25 @@ def print_fitted(snapshot: "Snapshot") -> None:
     """
     if not snapshot.fitted:
         return
-    heads = ("made from", "by", "rows of a clip", "variants", "fitted for", "MB")
-    rows = Grid("fitted feature", *heads)
+    rows = Grid("fitted feature", "made by", "rows of a clip", "fitted for", "MB")
     for name, entry in snapshot.fitted.items():
-        leaks = [coloured("yellow", " (sees test clips)")] if entry.sees_all else []
         rows.add_row(
             name,
-            ", ".join(entry.inputs.values()),
-            joined(entry.spec.extractor, *leaks),
+            _made_by(entry),
             " or ".join(_shapes(entry)),
-            ", ".join(str(spec.variant) for spec in entry.variants) or "none",
             _folds(entry),
             f"{sum(state.bytes_with_tracks for state in entry.states) / 1e6:.1f}",
         )
     rows.say()
+
+
+def _made_by(entry: StoredFitted) -> Words:
+    variants = ", ".join(str(spec.variant) for spec in entry.variants)
+    return joined(
+        f"{entry.spec.extractor} of {', '.join(entry.inputs.values())}",
+        *([f"; variants {variants}"] if variants else []),
+        *([coloured("yellow", "; sees test clips")] if entry.sees_all else []),
+    )
 
 
 def _shapes(entry: StoredFitted) -> list[str]:

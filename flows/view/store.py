@@ -1,10 +1,11 @@
 """What a store holds and what a build did, as tables for the terminal."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flows.view.audit import in_one_line
-from flows.view.console import Grid, bold, coloured, say
+from flows.view.console import Grid, bold, called_as, coloured, lines, say, short_id
 from flows.view.fit import print_fitted
 from manifests.choice import Choice
 from manifests.features import FeatureSpec
@@ -36,13 +37,14 @@ def print_store(store: StoreSummary) -> None:
     print_features(snapshot)
     print_fitted(snapshot)
     if not store.schemes:
-        say("no folds yet; make some with: affectstore split STORE subject_kfold --folds 5")
+        split = f"{called_as()} split {shlex.quote(store.name)} subject_kfold --folds 5"
+        say(f"no folds yet; make some with: {split}")
     for scheme in store.schemes:
         print_folds(scheme)
     print_absent(store.absent)
     if store.notes:
         listed = ", ".join(f"{note} {count}" for note, count in store.notes.items())
-        say(f"clips with notes (see docs/media.md): {listed}")
+        say(f"clips with notes: {listed}; {called_as()} explain {next(iter(store.notes))}")
     print_quarantine(store.quarantine)
 
 
@@ -104,17 +106,27 @@ def print_folds(scheme: SchemeSummary) -> None:
     Args:
         scheme: The folds of one split scheme.
     """
-    rows = Grid(scheme.scheme, "train", "valid", "test", "test groups")
+    print_sides(scheme)
+    say(in_one_line(scheme.findings))
+
+
+def print_sides(scheme: SchemeSummary) -> None:
+    """Prints clips and groups on each side of each fold.
+
+    Args:
+        scheme: The folds of one split scheme.
+    """
+    rows = Grid(scheme.scheme, "train clips (groups)", "valid", "test", "tested groups")
     for number, sides in scheme.folds.items():
         counts = [
-            f"{sides[role].clips} clips, {len(sides[role].groups)} groups" if role in sides else "-"
+            f"{sides[role].clips} ({len(sides[role].groups)})" if role in sides else "-"
             for role in ("train", "valid", "test")
         ]
         tested = sides["test"].groups if "test" in sides else ()
         more = " ..." if len(tested) > _EXAMPLES else ""
-        rows.add_row(f"fold {number}", *counts, ", ".join(tested[:_EXAMPLES]) + more)
+        shown = ", ".join(map(short_id, tested[:_EXAMPLES]))
+        rows.add_row(f"fold {number}", *counts, shown + more)
     rows.say()
-    say(in_one_line(scheme.findings))
 
 
 def print_absent(absent: Mapping[str, Mapping[str, int]]) -> None:
@@ -156,11 +168,14 @@ def print_quarantine(clips: Sequence[QuarantineSummary]) -> None:
     if not clips:
         say("nothing in quarantine")
         return
-    rows = Grid("in quarantine", "reason", "missing features", "what was found")
+    rows = Grid("in quarantine", "reason", "what was found")
     for clip in clips[:_MOST_QUARANTINED]:
-        missing = "all" if clip.is_all else ", ".join(clip.features)
-        rows.add_row(clip.clip_id, clip.reason, missing, clip.detail)
+        missing = "all features" if clip.is_all else ", ".join(clip.features)
+        rows.add_row(
+            short_id(clip.clip_id), clip.reason, lines([clip.detail, f"missing: {missing}"])
+        )
     rows.say()
+    say(f"what a reason means: {called_as()} explain {clips[0].reason}")
     if (more := len(clips) - _MOST_QUARANTINED) > 0:
         say(f"... and {more} more; the table `quarantine` of the store has them all")
 

@@ -16,11 +16,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-_SECONDS_BETWEEN_LINES = 15.0
+_SECONDS_BETWEEN_LINES = 5.0
+"""Also where nothing is done for as long: who waits sees that it goes on."""
 
 
 class ProgressBar:
     """Counts units of work up to a total; it may be advanced from any thread."""
+
+    _last_line = time.monotonic()
+    """Of any bar: the first line of one does not wait anew."""
 
     def __init__(self, title: str, total: float, unit: str = "clips") -> None:
         """Prepares the bar; it is shown while its block runs.
@@ -32,8 +36,7 @@ class ProgressBar:
         """
         self._title, self._total, self._unit = title, total, unit
         self._done, self._start = 0.0, time.monotonic()
-        self._last_line = self._start
-        self._lock = threading.Lock()
+        self._lock, self._is_over = threading.Lock(), threading.Event()
         console = Console(stderr=True)
         self._bar = _bar(console) if console.is_terminal else None
         self._task = self._bar.add_task(title, total=total, rate="") if self._bar else None
@@ -41,6 +44,8 @@ class ProgressBar:
     def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
+        else:
+            threading.Thread(target=self._print_lines, daemon=True).start()
         return self
 
     def __exit__(
@@ -49,6 +54,7 @@ class ProgressBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_over.set()
         if self._bar and self._task is not None:
             if kind is None:  # the last report of a worker may come too late to be counted
                 self._bar.update(self._task, completed=self._total)
@@ -62,13 +68,22 @@ class ProgressBar:
         """
         with self._lock:
             self._done = min(self._total, self._done + amount)
-            rate = self._done / max(1e-9, time.monotonic() - self._start)
             if self._bar and self._task is not None:
-                text = f"{rate:.1f} {self._unit}/s"
+                text = f"{self._rate():.1f} {self._unit}/s"
                 self._bar.update(self._task, completed=self._done, rate=text)
-            elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
-                self._last_line = time.monotonic()
-                self._print_line(rate)
+
+    def _rate(self) -> float:
+        return self._done / max(1e-9, time.monotonic() - self._start)
+
+    def _print_lines(self) -> None:
+        """Prints a line every few seconds, until the block ends."""
+        while not self._is_over.wait(self._due_s()):
+            if self._due_s() == 0:
+                ProgressBar._last_line = time.monotonic()
+                self._print_line(self._rate())
+
+    def _due_s(self) -> float:
+        return max(0.0, self._last_line + _SECONDS_BETWEEN_LINES - time.monotonic())
 
     def _print_line(self, rate: float) -> None:
         left = f"{(self._total - self._done) / rate:.0f} s left" if rate else "time left unknown"

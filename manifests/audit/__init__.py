@@ -9,11 +9,12 @@ from manifests.audit.errors import NothingToAudit, WrongForeignTable, WrongPaper
 from manifests.audit.foreign_match import match_foreign
 from manifests.audit.judging import audit
 from manifests.audit.listing import Fit, Listing
+from manifests.audit.observations import Rule
 from manifests.audit.papers import Claim, Paper
 from manifests.audit.reading.catalog import SUFFIXES
 from manifests.audit.reading.options import ReadingOptions
 from manifests.audit.reading.published import read_foreign, read_published
-from manifests.audit.stored import CopyEvidence, list_store
+from manifests.audit.stored import CopyEvidence, check_folds, list_store
 from manifests.audit.verdicts import Answer, SplitVerdict, but_unread, paper_verdict, verdicts_of
 
 __all__ = [
@@ -27,12 +28,14 @@ __all__ = [
     "NothingToAudit",
     "Paper",
     "ReadingOptions",
+    "Rule",
     "SplitVerdict",
     "WrongForeignTable",
     "WrongPaper",
     "audit",
     "audit_paper",
     "but_unread",
+    "check_folds",
     "list_store",
     "match_foreign",
     "paper_verdict",

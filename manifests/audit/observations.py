@@ -56,3 +56,9 @@ class Rule:
     """Judges one fold."""
     severity: Severity
     """Of a finding, unless the finding has its own or the corpus another."""
+    about: str
+    """What is wrong where it finds something, to someone who has met no such split."""
+    example: str
+    """One split that it finds."""
+    advice: str
+    """What to do about a finding."""

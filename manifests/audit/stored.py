@@ -14,6 +14,7 @@ from manifests.audit.listing import CLIP_FIELDS, NUMBERS, ROLES, Fit, FoldRows, 
 from manifests.audit.name_columns import NameColumn
 from manifests.corpora.base import Corpus
 from manifests.features import State
+from manifests.suggestions import did_you_mean
 
 _COLUMNS = {**CLIP_FIELDS, "sha256": "sha256"}
 _ROLE = {str(role): number for number, role in enumerate(ROLES)}
@@ -111,21 +112,32 @@ def _people(subject: NameColumn, corpora: Sequence[Corpus]) -> NameColumn:
     return subject
 
 
-def _wanted(source: str, folds: pa.Table, scheme: str | None) -> pa.Table:
-    if scheme is not None:
-        there = sorted(folds.column("scheme").unique().to_pylist())
-        if scheme not in there:
-            raise NothingToAudit(
-                f"{source} has no folds of the scheme {scheme!r}; it has "
-                f"{', '.join(there) or 'none'}"
-            )
-        folds = folds.filter(pc.equal(folds.column("scheme"), scheme))
-    if not folds.num_rows:
+def check_folds(source: str, schemes: Collection[str], scheme: str | None) -> None:
+    """Refuses an audit of folds that are not there.
+
+    Args:
+        source: What is to be audited, for the message.
+        schemes: The split schemes that it has folds of.
+        scheme: The one to audit; None: all.
+
+    Raises:
+        NothingToAudit: There are no folds, or none of the scheme.
+    """
+    if scheme is not None and scheme not in schemes:
+        raise NothingToAudit(
+            f"{source} has no folds of the scheme {scheme!r}; {did_you_mean(scheme, schemes)}it "
+            f"has {', '.join(sorted(schemes)) or 'none'}"
+        )
+    if not schemes:
         raise NothingToAudit(
             f"{source} has no folds to audit; make some with: affectstore split {source} "
             "subject_kfold"
         )
-    return folds
+
+
+def _wanted(source: str, folds: pa.Table, scheme: str | None) -> pa.Table:
+    check_folds(source, folds.column("scheme").unique().to_pylist(), scheme)
+    return folds if scheme is None else folds.filter(pc.equal(folds.column("scheme"), scheme))
 
 
 def _near_pairs(

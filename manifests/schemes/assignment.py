@@ -11,6 +11,8 @@ from manifests.schemes.groups import EVERYTHING, SplitError, group_clips
 LEAKING = "_leaking"
 """How the name of a scheme ends that keeps nothing together."""
 
+_FEWEST = 3
+"""Folds of a scheme that tests one part, validates on the next and trains on the rest."""
 Assignment = Mapping[int, Mapping[str, Role]]
 """Fold -> group -> role."""
 
@@ -29,9 +31,6 @@ class SplitRequest:
     """Subjects that the caller wants in the test."""
     valid: tuple[str, ...]
     """Subjects that the caller wants in the validation."""
-
-
-_FEWEST_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class Scheme:
         Raises:
             SplitError: These clips cannot be split so, or the scheme does not heed an option.
         """
-        self.check_options(folds, test, valid)
+        self.refuse_options(folds, test, valid)
         members = group_clips(self.of(clips), self.keeps)
         request = SplitRequest(self, members, [*labels], folds, seed, tuple(test), tuple(valid))
         role_of = self.assign(request)
@@ -128,8 +127,8 @@ class Scheme:
             for clip_id, group in placed
         ]
 
-    def check_options(self, folds: int | None, test: Sequence[str], valid: Sequence[str]) -> None:
-        """Checks what is asked for, as far as that can be seen without any clip.
+    def refuse_options(self, folds: int | None, test: Sequence[str], valid: Sequence[str]) -> None:
+        """Refuses options that the scheme does not heed, or cannot do without.
 
         Args:
             folds: Number of folds; None for the scheme's own.
@@ -137,17 +136,12 @@ class Scheme:
             valid: Subjects to validate on.
 
         Raises:
-            SplitError: The scheme does not heed an option, or there are too few folds.
+            SplitError: One is given and not heeded, is missing, or is too small.
         """
         if folds is not None and "folds" not in self.options:
             raise SplitError(
                 f"{folds} folds were asked for; {self.name} has its own number of them, so leave "
                 "out the number of folds"
-            )
-        if folds is not None and folds < _FEWEST_FOLDS:
-            raise SplitError(
-                f"{folds} folds were asked for; at least {_FEWEST_FOLDS} are needed, so that "
-                "training, validation and test share no subject"
             )
         for option, given in (("test", test), ("valid", valid)):
             if given and option not in self.options:
@@ -155,6 +149,16 @@ class Scheme:
                     f"{self.name} chooses its subjects itself; leave out the {option} subjects, "
                     "or use the scheme holdout"
                 )
+        if folds is not None and folds < _FEWEST:
+            raise SplitError(
+                f"{folds} folds were asked for; at least {_FEWEST} are needed, so that training, "
+                "validation and test share no subject"
+            )
+        if "test" in self.options and not test:
+            raise SplitError(
+                f"{self.name} tests the subjects that you name and none is named; add --test with "
+                "their ids, such as --test 23,24"
+            )
 
 
 def rotate(part_of: Mapping[str, int], parts: int) -> dict[int, dict[str, Role]]:

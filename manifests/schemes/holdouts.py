@@ -31,14 +31,9 @@ def holdout(request: SplitRequest) -> Assignment:
         One fold.
 
     Raises:
-        SplitError: No subject is named to test, a name means no subject or several, a group is
-            named twice or in part, or no group is left to train on.
+        SplitError: A name means no subject or several, a group is named twice or in part, or no
+            group is left to train on.
     """
-    if not request.test:
-        raise SplitError(
-            "holdout tests the subjects that you name and none is named; add --test with their "
-            "ids, such as --test 23,24"
-        )
     roles = dict.fromkeys(_named(request, request.test), Role.TEST)
     for group in _named(request, request.valid):
         if group in roles:
