@@ -5,9 +5,11 @@ from stores import FeatureStore, FeatureDataset
 
 from manifests.tracks import Track
 from stores.align import Clock, Length, Like, Steps, Windows
-from stores.batch import NO_TARGET, Batch, collate
+from stores.batch import NO_TARGET, Batch, Item, Target, collate
+from stores.clip_dataset import ClipDataset
 from stores.clip_tracks import NotInStore, StoredTracks
 from stores.dataset import FeatureDataset, LeakError
+from stores.fold_clips import RoleName
 from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
 from stores.reader import FeatureStore, NotFitted
 from stores.shard_layout import WrongShard
@@ -16,9 +18,11 @@ from stores.snapshot import Snapshot
 __all__ = [
     "NO_TARGET",
     "Batch",
+    "ClipDataset",
     "Clock",
     "FeatureDataset",
     "FeatureStore",
+    "Item",
     "LeakError",
     "Length",
     "Like",
@@ -26,9 +30,11 @@ __all__ = [
     "NotCommitted",
     "NotFitted",
     "NotInStore",
+    "RoleName",
     "Snapshot",
     "Steps",
     "StoredTracks",
+    "Target",
     "Track",
     "Windows",
     "WrongShard",

@@ -52,6 +52,17 @@ class ClipTracks(Mapping[str, Track]):
     def quarantined(self) -> Reasons:
         """The clips that have no track -> reason and detail."""
 
+    @abstractmethod
+    def stored_rows(self, clip_id: str) -> int:
+        """Counts the stored rows of a clip, by the index: no track is read.
+
+        Args:
+            clip_id: The clip.
+
+        Returns:
+            The rows; of a fitted feature those of its input. 0 for a clip without a track.
+        """
+
     def __contains__(self, clip_id: object) -> bool:
         return clip_id in self._clip_ids
 
@@ -87,6 +98,9 @@ class FittedTracks(ClipTracks):
     def quarantined(self) -> Reasons:
         return self._source.quarantined
 
+    def stored_rows(self, clip_id: str) -> int:
+        return self._source.stored_rows(clip_id)
+
     def __getitem__(self, clip_id: str) -> Track:
         return self._transform(self._state, self._source[clip_id])
 
@@ -116,6 +130,12 @@ class StoredTracks(ClipTracks):
     @cached_property
     def quarantined(self) -> Reasons:
         return self._reasons()
+
+    def stored_rows(self, clip_id: str) -> int:
+        if clip_id not in self._places:
+            return 0
+        place = self._places[clip_id]
+        return place.stop - place.start
 
     def __getitem__(self, clip_id: str) -> Track:
         return self.track(clip_id)
@@ -260,13 +280,14 @@ def network_tracks(feature: StoredFeature, maps: ShardMaps) -> StoredTracks:
     return StoredTracks(feature, dict(sorted(places.items())), lambda: quarantined, maps)
 
 
-def unknown(what: str, name: str, known: Collection[str]) -> str:
+def unknown(what: str, name: str, known: Collection[str], where: str = "store") -> str:
     """Words the refusal of a name.
 
     Args:
         what: Kind of thing that has the name.
         name: As it was asked for.
         known: The names that there are.
+        where: What should hold it.
 
     Returns:
         A sentence that suggests others.
@@ -278,4 +299,4 @@ def unknown(what: str, name: str, known: Collection[str]) -> str:
         hint = f"there are {', '.join(known) or 'none'}"
     else:
         hint = f"there are {len(known)}, such as {next(iter(known))}"
-    return f"the store has no {what} named {name!r}; {hint}"
+    return f"the {where} has no {what} named {name!r}; {hint}"

@@ -61,6 +61,13 @@ class FeatureStore:
     needed; what is read is a local copy, see `stores.remote_store`.
     """
 
+    location: Location
+    """Where it lies."""
+    snapshot: Snapshot
+    """What it holds."""
+    verify: bool
+    """Whether each shard is hashed when it is first touched."""
+
     def __init__(self, root: Place, snapshot: int | None = None, verify: bool = False) -> None:
         """Opens a store.
 
@@ -81,11 +88,11 @@ class FeatureStore:
         self.__setstate__((location, load_snapshot(location, snapshot), verify))
 
     def __getstate__(self) -> tuple[Location, Snapshot, bool]:
-        return self.location, self.snapshot, self._verify
+        return self.location, self.snapshot, self.verify
 
     def __setstate__(self, state: tuple[Location, Snapshot, bool]) -> None:
-        self.location, self.snapshot, self._verify = state
-        self._maps = ShardMaps(self.location, self._verify)
+        self.location, self.snapshot, self.verify = state
+        self._maps = ShardMaps(self.location, self.verify)
         self._compact = cache(partial(read_compact, self.location, self.snapshot))
         self._stored = cache(self._open_stored)
         self._fitted = cache(self._open_fitted)
@@ -157,7 +164,7 @@ class FeatureStore:
         """
         other = FeatureStore.__new__(FeatureStore)
         snapshot = replace(self.snapshot, fitted=dict(fitted))
-        other.__setstate__((self.location, snapshot, self._verify))
+        other.__setstate__((self.location, snapshot, self.verify))
         other._maps, other._stored, other._compact = self._maps, self._stored, self._compact
         return other
 

@@ -235,11 +235,7 @@ def _default_labels(store: FeatureStore) -> str:
 def _dataset(store: FeatureStore, features: Sequence[str], labels: str) -> FeatureDataset:
     try:
         return FeatureDataset(
-            store.location,
-            features=features,
-            labels=labels,
-            missing="drop",
-            snapshot=store.snapshot.number,
+            store, features=features, labels=labels, target="class", missing="drop"
         )
     except ValueError as error:
         raise NothingToProbe(f"{', '.join(features)} with {labels}: {error}") from error
@@ -251,7 +247,8 @@ def _summarise(dataset: FeatureDataset) -> dict[str, tuple[Floats, str]]:
     table: dict[str, tuple[Floats, str]] = {}
     for clip_id, tracks, label in (dataset[i] for i in range(len(dataset))):
         if label is not None and all(track.valid.any() for track in tracks.values()):
-            table[clip_id] = np.concatenate([_moments(track) for track in tracks.values()]), label
+            row = np.concatenate([_moments(track) for track in tracks.values()])
+            table[clip_id] = row, str(label)
     return table
 
 
