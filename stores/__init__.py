@@ -10,27 +10,33 @@ from stores.clip_dataset import ClipDataset
 from stores.clip_tracks import NotInStore, StoredTracks
 from stores.dataset import FeatureDataset, LeakError
 from stores.fold_clips import RoleName
+from stores.joined import JoinedDataset, concat
 from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
 from stores.reader import FeatureStore, NotFitted
+from stores.samplers import BalancedSampler, LengthBuckets, ShuffledSampler
 from stores.shard_layout import WrongShard
 from stores.snapshot import Snapshot
 
 __all__ = [
     "NO_TARGET",
+    "BalancedSampler",
     "Batch",
     "ClipDataset",
     "Clock",
     "FeatureDataset",
     "FeatureStore",
     "Item",
+    "JoinedDataset",
     "LeakError",
     "Length",
+    "LengthBuckets",
     "Like",
     "NewerFormat",
     "NotCommitted",
     "NotFitted",
     "NotInStore",
     "RoleName",
+    "ShuffledSampler",
     "Snapshot",
     "Steps",
     "StoredTracks",
@@ -40,4 +46,5 @@ __all__ = [
     "WrongShard",
     "WrongSnapshot",
     "collate",
+    "concat",
 ]

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from manifests.features import FeatureSpec
+from manifests.shown import as_html, as_text
 from manifests.suggestions import closest
 from stores.align import Alignment
 from stores.batch import NO_TARGET, Batch, Example, Item, Target, pad
 from stores.clip_tracks import NotInStore, unknown
+from stores.shown import facts_of_classes, some_of
 from stores.targets import Targets
 
 if TYPE_CHECKING:  # so that a type checker takes it for what a DataLoader reads
@@ -217,6 +220,37 @@ class ClipDataset(_Base):
             NotInStore: The dataset has no such feature.
         """
 
+    def __repr__(self) -> str:
+        return as_text(type(self).__name__, self._facts)
+
+    def _repr_html_(self) -> str:
+        return as_html(type(self).__name__, self._facts)
+
+    @property
+    def _facts(self) -> dict[str, str | tuple[str, ...]]:
+        clips, groups = len({*self.clip_ids}), len({*self.groups})
+        numbered = self.targets if self._targets.kind == "class" else None
+        return {
+            "store": self._from,
+            "items": f"{len(self):,}, of {clips:,} clips in {groups:,} groups",
+            "left out": f"{len(self.dropped):,} clips, see dropped" if self.dropped else "",
+            "features": some_of(self._specs),
+            "labels": facts_of_classes(
+                self.classes, numbered, self._targets.kind, self._targets.names
+            ),
+            "aligned": tuple(map(repr, self.align)),
+        }
+
+    @property
+    @abstractmethod
+    def _from(self) -> tuple[str, ...]:
+        """Store, snapshot and fold, in words."""
+
+    @property
+    @abstractmethod
+    def _specs(self) -> Mapping[str, FeatureSpec]:
+        """Feature -> what it is, as stored."""
+
     @abstractmethod
     def _item(self, i: int) -> Item: ...
 
@@ -227,10 +261,9 @@ class ClipDataset(_Base):
     def _row(self, i: int) -> dict[str, Any]:
         """What is known of an item; see `Row`."""
 
-    @property
     @abstractmethod
-    def _meaning(self) -> Mapping[str, object]:
-        """What datasets must share that are to be one: in words, and what it is here."""
+    def _feature_keys(self) -> Mapping[str, tuple[object, ...]]:
+        """Feature -> what it must share with that of another dataset to hold the same numbers."""
 
     def _kept(self, order: Sequence[int]) -> Self:
         """The same dataset with the items of some numbers."""

@@ -4,10 +4,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from manifests.features import FeatureSpec
+from manifests.shown import as_html, as_text
 from manifests.suggestions import closest
 from manifests.tracks import Track
 from stores import transforms
@@ -16,6 +18,11 @@ from stores.records import ShardRecord, StoredFeature
 from stores.row_places import RowPlace, RowPlaces
 from stores.shard import Shard, open_shard
 from stores.shard_layout import ShardLayout, WrongShard
+from stores.shown import facts_of_tracks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 _MOST_MAPS = 400
 """Shards mapped at once: each map holds a file descriptor, of which a process has 1,024 by default.
@@ -71,6 +78,44 @@ class ClipTracks(Mapping[str, Track]):
 
     def __len__(self) -> int:
         return len(self._clip_ids)
+
+    def __repr__(self) -> str:
+        return as_text(f"tracks of {self.spec.name}", facts_of_tracks(self.spec, len(self)))
+
+    def _repr_html_(self) -> str:
+        return as_html(f"tracks of {self.spec.name}", facts_of_tracks(self.spec, len(self)))
+
+    def to_pandas(self, clip_id: str) -> "pd.DataFrame":
+        """Copies the track of a clip to a table.
+
+        Args:
+            clip_id: The clip.
+
+        Returns:
+            A row for each row of the track, by its time: the index is `seconds`. Columns: the
+            numbers of a row, by the names that the feature's units give them, then `valid`.
+
+        Raises:
+            NotInStore: The clip has no track.
+            ValueError: A row has more than one dimension, as pictures have.
+        """
+        return self[clip_id].to_pandas(self.spec)
+
+    def to_xarray(self, clip_id: str) -> "xr.DataArray":
+        """Copies the track of a clip to an array with the names of the feature.
+
+        Args:
+            clip_id: The clip.
+
+        Returns:
+            Coordinates `time`, the seconds of the rows, and `valid`; attributes `units` and
+            `notes`.
+
+        Raises:
+            NotInStore: The clip has no track.
+            ImportError: xarray is not installed.
+        """
+        return self[clip_id].to_xarray(self.spec)
 
 
 class FittedTracks(ClipTracks):

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.clips import CLIPS, Clip
+from manifests.features import FeatureSpec
 from manifests.folds import Role
 from manifests.tracks import Track
 from manifests.variant_names import plain_name
@@ -123,9 +124,9 @@ class FeatureDataset(ClipDataset):
         self.align = tuple(steps)
         self._missing = missing
         self._fold = None if scheme is None or fold is None else (scheme, fold)
-        self._transform, self._with_metadata = transform, metadata
+        self._transform = transform
         self._targets = open_targets(self.store, labels, target)
-        given = role_of(role)
+        given = self._role = role_of(role)
         self._group_of = groups_of(self.store, scheme, fold, given)
         self._names = {
             variant: names_in(self.store.snapshot, self.features, variant) for variant in variants
@@ -133,6 +134,7 @@ class FeatureDataset(ClipDataset):
         self._refuse_leaks(given)
         self.items, self.dropped = self._choose(labels is not None)
         self.clip_ids = tuple(clip_id for clip_id, _ in self.items)
+        self._metadata = self._clips if metadata else None
 
     def lengths(self, feature: str) -> NDArray[np.int64]:
         if feature not in self.features:
@@ -148,8 +150,8 @@ class FeatureDataset(ClipDataset):
         for step in self.align:
             tracks = step(tracks)
         item = Item(clip_id, tracks, self._targets.of.get(clip_id))
-        if self._with_metadata:
-            item.metadata = _columns(self._clips[clip_id])
+        if self._metadata is not None:
+            item.metadata = _columns(self._metadata[clip_id])
         return item if self._transform is None else self._transform(item)
 
     def _label(self, i: int) -> Target:
@@ -160,12 +162,23 @@ class FeatureDataset(ClipDataset):
         return {**_columns(self._clips[clip_id]), "label": self._label(i), "variant": variant}
 
     @property
-    def _meaning(self) -> dict[str, object]:
-        named = {name: self._key(name) for name in self.features}
-        return {"features": named, "labels": self._targets.meaning, "align": self.align}
+    def _from(self) -> tuple[str, ...]:
+        place = f"{self.store.location}, snapshot {self.store.snapshot.number}"
+        of = (
+            "all clips" if self._fold is None else "{}, fold {}, {}".format(*self._fold, self._role)
+        )
+        return place, of
+
+    @property
+    def _specs(self) -> dict[str, FeatureSpec]:
+        sources = next(iter(self._sources.values()))
+        return {name: source.spec for name, source in sources.items()}
+
+    def _feature_keys(self) -> dict[str, tuple[object, ...]]:
+        return {name: self._key(name) for name in self.features}
 
     def _key(self, name: str) -> tuple[object, ...]:
-        """What tells whether the rows of a feature are of one kind."""
+        """The fingerprint, and of a fitted feature the file of its state."""
         entry = self.store.snapshot.fitted.get(plain_name(name))
         if entry is None or self._fold is None:
             return (self.store.snapshot.features[name].spec.fingerprint,)
