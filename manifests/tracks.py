@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from manifests.converted import TorchTrack, to_pandas, to_torch, to_xarray
 from manifests.features import FeatureSpec
-from manifests.shown import as_html, as_text
+from manifests.shown import as_html
+from manifests.visible import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,7 @@ class Track:
         return Track(self.values[rows], self.seconds[rows], self.valid[rows], self.notes)
 
     def __repr__(self) -> str:
-        return as_text("Track", self._facts)
+        return visible(f"Track({', '.join(text for text in self._facts.values() if text)})")
 
     def _repr_html_(self) -> str:
         return as_html("Track", self._facts)
@@ -117,6 +118,6 @@ class Track:
         return {
             "values": f"({shape}{',' if self.values.ndim == 1 else ''}) {self.values.dtype}",
             "seconds": span,
-            "valid": f"{np.count_nonzero(self.valid)} of {self.valid.size} rows",
+            "valid": f"{np.count_nonzero(self.valid)} of {self.valid.size} rows valid",
             "notes": ", ".join(self.notes),
         }

@@ -72,7 +72,7 @@ def collate(batch: Sequence[Example], classes: Sequence[str] = ()) -> Batch:
         ValueError: A label is not among the classes.
         TypeError: A transform made something else of the items.
     """
-    return pad(batch, number([label for _, _, label in _checked(batch)], classes))
+    return pad(batch, number(labels_in(batch), classes))
 
 
 def pad(batch: Sequence[Example], targets: NDArray[Any]) -> Batch:
@@ -84,12 +84,9 @@ def pad(batch: Sequence[Example], targets: NDArray[Any]) -> Batch:
 
     Returns:
         The arrays, which may be written to.
-
-    Raises:
-        TypeError: A transform made something else of the items.
     """
     padded: Batch = {
-        "clip_ids": [clip_id for clip_id, _, _ in _checked(batch)],
+        "clip_ids": [clip_id for clip_id, _, _ in batch],
         "targets": targets,
         "values": {},
         "seconds": {},
@@ -104,15 +101,25 @@ def pad(batch: Sequence[Example], targets: NDArray[Any]) -> Batch:
     return padded
 
 
-def _checked(batch: Sequence[Example]) -> Sequence[Example]:
-    """The items; TypeError where they are not of three parts, as a transform may leave them."""
+def labels_in(batch: Sequence[Example]) -> list[Target]:
+    """Finds the labels of some items.
+
+    Args:
+        batch: The items.
+
+    Returns:
+        One for each.
+
+    Raises:
+        TypeError: An item is not of three parts, as a transform may leave it.
+    """
     for item in batch:
         if not isinstance(item, tuple) or len(item) != 3 or not isinstance(item[1], dict):
             raise TypeError(
                 f"an item is of type {type(item).__name__}, expected (clip id, tracks by feature, "
                 "label); let the transform return these, or batch with a collate_fn of your own"
             )
-    return batch
+    return [label for _, _, label in batch]
 
 
 def number(labels: Sequence[Target], classes: Sequence[str]) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from manifests.features import FeatureSpec
 from manifests.shown import as_html, as_text
 from manifests.suggestions import closest
 from stores.align import Alignment
-from stores.batch import NO_TARGET, Batch, Example, Item, Target, pad
+from stores.batch import NO_TARGET, Batch, Example, Item, Target, labels_in, pad
 from stores.clip_tracks import NotInStore, unknown
 from stores.shown import facts_of_classes, some_of
 from stores.targets import Targets
@@ -63,7 +63,7 @@ class ClipDataset(_Base):
         return map(self._item, range(len(self)))
 
     def __contains__(self, clip_id: object) -> bool:
-        return clip_id in self._places
+        return isinstance(clip_id, str) and clip_id in self._places
 
     @overload
     def __getitem__(self, i: int) -> Item: ...
@@ -86,7 +86,7 @@ class ClipDataset(_Base):
         Returns:
             Padded arrays.
         """
-        return pad(batch, self._targets.array([item[2] for item in batch]))
+        return pad(batch, self._targets.array(labels_in(batch)))
 
     def batches(self, size: int, seed: int | None = None) -> Iterator[Batch]:
         """Makes batches of all items.
@@ -173,8 +173,8 @@ class ClipDataset(_Base):
         """Counts the items of each class: (class,)."""
         if self._targets.kind != "class":
             raise ValueError(
-                f"the labels are {self._targets.kind}s, which are not counted by class; open the "
-                "dataset with target='class'"
+                f"the labels are {self._targets.in_words}, which are not counted by class; open "
+                "the dataset with target='class'"
             )
         return np.bincount(self.targets[self.targets != NO_TARGET], minlength=len(self.classes))
 
@@ -236,7 +236,7 @@ class ClipDataset(_Base):
             "left out": f"{len(self.dropped):,} clips, see dropped" if self.dropped else "",
             "features": some_of(self._specs),
             "labels": facts_of_classes(
-                self.classes, numbered, self._targets.kind, self._targets.names
+                self.classes, numbered, self._targets.in_words, self._targets.names
             ),
             "aligned": tuple(map(repr, self.align)),
         }

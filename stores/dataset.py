@@ -152,7 +152,13 @@ class FeatureDataset(ClipDataset):
         item = Item(clip_id, tracks, self._targets.of.get(clip_id))
         if self._metadata is not None:
             item.metadata = _columns(self._metadata[clip_id])
-        return item if self._transform is None else self._transform(item)
+        return item if self._transform is None else self._transformed(item, self._transform)
+
+    def _transformed(self, item: Item, transform: Transform) -> Item:
+        made = transform(item)
+        if self._metadata is not None and isinstance(made, Item) and not hasattr(made, "metadata"):
+            made.metadata = item.metadata
+        return made
 
     def _label(self, i: int) -> Target:
         return self._targets.of.get(self.clip_ids[i])

@@ -128,5 +128,6 @@ def _difference(first: ClipDataset, other: ClipDataset) -> str:
 
 def _said(dataset: ClipDataset) -> str:
     targets = dataset._targets
-    what = f"of {', '.join(targets.classes)}" if targets.classes else f"by {targets.names}"
-    return f"{targets.kind} {what}"
+    if not targets.names:
+        return "none"
+    return f"{targets.in_words} of {', '.join(targets.classes or targets.names)}"

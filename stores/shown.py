@@ -71,7 +71,7 @@ def facts_of_classes(
     Args:
         classes: In their order.
         targets: The numbers of the items' classes, where they are numbered.
-        kind: What is made of the labels.
+        kind: What is made of the labels, in words.
         names: Of the labels.
 
     Returns:
@@ -81,7 +81,7 @@ def facts_of_classes(
         return ""
     if targets is None:
         among = f" over {', '.join(classes)}" if classes else ""
-        return f"{', '.join(names)}, {kind}s{among}"
+        return f"{', '.join(names)}: {kind}{among}"
     counts = Counter(targets.tolist())
     each = ", ".join(f"{value} {counts[number]}" for number, value in enumerate(classes))
     return f"{names[0]}: {each}"

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,6 +20,8 @@ from stores.training_clips import one_label_each
 TargetKind = Literal["class", "votes", "value"]
 """What is made of the labels of a clip: see `FeatureDataset`."""
 
+_WORDS: dict[TargetKind, str] = {"class": "classes", "votes": "votes", "value": "numbers"}
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -28,7 +30,7 @@ class Targets:
     names: tuple[str, ...] = ()
     """Of the label schemes, label spaces or dimensions; empty without labels."""
     kind: TargetKind = "class"
-    of: Mapping[str, str | float | NDArray[np.float32]] = ()  # type: ignore[assignment]
+    of: Mapping[str, str | float | NDArray[np.float32]] = field(default_factory=dict)
     """Clip -> its label."""
     classes: tuple[str, ...] = ()
     """The classes in their order; empty for numbers."""
@@ -55,6 +57,11 @@ class Targets:
             if label is not None:
                 rows[at] = label
         return rows
+
+    @property
+    def in_words(self) -> str:
+        """What they are: classes, votes or numbers."""
+        return _WORDS[self.kind]
 
     @property
     def meaning(self) -> tuple[object, ...]:
@@ -86,10 +93,12 @@ def open_targets(
     if labels is None:
         if kind is not None:
             raise ValueError(f"target={kind!r} needs labels; name a label scheme of the store")
-        return Targets(of={})
+        return Targets()
     names = (labels,) if isinstance(labels, str) else tuple(labels)
+    if not names:
+        raise ValueError("labels is an empty list, expected names of label schemes, or None")
     rows = store.rows(LABELS)
-    if kind == "value" or (kind is None and names and RATED.union(DIMENSIONS).issuperset(names)):
+    if kind == "value" or (kind is None and RATED.union(DIMENSIONS).issuperset(names)):
         return _values(rows, names, isinstance(labels, str))
     if not isinstance(labels, str):
         raise ValueError(
@@ -151,8 +160,6 @@ def _values(rows: list[Label], names: tuple[str, ...], is_one: bool) -> Targets:
         means.append(_means(row for row in rows if row.scheme in known))
     if is_one:
         return Targets(names, "value", means[0])
-    if not means:
-        raise ValueError("labels is an empty list, expected names of label schemes, or None")
     found = {
         clip_id: np.array([each[clip_id] for each in means], np.float32)
         for clip_id in means[0]
