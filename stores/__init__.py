@@ -5,7 +5,7 @@ from stores import FeatureStore, FeatureDataset
 
 from manifests.tracks import Track
 from stores.align import Clock, Length, Like, Steps, Windows
-from stores.batch import NO_TARGET, Batch, Item, Target, collate
+from stores.batch import NO_TARGET, Batch, ClipItem, Target, collate
 from stores.clip_dataset import ClipDataset
 from stores.clip_tracks import NotInStore, StoredTracks
 from stores.dataset import FeatureDataset, LeakError
@@ -22,10 +22,10 @@ __all__ = [
     "BalancedSampler",
     "Batch",
     "ClipDataset",
+    "ClipItem",
     "Clock",
     "FeatureDataset",
     "FeatureStore",
-    "Item",
     "JoinedDataset",
     "LeakError",
     "Length",

@@ -22,7 +22,7 @@ class _ItemFields(NamedTuple):
     label: Target
 
 
-class Item(_ItemFields):
+class ClipItem(_ItemFields):
     """One item of a dataset: `clip_id, tracks, label = item`."""
 
     metadata: dict[str, Any]
@@ -95,7 +95,9 @@ def pad(batch: Sequence[Example], targets: NDArray[Any]) -> Batch:
     }
     for name in batch[0][1] if batch else ():
         _pad(padded, name, [tracks[name] for _, tracks, _ in batch])
-    known = [one.metadata for one in batch if isinstance(one, Item) and hasattr(one, "metadata")]
+    known = [
+        one.metadata for one in batch if isinstance(one, ClipItem) and hasattr(one, "metadata")
+    ]
     if known:
         padded["metadata"] = known
     return padded

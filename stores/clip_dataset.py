@@ -13,7 +13,7 @@ from manifests.features import FeatureSpec
 from manifests.shown import as_html, as_text
 from manifests.suggestions import closest
 from stores.align import Alignment
-from stores.batch import NO_TARGET, Batch, Example, Item, Target, labels_in, pad
+from stores.batch import NO_TARGET, Batch, ClipItem, Example, Target, labels_in, pad
 from stores.clip_tracks import NotInStore, unknown
 from stores.shown import facts_of_classes, some_of
 from stores.targets import Targets
@@ -21,7 +21,7 @@ from stores.targets import Targets
 if TYPE_CHECKING:  # so that a type checker takes it for what a DataLoader reads
     from torch.utils.data import Dataset
 
-    _Base: TypeAlias = Dataset[Item]
+    _Base: TypeAlias = Dataset[ClipItem]
 else:
     _Base = object
 
@@ -59,17 +59,17 @@ class ClipDataset(_Base):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[ClipItem]:
         return map(self._item, range(len(self)))
 
     def __contains__(self, clip_id: object) -> bool:
         return isinstance(clip_id, str) and clip_id in self._places
 
     @overload
-    def __getitem__(self, i: int) -> Item: ...
+    def __getitem__(self, i: int) -> ClipItem: ...
     @overload
     def __getitem__(self, i: slice) -> Self: ...
-    def __getitem__(self, i: int | slice) -> Item | Self:
+    def __getitem__(self, i: int | slice) -> ClipItem | Self:
         if isinstance(i, slice):
             return self.select(range(len(self))[i])
         return self._item(i)
@@ -252,7 +252,7 @@ class ClipDataset(_Base):
         """Feature -> what it is, as stored."""
 
     @abstractmethod
-    def _item(self, i: int) -> Item: ...
+    def _item(self, i: int) -> ClipItem: ...
 
     @abstractmethod
     def _label(self, i: int) -> Target: ...

@@ -28,7 +28,7 @@ from manifests.folds import Role
 from manifests.tracks import Track
 from manifests.variant_names import plain_name
 from stores.align import Alignment
-from stores.batch import Item, Target
+from stores.batch import ClipItem, Target
 from stores.clip_dataset import ClipDataset
 from stores.clip_tracks import ClipTracks, NotInStore, unknown
 from stores.fold_clips import RoleName, groups_of, role_of
@@ -39,7 +39,7 @@ from stores.variants import names_in
 
 Missing = Literal["drop", "error", "mask"]
 """What becomes of a clip that lacks a feature or a label."""
-Transform = Callable[[Item], Item]
+Transform = Callable[[ClipItem], ClipItem]
 """Changes an item after the alignment; worker processes that are not forked get it pickled."""
 
 
@@ -142,21 +142,25 @@ class FeatureDataset(ClipDataset):
         sources = {variant: names[feature] for variant, names in self._sources.items()}
         return np.array([sources[v].stored_rows(clip_id) for clip_id, v in self.items], np.int64)
 
-    def _item(self, i: int) -> Item:
+    def _item(self, i: int) -> ClipItem:
         clip_id, variant = self.items[i]
         tracks = {
             name: self._track(source, clip_id) for name, source in self._sources[variant].items()
         }
         for step in self.align:
             tracks = step(tracks)
-        item = Item(clip_id, tracks, self._targets.of.get(clip_id))
+        item = ClipItem(clip_id, tracks, self._targets.of.get(clip_id))
         if self._metadata is not None:
             item.metadata = _columns(self._metadata[clip_id])
         return item if self._transform is None else self._transformed(item, self._transform)
 
-    def _transformed(self, item: Item, transform: Transform) -> Item:
+    def _transformed(self, item: ClipItem, transform: Transform) -> ClipItem:
         made = transform(item)
-        if self._metadata is not None and isinstance(made, Item) and not hasattr(made, "metadata"):
+        if (
+            self._metadata is not None
+            and isinstance(made, ClipItem)
+            and not hasattr(made, "metadata")
+        ):
             made.metadata = item.metadata
         return made
 

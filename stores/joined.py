@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.features import FeatureSpec
-from stores.batch import Item, Target
+from stores.batch import ClipItem, Target
 from stores.clip_dataset import ClipDataset
 
 
@@ -49,7 +49,7 @@ class JoinedDataset(ClipDataset):
         found = [part.lengths(feature) for part in self._parts]
         return np.array([found[part][i] for part, i in self._at], np.int64)
 
-    def _item(self, i: int) -> Item:
+    def _item(self, i: int) -> ClipItem:
         part, at = self._at[i]
         return self._parts[part][at]
 

@@ -10,7 +10,7 @@ import pytest
 
 from manifests.clips import CLIPS
 from manifests.labels import LABELS, Label
-from stores import ClipDataset, Clock, FeatureDataset, FeatureStore, Item, NotInStore, concat
+from stores import ClipDataset, ClipItem, Clock, FeatureDataset, FeatureStore, NotInStore, concat
 from tests.support.stores_made import (
     SPEC,
     clip_ids,
@@ -237,7 +237,7 @@ def test_features_of_other_parameters_are_not_one(store: FeatureStore, tmp_path:
 # On request
 
 
-def doubled(item: Item) -> Item:
+def doubled(item: ClipItem) -> ClipItem:
     tracks = {name: replace(track, values=track.values * 2) for name, track in item.tracks.items()}
     return item._replace(tracks=tracks)
 
