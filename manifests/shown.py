@@ -7,7 +7,8 @@ from manifests.features import FeatureSpec
 from manifests.visible import visible
 
 Facts = Mapping[str, str | tuple[str, ...]]
-"""Name of a fact -> its text; of several lines, each by itself."""
+"""Name of a fact, a word of ours -> its text, which may be anybody's; of several lines, each by
+itself."""
 
 
 def as_text(title: str, facts: Facts) -> str:
@@ -24,8 +25,7 @@ def as_text(title: str, facts: Facts) -> str:
     lines = [visible(title)]
     for name, text in _lines(facts):
         lines += [
-            f"  {visible(name) if at == 0 else '':{width}}  {visible(line)}"
-            for at, line in enumerate(text)
+            f"  {name if at == 0 else '':{width}}  {visible(line)}" for at, line in enumerate(text)
         ]
     return "\n".join(lines)
 
@@ -42,7 +42,7 @@ def as_html(title: str, facts: Facts) -> str:
     """
     rows = [
         '<tr><th style="text-align: left; vertical-align: top">'
-        f'{escape(visible(name))}</th><td style="text-align: left">'
+        f'{name}</th><td style="text-align: left">'
         f"{'<br>'.join(escape(visible(line)) for line in text)}</td></tr>"
         for name, text in _lines(facts)
     ]

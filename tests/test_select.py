@@ -97,11 +97,14 @@ def test_items_are_chosen_by_number_or_id_in_the_order_that_is_asked_for(
     store: FeatureStore,
 ) -> None:
     dataset = all_clips(store)
+    assert len(dataset.targets) == len(dataset.groups) == len(dataset.subjects) == 7
     numbered = dataset.select([5, 0, -1])
     assert numbered.clip_ids == ("made/05", "made/00", "made/06")
     assert [item.clip_id for item in numbered] == [*numbered.clip_ids]
     assert numbered.targets.tolist() == dataset.targets[[5, 0, 6]].tolist()
     assert numbered.groups == tuple(dataset.groups[i] for i in (5, 0, 6))
+    assert numbered.subjects == tuple(dataset.subjects[i] for i in (5, 0, 6))
+    assert "made/01" not in numbered
     assert same(numbered[0].tracks["mfcc"], dataset[5].tracks["mfcc"])
     assert dataset.select(np.array([1, 2])).clip_ids == ("made/01", "made/02")
     named = dataset.select(["made/03", "made/01"])
@@ -167,8 +170,8 @@ def test_what_a_filter_cannot_do_is_said(store: FeatureStore) -> None:
         dataset.filter(sexx="female")
     with pytest.raises(ValueError, match="no item has what the filter asks for, of 7"):
         dataset.filter(sex="other")
-    with pytest.raises(ValueError, match=r"the mask is int64 of shape \(2,\), expected a truth"):
-        dataset.filter([0, 1])
+    with pytest.raises(ValueError, match=r"the mask is int64 of shape \(7,\), expected a truth"):
+        dataset.filter([0, 1, 2, 3, 4, 5, 6])
     with pytest.raises(ValueError, match=r"the mask is bool of shape \(2,\)"):
         dataset.filter([True, False])
 
