@@ -232,8 +232,8 @@ class ClipDataset(_Base):
         numbered = self.targets if self._targets.kind == "class" else None
         return {
             "store": self._from,
-            "items": f"{len(self):,}, of {clips:,} clips in {groups:,} groups",
-            "left out": f"{len(self.dropped):,} clips, see dropped" if self.dropped else "",
+            "items": f"{len(self):,}; clips {clips:,}, groups {groups:,}",
+            "left out": f"clips {len(self.dropped):,}, see dropped" if self.dropped else "",
             "features": some_of(self._specs),
             "labels": facts_of_classes(
                 self.classes, numbered, self._targets.in_words, self._targets.names

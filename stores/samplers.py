@@ -202,7 +202,9 @@ class LengthBuckets(RankedSampler[list[int]]):
     def _drawn(self, random: np.random.Generator) -> list[list[int]]:
         order = random.permutation(len(self._lengths))
         pools = [order[at : at + _POOL * self.size] for at in _starts(order, _POOL * self.size)]
-        order = np.concatenate([pool[np.argsort(self._lengths[pool])] for pool in pools])
+        # A stable sort gives the same batches on every machine.
+        pools = [pool[np.argsort(self._lengths[pool], kind="stable")] for pool in pools]
+        order = np.concatenate(pools)
         batches = [order[at : at + self.size].tolist() for at in _starts(order, self.size)]
         return [batches[number] for number in random.permutation(len(batches))]
 

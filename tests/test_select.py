@@ -97,6 +97,7 @@ def test_items_are_chosen_by_number_or_id_in_the_order_that_is_asked_for(
     store: FeatureStore,
 ) -> None:
     dataset = all_clips(store)
+    assert "made/01" in dataset
     assert len(dataset.targets) == len(dataset.groups) == len(dataset.subjects) == 7
     numbered = dataset.select([5, 0, -1])
     assert numbered.clip_ids == ("made/05", "made/00", "made/06")

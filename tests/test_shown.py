@@ -92,8 +92,8 @@ def test_a_dataset_shows_its_items_features_fold_and_labels(store: FeatureStore)
         for part in (
             f"{store.location}, snapshot 1",
             "thirds, fold 0, train",
-            "3, of 3 clips in 2 groups",
-            "1 clips, see dropped",
+            "3; clips 3, groups 2",
+            "clips 1, see dropped",
             "mfcc (time, 4) float32, hop 0.01 s",
             "made3: angry 0, calm 1, happy 2",
             "Clock(hop_s=0.02",
