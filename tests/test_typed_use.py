@@ -56,8 +56,9 @@ def test_a_trainer_passes_a_strict_type_checker_and_its_mistakes_do_not(
     done = python("-m", "mypy", right, wrong, check=False, cwd=ROOT)
     found = [line for line in done.stdout.splitlines() if ": error: " in line]
     first = TRAINER.count("\n") + 1
-    expected = [f"{wrong}:{first + number}: error: " for number in range(len(WRONG))]
+    # mypy remembers what it said of the same text in another folder.
+    expected = [f"{wrong.name}:{first + number}: error: " for number in range(len(WRONG))]
     assert len(found) == len(expected), done.stdout + done.stderr
-    for line, beginning, said in zip(found, expected, WRONG.values(), strict=True):
-        assert line.startswith(beginning), line
+    for line, place, said in zip(found, expected, WRONG.values(), strict=True):
+        assert place in line
         assert said in line
