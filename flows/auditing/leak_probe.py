@@ -235,7 +235,12 @@ def _default_labels(store: FeatureStore) -> str:
 def _dataset(store: FeatureStore, features: Sequence[str], labels: str) -> FeatureDataset:
     try:
         return FeatureDataset(
-            store, features=features, labels=labels, target="class", missing="drop"
+            store.location,
+            features=features,
+            labels=labels,
+            target="class",
+            missing="drop",
+            snapshot=store.snapshot.number,
         )
     except ValueError as error:
         raise NothingToProbe(f"{', '.join(features)} with {labels}: {error}") from error
