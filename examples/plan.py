@@ -11,14 +11,14 @@ from torch import nn
 from torch.optim import Optimizer
 
 from examples.parts import Net, Tensors
-from stores import FeatureDataset, Track
+from stores import FeatureDataset, RoleName, Target, Track
 from stores.align import Alignment
 
 if TYPE_CHECKING:
     from examples.printed import Printed
 
 
-Example = tuple[str, dict[str, Track], str | None]
+Example = tuple[str, dict[str, Track], Target]
 
 
 class Clips(Protocol):
@@ -118,7 +118,7 @@ class Trial:
 class Opener(Protocol):
     """Opens the clips of one fold for a trial; without a role, all clips of the store."""
 
-    def __call__(self, trial: Trial, role: str | None) -> FeatureDataset: ...
+    def __call__(self, trial: Trial, role: RoleName | None) -> FeatureDataset: ...
 
 
 class Trainer(Protocol):

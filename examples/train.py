@@ -42,7 +42,7 @@ from examples.trainer import Costs, FoldTrainer
 from manifests.clips import CLIPS
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
-from stores import FeatureDataset, FeatureStore
+from stores import FeatureDataset, FeatureStore, RoleName
 from stores.align import Alignment
 
 RECIPES = ("donatus2026", "tucker2025", "tcs2026", "kirar2024", "satvik2025")
@@ -256,11 +256,11 @@ class _Fold:
                 found[f"{name}, {decision}"] = Predictions(one.clip_ids, one.targets, probabilities)
         return {name: (predictions, self.classes) for name, predictions in found.items()}
 
-    def clips(self, trial: Trial, role: str | None) -> FeatureDataset:
+    def clips(self, trial: Trial, role: RoleName | None) -> FeatureDataset:
         variants = trial.variants if role == "train" else (0,)
         return self._open(trial.features, variants, role, trial.align)
 
-    def _read(self, trial: Trial, role: str) -> Clips:
+    def _read(self, trial: Trial, role: RoleName) -> Clips:
         """What the trial's model reads, be it pictures."""
         backbones = self.backbones.get(trial.name)
         if backbones is None:
@@ -271,13 +271,14 @@ class _Fold:
         self,
         features: Sequence[str],
         variants: Sequence[int],
-        role: str | None,
+        role: RoleName | None,
         align: Alignment | None = None,
     ) -> FeatureDataset:
         opened = FeatureDataset(
             self.root,
             features=features,
             labels=self.labels,
+            target="class",
             scheme=self.protocol.scheme if role else None,
             fold=self.trainer.fold if role else None,
             role=role,

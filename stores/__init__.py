@@ -5,33 +5,46 @@ from stores import FeatureStore, FeatureDataset
 
 from manifests.tracks import Track
 from stores.align import Clock, Length, Like, Steps, Windows
-from stores.batch import NO_TARGET, Batch, collate
+from stores.batch import NO_TARGET, Batch, ClipItem, Target, collate
+from stores.clip_dataset import ClipDataset
 from stores.clip_tracks import NotInStore, StoredTracks
 from stores.dataset import FeatureDataset, LeakError
+from stores.fold_clips import RoleName
+from stores.joined import JoinedDataset, concat
 from stores.pointer import NewerFormat, NotCommitted, WrongSnapshot
 from stores.reader import FeatureStore, NotFitted
+from stores.samplers import BalancedSampler, LengthBuckets, ShuffledSampler
 from stores.shard_layout import WrongShard
 from stores.snapshot import Snapshot
 
 __all__ = [
     "NO_TARGET",
+    "BalancedSampler",
     "Batch",
+    "ClipDataset",
+    "ClipItem",
     "Clock",
     "FeatureDataset",
     "FeatureStore",
+    "JoinedDataset",
     "LeakError",
     "Length",
+    "LengthBuckets",
     "Like",
     "NewerFormat",
     "NotCommitted",
     "NotFitted",
     "NotInStore",
+    "RoleName",
+    "ShuffledSampler",
     "Snapshot",
     "Steps",
     "StoredTracks",
+    "Target",
     "Track",
     "Windows",
     "WrongShard",
     "WrongSnapshot",
     "collate",
+    "concat",
 ]

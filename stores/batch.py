@@ -1,15 +1,33 @@
 """Batches: items of a dataset as padded, writable NumPy arrays."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.tracks import Track
 
-Item = tuple[str, dict[str, Track], str | None]
-"""One item of a dataset: clip id, tracks by feature, and label."""
+Target = str | float | NDArray[np.float32] | None
+"""The label of a clip: the name of a class; the share of each class in its votes, (class,); a
+number, or several, (value,). None where it has no label."""
+Example = tuple[str, dict[str, Track], Target]
+"""Clip id, tracks by feature, and label: what a batch is made of."""
+
+
+class _ItemFields(NamedTuple):
+    clip_id: str
+    tracks: dict[str, Track]
+    """By feature."""
+    label: Target
+
+
+class ClipItem(_ItemFields):
+    """One item of a dataset: `clip_id, tracks, label = item`."""
+
+    metadata: dict[str, Any]
+    """The columns of `FeatureStore.clips()` for its clip, where the dataset was asked for them."""
+
 
 NO_TARGET = -100
 """Target of a clip without a label: the index that torch's losses ignore by default."""
@@ -24,8 +42,9 @@ class Batch(TypedDict):
     """
 
     clip_ids: list[str]
-    targets: NDArray[np.int64]
-    """(batch,) index of the label in `classes`, NO_TARGET where there is none."""
+    targets: NDArray[Any]
+    """(batch,) int64 index of the label in `classes`, NO_TARGET where there is none; of votes
+    (batch, class), of numbers (batch,) or (batch, value), float32 and NaN where there is none."""
     values: dict[str, NDArray[Any]]
     """feature -> (batch, time, ...) in the stored dtype; 0 wherever `mask` is False, also where a
     row is stored as NaN."""
@@ -35,9 +54,11 @@ class Batch(TypedDict):
     """feature -> (batch, time), True where there is a row and it is valid."""
     lengths: dict[str, NDArray[np.int64]]
     """feature -> (batch,) number of rows, valid or not."""
+    metadata: NotRequired[list[dict[str, Any]]]
+    """Of each clip, where the dataset was asked for it."""
 
 
-def collate(batch: Sequence[Item], classes: Sequence[str] = ()) -> Batch:
+def collate(batch: Sequence[Example], classes: Sequence[str] = ()) -> Batch:
     """Pads the items of a FeatureDataset to one length.
 
     Args:
@@ -49,10 +70,24 @@ def collate(batch: Sequence[Item], classes: Sequence[str] = ()) -> Batch:
 
     Raises:
         ValueError: A label is not among the classes.
+        TypeError: A transform made something else of the items.
+    """
+    return pad(batch, number(labels_in(batch), classes))
+
+
+def pad(batch: Sequence[Example], targets: NDArray[Any]) -> Batch:
+    """Pads the items of a dataset to one length.
+
+    Args:
+        batch: Items with the same features.
+        targets: Of each of them.
+
+    Returns:
+        The arrays, which may be written to.
     """
     padded: Batch = {
         "clip_ids": [clip_id for clip_id, _, _ in batch],
-        "targets": number([label for _, _, label in batch], classes),
+        "targets": targets,
         "values": {},
         "seconds": {},
         "mask": {},
@@ -60,10 +95,36 @@ def collate(batch: Sequence[Item], classes: Sequence[str] = ()) -> Batch:
     }
     for name in batch[0][1] if batch else ():
         _pad(padded, name, [tracks[name] for _, tracks, _ in batch])
+    known = [
+        one.metadata for one in batch if isinstance(one, ClipItem) and hasattr(one, "metadata")
+    ]
+    if known:
+        padded["metadata"] = known
     return padded
 
 
-def number(labels: Sequence[str | None], classes: Sequence[str]) -> NDArray[np.int64]:
+def labels_in(batch: Sequence[Example]) -> list[Target]:
+    """Finds the labels of some items.
+
+    Args:
+        batch: The items.
+
+    Returns:
+        One for each.
+
+    Raises:
+        TypeError: An item is not of three parts, as a transform may leave it.
+    """
+    for item in batch:
+        if not isinstance(item, tuple) or len(item) != 3 or not isinstance(item[1], dict):
+            raise TypeError(
+                f"an item is of type {type(item).__name__}, expected (clip id, tracks by feature, "
+                "label); let the transform return these, or batch with a collate_fn of your own"
+            )
+    return [label for _, _, label in batch]
+
+
+def number(labels: Sequence[Target], classes: Sequence[str]) -> NDArray[np.int64]:
     """Numbers labels.
 
     Args:
@@ -76,12 +137,14 @@ def number(labels: Sequence[str | None], classes: Sequence[str]) -> NDArray[np.i
     Raises:
         ValueError: A label is not among the classes.
     """
-    numbers = {None: NO_TARGET} | {value: place for place, value in enumerate(classes)}
-    if unknown := sorted(label for label in {*labels} - numbers.keys() if label is not None):
-        raise ValueError(
-            f"the label {unknown[0]!r} is not one of the classes "
-            f"{', '.join(classes) or '(none)'}; use the dataset's own collate"
-        )
+    numbers: dict[Target, int] = {value: place for place, value in enumerate(classes)}
+    numbers[None] = NO_TARGET
+    for label in labels:
+        if not (label is None or isinstance(label, str)) or label not in numbers:
+            raise ValueError(
+                f"the label {label!r} is not one of the classes "
+                f"{', '.join(classes) or '(none)'}; use the dataset's own collate"
+            )
     return np.array([numbers[label] for label in labels], np.int64)
 
 

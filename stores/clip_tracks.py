@@ -4,10 +4,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from manifests.features import FeatureSpec
+from manifests.shown import as_html, as_text
 from manifests.suggestions import closest
 from manifests.tracks import Track
 from stores import transforms
@@ -16,6 +18,11 @@ from stores.records import ShardRecord, StoredFeature
 from stores.row_places import RowPlace, RowPlaces
 from stores.shard import Shard, open_shard
 from stores.shard_layout import ShardLayout, WrongShard
+from stores.shown import facts_of_tracks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 _MOST_MAPS = 400
 """Shards mapped at once: each map holds a file descriptor, of which a process has 1,024 by default.
@@ -59,6 +66,17 @@ class ClipTracks(Mapping[str, Track]):
     def absent(self) -> Absent:
         """The clips that have no track, since their files never had what it is measured on."""
 
+    @abstractmethod
+    def stored_rows(self, clip_id: str) -> int:
+        """Counts the stored rows of a clip, by the index: no track is read.
+
+        Args:
+            clip_id: The clip.
+
+        Returns:
+            The rows; of a fitted feature those of its input. 0 for a clip without a track.
+        """
+
     def __contains__(self, clip_id: object) -> bool:
         return clip_id in self._clip_ids
 
@@ -67,6 +85,44 @@ class ClipTracks(Mapping[str, Track]):
 
     def __len__(self) -> int:
         return len(self._clip_ids)
+
+    def __repr__(self) -> str:
+        return as_text(f"tracks of {self.spec.name}", facts_of_tracks(self.spec, len(self)))
+
+    def _repr_html_(self) -> str:
+        return as_html(f"tracks of {self.spec.name}", facts_of_tracks(self.spec, len(self)))
+
+    def to_pandas(self, clip_id: str) -> "pd.DataFrame":
+        """Copies the track of a clip to a table.
+
+        Args:
+            clip_id: The clip.
+
+        Returns:
+            A row for each row of the track, by its time: the index is `seconds`. Columns: the
+            numbers of a row, by the names that the feature's units give them, then `valid`.
+
+        Raises:
+            NotInStore: The clip has no track.
+            ValueError: A row has more than one dimension, as pictures have.
+        """
+        return self[clip_id].to_pandas(self.spec)
+
+    def to_xarray(self, clip_id: str) -> "xr.DataArray":
+        """Copies the track of a clip to an array with the names of the feature.
+
+        Args:
+            clip_id: The clip.
+
+        Returns:
+            Coordinates `time`, the seconds of the rows, and `valid`; attributes `units` and
+            `notes`.
+
+        Raises:
+            NotInStore: The clip has no track.
+            ImportError: xarray is not installed.
+        """
+        return self[clip_id].to_xarray(self.spec)
 
 
 class FittedTracks(ClipTracks):
@@ -97,6 +153,9 @@ class FittedTracks(ClipTracks):
     @property
     def absent(self) -> Absent:
         return self._source.absent
+
+    def stored_rows(self, clip_id: str) -> int:
+        return self._source.stored_rows(clip_id)
 
     def __getitem__(self, clip_id: str) -> Track:
         return self._transform(self._state, self._source[clip_id])
@@ -133,6 +192,12 @@ class StoredTracks(ClipTracks):
     @cached_property
     def absent(self) -> Absent:
         return self._absent()
+
+    def stored_rows(self, clip_id: str) -> int:
+        if clip_id not in self._places:
+            return 0
+        place = self._places[clip_id]
+        return place.stop - place.start
 
     def __getitem__(self, clip_id: str) -> Track:
         return self.track(clip_id)
@@ -282,13 +347,14 @@ def network_tracks(
     return StoredTracks(feature, dict(sorted(places.items())), lambda: quarantined, absent, maps)
 
 
-def unknown(what: str, name: str, known: Collection[str]) -> str:
+def unknown(what: str, name: str, known: Collection[str], where: str = "store") -> str:
     """Words the refusal of a name.
 
     Args:
         what: Kind of thing that has the name.
         name: As it was asked for.
         known: The names that there are.
+        where: What should hold it.
 
     Returns:
         A sentence that suggests others.
@@ -300,4 +366,4 @@ def unknown(what: str, name: str, known: Collection[str]) -> str:
         hint = f"there are {', '.join(known) or 'none'}"
     else:
         hint = f"there are {len(known)}, such as {next(iter(known))}"
-    return f"the store has no {what} named {name!r}; {hint}"
+    return f"the {where} has no {what} named {name!r}; {hint}"

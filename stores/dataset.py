@@ -15,7 +15,7 @@ Works under torch's DataLoader, and without torch: nothing here imports it.
                            align=Clock(0.1), variants=(0, 1))
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -23,24 +23,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.choice import Where
-from manifests.clips import CLIPS
-from manifests.folds import FOLDS, Role
-from manifests.label_spaces import SPACES
-from manifests.labels import LABELS
-from manifests.suggestions import did_you_mean
+from manifests.clips import CLIPS, Clip
+from manifests.features import FeatureSpec
+from manifests.folds import Role
 from manifests.tracks import Track
 from manifests.variant_names import plain_name
 from stores.align import Alignment
-from stores.batch import NO_TARGET, Batch, Item, collate, number
+from stores.batch import ClipItem, Target
 from stores.choosing import keep_chosen
-from stores.clip_tracks import ClipTracks, NotInStore
+from stores.clip_dataset import ClipDataset
+from stores.clip_tracks import ClipTracks, NotInStore, unknown
+from stores.fold_clips import RoleName, groups_of, role_of
 from stores.location import Place
 from stores.reader import FeatureStore
-from stores.training_clips import one_label_each
+from stores.targets import TargetKind, open_targets
 from stores.variants import names_in
 
 Missing = Literal["drop", "error", "mask"]
 """What becomes of a clip that lacks a feature or a label."""
+Transform = Callable[[ClipItem], ClipItem]
+"""Changes an item after the alignment; worker processes that are not forked get it pickled."""
 
 
 class LeakError(ValueError):
@@ -51,63 +53,68 @@ class MissingNotChosen(TypeError, ValueError):
     """Nobody said what becomes of clips that lack a feature or a label."""
 
 
-class FeatureDataset:
+class FeatureDataset(ClipDataset):
     """The clips of one role of one fold, in the order of their ids, pinned to one snapshot.
 
-    `dataset[i]` is (clip_id, {feature: Track}, label).
+    `dataset[i]` is (clip_id, {feature: Track}, label). The label is by `target`:
 
-    The label is the value with the highest total weight over a clip's annotators, so one label of
-    weight 1 is itself and equal votes decide by majority; where two values tie, the clip counts as
-    having none.
+    class   the value with the highest total weight over a clip's annotators, so one label of
+            weight 1 is itself and equal votes decide by majority; where two values tie, the clip
+            counts as having none.
+    votes   the share of each class in the weights of all annotators, (class,) float32; they sum to
+            1 over the classes, and votes for what is no class are left out.
+    value   a number: the mean over the annotators by their weights, on the scale of the corpus.
+            Several, (value,) float32 in the order of `labels`, of clips that have them all.
     """
 
-    items: tuple[tuple[str, int], ...]
-    """(clip id, variant) of each item: the variants of a clip follow one another."""
-    clip_ids: tuple[str, ...]
-    """The clip of each item."""
-    classes: tuple[str, ...]
-    """Label values, in an order that is the same for every fold and role: those of a label space in
-    its own order, whether the store has them or not; those of a label scheme sorted, all that the
-    snapshot has. Empty without labels."""
-    dropped: dict[str, str]
-    """Clips that were left out because of `missing="drop"`, if only in one variant, and what each
-    lacks."""
+    store: FeatureStore
 
     def __init__(
         self,
-        root: Place,
+        store: Place | FeatureStore,
         *,
         features: Sequence[str],
-        labels: str | None,
+        labels: str | Sequence[str] | None,
         scheme: str | None = None,
         fold: int | None = None,
-        role: str | None = None,
+        role: RoleName | Role | None = None,
         missing: Missing | None = None,
+        target: TargetKind | None = None,
         snapshot: int | None = None,
         variants: Sequence[int] = (0,),
         align: Alignment | Sequence[Alignment] | None = None,
+        transform: Transform | None = None,
+        metadata: bool = False,
         verify: bool = False,
         where: Where | None = None,
     ) -> None:
         """Opens a store and chooses clips.
 
         Args:
-            root: The store: a folder, a URL, or a location.
+            store: A folder, a URL, a location, or an open store, whose snapshot is kept.
             features: Stored ones, and fitted ones, whose state is that of the fold.
             labels: A label scheme of the store; else a label space such as `common4`, to which the
-                store's labels are mapped; None: no labels.
+                store's labels are mapped; else `valence`, `arousal` or `dominance`, rated from 1 to
+                5; a list of schemes or dimensions that are numbers; None: no labels.
             scheme: A split scheme; None: all clips of the store.
             fold: Number of the fold.
-            role: train, valid or test.
+            role: train, valid or test; val, validation and dev are valid.
             missing: What becomes of a clip that lacks a feature or a label. `drop`: it is left out,
                 see `dropped`. `error`: ValueError. `mask`: it stays, with a track of zero rows, and
                 None for a label. There is no default: one of them must be chosen.
+            target: `class`, `votes` or `value`, see above; None: numbers of dimensions, and of
+                label schemes that a corpus rates them in, and of all others classes.
             snapshot: Number of the snapshot; None: the newest.
             variants: 0 is the clip as it is; in variant 1 of a clip, NAME is the stored or fitted
                 NAME~1, and NAME itself where it is made from nothing that is augmented. Its label
                 and its group are the clip's.
             align: One of `stores.align`, or several that follow one another; what is stored stays
                 as it is.
+            transform: Called with each item, (clip_id, {feature: Track}, label), after the
+                alignment; what it returns is the item. DataLoader workers that are spawned need one
+                that can be pickled: a function of a module, not a lambda.
+            metadata: Each item has `item.metadata`, a dict of the columns of its clip, and a batch
+                has a list of them under `metadata`.
             verify: Hash each shard when it is first touched; see `FeatureStore`.
             where: Which clips, by the columns of clips and labels, such as `{"modality": "full-AV",
                 "subject": ["01", "02"], "duration": "0.5..10"}`; see `manifests.choice`.
@@ -122,101 +129,96 @@ class FeatureDataset:
             ValueError: No clip is left, or an argument is of the wrong kind.
         """
         _check_given(features, variants, missing)
-        self.store = FeatureStore(root, snapshot, verify)
+        self.store = _opened(store, snapshot, verify)
         self.features = tuple(features)
         steps = () if align is None else align if isinstance(align, Sequence) else (align,)
         self.align = tuple(steps)
         self._missing = missing
         self._fold = None if scheme is None or fold is None else (scheme, fold)
-        self._label_of, self.classes = _labels(self.store, labels)
-        groups = _groups(self.store, scheme, fold, role)
+        self._transform = transform
+        self._targets = open_targets(self.store, labels, target)
+        given = self._role = role_of(role)
+        groups = groups_of(self.store, scheme, fold, given)
         self._group_of = keep_chosen(self.store.location, self.store.snapshot, groups, where)
         self._names = {
             variant: names_in(self.store.snapshot, self.features, variant) for variant in variants
         }
-        self._refuse_leaks(role)
+        self._refuse_leaks(given)
         self.items, self.dropped = self._choose(labels is not None)
         self.clip_ids = tuple(clip_id for clip_id, _ in self.items)
+        self._metadata = self._clips if metadata else None
 
-    def __len__(self) -> int:
-        return len(self.items)
+    def lengths(self, feature: str) -> NDArray[np.int64]:
+        if feature not in self.features:
+            raise NotInStore(unknown("feature", feature, self.features, "dataset"))
+        sources = {variant: names[feature] for variant, names in self._sources.items()}
+        return np.array([sources[v].stored_rows(clip_id) for clip_id, v in self.items], np.int64)
 
-    def __getitem__(self, i: int) -> Item:
+    def _item(self, i: int) -> ClipItem:
         clip_id, variant = self.items[i]
         tracks = {
             name: self._track(source, clip_id) for name, source in self._sources[variant].items()
         }
         for step in self.align:
             tracks = step(tracks)
-        return clip_id, tracks, self._label_of.get(clip_id)
+        item = ClipItem(clip_id, tracks, self._targets.of.get(clip_id))
+        if self._metadata is not None:
+            item.metadata = _columns(self._metadata[clip_id])
+        return item if self._transform is None else self._transformed(item, self._transform)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_sources"}
+    def _transformed(self, item: ClipItem, transform: Transform) -> ClipItem:
+        made = transform(item)
+        if (
+            self._metadata is not None
+            and isinstance(made, ClipItem)
+            and not hasattr(made, "metadata")
+        ):
+            made.metadata = item.metadata
+        return made
 
-    def collate(self, batch: Sequence[Item]) -> Batch:
-        """Makes a batch; pass it to a DataLoader as `collate_fn`.
+    def _label(self, i: int) -> Target:
+        return self._targets.of.get(self.clip_ids[i])
 
-        Args:
-            batch: Items of this dataset.
+    def _row(self, i: int) -> dict[str, Any]:
+        clip_id, variant = self.items[i]
+        return {**_columns(self._clips[clip_id]), "label": self._label(i), "variant": variant}
 
-        Returns:
-            Padded arrays.
-        """
-        return collate(batch, self.classes)
-
-    def batches(self, size: int, seed: int | None = None) -> Iterator[Batch]:
-        """Makes batches of all items.
-
-        Args:
-            size: Items in a batch; the last one has what is left.
-            seed: Decides on their order; None: that of the dataset.
-
-        Yields:
-            Padded arrays; every item is in one batch.
-
-        Raises:
-            ValueError: The size is less than 1.
-        """
-        if size < 1:
-            raise ValueError(f"a batch of {size} items was asked for, expected at least 1")
-        order = (
-            range(len(self))
-            if seed is None
-            else np.random.default_rng(seed).permutation(len(self)).tolist()
+    @property
+    def _from(self) -> tuple[str, ...]:
+        place = f"{self.store.location}, snapshot {self.store.snapshot.number}"
+        of = (
+            "all clips" if self._fold is None else "{}, fold {}, {}".format(*self._fold, self._role)
         )
-        for at in range(0, len(order), size):
-            yield self.collate([self[i] for i in order[at : at + size]])
+        return place, of
 
-    @cached_property
-    def targets(self) -> NDArray[np.int64]:
-        """(item,) index of each label in `classes`, NO_TARGET where there is none."""
-        return number([self._label_of.get(clip_id) for clip_id in self.clip_ids], self.classes)
+    @property
+    def _specs(self) -> dict[str, FeatureSpec]:
+        sources = next(iter(self._sources.values()))
+        return {name: source.spec for name, source in sources.items()}
+
+    def _feature_keys(self) -> dict[str, tuple[object, ...]]:
+        return {name: self._key(name) for name in self.features}
+
+    def _key(self, name: str) -> tuple[object, ...]:
+        """The fingerprint, and of a fitted feature the file of its state."""
+        entry = self.store.snapshot.fitted.get(plain_name(name))
+        if entry is None or self._fold is None:
+            return (self.store.snapshot.features[name].spec.fingerprint,)
+        state = entry.state(*self._fold)
+        return entry.spec.fingerprint, state and state.file
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
-        """(item,) what an inner split must keep on one side, such as a speaker.
-
-        A clip of unknown group is one by itself.
-        """
         return tuple(self._group_of[clip_id] for clip_id in self.clip_ids)
 
-    def class_counts(self) -> NDArray[np.int64]:
-        """Counts the items of each class: (class,)."""
-        return np.bincount(self.targets[self.targets != NO_TARGET], minlength=len(self.classes))
+    @cached_property
+    def subjects(self) -> tuple[str | None, ...]:
+        return tuple(self._clips[clip_id].subject_id for clip_id in self.clip_ids)
 
-    def class_weights(self) -> NDArray[np.float32]:
-        """Computes weights with which every class counts the same in a loss.
-
-        Returns:
-            (class,) items / (classes * items of the class), where classes without an item are not
-            counted; 0 for a class without an item. King, Zeng 2001, as scikit-learn's
-            `class_weight="balanced"`.
-        """
-        counts = self.class_counts()
-        weights = np.zeros(len(counts), np.float32)
-        there = counts > 0
-        weights[there] = counts.sum() / (there.sum() * counts[there])
-        return weights
+    @cached_property
+    def _clips(self) -> dict[str, Clip]:
+        rows = self.store.rows(CLIPS)
+        return {clip.clip_id: clip for clip in rows if clip.clip_id in self._group_of}
 
     @cached_property
     def _sources(self) -> dict[int, dict[str, ClipTracks]]:
@@ -274,7 +276,7 @@ class FeatureDataset:
             for source in sources
             if clip_id not in source
         ]
-        if labelled and clip_id not in self._label_of:
+        if labelled and clip_id not in self._targets.of:
             lacking.append("label")
         return ", ".join(lacking)
 
@@ -302,64 +304,20 @@ def _check_given(features: Sequence[str], variants: Sequence[int], missing: str 
         )
 
 
-def _labels(store: FeatureStore, name: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Clip id -> its one label, without the clips whose best values tie; and the classes."""
-    if name is None:
-        return {}, ()
-    rows = store.rows(LABELS)
-    schemes = {label.scheme for label in rows}
-    chosen = one_label_each(rows, name)
-    if name in schemes:
-        return chosen, tuple(sorted(set(chosen.values())))
-    space = SPACES.get(name)
-    if space is None or not schemes & space.sources.keys():
-        sources = ", ".join(space.sources if space else ())
-        reads = f", nor labels that the space {name} reads ({sources})" if space else ""
-        raise _absent("labels", name, schemes, reads)
-    if (recorded := store.snapshot.spaces.get(name)) != space.sha256:
+def _opened(store: Place | FeatureStore, snapshot: int | None, verify: bool) -> FeatureStore:
+    if not isinstance(store, FeatureStore):
+        return FeatureStore(store, snapshot, verify)
+    if snapshot not in (None, store.snapshot.number) or (verify and not store.verify):
         raise ValueError(
-            f"the label space {name} has sha256 {space.sha256[:8]}, but snapshot "
-            f"{store.snapshot.number} recorded {str(recorded)[:8]}: "
-            "another affectstore wrote the store, whose classes mean something else; build again "
-            "with this one"
+            f"the open store is at snapshot {store.snapshot.number} with verify={store.verify}, "
+            f"and snapshot={snapshot} with verify={verify} was asked for; open it so: "
+            f"FeatureStore(..., snapshot={snapshot}, verify={verify})"
         )
-    return chosen, space.values
+    return store
 
 
-def _groups(
-    store: FeatureStore, scheme: str | None, fold: int | None, role: str | None
-) -> dict[str, str]:
-    """Clip id -> group, of the clips of one role of one fold, or of all; in the order of ids."""
-    if scheme is None:
-        if fold is not None or role is not None:
-            raise ValueError(
-                f"fold={fold!r} and role={role!r} need a scheme; name one of the store's split "
-                "schemes, or leave all three out"
-            )
-        return {clip.clip_id: clip.group_id or clip.clip_id for clip in store.rows(CLIPS)}
-    if fold is None or role is None:
-        raise ValueError(
-            f"scheme {scheme!r} needs a fold and a role, got fold={fold!r} and role={role!r}"
-        )
-    rows = store.rows(FOLDS)
-    for column, value, what in (
-        ("scheme", scheme, "split scheme"),
-        ("fold", fold, f"fold of {scheme}"),
-        ("role", role, f"role in fold {fold} of {scheme}"),
-    ):
-        known = {getattr(row, column) for row in rows}
-        if value not in known:
-            raise _absent(what, value, known)
-        rows = [row for row in rows if getattr(row, column) == value]
-    return {row.clip_id: row.group_id for row in rows}
-
-
-def _absent(what: str, given: object, known: Collection[Any], more: str = "") -> NotInStore:
-    hint = did_you_mean(str(given), map(str, known))
-    return NotInStore(
-        f"the store has no {what} {given!r}{more}; {hint}there are "
-        f"{', '.join(map(str, sorted(known))) or 'none'}"
-    )
+def _columns(clip: Clip) -> dict[str, Any]:
+    return {name: getattr(clip, name) for name in CLIPS.schema.names}
 
 
 def _too_little(lacks: Mapping[tuple[str, int], str], wanted: int, absent: int) -> str:

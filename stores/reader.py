@@ -1,20 +1,16 @@
 """Reading a store: tables as pandas frames, tracks as views of memory-mapped files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from manifests.audits import AUDITS
-from manifests.clips import CLIPS
 from manifests.features import INDEX, FeatureSpec, State
-from manifests.folds import FOLDS
-from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
+from manifests.shown import as_html, as_text
 from manifests.table import Table
 from manifests.variant_names import plain_name
 from stores.clip_tracks import (
@@ -32,12 +28,11 @@ from stores.fitted_state import WrongState, read_state
 from stores.location import Location, Place, locate
 from stores.records import FoldState, ShardRecord, StoredFeature, StoredFitted
 from stores.row_places import RowPlaces
-from stores.snapshot import Snapshot, load_snapshot, read_compact, read_rows, read_table
+from stores.shown import facts_of_store
+from stores.snapshot import Snapshot, load_snapshot, read_compact, read_rows
+from stores.store_tables import StoreTables
 from stores.training_clips import TrainingClips
 from stores.transforms import ARRAYS, TRANSFORMS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Row = TypeVar("Row")
 
@@ -52,15 +47,19 @@ class NotFitted(KeyError):
         return str(self.args[0])
 
 
-class FeatureStore:
+class FeatureStore(StoreTables):
     """One snapshot of a store, read-only.
 
     `store["mfcc"]["ravdess/03-01-05-01-01-01-12"]` is a Track whose arrays are read-only views of
-    the file: nothing is copied, and only what is touched is read. A store stays at its snapshot,
+    the file: nothing is copied, and only what is touched is read. `len`, `in` and iteration are by
+    the names of the stored features. A store stays at its snapshot,
     whatever is published meanwhile. It may be pickled and forked; files are mapped lazily, by each
     process for itself. Of a URL the tables are fetched at once and each shard when it is first
     needed; what is read is a local copy, see `stores.remote_store`.
     """
+
+    verify: bool
+    """Whether each shard is hashed when it is first touched."""
 
     def __init__(self, root: Place, snapshot: int | None = None, verify: bool = False) -> None:
         """Opens a store.
@@ -82,11 +81,11 @@ class FeatureStore:
         self.__setstate__((location, load_snapshot(location, snapshot), verify))
 
     def __getstate__(self) -> tuple[Location, Snapshot, bool]:
-        return self.location, self.snapshot, self._verify
+        return self.location, self.snapshot, self.verify
 
     def __setstate__(self, state: tuple[Location, Snapshot, bool]) -> None:
-        self.location, self.snapshot, self._verify = state
-        self._maps = ShardMaps(self.location, self._verify)
+        self.location, self.snapshot, self.verify = state
+        self._maps = ShardMaps(self.location, self.verify)
         self._compact = cache(partial(read_compact, self.location, self.snapshot))
         self._stored = cache(self._open_stored)
         self._fitted = cache(self._open_fitted)
@@ -105,6 +104,24 @@ class FeatureStore:
                 f"store.fitted({feature!r}, scheme, fold)"
             )
         raise NotInStore(unknown("feature", feature, self.features))
+
+    def __contains__(self, feature: object) -> bool:
+        return feature in self.snapshot.features
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.snapshot.features)
+
+    def __len__(self) -> int:
+        return len(self.snapshot.features)
+
+    def __bool__(self) -> bool:
+        return True  # also without a feature
+
+    def __repr__(self) -> str:
+        return as_text(f"FeatureStore {self.location}", facts_of_store(self.snapshot))
+
+    def _repr_html_(self) -> str:
+        return as_html(f"FeatureStore {self.location}", facts_of_store(self.snapshot))
 
     def fitted(self, name: str, scheme: str, fold: int) -> ClipTracks:
         """Opens the tracks of a fitted feature, by the state of one fold.
@@ -158,33 +175,9 @@ class FeatureStore:
         """
         other = FeatureStore.__new__(FeatureStore)
         snapshot = replace(self.snapshot, fitted=dict(fitted))
-        other.__setstate__((self.location, snapshot, self._verify))
+        other.__setstate__((self.location, snapshot, self.verify))
         other._maps, other._stored, other._compact = self._maps, self._stored, self._compact
         return other
-
-    def clips(self) -> "pd.DataFrame":
-        """The clips; a row is a `manifests.clips.Clip`."""
-        return self._frame(CLIPS)
-
-    def labels(self) -> "pd.DataFrame":
-        """The labels; a row is a `manifests.labels.Label`."""
-        return self._frame(LABELS)
-
-    def folds(self) -> "pd.DataFrame":
-        """The folds of every split scheme; a row is a `manifests.folds.Fold`."""
-        return self._frame(FOLDS)
-
-    def index(self) -> "pd.DataFrame":
-        """Where each feature of each clip lies; a row is a `manifests.features.IndexRow`."""
-        return self._frame(INDEX)
-
-    def quarantine(self) -> "pd.DataFrame":
-        """Clips that lack features, and why; a row is a `manifests.quarantine.Quarantined`."""
-        return self._frame(QUARANTINE)
-
-    def audits(self) -> "pd.DataFrame":
-        """What the audit of each split scheme found; a row is a `manifests.audits.Finding`."""
-        return self._frame(AUDITS)
 
     def rows(self, table: Table[Row]) -> list[Row]:
         """Reads a table as objects.
@@ -199,15 +192,6 @@ class FeatureStore:
             WrongTable: The file is not what was recorded.
         """
         return read_rows(self.location, self.snapshot, table)
-
-    def _frame(self, table: Table[Any]) -> "pd.DataFrame":
-        import pandas as pd  # which the workers of a build, who read shards too, do without
-
-        # Columns with gaps stay integers and booleans.
-        types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-        rows = read_table(self.location, self.snapshot, table)
-        frame: pd.DataFrame = rows.to_pandas(types_mapper=types.get)
-        return frame
 
     def _open_stored(self, name: str) -> StoredTracks:
         feature = self.snapshot.features[name]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import stores.dataset
 from manifests.clips import CLIPS
+from manifests.label_spaces import SPACES
 from manifests.labels import LABELS, Label
 from manifests.tracks import Track
 from stores import (
@@ -359,9 +359,9 @@ def test_a_space_that_has_changed_since_the_store_was_built_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = store_with(tmp_path, EIGHT)
-    space = stores.dataset.SPACES["common4"]
+    space = SPACES["common4"]
     other = replace(space, sources={"ravdess8": {**space.sources["ravdess8"], "calm": None}})
-    monkeypatch.setitem(stores.dataset.SPACES, "common4", other)
+    monkeypatch.setitem(SPACES, "common4", other)
     with pytest.raises(
         ValueError,
         match=r"the label space common4 has sha256 \w{8}, but snapshot 2 recorded \w{8}: .*"

@@ -259,6 +259,7 @@ def _dataset(
             store.location,
             features=features,
             labels=labels,
+            target="class",
             missing="drop",
             snapshot=store.snapshot.number,
             where=tuple(where),
@@ -273,7 +274,8 @@ def _summarise(dataset: FeatureDataset) -> dict[str, tuple[Floats, str]]:
     table: dict[str, tuple[Floats, str]] = {}
     for clip_id, tracks, label in (dataset[i] for i in range(len(dataset))):
         if label is not None and all(track.valid.any() for track in tracks.values()):
-            table[clip_id] = np.concatenate([_moments(track) for track in tracks.values()]), label
+            row = np.concatenate([_moments(track) for track in tracks.values()])
+            table[clip_id] = row, str(label)
     return table
 
 
