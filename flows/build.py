@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.alerts import on_ending
 from flows.building.run import run_build
 from flows.prefect_runs import run_name, with_sentence
 from flows.reporting.place import made_before
@@ -31,7 +32,13 @@ _CORPORA_BY_NAME: dict[str, Any] = {
 }
 
 
-@flow(name="build", flow_run_name=run_name("store", "recipe"), persist_result=False)
+@flow(
+    name="build",
+    flow_run_name=run_name("store", "recipe"),
+    persist_result=False,
+    on_failure=[on_ending],
+    on_crashed=[on_ending],
+)
 @with_sentence
 def build(
     store: str | Path,
