@@ -51,6 +51,11 @@ def run() -> "NotebookNode":
             resources={"metadata": {"path": folder}},
         )
         client.execute()
+    for cell in notebook.cells:
+        # What goes to the side, such as progress, is another at each run.
+        cell["outputs"] = [one for one in cell.get("outputs", ()) if one.get("name") != "stderr"]
+        if cell.cell_type != "code":
+            del cell["outputs"]
     return notebook
 
 
