@@ -11,16 +11,8 @@ import os
 import urllib.error
 import urllib.request
 from http.client import HTTPException
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
-
-from flows.view.run_summary import store_slug
-from stores.location import locate
-
-if TYPE_CHECKING:
-    from prefect.client.schemas.objects import FlowRun, State
-    from prefect.flows import Flow
 
 ALERT = "AFFECTSTORE_ALERT"
 """Variable with the address. Not a parameter of the runs: Prefect keeps those, and an address may
@@ -89,16 +81,3 @@ def send(schedule: str, ending: str) -> bool:
         said = error.code if isinstance(error, urllib.error.HTTPError) else type(error).__name__
         _log.warning("the alert was not taken: %s; see AFFECTSTORE_ALERT or --alert", said)
         return False
-
-
-def on_ending(flow: "Flow[Any, Any]", flow_run: "FlowRun", state: "State[Any]") -> None:
-    """Tells of a build that has failed or crashed; a hook as Prefect calls it, by these names.
-
-    Args:
-        flow: The flow.
-        flow_run: Its run.
-        state: How it ended.
-    """
-    given = flow_run.parameters
-    name = store_slug(locate(str(given["store"])), Path(str(given.get("recipe", "default"))).stem)
-    send(name, state.type.value.lower())

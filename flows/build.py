@@ -12,9 +12,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.alerts import on_ending
 from flows.building.run import run_build
-from flows.prefect_runs import run_name, with_sentence
+from flows.prefect_runs import run_name, tell_of_ending, with_sentence
 from flows.reporting.place import made_before
 from flows.view.run_summary import artifact_key, build_page, build_sentence, report_block
 from flows.workers.prefect_executor import PrefectExecutor
@@ -36,8 +35,8 @@ _CORPORA_BY_NAME: dict[str, Any] = {
     name="build",
     flow_run_name=run_name("store", "recipe"),
     persist_result=False,
-    on_failure=[on_ending],
-    on_crashed=[on_ending],
+    on_failure=[tell_of_ending],
+    on_crashed=[tell_of_ending],
 )
 @with_sentence
 def build(
