@@ -13,21 +13,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from examples.command import ending
 from examples.places import ROOT
 from stores.atomic import write_bytes
 
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
-
 NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
 _PATIENCE_S = 300
 
 
-def run() -> "NotebookNode":
-    """The notebook with what it prints now; in a folder of its own, which is removed.
+def run() -> Any:
+    """The notebook (of nbformat) with what it prints now; in a folder of its own, which is removed.
 
     Raises:
         CellExecutionError: A cell fails; the message is its traceback.
@@ -36,7 +33,7 @@ def run() -> "NotebookNode":
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
 
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory() as folder, _environment(Path(folder)):
         # Sockets that are files: no port is opened.
         kernel = AsyncKernelManager(
@@ -50,7 +47,7 @@ def run() -> "NotebookNode":
             record_timing=False,
             resources={"metadata": {"path": folder}},
         )
-        client.execute()
+        client.execute(cleanup_kc=True)  # the manager is ours, so that it ends the kernel
     for cell in notebook.cells:
         # What goes to the side, such as progress, is another at each run.
         cell["outputs"] = [one for one in cell.get("outputs", ()) if one.get("name") != "stderr"]
@@ -82,14 +79,14 @@ def _environment(folder: Path) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def to_text(notebook: "NotebookNode") -> str:
+def to_text(notebook: Any) -> str:
     """The notebook as a file; the same whoever ran it."""
     import nbformat
 
     notebook.metadata.pop("language_info", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-    return str(nbformat.writes(notebook)) + "\n"
+    return str(nbformat.writes(notebook)) + "\n"  # type: ignore[no-untyped-call]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
