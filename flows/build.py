@@ -13,7 +13,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.building.run import run_build
-from flows.prefect_runs import run_name, with_sentence
+from flows.prefect_runs import run_name, tell_of_ending, with_sentence
 from flows.reporting.place import made_before
 from flows.view.run_summary import artifact_key, build_page, build_sentence, report_block
 from flows.workers.prefect_executor import PrefectExecutor
@@ -31,7 +31,13 @@ _CORPORA_BY_NAME: dict[str, Any] = {
 }
 
 
-@flow(name="build", flow_run_name=run_name("store", "recipe"), persist_result=False)
+@flow(
+    name="build",
+    flow_run_name=run_name("store", "recipe"),
+    persist_result=False,
+    on_failure=[tell_of_ending],
+    on_crashed=[tell_of_ending],
+)
 @with_sentence
 def build(
     store: str | Path,

@@ -9,13 +9,16 @@ from typing import Any, ParamSpec
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flows import Flow
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Failed
 
+from flows.alerts import send
 from flows.errors import sentence
+from flows.view.run_summary import store_slug
 from manifests.visible import visible
-from stores.location import StoreBusy
+from stores.location import StoreBusy, locate
 
 P = ParamSpec("P")
 
@@ -111,3 +114,18 @@ def _do_not_log_again(error: Exception) -> None:
         logging.getLogger(name).addFilter(
             lambda record: not (record.exc_info and record.exc_info[1] is error)
         )
+
+
+def tell_of_ending(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Tells the address that a user has named of a build that has failed or crashed.
+
+    A hook, which Prefect calls by these names.
+
+    Args:
+        flow: The flow.
+        flow_run: Its run.
+        state: How it ended.
+    """
+    given = flow_run.parameters
+    name = store_slug(locate(str(given["store"])), Path(str(given.get("recipe", "default"))).stem)
+    send(name, state.type.value.lower())

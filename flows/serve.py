@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from flows.alerts import ALERT, check_address, send
 from flows.building.run import check_build
 from flows.local_server import local_server, reach, use_own_home
 from flows.recipe import shipped
@@ -67,6 +68,7 @@ def serve(
     cron: str,
     workers: int | None,
     dask: str | None,
+    alert: str | None = None,
 ) -> NoReturn:
     """Builds a store whenever a clock says so, until an interrupt.
 
@@ -78,11 +80,16 @@ def serve(
         cron: When, in this machine's time zone.
         workers: Worker processes of this machine; one for each core if None.
         dask: Address of a Dask scheduler, or local:N.
+        alert: Address that a failed build is reported to; that in AFFECTSTORE_ALERT if None.
 
     Raises:
         ServeError: `cron` is wrong, or the runner has ended by itself.
         ValueError: Something else is wrong with what was given; nothing is started then.
     """
+    if alert:
+        os.environ[ALERT] = alert
+    if os.environ.get(ALERT):
+        check_address(os.environ[ALERT])
     folders = {name: folder.absolute() for name, folder in corpora.items()}
     service = Service(
         location_text(locate(store)),
@@ -177,6 +184,7 @@ def _run_until_interrupt(service: Service, url: str) -> NoReturn:
                 flush=True,
             )
             raise
+    send(service.name, "has stopped for good")
     raise ServeError(
         f"the Prefect runner of the schedule has ended (exit code {code}); "
         "its last words are above, run the same command again"

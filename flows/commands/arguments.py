@@ -72,6 +72,13 @@ ChosenClips = Annotated[
 Dask = Annotated[
     str | None, option("Work on a Dask cluster: the address of its scheduler, or local:N.")
 ]
+Alert = Annotated[
+    str | None,
+    option(
+        "Address of the web that a build which fails is reported to, by its name alone; or put it "
+        "into the variable AFFECTSTORE_ALERT."
+    ),
+]
 DemoFolder = Annotated[Path, typer.Option(help="Folder for the sample corpus and the store.")]
 ReportFolder = Annotated[
     Path | None, option("Folder for the page; STORE-report, beside the store, if not given.")

@@ -8,6 +8,7 @@ import typer
 from flows.commands import completing
 from flows.commands.arguments import (
     STORE_HELP,
+    Alert,
     Changes,
     ChosenClips,
     Corpora,
@@ -80,13 +81,14 @@ def serve(
     set_: Changes = None,
     workers: Workers = None,
     dask: Dask = None,
+    alert: Alert = None,
 ) -> None:
     """Bring a store up to date by the clock, until an interrupt; on the Prefect server at
     PREFECT_API_URL, else on one that this command brings up."""
     from flows.serve import serve as run_serve
 
     check_workers(workers, dask)
-    run_serve(store, corpora_of(corpus), recipe, tuple(set_ or ()), cron, workers, dask)
+    run_serve(store, corpora_of(corpus), recipe, tuple(set_ or ()), cron, workers, dask, alert)
 
 
 def show(store: Store) -> None:

@@ -6,18 +6,24 @@ What other packages use of it is named here; the table of its findings is `manif
 from manifests.audit.arithmetic import audit_paper
 from manifests.audit.catalog import RULES
 from manifests.audit.errors import NothingToAudit, WrongForeignTable, WrongPaper
+from manifests.audit.foreign_columns import COLUMNS, FLAGS
 from manifests.audit.foreign_match import match_foreign
 from manifests.audit.judging import audit
 from manifests.audit.listing import Fit, Listing
 from manifests.audit.observations import Rule
 from manifests.audit.papers import Claim, Paper
 from manifests.audit.reading.catalog import SUFFIXES
-from manifests.audit.reading.options import ReadingOptions
+from manifests.audit.reading.options import MEANING_OF, ReadingOptions
 from manifests.audit.reading.published import read_foreign, read_published
+from manifests.audit.reading.sides import ROLE_OF
 from manifests.audit.stored import CopyEvidence, check_folds, list_store
 from manifests.audit.verdicts import Answer, SplitVerdict, but_unread, paper_verdict, verdicts_of
 
 __all__ = [
+    "COLUMNS",
+    "FLAGS",
+    "MEANING_OF",
+    "ROLE_OF",
     "RULES",
     "SUFFIXES",
     "Answer",
