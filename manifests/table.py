@@ -177,11 +177,8 @@ class Table(Generic[Row]):
     def _words(self) -> dict[str, type[StrEnum]]:
         """Columns that hold the words of a fixed set."""
         hints = typing.get_type_hints(self.row).items()
-        return {
-            name: hint
-            for name, hint in hints
-            if isinstance(hint, type) and issubclass(hint, StrEnum)
-        }
+        kinds = ((name, hint) for name, hint in hints if isinstance(hint, type))
+        return {name: kind for name, kind in kinds if issubclass(kind, StrEnum)}
 
     def _check_words(self, table: pa.Table) -> None:
         for name in self._words.keys() & set(table.column_names):

@@ -216,7 +216,8 @@ def test_a_fit_gives_the_same_bytes_with_any_number_of_workers(
 def test_the_command_fits_prints_what_it_made_and_says_what_is_wrong(
     command: Command, store: Path
 ) -> None:
-    done = command("fit", store, "quarters", "--workers", "1")
+    wide = {"COLUMNS": "120"}
+    done = command("fit", store, "quarters", "--workers", "1", environment=wide)
     assert done.returncode == 0, done.stderr
     assert "12 new states of quarters" in done.stdout
     assert "quarters (4 folds)" in done.stdout

@@ -168,7 +168,7 @@ def test_a_corpus_of_odd_names_is_built_shown_split_audited_and_drawn(
     store, corpus = tmp_path / "st [/x] \x1b[2J", of_odd_names / "clips"
 
     def run(*arguments: object, code: int = 0) -> str:
-        done = command(*arguments)
+        done = command(*arguments, environment={"COLUMNS": "300"})
         assert done.returncode == code, done.stdout + done.stderr
         text = done.stdout + done.stderr
         assert text.replace("\n", "").isprintable(), arguments
@@ -188,7 +188,7 @@ def test_a_corpus_of_odd_names_is_built_shown_split_audited_and_drawn(
     as_json = command("audit", store, "--json")
     assert as_json.stdout.replace("\n", "").isprintable()
     assert json.loads(as_json.stdout)["source"].endswith("st [/x] \x1b[2J")
-    drawn = run("draw", store, "mfcc", tmp_path / "out [/x]\x1b")
+    drawn = run("draw", store, "mfcc", tmp_path / "out [/x]\x1b", "--all")
     assert f"{len(NAMES)} PNG files in {visible(str(tmp_path / 'out [/x]'))}\\x1b" in drawn
     assert len(list((tmp_path / "out [/x]\x1b").rglob("*.png"))) == len(NAMES)
     ids = [*FeatureStore(store)["mfcc"]]
