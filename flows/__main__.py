@@ -13,7 +13,7 @@ except ModuleNotFoundError:
         "install 'affectstore[build]'"
     )
 
-from flows.commands import first, splits, stores
+from flows.commands import first, sharing, splits, stores
 from flows.exits import prepare_process, run_app
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ for command in (
     stores.report,
     stores.draw,
     stores.verify,
+    sharing.export,
     splits.check,
     splits.survey,
     splits.audit,

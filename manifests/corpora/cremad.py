@@ -373,8 +373,9 @@ def _population() -> Population:
 
 CREMAD = Cremad(
     name="cremad",
-    licence="ODbL 1.0 and DbCL 1.0: name the source and the authors; a derived database is "
-    "shared alike.",
+    licence="ODbL 1.0, DbCL 1.0: name source and authors; a derived database is shared alike.",
+    licence_source="https://github.com/CheyneyComputerScience/CREMA-D/blob/master/LICENSE.txt",
+    withheld="",
     label_schemes=("cremad6", "cremad_level", "cremad_sentence", *_VOTES, *_PEOPLE),
     shared_words={word: word for word in EMOTIONS.values()},
     label_spaces=(own_space("cremad6", "cremad6", " ".join(EMOTIONS.values())),),
@@ -385,8 +386,7 @@ CREMAD = Cremad(
         Scheme(
             "cremad_56_18_17",
             of_shape(56, 18, 17),
-            "Drawn by seed in the numbers of speakers of audEERING's CREMA-D split (56 / 18 / 17); "
-            "not their list of speakers.",
+            "Drawn by seed in audEERING's numbers of speakers (56 / 18 / 17), not their list.",
             corpus="cremad",
         ),
         Scheme(

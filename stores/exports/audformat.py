@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 from manifests.clips import CLIPS
 from manifests.folds import FOLDS
 from manifests.labels import LABELS
-from stores.exports.card import Export, readme, text_piece
+from stores.exports.card import Export, readme, text_file
 from stores.exports.parquet import label_schemes
 from stores.exports.source import Source, WrongExport
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 from stores.training_clips import one_label_each
 
 _MOST_COLUMNS = 4096
@@ -37,7 +37,7 @@ db = audformat.Database.load("OUT")
 db["clips-PART"].get(), db["FEATURE"].get()"""
 
 
-def pieces(export: Export) -> Iterator[Piece]:
+def files(export: Export) -> Iterator[ExportFile]:
     """Lists the files of the export.
 
     Args:
@@ -57,12 +57,12 @@ def pieces(export: Export) -> Iterator[Piece]:
                 f"audformat has one of {_MOST_COLUMNS} at most; name other features with --features"
             )
     for part in source.parts:
-        yield Piece(f"db.clips-{part}.parquet", partial(_write_clips, source, part))
+        yield ExportFile(f"db.clips-{part}.parquet", partial(_write_clips, source, part))
     for name, columns in _MISC.items():
-        yield Piece(f"db.{name}.parquet", partial(_write_misc, source, name, columns))
+        yield ExportFile(f"db.{name}.parquet", partial(_write_misc, source, name, columns))
     for name in source.features:
-        yield Piece(f"db.{name}.parquet", partial(_write_track, source, name))
-    yield text_piece("db.yaml", json.dumps(_head(source), indent=1))  # JSON is YAML as well
+        yield ExportFile(f"db.{name}.parquet", partial(_write_track, source, name))
+    yield text_file("db.yaml", json.dumps(_head(source), indent=1))  # JSON is YAML as well
     yield readme(export, _READING)
 
 

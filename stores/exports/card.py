@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stores.exports.source import Source
-from stores.exports.target import Piece, Written
+from stores.exports.target import ExportFile, Written
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Export:
     """The files that are written by now."""
 
 
-def text_piece(file: str, text: str) -> Piece:
+def text_file(file: str, text: str) -> ExportFile:
     """A text file of an export.
 
     Args:
@@ -33,10 +33,10 @@ def text_piece(file: str, text: str) -> Piece:
     def write(path: Path) -> None:
         path.write_bytes(text.encode())
 
-    return Piece(file, write)
+    return ExportFile(file, write)
 
 
-def readme(export: Export, reading: str, head: str = "") -> Piece:
+def readme(export: Export, reading: str, head: str = "") -> ExportFile:
     """The page that goes along.
 
     Args:
@@ -47,7 +47,7 @@ def readme(export: Export, reading: str, head: str = "") -> Piece:
     Returns:
         README.md.
     """
-    return text_piece("README.md", head + _card(export, reading))
+    return text_file("README.md", head + _card(export, reading))
 
 
 def _card(export: Export, reading: str) -> str:

@@ -14,7 +14,7 @@ from stores.exports import (
     webdataset,
 )
 from stores.exports.card import Export
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,19 @@ class Format:
     """One form of files that other tools read."""
 
     about: str
-    pieces: Callable[[Export], Iterator[Piece]]
+    files: Callable[[Export], Iterator[ExportFile]]
     """Lists the files, each of which is written when it is its turn."""
+    has_features: bool = True
+    """False: it holds the tables alone."""
 
 
 FORMATS: dict[str, Format] = {
-    "huggingface": Format("Parquet files and a card, for `datasets`", huggingface.pieces),
-    "webdataset": Format("tar files, for WebDataset", webdataset.pieces),
-    "numpy": Format("three large NumPy files a feature, for memory maps", numpy_maps.pieces),
-    "npy": Format("a NumPy file for each feature of each clip", npy_files.pieces),
-    "lhotse": Format("cut manifests and NumPy files, for lhotse", lhotse.pieces),
-    "audformat": Format("a database of tables, for audformat", audformat.pieces),
-    "csv": Format("the tables as CSV: clips, labels, folds, index; no features", csv_tables.pieces),
-    "croissant": Format("Parquet files described in Croissant 1.1", croissant.pieces),
+    "huggingface": Format("Parquet files and a card, for `datasets`", huggingface.files),
+    "webdataset": Format("tar files, for WebDataset", webdataset.files),
+    "numpy": Format("three large NumPy files a feature, for memory maps", numpy_maps.files),
+    "npy": Format("a NumPy file for each feature of each clip", npy_files.files),
+    "lhotse": Format("cut manifests and NumPy files, for lhotse", lhotse.files),
+    "audformat": Format("a database of tables, for audformat", audformat.files),
+    "csv": Format("the tables as CSV: clips, labels, folds; no features", csv_tables.files, False),
+    "croissant": Format("Parquet files described in Croissant 1.1", croissant.files),
 }

@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from stores.exports.card import Export, readme
-from stores.exports.parquet import columns, label_schemes, parquet_pieces
+from stores.exports.parquet import columns, label_schemes, parquet_files
 from stores.exports.source import Source
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 
 _VERSION = "http://mlcommons.org/croissant/1.1"
 _RAI = "http://mlcommons.org/croissant/RAI/1.0"
@@ -59,7 +59,7 @@ _CONTEXT: dict[str, Any] = {
 } | {term: f"cr:{term}" for term in _TERMS.split()}
 
 
-def pieces(export: Export) -> Iterator[Piece]:
+def files(export: Export) -> Iterator[ExportFile]:
     """Lists the files of the export.
 
     Args:
@@ -71,12 +71,12 @@ def pieces(export: Export) -> Iterator[Piece]:
     Raises:
         WrongExport: A feature has more dimensions than the readers of the files know.
     """
-    yield from parquet_pieces(export.source)
+    yield from parquet_files(export.source)
 
     def write(path: Path) -> None:
         path.write_bytes(json.dumps(_description(export), indent=1).encode())
 
-    yield Piece("croissant.json", write)
+    yield ExportFile("croissant.json", write)
     yield readme(export, _READING)
 
 

@@ -9,14 +9,14 @@ import pyarrow.csv as pacsv
 
 from stores.exports.card import Export, readme
 from stores.exports.source import Source
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 
 _READING = """import pandas as pd
 
 clips = pd.read_csv("OUT/clips.csv")"""
 
 
-def pieces(export: Export) -> Iterator[Piece]:
+def files(export: Export) -> Iterator[ExportFile]:
     """Lists the files of the export.
 
     Args:
@@ -27,11 +27,11 @@ def pieces(export: Export) -> Iterator[Piece]:
         nothing where a value is missing.
     """
     source = export.source
-    yield from table_pieces(source)
+    yield from table_files(source)
     yield readme(export, _READING)
 
 
-def table_pieces(source: Source) -> Iterator[Piece]:
+def table_files(source: Source) -> Iterator[ExportFile]:
     """Lists the tables of an export.
 
     Args:
@@ -41,7 +41,7 @@ def table_pieces(source: Source) -> Iterator[Piece]:
         A CSV file for each.
     """
     for name, table in source.tables():
-        yield Piece(f"{name}.csv", partial(_write, table))
+        yield ExportFile(f"{name}.csv", partial(_write, table))
 
 
 def _write(table: pa.Table, path: Path) -> None:

@@ -8,14 +8,14 @@ import json
 from collections.abc import Iterator
 
 from stores.exports.card import Export, readme
-from stores.exports.parquet import parquet_pieces
+from stores.exports.parquet import parquet_files
 from stores.exports.source import Source
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 
 _SPLITS = {"train": "train", "valid": "validation", "test": "test", "full": "full"}
 
 
-def pieces(export: Export) -> Iterator[Piece]:
+def files(export: Export) -> Iterator[ExportFile]:
     """Lists the files of the export.
 
     Args:
@@ -28,7 +28,7 @@ def pieces(export: Export) -> Iterator[Piece]:
         WrongExport: A feature has more dimensions than `datasets` reads.
     """
     source = export.source
-    yield from parquet_pieces(source)
+    yield from parquet_files(source)
     reading = (
         "from datasets import load_dataset\n\n"
         f'data = load_dataset("OUT", split="{_SPLITS[next(iter(source.parts))]}")'

@@ -20,11 +20,11 @@ from manifests.clips import Clip
 from manifests.tracks import Track
 from stores.exports.arrays import arrays_of
 from stores.exports.card import Export, readme
-from stores.exports.csv_tables import table_pieces
+from stores.exports.csv_tables import table_files
 from stores.exports.names import file_name
-from stores.exports.npy_files import track_pieces
+from stores.exports.npy_files import track_files
 from stores.exports.source import Source
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 
 _RATE = 16000
 """Of a clip without sound, since lhotse demands one."""
@@ -37,7 +37,7 @@ cut = next(iter(lhotse.CutSet.from_jsonl_lazy("cuts-PART.jsonl.gz")))
 cut.load_custom("FEATURE"), cut.load_custom("FEATURE.seconds"), cut.supervisions[0].custom"""
 
 
-def pieces(export: Export) -> Iterator[Piece]:
+def files(export: Export) -> Iterator[ExportFile]:
     """Lists the files of the export.
 
     Args:
@@ -47,10 +47,10 @@ def pieces(export: Export) -> Iterator[Piece]:
         The NumPy files, then a manifest for each part, then the tables.
     """
     source = export.source
-    yield from track_pieces(source)
+    yield from track_files(source)
     for part in source.parts:
-        yield Piece(f"cuts-{part}.jsonl.gz", partial(_write, source, part))
-    yield from table_pieces(source)
+        yield ExportFile(f"cuts-{part}.jsonl.gz", partial(_write, source, part))
+    yield from table_files(source)
     yield readme(export, _READING)
 
 

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from stores.exports.arrays import arrays_of, npy_bytes
 from stores.exports.card import Export, readme
-from stores.exports.csv_tables import table_pieces
+from stores.exports.csv_tables import table_files
 from stores.exports.names import file_name
 from stores.exports.source import Source
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 
 _READING = """import numpy as np
 
 values = np.load("OUT/FEATURE/CLIP.npy")"""
 
 
-def pieces(export: Export) -> Iterator[Piece]:
+def files(export: Export) -> Iterator[ExportFile]:
     """Lists the files of the export.
 
     Args:
@@ -32,12 +32,12 @@ def pieces(export: Export) -> Iterator[Piece]:
         Three files for each track that there is, then the tables.
     """
     source = export.source
-    yield from track_pieces(source)
-    yield from table_pieces(source)
+    yield from track_files(source)
+    yield from table_files(source)
     yield readme(export, _READING)
 
 
-def track_pieces(source: Source) -> Iterator[Piece]:
+def track_files(source: Source) -> Iterator[ExportFile]:
     """Lists the NumPy files of all tracks.
 
     Args:
@@ -51,7 +51,7 @@ def track_pieces(source: Source) -> Iterator[Piece]:
             if clip.clip_id in source.tracks[feature]:
                 for suffix in ("", ".seconds", ".valid"):
                     name = f"{feature}/{file_name(clip.clip_id)}{suffix}.npy"
-                    yield Piece(name, partial(_write, source, feature, clip.clip_id, suffix))
+                    yield ExportFile(name, partial(_write, source, feature, clip.clip_id, suffix))
 
 
 def _write(source: Source, feature: str, clip_id: str, suffix: str, path: Path) -> None:

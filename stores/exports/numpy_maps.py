@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from stores.exports.arrays import arrays_of, npy_bytes
 from stores.exports.card import Export, readme
-from stores.exports.csv_tables import table_pieces
+from stores.exports.csv_tables import table_files
 from stores.exports.source import Source
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 
 _SUFFIXES = {"values": "", "seconds": ".seconds", "valid": ".valid"}
 
@@ -31,7 +31,7 @@ offsets = np.load("OUT/FEATURE/offsets.npy")
 first = values[offsets[0] : offsets[1]]"""
 
 
-def pieces(export: Export) -> Iterator[Piece]:
+def files(export: Export) -> Iterator[ExportFile]:
     """Lists the files of the export.
 
     Args:
@@ -43,9 +43,9 @@ def pieces(export: Export) -> Iterator[Piece]:
     source = export.source
     for feature in source.features:
         for name in _SUFFIXES:
-            yield Piece(f"{feature}/{name}.npy", partial(_write, source, feature, name))
-        yield Piece(f"{feature}/offsets.npy", partial(_write_offsets, source, feature))
-    yield from table_pieces(source)
+            yield ExportFile(f"{feature}/{name}.npy", partial(_write, source, feature, name))
+        yield ExportFile(f"{feature}/offsets.npy", partial(_write_offsets, source, feature))
+    yield from table_files(source)
     yield readme(export, _READING)
 
 

@@ -16,7 +16,7 @@ from manifests.clips import CLIPS, Clip
 from manifests.features import FeatureSpec, Json
 from manifests.tracks import Track
 from stores.exports.source import Source, WrongExport
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 from stores.training_clips import one_label_each
 
 _CLIPS_AT_ONCE = 16
@@ -24,7 +24,7 @@ _MOST_DIMS = 5
 """Dimensions of the arrays that the library `datasets` has."""
 
 
-def parquet_pieces(source: Source) -> Iterator[Piece]:
+def parquet_files(source: Source) -> Iterator[ExportFile]:
     """Lists the Parquet files of an export.
 
     Args:
@@ -45,7 +45,7 @@ def parquet_pieces(source: Source) -> Iterator[Piece]:
     for part in source.parts:
         batches = source.batches(part)
         for number, clips in enumerate(batches):
-            yield Piece(
+            yield ExportFile(
                 f"data/{part}-{number:05d}-of-{len(batches):05d}.parquet",
                 partial(_write, source, clips),
             )
@@ -87,12 +87,26 @@ def columns(source: Source) -> dict[str, tuple[pa.DataType, Json]]:
 
 
 def label_schemes(source: Source) -> list[str]:
-    """The label schemes of the exported clips, sorted."""
+    """Lists the label schemes of the exported clips.
+
+    Args:
+        source: What is exported.
+
+    Returns:
+        Their names, sorted.
+    """
     return sorted({label.scheme for labels in source.labels.values() for label in labels})
 
 
 def huggingface_features(source: Source) -> dict[str, Json]:
-    """What `datasets` calls the columns, as its `Features` are written."""
+    """What `datasets` calls the columns.
+
+    Args:
+        source: What is exported.
+
+    Returns:
+        Name -> what its `Features` are written as.
+    """
     return {name: hugging for name, (_, hugging) in columns(source).items()}
 
 

@@ -1,7 +1,7 @@
 """Where an export is written, piece by piece: a killed one goes on, and no half looks whole.
 
 OUT.unfinished/                while it is written, in a folder; OUT is there when all of it is
-  export.unfinished.json       what was asked for; and behind a URL, which pieces are there
+  export.unfinished.json       what was asked for; and behind a URL, which files are there
 OUT/export.json                what it is of, and every file with its bytes and sha256
 """
 
@@ -31,7 +31,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Piece:
+class ExportFile:
     """One file of an export."""
 
     file: str
@@ -60,7 +60,7 @@ class Target(ABC):
         self._request = request
         self.written: dict[str, Written] = {}
 
-    def add(self, piece: Piece) -> bool:
+    def add(self, piece: ExportFile) -> bool:
         """Has the export hold a piece.
 
         Args:
@@ -75,7 +75,7 @@ class Target(ABC):
         return True
 
     @abstractmethod
-    def _put(self, piece: Piece) -> Written:
+    def _put(self, piece: ExportFile) -> Written:
         """Writes a piece."""
 
     @abstractmethod
@@ -133,7 +133,7 @@ class FolderTarget(Target):
         self._noted = time.monotonic()
         self._fresh: dict[str, Written] = {}
 
-    def _put(self, piece: Piece) -> Written:
+    def _put(self, piece: ExportFile) -> Written:
         path = self._part / piece.file
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = path.with_name(f".{path.name[:200]}.tmp")
@@ -162,7 +162,7 @@ class FolderTarget(Target):
         sync(self._folder.parent)
 
     def _note(self) -> None:
-        """Notes which pieces are there; they are on the disk before the note is."""
+        """Notes which files are there; they are on the disk before the note is."""
         os.sync()
         with (self._part / _NOTES).open("ab") as notes:
             for name, one in self._fresh.items():
@@ -188,11 +188,11 @@ class FolderTarget(Target):
 
 
 _NOTES = ".export.notes"
-"""Which pieces are on the disk, a line of JSON each."""
+"""Which files are on the disk, a line of JSON each."""
 
 
 class UrlTarget(Target):
-    """An export to a URL: pieces are uploaded one by one, `export.json` last of all."""
+    """An export to a URL: files are uploaded one by one, `export.json` last of all."""
 
     def __init__(self, url: str, request: Json) -> None:
         """Begins an export, or goes on with one that was interrupted.
@@ -223,7 +223,7 @@ class UrlTarget(Target):
             }
         self._noted = time.monotonic()
 
-    def _put(self, piece: Piece) -> Written:
+    def _put(self, piece: ExportFile) -> Written:
         with tempfile.TemporaryDirectory(prefix="affectstore-") as folder:
             path = Path(folder) / PurePosixPath(piece.file).name
             piece.write(path)
@@ -259,7 +259,7 @@ def target_of(out: Place, request: Json) -> Target:
         request: All that decides on the bytes.
 
     Returns:
-        Where the pieces go.
+        Where the files go.
 
     Raises:
         WrongExport: Something is there already.

@@ -20,17 +20,17 @@ from pathlib import Path
 from manifests.clips import Clip
 from stores.exports.arrays import arrays_of, npy_bytes
 from stores.exports.card import Export, readme
-from stores.exports.csv_tables import table_pieces
+from stores.exports.csv_tables import table_files
 from stores.exports.names import file_name
 from stores.exports.source import Source, WrongExport
-from stores.exports.target import Piece
+from stores.exports.target import ExportFile
 
 _READING = """import webdataset
 
 clips = webdataset.WebDataset("OUT/PART-{000000..LAST}.tar", shardshuffle=False).decode()"""
 
 
-def pieces(export: Export) -> Iterator[Piece]:
+def files(export: Export) -> Iterator[ExportFile]:
     """Lists the files of the export.
 
     Args:
@@ -50,8 +50,8 @@ def pieces(export: Export) -> Iterator[Piece]:
         )
     for part in source.parts:
         for number, clips in enumerate(source.batches(part)):
-            yield Piece(f"{part}-{number:06d}.tar", partial(_write, source, clips))
-    yield from table_pieces(source)
+            yield ExportFile(f"{part}-{number:06d}.tar", partial(_write, source, clips))
+    yield from table_files(source)
     yield readme(export, _READING)
 
 

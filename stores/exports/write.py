@@ -10,6 +10,23 @@ from stores.exports.target import target_of
 from stores.location import Place
 
 
+def count_files(source: Source, name: str, terms: Mapping[str, str]) -> int:
+    """Counts the files of an export; none is written.
+
+    Args:
+        source: What is exported.
+        name: One of FORMATS.
+        terms: Corpus -> its terms, in a sentence.
+
+    Returns:
+        Files, but for `export.json`.
+
+    Raises:
+        WrongExport: The format cannot hold a feature.
+    """
+    return sum(1 for _ in FORMATS[name].files(Export(source, terms, {})))
+
+
 def write_export(
     source: Source,
     name: str,
@@ -34,11 +51,10 @@ def write_export(
         OSError: The disk fails, or is full; the same call goes on.
     """
     export_format = FORMATS[name]
+    count_files(source, name, terms)  # what the format refuses is said before a folder is made
     described: Json = {"format": name, "terms": dict[str, Json](terms), **source.described()}
-    # Whatever the format refuses is said before anything is written.
-    next(export_format.pieces(Export(source, terms, {})), None)
     target = target_of(out, described)
-    for piece in export_format.pieces(Export(source, terms, target.written)):
+    for piece in export_format.files(Export(source, terms, target.written)):
         target.add(piece)
         progress(piece.file)
     target.finish()
