@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from manifests.features import Json
-from stores.atomic import make_folder, sync, write_bytes
+from stores.atomic import make_folder, sweep, sync, write_bytes
 from stores.exports.source import WrongExport
 from stores.location import Location, Place, locate
 from stores.object_store import connect
@@ -119,6 +119,7 @@ class FolderTarget(Target):
         make_folder(self._part)
         begun = self._part / UNFINISHED
         if not begun.exists():
+            sweep(self._part)  # of a writer that was killed before it had said what it writes
             if any(self._part.iterdir()):
                 raise WrongExport(
                     f"{self._part} is there and is no unfinished export; remove it first"
