@@ -13,7 +13,7 @@ except ModuleNotFoundError:
         "clone of affectstore, pip install --constraint constraints.txt '.[build]'"
     )
 
-from flows.commands import finding, first, splits, stores
+from flows.commands import finding, first, sharing, splits, stores
 from flows.exits import prepare_process, run_app
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ for command in (
     stores.report,
     stores.draw,
     stores.verify,
+    sharing.export,
     splits.check,
     splits.survey,
     splits.audit,

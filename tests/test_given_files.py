@@ -182,6 +182,7 @@ def sound(store: Path, empty: Path) -> dict[str, list[str]]:
         "draw": [str(store), "no_feature", str(empty / "out")],
         "report": [str(empty / "s")],
         "verify": [str(empty / "s")],
+        "export": [str(store), str(empty), "--to", "csv"],
         "check": [str(empty), "--hashes", str(empty / "none.csv")],
         "audit": [str(empty / "none.csv")],
         "survey": [str(empty / "none.toml")],

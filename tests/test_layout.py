@@ -46,6 +46,7 @@ ARROWS = {
     "fitting": {"auditing", "workers"},
     "building": {"auditing", "fitting", "workers"},
     "reporting": {"auditing", "view"},
+    "exporting": {"workers"},
     "sample": {"auditing", "building", "reporting", "splitting", "view", "workers"},
 }
 """Room of flows -> the rooms of flows that it may import; types for checkers alone do not count."""

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Kind = Literal[
-    "corpora", "recipes", "schemes", "features", "labels", "rules", "reasons", "notes", "papers"
+    "corpora",
+    "recipes",
+    "schemes",
+    "features",
+    "labels",
+    "rules",
+    "reasons",
+    "notes",
+    "papers",
+    "formats",
 ]
 Row = tuple[str, ...]
 """A name, and a cell for each further head."""
@@ -137,6 +146,13 @@ def _papers() -> Catalog:
     return Catalog(("paper", "title"), tuple(rows))
 
 
+def _formats() -> Catalog:
+    from stores.exports.catalog import FORMATS
+
+    rows = ((name, one.about) for name, one in FORMATS.items())
+    return Catalog(("format", "what an export in it is"), tuple(rows))
+
+
 _CATALOGS: dict[str, Callable[[], Catalog]] = {
     "corpora": _corpora,
     "recipes": _recipes,
@@ -147,4 +163,5 @@ _CATALOGS: dict[str, Callable[[], Catalog]] = {
     "reasons": _reasons,
     "notes": _notes,
     "papers": _papers,
+    "formats": _formats,
 }

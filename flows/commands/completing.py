@@ -36,6 +36,20 @@ def papers(incomplete: str) -> list[str]:
     return _beginning(incomplete, _shipped("papers"))
 
 
+def formats(incomplete: str) -> list[str]:
+    """Completes the name of a format of an export.
+
+    Args:
+        incomplete: What is typed already.
+
+    Returns:
+        The names that begin so.
+    """
+    from stores.exports.catalog import FORMATS
+
+    return _beginning(incomplete, [*FORMATS])
+
+
 def _shipped(folder: str) -> list[str]:
     return sorted(path.stem for path in (Path(str(files("flows"))) / folder).glob("*.toml"))
 

@@ -32,7 +32,7 @@ def root(
 
 def list_(kind: Annotated[Kind, argument("What to list.", "KIND")]) -> None:
     """List what there is: corpora, recipes, schemes, features, labels, rules of the audit, reasons
-    of quarantine, notes of the index, or papers."""
+    of quarantine, notes of the index, papers, or formats of an export."""
     from flows.view.lists import print_catalog
 
     found = catalog(kind)

@@ -87,6 +87,11 @@ class Corpus(ABC):
     """The corpus's terms in a sentence."""
     label_schemes: tuple[str, ...]
     """Every scheme that its labels can bear, the main one first."""
+    licence_source: str = ""
+    """Where these terms are published."""
+    withheld: str = "nobody has said under which terms its clips may be passed on"
+    """The term by which pictures, sound and words are not passed on, in a sentence; empty where its
+    licence lets anyone do so who keeps to it."""
     has_own_names: bool = True
     """The naming rule is its own, so that a name alone says that a clip is of this corpus."""
     shared_words: Mapping[str, str | None] = field(default_factory=dict)

@@ -284,8 +284,9 @@ def _population() -> Population:
 
 CREMAD = Cremad(
     name="cremad",
-    licence="ODbL 1.0 and DbCL 1.0: name the source and the authors; a derived database is "
-    "shared alike.",
+    licence="ODbL 1.0, DbCL 1.0: name source and authors; a derived database is shared alike.",
+    licence_source="https://github.com/CheyneyComputerScience/CREMA-D/blob/master/LICENSE.txt",
+    withheld="",
     label_schemes=(
         "cremad6",
         "cremad_level",
@@ -304,8 +305,7 @@ CREMAD = Cremad(
         Scheme(
             "cremad_56_18_17",
             of_shape(56, 18, 17),
-            "Drawn by seed in the numbers of speakers of audEERING's CREMA-D split (56 / 18 / 17); "
-            "not their list of speakers.",
+            "Drawn by seed in audEERING's numbers of speakers (56 / 18 / 17), not their list.",
             corpus="cremad",
         ),
         Scheme(

@@ -223,6 +223,8 @@ IEMOCAP = Iemocap(
     name="iemocap",
     licence="Only for those who signed the release form of USC SAIL: pass on neither media "
     "nor transcripts; treat features alike.",
+    licence_source="https://sail.usc.edu/iemocap/iemocap_release.htm",
+    withheld="its release form is signed by each person who gets the corpus",
     label_schemes=(
         "iemocap",
         *(f"iemocap_{dimension}" for dimension in DIMENSIONS.values()),

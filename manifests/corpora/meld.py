@@ -223,6 +223,8 @@ MELD = Meld(
     name="meld",
     licence="GPL-3.0 for the tables; the footage is copyrighted television: pass on "
     "neither media nor transcripts.",
+    licence_source="https://github.com/declare-lab/MELD",
+    withheld="its footage is television whose makers have not licensed it",
     label_schemes=("meld7", "meld3"),
     shared_words={
         "anger": "angry",

@@ -126,6 +126,8 @@ def _tables(root: Path) -> list[Path]:
 MSP_IMPROV = MspImprov(
     name="msp_improv",
     licence="Only for those who signed the licence of UT Dallas: pass on neither media nor labels.",
+    licence_source="https://www.lab-msp.com/MSP/MSP-Improv.html",
+    withheld="its licence is signed by each institution that gets the corpus",
     label_schemes=(
         "msp_improv",
         "msp_improv_target",

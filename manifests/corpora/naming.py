@@ -153,6 +153,8 @@ class NamedCorpus(Corpus):
 
     reads_media: ClassVar[bool] = False
     licence: str = "Read by its names alone: the terms are those of its publisher."
+    licence_source: str = ""
+    withheld: str = "its publisher's terms are not known here"
     rule: NamingRule
     prefixes: tuple[str, ...] = ()
     """What tables of others put before the name, a hyphen between; the corpus's own name always."""

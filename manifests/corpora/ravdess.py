@@ -331,6 +331,8 @@ RAVDESS = Ravdess(
     name="ravdess",
     licence="CC BY-NC-SA 4.0: not for commercial use without a bought licence; name the authors; "
     "what is derived is shared alike.",
+    licence_source="https://zenodo.org/records/1188976",
+    withheld="",
     shared_words={emotion: emotion for emotion in EMOTIONS} | {"calm": "neutral"},
     label_spaces=(
         own_space("ravdess8", "ravdess8", "neutral calm happy sad angry fearful disgust surprised"),

@@ -101,5 +101,6 @@ def _defect_clips(actors: int) -> Iterator[SampleClip]:
 SAMPLE = Ravdess(
     name="sample",
     licence="Made by this software from a portrait in the public domain; free for any use.",
+    withheld="",
     has_own_names=False,
 )

@@ -35,6 +35,8 @@ _CLIPS = {word: 120 if word == "neutral" else 60 for word in _EMOTIONS.values()}
 SAVEE = NamedMediaCorpus(
     name="savee",
     licence="For research alone, and free on registration; name the authors.",
+    licence_source="http://kahlan.eps.surrey.ac.uk/savee/",
+    withheld="it is given to those alone who register for research",
     label_schemes=("savee7",),
     shared_words={word: word for word in _CLIPS},
     label_spaces=(own_space("savee7", "savee7", " ".join(_CLIPS)),),
