@@ -28,7 +28,8 @@ from torch import nn
 from examples.not_ready import NotReady
 from examples.parts import Net, Tensors
 from examples.plan import Paper, Trial
-from flows.recipe import Recipe, load, shipped
+from flows.recipe import Recipe, load
+from flows.shipped import recipes
 from manifests.label_spaces import SPACES
 from manifests.schemes.assignment import LEAKING
 from manifests.schemes.catalog import SCHEMES
@@ -83,14 +84,14 @@ class Places:
         kind, feature, key = path.split(".")
         table: Any = self.recipe.resolved()[kind]
         value = table[feature][key]
-        file = shipped()[self.paper.recipe]
+        file = recipes()[self.paper.recipe]
         line = _line_of_key(file, kind, feature, key)
         if line is None:
             file, line = _line_of_field(type(_extractor(self.recipe, kind, feature)), key)
         return Place(_relative(file), line, path, _plain(value))
 
     def _of_width(self, feature: str) -> Place:
-        file = shipped()[self.paper.recipe]
+        file = recipes()[self.paper.recipe]
         kind = "fitted" if feature in self.recipe.fitted else "features"
         line = _line_of_key(file, kind, feature, "")
         shape = self.recipe.fitted_graph.specs[feature].shape

@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.recipe import load, shipped
+from flows.recipe import load
+from flows.shipped import recipes
 from manifests.label_spaces import SPACES
 from manifests.labels import LABELS
 from stores import FeatureStore
@@ -20,7 +21,7 @@ def differences_of(store: FeatureStore, recipe: str, labels: Sequence[str] = ())
     labels: the paper's. A network that is tuned to those of the store's corpus, where the shipped
         ones are another corpus's, is as the paper tunes it.
     """
-    if recipe not in shipped():
+    if recipe not in recipes():
         return []
     # A snapshot is JSON, in which a tuple is a list.
     as_shipped, here = json.loads(json.dumps(load(recipe).resolved())), store.snapshot.recipe

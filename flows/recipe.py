@@ -9,7 +9,6 @@ import dataclasses
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -23,6 +22,7 @@ from extractors.fitted.catalog import FITTERS
 from extractors.frames import Frames
 from extractors.media import Limits
 from extractors.plan import Graph, Media, PlanError
+from flows.shipped import recipes
 from flows.variants import expand
 from manifests.choice import EVERY_CLIP, Choice
 from manifests.features import FeatureSpec, Json
@@ -173,19 +173,13 @@ class Recipe(_Strict):
         return plain
 
 
-def shipped() -> dict[str, Path]:
-    """The recipes that come with affectstore: name -> file."""
-    folder = Path(str(files("flows"))) / "recipes"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
 def descriptions() -> dict[str, str]:
     """What each shipped recipe makes, by its own words.
 
     Returns:
         Name -> its `about`; an empty text where it has none.
     """
-    tables = {name: tomllib.loads(path.read_text("utf-8")) for name, path in shipped().items()}
+    tables = {name: tomllib.loads(path.read_text("utf-8")) for name, path in recipes().items()}
     return {name: str(table.get("about", "")) for name, table in tables.items()}
 
 
@@ -202,7 +196,7 @@ def load(name_or_file: str, changes: tuple[str, ...] = ()) -> Recipe:
     Raises:
         RecipeError: There is no such recipe, or something in it is wrong.
     """
-    known = shipped()
+    known = recipes()
     path = known.get(name_or_file, Path(name_or_file))
     try:
         text = read_file(path, MOST_TOML_BYTES).decode()
@@ -317,9 +311,7 @@ def _apply(table: dict[str, Any], change: str) -> None:
     """One `key.path=value`; the value as TOML would read it, else as text."""
     path, equals, text = change.partition("=")
     if not equals or not path:
-        raise RecipeError(
-            f"--set {change!r} is not of the form key.path=value, such as features.mfcc.n_mfcc=20"
-        )
+        raise RecipeError(f"--set {change!r} is not key.path=value, as features.mfcc.n_mfcc=20 is")
     try:
         value = parse_toml(f"value = {text}")["value"]
     except WrongText as error:

@@ -19,10 +19,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from flows import shipped
 from flows.alerts import ALERT, check_address, send
 from flows.building.run import check_build
 from flows.local_server import local_server, reach, use_own_home
-from flows.recipe import shipped
 from flows.recording import server_url
 from flows.supervised import supervised, when_parent_ends
 from flows.view.run_summary import location_text, store_slug
@@ -94,7 +94,7 @@ def serve(
     service = Service(
         location_text(locate(store)),
         {name: str(folder) for name, folder in folders.items()},
-        recipe if recipe in shipped() else str(Path(recipe).absolute()),
+        recipe if recipe in shipped.recipes() else str(Path(recipe).absolute()),
         changes,
         cron,
         local_zone(),

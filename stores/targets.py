@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from manifests.dimensions import DIMENSIONS, RATED
 from manifests.label_spaces import SPACES, LabelSpace, map_labels
 from manifests.labels import LABELS, Label
+from manifests.suggestions import did_you_mean
 from stores.batch import Target, number
 from stores.clip_tracks import NotInStore
 from stores.reader import FeatureStore
@@ -193,5 +194,6 @@ def _no_labels(
 ) -> NotInStore:
     reads = "" if sources is None else f", nor labels that the {what} {name} reads"
     reads += "" if sources is None else f" ({', '.join(sources)})"
-    known = ", ".join(sorted(schemes)) or "none"
-    return NotInStore(f"the store has no labels {name!r}{reads}; there are {known}")
+    names = sorted(schemes)
+    hint, known = did_you_mean(name, names), ", ".join(names) or "none"
+    return NotInStore(f"the store has no labels {name!r}{reads}; {hint}there are {known}")

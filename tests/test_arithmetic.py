@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.__main__ import app
-from flows.auditing.printed_counts import load_paper, shipped
+from flows.auditing.printed_counts import load_paper
 from flows.auditing.run import run_audit
-from flows.recipe import shipped as recipes
+from flows.shipped import papers as shipped
+from flows.shipped import recipes
 from manifests.audit import (
     RULES,
     Answer,

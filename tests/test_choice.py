@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.recipe import RecipeError, parse, shipped
+from flows.recipe import RecipeError, parse
+from flows.shipped import recipes as shipped
 from manifests.choice import Choice, ClipColumns, Condition, WrongChoice
 from manifests.clips import CLIPS, HEADER_FACTS, Clip
 from manifests.corpora.base import clip_of

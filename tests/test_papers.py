@@ -10,7 +10,8 @@ from examples.plan import Fitting, Paper, Plateau
 from examples.prepare import SMALL
 from examples.settings import changed
 from examples.train import RECIPES, paper_of
-from flows.recipe import Recipe, load, shipped
+from flows.recipe import Recipe, load
+from flows.shipped import recipes as shipped
 from manifests.schemes.catalog import SCHEMES
 
 SECTION = r"(?:\d(?:\.\d+)*|[A-D](?:\.\d)?|I[IV]+(?:\.[A-D])?|Table [A\d]+)"

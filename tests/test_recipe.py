@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.recipe import RecipeError, load, parse, shipped
+from flows.recipe import RecipeError, load, parse
+from flows.shipped import recipes as shipped
 
 MINIMAL = {
     "name": "mine",

@@ -2,18 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from manifests.audit import Claim, Paper, WrongPaper
 from manifests.given_files import MOST_TOML_BYTES, WrongText, parse_toml, read_file
-
-
-def shipped() -> dict[str, Path]:
-    """Name -> file of the papers that come with the software."""
-    folder = Path(str(files("flows") / "papers"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load_paper(path: Path) -> Paper:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from flows.auditing.printed_counts import load_paper, shipped
+from flows.auditing.printed_counts import load_paper
+from flows.shipped import papers
 from manifests.audit import (
     SUFFIXES,
     Answer,
@@ -189,11 +190,11 @@ def check_audit(
         folds = read_compact(first, load_snapshot(first), FOLDS, ["scheme"])
         check_folds(str(first), folds.column("scheme").unique().to_pylist(), scheme)
     elif not _is_there(first) and Path(first.name).suffix.lower() not in SUFFIXES:
-        papers = shipped()
+        known = papers()
         raise NothingToAudit(
-            f"{first} does not exist; {did_you_mean(first.name, papers)}expected the folder of a "
+            f"{first} does not exist; {did_you_mean(first.name, known)}expected the folder of a "
             "store, a table or list of a split (such as CSV, text, JSON, Parquet, XLSX), a folder "
-            f"or zip file of them, a paper's TOML file, or one of the papers {', '.join(papers)}"
+            f"or zip file of them, a paper's TOML file, or one of the papers {', '.join(known)}"
         )
     else:
         _refuse_choice(choice, first)
@@ -205,9 +206,9 @@ def _is_there(place: Location) -> bool:
 
 def _paper(place: Location) -> Path | None:
     """The file of a paper's numbers, which may be a shipped one."""
-    path, papers = Path(place.name), shipped()
-    if path.suffix == ".toml" or (place.name in papers and not _is_there(place)):
-        return papers.get(place.name, path)
+    path, known = Path(place.name), papers()
+    if path.suffix == ".toml" or (place.name in known and not _is_there(place)):
+        return known.get(place.name, path)
     return None
 
 

@@ -140,9 +140,10 @@ def _notes() -> Catalog:
 
 
 def _papers() -> Catalog:
-    from flows.auditing.printed_counts import load_paper, shipped
+    from flows import shipped
+    from flows.auditing.printed_counts import load_paper
 
-    rows = ((name, load_paper(path).title) for name, path in shipped().items())
+    rows = ((name, load_paper(path).title) for name, path in shipped.papers().items())
     return Catalog(("paper", "title"), tuple(rows))
 
 

@@ -4,8 +4,9 @@ Each is asked for in a new process whenever somebody presses the tab key, so not
 imported: no torch, no media library, no pydantic.
 """
 
-from importlib.resources import files
 from pathlib import Path
+
+from flows import shipped
 
 
 def _beginning(with_what: str, names: list[str]) -> list[str]:
@@ -21,7 +22,7 @@ def recipes(incomplete: str) -> list[str]:
     Returns:
         The names that begin so.
     """
-    return _beginning(incomplete, _shipped("recipes"))
+    return _beginning(incomplete, [*shipped.recipes()])
 
 
 def papers(incomplete: str) -> list[str]:
@@ -33,7 +34,7 @@ def papers(incomplete: str) -> list[str]:
     Returns:
         The names that begin so.
     """
-    return _beginning(incomplete, _shipped("papers"))
+    return _beginning(incomplete, [*shipped.papers()])
 
 
 def formats(incomplete: str) -> list[str]:
@@ -48,10 +49,6 @@ def formats(incomplete: str) -> list[str]:
     from stores.exports.catalog import FORMATS
 
     return _beginning(incomplete, [*FORMATS])
-
-
-def _shipped(folder: str) -> list[str]:
-    return sorted(path.stem for path in (Path(str(files("flows"))) / folder).glob("*.toml"))
 
 
 def schemes(incomplete: str) -> list[str]:
