@@ -44,6 +44,7 @@ from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from stores import FeatureDataset, FeatureStore, RoleName
 from stores.align import Alignment
+from stores.made import TRAINING, note_made
 
 RECIPES = ("donatus2026", "tucker2025", "tcs2026", "kirar2024", "satvik2025")
 _JOINT = "joint."
@@ -93,6 +94,8 @@ def run(paper: Paper[Any], root: Path, choice: Choice, out: Path | None = None) 
     with ExitStack() as stack:
         path = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         going = _Run(paper, root, choice, path, differences)
+        if out:
+            note_made(root, TRAINING, out)
         way = " end to end" if choice.joint else ""
         print(f"{paper.recipe}{way} on {choice.device.title}; snapshot {store.snapshot.number}")
         if choice.joint and choice.device.at.type == "cpu":

@@ -35,6 +35,8 @@ for command in (
     stores.draw,
     stores.verify,
     sharing.export,
+    sharing.forget,
+    sharing.gc,
     splits.check,
     splits.survey,
     splits.audit,

@@ -5,7 +5,8 @@ It is the one file of a store that ever changes, and is replaced as one:
     {"format_version": 2, "snapshot": 12, "sha256": {"snapshots/000001.json": "0a1b...", ...}}
 
 The snapshots hold the sha256 of every other file, so that nothing of a store can change unnoticed.
-A store whose last commit was made by a version before this has no "sha256".
+A store whose last commit was made by a version before this has no "sha256". Where older snapshots
+were removed, "oldest" is the number of the first that was kept.
 
 Format 2 tells what a file never had (`absent`) from what is in quarantine. A store of format 1 is
 read as it is, and stays of that format until a build has looked at every row of it.
@@ -24,6 +25,8 @@ from stores.paths import WrongPlace, open_plain
 
 FORMAT_VERSION = 2
 POINTER = "dataset.json"
+LEFT_OUT = "left out where None"
+"""In the metadata of a field: an older version reads the JSON as long as it has no value."""
 _MOST_BYTES = 1 << 30
 """Of a JSON file; a larger one is refused unread. That of a million shards has a third of it."""
 
@@ -50,12 +53,15 @@ class Pointer:
     """Path of a snapshot's file below the root -> its sha256, for all that were committed since
     hashes are kept."""
     format_version: int = FORMAT_VERSION
+    oldest: int = 1
+    """Number of the oldest snapshot that was kept: those before it were removed."""
 
     def to_bytes(self) -> bytes:
         """The content of the file: UTF-8 JSON."""
         hashes = {"sha256": dict(self.sha256)} if self.sha256 else {}
         facts = {"format_version": self.format_version, "snapshot": self.snapshot}
-        return json_text({**facts, **hashes})
+        oldest = {"oldest": self.oldest} if self.oldest > 1 else {}
+        return json_text({**facts, **hashes, **oldest})
 
 
 def snapshot_file(number: int) -> str:
@@ -115,8 +121,9 @@ def read_pointer(location: Location) -> Pointer | None:
         case {"format_version": 1 | 2 as version, "snapshot": int(number)} if (
             type(version) is int and type(number) is int and number >= 1
         ):
-            if (hashes := _hashes(content)) is not None and _belong(hashes, number):
-                return Pointer(number, hashes, version)
+            hashes, oldest = _hashes(content), _oldest(content, number)
+            if hashes is not None and _belong(hashes, number) and oldest:
+                return Pointer(number, hashes, version, oldest)
     expected = (
         f'{{"format_version": {FORMAT_VERSION}, "snapshot": N}} and the hashes of the snapshots '
         "up to N"
@@ -134,6 +141,12 @@ def _hashes(content: Json) -> dict[str, str] | None:
         return None
     texts = {file: sha256 for file, sha256 in found.items() if isinstance(sha256, str)}
     return texts if len(texts) == len(found) else None
+
+
+def _oldest(content: Json, number: int) -> int:
+    """The oldest snapshot that was kept; 0 where something else stands there."""
+    found = content.get("oldest", 1) if isinstance(content, dict) else 0
+    return found if type(found) is int and 1 <= found <= number else 0
 
 
 def _belong(hashes: Mapping[str, str], number: int) -> bool:
@@ -193,4 +206,9 @@ def json_text(value: object) -> bytes:
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    fields = ((field, getattr(record, field.name)) for field in dataclasses.fields(record))
+    return {
+        field.name: value
+        for field, value in fields
+        if value is not None or not field.metadata.get(LEFT_OUT)
+    }

@@ -13,6 +13,7 @@ from manifests.features import Json, State
 from manifests.label_spaces import SPACES
 from manifests.table import Table, WrongTable
 from stores.atomic import write_bytes
+from stores.forgotten import Forgotten
 from stores.location import Location
 from stores.object_store import Version
 from stores.paths import check_inside, sha256_of
@@ -42,6 +43,8 @@ def publish(
     listed: Mapping[str, int] | None = None,
     same: Collection[str] = (),
     newest_format: bool = False,
+    forgotten: Forgotten | None = None,
+    ends_history: bool = False,
 ) -> Snapshot:
     """Commits a snapshot. The caller holds the store's lock; shards and states are there already.
 
@@ -63,6 +66,8 @@ def publish(
             read or hashed again, and of the index no more than the column `state` need be given.
         newest_format: Bring a store of an older format to the newest, as one may who has judged
             every row of it.
+        forgotten: Whom the store has forgotten; None: those of the parent.
+        ends_history: No older snapshot is named any more, not even the parent.
 
     Returns:
         The new snapshot; the parent where all but `versions` equals it, and nothing is written.
@@ -87,7 +92,7 @@ def publish(
     }
     new = Snapshot(
         number=parent.number + 1 if parent else 1,
-        parent=parent.number if parent else None,
+        parent=parent.number if parent and not ends_history else None,
         recipe=dict(recipe),
         tables={name: record for name, (record, _) in prepared.items()},
         features={name: _sorted(features[name]) for name in sorted(features)},
@@ -99,7 +104,10 @@ def publish(
         schemes=dict(schemes),
         fitted=dict(sorted(fitted.items())),
         spaces=_spaces(tables["labels"]),
+        forgotten=forgotten or (parent.forgotten if parent else None),
     )
+    if ends_history:
+        pointer = replace(pointer, sha256={})
     if parent and _holds_the_same(new, parent):
         return parent
     for record, data in prepared.values():
@@ -122,7 +130,8 @@ def _commit(location: Location, new: Snapshot, before: Pointer, version: Version
         new = replace(new, number=new.number + 1)
     sha256 = hashlib.sha256(json_text(new)).hexdigest()
     hashes = {**before.sha256, snapshot_file(new.number): sha256}
-    pointer = replace(before, snapshot=new.number, sha256=hashes)
+    oldest = before.oldest if new.parent else new.number
+    pointer = replace(before, snapshot=new.number, sha256=hashes, oldest=oldest)
     if not location.replace(POINTER, pointer.to_bytes(), version):
         raise overtaken
     return new

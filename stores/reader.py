@@ -26,6 +26,8 @@ from stores.clip_tracks import (
 )
 from stores.fitted_state import WrongState, read_state
 from stores.location import Location, Place, locate
+from stores.open_files import hold
+from stores.pointer import snapshot_file
 from stores.records import FoldState, ShardRecord, StoredFeature, StoredFitted
 from stores.row_places import RowPlaces
 from stores.shown import facts_of_store
@@ -53,9 +55,10 @@ class FeatureStore(StoreTables):
     `store["mfcc"]["ravdess/03-01-05-01-01-01-12"]` is a Track whose arrays are read-only views of
     the file: nothing is copied, and only what is touched is read. `len`, `in` and iteration are by
     the names of the stored features. A store stays at its snapshot,
-    whatever is published meanwhile. It may be pickled and forked; files are mapped lazily, by each
-    process for itself. Of a URL the tables are fetched at once and each shard when it is first
-    needed; what is read is a local copy, see `stores.remote_store`.
+    whatever is published meanwhile, and `affectstore gc` on this machine leaves it that. It may be
+    pickled and forked; files are mapped lazily, by each process for itself. Of a URL the tables are
+    fetched at once and each shard when it is first needed; what is read is a local copy, see
+    `stores.remote_store`.
     """
 
     verify: bool
@@ -85,6 +88,7 @@ class FeatureStore(StoreTables):
 
     def __setstate__(self, state: tuple[Location, Snapshot, bool]) -> None:
         self.location, self.snapshot, self.verify = state
+        hold(self, self.location.folder / snapshot_file(self.snapshot.number))
         self._maps = ShardMaps(self.location, self.verify)
         self._compact = cache(partial(read_compact, self.location, self.snapshot))
         self._stored = cache(self._open_stored)

@@ -11,7 +11,7 @@ the pointer sees all of it, or the commit before.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,12 +25,15 @@ from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table, WrongTable
+from stores.forgotten import Forgotten
 from stores.location import Location, fault_of
 from stores.parsing import WrongRecord, from_json
 from stores.paths import MissingFile, check_names, sha256_of
 from stores.pointer import (
+    LEFT_OUT,
     POINTER,
     NotCommitted,
+    Pointer,
     WrongSnapshot,
     read_json,
     read_pointer,
@@ -80,6 +83,8 @@ class Snapshot:
     """Features that are fitted on the training clips of one fold, and for which folds they are."""
     spaces: dict[str, str]
     """Label space -> sha256 of its mapping, for the spaces that read one of the label schemes."""
+    forgotten: Forgotten | None = field(default=None, metadata={LEFT_OUT: True})
+    """Whom `affectstore forget` has taken out, so that no build brings them back; None: nobody."""
 
     @property
     def listed(self) -> dict[str, int]:
@@ -141,10 +146,11 @@ def load_snapshot(location: Location, number: int | None = None) -> Snapshot:
         raise not_committed(location)
     current = pointer.snapshot
     wanted = current if number is None else number
-    if not 1 <= wanted <= current or not _is_published(location, wanted, current):
+    if not 1 <= wanted <= current or not _is_published(location, wanted, pointer):
         raise NotCommitted(
             f"{location} has no committed snapshot {wanted}; "
-            f"expected 1 to {current}, or None for the newest"
+            f"expected {pointer.oldest} to {current}, or None for the newest"
+            f"{_removed(pointer)}"
         )
     return read_snapshot(location, wanted, pointer.sha256.get(snapshot_file(wanted)))
 
@@ -165,14 +171,23 @@ def not_committed(location: Location) -> NotCommitted:
     )
 
 
-def _is_published(location: Location, wanted: int, last: int) -> bool:
-    """Whether the newest snapshot descends from this one.
+def _removed(pointer: Pointer) -> str:
+    """Says of an older snapshot why it is not there."""
+    if pointer.oldest == 1:
+        return ""
+    return (
+        f"; those before {pointer.oldest} were removed by `affectstore gc` or `affectstore forget`"
+    )
+
+
+def _is_published(location: Location, wanted: int, pointer: Pointer) -> bool:
+    """Whether the newest snapshot descends from this one, and this one was kept.
 
     Behind a URL, a build that was killed before its pointer may leave one that none descends from.
     """
-    if location.is_local:
-        return True
-    number: int | None = last
+    if location.is_local or wanted < pointer.oldest:
+        return wanted >= pointer.oldest
+    number: int | None = pointer.snapshot
     while number is not None and number > wanted:
         number = read_snapshot(location, number).parent
     return number == wanted

@@ -192,7 +192,7 @@ class _Check:
             while True:
                 hashes.pop(snapshot_file(found[-1].number), None)
                 parent = found[-1].parent
-                if parent is None:
+                if parent is None or parent < self._pointer.oldest:
                     break
                 found.append(
                     read_snapshot(self._location, parent, hashes.get(snapshot_file(parent)))

@@ -183,6 +183,8 @@ def sound(store: Path, empty: Path) -> dict[str, list[str]]:
         "report": [str(empty / "s")],
         "verify": [str(empty / "s")],
         "export": [str(store), str(empty), "--to", "csv"],
+        "forget": [str(store), "--subject", "nobody", "--dry-run"],
+        "gc": [str(empty / "s")],
         "check": [str(empty), "--hashes", str(empty / "none.csv")],
         "audit": [str(empty / "none.csv")],
         "survey": [str(empty / "none.toml")],

@@ -36,6 +36,7 @@ ONLY_IN_STORES = {
 WITH_PREFECT = {
     *(f"flows/{name}.py" for name in ("build", "split", "fit", "audit")),
     *(f"flows/{name}.py" for name in ("prefect_runs", "serve", "local_server")),
+    "flows/prefect_forgetting.py",
     "flows/workers/prefect_executor.py",
 }
 ARROWS = {
@@ -47,6 +48,7 @@ ARROWS = {
     "building": {"auditing", "fitting", "workers"},
     "reporting": {"auditing", "view"},
     "exporting": {"workers"},
+    "forgetting": {"auditing", "reporting", "view", "workers"},
     "sample": {"auditing", "building", "reporting", "splitting", "view", "workers"},
 }
 """Room of flows -> the rooms of flows that it may import; types for checkers alone do not count."""

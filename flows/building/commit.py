@@ -12,6 +12,7 @@ from flows.auditing.store import StoreContent, audit_store
 from flows.building.choosing import NOTHING_CHOSEN, ListedClips
 from flows.building.clip_table import ClipTable
 from flows.building.committed import Committed
+from flows.building.forgotten import NOBODY_FORGOTTEN, ForgottenFiles
 from flows.building.index_builder import IndexBuilder, damaged_clips, stored_features
 from flows.building.plan import BuildPlan
 from flows.building.shard_task import Records
@@ -54,6 +55,8 @@ class BuildResult:
     """
     listed: ListedClips = NOTHING_CHOSEN
     """What lies there, of which the clips of the snapshot were chosen."""
+    forgotten: ForgottenFiles = NOBODY_FORGOTTEN
+    """What lies there of those that the store has forgotten."""
 
 
 @dataclass(frozen=True)

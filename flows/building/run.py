@@ -15,6 +15,11 @@ from flows.building.clip_table import ClipTable, ClipTableBuilder, left_out, lis
 from flows.building.commit import BuildResult, Commit, versions
 from flows.building.committed import Committed, check_place, load_committed
 from flows.building.file_stats import FileStats
+from flows.building.forgotten import (
+    NOBODY_FORGOTTEN,
+    leave_forgotten,
+    recipe_without_forgotten,
+)
 from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.pieces import remove_pieces
 from flows.building.plan import BuildPlan, check_corpora, make_plan
@@ -124,12 +129,17 @@ def run_build(
     check_place(location)  # a store that cannot be reached is named before any work,
     _reach(dask)  # as is a cluster
     listed = list_clips(folders, checked.ignore_known_issues)
-    others = left_out(folders, listed)
-    listed, lying = choose_by_name(listed, checked.clips)
+    others, gone = left_out(folders, listed), NOBODY_FORGOTTEN
+    every, (listed, lying) = listed, choose_by_name(listed, checked.clips)
     with location.lock():
         sweep(location.folder)
         committed = load_committed(location)
         check_corpora(location, committed, folders)
+        if committed.snapshot and (forgotten := committed.snapshot.forgotten):
+            checked = recipe_without_forgotten(checked, forgotten)
+            every, gone = leave_forgotten(every, forgotten)
+            listed, lying = choose_by_name(every, checked.clips)
+        del every
         held = with_recalled(location, committed, (one.clip.clip_id for one in listed))
         if committed.snapshot is None:  # all is to be made: told before a day of reading files
             _ensure_weights(checked.graph.encoders(checked.stored).values())
@@ -155,6 +165,7 @@ def run_build(
         seconds=time.monotonic() - begun,
         left_out=others,
         listed=lying,
+        forgotten=gone,
     )
 
 

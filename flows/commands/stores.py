@@ -131,11 +131,13 @@ def draw(
     from flows.commands.drawing import check_number, tracks_to_draw
     from flows.view.draw import draw as draw_feature
     from flows.view.draw import refuse_undrawable
+    from stores.made import DRAWINGS, note_made
 
     tracks = tracks_to_draw(store, feature, scheme, fold)
     refuse_undrawable(tracks.spec)
     if not (clip or all_):
         check_number(len(tracks), feature)
+    note_made(store, DRAWINGS, out)
     files = draw_feature(tracks, out, clip or ())
     print(visible(f"{len(files)} PNG files in {out}" if len(files) != 1 else str(files[0])))
 

@@ -34,6 +34,7 @@ from manifests.table import Table
 from stores import FeatureStore
 from stores.atomic import make_folder, write_bytes
 from stores.location import Place
+from stores.made import REPORT, note_made
 from stores.snapshot import read_compact, read_tables
 from stores.summary import QuarantineSummary, quarantine_lines
 
@@ -67,6 +68,7 @@ def write_report(store: Place, out: Path | None = None) -> Path:
         )
     page = report_page(gather(opened))
     make_folder(folder)
+    note_made(opened.location, REPORT, folder)
     write_bytes(folder / PAGE, page.encode())
     return folder / PAGE
 

@@ -202,6 +202,8 @@ def print_result(
         )
     if result.left_out:
         say(left_out_text(result.left_out))
+    if result.forgotten.files:
+        say(coloured("yellow", forgotten_text(result.forgotten.files)))
     if result.listed.choice:
         say(not_chosen_text(result))
     if result.folds_dropped:
@@ -225,6 +227,23 @@ def left_out_text(files: Mapping[str, int]) -> str:
         Such as `left out: 14 .zip, 3 .txt`.
     """
     return f"left out: {count_text(files)}"
+
+
+def forgotten_text(files: Sequence[str]) -> str:
+    """Says that files of somebody forgotten were left out, and where they still lie.
+
+    Args:
+        files: `corpus/path` of each.
+
+    Returns:
+        A sentence.
+    """
+    folders = sorted({file.rpartition("/")[0] for file in files})
+    more = f" and {len(folders) - _EXAMPLES} more folders" if len(folders) > _EXAMPLES else ""
+    return (
+        f"left out: {len(files)} files of subjects or clips that this store has forgotten; they "
+        f"still lie in the corpus, in {', '.join(folders[:_EXAMPLES])}{more}, such as {files[0]}"
+    )
 
 
 def chosen_text(snapshot: Snapshot, clips: Mapping[str, int]) -> str:

@@ -8,6 +8,7 @@ from stores.exports.catalog import FORMATS
 from stores.exports.source import Source
 from stores.exports.target import target_of
 from stores.location import Place
+from stores.made import EXPORT, note_made
 
 
 def count_files(source: Source, name: str, terms: Mapping[str, str]) -> int:
@@ -54,6 +55,7 @@ def write_export(
     count_files(source, name, terms)  # what the format refuses is said before a folder is made
     described: Json = {"format": name, "terms": dict[str, Json](terms), **source.described()}
     target = target_of(out, described)
+    note_made(source.store.location, EXPORT, out, described)
     for piece in export_format.files(Export(source, terms, target.written)):
         target.add(piece)
         progress(piece.file)

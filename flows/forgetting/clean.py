@@ -1,0 +1,104 @@
+"""Removing files of a store, so that none comes back after a power cut."""
+
+import shutil
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import PurePosixPath
+
+from stores.atomic import files_below, leftovers, sync
+from stores.location import Location
+from stores.made import MADE
+from stores.paths import WrongPlace
+from stores.pointer import POINTER
+
+JOURNAL = ".forgetting-"
+"""How the name of the journal of a subject that is being forgotten begins."""
+_OF_THE_MACHINE = (".lock", MADE, JOURNAL)
+_CONTENT = ("shards/", "fitted/", "tables/", "snapshots/", ".pieces/")
+
+
+def unlisted(location: Location, files: Iterable[str], listed: Collection[str]) -> list[str]:
+    """Finds the files that a store need not have.
+
+    Args:
+        location: Where it lies.
+        files: Every file of it.
+        listed: Those that its snapshots name, and the snapshots themselves.
+
+    Returns:
+        The others among shards, states, tables and snapshots, and what killed writers left; no file
+        that is not affectstore's.
+    """
+    hidden = {path.relative_to(location.folder).as_posix() for path in leftovers(location.folder)}
+    return sorted(
+        file
+        for file in {*files, *hidden}
+        if file not in listed and (file.startswith(_CONTENT) or file in hidden)
+    )
+
+
+def foreign(files: Iterable[str]) -> list[str]:
+    """Finds the files in the folder of a store that no command of affectstore has put there.
+
+    Args:
+        files: Every file of the store.
+
+    Returns:
+        Their paths, sorted.
+    """
+    own = (*_OF_THE_MACHINE, *_CONTENT, ".seen.parquet")
+    return sorted(
+        file
+        for file in files
+        if file != POINTER and not file.startswith(own) and not file.endswith((".tmp", ".sha256"))
+    )
+
+
+def remove_files(location: Location, files: Collection[str]) -> None:
+    """Removes files, and folders that are empty then.
+
+    Args:
+        location: Where the store lies; what is removed has been taken out of its pointer before.
+        files: Paths below its root.
+    """
+    for file in files:
+        try:
+            location.remove(file)
+        except WrongPlace:  # a link at this place: not ours to follow
+            continue
+    _settle(location, files)
+
+
+def remove_copies(location: Location, listed: Collection[str]) -> None:
+    """Removes from the cache of a URL what the store does not list, and downloads that were killed.
+
+    Args:
+        location: Where the store lies; of a folder nothing is removed.
+        listed: What stays.
+    """
+    if location.is_local:
+        return
+    notes = {
+        str(PurePosixPath(one).with_name(f".{PurePosixPath(one).name}.sha256")) for one in listed
+    }
+    kept = {*listed, *notes}
+    gone = []
+    for path in files_below(location.folder):
+        file = path.relative_to(location.folder).as_posix()
+        if file not in kept and not file.startswith(_OF_THE_MACHINE):
+            path.unlink(missing_ok=True)
+            gone.append(file)
+    shutil.rmtree(location.folder.with_suffix(".parts"), ignore_errors=True)
+    _settle(location, gone)
+
+
+def _settle(location: Location, files: Iterable[str]) -> None:
+    """Forces to disk that files are gone, and removes folders that are empty."""
+    folders = {folder for file in files for folder in PurePosixPath(file).parents}
+    for folder in sorted(folders, key=lambda one: -len(one.parts)):
+        path = location.folder / folder
+        if path.is_dir():
+            sync(path)
+            if folder.parts:
+                with suppress(OSError):  # it holds others
+                    path.rmdir()

@@ -1,0 +1,221 @@
+"""The journal and the receipt of forgetting somebody.
+
+    <store>/.forgetting-HASH.json      the journal: from before the first change until the end; with
+                                       it, a run after a kill gives the same receipt
+    STORE-forgotten-HASH.json          the receipt, outside the store
+
+Neither has an id: HASH is the beginning of the salted hash of it.
+"""
+
+import platform
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.forgetting.clean import JOURNAL
+from flows.forgetting.target import ForgetError, Target
+from manifests.features import Json
+from stores.atomic import write_bytes
+from stores.location import Location
+from stores.made import Made
+from stores.parsing import from_json
+from stores.paths import sha256_of
+from stores.pointer import json_text, read_json, snapshot_file
+from stores.snapshot import Snapshot
+
+_DIGITS = 12
+NOT_REACHED = (
+    "backups and copies of the store that others made, or that were made of its folder",
+    "what a file system or a disk keeps of removed files: journals, snapshots, unused blocks",
+    "older versions and logs of an object store, where it keeps them",
+    "caches of the store on other machines, and what a process has open or has read",
+    "exports, reports, drawings and training runs that lie elsewhere, were moved or were copied",
+    "models that learned from the clips, outside the folders that were removed",
+    "the files of the corpus themselves, which are not part of the store",
+)
+"""What no command can reach, in words."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What forgetting somebody takes out; without ids."""
+
+    kind: str
+    salt: str
+    sha256: str
+    """Salted, of the id."""
+    begun: str
+    """When, in UTC."""
+    store: str
+    clips: int
+    rows: dict[str, int]
+    """Table -> rows."""
+    shards: int
+    """Written anew."""
+    schemes: dict[str, str]
+    """Split schemes whose folds were dropped -> how to deal them again."""
+    states: tuple[str, ...]
+    """Fitted states that were dropped."""
+    snapshots: tuple[int, ...]
+    """Older ones, which were removed."""
+    made: tuple[Made, ...]
+    """What was made of the store and lies elsewhere."""
+    runs: int
+    """Runs and pages on the Prefect server that named one of the ids."""
+    shared: int
+    """Clips of others that lie in one file with one that is forgotten."""
+    before: dict[str, str]
+    """File -> sha256."""
+
+
+def now() -> str:
+    """The time, as journal and receipt have it.
+
+    Returns:
+        Such as 2026-03-01T12:00:00+00:00.
+    """
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def journal_file(target: Target) -> str:
+    """Where the journal lies.
+
+    Args:
+        target: Who is to be forgotten.
+
+    Returns:
+        Path below the root of the store.
+    """
+    return f"{JOURNAL}{target.sha256[:_DIGITS]}.json"
+
+
+def read_journal(location: Location, target: Target) -> Facts | None:
+    """Reads what a run that was interrupted has begun.
+
+    Args:
+        location: Where the store lies.
+        target: Who is to be forgotten.
+
+    Returns:
+        What it had found; None where there was no such run.
+
+    Raises:
+        WrongSnapshot: The journal is damaged.
+        WrongRecord: It has another form.
+    """
+    file = journal_file(target)
+    try:
+        value = read_json(location.refresh(file), location.display(file))
+    except FileNotFoundError:
+        return None
+    return from_json(Facts, value, file)
+
+
+def write_journal(location: Location, target: Target, facts: Facts) -> None:
+    """Writes the journal.
+
+    Args:
+        location: Where the store lies.
+        target: Who is to be forgotten.
+        facts: What was found.
+    """
+    file = journal_file(target)
+    location.replace(file, json_text(facts), location.version(file))
+
+
+def place_of_receipt(location: Location, target: Target, given: Path | None) -> Path:
+    """Finds where the receipt is to lie.
+
+    Args:
+        location: Where the store lies.
+        target: Who is to be forgotten.
+        given: As the user says; None: beside the store, or in this folder where it is behind a URL.
+
+    Returns:
+        An absolute path outside the store.
+
+    Raises:
+        ForgetError: It is in the store.
+    """
+    name = f"{location.name.rstrip('/').rpartition('/')[2] or 'store'}"
+    folder = location.folder.parent if location.is_local else Path.cwd()
+    if location.is_local:
+        name = location.folder.name
+    path = given or folder / f"{name}-forgotten-{target.sha256[:_DIGITS]}.json"
+    path = path.absolute()
+    if location.is_local and path.resolve().is_relative_to(location.folder.resolve()):
+        raise ForgetError(
+            f"the receipt {path} would lie in the store; give a path outside it with --receipt"
+        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise ForgetError(
+            f"the receipt cannot be written to {path}, which is a folder or lies in none; give the "
+            "path of a new file with --receipt"
+        )
+    return path
+
+
+def hashes(
+    location: Location, files: Collection[str], snapshots: Sequence[Snapshot]
+) -> dict[str, str]:
+    """The sha256 of files of a store; of those that a snapshot lists, as it recorded them.
+
+    Args:
+        location: Where the store lies.
+        files: Paths below its root.
+        snapshots: All that lie there.
+
+    Returns:
+        File -> sha256.
+    """
+    recorded = {record.file: record.sha256 for one in snapshots for record in one.files}
+    found = {}
+    for file in sorted(files):
+        path = location.path(file) if file in recorded else location.refresh(file)
+        if file in recorded:
+            found[file] = recorded[file]
+        elif path.is_file():
+            found[file] = sha256_of(path)
+    return found
+
+
+def write_receipt(
+    path: Path, facts: Facts, outcomes: Mapping[str, str], after: Mapping[str, str]
+) -> None:
+    """Writes the receipt.
+
+    Args:
+        path: Where.
+        facts: What was taken out.
+        outcomes: What became of each thing that was made of the store, by its place.
+        after: The files of the store now -> sha256.
+    """
+    said = replace(facts, made=())
+    made: list[Json] = [
+        {"kind": one.kind, "place": one.place, "host": one.host, "outcome": outcomes[one.place]}
+        for one in facts.made
+    ]
+    content: dict[str, object] = {
+        "receipt": "affectstore forget",
+        "format_version": 1,
+        "machine": platform.node(),
+        "ended": now(),
+        **{name: value for name, value in vars(said).items() if name != "made"},
+        "made": made,
+        "after": dict(after),
+        "not_reached": list(NOT_REACHED),
+    }
+    write_bytes(path, json_text(content))
+
+
+def stays(snapshot: Snapshot) -> set[str]:
+    """The files of a store that are not removed.
+
+    Args:
+        snapshot: The newest snapshot.
+
+    Returns:
+        What it lists, and its own file.
+    """
+    return {snapshot_file(snapshot.number), *(record.file for record in snapshot.files)}

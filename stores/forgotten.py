@@ -1,0 +1,145 @@
+"""Whom a store has forgotten: salted hashes, by which a build knows them again and leaves them out.
+
+Ids of a corpus can be guessed one by one, and the salt stands beside the hashes: they keep a name
+from being read, not from being tried.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from manifests.choice import Choice
+from manifests.conditions import Condition
+from manifests.features import Json
+
+Named = Callable[[str], bool]
+"""Whether a text is the name of what was forgotten."""
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """Those that were taken out of a store."""
+
+    salt: str
+    subjects: tuple[str, ...]
+    """Salted sha256 of each `corpus/subject`, sorted."""
+    clips: tuple[str, ...]
+    """Salted sha256 of each clip id, sorted."""
+
+    def hash(self, text: str) -> str:
+        """Hashes an id as it is kept here.
+
+        Args:
+            text: The id of a subject or a clip.
+
+        Returns:
+            64 hex digits.
+        """
+        return salted(self.salt, text)
+
+    def has_subject(self, subject_id: str | None) -> bool:
+        """Whether a subject was forgotten.
+
+        Args:
+            subject_id: `corpus/subject`; None where nobody knows.
+
+        Returns:
+            True where it was.
+        """
+        return subject_id is not None and self.hash(subject_id) in self.subjects
+
+    def has_clip(self, clip_id: str) -> bool:
+        """Whether a clip was forgotten, by itself or with its subject.
+
+        Args:
+            clip_id: Its id.
+
+        Returns:
+            True where it was.
+        """
+        return self.hash(clip_id) in self.clips
+
+    def names(self, text: str, corpora: Iterable[str]) -> bool:
+        """Whether a text names what was forgotten, with its corpus or without.
+
+        Args:
+            text: Such as a value of a condition.
+            corpora: The corpora that it may be of.
+
+        Returns:
+            True where it does.
+        """
+        ids = (text, *(f"{corpus}/{text}" for corpus in corpora))
+        return any(self.has_subject(one) or self.has_clip(one) for one in ids)
+
+    def also(self, subjects: Iterable[str], clips: Iterable[str]) -> "Forgotten":
+        """Adds some that are forgotten.
+
+        Args:
+            subjects: Their ids.
+            clips: Ids of clips.
+
+        Returns:
+            Those of before and these.
+        """
+        return Forgotten(
+            self.salt,
+            tuple(sorted({*self.subjects, *map(self.hash, subjects)})),
+            tuple(sorted({*self.clips, *map(self.hash, clips)})),
+        )
+
+
+def salted(salt: str, text: str) -> str:
+    """Hashes an id.
+
+    Args:
+        salt: Of the store.
+        text: The id.
+
+    Returns:
+        64 hex digits.
+    """
+    return hashlib.sha256(f"{salt}\0{text}".encode(errors="surrogateescape")).hexdigest()
+
+
+def without_names(conditions: Iterable[str], named: Named) -> tuple[str, ...]:
+    """Takes names out of conditions that choose clips.
+
+    Args:
+        conditions: Each as text.
+        named: Whether a value is to be taken out.
+
+    Returns:
+        The conditions that are left; one that has lost every value is not.
+
+    Raises:
+        WrongChoice: One is no condition.
+    """
+    left = []
+    for one in map(Condition.parse, conditions):
+        values = frozenset(value for value in one.values if not named(value))
+        if values or not one.values:
+            left.append(Condition(one.column, values, one.low, one.high, one.is_not).text)
+    return Choice.of(left).texts
+
+
+def recipe_without(recipe: Mapping[str, Json], named: Named) -> dict[str, Json]:
+    """Takes names out of a recipe as a snapshot has it.
+
+    Args:
+        recipe: The recipe.
+        named: Whether a text is to be taken out.
+
+    Returns:
+        The same recipe with other clips chosen, where that named some.
+    """
+    found = dict(recipe)
+    if isinstance(clips := found.get("clips"), list):
+        left = without_names(map(str, clips), named)
+        if left:
+            found["clips"] = list(left)
+        else:
+            del found["clips"]
+    if isinstance(ignored := found.get("ignore_known_issues"), list):
+        found["ignore_known_issues"] = [one for one in ignored if not named(str(one))]
+    return found

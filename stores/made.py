@@ -1,0 +1,116 @@
+"""The list of what was made of a store and lies elsewhere: `affectstore forget` has to reach it.
+
+    <store>/.made-KEY.json      {"host": ..., "kind": "export", "mark": ..., "place": ...}
+
+A file each, so that nobody waits for another. A store that cannot be written to has none, and says
+so; nothing that was asked for fails for it.
+"""
+
+import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.features import Json
+from manifests.visible import visible
+from stores.location import Location, Place, locate
+from stores.parsing import WrongRecord, from_json
+from stores.paths import key_of
+from stores.pointer import WrongSnapshot, json_text, read_json
+
+MADE = ".made-"
+"""How the name of each file of the list begins."""
+EXPORT, REPORT, DRAWINGS, TRAINING = "export", "report", "drawings", "training run"
+
+
+@dataclass(frozen=True)
+class Made:
+    """One thing that was made of a store."""
+
+    kind: str
+    """One of EXPORT, REPORT, DRAWINGS, TRAINING."""
+    place: str
+    """An absolute path, or a URL."""
+    host: str
+    """The machine that it was made on."""
+    mark: str = ""
+    """By which it is known again; empty where its kind needs none."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine made it, or it lies behind a URL."""
+        return "://" in self.place or self.host == platform.node()
+
+
+def note_made(store: Place, kind: str, place: Place, mark: Json = None) -> None:
+    """Puts what is about to be made on the list of a store.
+
+    Args:
+        store: Folder or URL of the store.
+        kind: What is made.
+        place: Where it will lie.
+        mark: What tells it from others at the same place; None: nothing is needed.
+    """
+    location, target = locate(store), locate(place)
+    where = str(target.folder) if target.is_local else target.name
+    made = Made(kind, where, platform.node(), "" if mark is None else key_of(mark))
+    file = f"{MADE}{key_of([made.kind, made.place, made.host, made.mark])}.json"
+    try:
+        if not (location.is_local and location.path(file).exists()):
+            location.create(file, json_text(made))
+    except OSError as error:
+        why = error.strerror or error
+        print(
+            visible(
+                f"{location} cannot be written to ({why}), so it does not list this {kind}, which "
+                "`affectstore forget` will not find"
+            ),
+            file=sys.stderr,
+        )
+
+
+def made_things(location: Location, files: Iterable[str]) -> dict[str, Made]:
+    """Reads the list.
+
+    Args:
+        location: Where the store lies.
+        files: The files of the store.
+
+    Returns:
+        File of the list -> what it names; one that cannot be read is left out.
+    """
+    found = {}
+    for file in sorted(files):
+        if file.startswith(MADE):
+            try:
+                value = read_json(location.refresh(file), location.display(file))
+                found[file] = from_json(Made, value, file)
+            except (WrongSnapshot, WrongRecord, FileNotFoundError):
+                continue
+    return found
+
+
+def is_marked(mark: str, value: Json) -> bool:
+    """Whether a thing is the one that was put on the list.
+
+    Args:
+        mark: What the list says.
+        value: What the thing says of itself.
+
+    Returns:
+        True where it is.
+    """
+    return key_of(value) == mark
+
+
+def local_path(made: Made) -> Path | None:
+    """Where a thing lies on this machine.
+
+    Args:
+        made: The thing.
+
+    Returns:
+        Its path; None behind a URL.
+    """
+    return None if "://" in made.place else Path(made.place)
