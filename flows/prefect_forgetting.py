@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -13,7 +12,7 @@ from prefect.client.schemas.filters import (
     LogFilter,
     LogFilterFlowRunId,
 )
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import Artifact, FlowRun
 from prefect.exceptions import ObjectNotFound
 
 from flows.forgetting.target import Target
@@ -38,12 +37,13 @@ def forget_runs(location: Location, target: Target, remove: bool) -> int:
         How many runs and pages there are.
     """
     with get_client(sync_client=True) as client:
-        pages = dict(_pages(client, location, target))
+        every = [*_pages(client, location)]
         runs = {run.id for run in _runs(client, location) if _names(client, run, target)}
-        runs |= {run for run in pages.values() if run}
+        runs |= {page.flow_run_id for page in every if page.flow_run_id and _says(page, target)}
+        pages = [page.id for page in every if page.flow_run_id in runs or _says(page, target)]
         if remove:
-            for page in pages:
-                client.delete_artifact(page)
+            for page_id in pages:
+                client.delete_artifact(page_id)
             for run_id in runs:
                 try:
                     client.delete_flow_run(run_id)
@@ -52,18 +52,18 @@ def forget_runs(location: Location, target: Target, remove: bool) -> int:
         return len(pages) + len(runs)
 
 
-def _pages(
-    client: SyncPrefectClient, location: Location, target: Target
-) -> Iterator[tuple[UUID, UUID | None]]:
-    """(id, that of its run) of each page of the store that has one of the ids in it."""
+def _pages(client: SyncPrefectClient, location: Location) -> Iterator[Artifact]:
+    """Every page of the store."""
     keys = [artifact_key(kind, location) for kind in _KINDS]
     wanted = ArtifactFilter(key=ArtifactFilterKey(any_=keys))
     at = 0
     while some := client.read_artifacts(artifact_filter=wanted, limit=_AT_ONCE, offset=at):
         at += len(some)
-        for page in some:
-            if page.id and target.is_in(f"{page.data} {page.description}"):
-                yield page.id, page.flow_run_id
+        yield from some
+
+
+def _says(page: Artifact, target: Target) -> bool:
+    return target.is_in(f"{page.data} {page.description}")
 
 
 def _runs(client: SyncPrefectClient, location: Location) -> Iterator[FlowRun]:

@@ -1,9 +1,10 @@
 """Removing files of a store, so that none comes back after a power cut."""
 
+import os
 import shutil
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from stores.atomic import files_below, leftovers, sync
 from stores.location import Location
@@ -66,7 +67,7 @@ def remove_files(location: Location, files: Collection[str]) -> None:
             location.remove(file)
         except WrongPlace:  # a link at this place: not ours to follow
             continue
-    _settle(location, files)
+    _settle(location)
 
 
 def remove_copies(location: Location, listed: Collection[str]) -> None:
@@ -82,23 +83,21 @@ def remove_copies(location: Location, listed: Collection[str]) -> None:
         str(PurePosixPath(one).with_name(f".{PurePosixPath(one).name}.sha256")) for one in listed
     }
     kept = {*listed, *notes}
-    gone = []
     for path in files_below(location.folder):
         file = path.relative_to(location.folder).as_posix()
         if file not in kept and not file.startswith(_OF_THE_MACHINE):
             path.unlink(missing_ok=True)
-            gone.append(file)
     shutil.rmtree(location.folder.with_suffix(".parts"), ignore_errors=True)
-    _settle(location, gone)
+    _settle(location)
 
 
-def _settle(location: Location, files: Iterable[str]) -> None:
-    """Forces to disk that files are gone, and removes folders that are empty."""
-    folders = {folder for file in files for folder in PurePosixPath(file).parents}
-    for folder in sorted(folders, key=lambda one: -len(one.parts)):
-        path = location.folder / folder
-        if path.is_dir():
-            sync(path)
-            if folder.parts:
-                with suppress(OSError):  # it holds others
-                    path.rmdir()
+def _settle(location: Location) -> None:
+    """Removes folders that are empty, and forces to disk that files are gone.
+
+    In every folder: a run that was killed may have removed files without doing so.
+    """
+    for folder, folders, _ in os.walk(location.folder, topdown=False):
+        for name in folders:
+            with suppress(OSError):  # it holds files
+                Path(folder, name).rmdir()
+        sync(Path(folder))

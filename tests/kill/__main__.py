@@ -39,7 +39,9 @@ _TRIES = 4
 _LINE = "{:16} {:7} {:18}" + " {:>9}" * 6
 _IMPORTED = (
     "flows.__main__", "flows.building.run", "flows.fitting.run", "flows.splitting.run",
-    "flows.recording", "flows.view.fit", "flows.view.split", "flows.view.store", "filelock",
+    "flows.forgetting.run", "flows.forgetting.collect", "flows.view.forgetting",
+    "flows.exporting.run", "flows.recording", "flows.view.fit", "flows.view.split",
+    "flows.view.store", "filelock",
     "manifests.corpora.catalog", "stores.verify", "multiprocessing.popen_spawn_posix",
     "multiprocessing.resource_tracker", "concurrent.futures.process", "rich.table", "boto3",
     "botocore.session", "extractors.catalog", "extractors.fitted.catalog",

@@ -65,10 +65,15 @@ class Case:
     recipe: str = "plain"
     is_recorded: bool = False
     """On a Prefect server."""
+    may_be_done: bool = False
+    """Killed at its very end it refuses to run once more: what it makes is there."""
 
 
 _BUILD = ("build", "STORE", "--corpus", "folder=CORPUS", "--recipe", "RECIPE")
 _LOCAL = ("--workers", "1")
+_FORGET = ("forget", "STORE", "--subject", "anna")
+_EXPORT = ("export", "STORE", "OUT", "--to", "numpy", "--features", "mfcc,scaled")
+_PART = ("--scheme", "subject_kfold", "--fold", "0", "--licence", "ours")
 _OTHER_MFCC = ("--set", "features.mfcc.n_mfcc=20")
 
 CASES = {
@@ -95,6 +100,9 @@ CASES = {
             is_quick=False,
         ),
         Case("build on a fit", "fit", "second", (*_BUILD, *_LOCAL), is_quick=False),
+        Case("gc", "build again", "first", ("gc", "STORE", "--keep", "1")),
+        Case("forget", "fit", "first", (*_FORGET, "--receipt", "OUT.json")),
+        Case("export", "fit", "first", (*_EXPORT, *_PART), may_be_done=True),
         Case("build by Dask", None, "first", (*_BUILD, "--dask", "local:2"), is_quick=False),
         Case("build, network", None, "first", (*_BUILD, *_LOCAL), is_quick=False, recipe="network"),
         Case(

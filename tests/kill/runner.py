@@ -15,6 +15,8 @@ from tests.support.commands import living_in_session
 
 SERVER = "AFFECTSTORE_KILL_PREFECT"
 """The variable that names the Prefect server, for those commands that are to find it."""
+OUT = "out"
+"""What a command makes outside the store lies by this name beside it."""
 _LONGEST_S = 120.0
 _ENDING_S = 15.0
 """How long workers may take to end after their command was killed."""
@@ -35,8 +37,10 @@ class Runner:
 
     def start(self, case: Case, store: str) -> int:
         """Starts the command of a case: its process, which leads a session."""
+        beside = self.folder / "disk" if "://" in store else Path(store).parent
         words = [
-            word.replace("STORE", store)
+            word.replace("OUT", str(beside / OUT))
+            .replace("STORE", store)
             .replace("CORPUS", str(self._inputs / case.corpus))
             .replace("RECIPE", str(self._inputs / f"{case.recipe}.toml"))
             for word in case.words

@@ -47,8 +47,9 @@ def difference(found: Files, expected: Files) -> list[str]:
 class Judge:
     """Says what is wrong with a store that a command was about to change.
 
-    It must be the old store or the new one, whole, with files of the new one beside it; nothing
-    else has a name that a reader or the next command would trust.
+    It must be the old store or the new one, whole, with files of the other beside it; nothing else
+    has a name that a reader or the next command would trust. Once a command has said that it is
+    done, no file is left that the new one has not.
     """
 
     def __init__(self, old: Files | None, new: Files, scratch: Path) -> None:
@@ -72,8 +73,11 @@ class Judge:
 
     def _look(self, files: Files, must_be_new: bool) -> list[str]:
         found = content(files)
+        known = [self._new] if must_be_new or self._old is None else [self._new, self._old]
         strange = [
-            path for path, data in found.items() if path != POINTER and self._new.get(path) != data
+            path
+            for path, data in found.items()
+            if path != POINTER and all(one.get(path) != data for one in known)
         ]
         problems = [f"{path} has bytes that no build has made" for path in sorted(strange)]
         allowed = [self._new] if must_be_new else [self._new, self._old]
