@@ -111,6 +111,10 @@ def _pointer() -> Schema:
             "sha256": _about(
                 hashes, "Path of a snapshot's file -> its sha256. Stores of old versions have none."
             ),
+            "oldest": _about(
+                {"type": "integer", "minimum": 2},
+                "Number of the oldest snapshot that was kept; left out where none was removed.",
+            ),
         },
         ["format_version", "snapshot"],
     )

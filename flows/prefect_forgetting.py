@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import Artifact, FlowRun
 from prefect.exceptions import ObjectNotFound
 
-from flows.forgetting.target import Target
+from flows.forgetting.target import ForgetTarget
 from flows.view.run_summary import artifact_key
 from stores.location import Location, locate
 from stores.object_store import WrongUrl
@@ -25,7 +25,7 @@ _AT_ONCE = 200
 _WORD = re.compile(r"[^=!,\s]+")
 
 
-def forget_runs(location: Location, target: Target, remove: bool) -> int:
+def forget_runs(location: Location, target: ForgetTarget, remove: bool) -> int:
     """Finds the runs of a store that name somebody, in parameters, state, log or page.
 
     Args:
@@ -62,7 +62,7 @@ def _pages(client: SyncPrefectClient, location: Location) -> Iterator[Artifact]:
         yield from some
 
 
-def _says(page: Artifact, target: Target) -> bool:
+def _says(page: Artifact, target: ForgetTarget) -> bool:
     return target.is_in(f"{page.data} {page.description}")
 
 
@@ -83,7 +83,7 @@ def _is_of(run: FlowRun, location: Location) -> bool:
         return False
 
 
-def _names(client: SyncPrefectClient, run: FlowRun, target: Target) -> bool:
+def _names(client: SyncPrefectClient, run: FlowRun, target: ForgetTarget) -> bool:
     said = f"{run.name} {json.dumps(run.parameters, default=str)}"
     said += str(run.state.message if run.state else "")
     words = (word for text in _texts(run.parameters) for word in _WORD.findall(text))

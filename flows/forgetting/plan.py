@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows.forgetting.target import ForgetError, Target
+from flows.forgetting.target import ForgetError, ForgetTarget
 from manifests.clips import CLIPS
 from manifests.columns import positions
 from manifests.features import INDEX, IndexRow, Json
@@ -38,7 +38,7 @@ class ShardCut:
 class ForgetPlan:
     """What of the newest snapshot stays, and what goes."""
 
-    def __init__(self, location: Location, snapshot: Snapshot, target: Target) -> None:
+    def __init__(self, location: Location, snapshot: Snapshot, target: ForgetTarget) -> None:
         """Reads tables when they are first needed.
 
         Args:

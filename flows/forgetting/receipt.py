@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.forgetting.clean import JOURNAL
-from flows.forgetting.target import ForgetError, Target
+from flows.forgetting.target import ForgetError, ForgetTarget
 from manifests.features import Json
 from stores.atomic import write_bytes
 from stores.location import Location
@@ -38,7 +38,7 @@ NOT_REACHED = (
 
 
 @dataclass(frozen=True)
-class Facts:
+class ForgetFacts:
     """What forgetting somebody takes out; without ids."""
 
     kind: str
@@ -78,7 +78,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def journal_file(target: Target) -> str:
+def journal_file(target: ForgetTarget) -> str:
     """Where the journal lies.
 
     Args:
@@ -90,7 +90,7 @@ def journal_file(target: Target) -> str:
     return f"{JOURNAL}{target.sha256[:_DIGITS]}.json"
 
 
-def read_journal(location: Location, target: Target) -> Facts | None:
+def read_journal(location: Location, target: ForgetTarget) -> ForgetFacts | None:
     """Reads what a run that was interrupted has begun.
 
     Args:
@@ -109,10 +109,10 @@ def read_journal(location: Location, target: Target) -> Facts | None:
         value = read_json(location.refresh(file), location.display(file))
     except FileNotFoundError:
         return None
-    return from_json(Facts, value, file)
+    return from_json(ForgetFacts, value, file)
 
 
-def write_journal(location: Location, target: Target, facts: Facts) -> None:
+def write_journal(location: Location, target: ForgetTarget, facts: ForgetFacts) -> None:
     """Writes the journal.
 
     Args:
@@ -124,7 +124,7 @@ def write_journal(location: Location, target: Target, facts: Facts) -> None:
     location.replace(file, json_text(facts), location.version(file))
 
 
-def place_of_receipt(location: Location, target: Target, given: Path | None) -> Path:
+def place_of_receipt(location: Location, target: ForgetTarget, given: Path | None) -> Path:
     """Finds where the receipt is to lie.
 
     Args:
@@ -181,7 +181,7 @@ def hashes(
 
 
 def write_receipt(
-    path: Path, facts: Facts, outcomes: Mapping[str, str], after: Mapping[str, str]
+    path: Path, facts: ForgetFacts, outcomes: Mapping[str, str], after: Mapping[str, str]
 ) -> None:
     """Writes the receipt.
 
@@ -206,6 +206,9 @@ def write_receipt(
         "after": dict(after),
         "not_reached": list(NOT_REACHED),
     }
+    for left in path.parent.iterdir():  # of a run that was killed while it wrote the receipt
+        if left.name.startswith(f".{path.name}.") and left.suffix == ".tmp":
+            left.unlink(missing_ok=True)
     write_bytes(path, json_text(content))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from flows.forgetting.clean import foreign, remove_copies, remove_files, unlisted
 from flows.forgetting.plan import ForgetPlan
 from flows.forgetting.receipt import (
-    Facts,
+    ForgetFacts,
     hashes,
     journal_file,
     now,
@@ -25,7 +25,14 @@ from flows.forgetting.receipt import (
     write_receipt,
 )
 from flows.forgetting.rewrite import publish_without
-from flows.forgetting.target import CLIP, SUBJECT, ForgetError, Target, all_snapshots, find_target
+from flows.forgetting.target import (
+    CLIP,
+    SUBJECT,
+    ForgetError,
+    ForgetTarget,
+    all_snapshots,
+    find_target,
+)
 from flows.forgetting.things import REMOVED, remove_things
 from stores.atomic import sweep
 from stores.location import Location, Place, locate
@@ -33,7 +40,7 @@ from stores.made import Made, made_things
 from stores.pointer import POINTER
 from stores.snapshot import Snapshot, load_snapshot
 
-OnServer = Callable[[Location, Target, bool], int]
+OnServer = Callable[[Location, ForgetTarget, bool], int]
 """(store, who is to be forgotten, whether to remove) -> runs and pages that name one of the ids."""
 
 
@@ -41,7 +48,7 @@ OnServer = Callable[[Location, Target, bool], int]
 class ForgetResult:
     """What was taken out, or would be."""
 
-    facts: Facts
+    facts: ForgetFacts
     clip_ids: tuple[str, ...]
     outcomes: dict[str, str]
     """What became of each thing that was made of the store, by its place."""
@@ -54,7 +61,7 @@ class ForgetResult:
     """The store had forgotten it before."""
 
 
-def nothing_on_a_server(location: Location, target: Target, remove: bool) -> int:
+def nothing_on_a_server(location: Location, target: ForgetTarget, remove: bool) -> int:
     """What is asked of a server where none is configured.
 
     Args:
@@ -116,7 +123,7 @@ class _Work:
 
     location: Location
     newest: Snapshot
-    target: Target
+    target: ForgetTarget
     snapshots: Sequence[Snapshot]
     files: Collection[str]
     on_server: OnServer
@@ -151,11 +158,11 @@ class _Work:
     def _plan(self) -> ForgetPlan:
         return ForgetPlan(self.location, self.newest, self.target)
 
-    def _facts(self) -> Facts:
+    def _facts(self) -> ForgetFacts:
         target, location = self.target, self.location
         plan = None if self._is_published else self._plan()
         sha256s = {clip.sha256 for clip in target.clips if clip.sha256}
-        return Facts(
+        return ForgetFacts(
             kind=target.kind,
             salt=target.before.salt,
             sha256=target.sha256,
@@ -187,7 +194,9 @@ class _Work:
         remove_files(location, [*unlisted(location, files, listed), *done, *seen])
         remove_copies(location, listed)
 
-    def _result(self, facts: Facts, outcomes: dict[str, str], receipt: Path | None) -> ForgetResult:
+    def _result(
+        self, facts: ForgetFacts, outcomes: dict[str, str], receipt: Path | None
+    ) -> ForgetResult:
         clip_ids = tuple(sorted(self.target.clip_ids))
         left = tuple(foreign(self.files)) if self.location.is_local else ()
         return ForgetResult(facts, clip_ids, outcomes, left, receipt, receipt is not None)

@@ -25,7 +25,7 @@ class ForgetError(ValueError):
 
 
 @dataclass(frozen=True)
-class Target:
+class ForgetTarget:
     """A subject or a clip that is to be forgotten."""
 
     kind: str
@@ -125,7 +125,7 @@ def all_snapshots(location: Location, files: Collection[str]) -> list[Snapshot]:
 
 def find_target(
     location: Location, newest: Snapshot, snapshots: Sequence[Snapshot], kind: str, name: str
-) -> Target:
+) -> ForgetTarget:
     """Finds whom a name means.
 
     Args:
@@ -164,7 +164,7 @@ def find_target(
     if kind == SUBJECT:
         pattern = _pattern([full, *its])
         its |= {one.clip_id: one for one in clips.values() if _is_meant(one, pattern, naming)}
-    return Target(kind, full, tuple(its[clip_id] for clip_id in sorted(its)), before)
+    return ForgetTarget(kind, full, tuple(its[clip_id] for clip_id in sorted(its)), before)
 
 
 def _salt(snapshot: Snapshot) -> str:

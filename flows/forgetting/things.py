@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from flows.forgetting.target import Target
+from flows.forgetting.target import ForgetTarget
 from flows.reporting.place import PAGE
 from stores.exports.target import DONE, UNFINISHED
 from stores.made import DRAWINGS, EXPORT, REPORT, Made, is_marked
@@ -23,7 +23,7 @@ REMOVED = "removed"
 _RUN = "run.json"
 
 
-def remove_things(things: Iterable[Made], target: Target) -> dict[str, str]:
+def remove_things(things: Iterable[Made], target: ForgetTarget) -> dict[str, str]:
     """Removes what can be reached.
 
     Args:
@@ -36,7 +36,7 @@ def remove_things(things: Iterable[Made], target: Target) -> dict[str, str]:
     return {one.place: _outcome(one, target) for one in things}
 
 
-def _outcome(made: Made, target: Target) -> str:
+def _outcome(made: Made, target: ForgetTarget) -> str:
     if not made.is_here:
         return f"not reached: it was made on another machine, {made.host}; remove it there"
     try:
@@ -48,7 +48,7 @@ def _outcome(made: Made, target: Target) -> str:
         return f"not removed ({why}); remove it yourself"
 
 
-def _remove_local(made: Made, path: Path, target: Target) -> str:
+def _remove_local(made: Made, path: Path, target: ForgetTarget) -> str:
     if made.kind == EXPORT:
         return _remove_export(made, path)
     if made.kind == DRAWINGS:

@@ -118,6 +118,8 @@ class FolderTarget(Target):
             )
         make_folder(self._part)
         begun = self._part / UNFINISHED
+        if not begun.exists() and self._is_whole():
+            write_bytes(begun, _json({"export": request}))
         if not begun.exists():
             sweep(self._part)  # of a writer that was killed before it had said what it writes
             if any(self._part.iterdir()):
@@ -133,6 +135,11 @@ class FolderTarget(Target):
         self._read_notes()
         self._noted = time.monotonic()
         self._fresh: dict[str, Written] = {}
+
+    def _is_whole(self) -> bool:
+        """Whether a killed run has written all of it, and lacked but its name."""
+        done = self._part / DONE
+        return done.exists() and _read(done.read_bytes()).get("export") == self._request
 
     def _put(self, piece: ExportFile) -> Written:
         path = self._part / piece.file

@@ -291,8 +291,13 @@ def _finished(disk: Path) -> dict[str, tuple[int, int]]:
 
 
 def _hidden(files: Files) -> list[str]:
-    """Pieces and hidden files that a run which has ended should have swept."""
-    left = (path for path in files if path.endswith(".tmp") or "/.pieces/" in f"/{path}")
+    """Pieces and hidden files that a run which has ended should have swept; a reader, such as an
+    export, has no lock and sweeps nothing."""
+    left = (
+        path
+        for path in files
+        if (path.endswith(".tmp") and "/..made-" not in path) or "/.pieces/" in f"/{path}"
+    )
     return [f"{path} was left behind" for path in left]
 
 
