@@ -53,8 +53,9 @@ def print_forgotten(store: str, found: "ForgetResult") -> None:
     for clip_id in found.clip_ids if not found.is_done else ():
         say(clip_id)
     rows = ", ".join(f"{name} {count}" for name, count in sorted(facts.rows.items()) if count)
-    done = "were" if found.is_done else "would be (--dry-run: nothing was)"
-    say(f"{store}: {facts.clips} clips {done} forgotten; rows of {rows or 'no table'}")
+    if not found.is_done:
+        say(f"--dry-run: nothing was done to {store}; without it, this would be:")
+    say(f"{store}: {facts.clips} clips forgotten; rows that went: {rows or 'none'}")
     say(f"{facts.shards} shards written anew; older snapshots removed: {_numbers(facts.snapshots)}")
     for scheme, command in sorted(facts.schemes.items()):
         say(f"folds dropped: {scheme}; deal them again with: {command}")
