@@ -7,6 +7,7 @@ from being read, not from being tried.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from manifests.choice import Choice
 from manifests.conditions import Condition
@@ -25,6 +26,10 @@ class Forgotten:
     """Salted sha256 of each `corpus/subject`, sorted."""
     clips: tuple[str, ...]
     """Salted sha256 of each clip id, sorted."""
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset((*self.subjects, *self.clips))
 
     def hash(self, text: str) -> str:
         """Hashes an id as it is kept here.
@@ -46,7 +51,7 @@ class Forgotten:
         Returns:
             True where it was.
         """
-        return subject_id is not None and self.hash(subject_id) in self.subjects
+        return subject_id is not None and self.hash(subject_id) in self._known
 
     def has_clip(self, clip_id: str) -> bool:
         """Whether a clip was forgotten, by itself or with its subject.
@@ -57,7 +62,7 @@ class Forgotten:
         Returns:
             True where it was.
         """
-        return self.hash(clip_id) in self.clips
+        return self.hash(clip_id) in self._known
 
     def names(self, text: str, corpora: Iterable[str]) -> bool:
         """Whether a text names what was forgotten, with its corpus or without.

@@ -54,20 +54,20 @@ def note_made(store: Place, kind: str, place: Place, mark: Json = None) -> None:
     """
     location, target = locate(store), locate(place)
     where = str(target.folder) if target.is_local else target.name
-    made = Made(kind, where, platform.node(), "" if mark is None else key_of(mark))
-    file = f"{MADE}{key_of([made.kind, made.place, made.host, made.mark])}.json"
     try:
+        made = Made(kind, where, platform.node(), "" if mark is None else key_of(mark))
+        file = f"{MADE}{key_of([made.kind, made.place, made.host, made.mark])}.json"
         if not (location.is_local and location.path(file).exists()):
             location.create(file, json_text(made))
     except OSError as error:
-        why = error.strerror or error
-        print(
-            visible(
-                f"{location} cannot be written to ({why}), so it does not list this {kind}, which "
-                "`affectstore forget` will not find"
-            ),
-            file=sys.stderr,
-        )
+        _say_unlisted(f"{location} cannot be written to ({error.strerror or error})", kind)
+    except UnicodeEncodeError:
+        _say_unlisted(f"{where} is no Unicode", kind)
+
+
+def _say_unlisted(why: str, kind: str) -> None:
+    words = f"{why}, so the store does not list this {kind}: `affectstore forget` will not find it"
+    print(visible(words), file=sys.stderr)
 
 
 def made_things(location: Location, files: Iterable[str]) -> dict[str, Made]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -373,6 +374,33 @@ def test_what_something_else_lies_in_the_place_of_is_left_and_named(tmp_path: Pa
     assert (tmp_path / "run" / "photo.png").exists()
 
 
+def test_a_training_run_that_was_half_removed_is_known_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, place = tmp_path / "store", tmp_path / "run"
+    make(store)
+    note_made(store, TRAINING, place)
+    for folder in ("a", "z"):
+        (place / folder).mkdir(parents=True)
+        (place / folder / "best.pt").write_bytes(b"weights")
+    (place / "run.json").write_text('{"recipe": "small"}')
+    rmtree = shutil.rmtree
+
+    def interrupted(path: Path, **how: Any) -> None:
+        if path == place / "z":
+            raise KeyboardInterrupt
+        rmtree(path, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_forget(store, subject="s2")
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    assert place.exists()
+    assert "run it again to its end first" in refusal("gc", store)
+    assert run_forget(store, subject="s2").outcomes == {str(place): "removed"}
+    assert not place.exists()
+
+
 def test_a_store_that_cannot_be_written_to_costs_a_reader_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,7 +413,9 @@ def test_a_store_that_cannot_be_written_to_costs_a_reader_one_sentence(
     monkeypatch.setattr("stores.location.Location.create", refuse)
     note_made(store, TRAINING, tmp_path / "run")
     words = capsys.readouterr().err
-    assert "cannot be written to (Permission denied), so it does not list this training" in words
+    assert "cannot be written to (Permission denied), so the store does not list this" in words
+    note_made(store, TRAINING, tmp_path / "\udcff")
+    assert "is no Unicode, so the store does not list this training run" in capsys.readouterr().err
 
 
 def test_names_are_taken_out_of_conditions_and_recipes() -> None:

@@ -7,7 +7,7 @@ after that leaves files that the next run removes.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from flows.forgetting.clean import remove_copies, remove_files, unlisted
+from flows.forgetting.clean import JOURNAL, remove_copies, remove_files, unlisted
 from stores.location import Location, Place, locate
 from stores.object_store import Version
 from stores.open_files import is_held, open_below
@@ -52,7 +52,7 @@ def run_collect(store: Place, keep: int | None = None, dry_run: bool = False) ->
         NotCommitted: There is no store.
         WrongSnapshot: A snapshot that is to be kept is damaged, so that nobody knows what it names.
         StoreBusy: Another process is writing to the store.
-        CollectError: `keep` is less than 1.
+        CollectError: `keep` is less than 1, or somebody is only half forgotten.
     """
     if keep is not None and keep < 1:
         raise CollectError(f"--keep {keep} would leave no snapshot; expected 1 or more")
@@ -83,6 +83,11 @@ def _chain(location: Location, pointer: Pointer) -> list[Snapshot]:
 
 def _plan(location: Location, chain: Sequence[Snapshot], kept: Sequence[Snapshot]) -> Collected:
     files = sorted(location.list())
+    if any(file.startswith(JOURNAL) for file in files):
+        raise CollectError(
+            f"`affectstore forget` was interrupted in {location}, and still needs what lies there; "
+            "run it again to its end first"
+        )
     held = _held(location, files, kept)
     listed = _listed([*kept, *held])
     spare = unlisted(location, files, listed)

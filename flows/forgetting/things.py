@@ -61,7 +61,7 @@ def _remove_local(made: Made, path: Path, target: ForgetTarget) -> str:
         return REMOVED
     if not path.exists() or not _json(path / _RUN).get("recipe"):
         return REMOVED if not path.exists() else _another(path)
-    shutil.rmtree(path)
+    _remove_tree(path, _RUN)
     return REMOVED
 
 
@@ -72,7 +72,7 @@ def _another(path: Path | str) -> str:
 def _remove_export(made: Made, path: Path) -> str:
     unfinished = path.with_name(f"{path.name}.unfinished")
     if is_marked(made.mark, _json(unfinished / UNFINISHED).get("export")):
-        shutil.rmtree(unfinished)
+        _remove_tree(unfinished, UNFINISHED)
     if not path.exists():
         return REMOVED
     said = _json(path / DONE)
@@ -90,8 +90,8 @@ def _remove_url(made: Made) -> str:
     if not is_marked(made.mark, said.get("export")):
         return _another(made.place)
     # An upload that was killed may have sent files that it had not noted yet.
-    sent = objects.sizes() if objects.read(DONE) is None else ()
-    for file in [*_listed(said), *sent, UNFINISHED, DONE]:
+    sent = objects.sizes().keys() if objects.read(DONE) is None else set[str]()
+    for file in [*sorted({*_listed(said), *sent} - {UNFINISHED, DONE}), UNFINISHED, DONE]:
         objects.remove(file)
     return REMOVED
 
@@ -102,6 +102,17 @@ def _listed(said: Mapping[str, Any]) -> list[str]:
         check_names(files)
         return files
     return []
+
+
+def _remove_tree(folder: Path, mark: str) -> None:
+    """Removes a folder; the file by which it is known again last of all, for the next run."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != mark:
+            path.unlink()
+    (folder / mark).unlink()
+    folder.rmdir()
 
 
 def _remove_files(folder: Path, files: Iterable[str]) -> None:

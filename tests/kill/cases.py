@@ -65,8 +65,9 @@ class Case:
     recipe: str = "plain"
     is_recorded: bool = False
     """On a Prefect server."""
-    may_be_done: bool = False
-    """Killed at its very end it refuses to run once more: what it makes is there."""
+    is_reader: bool = False
+    """It has no lock and sweeps nothing; and killed at its very end it refuses to run once more,
+    since what it makes is there."""
 
 
 _BUILD = ("build", "STORE", "--corpus", "folder=CORPUS", "--recipe", "RECIPE")
@@ -102,7 +103,7 @@ CASES = {
         Case("build on a fit", "fit", "second", (*_BUILD, *_LOCAL), is_quick=False),
         Case("gc", "build again", "first", ("gc", "STORE", "--keep", "1")),
         Case("forget", "fit", "first", (*_FORGET, "--receipt", "OUT.json")),
-        Case("export", "fit", "first", (*_EXPORT, *_PART), may_be_done=True),
+        Case("export", "fit", "first", (*_EXPORT, *_PART), is_reader=True),
         Case("build by Dask", None, "first", (*_BUILD, "--dask", "local:2"), is_quick=False),
         Case("build, network", None, "first", (*_BUILD, *_LOCAL), is_quick=False, recipe="network"),
         Case(

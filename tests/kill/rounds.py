@@ -199,12 +199,13 @@ class _Game:
         done.left += self._left()
         if code == 0:
             self._has_said_so()
-        elif not (code == 2 and self._case.may_be_done):
+        elif not (code == 2 and self._case.is_reader):
             done.differing.append(f"the last run ended with {code}: {runner.said()}")
         done.lost += self._problems(must_be_new=code == 0)
         done.differing += difference(content(place.files(self._store)), self._expected)
         done.differing += difference(read_files(self._disk / OUT), self._out)
-        done.differing += _hidden(place.here(read_files(self._disk)))
+        if not self._case.is_reader:
+            done.differing += _hidden(place.here(read_files(self._disk)))
         if self._hasty_from is None:
             after = _finished(self._disk)
             again = [path for path, stat in before.items() if after.get(path, stat) != stat]
@@ -275,8 +276,9 @@ class _Game:
         code = self._runner.wait(session)
         found = read_files(disk / "store")
         shutil.rmtree(disk)
-        wrong = [*difference(content(found), self._expected), *_hidden(found)]
-        is_right = code == 0 or (code == 2 and self._case.may_be_done)
+        hidden = [] if self._case.is_reader else _hidden(found)
+        wrong = [*difference(content(found), self._expected), *hidden]
+        is_right = code == 0 or (code == 2 and self._case.is_reader)
         wrong += [] if is_right else [f"it ended with {code}: {self._runner.said()}"]
         return [f"{which}: {one}" for one in wrong]
 
@@ -291,13 +293,8 @@ def _finished(disk: Path) -> dict[str, tuple[int, int]]:
 
 
 def _hidden(files: Files) -> list[str]:
-    """Pieces and hidden files that a run which has ended should have swept; a reader, such as an
-    export, has no lock and sweeps nothing."""
-    left = (
-        path
-        for path in files
-        if (path.endswith(".tmp") and "/..made-" not in path) or "/.pieces/" in f"/{path}"
-    )
+    """Pieces and hidden files that a run which has ended should have swept."""
+    left = (path for path in files if path.endswith(".tmp") or "/.pieces/" in f"/{path}")
     return [f"{path} was left behind" for path in left]
 
 
