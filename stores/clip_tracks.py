@@ -221,6 +221,10 @@ class StoredTracks(ClipTracks):
             file, start, stop, notes = self._places[clip_id]
         except KeyError:
             raise NotInStore(self._why_not(clip_id)) from None
+        except TypeError:  # what cannot be a key, as a slice
+            raise TypeError(
+                f"a track of {self.spec.name} was asked for by {clip_id!r}, expected a clip's id"
+            ) from None
         return self._maps[file].slice(start, stop, notes, decode)
 
     def _why_not(self, clip_id: str) -> str:

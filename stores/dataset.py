@@ -135,6 +135,8 @@ class FeatureDataset(ClipDataset):
         self.align = tuple(steps)
         self._missing = missing
         self._fold = None if scheme is None or fold is None else (scheme, fold)
+        if transform is not None and not callable(transform):
+            raise ValueError(f"transform is {transform!r}, expected a function of an item, or None")
         self._transform = transform
         self._targets = open_targets(self.store, labels, target)
         given = self._role = role_of(role)
@@ -147,6 +149,7 @@ class FeatureDataset(ClipDataset):
         self.items, self.dropped = self._choose(labels is not None)
         self.clip_ids = tuple(clip_id for clip_id, _ in self.items)
         self._metadata = self._clips if metadata else None
+        self.has_metadata = bool(metadata)
 
     def lengths(self, feature: str) -> NDArray[np.int64]:
         if feature not in self.features:
@@ -168,11 +171,11 @@ class FeatureDataset(ClipDataset):
 
     def _transformed(self, item: ClipItem, transform: Transform) -> ClipItem:
         made = transform(item)
-        if (
-            self._metadata is not None
-            and isinstance(made, ClipItem)
-            and not hasattr(made, "metadata")
-        ):
+        if self._metadata is None or not isinstance(made, tuple) or len(made) != len(item):
+            return made
+        if not isinstance(made, ClipItem):
+            made = ClipItem(*made)
+        if not hasattr(made, "metadata"):
             made.metadata = item.metadata
         return made
 

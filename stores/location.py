@@ -319,6 +319,10 @@ def locate(place: Place) -> Location:
     """
     if isinstance(place, Location):
         return place
+    if not isinstance(place, str | Path):
+        raise WrongUrl(f"{place!r} is no store; expected its folder, a URL, or a FeatureStore")
+    if any("\ud800" <= letter <= "\udfff" for letter in str(place)):
+        raise WrongUrl(f"the name of {place} is not UTF-8; rename the folder, and give that name")
     if isinstance(place, Path):
         if _COLLAPSED.match(str(place)) and not place.exists() and os.name == "posix":
             raise WrongUrl(

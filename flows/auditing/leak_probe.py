@@ -155,7 +155,7 @@ def plan_probe(
     """
     store = FeatureStore(place)
     names = tuple(features) or (_default_feature(store.features),)
-    _refuse_unfit({name: store[name].spec for name in names})
+    refuse_unfit({name: store[name].spec for name in names})
     scale = labels or _default_labels(store)
     table = _summarise(_dataset(store, names, scale, where))
     clips = {clip.clip_id: clip for clip in store.rows(CLIPS) if clip.clip_id in table}
@@ -226,7 +226,8 @@ def _unfit(spec: FeatureSpec) -> str | None:
     return "has a single number a row, such as a waveform" if not spec.shape else None
 
 
-def _refuse_unfit(specs: Mapping[str, FeatureSpec]) -> None:
+def refuse_unfit(specs: Mapping[str, FeatureSpec]) -> None:
+    """Refuses features that a probe cannot read; see `_unfit`."""
     for name, spec in specs.items():
         if why := _unfit(spec):
             raise NothingToProbe(f"the feature {name} {why}; name another with --feature")
