@@ -187,10 +187,12 @@ class StoredTracks(ClipTracks):
 
     @cached_property
     def quarantined(self) -> Reasons:
+        """The clips that should have a track and have none -> reason and detail."""
         return self._reasons()
 
     @cached_property
     def absent(self) -> Absent:
+        """The clips that have no track, since their files never had what it is measured on."""
         return self._absent()
 
     def stored_rows(self, clip_id: str) -> int:

@@ -212,10 +212,12 @@ class FeatureDataset(ClipDataset):
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
+        """(item,) what an inner split must keep on one side; an unknown group is one by itself."""
         return tuple(self._group_of[clip_id] for clip_id in self.clip_ids)
 
     @cached_property
     def subjects(self) -> tuple[str | None, ...]:
+        """(item,) who speaks, as `subject_id` of the clip; None where nobody knows."""
         return tuple(self._clips[clip_id].subject_id for clip_id in self.clip_ids)
 
     @cached_property
@@ -300,6 +302,8 @@ def _check_given(features: Sequence[str], variants: Sequence[int], missing: str 
         raise ValueError(
             f"features is the text {features!r}, expected a list of names, such as [{features!r}]"
         )
+    if not features:
+        raise ValueError("features is empty, so that items would hold nothing; name at least one")
     if isinstance(variants, int) or not variants:
         raise ValueError(
             f"variants is {variants!r}, expected a list of numbers such as (0, 1); 0 is the "

@@ -45,10 +45,12 @@ class JoinedDataset(ClipDataset):
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
+        """(item,) what an inner split must keep on one side; an unknown group is one by itself."""
         return tuple(self._parts[part].groups[i] for part, i in self._at)
 
     @cached_property
     def subjects(self) -> tuple[str | None, ...]:
+        """(item,) who speaks, as `subject_id` of the clip; None where nobody knows."""
         return tuple(self._parts[part].subjects[i] for part, i in self._at)
 
     def lengths(self, feature: str) -> NDArray[np.int64]:

@@ -258,6 +258,19 @@ class Location:
         return (_size(f"{self.folder}/{file}") for file in files)
 
 
+def is_inside(location: Location, folder: Path) -> bool:
+    """Whether a folder is that of a store, or lies in it, where nothing of others may be.
+
+    Args:
+        location: Where the store lies.
+        folder: The folder, there or not, reached by links or not.
+
+    Returns:
+        False for a store behind a URL.
+    """
+    return location.is_local and folder.resolve().is_relative_to(location.folder.resolve())
+
+
 def fault_of(location: Location, record: FileRecord) -> str | None:
     """Has a file lie on this machine, and compares it with what a snapshot recorded.
 
