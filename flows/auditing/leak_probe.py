@@ -227,7 +227,14 @@ def _unfit(spec: FeatureSpec) -> str | None:
 
 
 def refuse_unfit(specs: Mapping[str, FeatureSpec]) -> None:
-    """Refuses features that a probe cannot read; see `_unfit`."""
+    """Refuses features that a probe cannot read.
+
+    Args:
+        specs: The features, by name.
+
+    Raises:
+        NothingToProbe: A feature holds pictures, hashes, or nothing that a classifier learns from.
+    """
     for name, spec in specs.items():
         if why := _unfit(spec):
             raise NothingToProbe(f"the feature {name} {why}; name another with --feature")
