@@ -117,7 +117,7 @@ def audit(
     if json and markdown:
         raise typer.BadParameter("--json and --markdown are two forms of one report; give one")
     if probe:
-        from flows.auditing.probe_names import check_names
+        from flows.auditing.probe_input import check_names
 
         check_names(sources, labels, feature or ())
     columns, sides, chosen = column or [], side or [], where or []
