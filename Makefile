@@ -75,13 +75,15 @@ supply:
 	touch .venv/build.stamp $@
 
 # A line every few seconds says that it goes on; what pip says is kept in .venv/pip.log. The loop
-# ends with this shell, however that ends.
+# ends with this shell, however that ends. The size is measured beside it: on a busy disk that takes
+# longer than a line may.
 define install
 	@echo "installing into .venv, 3 to 7 GB: a few minutes"
 	@mkdir -p .venv; : > .venv/pip.log; begun=$$(date +%s); \
 	( while sleep 5 && kill -0 $$$$ 2>/dev/null; do \
-	echo "  $$(($$(date +%s) - begun)) s, $$(nice -n 19 du -sm .venv | cut -f1) MB:" \
-	"$$(grep -v '^ ' .venv/pip.log | tail -n 1 | cut -c 1-58)"; done ) & beat=$$!; \
+	kill -0 $$du 2>/dev/null || { { du -sm .venv > .venv/du; mv .venv/du .venv/size; } & du=$$!; }; \
+	echo "  $$(($$(date +%s) - begun)) s, $$(cut -f1 .venv/size || echo 0) MB:" \
+	"$$(grep -v '^ ' .venv/pip.log | tail -n 1 | cut -c 1-58)"; done ) 2>/dev/null & beat=$$!; \
 	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --progress-bar off \
 		--constraint constraints.txt --editable '.[$1]' >> .venv/pip.log 2>&1; \
 	is=$$?; kill $$beat 2>/dev/null; [ $$is = 0 ] || tail -n 20 .venv/pip.log >&2; exit $$is

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import re
 import signal
 import sys
 import traceback
@@ -21,6 +22,8 @@ UNJUDGED = 3
 
 _PARENTS: dict[str, Any] = {kind.__name__: kind for kind in typer.BadParameter.__mro__}
 """Errors of the click that typer is made with: some versions have one of their own inside."""
+_NARROWEST = 20
+"""Columns that a table has at least."""
 _MOST = 2000
 """Characters that a sentence begins and ends with: it may quote what was given, megabytes of it."""
 
@@ -34,6 +37,9 @@ def prepare_process() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     sys.excepthook = _print_error
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns) < _NARROWEST:
+        # A terminal that does not know its width says 0, of which Rich would print nothing.
+        os.environ["COLUMNS"] = str(_NARROWEST if int(columns) else 80)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a letter is shown its number.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -54,8 +60,9 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None) -> None:
         code = app(arguments, standalone_mode=False)
     except _PARENTS["ClickException"] as error:
         context = getattr(error, "ctx", None)  # with it, the usage is shown as well
-        if words := error.format_message():
-            _PARENTS["UsageError"](visible(words), context).show()
+        told = re.sub(r"([:,])\n\t", r"\1 ", error.format_message())  # a list of choices
+        if told := told.replace(": Value error, ", ": "):
+            _PARENTS["UsageError"](visible(told), context).show()
         sys.exit(error.exit_code)
     except typer.Abort:
         print("affectstore: nothing was done", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Choosing clips: conditions on the columns of clips and labels, all of which must hold.
 
     modality=full-AV        the value is this one
-    subject=01,02           or one of several
+    subject=01,02           or one of several; a comma of the value itself is `\\,`
     label!=calm             it is another one
     duration=0.5..10        it lies between, both ends counted; one end may be left out: 0.5..
 
@@ -29,7 +29,14 @@ from numpy.typing import NDArray
 
 from manifests.clips import HEADER_FACTS
 from manifests.columns import positions
-from manifests.conditions import CLIP_COLUMNS, Condition, WrongChoice, name_of, short_name
+from manifests.conditions import (
+    CLIP_COLUMNS,
+    Condition,
+    WrongChoice,
+    escaped,
+    name_of,
+    short_name,
+)
 from manifests.corpora.catalog import CORPORA
 from manifests.suggestions import did_you_mean
 
@@ -162,7 +169,10 @@ class ClipColumns:
                 if strict:
                     raise self._unknown(one)
                 return np.zeros(self._clips.num_rows, np.bool_)
-            found &= _holds(one, column, strict)
+            holds = _holds(one, column, strict)
+            if strict and not holds.any():
+                raise WrongChoice(f"no clip is chosen: there is none with {one.words}")
+            found &= holds
         if strict and choice and not found.any():
             raise WrongChoice(
                 f"no clip is chosen: there is none with {choice.words}, though each of these is "
@@ -249,6 +259,6 @@ def _of_table(column: str, value: object) -> str:
     if isinstance(value, bool):
         return f"{column}={str(value).lower()}"
     if isinstance(value, list | tuple | set | frozenset):
-        return f"{column}={','.join(map(name_of, value))}"
+        return f"{column}={','.join(escaped(name_of(one)) for one in value)}"
     text = name_of(value).strip()
     return f"{column}{text}" if text.startswith("!=") else f"{column}={text}"

@@ -12,6 +12,7 @@ CLIP_COLUMNS = tuple(CLIPS.schema.names)
 _LEFT_OFF = ("_id", "_s", "_hz", "_px")
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _RANGE = re.compile(rf"({_NUMBER})?\s*\.\.\s*({_NUMBER})?")
+_COMMA = re.compile(r"(?<!\\),")
 _MOST_SHOWN = 12
 
 
@@ -48,8 +49,10 @@ class Condition:
         column, equals, given = text.partition("=")
         is_not = column.endswith("!")
         name = column.removesuffix("!").strip()
-        values = frozenset(value.strip() for value in given.split(",") if value.strip())
-        if not (equals and name and values):
+        values = frozenset(
+            value.strip().replace(r"\,", ",") for value in _COMMA.split(given) if value.strip()
+        )
+        if not (equals and name and values - {".."}):
             raise WrongChoice(
                 f"{text!r} chooses no clips; expected COLUMN=VALUE, COLUMN=VALUE,VALUE, "
                 "COLUMN!=VALUE or COLUMN=LOW..HIGH, such as modality=full-AV"
@@ -74,7 +77,8 @@ class Condition:
 
     def _given(self, joint: str) -> str:
         if self.values:
-            return joint.join(sorted(self.values))
+            values = sorted(self.values)
+            return joint.join(map(escaped, values) if joint == "," else values)
         return "..".join("" if end is None else _plain(end) for end in (self.low, self.high))
 
     def holds(self, value: object) -> bool:
@@ -142,7 +146,7 @@ class Condition:
             return
         called = frozenset[str]().union(*map(self._names, known))
         if unknown := sorted(self.values - called):
-            names = [*map(str, known)]
+            names = [*map(name_of, known)]
             names += [name.partition("/")[2] for name in names if self._is_id]
             raise WrongChoice(
                 f"no clip has the {column} {unknown[0]!r}; {did_you_mean(unknown[0], names)}"
@@ -171,6 +175,18 @@ def name_of(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return _plain(value) if isinstance(value, float) else str(value)
+
+
+def escaped(value: str) -> str:
+    """A value whose commas are its own, as a condition has it.
+
+    Args:
+        value: Such as `happy, very`.
+
+    Returns:
+        Such as `happy\\, very`.
+    """
+    return value.replace(",", r"\,")
 
 
 def _in_full(name: str) -> str:

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 def closest(given: str, known: Iterable[str], most: int = 1) -> list[str]:
-    """Names that are spelt almost like a given one.
+    """Names that are spelt almost like a given one, in capitals or not.
 
     Args:
         given: The misspelt name.
@@ -15,7 +15,8 @@ def closest(given: str, known: Iterable[str], most: int = 1) -> list[str]:
     Returns:
         The nearest first; none where nothing is near.
     """
-    return get_close_matches(given, list(known), n=most)
+    names = {name.lower(): name for name in reversed(list(known))}
+    return [names[near] for near in get_close_matches(str(given).lower(), names, n=most)]
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

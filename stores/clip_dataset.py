@@ -4,6 +4,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import index
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from manifests.features import FeatureSpec
 from manifests.shown import as_html, as_text
-from manifests.suggestions import closest
+from manifests.suggestions import closest, did_you_mean
 from stores.align import Alignment
 from stores.batch import NO_TARGET, Batch, ClipItem, Example, Target, labels_in, pad
 from stores.clip_tracks import NotInStore, unknown
@@ -47,6 +48,8 @@ class ClipDataset(_Base):
     lacks."""
     align: tuple[Alignment, ...]
     """What brings the features onto one clock, one after the other."""
+    has_metadata: bool
+    """Each item has `metadata`."""
     _targets: Targets
 
     @property
@@ -72,6 +75,15 @@ class ClipDataset(_Base):
     def __getitem__(self, i: int | slice) -> ClipItem | Self:
         if isinstance(i, slice):
             return self.select(range(len(self))[i])
+        try:
+            i = index(i)
+        except TypeError:
+            raise TypeError(
+                f"an item was asked for by {i!r}, expected its number or a slice; by ids of clips, "
+                "or several numbers, use select, and by a mask filter"
+            ) from None
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"there is no item {i}, expected 0 to {len(self) - 1}")
         return self._item(i)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -311,10 +323,25 @@ _FOUND_AGAIN = frozenset({"_sources", "_places", "_found_targets", "groups", "su
 """What is opened or counted when it is asked for: neither pickled nor copied."""
 
 
+_MOST_NAMED = 20
+"""Values of a column that an error names."""
+
+
 def _matches(rows: Sequence[Row], column: str, wanted: Any) -> NDArray[np.bool_]:
     if rows and column not in rows[0]:
         near = " or ".join(closest(column, rows[0])) or ", ".join(rows[0])
         raise NotInStore(f"clips have no column {column!r}; there is {near}")
-    several = isinstance(wanted, list | tuple | set | frozenset)
-    values = [*wanted] if several else [wanted]
-    return np.array([row[column] in values for row in rows], np.bool_)
+    is_one = isinstance(wanted, str) or not isinstance(wanted, Iterable)
+    values = [wanted] if is_one else [*wanted]
+    if any(isinstance(row[column], np.ndarray) for row in rows):
+        raise ValueError(
+            f"the {column} of an item is several numbers, of which none is {wanted!r}; filter by "
+            "a function: dataset.filter(lambda row: ...)"
+        )
+    found = np.array([row[column] in values for row in rows], np.bool_)
+    if not found.any():
+        there = sorted({str(row[column]) for row in rows})
+        hint = did_you_mean(str(values[0]), there) if values else ""
+        known = ", ".join(there[:_MOST_NAMED]) + ", ..." * (len(there) > _MOST_NAMED)
+        raise ValueError(f"no item has the {column} {wanted!r}; {hint}there are {known}")
+    return found

@@ -187,10 +187,12 @@ class StoredTracks(ClipTracks):
 
     @cached_property
     def quarantined(self) -> Reasons:
+        """The clips that should have a track and have none -> reason and detail."""
         return self._reasons()
 
     @cached_property
     def absent(self) -> Absent:
+        """The clips that have no track, since their files never had what it is measured on."""
         return self._absent()
 
     def stored_rows(self, clip_id: str) -> int:
@@ -221,6 +223,10 @@ class StoredTracks(ClipTracks):
             file, start, stop, notes = self._places[clip_id]
         except KeyError:
             raise NotInStore(self._why_not(clip_id)) from None
+        except TypeError:  # what cannot be a key, as a slice
+            raise TypeError(
+                f"a track of {self.spec.name} was asked for by {clip_id!r}, expected a clip's id"
+            ) from None
         return self._maps[file].slice(start, stop, notes, decode)
 
     def _why_not(self, clip_id: str) -> str:

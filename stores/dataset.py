@@ -135,6 +135,8 @@ class FeatureDataset(ClipDataset):
         self.align = tuple(steps)
         self._missing = missing
         self._fold = None if scheme is None or fold is None else (scheme, fold)
+        if transform is not None and not callable(transform):
+            raise ValueError(f"transform is {transform!r}, expected a function of an item, or None")
         self._transform = transform
         self._targets = open_targets(self.store, labels, target)
         given = self._role = role_of(role)
@@ -147,6 +149,7 @@ class FeatureDataset(ClipDataset):
         self.items, self.dropped = self._choose(labels is not None)
         self.clip_ids = tuple(clip_id for clip_id, _ in self.items)
         self._metadata = self._clips if metadata else None
+        self.has_metadata = bool(metadata)
 
     def lengths(self, feature: str) -> NDArray[np.int64]:
         if feature not in self.features:
@@ -168,11 +171,11 @@ class FeatureDataset(ClipDataset):
 
     def _transformed(self, item: ClipItem, transform: Transform) -> ClipItem:
         made = transform(item)
-        if (
-            self._metadata is not None
-            and isinstance(made, ClipItem)
-            and not hasattr(made, "metadata")
-        ):
+        if self._metadata is None or not isinstance(made, tuple) or len(made) != len(item):
+            return made
+        if not isinstance(made, ClipItem):
+            made = ClipItem(*made)
+        if not hasattr(made, "metadata"):
             made.metadata = item.metadata
         return made
 
@@ -209,10 +212,12 @@ class FeatureDataset(ClipDataset):
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
+        """(item,) what an inner split must keep on one side; an unknown group is one by itself."""
         return tuple(self._group_of[clip_id] for clip_id in self.clip_ids)
 
     @cached_property
     def subjects(self) -> tuple[str | None, ...]:
+        """(item,) who speaks, as `subject_id` of the clip; None where nobody knows."""
         return tuple(self._clips[clip_id].subject_id for clip_id in self.clip_ids)
 
     @cached_property
@@ -297,6 +302,8 @@ def _check_given(features: Sequence[str], variants: Sequence[int], missing: str 
         raise ValueError(
             f"features is the text {features!r}, expected a list of names, such as [{features!r}]"
         )
+    if not features:
+        raise ValueError("features is empty, so that items would hold nothing; name at least one")
     if isinstance(variants, int) or not variants:
         raise ValueError(
             f"variants is {variants!r}, expected a list of numbers such as (0, 1); 0 is the "

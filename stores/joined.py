@@ -25,6 +25,11 @@ class JoinedDataset(ClipDataset):
         Raises:
             ValueError: There is none, or what they hold means different things.
         """
+        if wrong := [part for part in parts if not isinstance(part, ClipDataset)]:
+            raise TypeError(
+                f"concat was given a {type(wrong[0]).__name__}, expected a list of datasets, such "
+                "as concat([train, valid])"
+            )
         if not parts:
             raise ValueError("concat was given no dataset, expected at least one")
         for part in parts[1:]:
@@ -33,16 +38,19 @@ class JoinedDataset(ClipDataset):
         self._at = tuple((part, i) for part, one in enumerate(parts) for i in range(len(one)))
         self.features, self.align = parts[0].features, parts[0].align
         self._targets = parts[0]._targets
+        self.has_metadata = parts[0].has_metadata
         self.items = tuple(chain.from_iterable(part.items for part in parts))
         self.clip_ids = tuple(chain.from_iterable(part.clip_ids for part in parts))
         self.dropped = {clip_id: what for part in parts for clip_id, what in part.dropped.items()}
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
+        """(item,) what an inner split must keep on one side; an unknown group is one by itself."""
         return tuple(self._parts[part].groups[i] for part, i in self._at)
 
     @cached_property
     def subjects(self) -> tuple[str | None, ...]:
+        """(item,) who speaks, as `subject_id` of the clip; None where nobody knows."""
         return tuple(self._parts[part].subjects[i] for part, i in self._at)
 
     def lengths(self, feature: str) -> NDArray[np.int64]:
@@ -92,9 +100,14 @@ def concat(datasets: Sequence[ClipDataset]) -> JoinedDataset:
         A dataset of all their items, in their order.
 
     Raises:
+        TypeError: Something else than datasets was given.
         ValueError: There is none, or what they hold means different things.
     """
-    return JoinedDataset(datasets)
+    if isinstance(datasets, ClipDataset):
+        raise TypeError(
+            "concat was given one dataset, expected a list of them, such as concat([train, valid])"
+        )
+    return JoinedDataset(tuple(datasets))
 
 
 def _check_same(first: ClipDataset, other: ClipDataset) -> None:
@@ -121,6 +134,8 @@ def _difference(first: ClipDataset, other: ClipDataset) -> str:
             f"the targets are {_said(first)}, and {_said(other)}; open them with the same labels, "
             "such as a label space that both stores share"
         )
+    if first.has_metadata != other.has_metadata:
+        return "one has metadata, and the other has none; open them with the same metadata=..."
     if first.align != other.align:
         return f"the alignments are {first.align}, and {other.align}; open them with the same"
     return ""

@@ -258,6 +258,19 @@ class Location:
         return (_size(f"{self.folder}/{file}") for file in files)
 
 
+def is_inside(location: Location, folder: Path) -> bool:
+    """Whether a folder is that of a store, or lies in it, where nothing of others may be.
+
+    Args:
+        location: Where the store lies.
+        folder: The folder, there or not, reached by links or not.
+
+    Returns:
+        False for a store behind a URL.
+    """
+    return location.is_local and folder.resolve().is_relative_to(location.folder.resolve())
+
+
 def fault_of(location: Location, record: FileRecord) -> str | None:
     """Has a file lie on this machine, and compares it with what a snapshot recorded.
 
@@ -319,6 +332,10 @@ def locate(place: Place) -> Location:
     """
     if isinstance(place, Location):
         return place
+    if not isinstance(place, str | Path):
+        raise WrongUrl(f"{place!r} is no store; expected its folder, a URL, or a FeatureStore")
+    if any("\ud800" <= letter <= "\udfff" for letter in str(place)):
+        raise WrongUrl(f"the name of {place} is not UTF-8; rename the folder, and give that name")
     if isinstance(place, Path):
         if _COLLAPSED.match(str(place)) and not place.exists() and os.name == "posix":
             raise WrongUrl(

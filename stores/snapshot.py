@@ -165,6 +165,18 @@ def not_committed(location: Location) -> NotCommitted:
         The error to raise.
     """
     found = "no dataset.json" if location.folder.is_dir() else "no such folder"
+    if location.is_local and location.folder.is_dir():
+        below = sorted(path.parent.name for path in location.folder.glob(f"*/{POINTER}"))
+        if below:
+            return NotCommitted(
+                f"{location} holds no committed store ({found}), but {below[0]} in it is one; "
+                f"give {location.folder / below[0]}"
+            )
+        if any(location.folder.iterdir()):
+            return NotCommitted(
+                f"{location} holds no committed store ({found}) and is not empty; give the folder "
+                "of a store, or make one in a new folder with `affectstore build`"
+            )
     return NotCommitted(
         f"{location} holds no committed store ({found}); make one with "
         f"`affectstore build {location} --corpus NAME=ROOT --recipe NAME`"

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import flows.recipe
+import flows.shipped
 import manifests.label_spaces
 import manifests.schemes.catalog
 from flows.__main__ import app
@@ -198,7 +199,7 @@ def test_a_recipe_of_one_file_is_listed_printed_and_resolved_without_an_about(
     (tmp_path / "recipes" / "sound_alone.toml").write_text(
         '[features.audio]\nextractor = "audio"\n[features.mfcc]\nextractor = "mfcc"\n'
     )
-    monkeypatch.setattr(flows.recipe, "files", lambda package: tmp_path)
+    monkeypatch.setattr(flows.shipped, "files", lambda package: tmp_path)
     listed_all = CliRunner().invoke(app, ["recipes"])
     assert (listed_all.exit_code, "sound_alone" in listed_all.output) == (0, True)
     printed = CliRunner().invoke(app, ["recipes", "sound_alone"])

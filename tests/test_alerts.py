@@ -75,10 +75,12 @@ def test_a_word_has_the_schedule_and_its_ending_and_nothing_else(
     ]
 
 
-def test_without_an_address_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_address_nothing_is_sent_or_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.delenv(ALERT, raising=False)
-    monkeypatch.setattr("urllib.request.build_opener", None)
     assert not send("store-demo-1a2b", "failed")
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("code", [302, 404, 500])
@@ -93,17 +95,19 @@ def test_an_alert_that_is_not_taken_is_a_line_without_the_address_and_follows_no
     assert len(hook.taken) == 1
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:9", "file:///etc/passwd", "ftp://x/y", "http://", "x"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:9", "file:///etc/passwd", "ftp://x/y", "http://", "x"]
+)
 def test_what_is_no_address_of_the_web_is_refused_first(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(WrongAddress, match="expected one such as https://hooks"):
-        check_address(url)
-    monkeypatch.setenv(ALERT, url)
+        check_address(address)
+    monkeypatch.setenv(ALERT, address)
     with pytest.raises(WrongAddress):
         serve(tmp_path / "s", {"folder": tmp_path}, "demo", (), "* * * * *", None, None)
     given = to_serve(tmp_path / "s", f"folder={tmp_path}", "demo")
-    assert refusal("serve", *given, "--alert", url).startswith("affectstore: --alert is not an")
+    assert refusal("serve", *given, "--alert", address).startswith("affectstore: --alert is not an")
 
 
 def test_a_nightly_build_that_fails_says_so_and_one_that_succeeds_does_not(

@@ -38,6 +38,8 @@ def recipe(**tables: Any) -> dict[str, Any]:
         ({"channel": ["speech", "song"]}, ["channel=song,speech"], "channel song or speech"),
         ({"label": "!= calm, sad", "fps": "20..30"}, ["fps=20..30", "label!=calm,sad"], None),
         ({"has_audio": True, "rate": 48000}, ["has_audio=true", "rate_hz=48000"], None),
+        ({"label": ["happy, very", "sad"]}, [r"label=happy\, very,sad"], None),
+        (r"label!=happy\, very", [r"label!=happy\, very"], "label not happy, very"),
         ({"duration": "0.50 .. 10.0"}, ["duration_s=0.5..10"], None),
         ((), [], ""),
     ],
@@ -57,6 +59,7 @@ def test_all_ways_to_write_a_choice_come_to_the_same_text(
         ("label", "'label' chooses no clips; expected COLUMN=VALUE"),
         ("=calm", "chooses no clips"),
         ("label=", "chooses no clips"),
+        ("duration=..", "chooses no clips"),
         ("label!=, ,", "chooses no clips"),
         ("duration=3..2", "is an empty range: 3 is more than 2"),
         ([3], "3 chooses no clips; expected text"),
@@ -165,6 +168,7 @@ def test_the_parts_of_a_corpus_that_papers_use(
         ("subject=25", "no clip has the subject '25'; there are 1 to 24"),
         ("label!=clam", "no clip has the label 'clam'; did you mean calm[?] there are angry, calm"),
         ("repetition=3..9", "no clip has a repetition of 3..9; there are 1, 2"),
+        ("sex!=female,male", "there is none with sex not female or male$"),
         ("region=left", "no clip has a value in the column region"),
         ("sex=1..2", "no clip has a sex of 1..2; there are female, male"),
     ],
@@ -308,3 +312,10 @@ def test_a_choice_on_arrays_is_that_of_each_row_by_itself(seed: int) -> None:
         choice = Choice.of([CONDITIONS[number] for number in picked])
         expected = row_by_row(clips, labels, choice)
         assert columns.chosen(choice, strict=False).tolist() == expected, choice.texts
+
+
+def test_a_value_with_a_comma_is_chosen_from_a_list() -> None:
+    clip = Clip("made/1", "made", None, None, "t", None, "a, b.mp4", "", 0)
+    columns = ClipColumns(CLIPS.build([clip]), lambda: LABELS.build([]))
+    assert columns.chosen(Choice.of({"path": ["a, b.mp4"]})).tolist() == [True]
+    assert columns.chosen(Choice.of(r"path=a\, b.mp4")).tolist() == [True]

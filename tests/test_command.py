@@ -53,6 +53,8 @@ def test_an_unknown_corpus_is_one_sentence_with_the_nearest(tmp_path: Path) -> N
         (["build", "s", "--corpus", "a=b", "--workers", "2", "--dask", "local:2"], "give one of"),
         (["audit", "s", "--labels", "ravdess8"], "add --probe"),
         (["audit"], "Missing argument"),
+        (["list"], "Choose from: corpora, recipes, "),
+        (["list", "rulez"], "for 'KIND': 'rulez' is not one of"),
         (["audit", "s", "--no-such-option"], "No such option"),
         (["audits", "s"], "No such command"),
     ],

@@ -167,7 +167,10 @@ def test_the_heaviest_value_is_the_label_and_a_tie_is_none(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"labels": "made8"}, "the store has no labels 'made8'; there are made3"),
+        (
+            {"labels": "made8"},
+            "the store has no labels 'made8'; did you mean made3? there are made3",
+        ),
         ({"scheme": "fifths"}, "the store has no split scheme 'fifths'; there are thirds"),
         ({"fold": 3}, "the store has no fold of thirds 3; there are 0, 1, 2"),
         (

@@ -407,6 +407,20 @@ def test_a_wrong_request_is_one_sentence_and_writes_nothing(
     assert list(tmp_path.glob("out*")) == []
 
 
+def test_an_export_into_the_store_is_refused(store: Path) -> None:
+    for out in (store, store / "x"):
+        with pytest.raises(WrongExport, match="lies in the store itself"):
+            run_export(store, "csv", str(out), Request())
+
+
+def test_dev_is_the_role_valid(split: Path) -> None:
+    dev, valid = (
+        Source(FeatureStore(split), Request((), None, SCHEME, FOLD, role)).clips
+        for role in ("dev", "valid")
+    )
+    assert dev == valid != ()
+
+
 def test_a_full_disk_leaves_no_half(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

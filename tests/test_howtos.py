@@ -150,3 +150,16 @@ def test_every_command_of_a_page_is_one_that_there_is(path: Path) -> None:
         context = group.make_context("affectstore", list(words))
         name, command, rest = group.resolve_command(context, words)
         command.make_context(name, rest, parent=context)
+
+
+INLINE = re.compile(r"`affectstore ([a-z]+)([^`]*)`")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_option_that_a_sentence_names_is_one_of_its_command(path: Path) -> None:
+    group: Any = typer.main.get_command(app)
+    for name, rest in INLINE.findall(path.read_text(encoding="utf-8")):
+        known = {
+            word for one in getattr(group.commands.get(name), "params", ()) for word in one.opts
+        }
+        assert set(re.findall(r"--[a-z-]+", rest)) <= {*known, "--help"}, (name, rest)

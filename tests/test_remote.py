@@ -556,7 +556,7 @@ def test_a_missing_package_is_one_sentence(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "obstore.auth.boto3", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtra, match=r"pip install 'affectstore\[s3\]'"):
+    with pytest.raises(MissingExtra, match=r"in a clone of affectstore, pip install '\.\[s3\]'"):
         FeatureStore(f"{url}y")
 
 

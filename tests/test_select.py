@@ -169,12 +169,34 @@ def test_what_a_filter_cannot_do_is_said(store: FeatureStore) -> None:
     dataset = all_clips(store)
     with pytest.raises(NotInStore, match="clips have no column 'sexx'; there is sex"):
         dataset.filter(sexx="female")
-    with pytest.raises(ValueError, match="no item has what the filter asks for, of 7"):
+    with pytest.raises(ValueError, match="no item has the sex 'other'; there are"):
         dataset.filter(sex="other")
     with pytest.raises(ValueError, match=r"the mask is int64 of shape \(7,\), expected a truth"):
         dataset.filter([0, 1, 2, 3, 4, 5, 6])
     with pytest.raises(ValueError, match=r"the mask is bool of shape \(2,\)"):
         dataset.filter([True, False])
+    with pytest.raises(ValueError, match="label of an item is several numbers, of which none is"):
+        all_clips(store, target="votes").filter(label="happy")
+
+
+def test_an_item_is_asked_for_by_number_alone(store: FeatureStore) -> None:
+    dataset: Any = all_clips(store)
+    for wrong in ("made/01", [0, 1], np.array([0, 1]), 1.0, None):
+        with pytest.raises(TypeError, match="expected its number or a slice"):
+            dataset[wrong]
+    with pytest.raises(IndexError, match="there is no item -8, expected 0 to 6"):
+        dataset[-8]
+    assert dataset[np.int64(-1)].clip_id == dataset.clip_ids[-1]
+
+
+def test_what_no_datasets_are_is_said(store: FeatureStore) -> None:
+    dataset: Any = all_clips(store)
+    with pytest.raises(TypeError, match="concat was given one dataset, expected a list"):
+        concat(dataset)
+    with pytest.raises(TypeError, match="concat was given a FeatureStore, expected a list"):
+        concat([dataset, store])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="one has metadata, and the other has none"):
+        concat([dataset, all_clips(store, metadata=True)])
 
 
 # Several datasets as one
@@ -287,6 +309,9 @@ def test_an_item_brings_the_columns_of_its_clip_where_it_is_asked_to(store: Feat
 def test_metadata_survives_a_transform(store: FeatureStore) -> None:
     dataset = of_fold(store, metadata=True, transform=doubled)
     assert dataset[0].metadata["clip_id"] == "made/01"
+    plain = of_fold(store, metadata=True, transform=tuple)
+    batch = next(plain.batches(2))
+    assert [row["clip_id"] for row in batch["metadata"]] == batch["clip_ids"]
 
 
 def test_subjects_are_those_of_the_clips(store: FeatureStore) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flows.auditing.intervals import Comparison, Floats, Ints, compare_shares
+from flows.auditing.probe_input import NothingToProbe, check_probe, refuse_unfit, unfit
 from flows.workers.progress import ProgressBar
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.catalog import CORPORA
@@ -24,19 +25,13 @@ from manifests.labels import LABELS
 from manifests.schemes.catalog import EVERYTHING, SCHEMES, SplitError, group_clips
 from manifests.tracks import Track
 from stores.dataset import FeatureDataset
-from stores.location import Place, locate
+from stores.location import Place
 from stores.reader import FeatureStore
 
 _PREFERRED = ("mfcc", "logmel", "resnet")
 """Extractors whose features a probe reads if none is named, the first that the store holds."""
-_WIDEST = 4096
-"""Numbers a row; pictures have more, and means of pixels tell little."""
 _FOLDS = 5
 _TRAIN, _TEST = 1, 2
-
-
-class NothingToProbe(ValueError):
-    """The store lacks what a probe needs; the message says what, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -78,23 +73,6 @@ class LeakProbe:
     accuracy: Comparison
     balanced_accuracy: Comparison
     """Mean of the classes' recalls."""
-
-
-def check_probe(sources: Sequence[Place]) -> None:
-    """Refuses what is no store; reads nothing.
-
-    Args:
-        sources: What is to be audited.
-
-    Raises:
-        NothingToProbe: The source is not one store.
-    """
-    location = locate(sources[0])
-    if len(sources) != 1 or (location.is_local and not location.folder.is_dir()):
-        raise NothingToProbe(
-            f"{location} is no store; a probe trains on cached features, so give the folder of "
-            "a store"
-        )
 
 
 def run_leak_probe(
@@ -155,7 +133,7 @@ def plan_probe(
     """
     store = FeatureStore(place)
     names = tuple(features) or (_default_feature(store.features),)
-    _refuse_unfit({name: store[name].spec for name in names})
+    refuse_unfit({name: store[name].spec for name in names})
     scale = labels or _default_labels(store)
     table = _summarise(_dataset(store, names, scale, where))
     clips = {clip.clip_id: clip for clip in store.rows(CLIPS) if clip.clip_id in table}
@@ -206,7 +184,7 @@ def run_probe(plan: ProbePlan, on_clips: Callable[[int], None] = lambda clips: N
 
 def _default_feature(specs: Mapping[str, FeatureSpec]) -> str:
     plain = {
-        name: spec for name, spec in sorted(specs.items()) if not spec.variant and not _unfit(spec)
+        name: spec for name, spec in sorted(specs.items()) if not spec.variant and not unfit(spec)
     }
     ranked = sorted(
         plain, key=lambda name: (*(plain[name].extractor != kind for kind in _PREFERRED), name)
@@ -217,19 +195,6 @@ def _default_feature(specs: Mapping[str, FeatureSpec]) -> str:
             "build mfcc, or another"
         )
     return ranked[0]
-
-
-def _unfit(spec: FeatureSpec) -> str | None:
-    width = int(np.prod(spec.shape))
-    if spec.codec != "raw" or width > _WIDEST:
-        return f"has {width} numbers a row, and a probe takes up to {_WIDEST}"
-    return "has a single number a row, such as a waveform" if not spec.shape else None
-
-
-def _refuse_unfit(specs: Mapping[str, FeatureSpec]) -> None:
-    for name, spec in specs.items():
-        if why := _unfit(spec):
-            raise NothingToProbe(f"the feature {name} {why}; name another with --feature")
 
 
 def _default_labels(store: FeatureStore) -> str:

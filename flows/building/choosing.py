@@ -16,7 +16,7 @@ import pyarrow as pa
 from flows.building.clip_table import ClipTable
 from flows.errors import BuildError
 from flows.recipe import Recipe
-from manifests.choice import EVERY_CLIP, Choice, ClipColumns, reads
+from manifests.choice import EVERY_CLIP, Choice, ClipColumns, WrongChoice, reads
 from manifests.clips import CLIPS
 from manifests.conditions import CLIP_COLUMNS
 from manifests.corpora.base import Found
@@ -102,7 +102,12 @@ def choose_by_header(table: ClipTable, choice: Choice) -> ClipTable:
     """
     if not choice.by_header:
         return table
-    taken = ClipColumns(table.clips, lambda: table.labels).chosen(choice.by_header)
+    try:
+        taken = ClipColumns(table.clips, lambda: table.labels).chosen(choice.by_header)
+    except WrongChoice as wrong:
+        if not choice.by_name:
+            raise
+        raise WrongChoice(f"among the clips with {choice.by_name.words}, {wrong}") from wrong
     ids = table.clips.column("clip_id")
     taken |= np.array([clip_id in table.bad for clip_id in ids.to_pylist()], np.bool_)
     chosen = table.only(taken)

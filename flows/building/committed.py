@@ -14,7 +14,7 @@ from manifests.columns import pick
 from manifests.features import INDEX
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores.location import Location
-from stores.pointer import NotCommitted, newest
+from stores.pointer import POINTER, NotCommitted, newest
 from stores.records import ShardRecord
 from stores.snapshot import Snapshot, load_snapshot, read_compact, read_table
 
@@ -121,9 +121,11 @@ def check_place(location: Location) -> None:
     names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     if others := [name for name in names if not (name in _OWN or name.startswith("."))]:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        below = [name for name in others if (folder / name / POINTER).is_file()]
+        other = f"{folder / below[0]}, which is one" if below else "the folder of a store"
         raise BuildError(
-            f"{folder} is no store and is not empty (it holds {others[0]}{more}); give the folder "
-            f"of a store, or a new one such as {folder / 'store'}"
+            f"{folder} is no store and is not empty (it holds {others[0]}{more}); give {other}, "
+            f"or a new one such as {folder}-store"
         )
 
 

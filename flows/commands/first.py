@@ -14,12 +14,12 @@ from flows.commands.arguments import (
 def demo(out: DemoFolder = Path("demo"), workers: Workers = None) -> None:
     """Make a sample corpus, build a store from it, split it, audit the split, and read a batch
     back. Needs no network."""
+    from flows.workers.progress import ProgressBar
     from manifests.visible import visible
 
-    # The imports take seconds.
     print(visible(f"making a sample corpus and a store in {out}; a minute or two"), flush=True)
-    from flows.sample.demo import run_demo
-
+    with ProgressBar("loading libraries", 1, "steps"):  # from a cold disk it takes many seconds
+        from flows.sample.demo import run_demo
     run_demo(out, workers)
 
 

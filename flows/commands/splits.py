@@ -117,9 +117,9 @@ def audit(
     if json and markdown:
         raise typer.BadParameter("--json and --markdown are two forms of one report; give one")
     if probe:
-        from flows.auditing.leak_probe import check_probe
+        from flows.auditing.probe_input import check_names
 
-        check_probe(sources)
+        check_names(sources, labels, feature or ())
     columns, sides, chosen = column or [], side or [], where or []
     run = recorded("audit", run_audit, check_audit)
     report = run(sources, corpus, scheme, columns, sides, subject, chosen)

@@ -131,8 +131,14 @@ def draw(
     from flows.commands.drawing import check_number, tracks_to_draw
     from flows.view.draw import draw as draw_feature
     from flows.view.draw import refuse_undrawable
+    from stores.location import is_inside, locate
     from stores.made import DRAWINGS, note_made
 
+    if is_inside(locate(store), out):
+        raise typer.BadParameter(
+            f"{out} is a folder of the store, which holds nothing but what commands keep there; "
+            "give another folder"
+        )
     tracks = tracks_to_draw(store, feature, scheme, fold)
     refuse_undrawable(tracks.spec)
     if not (clip or all_):

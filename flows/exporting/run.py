@@ -14,7 +14,7 @@ from stores.choosing import chosen_ids
 from stores.exports.catalog import FORMATS
 from stores.exports.source import Request, Source, WrongExport
 from stores.exports.write import count_files, write_export
-from stores.location import Place
+from stores.location import Place, is_inside, locate
 from stores.snapshot import read_table
 
 
@@ -67,6 +67,9 @@ def run_export(
             read_table(opened.location, opened.snapshot, table) for table in (CLIPS, LABELS)
         )
         request = replace(request, clip_ids=frozenset(chosen_ids(clips, labels, choice)))
+    target = locate(out)
+    if target.is_local and is_inside(opened.location, target.folder):
+        raise WrongExport(f"{out} lies in the store itself; name a folder outside {store}")
     source = Source(opened, request)
     features = source.specs if FORMATS[name].has_features else {}
     if not may_share:

@@ -265,6 +265,11 @@ class FitPlan:
             if row.state == State.ABSENT and row.feature in needs and row.clip_id in training
         }
         reasons += [f"{len(absent)} never had it"] * bool(absent)
+        if self._choice and not training:
+            return (
+                f"{name} has nothing to learn from in fold {fold} of {self.scheme}: it has no "
+                f"training clip with {self._choice.words}; change --where, or leave it out"
+            )
         label = f" and a label of {entry.labels}" if entry.labels else ""
         chosen = f" with {self._choice.words}" if self._choice else ""
         return (

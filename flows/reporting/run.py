@@ -33,7 +33,7 @@ from manifests.quarantine import QUARANTINE
 from manifests.table import Table
 from stores import FeatureStore
 from stores.atomic import make_folder, write_bytes
-from stores.location import Place
+from stores.location import Place, is_inside
 from stores.made import REPORT, note_made
 from stores.snapshot import read_compact, read_tables
 from stores.summary import QuarantineSummary, quarantine_lines
@@ -58,10 +58,7 @@ def write_report(store: Place, out: Path | None = None) -> Path:
     """
     opened = FeatureStore(store)
     folder = out or default_folder(opened.location)
-    inside = opened.location.is_local and folder.resolve().is_relative_to(
-        opened.location.folder.resolve()
-    )
-    if inside:
+    if is_inside(opened.location, folder):
         raise ReportError(
             f"{folder} is a folder of the store, which holds nothing but what commands keep there; "
             "give another folder with --out"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from flows.view.console import Grid, bold, prose, say
+from flows.view.console import Grid, bold, prose
 from manifests.audit import Rule
 from manifests.audits import Severity
 
@@ -33,7 +33,7 @@ def print_entry(heads: Sequence[str], row: Sequence[str]) -> None:
         heads: What its cells are; the first is what it is.
         row: Its name, and its cells.
     """
-    say(bold(row[0]), f"  {heads[0]}")
+    prose(bold(row[0]), f"  {heads[0]}")
     for head, cell in zip(heads[1:], row[1:], strict=True):
         if cell:
             prose(f"{head}: {cell}")
@@ -47,7 +47,7 @@ def print_rule(number: str, rule: Rule) -> None:
         rule: The rule.
     """
     gravity = {Severity.ERROR: "an error", Severity.WARN: "a warning"}[rule.severity]
-    say(bold(number), f"  {rule.title} ({gravity})")
+    prose(bold(number), f"  {rule.title} ({gravity})")
     prose(rule.about)
     prose(bold("For example: "), rule.example)
     prose(bold("What to do: "), rule.advice)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
@@ -19,6 +19,7 @@ from manifests.quarantine import QUARANTINE
 from manifests.tracks import Track
 from manifests.variant_names import plain_name
 from stores.clip_tracks import ClipTracks, NotInStore, StoredTracks
+from stores.fold_clips import role_of
 from stores.reader import FeatureStore
 from stores.snapshot import read_table
 
@@ -65,6 +66,7 @@ class Source:
             NotFitted: A feature is not fitted for the fold.
             WrongExport: Nothing is left, or the request contradicts itself.
         """
+        request = replace(request, role=role_of(request.role))
         self.store, self.request = store, request
         _check_parts(request)
         stored = [name for name, spec in store.features.items() if not spec.variant]
