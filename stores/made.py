@@ -52,8 +52,8 @@ def note_made(store: Place, kind: str, place: Place, mark: Json = None) -> None:
         place: Where it will lie.
         mark: What tells it from others at the same place; None: nothing is needed.
     """
-    location, target = locate(store), locate(place)
-    where = str(target.folder) if target.is_local else target.name
+    location = locate(store)
+    where = str(place.absolute()) if isinstance(place, Path) else _where(locate(place))
     try:
         made = Made(kind, where, platform.node(), "" if mark is None else key_of(mark))
         file = f"{MADE}{key_of([made.kind, made.place, made.host, made.mark])}.json"
@@ -63,6 +63,10 @@ def note_made(store: Place, kind: str, place: Place, mark: Json = None) -> None:
         _say_unlisted(f"{location} cannot be written to ({error.strerror or error})", kind)
     except UnicodeEncodeError:
         _say_unlisted(f"{where} is no Unicode", kind)
+
+
+def _where(target: Location) -> str:
+    return str(target.folder) if target.is_local else target.name
 
 
 def _say_unlisted(why: str, kind: str) -> None:

@@ -17,7 +17,7 @@ from flows.forgetting.clean import JOURNAL
 from flows.forgetting.target import ForgetError, ForgetTarget
 from manifests.features import Json
 from stores.atomic import write_bytes
-from stores.location import Location
+from stores.location import Location, is_inside
 from stores.made import Made
 from stores.parsing import from_json
 from stores.paths import sha256_of
@@ -144,7 +144,7 @@ def place_of_receipt(location: Location, target: ForgetTarget, given: Path | Non
         name = location.folder.name
     path = given or folder / f"{name}-forgotten-{target.sha256[:_DIGITS]}.json"
     path = path.absolute()
-    if location.is_local and path.resolve().is_relative_to(location.folder.resolve()):
+    if is_inside(location, path):
         raise ForgetError(
             f"the receipt {path} would lie in the store; give a path outside it with --receipt"
         )
