@@ -14,8 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from flows.building.run import run_build
 from flows.exporting.licences import WithheldError, check_sharing, media_kind, terms_of
 from flows.exporting.run import run_export
+from flows.sample.pictures import write_sample
 from flows.splitting.run import run_split
 from manifests.choice import WrongChoice
 from manifests.labels import LABELS
@@ -27,6 +29,7 @@ from stores.exports.names import file_name
 from stores.exports.source import Request, Source, WrongExport
 from stores.exports.target import DONE
 from stores.exports.write import write_export
+from tests.support.commands import QUICK
 from tests.support.store_files import contents
 from tests.support.stores_made import files_of
 
@@ -490,3 +493,18 @@ def test_two_ids_never_give_one_name() -> None:
     ids = ["a/b", "a%2Fb", "a/b.c", "a/b%2Ec", "a/.", "a/%2E", "a", "a/%", "a//", "a/%25"]
     for dots in (True, False):
         assert len({file_name(one, dots=dots) for one in ids}) == len(ids)
+
+
+def test_the_terms_of_own_clips_are_those_of_their_list(tmp_path: Path, processes: None) -> None:
+    clips = tmp_path / "clips"
+    write_sample(clips, actors=1, emotions=1, takes=1)
+    names = sorted(path.relative_to(clips).as_posix() for path in clips.rglob("*.mp4"))
+    lines = [f"{name},CC BY 4.0" for name in names]
+    (clips / "labels.csv").write_text("\n".join(["clip,licence", *lines]), encoding="utf-8")
+    run_build(tmp_path / "store", {"folder": clips}, "demo", QUICK, workers=1)
+    run_export(tmp_path / "store", "webdataset", str(tmp_path / "out"), Request(("crops",)))
+    assert "folder: CC BY 4.0" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    (clips / "labels.csv").write_text("\n".join(["clip,licence", *lines[1:]]), encoding="utf-8")
+    run_build(tmp_path / "store", {"folder": clips}, "demo", QUICK, workers=1)
+    with pytest.raises(WithheldError, match=r"labels\.csv"):
+        run_export(tmp_path / "store", "webdataset", str(tmp_path / "no"), Request(("crops",)))

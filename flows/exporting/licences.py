@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 
 from manifests.corpora.catalog import CORPORA
+from manifests.corpora.folder import LICENCE
 from manifests.features import FeatureSpec
-from stores.exports.source import WrongExport
+from stores.exports.source import Source, WrongExport
 
 _SOUND_HZ = 4000
 """What has so many rows a second can be listened to."""
@@ -12,6 +13,27 @@ _SOUND_HZ = 4000
 
 class WithheldError(WrongExport):
     """A corpus's terms do not let what was asked for be passed on; the message says which."""
+
+
+def own_licence(source: Source, licence: str | None) -> str | None:
+    """Finds the terms of the user's own clips.
+
+    Args:
+        source: What is exported.
+        licence: As the command was given them; None: not given.
+
+    Returns:
+        These; else what the column `licence` of labels.csv says of each of the clips; None where it
+        says nothing of one.
+    """
+    own = [clip.clip_id for clip in source.clips if clip.corpus == "folder"]
+    said = {
+        label.clip_id: label.value
+        for clip_id in own
+        for label in source.labels.get(clip_id, ())
+        if label.scheme == LICENCE
+    }
+    return licence or ("; ".join(sorted({*said.values()})) if len(said) == len(own) else None)
 
 
 def terms_of(corpora: Collection[str], licence: str | None = None) -> dict[str, str]:
@@ -56,7 +78,7 @@ def check_sharing(
         return
     feature, kind = next(iter(media.items()))
     corpus, why = next(iter(withheld.items()))
-    own = "say what they are with --licence, or " if corpus == "folder" else ""
+    own = "say what they are with --licence or in labels.csv, or " if corpus == "folder" else ""
     others = ",".join(name for name in specs if name not in media)
     leave = f"leave it out with --features {others}, " if others else ""
     raise WithheldError(

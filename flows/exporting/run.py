@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from flows.exporting.licences import check_sharing, terms_of
+from flows.exporting.licences import check_sharing, own_licence, terms_of
 from flows.workers.progress import ProgressBar
 from manifests.choice import Choice
 from manifests.clips import CLIPS
@@ -71,6 +71,7 @@ def run_export(
     if target.is_local and is_inside(opened.location, target.folder):
         raise WrongExport(f"{out} lies in the store itself; name a folder outside {store}")
     source = Source(opened, request)
+    licence = own_licence(source, licence)
     features = source.specs if FORMATS[name].has_features else {}
     if not may_share:
         check_sharing(source.corpora, features, licence)

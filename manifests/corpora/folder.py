@@ -24,6 +24,8 @@ header line, one line a clip:
     group     what a split must keep together; without it, the subject
     take      one recorded performance, shared by all its renderings; without it, the clip's path
               without suffix
+    licence   under which terms the clip may be passed on, in a sentence; a label of the scheme
+              folder_licence
 
 Every column but `clip` may be left out, and every cell but those of `clip` may be empty. A clip
 without a line has no subject and no label. What the file cannot mean (an unknown column, an unknown
@@ -52,7 +54,9 @@ from manifests.corpora.text_files import csv_lines, read_text
 from manifests.labels import Label
 
 LABELS_FILE = "labels.csv"
-_COLUMNS = ("clip", "subject", "label", "sex", "group", "take")
+LICENCE = "folder_licence"
+"""The label scheme that says under which terms a clip is, in the words of the column `licence`."""
+_COLUMNS = ("clip", "subject", "label", "sex", "group", "take", "licence")
 _SEXES = ("female", "male")
 _WORDS = {"label": "classes", "subject": "people", "group": "groups"}
 """Columns whose words are compared with each other -> what two spellings of one would make."""
@@ -72,6 +76,7 @@ class _Facts:
     sex: str | None = None
     group: str | None = None
     take: str | None = None
+    licence: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +125,9 @@ class Folder(Corpus):
             sex=facts.sex,
         )
         clip = clip_of(identity, self.name, file.path)
-        label = Label(clip.clip_id, "folder", BY_CORPUS, facts.label or "")
-        return Found(clip, (label,) if facts.label else ())
+        said = {"folder": facts.label, LICENCE: facts.licence}
+        labels = (Label(clip.clip_id, name, BY_CORPUS, value or "") for name, value in said.items())
+        return Found(clip, tuple(label for label in labels if label.value))
 
     def _id(self, plain: str | None) -> str | None:
         return f"{self.name}/{plain}" if plain else None
@@ -310,7 +316,7 @@ def _nfc(text: str) -> str:
 FOLDER = Folder(
     name="folder",
     licence="Not known: the terms are those of whoever owns the clips.",
-    label_schemes=("folder",),
+    label_schemes=("folder", LICENCE),
     has_own_names=False,
     own_files=(LABELS_FILE,),
 )
