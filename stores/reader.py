@@ -168,6 +168,14 @@ class FeatureStore(StoreTables):
             return self.fitted(name, scheme, fold)
         return self[name]
 
+    def release(self) -> None:
+        """Unmaps the shards that were read; each is mapped again when it is asked for.
+
+        What is read of a mapped file counts as memory of the process, so whoever reads a whole
+        store once does this now and then. Tracks that are still held stay as they are.
+        """
+        self._maps.clear()
+
     def with_states(self, fitted: Mapping[str, StoredFitted]) -> "FeatureStore":
         """The same snapshot with states that have been written and not been published yet.
 

@@ -15,7 +15,8 @@ NOBODY = "http://127.0.0.1:9/api"
 @pytest.fixture
 def asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Prefect server is configured, and whoever asks it is told that it cannot be reached."""
-    monkeypatch.setenv("PREFECT_API_URL", NOBODY)
+    # Prefect reads its settings once a process.
+    monkeypatch.setattr("flows.recording.server_url", lambda: NOBODY)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +49,8 @@ def test_wrong_arguments_are_told_before_a_server_is_asked(
     assert words in refusal(*given)
 
 
-def test_right_arguments_are_taken_to_the_server(asks_nobody: None, built: Path) -> None:
-    assert NOBODY in refusal("split", built, "subject_kfold", "--folds", "3")
+def test_right_arguments_are_taken_to_the_server(asks_nobody: None, store: Path) -> None:
+    assert NOBODY in refusal("split", store, "subject_kfold", "--folds", "3")
 
 
 def test_a_refusal_says_nothing_of_a_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

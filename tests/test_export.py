@@ -360,6 +360,15 @@ def test_to_a_url_and_from_one(store: Path, url: str, tmp_path: Path, processes:
         write_export(source, "huggingface", f"{url}/to", TERMS)
 
 
+def test_shards_that_were_read_are_unmapped_now_and_then(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = FeatureStore(store)
+    monkeypatch.setattr("stores.exports.source._MOST_BYTES", 0)
+    write_export(Source(opened, request_for("npy", *NUMBERS)), "npy", str(tmp_path / "out"), TERMS)
+    assert len(opened._maps) == 1  # that of the last track
+
+
 # What is refused
 
 

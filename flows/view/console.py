@@ -116,7 +116,8 @@ def prose(*parts: str | Text) -> None:
     Args:
         *parts: What stands in it, one after the other.
     """
-    _CONSOLE.print(joined(*parts), width=width())
+    _CONSOLE.width = width()
+    _CONSOLE.print(joined(*parts))
 
 
 def joined(*parts: str | Text) -> Text:
@@ -196,4 +197,5 @@ class Grid:
 
     def say(self) -> None:
         """Prints the table."""
-        _CONSOLE.print(self._table, width=width())
+        _CONSOLE.width = width()
+        _CONSOLE.print(self._table)

@@ -37,6 +37,7 @@ class ProgressBar:
         self._title, self._total, self._unit = title, total, unit
         self._done, self._start = 0.0, time.monotonic()
         self._lock, self._is_over = threading.Lock(), threading.Event()
+        self._lines: threading.Thread | None = None
         console = Console(stderr=True)
         self._bar = _bar(console) if console.is_terminal else None
         self._task = self._bar.add_task(title, total=total, rate="") if self._bar else None
@@ -45,7 +46,8 @@ class ProgressBar:
         if self._bar:
             self._bar.start()
         else:
-            threading.Thread(target=self._print_lines, daemon=True).start()
+            self._lines = threading.Thread(target=self._print_lines, daemon=True)
+            self._lines.start()
         return self
 
     def __exit__(
@@ -55,6 +57,8 @@ class ProgressBar:
         trace: TracebackType | None,
     ) -> None:
         self._is_over.set()
+        if self._lines:
+            self._lines.join()  # so that no line of it comes after what is printed next
         if self._bar and self._task is not None:
             if kind is None:  # the last report of a worker may come too late to be counted
                 self._bar.update(self._task, completed=self._total)

@@ -83,6 +83,8 @@ class Source:
                 "to be exported; ask for other clips, or another role"
             )
         self._chosen = chosen
+        self._unreleased = 0
+        """Bytes that were read since shards were unmapped."""
         self.tracks: Mapping[str, ClipTracks] = {name: self._tracks(name) for name in self.features}
 
     @property
@@ -144,9 +146,17 @@ class Source:
             The track; None where the store has none.
         """
         tracks = self.tracks[feature]
-        if not decode and isinstance(tracks, StoredTracks):
-            return tracks.track(clip_id, decode=False) if clip_id in tracks else None
-        return tracks.get(clip_id)
+        if self._unreleased > _MOST_BYTES:
+            self.store.release()
+            self._unreleased = 0
+        if decode or not isinstance(tracks, StoredTracks):
+            track = tracks.get(clip_id)
+        else:
+            track = tracks.track(clip_id, decode=False) if clip_id in tracks else None
+        if track is not None:
+            encoded = track.values.dtype == object
+            self._unreleased += sum(map(len, track.values)) if encoded else track.values.nbytes
+        return track
 
     def tables(self) -> Iterator[tuple[str, pa.Table]]:
         """The tables of the store, cut down to what is exported.
