@@ -7,6 +7,7 @@
 Neither has an id: HASH is the beginning of the salted hash of it.
 """
 
+import json
 import platform
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -148,12 +149,24 @@ def place_of_receipt(location: Location, target: ForgetTarget, given: Path | Non
         raise ForgetError(
             f"the receipt {path} would lie in the store; give a path outside it with --receipt"
         )
+    if path.is_file() and not _is_receipt_of(path, target):
+        raise ForgetError(
+            f"{path} is there and is no receipt of this; give the path of a new file with --receipt"
+        )
     if path.is_dir() or not path.parent.is_dir():
         raise ForgetError(
             f"the receipt cannot be written to {path}, which is a folder or lies in none; give the "
             "path of a new file with --receipt"
         )
     return path
+
+
+def _is_receipt_of(path: Path, target: ForgetTarget) -> bool:
+    try:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and said.get("sha256") == target.sha256
 
 
 def hashes(

@@ -211,9 +211,9 @@ def _full(
     ids = {one for one in known if one == name or one.partition("/")[2] == name}
     if name in ids:
         return name
+    has = before.has_subject if kind == SUBJECT else before.has_clip
+    # Those who were forgotten by this name count: the same command must never mean somebody else.
+    ids |= {one for one in (name, *(f"{each}/{name}" for each in corpora)) if has(one)}
     if len(ids) > 1:
         raise ForgetError(f"{name!r} may be {' or '.join(sorted(ids))}; give one of these in full")
-    if ids:
-        return ids.pop()
-    has = before.has_subject if kind == SUBJECT else before.has_clip
-    return next((one for one in (name, *(f"{each}/{name}" for each in corpora)) if has(one)), None)
+    return ids.pop() if ids else None
