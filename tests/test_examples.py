@@ -825,7 +825,14 @@ BRIEF = {
 """Further changes to the small recipe: here the way counts, not the scores."""
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+SLOWEST = {"tucker2025", "tcs2026"}
+"""A minute and more of two processors, for which `make long` and `make papers` have time."""
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(name, marks=[pytest.mark.long] * (name in SLOWEST)) for name in RECIPES],
+)
 def test_one_command_goes_from_clips_to_scores_under_both_protocols(
     recipe: str,
     sample: Path,

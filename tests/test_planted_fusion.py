@@ -172,7 +172,8 @@ FIRST = dict(reversed(FUSIONS))
 
 @pytest.mark.parametrize(
     ("paper", "name", "signal"),
-    [(paper, name, signal) for paper, name in FUSIONS for signal in SIGNALS
+    [pytest.param(paper, name, signal, marks=[pytest.mark.long] * (FIRST[paper] != name))
+     for paper, name in FUSIONS for signal in SIGNALS
      if signal == "agreement" or FIRST[paper] == name],
 )  # fmt: skip
 def test_a_fusion_finds_the_signal_wherever_it_lies_and_one_modality_does_not(
