@@ -98,21 +98,10 @@ def label_schemes(source: Source) -> list[str]:
     return sorted({label.scheme for labels in source.labels.values() for label in labels})
 
 
-def huggingface_features(source: Source) -> dict[str, Json]:
-    """What `datasets` calls the columns.
-
-    Args:
-        source: What is exported.
-
-    Returns:
-        Name -> what its `Features` are written as.
-    """
-    return {name: hugging for name, (_, hugging) in columns(source).items()}
-
-
 def _write(source: Source, clips: Sequence[Clip], path: Path) -> None:
     form = columns(source)
-    known = json.dumps({"info": {"features": huggingface_features(source)}})
+    hugging = {name: kind for name, (_, kind) in form.items()}
+    known = json.dumps({"info": {"features": hugging}})
     schema = pa.schema([(name, kind) for name, (kind, _) in form.items()])
     schema = schema.with_metadata({b"huggingface": known.encode()})
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
