@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -36,6 +36,7 @@ from stores.shard import Shard, shard_key
 from stores.shard_writer import ShardWriter
 
 FEATURES = ("logmel64", "faces", "crops")
+OF_SOUND = ("logmel64", "mfcc")
 CLIPS_A_SHARD = 64
 
 
@@ -75,9 +76,10 @@ def make_clip(stem: str) -> Clip:
 def make_track(spec: FeatureSpec, clip: Clip, pictures: list[bytes]) -> Track | None:
     """Made-up values of one clip; None where its rendering has no such stream."""
     rng = np.random.default_rng(int(clip.sha256[-8:], 16))
-    if not (clip.has_audio if spec.name == "logmel64" else clip.has_video):
+    is_sound = spec.name in OF_SOUND
+    if not (clip.has_audio if is_sound else clip.has_video):
         return None
-    rows = int((clip.duration_s or 0) * (100 if spec.name == "logmel64" else 10))
+    rows = int((clip.duration_s or 0) * (100 if is_sound else 10))
     seconds, valid = np.arange(rows) * (spec.hop_s or 0.1), np.ones(rows, np.bool_)
     if spec.name == "crops":
         values = np.empty(rows, object)
@@ -93,7 +95,8 @@ def make_track(spec: FeatureSpec, clip: Clip, pictures: list[bytes]) -> Track | 
 
 def make_shards(root: Path, spec: FeatureSpec, clips: list[Clip]) -> list[ShardRecord]:
     rng = np.random.default_rng(0)
-    blurred = [cv2.blur(rng.integers(0, 256, (224, 224, 3), np.uint8), (5, 5)) for _ in range(24)]
+    size = spec.shape if spec.codec == "jpeg" else (8, 8, 3)
+    blurred = [cv2.blur(rng.integers(0, 256, size, np.uint8), (5, 5)) for _ in range(24)]
     pictures = [cv2.imencode(".jpg", picture)[1].tobytes() for picture in blurred]
     records = []
     for at in range(0, len(clips), CLIPS_A_SHARD):
@@ -108,14 +111,17 @@ def make_shards(root: Path, spec: FeatureSpec, clips: list[Clip]) -> list[ShardR
     return [shard.record for shard in records]
 
 
-def make_store(root: Path, clips: list[Clip]) -> None:
-    recipe = load("demo", ())
+def make_store(
+    root: Path, clips: list[Clip], names: Sequence[str] = FEATURES, changes: Sequence[str] = ()
+) -> None:
+    """Publishes made-up features of some clips, in the form that the recipe `demo` gives them."""
+    recipe = load("demo", tuple(changes))
     features, index, quarantine = {}, [], []
-    for name in FEATURES:
+    for name in names:
         spec = recipe.graph.specs[name]
         features[name] = StoredFeature(spec, tuple(make_shards(root, spec, clips)))
         stored = dict(_places(root, features[name]))
-        reason = Reason.NO_AUDIO if name == "logmel64" else Reason.NO_VIDEO
+        reason = Reason.NO_AUDIO if name in OF_SOUND else Reason.NO_VIDEO
         for clip in clips:
             if clip.clip_id in stored:
                 index.append(stored[clip.clip_id])
