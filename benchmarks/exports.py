@@ -4,7 +4,7 @@ FOLDER`.
 The store has RAVDESS's 7,356 names with made-up MFCC, log-mel and face crops of 112 pixels (2 GB);
 `numpy`, `npy`, `webdataset` and `lhotse` hold the pictures decoded, so that 10 GB must be free for
 each. Time, processor time, and the greatest memory of the process. Each is then made once more,
-killed after half of that time and gone on with, and must be the same.
+killed when half of it is there and gone on with, and must be the same.
 """
 
 import argparse
@@ -46,8 +46,10 @@ def measure(root: Path, folder: Path, name: str) -> None:
     files = sum(1 for path in out.rglob("*") if path.is_file())
     size, undisturbed = disk_mb(out), _listed(out)
     shutil.rmtree(out)
+    unfinished = out.with_name(f"{out.name}.unfinished")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
-        time.sleep(took.seconds / 2)
+        while killed.poll() is None and disk_mb(unfinished) < size / 2:
+            time.sleep(0.02)
         killed.kill()
     is_half = not out.exists()
     again = run(command, log) if is_half else None

@@ -1,17 +1,21 @@
 """Whom a store has forgotten: salted hashes, by which a build knows them again and leaves them out.
 
 Ids of a corpus can be guessed one by one, and the salt stands beside the hashes: they keep a name
-from being read, not from being tried.
+from being read, not from being tried. So it is with what files hold: whoever has a file can see
+whether it was forgotten.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from manifests.choice import Choice
+from manifests.clips import Clip
 from manifests.conditions import Condition
 from manifests.features import Json
+from stores.pointer import LEFT_OUT
 
 Named = Callable[[str], bool]
 """Whether a text is the name of what was forgotten."""
@@ -26,6 +30,9 @@ class Forgotten:
     """Salted sha256 of each `corpus/subject`, sorted."""
     clips: tuple[str, ...]
     """Salted sha256 of each clip id, sorted."""
+    contents: tuple[str, ...] | None = field(default=None, metadata={LEFT_OUT: True})
+    """Salted sha256 of each `content_of` a clip that no other clip of the store has, sorted: a copy
+    is known by it, whatever its name. None: an older version has forgotten them by name alone."""
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -64,6 +71,33 @@ class Forgotten:
         """
         return self.hash(clip_id) in self._known
 
+    @cached_property
+    def _contents(self) -> frozenset[str]:
+        return frozenset(self.contents or ())
+
+    def has_content(self, content: str) -> bool:
+        """Whether what a clip holds was forgotten, by whatever name.
+
+        Args:
+            content: As of `content_of`, or the sha256 of a whole file; empty where nobody knows.
+
+        Returns:
+            True where it was.
+        """
+        return bool(content) and self.hash(content) in self._contents
+
+    def has(self, clip: Clip) -> bool:
+        """Whether a clip was forgotten: it, whoever speaks in it, or what it holds.
+
+        Args:
+            clip: The clip.
+
+        Returns:
+            True where one of these was.
+        """
+        is_named = self.has_clip(clip.clip_id) or self.has_subject(clip.subject_id)
+        return is_named or self.has_content(content_of(clip))
+
     def names(self, text: str, corpora: Iterable[str]) -> bool:
         """Whether a text names what was forgotten, with its corpus or without.
 
@@ -77,12 +111,15 @@ class Forgotten:
         ids = (text, *(f"{corpus}/{text}" for corpus in corpora))
         return any(self.has_subject(one) or self.has_clip(one) for one in ids)
 
-    def also(self, subjects: Iterable[str], clips: Iterable[str]) -> "Forgotten":
+    def also(
+        self, subjects: Iterable[str], clips: Iterable[str], contents: Iterable[str] = ()
+    ) -> "Forgotten":
         """Adds some that are forgotten.
 
         Args:
             subjects: Their ids.
             clips: Ids of clips.
+            contents: What the clips hold, and nobody else's.
 
         Returns:
             Those of before and these.
@@ -91,7 +128,57 @@ class Forgotten:
             self.salt,
             tuple(sorted({*self.subjects, *map(self.hash, subjects)})),
             tuple(sorted({*self.clips, *map(self.hash, clips)})),
+            tuple(sorted({*self._contents, *map(self.hash, contents)})),
         )
+
+
+def content_of(clip: Clip) -> str:
+    """Says what a clip holds: the bytes of its file, and which part of them it is.
+
+    Args:
+        clip: The clip.
+
+    Returns:
+        As `content_text`.
+    """
+    return content_text(clip.sha256, clip.start_s, clip.end_s, clip.region)
+
+
+def content_text(
+    sha256: str, start_s: float | None, end_s: float | None, region: str | None
+) -> str:
+    """Says what a clip holds.
+
+    Args:
+        sha256: Of its file; empty where that was not read.
+        start_s: Where the clip begins in it; None: it is all of the file.
+        end_s: Where it ends.
+        region: The part of the frame.
+
+    Returns:
+        The sha256 alone of a whole file; with its part otherwise: two who speak in one file have
+        two contents. Empty where the file was not read.
+    """
+    part = (start_s, end_s, region)
+    if not sha256 or part == (None, None, None):
+        return sha256
+    return " ".join([sha256, *map(str, part)])
+
+
+def ids_in_name(clip: Clip) -> tuple[str, ...]:
+    """Finds what may be ids of clips in the name of a file that its corpus cannot read.
+
+    Args:
+        clip: The file.
+
+    Returns:
+        `corpus/word` for each word of the name, such as of `copy of 03-01-05-01-01-01-12 (1).mp4`.
+    """
+    words = _WORD.findall(clip.path.rpartition("/")[2])
+    return tuple(f"{clip.corpus}/{word}" for word in words)
+
+
+_WORD = re.compile(r"[\w-]+")
 
 
 def salted(salt: str, text: str) -> str:

@@ -44,6 +44,7 @@ from stores.snapshot import (
 )
 from stores.training_clips import TrainingClips
 from stores.verify_fitted import encoded, state_problems, track_problems
+from stores.verify_forgotten import forgotten_problems
 
 _STEP = 1 << 14
 """Rows looked at together."""
@@ -133,6 +134,8 @@ class _Check:
         self._snapshot = snapshot = load_snapshot(location, pointer.snapshot)
         self.report = Verification(snapshot.number, features=len(snapshot.features))
         self._problems = self.report.problems
+        self._held: set[str] = set()
+        """The clips of all shards, those that were refused among them."""
         self._damaged: set[str] = set()
         """Files of which a problem is known: what they hold is not compared."""
         snapshots = self._read_snapshots()
@@ -141,6 +144,7 @@ class _Check:
         if len(rows) == len(TABLES):
             self._check_index(rows, entries)
             self._add(_reference_problems(rows))
+            self._add(forgotten_problems(snapshot.forgotten, rows, self._held))
             self._check_fitted(rows)
         self._check_older(snapshots)
         self._add(strange_entries(location.folder))
@@ -231,6 +235,8 @@ class _Check:
         self._check_bytes(record)
         shard = open_shard(self._location, feature.spec, record)
         self._add(_shard_problems(shard, record))
+        self._held.update(one.clip_id for one in shard.refused)
+        self._held.update(one.clip_id for one in shard.entries)
         return {(record.file, entry.clip_id): entry for entry in shard.entries}
 
     def _check_index(self, rows: Rows, entries: Mapping[str, Entries]) -> None:

@@ -17,6 +17,8 @@ from flows.building.committed import Committed, check_place, load_committed
 from flows.building.file_stats import FileStats
 from flows.building.forgotten import (
     NOBODY_FORGOTTEN,
+    ForgottenFiles,
+    leave_copies,
     leave_forgotten,
     recipe_without_forgotten,
 )
@@ -137,7 +139,7 @@ def run_build(
         check_corpora(location, committed, folders)
         if committed.snapshot and (forgotten := committed.snapshot.forgotten):
             checked = recipe_without_forgotten(checked, forgotten)
-            every, gone = leave_forgotten(every, forgotten)
+            every, gone = leave_forgotten(every, forgotten, folders)
             listed, lying = choose_by_name(every, checked.clips)
         del every
         held = with_recalled(location, committed, (one.clip.clip_id for one in listed))
@@ -145,7 +147,8 @@ def run_build(
             _ensure_weights(checked.graph.encoders(checked.stored).values())
         with _executor(location, folders, listed, workers, dask) as executor:
             build = _Build(location, folders, checked, held, wrap(executor))
-            table = choose_by_header(build.read_headers(listed, rehash), checked.clips)
+            table, gone = build.read_headers(listed, rehash, gone)
+            table = choose_by_header(table, checked.clips)
             table = table.sharing(committed.clip_table)
             del listed  # of a million clips, a gigabyte
             plan = make_plan(location, checked, table, held, doubted)
@@ -221,8 +224,10 @@ class _Build:
     committed: Committed
     executor: Executor
 
-    def read_headers(self, listed: Sequence[Found], rehash: bool) -> ClipTable:
-        """Hashes and probes the files that are new or changed."""
+    def read_headers(
+        self, listed: Sequence[Found], rehash: bool, gone: ForgottenFiles
+    ) -> tuple[ClipTable, ForgottenFiles]:
+        """Hashes and probes the files that are new or changed; leaves out what is forgotten."""
         stats = FileStats(self.location, self.corpora, listed, rehash)
         builder = ClipTableBuilder()
         left: list[Found] = []
@@ -237,9 +242,11 @@ class _Build:
             for probed in run_in_order(self.executor, self._probing_steps(left, pools)):
                 builder.add(probed)
                 stats.add(probed)
-        table = builder.build(self.corpora)
-        stats.record(table.clips)
-        return table
+        snapshot = self.committed.snapshot
+        forgotten = snapshot.forgotten if snapshot else None
+        table, gone = leave_copies(builder.build(self.corpora), forgotten, gone)
+        stats.record(table.clips)  # without their hashes
+        return table, gone
 
     def _probing_steps(self, left: Sequence[Found], pools: Pools) -> Iterator[Step[list[Probed]]]:
         limits = self.recipe.decoding.limits

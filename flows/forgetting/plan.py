@@ -52,10 +52,7 @@ class ForgetPlan:
         self.location, self.snapshot, self.target = location, snapshot, target
         self._ids = pa.array(sorted(target.clip_ids), pa.string())
         if not self.tables["clips"].num_rows:
-            raise ForgetError(
-                f"every clip of {location} is of {target.id}; remove the whole store instead, and "
-                "what was made of it"
-            )
+            raise ForgetError(_nobody_else(location, snapshot, target))
 
     @cached_property
     def tables(self) -> dict[str, pa.Table]:
@@ -210,6 +207,16 @@ class ForgetPlan:
         """Rows that go, of each table."""
         counts = self.snapshot.counts
         return {name: counts[name] - table.num_rows for name, table in sorted(self.tables.items())}
+
+
+def _nobody_else(location: Location, snapshot: Snapshot, target: ForgetTarget) -> str:
+    remove = "remove the whole store instead, and what was made of it"
+    if chosen := _texts(snapshot.recipe.get("clips")):
+        return (
+            f"{location} was narrowed to {' '.join(chosen)}, and has clips of {target.id} alone; "
+            f"build it again with others, then run this once more, or {remove}"
+        )
+    return f"every clip of {location} is of {target.id}; {remove}"
 
 
 def _texts(value: Json) -> list[str]:

@@ -8,24 +8,30 @@ Neither has an id: HASH is the beginning of the salted hash of it.
 """
 
 import json
+import os
 import platform
+import secrets
+import shlex
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.forgetting.clean import JOURNAL
+from flows.forgetting.clean import JOURNAL, foreign
 from flows.forgetting.target import ForgetError, ForgetTarget
 from manifests.features import Json
 from stores.atomic import write_bytes
 from stores.location import Location, is_inside
 from stores.made import Made
 from stores.parsing import from_json
-from stores.paths import sha256_of
+from stores.paths import open_plain, sha256_of
 from stores.pointer import json_text, read_json, snapshot_file
 from stores.snapshot import Snapshot
 
 _DIGITS = 12
+_BYTES, _BYTES_A_FILE = 1 << 16, 400
+"""What a receipt takes at the most: each file of the store is named in it twice, with its hash."""
 NOT_REACHED = (
     "backups and copies of the store that others made, or that were made of its folder",
     "what a file system or a disk keeps of removed files: journals, snapshots, unused blocks",
@@ -149,21 +155,50 @@ def place_of_receipt(location: Location, target: ForgetTarget, given: Path | Non
         raise ForgetError(
             f"the receipt {path} would lie in the store; give a path outside it with --receipt"
         )
-    if path.is_file() and not _is_receipt_of(path, target):
-        raise ForgetError(
-            f"{path} is there and is no receipt of this; give the path of a new file with --receipt"
-        )
-    if path.is_dir() or not path.parent.is_dir():
+    # With os.path: a name that is too long is an OSError of pathlib.
+    if os.path.isdir(path) or not os.path.isdir(path.parent):  # noqa: PTH112
         raise ForgetError(
             f"the receipt cannot be written to {path}, which is a folder or lies in none; give the "
             "path of a new file with --receipt"
         )
+    if os.path.lexists(path) and not _is_receipt_of(path, target):
+        raise ForgetError(
+            f"{path} is there and is no receipt of this; give the path of a new file with --receipt"
+        )
     return path
+
+
+def try_receipt(path: Path, files: int) -> None:
+    """Writes what takes as much room as the receipt will, and removes it again: what hinders it is
+    found before anything is done.
+
+    Args:
+        path: Where the receipt is to lie.
+        files: How many files the store has.
+
+    Raises:
+        ForgetError: It cannot be written there.
+    """
+    hidden = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        with hidden.open("xb") as file:
+            file.write(bytes(_BYTES + _BYTES_A_FILE * files))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ForgetError(
+            f"the receipt cannot be written to {path} ({error.strerror}), so nothing was done; "
+            "give the path of a new file elsewhere with --receipt"
+        ) from error
+    finally:
+        with suppress(OSError):
+            hidden.unlink()
 
 
 def _is_receipt_of(path: Path, target: ForgetTarget) -> bool:
     try:
-        said = json.loads(path.read_bytes())
+        with open_plain(path) as file:
+            said = json.loads(file.read())
     except (OSError, ValueError):
         return False
     return isinstance(said, dict) and said.get("sha256") == target.sha256
@@ -194,7 +229,11 @@ def hashes(
 
 
 def write_receipt(
-    path: Path, facts: ForgetFacts, outcomes: Mapping[str, str], after: Mapping[str, str]
+    path: Path,
+    facts: ForgetFacts,
+    outcomes: Mapping[str, str],
+    after: Mapping[str, str],
+    target: ForgetTarget,
 ) -> None:
     """Writes the receipt.
 
@@ -203,9 +242,13 @@ def write_receipt(
         facts: What was taken out.
         outcomes: What became of each thing that was made of the store, by its place.
         after: The files of the store now -> sha256.
+        target: Who was forgotten.
+
+    Raises:
+        ForgetError: It cannot be written there any more.
     """
     said = replace(facts, made=())
-    made: list[Json] = [
+    made: list[dict[str, str]] = [
         {"kind": one.kind, "place": one.place, "host": one.host, "outcome": outcomes[one.place]}
         for one in facts.made
     ]
@@ -215,14 +258,42 @@ def write_receipt(
         "machine": platform.node(),
         "ended": now(),
         **{name: value for name, value in vars(said).items() if name != "made"},
-        "made": made,
-        "after": dict(after),
+        "made": [{name: target.cut(value) for name, value in one.items()} for one in made],
+        **_without_names(facts, after, target),
         "not_reached": list(NOT_REACHED),
     }
-    for left in path.parent.iterdir():  # of a run that was killed while it wrote the receipt
-        if left.name.startswith(f".{path.name}.") and left.suffix == ".tmp":
-            left.unlink(missing_ok=True)
-    write_bytes(path, json_text(content))
+    try:
+        for left in path.parent.iterdir():  # of a run that was killed while it wrote the receipt
+            if left.name.startswith(f".{path.name}.") and left.suffix == ".tmp":
+                left.unlink(missing_ok=True)
+        write_bytes(path, json_text(content))
+    except OSError as error:
+        raise ForgetError(
+            f"all was taken out of {facts.store}, and the receipt cannot be written to {path} "
+            f"({error.strerror}); run the same command again, with another path for --receipt"
+        ) from error
+
+
+def _without_names(
+    facts: ForgetFacts, after: Mapping[str, str], target: ForgetTarget
+) -> dict[str, Json]:
+    """What of a receipt has paths that somebody has chosen, who may have put an id into them."""
+    store = target.cut(facts.store)
+    schemes: dict[str, Json] = {
+        name: command.replace(shlex.quote(facts.store), shlex.quote(store))
+        for name, command in facts.schemes.items()
+    }
+    files = {"before": facts.before, "after": after}
+    return {
+        "store": store,
+        "schemes": schemes,
+        **{name: _cut_foreign(some, target) for name, some in files.items()},
+    }
+
+
+def _cut_foreign(files: Mapping[str, str], target: ForgetTarget) -> dict[str, Json]:
+    others = frozenset(foreign(files))
+    return {target.cut(file) if file in others else file: one for file, one in files.items()}
 
 
 def stays(snapshot: Snapshot) -> set[str]:

@@ -21,6 +21,7 @@ from flows.forgetting.receipt import (
     place_of_receipt,
     read_journal,
     stays,
+    try_receipt,
     write_journal,
     write_receipt,
 )
@@ -59,6 +60,8 @@ class ForgetResult:
     is_done: bool
     is_over: bool = False
     """The store had forgotten it before."""
+    unread: int = 0
+    """Refused files that stay, since nobody knows what they hold."""
 
 
 def nothing_on_a_server(location: Location, target: ForgetTarget, remove: bool) -> int:
@@ -130,14 +133,18 @@ class _Work:
 
     def look(self) -> ForgetResult:
         """Says what a run would do."""
-        facts = read_journal(self.location, self.target) or self._facts()
+        facts = read_journal(self.location, self.target)
+        if facts is None and self._is_over:
+            return self._over()
+        facts = facts or self._facts()
         return self._result(facts, {one.place: _words(one) for one in facts.made}, None)
 
     def run(self, receipt: Path) -> ForgetResult:
         """Forgets, or goes on with it."""
         facts = read_journal(self.location, self.target)
-        if facts is None and self.target.is_known and not self.target.clips:
-            return replace(self._result(self._facts(), {}, None), is_over=True)
+        if facts is None and self._is_over:
+            return self._over()
+        try_receipt(receipt, len(self.files))
         if facts is None:
             facts = self._facts()
             write_journal(self.location, self.target, facts)
@@ -146,14 +153,22 @@ class _Work:
         self.on_server(self.location, self.target, True)
         self._clean(snapshot, [one for one in facts.made if outcomes[one.place] != REMOVED])
         after = hashes(self.location, {POINTER, *stays(snapshot)}, [snapshot])
-        write_receipt(receipt, facts, outcomes, after)
+        write_receipt(receipt, facts, outcomes, after, self.target)
         self.location.remove(journal_file(self.target))
         self.location.settle([POINTER])
         return self._result(facts, outcomes, receipt)
 
     @property
+    def _is_over(self) -> bool:
+        return self.target.is_known and not self.target.clips
+
+    def _over(self) -> ForgetResult:
+        return replace(self._result(self._facts(), {}, None), is_over=True)
+
+    @property
     def _is_published(self) -> bool:
-        return self.target.is_known and self.newest.parent is None
+        is_out = self.target.is_known and not self.target.is_there
+        return is_out and self.newest.parent is None
 
     def _plan(self) -> ForgetPlan:
         return ForgetPlan(self.location, self.newest, self.target)
@@ -199,7 +214,8 @@ class _Work:
     ) -> ForgetResult:
         clip_ids = tuple(sorted(self.target.clip_ids))
         left = tuple(foreign(self.files)) if self.location.is_local else ()
-        return ForgetResult(facts, clip_ids, outcomes, left, receipt, receipt is not None)
+        is_done, unread = receipt is not None, self.target.unread
+        return ForgetResult(facts, clip_ids, outcomes, left, receipt, is_done, unread=unread)
 
 
 def _words(made: Made) -> str:

@@ -2,19 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from manifests.clips import CLIPS, Clip
+from manifests.corpora.base import Identity
 from manifests.corpora.catalog import CORPORA
 from manifests.quarantine import QUARANTINE
 from manifests.suggestions import did_you_mean
-from manifests.table import WrongTable
-from stores.forgotten import Forgotten
+from manifests.table import Table, WrongTable
+from stores.forgotten import Forgotten, content_of, ids_in_name
 from stores.location import Location
 from stores.pointer import NotCommitted, WrongSnapshot, json_text
-from stores.snapshot import Snapshot, read_rows, read_snapshot
+from stores.snapshot import Row, Snapshot, read_rows, read_snapshot
 
 SUBJECT, CLIP = "subject", "clip"
 _MOST_NAMED = 40
@@ -36,6 +38,12 @@ class ForgetTarget:
     """All that any snapshot still has, by id: files that were refused are among them."""
     before: Forgotten
     """Those that were forgotten before, with the salt of the store."""
+    contents: frozenset[str] = frozenset()
+    """What the clips hold, in any snapshot, and no other clip does; whole files among them."""
+    is_there: bool = False
+    """Whether the newest snapshot has one of the clips."""
+    unread: int = 0
+    """Refused files that stay: their names say nothing, and nobody has read what they hold."""
 
     @property
     def clip_ids(self) -> frozenset[str]:
@@ -60,7 +68,8 @@ class ForgetTarget:
     @property
     def forgotten(self) -> Forgotten:
         """Those that are forgotten with it."""
-        return self.before.also([self.id] if self.kind == SUBJECT else [], self.clip_ids)
+        subjects = [self.id] if self.kind == SUBJECT else []
+        return self.before.also(subjects, self.clip_ids, self.contents)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -87,6 +96,25 @@ class ForgetTarget:
             The text with other words in their place.
         """
         return self._pattern.sub("(forgotten)", text)
+
+    def cut(self, text: str) -> str:
+        """Takes out of a path whatever may name who goes: ids with their corpus or without it.
+
+        Args:
+            text: The path, or a sentence with it.
+
+        Returns:
+            The text with other words in their place; also where they stand there by chance.
+        """
+        return self._anywhere.sub("(forgotten)", text)
+
+    @cached_property
+    def _anywhere(self) -> re.Pattern[str]:
+        short = {one.partition("/")[2] for one in self.texts} - {""}
+        each = "|".join(
+            map(re.escape, sorted(self.texts | short, key=lambda one: (-len(one), one)))
+        )
+        return re.compile(rf"(?<![A-Za-z0-9])(?:{each})(?![A-Za-z0-9])")
 
     def named(self, text: str) -> bool:
         """Whether a text is one of the ids, with its corpus or without, or a path.
@@ -142,14 +170,11 @@ def find_target(
         ForgetError: The store knows nobody of this name, or several.
     """
     before = newest.forgotten or Forgotten(_salt(newest), (), ())
-    clips: dict[str, Clip] = {}
+    every = _rows(location, snapshots, CLIPS)
+    clips = {clip.clip_id: clip for clip in reversed(every)}
     naming: dict[str, str] = {}
-    for one in snapshots:
-        try:
-            clips |= {clip.clip_id: clip for clip in read_rows(location, one, CLIPS)}
-            naming |= {row.clip_id: row.detail for row in read_rows(location, one, QUARANTINE)}
-        except WrongTable:
-            continue  # it was removed by a run that was interrupted
+    for row in _rows(location, snapshots, QUARANTINE):
+        naming[row.clip_id] = f"{naming.get(row.clip_id, '')}\n{row.detail}"
     known = {_id_of(clip, kind) for clip in clips.values()} - {""}
     corpora = {*CORPORA, *(clip.corpus for clip in clips.values())}
     full = _full(name, known, corpora, before, kind)
@@ -161,10 +186,34 @@ def find_target(
             f"there are {', '.join(shown[:_MOST_NAMED])}{more}"
         )
     its = {one.clip_id: one for one in clips.values() if _id_of(one, kind) == full}
-    if kind == SUBJECT:
-        pattern = _pattern([full, *its])
-        its |= {one.clip_id: one for one in clips.values() if _is_meant(one, pattern, naming)}
-    return ForgetTarget(kind, full, tuple(its[clip_id] for clip_id in sorted(its)), before)
+    refused = [clips[clip_id] for clip_id in naming if clip_id in clips and clip_id not in its]
+    its |= {one.clip_id: one for one in _copies(refused, kind, full, its, naming)}
+    goes = [clip for clip in every if clip.clip_id in its]
+    stays = [clip for clip in every if clip.clip_id not in its]
+    contents = frozenset(_contents(goes) - _contents(stays))
+    is_there = any(clip.clip_id in its for clip in read_rows(location, newest, CLIPS))
+    in_order = tuple(its[clip_id] for clip_id in sorted(its))
+    others = (clip for clip in refused if clip.clip_id not in its)
+    unread = sum(not one.sha256 and _id_of(one, SUBJECT) == "" for one in others)
+    return ForgetTarget(kind, full, in_order, before, contents, is_there, unread)
+
+
+def _rows(location: Location, snapshots: Sequence[Snapshot], table: Table[Row]) -> list[Row]:
+    """The rows of a table in all snapshots, the newest first; each file is read once."""
+    found: list[Row] = []
+    seen: set[str] = set()
+    for one in reversed(snapshots):
+        file = one.tables[table.name].file
+        if file not in seen:
+            seen.add(file)
+            with suppress(WrongTable):  # it was removed by a run that was interrupted
+                found += read_rows(location, one, table)
+    return found
+
+
+def _contents(clips: Iterable[Clip]) -> set[str]:
+    """What clips hold, and the whole files that they lie in."""
+    return {text for clip in clips for text in (clip.sha256, content_of(clip)) if text}
 
 
 def _salt(snapshot: Snapshot) -> str:
@@ -187,21 +236,47 @@ def subject_by_name(clip: Clip) -> str | None:
     Returns:
         The subject; None where the name does not say.
     """
-    corpus = CORPORA.get(clip.corpus)
-    identity = corpus.identify(clip.path) if corpus else None
+    identity = _by_name(clip)
     return identity.subject_id if identity else None
 
 
-def _is_meant(clip: Clip, pattern: re.Pattern[str], naming: Mapping[str, str]) -> bool:
-    """A refused file of nobody whose fault names a clip of the subject, such as its second copy."""
-    detail = naming.get(clip.clip_id, "")
-    return _id_of(clip, SUBJECT) == "" and pattern.search(detail) is not None
+def _by_name(clip: Clip) -> Identity | None:
+    corpus = CORPORA.get(clip.corpus)
+    return corpus.identify(clip.path) if corpus else None
+
+
+def _copies(
+    refused: Iterable[Clip],
+    kind: str,
+    full: str,
+    its: Mapping[str, Clip],
+    naming: Mapping[str, str],
+) -> Iterator[Clip]:
+    """Refused files that are theirs all the same: the second copy of a clip; and of those whose
+    name says nothing, one that holds what a clip of theirs holds, or whose name or fault has its
+    id."""
+    pattern = _pattern([full, *its])
+    holds = {clip.sha256 for clip in its.values()} - {""}
+    for clip in refused:
+        identity = _by_name(clip)
+        if identity is not None or clip.subject_id:
+            is_copy = kind == CLIP and identity is not None and identity.clip_id == full
+        elif clip.sha256 in holds or pattern.search(naming[clip.clip_id]):
+            is_copy = True
+        else:
+            has_rule = clip.corpus in CORPORA and CORPORA[clip.corpus].has_own_names
+            is_copy = has_rule and any(one in its for one in ids_in_name(clip))
+        if is_copy:
+            yield clip
 
 
 def _pattern(texts: Iterable[str]) -> re.Pattern[str]:
     """Finds ids that stand by themselves in a text."""
-    each = "|".join(map(re.escape, sorted(texts, key=lambda one: (-len(one), one))))
-    return re.compile(rf"(?<![\w-])(?:{each})(?![\w-])")
+    return re.compile(rf"(?<![\w-])(?:{_any(texts)})(?![\w-])")
+
+
+def _any(texts: Iterable[str]) -> str:
+    return "|".join(map(re.escape, sorted(texts, key=lambda one: (-len(one), one))))
 
 
 def _full(

@@ -24,8 +24,8 @@ def print_collected(store: str, found: "Collected") -> None:
             say(file)
     kept = f"kept: {_numbers(found.kept)}"
     gone = f"; removed: {_numbers(found.gone)}" if found.gone else ""
-    verb = "were removed" if found.is_done else "would be removed (--dry-run: nothing was)"
-    say(f"{store}: {len(found.files)} files, {found.bytes / 1e6:,.1f} MB, {verb}")
+    verb = "removed" if found.is_done else "to be removed (--dry-run: nothing was)"
+    say(f"{store}: {_many(len(found.files), 'file')}, {found.bytes / 1e6:,.1f} MB, {verb}")
     say(f"{kept}{gone if found.is_done else gone.replace('removed', 'to be removed')}")
     if found.held:
         say(
@@ -55,8 +55,10 @@ def print_forgotten(store: str, found: "ForgetResult") -> None:
     rows = ", ".join(f"{name} {count}" for name, count in sorted(facts.rows.items()) if count)
     if not found.is_done:
         say(f"--dry-run: nothing was done to {store}; without it, this would be:")
-    say(f"{store}: {facts.clips} clips forgotten; rows that went: {rows or 'none'}")
-    say(f"{facts.shards} shards written anew; older snapshots removed: {_numbers(facts.snapshots)}")
+    went = f"rows that went: {rows}" if rows else "no row of the newest snapshot was of them"
+    say(f"{store}: {_many(facts.clips, 'clip')} forgotten; {went}")
+    anew = f"{_many(facts.shards, 'shard')} written anew; " if facts.shards else ""
+    say(f"{anew}older snapshots removed: {_numbers(facts.snapshots)}")
     for scheme, command in sorted(facts.schemes.items()):
         say(f"folds dropped: {scheme}; deal them again with: {command}")
     if facts.states:
@@ -69,14 +71,26 @@ def print_forgotten(store: str, found: "ForgetResult") -> None:
         say(
             coloured(
                 "yellow",
-                f"{facts.shared} clips of others lie in one file with a forgotten one: they stay, "
-                "and so does the sha256 of that file",
+                f"{_many(facts.shared, 'clip')} of others in one file with a forgotten one: left, "
+                "as is the sha256 of that file",
+            )
+        )
+    if found.unread:
+        say(
+            coloured(
+                "yellow",
+                f"{_many(found.unread, 'refused file')} with a name that says nothing: left, since "
+                "nobody has read what is in it; the next build does, and leaves out copies",
             )
         )
     if found.left:
         say(coloured("yellow", f"not affectstore's, and left: {_some(found.left)}"))
     if found.receipt:
         say(f"receipt, with what no command can reach: {found.receipt}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _numbers(snapshots: Iterable[int]) -> str:

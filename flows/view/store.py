@@ -203,7 +203,7 @@ def print_result(
     if result.left_out:
         say(left_out_text(result.left_out))
     if result.forgotten.files:
-        say(coloured("yellow", forgotten_text(result.forgotten.files)))
+        say(coloured("yellow", forgotten_text(result.forgotten.files, result.forgotten.copies)))
     if result.listed.choice:
         say(not_chosen_text(result))
     if result.folds_dropped:
@@ -229,20 +229,24 @@ def left_out_text(files: Mapping[str, int]) -> str:
     return f"left out: {count_text(files)}"
 
 
-def forgotten_text(files: Sequence[str]) -> str:
+def forgotten_text(files: Sequence[str], copies: Sequence[str] = ()) -> str:
     """Says that files of somebody forgotten were left out, and where they still lie.
 
     Args:
         files: `corpus/path` of each.
+        copies: Those that are known by what they hold.
 
     Returns:
         A sentence.
     """
     folders = sorted({file.rpartition("/")[0] for file in files})
     more = f" and {len(folders) - _EXAMPLES} more folders" if len(folders) > _EXAMPLES else ""
+    what = "1 file" if len(files) == 1 else f"{len(files)} files"
+    lie = "it still lies" if len(files) == 1 else "they still lie"
+    known = f"; {len(copies)} known by what they hold, such as {copies[0]}" if copies else ""
     return (
-        f"left out: {len(files)} files of subjects or clips that this store has forgotten; they "
-        f"still lie in the corpus, in {', '.join(folders[:_EXAMPLES])}{more}, such as {files[0]}"
+        f"left out: {what} of subjects or clips that this store has forgotten; {lie} in the "
+        f"corpus, in {', '.join(folders[:_EXAMPLES])}{more}, such as {files[0]}{known}"
     )
 
 
