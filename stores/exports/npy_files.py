@@ -55,6 +55,6 @@ def track_files(source: Source) -> Iterator[ExportFile]:
 
 
 def _write(source: Source, feature: str, clip_id: str, suffix: str, path: Path) -> None:
-    track = source.track(feature, clip_id)
+    track = source.track(feature, clip_id, decode=suffix == "")
     if track is not None:  # only those that there are have a file
         path.write_bytes(npy_bytes(arrays_of(track)[suffix]))

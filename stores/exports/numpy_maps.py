@@ -50,7 +50,7 @@ def files(export: Export) -> Iterator[ExportFile]:
 
 
 def _offsets(source: Source, feature: str) -> NDArray[np.int64]:
-    lengths = (source.track(feature, clip.clip_id) for clip in source.clips)
+    lengths = (source.track(feature, clip.clip_id, decode=False) for clip in source.clips)
     rows = [0 if track is None else len(track) for track in lengths]
     return np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
 
@@ -76,7 +76,7 @@ def _write(source: Source, feature: str, name: str, path: Path) -> None:
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for clip in source.clips:
-            track = source.track(feature, clip.clip_id)
+            track = source.track(feature, clip.clip_id, decode=name == "values")
             if track is not None:
                 array = arrays_of(track)[_SUFFIXES[name]]
                 file.write(np.ascontiguousarray(array, np.dtype(dtype)).data)
