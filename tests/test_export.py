@@ -29,8 +29,8 @@ from stores.exports.names import file_name
 from stores.exports.source import Request, Source, WrongExport
 from stores.exports.target import DONE
 from stores.exports.write import write_export
-from tests.support.commands import QUICK
-from tests.support.store_files import contents
+from tests.support.commands import QUICK, refusal
+from tests.support.store_files import contents, no_file_beyond
 from tests.support.stores_made import files_of
 
 SCHEME, FOLD = "subject_kfold", 0
@@ -451,6 +451,33 @@ def test_a_full_disk_leaves_no_half(
     export(store, "npy", tmp_path / "out", *NUMBERS)
     export(store, "npy", tmp_path / "whole", *NUMBERS)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "name", ["huggingface", "webdataset", "numpy", "npy", "lhotse", "croissant"]
+)
+def test_a_disk_without_room_is_one_sentence_that_names_the_file(
+    store: Path, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "out"
+    with no_file_beyond(1 << 12):
+        words = refusal("export", store, out, "--to", name, "--features", "mfcc")
+    assert f"File too large while writing {out}.unfinished/" in words
+    assert "run the same command again: what was finished is kept" in words
+    assert not out.exists()
+    run_export(store, name, str(out), Request(("mfcc",)))
+    run_export(store, name, str(tmp_path / "whole"), Request(("mfcc",)))
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("place", ["/proc/out", "{}/file/out", "{}/" + "x" * 300])
+def test_a_place_where_no_folder_can_be_made_is_one_sentence(
+    store: Path, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    words = refusal("export", store, place.format(tmp_path), "--to", "csv")
+    assert "cannot be made (" in words
+    assert words.endswith("; name a folder elsewhere")
 
 
 # Terms

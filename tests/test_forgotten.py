@@ -1,10 +1,7 @@
 """Who was forgotten stays so: under another name, in a look at the store, and in what is said."""
 
-import contextlib
 import json
-import resource
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +31,7 @@ from stores.publish import publish
 from stores.snapshot import TABLES, load_snapshot, read_table
 from stores.verify import verify
 from tests.support.commands import refusal
-from tests.support.store_files import contents
+from tests.support.store_files import contents, no_file_beyond
 from tests.support.stores_made import SPEC, commit, make_store, tables_in
 
 SOUND_ALONE = """\
@@ -265,17 +262,6 @@ def test_verify_says_that_somebody_forgotten_is_back(tmp_path: Path, part: str) 
 
 
 # In what is said
-
-
-@contextlib.contextmanager
-def no_file_beyond(bytes_: int) -> Iterator[None]:
-    """As on a disk with so much room: what writes more gets an error."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ NOT_REACHED = (
     "older versions and logs of an object store, where it keeps them",
     "caches of the store on other machines, and what a process has open or has read",
     "exports, reports, drawings and training runs that lie elsewhere, were moved or were copied",
+    "the event log of a Prefect server, which keeps the text of pages for as long as it is set to",
     "models that learned from the clips, outside the folders that were removed",
     "the files of the corpus themselves, which are not part of the store",
 )

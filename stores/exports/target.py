@@ -10,8 +10,8 @@ import os
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -116,7 +116,12 @@ class FolderTarget(Target):
             raise WrongExport(
                 f"{folder} is there already; name a folder that is not, or remove it first"
             )
-        make_folder(self._part)
+        try:
+            make_folder(self._part)
+        except OSError as error:
+            raise WrongExport(
+                f"{folder} cannot be made ({error.strerror}); name a folder elsewhere"
+            ) from error
         begun = self._part / UNFINISHED
         if not begun.exists() and self._is_whole():
             write_bytes(begun, _json({"export": request}))
@@ -146,7 +151,8 @@ class FolderTarget(Target):
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = path.with_name(f".{path.name[:200]}.tmp")
         try:
-            piece.write(hidden)
+            with _naming(path):
+                piece.write(hidden)
         except BaseException:
             with suppress(OSError):
                 hidden.unlink()
@@ -234,7 +240,8 @@ class UrlTarget(Target):
     def _put(self, piece: ExportFile) -> Written:
         with tempfile.TemporaryDirectory(prefix="affectstore-") as folder:
             path = Path(folder) / PurePosixPath(piece.file).name
-            piece.write(path)
+            with _naming(path):
+                piece.write(path)
             written = Written(path.stat().st_size, sha256_of(path))
             if not self._objects.create(piece.file, path, written.sha256):
                 found = self._objects.sha256(piece.file)
@@ -257,6 +264,16 @@ class UrlTarget(Target):
         version = self._objects.version(UNFINISHED)
         self._objects.replace(UNFINISHED, _json({"export": self._request, "files": files}), version)
         self._noted = time.monotonic()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Has an error of the disk say which file it is of: the libraries that write do not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def target_of(out: Place, request: Json) -> Target:

@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+import resource
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -36,3 +39,14 @@ def linked(folder: Path, target: Path) -> Path:
     what is written into a file of it is written into that of `folder`. Hidden files stay behind."""
     hidden = shutil.ignore_patterns(".*")
     return Path(shutil.copytree(folder, target, copy_function=os.link, ignore=hidden))
+
+
+@contextmanager
+def no_file_beyond(bytes_: int) -> Iterator[None]:
+    """As on a disk with so much room: what writes more gets an error."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
