@@ -10,12 +10,13 @@ Neither has an id: HASH is the beginning of the salted hash of it.
 import json
 import platform
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.forgetting.clean import JOURNAL
 from flows.forgetting.target import ForgetError, ForgetTarget
+from flows.forgetting.things import Thing
 from manifests.features import Json
 from stores.atomic import write_bytes
 from stores.location import Location, is_inside
@@ -68,6 +69,9 @@ class ForgetFacts:
     """Clips of others that lie in one file with one that is forgotten."""
     before: dict[str, str]
     """File -> sha256."""
+    found: tuple[str, ...] | None = None
+    """Keys of the things that lay where they were made; None: an older version wrote the journal.
+    """
 
 
 def now() -> str:
@@ -194,27 +198,27 @@ def hashes(
 
 
 def write_receipt(
-    path: Path, facts: ForgetFacts, outcomes: Mapping[str, str], after: Mapping[str, str]
+    path: Path, facts: ForgetFacts, outcomes: Mapping[Thing, str], after: Mapping[str, str]
 ) -> None:
     """Writes the receipt.
 
     Args:
         path: Where.
         facts: What was taken out.
-        outcomes: What became of each thing that was made of the store, by its place.
+        outcomes: What became of each thing that was made of the store.
         after: The files of the store now -> sha256.
     """
-    said = replace(facts, made=())
+    said = {name: one for name, one in vars(facts).items() if name not in {"made", "found"}}
     made: list[Json] = [
-        {"kind": one.kind, "place": one.place, "host": one.host, "outcome": outcomes[one.place]}
-        for one in facts.made
+        {"kind": one.kind, "place": one.place, "host": one.host, "outcome": outcome}
+        for one, outcome in outcomes.items()
     ]
     content: dict[str, object] = {
         "receipt": "affectstore forget",
         "format_version": 1,
         "machine": platform.node(),
         "ended": now(),
-        **{name: value for name, value in vars(said).items() if name != "made"},
+        **said,
         "made": made,
         "after": dict(after),
         "not_reached": list(NOT_REACHED),
