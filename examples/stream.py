@@ -58,6 +58,7 @@ from manifests.tracks import Track
 from stores import FeatureStore
 from stores.align import TOLERANCE_S
 from stores.fitted_state import read_state
+from stores.made import TRAINING, note_made
 
 Kind = TypeVar("Kind", bound=Extractor)
 _SHOWN, _SIDE = 6, 96
@@ -372,6 +373,9 @@ def stream(given: argparse.Namespace) -> None:
         print(f"{stage:<10}{median:>9.1f} ms{slow:>9.1f} ms")
     print(f"{1000 / times['whole'].mean():.1f} FPS; the paper: 22 on an RTX 3060; 10 are needed")
     if parts.folder is not None:
+        # The run may lie elsewhere than where it was trained: with pictures of a clip it is listed.
+        facts = open_run(given.run).facts
+        note_made(given.store, TRAINING, given.run, facts.get("made_of", ""), facts["snapshot"])
         parts.folder.write_arrays(LIVE, kept_arrays(played[0], times["whole"]))
 
 

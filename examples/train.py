@@ -44,7 +44,7 @@ from manifests.folds import FOLDS
 from manifests.labels import LABELS
 from stores import FeatureDataset, FeatureStore, RoleName
 from stores.align import Alignment
-from stores.made import TRAINING, note_made
+from stores.made import TRAINING, mark_of, note_made
 
 RECIPES = ("donatus2026", "tucker2025", "tcs2026", "kirar2024", "satvik2025")
 _JOINT = "joint."
@@ -95,7 +95,7 @@ def run(paper: Paper[Any], root: Path, choice: Choice, out: Path | None = None) 
         path = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         going = _Run(paper, root, choice, path, differences)
         if out:
-            note_made(root, TRAINING, out)
+            note_made(root, TRAINING, out, going.mark, store.snapshot.number)
         way = " end to end" if choice.joint else ""
         print(f"{paper.recipe}{way} on {choice.device.title}; snapshot {store.snapshot.number}")
         if choice.joint and choice.device.at.type == "cpu":
@@ -153,6 +153,7 @@ class _Run:
             _refuse_models(paper, [one.scheme for one in self.folds if one.own])
         self.clips = {clip.clip_id: (clip.subject_id, clip.sex) for clip in store.rows(CLIPS)}
         self.costs = Costs(sum(map(len, self.folds.values())) * len(choice.seeds))
+        self.mark = mark_of(store.location, store.snapshot)
         self.folder = RunFolder(
             out,
             {
@@ -165,6 +166,7 @@ class _Run:
             },
             {
                 "device": choice.device.title,
+                "made_of": self.mark,
                 "differs_from_the_shipped_recipe": differences,
                 "recipe_of_the_store": store.snapshot.recipe,
                 "versions": {name: version(name) for name in _LIBRARIES}

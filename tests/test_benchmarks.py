@@ -26,6 +26,7 @@ DRY_RUNS = {
         *("{folder}", "--kind", "small", "--clips", "8", "--only", "scheduling"),
         *("--server", "--way", "--workers 1", "--way", "--dask local:1"),
     ],
+    "exports": ["{folder}", "--every", "900"],
     "fitted": ["--steps", "20"],
     "folds": ["--seeds", "1"],
     "near": ["--clips", "200"],

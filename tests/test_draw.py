@@ -61,7 +61,7 @@ def read(path: Path) -> NDArray[np.uint8]:
 
 
 def draw_from(store: Path, feature: str, out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
-    return draw(FeatureStore(store)[feature], out, clip_ids)
+    return draw(FeatureStore(store)[feature], out, "0a", clip_ids)
 
 
 @pytest.fixture(scope="module")

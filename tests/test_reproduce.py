@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from examples import figures, prepare, reproduce, tables
+from examples import figures, prepare, reproduce, stream, tables
 from examples.complete import empty_panels, whats_empty
 from examples.device import CPU
 from examples.kept import open_run
@@ -17,6 +17,7 @@ from examples.plan import Paper
 from examples.printed import Cell, Models, Printed, PrintedFigure, PrintedTable, text_of
 from examples.run_folder import write_json
 from examples.train import RECIPES, Choice, paper_of, run
+from flows.forgetting.run import run_forget
 from manifests.corpora.sample import sample_clips
 from tests.support.stores_made import make_store
 from tests.support.trainers_made import CHOICE, PAPER, SmallSettings
@@ -193,7 +194,7 @@ def test_an_unknown_paper_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("networks_of_real_size", "processes")
-def test_a_paper_is_made_whole_and_an_empty_part_of_it_is_found(
+def test_a_paper_is_made_whole_and_an_empty_part_is_found_and_its_run_goes_with_the_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paper = paper_of("tcs2026")
@@ -217,3 +218,13 @@ def test_a_paper_is_made_whole_and_an_empty_part_of_it_is_found(
     for part in ("Figure 10. A clip, live of", "Section 3, gated fusion with TCS, As it is",
                  "forward LSTM, FPS is empty"):  # fmt: skip
         assert any(part in sentence for sentence in missing), (part, missing)
+    # Moved, it is on the list again as soon as a clip is played by it.
+    moved, store = (tmp_path / "run").rename(tmp_path / "moved"), tmp_path / "store"
+    clip = next(prepare.clips_of(store).rglob("01-*.mp4"))
+    options = ("--store", store, "--run", moved, "--threads", 1)
+    stream.main([str(one) for one in (clip, *options)])
+    assert [*moved.rglob("live.npz")]
+    done = run_forget(store, subject="01")
+    said = {Path(one.place).name: what.partition(":")[0] for one, what in done.outcomes.items()}
+    assert said == {"run": "not found", "moved": "removed"}
+    assert not moved.exists()

@@ -9,11 +9,13 @@ from stores.clip_tracks import ClipTracks
 from stores.reader import FeatureStore
 
 
-def tracks_to_draw(store: str, feature: str, scheme: str | None, fold: int | None) -> ClipTracks:
+def tracks_to_draw(
+    opened: FeatureStore, feature: str, scheme: str | None, fold: int | None
+) -> ClipTracks:
     """Opens the tracks of a feature.
 
     Args:
-        store: Folder or URL of the store.
+        opened: The store.
         feature: Its name.
         scheme: Of a fitted feature, the split scheme.
         fold: Of a fitted feature, the number of the fold.
@@ -26,7 +28,6 @@ def tracks_to_draw(store: str, feature: str, scheme: str | None, fold: int | Non
         NotInStore: The store has no such feature.
         NotFitted: It is not fitted for that fold.
     """
-    opened = FeatureStore(store)
     entry = opened.snapshot.fitted.get(plain_name(feature))
     if entry is None:
         tracks = opened[feature]  # first, so that a misspelt name is told as such
@@ -38,7 +39,11 @@ def tracks_to_draw(store: str, feature: str, scheme: str | None, fold: int | Non
         return tracks
     if scheme is None or fold is None:
         folds = [f"--scheme {one.scheme} --fold {one.fold}" for one in entry.states]
-        advice = f"add {folds[0]}" if folds else f"fit it first: affectstore fit {store} SCHEME"
+        advice = (
+            f"add {folds[0]}"
+            if folds
+            else f"fit it first: affectstore fit {opened.location} SCHEME"
+        )
         raise typer.BadParameter(
             f"{feature} is another one in every fold, and no scheme and fold is named; {advice}"
         )

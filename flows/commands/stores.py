@@ -132,19 +132,22 @@ def draw(
     from flows.view.draw import draw as draw_feature
     from flows.view.draw import refuse_undrawable
     from stores.location import is_inside, locate
-    from stores.made import DRAWINGS, note_made
+    from stores.made import DRAWINGS, mark_of, note_made
+    from stores.reader import FeatureStore
 
     if is_inside(locate(store), out):
         raise typer.BadParameter(
             f"{out} is a folder of the store, which holds nothing but what commands keep there; "
             "give another folder"
         )
-    tracks = tracks_to_draw(store, feature, scheme, fold)
+    opened = FeatureStore(store)
+    tracks = tracks_to_draw(opened, feature, scheme, fold)
     refuse_undrawable(tracks.spec)
     if not (clip or all_):
         check_number(len(tracks), feature)
-    note_made(store, DRAWINGS, out)
-    files = draw_feature(tracks, out, clip or ())
+    mark = mark_of(opened.location, opened.snapshot)
+    note_made(store, DRAWINGS, out, mark, opened.snapshot.number)
+    files = draw_feature(tracks, out, mark, clip or ())
     print(visible(f"{len(files)} PNG files in {out}" if len(files) != 1 else str(files[0])))
 
 

@@ -14,12 +14,13 @@ import secrets
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.forgetting.clean import JOURNAL, foreign
 from flows.forgetting.target import ForgetError, ForgetTarget
+from flows.forgetting.things import Thing
 from manifests.features import Json
 from stores.atomic import write_bytes
 from stores.location import Location, is_inside
@@ -75,6 +76,9 @@ class ForgetFacts:
     """Clips of others that lie in one file with one that is forgotten."""
     before: dict[str, str]
     """File -> sha256."""
+    found: tuple[str, ...] | None = None
+    """Keys of the things that lay where they were made; None: an older version wrote the journal.
+    """
 
 
 def now() -> str:
@@ -232,7 +236,7 @@ def hashes(
 def write_receipt(
     path: Path,
     facts: ForgetFacts,
-    outcomes: Mapping[str, str],
+    outcomes: Mapping[Thing, str],
     after: Mapping[str, str],
     target: ForgetTarget,
 ) -> None:
@@ -241,24 +245,24 @@ def write_receipt(
     Args:
         path: Where.
         facts: What was taken out.
-        outcomes: What became of each thing that was made of the store, by its place.
+        outcomes: What became of each thing that was made of the store.
         after: The files of the store now -> sha256.
         target: Who was forgotten.
 
     Raises:
         ForgetError: It cannot be written there any more.
     """
-    said = replace(facts, made=())
+    said = {name: one for name, one in vars(facts).items() if name not in {"made", "found"}}
     made: list[dict[str, str]] = [
-        {"kind": one.kind, "place": one.place, "host": one.host, "outcome": outcomes[one.place]}
-        for one in facts.made
+        {"kind": one.kind, "place": one.place, "host": one.host, "outcome": outcome}
+        for one, outcome in outcomes.items()
     ]
     content: dict[str, object] = {
         "receipt": "affectstore forget",
         "format_version": 1,
         "machine": platform.node(),
         "ended": now(),
-        **{name: value for name, value in vars(said).items() if name != "made"},
+        **said,
         "made": [{name: target.cut(value) for name, value in one.items()} for one in made],
         **_without_names(facts, after, target),
         "not_reached": list(NOT_REACHED),

@@ -34,7 +34,7 @@ from flows.forgetting.target import (
     all_snapshots,
     find_target,
 )
-from flows.forgetting.things import REMOVED, remove_things
+from flows.forgetting.things import Thing, found_things, outlook, remove_things, things_of
 from stores.atomic import sweep
 from stores.location import Location, Place, locate
 from stores.made import Made, made_things
@@ -51,8 +51,8 @@ class ForgetResult:
 
     facts: ForgetFacts
     clip_ids: tuple[str, ...]
-    outcomes: dict[str, str]
-    """What became of each thing that was made of the store, by its place."""
+    outcomes: dict[Thing, str]
+    """What became of each thing that was made of the store."""
     left: tuple[str, ...]
     """Files in the store's folder that are not affectstore's."""
     receipt: Path | None
@@ -136,8 +136,8 @@ class _Work:
         facts = read_journal(self.location, self.target)
         if facts is None and self._is_over:
             return self._over()
-        facts = facts or self._facts()
-        return self._result(facts, {one.place: _words(one) for one in facts.made}, None)
+        facts, things = self._with_made(facts or self._facts(), self.newest, self.files)
+        return self._result(facts, outlook(things, facts.found or (), self.target), None)
 
     def run(self, receipt: Path) -> ForgetResult:
         """Forgets, or goes on with it."""
@@ -146,12 +146,18 @@ class _Work:
             return self._over()
         try_receipt(receipt, len(self.files))
         if facts is None:
-            facts = self._facts()
+            facts, _ = self._with_made(self._facts(), self.newest, self.files)
             write_journal(self.location, self.target, facts)
         snapshot = self.newest if self._is_published else publish_without(self._plan())
-        outcomes = remove_things(facts.made, self.target)
+        # Also what was made since, before a run that was killed or while this one was at work.
+        before = facts
+        facts, things = self._with_made(before, snapshot, sorted(self.location.list()))
+        if facts != before:
+            write_journal(self.location, self.target, facts)
+        outcomes, over = remove_things(things, facts.found or (), self.target)
         self.on_server(self.location, self.target, True)
-        self._clean(snapshot, [one for one in facts.made if outcomes[one.place] != REMOVED])
+        gone = {(one.kind, one.place, one.host) for one in over}
+        self._clean(snapshot, [one for one in facts.made if one.key in gone])
         after = hashes(self.location, {POINTER, *stays(snapshot)}, [snapshot])
         write_receipt(receipt, facts, outcomes, after, self.target)
         self.location.remove(journal_file(self.target))
@@ -189,34 +195,45 @@ class _Work:
             schemes=plan.schemes if plan else {},
             states=tuple(plan.states) if plan else (),
             snapshots=tuple(one.number for one in self.snapshots),
-            made=tuple(made_things(location, self.files).values()),
+            made=(),
             runs=self.on_server(location, target, False),
             shared=sum(plan.has_file_of(sha256s)) if plan else 0,
             before=hashes(location, self.files, self.snapshots),
         )
 
-    def _clean(self, snapshot: Snapshot, left: Collection[Made]) -> None:
-        """Removes every file that the snapshot does not list."""
+    def _with_made(
+        self, facts: ForgetFacts, snapshot: Snapshot, files: Collection[str]
+    ) -> tuple[ForgetFacts, list[Thing]]:
+        """The facts with what the store's list has now; and the things that these are."""
+        sha256 = self.target.sha256
+        without = {
+            one.number
+            for one in (*self.snapshots, snapshot)
+            if one.forgotten and sha256 in {*one.forgotten.subjects, *one.forgotten.clips}
+        }
+        listed = set(made_things(self.location, files).values())
+        later = {one for one in listed if one.snapshot in without}
+        made = sorted({*facts.made, *(listed - later)}, key=lambda one: (one.key, one.mark))
+        things = things_of(made, later)
+        found = {*(facts.found or ()), *found_things(things, self.target)}
+        return replace(facts, made=tuple(made), found=tuple(sorted(found))), things
+
+    def _clean(self, snapshot: Snapshot, over: Collection[Made]) -> None:
+        """Removes every file that the snapshot does not list, and what is listed no more."""
         location, listed = self.location, {POINTER, *stays(snapshot)}
         files = sorted(location.list())
         lists = made_things(location, files)
         done = [
-            file
-            for file, made in lists.items()
-            if made not in left or self.target.is_in(made.place)
+            file for file, made in lists.items() if made in over or self.target.is_in(made.place)
         ]
         seen = [file for file in files if file == ".seen.parquet"]
         remove_files(location, [*unlisted(location, files, listed), *done, *seen])
         remove_copies(location, listed)
 
     def _result(
-        self, facts: ForgetFacts, outcomes: dict[str, str], receipt: Path | None
+        self, facts: ForgetFacts, outcomes: dict[Thing, str], receipt: Path | None
     ) -> ForgetResult:
         clip_ids = tuple(sorted(self.target.clip_ids))
         left = tuple(foreign(self.files)) if self.location.is_local else ()
         is_done, unread = receipt is not None, self.target.unread
         return ForgetResult(facts, clip_ids, outcomes, left, receipt, is_done, unread=unread)
-
-
-def _words(made: Made) -> str:
-    return "would be removed" if made.is_here else f"on another machine, {made.host}"

@@ -174,6 +174,8 @@ class ReportFacts:
 
     store: str
     """As the user gave it."""
+    mark: str
+    """Of the store and the snapshot."""
     made: str
     """When the report was made, by this machine's clock."""
     snapshot: Snapshot

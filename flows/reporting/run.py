@@ -34,7 +34,7 @@ from manifests.table import Table
 from stores import FeatureStore
 from stores.atomic import make_folder, write_bytes
 from stores.location import Place, is_inside
-from stores.made import REPORT, note_made
+from stores.made import REPORT, mark_of, note_made
 from stores.snapshot import read_compact, read_tables
 from stores.summary import QuarantineSummary, quarantine_lines
 
@@ -63,9 +63,10 @@ def write_report(store: Place, out: Path | None = None) -> Path:
             f"{folder} is a folder of the store, which holds nothing but what commands keep there; "
             "give another folder with --out"
         )
-    page = report_page(gather(opened))
+    facts = gather(opened)
+    page = report_page(facts)
     make_folder(folder)
-    note_made(opened.location, REPORT, folder)
+    note_made(opened.location, REPORT, folder, facts.mark, opened.snapshot.number)
     write_bytes(folder / PAGE, page.encode())
     return folder / PAGE
 
@@ -88,6 +89,7 @@ def gather(store: FeatureStore) -> ReportFacts:
     shown, not_shown = _distributions(store, clips, index)
     return ReportFacts(
         store=str(store.location),
+        mark=mark_of(store.location, store.snapshot),
         made=now(),
         snapshot=store.snapshot,
         verdicts=tuple(verdicts_of(findings)),

@@ -1,5 +1,6 @@
 """Pictures of stored features, for a person to look at: one PNG file a clip."""
 
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from extractors.base import Rgb
 from extractors.frames import decode_jpeg
+from flows.view.marks import png_with_mark
 from manifests.features import FeatureSpec
 from manifests.tracks import Track
 from manifests.visible import visible
@@ -38,7 +40,7 @@ class DrawError(ValueError):
     """The feature cannot be drawn; the message says why."""
 
 
-def draw(tracks: "ClipTracks", out: Path, clip_ids: Sequence[str] = ()) -> list[Path]:
+def draw(tracks: "ClipTracks", out: Path, mark: str, clip_ids: Sequence[str] = ()) -> list[Path]:
     """Draws a feature, one PNG file a clip: `out`/CLIP ID.png.
 
     Rows of numbers become a heat map over seconds (coefficients, or Hz for mel bands), with a panel
@@ -48,6 +50,7 @@ def draw(tracks: "ClipTracks", out: Path, clip_ids: Sequence[str] = ()) -> list[
     Args:
         tracks: The tracks of the feature by clip id.
         out: Folder for the files, made if it is missing.
+        mark: What each file holds, to be known again by.
         clip_ids: The clips to draw; none: all that have the feature.
 
     Returns:
@@ -66,13 +69,23 @@ def draw(tracks: "ClipTracks", out: Path, clip_ids: Sequence[str] = ()) -> list[
             raise DrawError(f"{feature} of {clip_id} has no row to draw")
         path = out / file_name(clip_id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if is_pictures(tracks.spec):
-            _write_sheet(path, contact_sheet(track))
-        else:
-            # Without the library's version, so that the same numbers give the same file.
-            figure(clip_id, tracks.spec, track).savefig(path, metadata={"Software": None})
+        is_sheet = is_pictures(tracks.spec)
+        png = _sheet(track) if is_sheet else _plot(figure(clip_id, tracks.spec, track))
+        path.write_bytes(png_with_mark(png, mark))
         files.append(path)
     return files
+
+
+def _sheet(track: Track) -> bytes:
+    _, data = cv2.imencode(".png", cv2.cvtColor(contact_sheet(track), cv2.COLOR_RGB2BGR))
+    return data.tobytes()
+
+
+def _plot(drawn: "Figure") -> bytes:
+    png = io.BytesIO()
+    # Without the library's version, so that the same numbers give the same file.
+    drawn.savefig(png, format="png", metadata={"Software": None})
+    return png.getvalue()
 
 
 def refuse_undrawable(spec: FeatureSpec) -> None:
@@ -172,11 +185,6 @@ def _tile(picture: Rgb | None, height: int, width: int, seconds: float) -> Rgb:
         ),
         np.uint8,
     )
-
-
-def _write_sheet(path: Path, rgb: Rgb) -> None:
-    _, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    path.write_bytes(data.tobytes())
 
 
 # Numbers

@@ -63,8 +63,8 @@ def print_forgotten(store: str, found: "ForgetResult") -> None:
         say(f"folds dropped: {scheme}; deal them again with: {command}")
     if facts.states:
         say(f"fitted states dropped: {_some(facts.states)}; fit them again after the split")
-    for one in facts.made:
-        say(f"{one.kind} {one.place}: {found.outcomes[one.place]}")
+    for one, outcome in found.outcomes.items():
+        say(f"{one.kind} {one.place}: {outcome}")
     if facts.runs:
         say(f"runs and pages on the Prefect server that name one of the ids: {facts.runs}, removed")
     if facts.shared:

@@ -9,6 +9,7 @@ from stores.exports.source import Source
 from stores.exports.target import target_of
 from stores.location import Place
 from stores.made import EXPORT, note_made
+from stores.paths import key_of
 
 
 def count_files(source: Source, name: str, terms: Mapping[str, str]) -> int:
@@ -55,7 +56,8 @@ def write_export(
     count_files(source, name, terms)  # what the format refuses is said before a folder is made
     described: Json = {"format": name, "terms": dict[str, Json](terms), **source.described()}
     target = target_of(out, described)
-    note_made(source.store.location, EXPORT, out, described)
+    store = source.store
+    note_made(store.location, EXPORT, out, key_of(described), store.snapshot.number)
     for piece in export_format.files(Export(source, terms, target.written)):
         target.add(piece)
         progress(piece.file)
