@@ -136,7 +136,8 @@ class _Work:
         facts = read_journal(self.location, self.target)
         if facts is None and self._is_over:
             return self._over()
-        facts, things = self._with_made(facts or self._facts(), self.newest, self.files)
+        without = self.newest.number if self._is_published else None
+        facts, things = self._with_made(facts or self._facts(), self.files, without)
         return self._result(facts, outlook(things, facts.found or (), self.target), None)
 
     def run(self, receipt: Path) -> ForgetResult:
@@ -146,12 +147,12 @@ class _Work:
             return self._over()
         try_receipt(receipt, len(self.files))
         if facts is None:
-            facts, _ = self._with_made(self._facts(), self.newest, self.files)
+            facts, _ = self._with_made(self._facts(), self.files, None)
             write_journal(self.location, self.target, facts)
         snapshot = self.newest if self._is_published else publish_without(self._plan())
         # Also what was made since, before a run that was killed or while this one was at work.
         before = facts
-        facts, things = self._with_made(before, snapshot, sorted(self.location.list()))
+        facts, things = self._with_made(before, sorted(self.location.list()), snapshot.number)
         if facts != before:
             write_journal(self.location, self.target, facts)
         outcomes, over = remove_things(things, facts.found or (), self.target)
@@ -202,17 +203,12 @@ class _Work:
         )
 
     def _with_made(
-        self, facts: ForgetFacts, snapshot: Snapshot, files: Collection[str]
+        self, facts: ForgetFacts, files: Collection[str], without: int | None
     ) -> tuple[ForgetFacts, list[Thing]]:
-        """The facts with what the store's list has now; and the things that these are."""
-        sha256 = self.target.sha256
-        without = {
-            one.number
-            for one in (*self.snapshots, snapshot)
-            if one.forgotten and sha256 in {*one.forgotten.subjects, *one.forgotten.clips}
-        }
+        """The facts with what the store's list has now, and the things that these are; `without`:
+        the number of the snapshot that has nothing of who is forgotten any more."""
         listed = set(made_things(self.location, files).values())
-        later = {one for one in listed if one.snapshot in without}
+        later = {one for one in listed if without is not None and one.snapshot == without}
         made = sorted({*facts.made, *(listed - later)}, key=lambda one: (one.key, one.mark))
         things = things_of(made, later)
         found = {*(facts.found or ()), *found_things(things, self.target)}
