@@ -49,7 +49,7 @@ def measure(root: Path, folder: Path, name: str) -> None:
     unfinished = out.with_name(f"{out.name}.unfinished")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
         while killed.poll() is None and disk_mb(unfinished) < size / 2:
-            time.sleep(0.02)
+            time.sleep(took.seconds / 100)
         killed.kill()
     is_half = not out.exists()
     again = run(command, log) if is_half else None
