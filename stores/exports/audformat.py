@@ -29,6 +29,9 @@ from stores.exports.target import ExportFile
 from stores.training_clips import one_label_each
 
 _MOST_COLUMNS = 4096
+_BYTES_TOGETHER = 1 << 24
+"""A Parquet file says something of every column of each group of rows, and its writer holds all of
+that to the end: a group a clip takes a gigabyte of memory."""
 _SPLITS = {"train": "train", "valid": "dev", "test": "test"}
 _DTYPES = {"string": "str", "double": "float", "int64": "int", "bool": "bool"}
 _READING = """import audformat
@@ -151,6 +154,7 @@ def _write_track(source: Source, name: str, path: Path) -> None:
         ]
     )
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        waiting: list[pa.Table] = []
         for clip in source.clips:
             track = source.track(name, clip.clip_id)
             if track is None:
@@ -166,4 +170,9 @@ def _write_track(source: Source, name: str, path: Path) -> None:
                 pa.array(track.seconds),
                 pa.array(track.valid),
             ]
-            writer.write_table(pa.table(columns, schema=schema))
+            waiting.append(pa.table(columns, schema=schema))
+            if sum(table.nbytes for table in waiting) >= _BYTES_TOGETHER:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))
