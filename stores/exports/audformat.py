@@ -155,6 +155,7 @@ def _write_track(source: Source, name: str, path: Path) -> None:
     )
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         waiting: list[pa.Table] = []
+        size = 0
         for clip in source.clips:
             track = source.track(name, clip.clip_id)
             if track is None:
@@ -171,8 +172,9 @@ def _write_track(source: Source, name: str, path: Path) -> None:
                 pa.array(track.valid),
             ]
             waiting.append(pa.table(columns, schema=schema))
-            if sum(table.nbytes for table in waiting) >= _BYTES_TOGETHER:
+            size += waiting[-1].nbytes
+            if size >= _BYTES_TOGETHER:
                 writer.write_table(pa.concat_tables(waiting))
-                waiting.clear()
+                waiting, size = [], 0
         if waiting:
             writer.write_table(pa.concat_tables(waiting))
