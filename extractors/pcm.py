@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from extractors.base import Pcm
 from extractors.damage import Damage
 from extractors.flac_digest import FlacDigest
+from extractors.full_scale import as_floats
 from extractors.limits import Limits
 from extractors.sound_extent import GAP_S, nearest
 from manifests.quarantine import BadClip, Reason
 
 AUDIO_GAPS = "audio_gaps"
 """Note: the recording has holes, filled with zeros."""
-
-_SCALE = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31, "s64": 2.0**-63, "flt": 1.0, "dbl": 1.0}
-"""Full scale of libavutil's sample formats, as libswresample takes them."""
 
 
 class Samples:
@@ -83,7 +81,7 @@ class Samples:
                 limit; TOO_LARGE for more samples than there may be.
         """
         values = _values(frame)
-        part = _floats(values, frame.format.name.removesuffix("p"))
+        part = as_floats(values)
         if not len(part):
             return
         if not self._rate:
@@ -198,11 +196,3 @@ def _values(frame: AudioFrame) -> NDArray[Any]:
         for i in range(channels if planar else 1)
     ]
     return np.stack(planes, axis=1) if planar else planes[0].reshape(-1, channels)
-
-
-def _floats(values: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """(time, channel) float32, full scale = 1, of values of one of libavutil's formats."""
-    if name in {"flt", "dbl"}:
-        return np.array(values, dtype=np.float32, order="C")
-    centred = values.astype(np.float32) - np.float32(128.0 if name == "u8" else 0.0)
-    return np.ascontiguousarray(centred * np.float32(_SCALE[name]))

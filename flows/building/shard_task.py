@@ -15,6 +15,7 @@ from pathlib import Path
 from extractors.base import Encoder, Runtime
 from extractors.batching import encode_stream
 from extractors.limits import PATIENCE, watched
+from extractors.media_file import MediaFile
 from extractors.plan import Graph, Media, Outcome, measure
 from extractors.unforeseen import guarded, refusal
 from flows.building.changed import ClipsChanged
@@ -276,21 +277,21 @@ def _measure_clip(
         return dict.fromkeys(wanted, bad)
     with _watched(task, clip):
         try:
-            if path := _planned_file(task, number, copies):
-                return measure(task.graph, wanted, clip, path, task.media)
+            if file := _planned_file(task, number, copies):
+                return measure(task.graph, wanted, clip, file, task.media)
         except BadClip as bad:
             return dict.fromkeys(wanted, bad)
     raise ClipsChanged((clip.clip_id, *_others_changed(task, number + 1)))
 
 
-def _planned_file(task: ShardTask, number: int, copies: FileCopies) -> Path | None:
+def _planned_file(task: ShardTask, number: int, copies: FileCopies) -> MediaFile | None:
     """A copy of a clip's file; None where the file is another one than the task was planned for."""
     clip, limits = task.clips[number], task.media.limits
     try:
         copy = copies.copy(clip.clip_id, task.paths[number], limits.timeout_s)
     except FileNotFoundError:
         return None
-    return copy.path if copy.sha256 == clip.sha256 else None
+    return copy if copy.sha256 == clip.sha256 else None
 
 
 def _others_changed(task: ShardTask, start: int) -> Iterator[str]:
