@@ -22,7 +22,7 @@ from extractors.sound_extent import SoundExtent
 from extractors.timegrid import Cadence, PerSecond, exact_fps
 from extractors.truncation import check_samples
 from manifests.clips import Clip
-from manifests.quarantine import BadClip, Reason
+from manifests.quarantine import BadClip
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
