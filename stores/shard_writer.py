@@ -77,6 +77,7 @@ class ShardWriter:
         self._held = 0
         """Bytes of rows in memory."""
         self._spools = ExitStack()
+        """Closes the spools at the end."""
         self._spooled: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -210,9 +211,8 @@ class ShardWriter:
         """Takes the rows in memory to the disk."""
         for name in _COLUMNS:
             if name not in self._spooled:
-                self._spooled[name] = self._spools.enter_context(
-                    tempfile.TemporaryFile(dir=self.path.parent)
-                )
+                spool = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115  (see _spools)
+                self._spooled[name] = self._spools.enter_context(spool)
             spool = self._spooled[name]
             for part in self._parts.values():
                 column = part.columns[name]
