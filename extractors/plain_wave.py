@@ -108,7 +108,7 @@ def plain_wave(file: MediaFile) -> PlainWave | None:
         OSError: The file is missing or the disk fails.
     """
     data = held_bytes(file, b"RIFF")
-    if data is None or data[8:16] != b"WAVEfmt ":
+    if data is None or bytes(data[8:16]) != b"WAVEfmt ":
         return None
     size, length = struct.unpack_from("<4xI8xI", data) if len(data) >= 38 else (0, 0)
     if size + 8 != len(data) or length not in {16, 18}:
@@ -118,7 +118,7 @@ def plain_wave(file: MediaFile) -> PlainWave | None:
     is_consistent = frame == channels * bits // 8 and a_second == rate * frame
     if form is None or not 1 <= channels <= _MOST_CHANNELS or not rate or not is_consistent:
         return None
-    if length == 18 and data[36:38] != b"\0\0":
+    if length == 18 and any(data[36:38]):
         return None
     found = _data_of(data, 20 + length)
     if found is None or not len(found) or len(found) % frame or (tag == _PCM and _is_coded(found)):

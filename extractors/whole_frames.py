@@ -68,6 +68,8 @@ def whole_frames(codec: str, packet: memoryview) -> WholeFrames:
     if find_length is None:
         return WholeFrames(end, head)
     at, length = 0, find_length(head)
+    if length == end:  # as most packets are
+        return WholeFrames(end, head)
     while 0 < length <= end - at:
         at += length
         if at == end:

@@ -124,9 +124,9 @@ class ShardWriter:
             "seconds": track.seconds.astype("<f8", copy=False),
             "valid": track.valid,
         }
-        notes, held = _join_notes(track.notes), {n: _own(column) for n, column in columns.items()}
-        self._parts[clip_id] = _AddedClip(clip_id, notes, len(track), held, lengths)
-        self._held += sum(column.nbytes for column in held.values())
+        notes, own = _join_notes(track.notes), {n: _own(column) for n, column in columns.items()}
+        self._parts[clip_id] = _AddedClip(clip_id, notes, len(track), {**own}, lengths)
+        self._held += sum(column.nbytes for column in own.values())
         if self._held > _MOST_HELD:
             self._spool()
 
@@ -211,8 +211,8 @@ class ShardWriter:
         """Takes the rows in memory to the disk."""
         for name in _COLUMNS:
             if name not in self._spooled:
-                spool = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115  (see _spools)
-                self._spooled[name] = self._spools.enter_context(spool)
+                new = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115  (see _spools)
+                self._spooled[name] = self._spools.enter_context(new)
             spool = self._spooled[name]
             for part in self._parts.values():
                 column = part.columns[name]

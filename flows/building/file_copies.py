@@ -39,6 +39,9 @@ Stat = tuple[int, int, int, int]
 without its highest bit."""
 
 
+Held = bytes
+
+
 @dataclass(frozen=True)
 class FileCopy:
     """A copy of a file, and what it is a copy of. It is there until another file is copied."""
@@ -48,7 +51,7 @@ class FileCopy:
     bytes: int
     stat: Stat | None
     """Of the file, before and after it was read; None where these differ, twice."""
-    data: bytes | None
+    data: Held | None
     """All of it, where it is small."""
     _open: Callable[[], Path] = field(repr=False)
 
