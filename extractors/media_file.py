@@ -1,12 +1,12 @@
 """A media file as it is given to be read: a path, or a file whose bytes are at hand."""
 
-import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-MOST_HELD = 1 << 22
-"""Bytes of the largest file that is read whole: three quarters of a minute of 48 kHz."""
+MOST_HELD = 1 << 25
+"""Bytes of the largest file that is held whole: five minutes of 48 kHz in 16 bits."""
 
 
 @runtime_checkable
@@ -15,7 +15,7 @@ class HeldFile(Protocol):
 
     @property
     def data(self) -> bytes | None:
-        """All of its bytes; None where it is too large for that."""
+        """All of its bytes; None where they are not at hand."""
 
     @property
     def path(self) -> Path:
@@ -37,12 +37,15 @@ def path_of(file: MediaFile) -> Path:
     return file if isinstance(file, Path) else file.path
 
 
-def held_bytes(file: MediaFile, magic: bytes) -> memoryview | None:
-    """Reads a file whole, where it is of a kind and small.
+def held_bytes(
+    file: MediaFile, head_bytes: int, is_wanted: Callable[[bytes], bool]
+) -> bytes | None:
+    """Reads a file whole, where it is of a kind and not too large.
 
     Args:
         file: The file.
-        magic: What its kind begins with.
+        head_bytes: How many bytes tell the kind.
+        is_wanted: Whether what begins with these is of the kind.
 
     Returns:
         Its bytes; None for a file of another kind, for a large one, and for what is no file.
@@ -52,12 +55,12 @@ def held_bytes(file: MediaFile, magic: bytes) -> memoryview | None:
     """
     if not isinstance(file, Path):
         data = file.data
-        return memoryview(data) if data is not None and data.startswith(magic) else None
+        return data if data is not None and is_wanted(data[:head_bytes]) else None
     status = file.stat()
     if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_HELD:
         return None
     with file.open("rb", buffering=0) as opened:
-        if opened.read(len(magic)) != magic:
+        if not is_wanted(opened.read(head_bytes)):
             return None
-        opened.seek(0, os.SEEK_SET)
-        return memoryview(opened.read(MOST_HELD))
+        opened.seek(0)
+        return opened.read(MOST_HELD)

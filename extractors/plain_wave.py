@@ -30,6 +30,8 @@ from extractors.full_scale import as_floats
 from extractors.media_file import MediaFile, held_bytes
 from manifests.clips import Clip
 
+HEAD_BYTES = 16
+"""Bytes at the beginning of a file that tell its kind."""
 _PCM, _FLOAT = 1, 3
 """Format tags."""
 _FORMS = {
@@ -95,6 +97,18 @@ class PlainWave:
         return Pcm(as_floats(self.samples[first:end]), self.rate_hz, first / self.rate_hz)
 
 
+def may_be_plain(head: bytes) -> bool:
+    """Tells a wav by its first bytes.
+
+    Args:
+        head: `HEAD_BYTES` of them.
+
+    Returns:
+        False where `plain_wave` will not read it.
+    """
+    return head.startswith(b"RIFF") and head.endswith(b"WAVEfmt ")
+
+
 def plain_wave(file: MediaFile) -> PlainWave | None:
     """Reads a plain wav file.
 
@@ -107,9 +121,10 @@ def plain_wave(file: MediaFile) -> PlainWave | None:
     Raises:
         OSError: The file is missing or the disk fails.
     """
-    data = held_bytes(file, b"RIFF")
-    if data is None or bytes(data[8:16]) != b"WAVEfmt ":
+    held = held_bytes(file, HEAD_BYTES, may_be_plain)
+    if held is None:
         return None
+    data = memoryview(held)
     size, length = struct.unpack_from("<4xI8xI", data) if len(data) >= 38 else (0, 0)
     if size + 8 != len(data) or length not in {16, 18}:
         return None

@@ -5,8 +5,7 @@ a file several times and read parts of it twice, and neither its times nor a sec
 hash prove that they have seen the bytes that were hashed. So a file of a corpus is opened once,
 read once from its beginning to its end, and hashed on the way into a copy; all else reads that.
 
-The copy of a small file is its bytes, which need no decoder where they are plain sound. Who opens
-a copy finds it here:
+The copy of a wav is its bytes, which most often need no decoder. Who opens a copy finds it here:
 
     <temporary folder>/affectstore-xxxx/c.mp4     a link to the copy, which has no name: it lies in
                                                   memory, that of a large file on the disk
@@ -28,6 +27,7 @@ from typing import IO, Self
 
 from extractors.limits import Deadline
 from extractors.media_file import MOST_HELD
+from extractors.plain_wave import HEAD_BYTES, may_be_plain
 
 _IN_MEMORY = 1 << 28
 """Bytes of the largest file whose copy lies in memory; beyond it the disk has more room."""
@@ -52,12 +52,12 @@ class FileCopy:
     stat: Stat | None
     """Of the file, before and after it was read; None where these differ, twice."""
     data: Held | None
-    """All of it, where it is small."""
+    """All of it, of a wav that is not too large."""
     _open: Callable[[], Path] = field(repr=False)
 
     @cached_property
     def path(self) -> Path:
-        """Where it is opened; the bytes of a small file are written there when this is asked."""
+        """Where it is opened; bytes that were held are written there when this is asked."""
         return self._open()
 
 
@@ -106,7 +106,8 @@ class FileCopies:
         self._of_last.close()
         with path.open("rb", buffering=0) as file:
             before = os.fstat(file.fileno())
-            if before.st_size <= MOST_HELD:
+            head = os.pread(file.fileno(), HEAD_BYTES, 0)
+            if before.st_size <= MOST_HELD and may_be_plain(head):
                 data = _read(file, before.st_size, deadline)
                 sha256, size = hashlib.sha256(data).hexdigest(), len(data)
                 opened = partial(self._write, path.suffix, data)
