@@ -190,6 +190,8 @@ class Samples:
         return BadClip(self._clip_id, Reason.CORRUPT, detail)
 
 
+_AT_ONCE = 1 << 22
+"""Samples of all channels that are scaled at once: beyond, memory counts more than time."""
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 """Type of a sample of each of libavutil's formats."""
 
@@ -210,7 +212,13 @@ def _values(frame: AudioFrame) -> NDArray[Any]:
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[np.float32]:
-    """(time, channel) of all parts, scaled; a decoder may give them in several forms."""
-    if len({part.dtype for part in parts}) == 1:
+    """(time, channel) of all parts, scaled; of much sound each part goes once it is copied."""
+    samples = sum(map(len, parts))
+    if samples * parts[0].shape[1] <= _AT_ONCE and len({part.dtype for part in parts}) == 1:
         return as_floats(np.concatenate(parts))
-    return np.concatenate([as_floats(part) for part in parts])
+    joined, end = np.empty((samples, parts[0].shape[1]), np.float32), samples
+    while parts:
+        part = parts.pop()
+        joined[end - len(part) : end] = as_floats(part)
+        end -= len(part)
+    return joined
