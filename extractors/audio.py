@@ -106,6 +106,8 @@ class Audio(Waveform):
         if not len(samples):
             raise _nothing(clip, "the audio stream holds 0 samples, expected at least one")
         if self.channels == "mean":
+            if found == 1:  # whose mean it is, to the bit
+                return np.ascontiguousarray(samples[:, 0])
             return np.asarray(samples.mean(axis=1, dtype=np.float64), np.float32)
         if found < 2 or (self.channels == "centre" and found not in _WITH_CENTRE):
             raise _nothing(
@@ -121,7 +123,7 @@ def _nothing(clip: Clip, detail: str) -> BadClip:
 
 
 def _notes(clip: Clip, pcm: Pcm, mono: NDArray[np.float32]) -> tuple[str, ...]:
-    silent = float(np.max(np.abs(mono))) < SILENT_PEAK
+    silent = max(float(mono.max()), -float(mono.min())) < SILENT_PEAK
     missing = (video_s := _video_s(clip)) - len(mono) / pcm.rate_hz
     short = missing > SHORT_S and missing > SHORT_SHARE * video_s
     return (SILENT,) * silent + (AUDIO_SHORT,) * short

@@ -374,7 +374,7 @@ def not_finite(track: Track) -> int:
     Returns:
         The number of such rows; 0 where the values are no floats.
     """
-    if track.values.dtype.kind != "f":
+    if track.values.dtype.kind != "f" or np.isfinite(track.values).all():
         return 0
     rows: NDArray[Any] = track.values[track.valid]
     return int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=1).sum()) if len(rows) else 0

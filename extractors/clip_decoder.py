@@ -17,7 +17,7 @@ from extractors.media import DECODED_BY_FFMPEG, Decoded, Push
 from extractors.packets import Packets
 from extractors.pcm import Samples
 from extractors.presentation import are_times_unknown
-from extractors.pyav_decoder import PacketDecoder, stamp_of
+from extractors.pyav_decoder import PacketDecoder, ticks_of
 from extractors.sound_extent import excess_s
 from extractors.timegrid import Cadence
 from extractors.unforeseen import guarded
@@ -104,9 +104,10 @@ class ClipDecoder:
         if _is_by_ffmpeg(sound, decoder):
             self._hear_by_ffmpeg(sound)
         else:
+            tick, samples = sound.time_base, self._samples
             self._packet_decoder(sound).audio(
-                lambda frame: self._samples.add(frame, stamp_of(frame, sound.time_base)),
-                lambda: self._samples.ended,
+                lambda frame: samples.add_at(frame, ticks_of(frame), tick),
+                lambda: samples.ended,
             )
         self._samples.check_all(len(sound.items))
 

@@ -91,6 +91,24 @@ class Limits:
                 f"{self.max_pixels:,}; raise max_pixels or shrink the video",
             )
 
+    def check_length(self, clip_id: str, seconds: float) -> None:
+        """Refuses a clip that is too long by its header or its packets.
+
+        Args:
+            clip_id: The clip's id.
+            seconds: How long it is.
+
+        Raises:
+            BadClip: TOO_LONG.
+        """
+        if seconds > self.max_duration_s:
+            raise BadClip(
+                clip_id,
+                Reason.TOO_LONG,
+                f"the clip lasts {seconds:.1f} s, the limit is {self.max_duration_s:g} s; raise "
+                "max_duration_s or cut it into spans",
+            )
+
     def check_samples(self, clip_id: str, seconds: float, rate_hz: int, channels: int) -> None:
         """Refuses a clip whose sound would fill the memory.
 

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 from extractors.base import Pcm, Rgb
 from extractors.damage import CONCEALED, OF_THE_CONTENT, Damage
 from extractors.limits import Deadline, Limits
+from extractors.media_file import MediaFile, path_of
+from extractors.plain_wave import PlainWave, plain_wave
+from extractors.sound_extent import SoundExtent
 from extractors.timegrid import Cadence, PerSecond, exact_fps
 from extractors.truncation import check_samples
 from manifests.clips import Clip
-from manifests.quarantine import BadClip, Reason
+from manifests.quarantine import BadClip
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from extractors.container import Content
     from extractors.first_look import FirstLook
     from extractors.packets import Packets
-    from extractors.sound_extent import Run, SoundExtent
+    from extractors.sound_extent import Run
 
 __all__ = ["DECODED_BY_FFMPEG", "DECODERS", "Decoded", "Limits", "decode", "probe"]
 
@@ -64,7 +67,7 @@ class Decoded:
     """Why the frames cannot be used, those that were passed on before the damage included."""
 
 
-def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
+def probe(clip: Clip, file: MediaFile, limits: Limits) -> Clip:
     """Reads the stream facts of a clip.
 
     The packets are read, so that a file cut short does not pass for a shorter one; none is decoded.
@@ -72,7 +75,7 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
 
     Args:
         clip: The clip as its corpus describes it.
-        path: Its file.
+        file: Its file.
         limits: What the clip may ask for.
 
     Returns:
@@ -83,12 +86,26 @@ def probe(clip: Clip, path: Path, limits: Limits) -> Clip:
             TOO_LARGE, TOO_LONG, TIMED_OUT.
         OSError: The file is missing or the disk fails.
     """
+    if wave := plain_wave(file):
+        return _facts_of(wave, clip, limits)
+    path = path_of(file)
     try:
         return _probe(clip, path, limits, Damage(keep=False))
     except BadClip as bad:
         if not limits.keep_damaged or bad.reason not in OF_THE_CONTENT:
             raise
         return _probe(clip, path, limits, Damage(keep=True))
+
+
+def _facts_of(wave: PlainWave, clip: Clip, limits: Limits) -> Clip:
+    """The stream facts of a clip whose file is plain."""
+    with Deadline(clip.clip_id, limits.timeout_s):
+        sound, channels = SoundExtent(0.0, wave.length_s), wave.samples.shape[1]
+        length = _duration_s(clip, None, sound)
+        limits.check_samples(clip.clip_id, length, wave.rate_hz, channels)
+        limits.check_length(clip.clip_id, length)
+        facts = replace(clip, has_audio=True, has_video=False, duration_s=length)
+        return _with_sound(facts, sound, wave.rate_hz, channels)
 
 
 def _probe(clip: Clip, path: Path, limits: Limits, damage: Damage) -> Clip:
@@ -119,7 +136,7 @@ def _probe(clip: Clip, path: Path, limits: Limits, damage: Damage) -> Clip:
 
 def decode(
     clip: Clip,
-    path: Path,
+    file: MediaFile,
     *,
     audio: bool,
     grids: Mapping[float, Push] | Mapping[Cadence, Push],
@@ -134,7 +151,7 @@ def decode(
 
     Args:
         clip: The clip.
-        path: Its file.
+        file: Its file.
         audio: Whether the samples are wanted.
         grids: Cadence, or grid times a second -> receiver. A receiver is called with (the frame's
             own time stamp in seconds, (height, width, 3) uint8 RGB), once for each grid time; the
@@ -160,11 +177,14 @@ def decode(
     """
     if decoder not in DECODERS:
         raise ValueError(f"decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
+    if decoder == "pyav" and (wave := plain_wave(file)):
+        _facts_of(wave, clip, limits)  # refuses what is too long
+        return Decoded(wave.pcm(clip) if audio else None)
     from extractors.clip_decoder import ClipDecoder
     from extractors.container import opened
     from extractors.ffmpeg_decoder import is_offered
 
-    receivers = {_cadence(grid): push for grid, push in grids.items()}
+    path, receivers = path_of(file), {_cadence(grid): push for grid, push in grids.items()}
     damage = Damage(keep=False)
     if limits.keep_damaged:
         damage = _damage_of(clip, path, audio, tuple(receivers), limits, decoder)
@@ -229,7 +249,7 @@ def _cadence(grid: Cadence | float) -> Cadence:
 
 def _extent(
     clip: Clip, packets: "Packets[AudioStream]", limits: Limits, deadline: Deadline
-) -> "SoundExtent | None":
+) -> SoundExtent | None:
     """Where the sound lies; it is decoded where its packets do not say that."""
     from extractors.pyav_decoder import decoded_runs
     from extractors.sound_extent import sound_extent
@@ -254,7 +274,7 @@ def _limited(
         yield run
 
 
-def _counted(packets: "Packets[AudioStream] | None") -> "SoundExtent | None":
+def _counted(packets: "Packets[AudioStream] | None") -> SoundExtent | None:
     """Where the sound lies, if its packets say that; else its decoding will."""
     from extractors.sound_extent import is_counted, sound_extent
 
@@ -265,7 +285,7 @@ def _check(
     clip: Clip,
     path: Path,
     content: "Content",
-    sound: "SoundExtent | None",
+    sound: SoundExtent | None,
     limits: Limits,
     damage: Damage,
 ) -> None:
@@ -284,13 +304,7 @@ def _check(
             clip.clip_id, _duration_s(clip, None, sound), heard.sample_rate, heard.channels
         )
     length = _duration_s(clip, shown, sound)
-    if length > limits.max_duration_s:
-        raise BadClip(
-            clip.clip_id,
-            Reason.TOO_LONG,
-            f"the clip lasts {length:.1f} s, the limit is {limits.max_duration_s:g} s; raise "
-            "max_duration_s or cut it into spans",
-        )
+    limits.check_length(clip.clip_id, length)
 
 
 def _check_whole(clip_id: str, path: Path, content: "Content") -> None:
@@ -306,7 +320,7 @@ def _check_whole(clip_id: str, path: Path, content: "Content") -> None:
         check_frames_meet(clip_id, content.audio)
 
 
-def _duration_s(clip: Clip, shown: Shown | None, sound: "SoundExtent | None") -> float:
+def _duration_s(clip: Clip, shown: Shown | None, sound: SoundExtent | None) -> float:
     video_start, video_end = (0.0, 0.0) if shown is None else (float(shown[0]), float(shown[1]))
     if clip.start_s is None and clip.end_s is None:
         return max(video_end - video_start, 0.0 if sound is None else sound.length_s)
@@ -314,14 +328,22 @@ def _duration_s(clip: Clip, shown: Shown | None, sound: "SoundExtent | None") ->
     return max(0.0, min(end, clip.end_s if clip.end_s is not None else end) - (clip.start_s or 0.0))
 
 
-def _audio_facts(clip: Clip, packets: "Packets[AudioStream]", sound: "SoundExtent | None") -> Clip:
+def _audio_facts(clip: Clip, packets: "Packets[AudioStream]", sound: SoundExtent | None) -> Clip:
     context = packets.stream.codec_context
+    if context is None:
+        return _with_sound(clip, sound, None, None)
+    return _with_sound(clip, sound, context.sample_rate or None, context.channels)
+
+
+def _with_sound(
+    clip: Clip, sound: SoundExtent | None, rate_hz: int | None, channels: int | None
+) -> Clip:
     return replace(
         clip,
         audio_s=None if sound is None else sound.length_s,
         audio_start_s=None if sound is None else sound.start_s,
-        rate_hz=(context.sample_rate or None) if context is not None else None,
-        channels=context.channels if context is not None else None,
+        rate_hz=rate_hz,
+        channels=channels,
     )
 
 

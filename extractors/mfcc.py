@@ -114,15 +114,32 @@ def derivative(rows: NDArray[np.float32], order: int, width: int) -> NDArray[np.
     return fitted
 
 
+_OF_NINE = {
+    1: [t / 60 for t in range(-4, 5)],
+    2: [share / 462 for share in (28, 7, -8, -17, -20, -17, -8, 7, 28)],
+}
+"""Order of a derivative -> its weights in a fit over nine rows, the usual width."""
+_NOT_ZERO, _NOT_ZERO_IN_THE_MIDDLE = 1.0571906723006466e-17, -1.0408340855860843e-17
+"""What scipy.signal makes of the middle weight of the first, which is 0: kept, since it stands in
+the last bits of what stores hold."""
+
+
 @cache
 def _fits(order: int, width: int) -> NDArray[np.float32]:
     """(width, width): row i holds the weights that give the derivative at row i of one fit.
 
-    They are read off the filter's answer to unit pulses.
+    They are those of `scipy.signal.savgol_filter`, bit for bit; scipy.signal takes most of a second
+    to import, and is asked for unusual ones alone.
     """
+    if width == 9 and order in _OF_NINE:
+        fits = np.tile(np.array(_OF_NINE[order], np.float32), (width, 1))
+        if order == 1:
+            fits[:, width // 2] = _NOT_ZERO
+            fits[width // 2, width // 2] = _NOT_ZERO_IN_THE_MIDDLE
+        return fits
     from scipy.signal import savgol_filter
 
-    fits: NDArray[np.float32] = savgol_filter(
-        np.eye(width), width, polyorder=order, deriv=order, axis=0, mode="interp"
-    ).astype(np.float32)
-    return fits
+    # They are read off the filter's answer to unit pulses.
+    pulses = np.eye(width)
+    fits = savgol_filter(pulses, width, polyorder=order, deriv=order, axis=0, mode="interp")
+    return np.asarray(fits, np.float32)

@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from extractors.base import Pcm
 from extractors.damage import Damage
 from extractors.flac_digest import FlacDigest
+from extractors.full_scale import as_floats
 from extractors.limits import Limits
 from extractors.sound_extent import GAP_S, nearest
 from manifests.quarantine import BadClip, Reason
 
 AUDIO_GAPS = "audio_gaps"
 """Note: the recording has holes, filled with zeros."""
-
-_SCALE = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31, "s64": 2.0**-63, "flt": 1.0, "dbl": 1.0}
-"""Full scale of libavutil's sample formats, as libswresample takes them."""
 
 
 class Samples:
@@ -51,7 +49,8 @@ class Samples:
         self._clip_id, self._limits = clip_id, limits
         self._start = None if start_s is None else Fraction(start_s)
         self._end = None if end_s is None else Fraction(end_s)
-        self._parts: list[NDArray[np.float32]] = []
+        self._parts: list[NDArray[Any]] = []
+        """As the decoder gives them: most are scaled at once, at the end."""
         self._rate, self._channels = 0, 0
         self._first = 0
         """Index of the first sample collected, counted in samples from the clock's zero."""
@@ -82,24 +81,40 @@ class Samples:
             BadClip: CORRUPT where rate or channels change; TOO_LONG where the clip exceeds its
                 limit; TOO_LARGE for more samples than there may be.
         """
-        values = _values(frame)
-        part = _floats(values, frame.format.name.removesuffix("p"))
+        if stamp is None:
+            self.add_at(frame, None, Fraction(1))
+        else:
+            self.add_at(frame, stamp.numerator, Fraction(1, stamp.denominator))
+
+    def add_at(self, frame: AudioFrame, ticks: int | None, tick: Fraction) -> None:
+        """Adds the next samples.
+
+        Args:
+            frame: The samples.
+            ticks: Time of the first one; None where it is not known: they follow the ones before.
+            tick: Seconds of a tick.
+
+        Raises:
+            BadClip: As `add` does.
+        """
+        part, rate = _values(frame), frame.sample_rate
         if not len(part):
             return
+        place = None if ticks is None else nearest(ticks * tick.numerator * rate, tick.denominator)
         if not self._rate:
-            self._begin(frame, part, Fraction(0) if stamp is None else stamp)
-        elif (frame.sample_rate, part.shape[1]) != (self._rate, self._channels):
+            self._rate, self._channels = rate, part.shape[1]
+            self._next = place or 0
+        elif (rate, part.shape[1]) != (self._rate, self._channels):
             changed = self._corrupt(
                 f"the sound changes from {self._rate} Hz and {self._channels} channels to "
-                f"{frame.sample_rate} Hz "
-                f"and {part.shape[1]}, expected one form throughout"
+                f"{rate} Hz and {part.shape[1]}, expected one form throughout"
             )
             self._damage.report(changed)
             return
         if self._digest is not None:
-            self._digest.add(values)
-        if stamp is not None:
-            self._bridge(self._index_near(stamp) - self._next)
+            self._digest.add(part)
+        if place is not None:
+            self._bridge(place - self._next, part.dtype)
         self._keep(part)
 
     def check_all(self, packets: int) -> None:
@@ -130,8 +145,7 @@ class Samples:
         self._cut(round(self._excess_s * self._rate))
         if not self._parts:
             return None
-        samples = np.concatenate(self._parts)
-        return Pcm(samples, self._rate, self._first / self._rate)
+        return Pcm(_joined(self._parts), self._rate, self._first / self._rate)
 
     def _cut(self, samples: int) -> None:
         """Leaves out the last samples that were added, as far as they were kept."""
@@ -142,17 +156,14 @@ class Samples:
             if excess < 0:
                 self._parts.append(kept[:-excess])
 
-    def _begin(self, frame: AudioFrame, part: NDArray[np.float32], at: Fraction) -> None:
-        self._rate, self._channels = frame.sample_rate, part.shape[1]
-        self._next = self._index_near(at)
-
-    def _bridge(self, missing: int) -> None:
+    def _bridge(self, missing: int, dtype: np.dtype[Any]) -> None:
         if missing > GAP_S * self._rate:
             self._check_length(missing)
-            self._keep(np.zeros((missing, self._channels), np.float32))
+            silence = 128 if dtype == np.uint8 else 0
+            self._keep(np.full((missing, self._channels), silence, dtype))
             self.notes = (AUDIO_GAPS,)
 
-    def _keep(self, part: NDArray[np.float32]) -> None:
+    def _keep(self, part: NDArray[Any]) -> None:
         """Appends what lies within the span, to the sample."""
         low = 0 if self._start is None else max(0, self._index(self._start) - self._next)
         high = (
@@ -175,34 +186,39 @@ class Samples:
         """The first sample at or after a time."""
         return math.ceil(time * self._rate)
 
-    def _index_near(self, time: Fraction) -> int:
-        return nearest(time.numerator * self._rate, time.denominator)
-
     def _corrupt(self, detail: str) -> BadClip:
         return BadClip(self._clip_id, Reason.CORRUPT, detail)
 
 
+_AT_ONCE = 1 << 22
+"""Samples of all channels that are scaled at once: beyond, memory counts more than time."""
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 """Type of a sample of each of libavutil's formats."""
 
 
 def _values(frame: AudioFrame) -> NDArray[Any]:
     """(time, channel) as the decoder gives them; a view of its memory, where it has one plane."""
-    name = frame.format.name.removesuffix("p")
-    channels, planar = frame.layout.nb_channels, frame.format.is_planar
+    form, channels, samples = frame.format, frame.layout.nb_channels, frame.samples
+    is_planar = form.is_planar and channels > 1
+    dtype = _DTYPES[form.name.removesuffix("p")]
     # `frame.planes`, and to_ndarray() with it, reads on to a null pointer, and behind eight planes
     # there is none.
-    count = frame.samples * (1 if planar else channels)
+    count = samples if is_planar else samples * channels
     planes = [
-        np.frombuffer(memoryview(AudioPlane(frame, i)), _DTYPES[name], count)
-        for i in range(channels if planar else 1)
+        np.frombuffer(memoryview(AudioPlane(frame, i)), dtype, count)
+        for i in range(channels if is_planar else 1)
     ]
-    return np.stack(planes, axis=1) if planar else planes[0].reshape(-1, channels)
+    return np.stack(planes, axis=1) if is_planar else planes[0].reshape(samples, channels)
 
 
-def _floats(values: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """(time, channel) float32, full scale = 1, of values of one of libavutil's formats."""
-    if name in {"flt", "dbl"}:
-        return np.array(values, dtype=np.float32, order="C")
-    centred = values.astype(np.float32) - np.float32(128.0 if name == "u8" else 0.0)
-    return np.ascontiguousarray(centred * np.float32(_SCALE[name]))
+def _joined(parts: list[NDArray[Any]]) -> NDArray[np.float32]:
+    """(time, channel) of all parts, scaled; of much sound each part goes once it is copied."""
+    samples = sum(map(len, parts))
+    if samples * parts[0].shape[1] <= _AT_ONCE and len({part.dtype for part in parts}) == 1:
+        return as_floats(np.concatenate(parts))
+    joined, end = np.empty((samples, parts[0].shape[1]), np.float32), samples
+    while parts:
+        part = parts.pop()
+        joined[end - len(part) : end] = as_floats(part)
+        end -= len(part)
+    return joined

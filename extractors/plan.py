@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from typing import Any, TypeVar
 
 from extractors.base import (
@@ -24,6 +23,7 @@ from extractors.base import (
 )
 from extractors.frames import Frames
 from extractors.media import Decoded, Limits, decode
+from extractors.media_file import MediaFile
 from extractors.timegrid import Cadence
 from extractors.unforeseen import guarded
 from manifests.clips import Clip, StreamKind
@@ -185,7 +185,7 @@ class Graph:
 
 
 def measure(
-    graph: Graph, wanted: Collection[str], clip: Clip, path: Path, media: Media
+    graph: Graph, wanted: Collection[str], clip: Clip, file: MediaFile, media: Media
 ) -> dict[str, Outcome]:
     """Measures features of one clip from one decode.
 
@@ -193,7 +193,7 @@ def measure(
         graph: All features of the recipe.
         wanted: Names of the features that are measured.
         clip: The clip.
-        path: Its file.
+        file: Its file.
         media: How it is decoded.
 
     Returns:
@@ -211,7 +211,7 @@ def measure(
         with guarded(clip):
             decoded = decode(
                 clip,
-                path,
+                file,
                 audio=bool(waves),
                 grids=_grids(graph, sinks),
                 limits=media.limits,

@@ -8,7 +8,6 @@ where the plan failed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from typing import Any
 
 import av.error
@@ -65,11 +64,13 @@ class PacketDecoder:
         Raises:
             BadClip: CORRUPT, or TIMED_OUT.
         """
-        for frame in self.frames():
-            if isinstance(frame, AudioFrame):
-                add(frame)
-            if ended():
-                return
+        for packet in (*self._packets.items, None):
+            self._deadline.left_s()
+            for frame in self._decode(packet):
+                if isinstance(frame, AudioFrame):
+                    add(frame)
+                if ended():
+                    return
 
     def frames(self) -> Iterator[VideoFrame | AudioFrame]:
         """Decodes all packets.
@@ -210,25 +211,23 @@ def decoded_runs(clip_id: str, packets: Packets[AudioStream], deadline: Deadline
     try:
         for frame in decoder.frames():
             if isinstance(frame, AudioFrame):
-                yield frame.dts if frame.pts is None else frame.pts, frame.samples
+                yield ticks_of(frame), frame.samples
     except BadClip as bad:
         if bad.reason != Reason.CORRUPT:
             raise
 
 
-def stamp_of(frame: AudioFrame, time_base: Fraction) -> Fraction | None:
+def ticks_of(frame: AudioFrame) -> int | None:
     """Reads the decoder's time stamp of samples.
 
     Args:
         frame: Decoded sound.
-        time_base: Seconds of one tick.
 
     Returns:
-        Seconds, exactly; where the container keeps decoding times only (AVI), the time of their
+        Ticks of the stream; where the container keeps decoding times only (AVI), the time of their
         packet; None where there is neither.
     """
-    ticks = frame.pts if frame.pts is not None else frame.dts
-    return None if ticks is None else ticks * time_base
+    return frame.dts if frame.pts is None else frame.pts
 
 
 def _needed(items: "Sequence[Packet[Any]]", wanted: set[int]) -> "Sequence[Packet[Any]]":

@@ -69,10 +69,11 @@ def sound_extent(
     if not rate:
         return _stamped_extent(packets)
     tick, most = packets.time_base, GAP_S * rate
+    per_tick, whole = tick.numerator * rate, tick.denominator
     first: int | None = None
     at = 0
     for ticks, samples in runs:
-        place = at if ticks is None else nearest(ticks * tick.numerator * rate, tick.denominator)
+        place = at if ticks is None else nearest(ticks * per_tick, whole)
         if first is None:
             first = at = place
         elif place > at + most:
@@ -122,10 +123,11 @@ def skipped(packet: "Packet[Any] | Stamped") -> tuple[int, int]:
     """
     if isinstance(packet, tuple):
         return packet.skipped
-    if not packet.has_sidedata("skip_samples"):
-        return 0, 0
-    start, end = struct.unpack("<II", bytes(packet.get_sidedata("skip_samples"))[:8])
-    return start, end
+    for data in packet.iter_sidedata():
+        if data.data_type == "skip_samples":
+            start, end = struct.unpack("<II", bytes(data)[:8])
+            return start, end
+    return 0, 0
 
 
 def excess_s(packets: "Packets[AudioStream]") -> Fraction:

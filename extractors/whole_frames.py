@@ -21,6 +21,8 @@ from functools import cache
 from operator import and_
 from typing import NamedTuple
 
+from extractors.crc16 import crc16
+
 CONTAINERS = {"mp3", "aac", "ac3", "eac3", "amr", "mpeg", "mpegts"}
 """libavformat's names of the containers whose sound is cut into packets by its frames' headers."""
 HEADER_BYTES = 6
@@ -68,6 +70,8 @@ def whole_frames(codec: str, packet: memoryview) -> WholeFrames:
     if find_length is None:
         return WholeFrames(end, head)
     at, length = 0, find_length(head)
+    if length == end:  # as most packets are
+        return WholeFrames(end, head)
     while 0 < length <= end - at:
         at += length
         if at == end:
@@ -115,6 +119,8 @@ def flac_frame(packet: memoryview) -> int:
     Returns:
         Bytes of the frame; of the packet, where no checksum fits.
     """
+    if packet and packet[-1] and not crc16(bytes(packet).translate(_MIRRORED)):
+        return len(packet)  # as most are: its own checksum is behind it, and no zero
     table, crc, begin, last = _crc_table(), 0, 0, 0
     for at, byte in enumerate(packet, 1):
         before, crc = crc, (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ byte]
@@ -122,6 +128,11 @@ def flac_frame(packet: memoryview) -> int:
             begin, last = begin if not before and at > 1 else at, at
     is_checksum = last == len(packet) and last - begin <= 2  # 0 in the frame itself
     return len(packet) if is_checksum or not begin else begin
+
+
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits the other way round: FLAC's checksum of some bytes is 0 where that of MP3
+is 0 of the mirrored ones."""
 
 
 @cache

@@ -1,5 +1,6 @@
 """Writing a shard: clips in any order, memory flat, the same bytes every time."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,18 +22,21 @@ from stores.records import ShardRecord, check_spec
 from stores.shard import Refusal
 from stores.shard_layout import TEXTS, ShardLayout, lay_out_shard, shard_arrays, sizes_of
 
-_SPOOLED = ("values", "seconds", "valid")
+_COLUMNS = ("values", "seconds", "valid")
+_MOST_HELD = 1 << 25
+"""Bytes of added rows that stay in memory: beyond them they go to the disk."""
+Column = NDArray[Any] | range
+"""Rows of a clip: in memory, or which bytes of a spool they are."""
 
 
 @dataclass(frozen=True)
-class _SpooledClip:
+class _AddedClip:
     """One added clip."""
 
     clip_id: str
     notes: str
     rows: int
-    spans: dict[str, range]
-    """Spool -> which of its bytes are the clip's."""
+    columns: dict[str, Column]
     image_bytes: list[int]
     """Length of the JPEG image of each row; empty for raw values."""
 
@@ -45,9 +49,9 @@ class ShardWriter:
             shard.refuse(bad_clip)
         shard.record
 
-    Rows go to unnamed files beside the shard, which vanish with the process; at the end they are
-    laid down in the order of the clip ids, so that the order of adding changes no byte. An
-    exception in the block, a full disk included, publishes nothing.
+    Rows are kept in memory, and where they are many in unnamed files beside the shard, which vanish
+    with the process; at the end they are laid down in the order of the clip ids, so that the order
+    of adding changes no byte. An exception in the block, a full disk included, publishes nothing.
     """
 
     record: ShardRecord
@@ -67,17 +71,18 @@ class ShardWriter:
         self.file, self.spec = file, check_spec(spec)
         self.path = location.path(file)
         self._dtype = np.dtype(spec.dtype)
-        self._parts: dict[str, _SpooledClip] = {}
+        self._parts: dict[str, _AddedClip] = {}
         self._refused: dict[str, Refusal] = {}
-        self._open = ExitStack()
-        self._spools: dict[str, IO[bytes]] = {}
+        self._is_open = False
+        self._held = 0
+        """Bytes of rows in memory."""
+        self._spools = ExitStack()
+        """Closes the spools at the end."""
+        self._spooled: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> Self:
         make_folder(self.path.parent)
-        for name in _SPOOLED:
-            self._spools[name] = self._open.enter_context(
-                tempfile.TemporaryFile(dir=self.path.parent)
-            )
+        self._is_open = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
@@ -85,8 +90,9 @@ class ShardWriter:
             if kind is None:
                 self._publish()
         finally:
-            self._spools.clear()
-            self._open.close()
+            self._is_open = False
+            self._spools.close()
+            self._parts.clear()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -118,10 +124,11 @@ class ShardWriter:
             "seconds": track.seconds.astype("<f8", copy=False),
             "valid": track.valid,
         }
-        spans = {name: self._spool(name, column) for name, column in columns.items()}
-        self._parts[clip_id] = _SpooledClip(
-            clip_id, _join_notes(track.notes), len(track), spans, lengths
-        )
+        notes, own = _join_notes(track.notes), {n: _own(column) for n, column in columns.items()}
+        self._parts[clip_id] = _AddedClip(clip_id, notes, len(track), {**own}, lengths)
+        self._held += sum(column.nbytes for column in own.values())
+        if self._held > _MOST_HELD:
+            self._spool()
 
     def refuse(self, bad: BadClip) -> None:
         """Adds a clip that has no value, and why: a killed build then need not try it again.
@@ -139,7 +146,7 @@ class ShardWriter:
         )
 
     def _check_new(self, clip_id: str) -> None:
-        if not self._spools:
+        if not self._is_open:
             raise ValueError(
                 f"{self.file} is not open for writing; use `with ShardWriter(...) as shard:` and "
                 "add clips inside the block"
@@ -200,11 +207,20 @@ class ShardWriter:
             )
         return lengths
 
-    def _spool(self, name: str, column: NDArray[Any]) -> range:
-        spool = self._spools[name]
-        start = spool.tell()
-        spool.write(np.ascontiguousarray(column).tobytes())
-        return range(start, spool.tell())
+    def _spool(self) -> None:
+        """Takes the rows in memory to the disk."""
+        for name in _COLUMNS:
+            if name not in self._spooled:
+                new = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115  (see _spools)
+                self._spooled[name] = self._spools.enter_context(new)
+            spool = self._spooled[name]
+            for part in self._parts.values():
+                column = part.columns[name]
+                if not isinstance(column, range):
+                    start = spool.seek(0, os.SEEK_END)
+                    spool.write(column.data)
+                    part.columns[name] = range(start, spool.tell())
+        self._held = 0
 
     def _publish(self) -> None:
         parts = [self._parts[clip_id] for clip_id in sorted(self._parts)]
@@ -215,8 +231,8 @@ class ShardWriter:
             self.spec,
             shard_arrays(self.spec, rows, len(parts), len(self._refused), image_bytes, widths),
         )
-        spooled = {name: self._blocks(name, parts) for name in _SPOOLED}
-        blocks = {**{name: [column] for name, column in small.items()}, **spooled}
+        rows_of = {name: self._blocks(name, parts) for name in _COLUMNS}
+        blocks = {**{name: [column] for name, column in small.items()}, **rows_of}
         with publishing(self.path) as hidden:
             with hidden.open("wb") as out:
                 write_layout(out, plan, blocks)
@@ -225,14 +241,17 @@ class ShardWriter:
         remember(self.path, plan, layout)
         self.record = ShardRecord(self.file, len(parts), rows, plan.size, sha256, sizes_of(layout))
 
-    def _blocks(self, name: str, parts: list[_SpooledClip]) -> Iterator[bytes]:
-        spool = self._spools[name]
+    def _blocks(self, name: str, parts: list[_AddedClip]) -> Iterator[Any]:
         for part in parts:
-            span = part.spans[name]
-            spool.seek(span.start)
-            yield spool.read(len(span))
+            column = part.columns[name]
+            if isinstance(column, range):
+                spool = self._spooled[name]
+                spool.seek(column.start)
+                yield spool.read(len(column))
+            elif column.nbytes:
+                yield column.data
 
-    def _small_columns(self, parts: list[_SpooledClip]) -> dict[str, NDArray[Any]]:
+    def _small_columns(self, parts: list[_AddedClip]) -> dict[str, NDArray[Any]]:
         refused = [self._refused[clip_id] for clip_id in sorted(self._refused)]
         columns = {
             "offsets": _running([part.rows for part in parts]),
@@ -257,8 +276,17 @@ def count_not_finite(values: NDArray[Any], valid: NDArray[np.bool_]) -> int:
     Returns:
         How many.
     """
-    finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    are_finite = np.isfinite(values)
+    if are_finite.all():
+        return 0
+    finite = are_finite.all(axis=tuple(range(1, values.ndim)))
     return int((~finite & valid).sum())
+
+
+def _own(column: NDArray[Any]) -> NDArray[Any]:
+    """A contiguous column that is no part of a larger array, which it would keep in memory."""
+    whole = np.ascontiguousarray(column)
+    return whole if whole.base is None else whole.copy()
 
 
 def _running(lengths: list[int]) -> NDArray[np.int64]:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from extractors.base import FromTracks, Waveform
 from extractors.logmel import LogMel
-from extractors.mel import Mel, MelFeature, mel_edges
-from extractors.mfcc import Mfcc
+from extractors.mel import Mel, MelFeature, mel_edges, mel_filters
+from extractors.mfcc import Mfcc, _fits
 from extractors.stft import _PLAIN_WINDOWS, Stft, frame_window, power_spectrum
 from manifests.clips import Clip
 from manifests.features import FeatureSpec
@@ -184,6 +184,39 @@ def test_the_edges_of_the_bands_are_those_of_librosa_to_the_last_bit(
 @pytest.mark.parametrize("window", sorted(_PLAIN_WINDOWS))
 def test_a_window_that_is_known_without_asking_scipy_is_one_of_scipys(window: str) -> None:
     assert frame_window(Stft(window=window)).shape == (512,)
+
+
+@pytest.mark.parametrize("window", ["hann", "hamming"])
+def test_windows_are_scipys_to_the_last_bit(window: str) -> None:
+    for samples in (*range(1, 400), 1103, 2048):
+        stft = Stft(window_s=samples / 16000, n_fft=2048, window=window)
+        wanted = scipy.signal.get_window(window, samples, fftbins=True)
+        start = (2048 - samples) // 2
+        np.testing.assert_array_equal(frame_window(stft)[start : start + samples], wanted)
+
+
+@pytest.mark.parametrize(
+    ("stft", "bands", "hz"),
+    [
+        (Stft(), 128, (0.0, 8000.0)),
+        (Stft(), 64, (0.0, 8000.0)),
+        (Stft(22050, 0.02, 0.01, 2048), 40, (20.0, 7600.0)),
+        (Stft(48000, 0.02, 0.01, 2048), 80, (300.0, 24000.0)),
+    ],
+)
+def test_filters_are_those_of_librosa_to_the_last_bit(
+    stft: Stft, bands: int, hz: tuple[float, float]
+) -> None:
+    wanted = librosa.filters.mel(
+        sr=stft.rate_hz, n_fft=stft.fft_samples, n_mels=bands, fmin=hz[0], fmax=hz[1]
+    )
+    np.testing.assert_array_equal(mel_filters(Mel(stft, bands, *hz)).toarray().T, wanted)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_weights_of_the_usual_derivatives_are_scipys_to_the_last_bit(order: int) -> None:
+    wanted = scipy.signal.savgol_filter(np.eye(9), 9, order, deriv=order, axis=0, mode="interp")
+    np.testing.assert_array_equal(_fits(order, 9), wanted.astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -359,18 +392,17 @@ def test_each_parameter_is_in_the_fingerprint() -> None:
 
 
 @pytest.mark.usefixtures("processes")
-def test_numba_compiles_nothing() -> None:
-    """Its compiler would cost every new worker process seconds."""
+def test_neither_librosa_nor_what_else_takes_a_second_to_import_is_needed() -> None:
+    """Every new worker process would wait for it."""
     code = """
-from numba.core.event import install_recorder
-with install_recorder("numba:compile") as compiled:
-    import numpy as np
-    from extractors.mel import mel_decibels
-    from extractors.mfcc import Mfcc, derivative
-    from extractors.stft import power_spectrum
-    kind = Mfcc()
-    derivative(mel_decibels(power_spectrum(np.ones(16000, np.float32), kind.stft), kind.mel), 2, 9)
-print([event.data["dispatcher"] for _, event in compiled.buffer])
+import sys
+import numpy as np
+from extractors.mel import mel_decibels
+from extractors.mfcc import Mfcc, derivative
+from extractors.stft import power_spectrum
+kind = Mfcc()
+derivative(mel_decibels(power_spectrum(np.ones(16000, np.float32), kind.stft), kind.mel), 2, 9)
+print(sorted({"librosa", "numba", "scipy.signal", "av"} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -35,6 +35,10 @@ DRY_RUNS = {
     "read": ["{folder}", "--clips", "6", "--rounds", "2"],
     "report": ["--every", "300"],
     "remote": ["{folder}", "--clips", "6", "--rounds", "2"],
+    "sound": [
+        *("{folder}", "--clips", "12", "--rounds", "1", "--suffix", "wav", "--suffix", "m4a"),
+        *("--way", "affectstore", "--way", "librosa", "--way", "lhotse"),
+    ],
     "training": ["--device", "cpu", "--tiny"],
 }
 
@@ -45,7 +49,7 @@ def test_a_benchmark_imports_what_there_is(name: str) -> None:
 
 
 def test_every_benchmark_that_is_run_by_hand_has_a_dry_run() -> None:
-    helpers = {"naive", "timed", "watched"}  # which others run
+    helpers = {"naive", "sound_scripts", "timed", "watched"}  # which others run
     assert {*NAMES} == DRY_RUNS.keys() | helpers | {"audit"}
 
 

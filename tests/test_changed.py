@@ -250,12 +250,14 @@ def test_a_hash_is_not_remembered_where_another_file_lay_there_when_it_was_taken
 # Copies
 
 
-@pytest.mark.parametrize("where", ["memory", "disk", "named"])
+@pytest.mark.parametrize("where", ["memory", "disk", "named", "not held"])
 def test_a_copy_is_what_was_hashed_whatever_becomes_of_the_file_and_leaves_nothing(
     where: str, folder: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    if where == "not held":
+        monkeypatch.setattr(flows.building.file_copies, "MOST_HELD", 0)
     if where == "disk":
         monkeypatch.setattr(flows.building.file_copies, "_IN_MEMORY", 1)
     if where == "named":
@@ -265,6 +267,7 @@ def test_a_copy_is_what_was_hashed_whatever_becomes_of_the_file_and_leaves_nothi
     with FileCopies() as copies:
         copy = copies.copy("made/a", path, 10)
         shutil.copy(other, path)
+        assert (copy.data is None) == (where == "not held")
         assert copies.copy("made/a-2", path, 10) is copy  # of clips that are parts of one file
         assert copy.path.read_bytes() == data
         assert copy.path.suffix == ".wav"

@@ -171,7 +171,7 @@ def test_a_frame_that_fails_its_own_checksum_is_noted(tmp_path: Path) -> None:
     assert CHECKSUM_DIFFERS in read(path).notes
 
 
-@pytest.mark.parametrize("size", [0, 1, 100, 4096, 4097, 50_000])
+@pytest.mark.parametrize("size", [0, 1, 100, 1024, 1025, 1087, 1088, 4097, 50_000])
 def test_a_checksum_of_parts_is_that_of_the_whole(size: int) -> None:
     data = np.random.default_rng(size).bytes(size)
     crc = 0

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import flows.building.pieces
 from extractors.base import Runtime
+from extractors.frames import Frames
+from extractors.plan import Graph
 from flows.building.isolation import build_isolated
 from flows.building.pieces import pieces_of, remove_pieces
 from flows.building.run import run_build
@@ -26,6 +29,12 @@ from tests.support.store_files import contents
 
 LENGTHS_S = [0.2, 0.6, 0.3, 0.2, 0.3]
 """Of five clips, the second of which ends the process that measures it."""
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of two clips, also of sound."""
+    monkeypatch.setattr(flows.building.pieces, "_SOUND_S", 0.0)
 
 
 @pytest.fixture
@@ -70,6 +79,19 @@ def test_a_feature_that_is_finished_is_not_in_the_pieces(tmp_path: Path) -> None
     build_shards(replace(task, features=("logmel",)), Runtime())
     assert unfinished(task) == ["fatal"]
     assert {piece.features for piece in pieces_of(task)} == {("fatal",)}
+
+
+def test_short_sound_is_not_cut_and_long_sound_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = crashing_task(tmp_path, tmp_path / "store", LENGTHS_S, "logmel")
+    for least_s, cuts in ((120.0, []), (0.75, [2, 3]), (0.6, [2, 3]), (0.4, [2, 2, 1])):
+        monkeypatch.setattr(flows.building.pieces, "_SOUND_S", least_s)
+        assert [len(piece.clips) for piece in pieces_of(task)] == cuts
+    graph = Graph({**task.graph.extractors, "frames": Frames(size=8)})
+    seen = replace(task, graph=graph, features=("logmel", "frames"))
+    monkeypatch.setattr(flows.building.pieces, "_SOUND_S", 120.0)
+    assert [len(piece.clips) for piece in pieces_of(seen)] == [2, 2, 1]
 
 
 def test_a_task_of_a_store_behind_a_url_is_not_cut(

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ import h5py
 import numpy as np
 import pytest
 
+import stores.shard_writer
 from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
@@ -157,6 +159,28 @@ def test_any_order_and_any_moment_of_writing_gives_the_same_bytes(tmp_path: Path
     time.sleep(1.1)  # HDF5's own time stamps count seconds
     write(tmp_path, "later.h5", SPEC, TRACKS, (BAD,))
     assert written == {(tmp_path / "later.h5").read_bytes()}
+
+
+@pytest.mark.parametrize("held", [0, 100, 1000, 1 << 25])
+@pytest.mark.parametrize("spec", [SPEC, CROPS], ids=["raw", "jpeg"])
+def test_rows_that_go_to_the_disk_meanwhile_are_the_same_bytes(
+    held: int, spec: FeatureSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracks = {f"made/{i}": track_of(i % 3 * 4, spec, seed=i) for i in range(5)}
+    write(tmp_path, "a.h5", spec, tracks, (BAD,))
+    monkeypatch.setattr(stores.shard_writer, "_MOST_HELD", held)
+    others = dict(reversed(tracks.items()))
+    write(tmp_path, "b.h5", spec, others, (BAD,))
+    assert (tmp_path / "b.h5").read_bytes() == (tmp_path / "a.h5").read_bytes()
+
+
+def test_a_track_that_is_a_part_of_more_keeps_no_more_in_memory(tmp_path: Path) -> None:
+    whole = track_of(400, SPEC)
+    base = weakref.ref(whole.values)
+    with ShardWriter(locate(tmp_path), "a.h5", SPEC) as shard:
+        shard.add("made/0", whole[:2])
+        del whole
+        assert base() is None
 
 
 def test_the_key_of_a_shard_depends_on_what_it_holds_and_on_no_order() -> None:

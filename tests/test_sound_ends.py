@@ -423,6 +423,8 @@ def test_a_wav_is_not_searched_for_other_codings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = a_wave(tmp_path / "a.wav", 2.0, 48000)
+    with path.open("ab") as file:
+        file.write(b"some more bytes")  # so that it is opened at all
     given: list[dict[str, str]] = []
     open_: Callable[..., object] = av.open
 

@@ -3,7 +3,7 @@
 import av
 import pytest
 
-from extractors.whole_frames import WholeFrames, cut_ends, whole_frames
+from extractors.whole_frames import WholeFrames, cut_ends, flac_frame, whole_frames
 from tests.support.media_made import Writer
 
 RAW = {
@@ -56,3 +56,19 @@ def test_what_is_unlike_its_neighbour_at_an_end_is_no_frame() -> None:
     assert cut_ends("aac", [frame, frame, frame, chance]) == (0, 3)
     assert cut_ends("aac", [frame, cut, chance, frame]) == (0, 4)  # damage in the middle stays
     assert cut_ends("aac", [cut, cut]) == (0, 0)
+
+
+@pytest.mark.parametrize("behind", [b"", bytes(40), b"ab"])
+def test_a_frame_of_flac_ends_with_its_checksum_whatever_is_behind_it(
+    behind: bytes, write_media: Writer
+) -> None:
+    path = write_media("a.flac", frames=0, audio_s=4.0, rate_hz=16000)
+    with av.open(str(path)) as file:
+        frames = [bytes(packet) for packet in file.demux(audio=0) if packet.size]
+    assert len(frames) > 10
+    for frame in frames:
+        if frame[-1]:  # else its checksum could as well end behind it
+            assert flac_frame(memoryview(frame + behind)) == len(frame)
+        damaged = frame[:-3] + bytes([frame[-3] ^ 1]) + frame[-2:] + behind
+        assert flac_frame(memoryview(damaged)) == len(damaged)
+    assert flac_frame(memoryview(b"")) == 0

@@ -5,6 +5,8 @@ a file several times and read parts of it twice, and neither its times nor a sec
 hash prove that they have seen the bytes that were hashed. So a file of a corpus is opened once,
 read once from its beginning to its end, and hashed on the way into a copy; all else reads that.
 
+The copy of a wav is its bytes, which most often need no decoder. Who opens a copy finds it here:
+
     <temporary folder>/affectstore-xxxx/c.mp4     a link to the copy, which has no name: it lies in
                                                   memory, that of a large file on the disk
 
@@ -14,13 +16,18 @@ The name ends as that of the file, since libavformat looks at it where the bytes
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from extractors.limits import Deadline
+from extractors.media_file import MOST_HELD
+from extractors.plain_wave import HEAD_BYTES, may_be_plain
 
 _IN_MEMORY = 1 << 28
 """Bytes of the largest file whose copy lies in memory; beyond it the disk has more room."""
@@ -32,17 +39,26 @@ Stat = tuple[int, int, int, int]
 without its highest bit."""
 
 
+Held = bytes
+
+
 @dataclass(frozen=True)
 class FileCopy:
-    """A copy of a file, and what it is a copy of."""
+    """A copy of a file, and what it is a copy of. It is there until another file is copied."""
 
     source: Path
-    path: Path
-    """Where it is opened."""
     sha256: str
     bytes: int
     stat: Stat | None
     """Of the file, before and after it was read; None where these differ, twice."""
+    data: Held | None
+    """All of it, of a wav that is not too large."""
+    _open: Callable[[], Path] = field(repr=False)
+
+    @cached_property
+    def path(self) -> Path:
+        """Where it is opened; bytes that were held are written there when this is asked."""
+        return self._open()
 
 
 class FileCopies:
@@ -51,12 +67,8 @@ class FileCopies:
     def __init__(self) -> None:
         self._all, self._of_last = ExitStack(), ExitStack()
         self._last: FileCopy | None = None
-        self._part = memoryview(bytearray(_PART))
 
     def __enter__(self) -> Self:
-        made = tempfile.TemporaryDirectory(prefix="affectstore-")
-        self._folder = Path(self._all.enter_context(made))
-        self._all.push(self._of_last)
         return self
 
     def __exit__(
@@ -65,6 +77,7 @@ class FileCopies:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._of_last.close()
         self._all.close()
 
     def copy(self, clip_id: str, path: Path, timeout_s: float) -> FileCopy:
@@ -91,22 +104,41 @@ class FileCopies:
     def _copy(self, path: Path, deadline: Deadline) -> FileCopy:
         self._last = None
         self._of_last.close()
-        digest, part = hashlib.sha256(), self._part
         with path.open("rb", buffering=0) as file:
             before = os.fstat(file.fileno())
-            copy, name = self._new(path.suffix, before.st_size)
-            # What is appended meanwhile is left to a later look, so that the reading has an end.
-            left = before.st_size
-            while left > 0 and (count := file.readinto(part[:left])):
-                digest.update(part[:count])
-                copy.write(part[:count])
-                left -= count
-                deadline.left_s()
-            copy.flush()
+            head = os.pread(file.fileno(), HEAD_BYTES, 0)
+            if before.st_size <= MOST_HELD and may_be_plain(head):
+                data = _read(file, before.st_size, deadline)
+                sha256, size = hashlib.sha256(data).hexdigest(), len(data)
+                opened = partial(self._write, path.suffix, data)
+            else:
+                data = None
+                sha256, size, name = self._spool(file, path.suffix, before.st_size, deadline)
+                opened = partial(_as_it_is, name)
             stat = stat_of(before)
             is_same = stat == stat_of(os.fstat(file.fileno()))
-        size = before.st_size - left
-        return FileCopy(path, name, digest.hexdigest(), size, stat if is_same else None)
+        return FileCopy(path, sha256, size, stat if is_same else None, data, opened)
+
+    def _spool(
+        self, file: FileIO, suffix: str, size: int, deadline: Deadline
+    ) -> tuple[str, int, Path]:
+        """Copies a large file: its hash, its bytes, and where the copy lies."""
+        digest, part = hashlib.sha256(), memoryview(bytearray(_PART))
+        copy, name = self._new(suffix, size)
+        left = size
+        while left > 0 and (count := file.readinto(part[:left])):
+            digest.update(part[:count])
+            copy.write(part[:count])
+            left -= count
+            deadline.left_s()
+        copy.flush()
+        return digest.hexdigest(), size - left, name
+
+    def _write(self, suffix: str, data: bytes) -> Path:
+        copy, name = self._new(suffix, len(data))
+        copy.write(data)
+        copy.flush()
+        return name
 
     def _new(self, suffix: str, size: int) -> tuple[IO[bytes], Path]:
         """An empty file, and where it is opened for reading."""
@@ -118,10 +150,29 @@ class FileCopies:
         path.symlink_to(f"/proc/{os.getpid()}/fd/{copy.fileno()}")
         return copy, path
 
+    @cached_property
+    def _folder(self) -> Path:
+        made = tempfile.TemporaryDirectory(prefix="affectstore-")
+        return Path(self._all.enter_context(made))
+
     def _unnamed(self, size: int) -> IO[bytes]:
         if size > _IN_MEMORY:
             return tempfile.TemporaryFile(dir=self._folder)
         return os.fdopen(os.memfd_create("clip"), "wb")
+
+
+def _read(file: FileIO, size: int, deadline: Deadline) -> bytes:
+    """The first bytes of a file: what is appended meanwhile is left to a later look."""
+    parts: list[bytes] = []
+    while size > 0 and (part := file.read(size)):
+        parts.append(part)
+        size -= len(part)
+        deadline.left_s()
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _as_it_is(path: Path) -> Path:
+    return path
 
 
 def stat_of(found: os.stat_result) -> Stat:

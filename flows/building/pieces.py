@@ -21,6 +21,7 @@ from flows.building.shard_task import (
     records,
     unfinished,
 )
+from manifests.clips import StreamKind
 from manifests.quarantine import BadClip
 from stores.location import Location
 from stores.shard import open_shard
@@ -28,6 +29,9 @@ from stores.shard import open_shard
 _CLIPS = 2
 """Of a piece: few, so that the last ones end at about the same time; more than one, since each
 piece is a file for each feature."""
+_SOUND_S = 120.0
+"""Seconds of the clips of a piece for which pictures are not decoded and no network runs, at least:
+they are measured in less time than it takes to write and to join more files."""
 
 
 def pieces_of(task: ShardTask) -> list[ShardTask]:
@@ -37,17 +41,33 @@ def pieces_of(task: ShardTask) -> list[ShardTask]:
         task: The task.
 
     Returns:
-        Tasks of a few clips; none where it cannot be cut: in a store behind a URL workers may share
-        no folder.
+        Tasks of a few clips; none where it is not worth it, or cannot be done: in a store behind a
+        URL workers may share no folder.
     """
     if len(task.clips) <= _CLIPS or not task.location.is_local:
         return []
     features = unfinished(task)
+    cuts = _cuts(task, features) if features else []
+    if len(cuts) < 2:
+        return []
     done = [name for name in task.features if name not in features]
     stored = {name: {clip.clip_id: task.file(name) for clip in task.clips} for name in done}
     left = replace(task, features=tuple(features), stored={**task.stored, **stored}, is_piece=True)
-    cuts = [slice(at, at + _CLIPS) for at in range(0, len(task.clips), _CLIPS)] if features else []
     return [replace(left, clips=task.clips[cut], paths=task.paths[cut]) for cut in cuts]
+
+
+def _cuts(task: ShardTask, features: Sequence[str]) -> list[slice]:
+    """Which clips each piece holds."""
+    graph = task.graph
+    streams = frozenset[StreamKind]().union(*map(graph.streams, features))
+    least_s = _SOUND_S if streams == {StreamKind.SOUND} and not graph.encoders(features) else 0.0
+    cuts, start, seconds = list[slice](), 0, 0.0
+    for end, clip in enumerate(task.clips, 1):
+        seconds += clip.duration_s or 0.0
+        if end == len(task.clips) or (end - start >= _CLIPS and seconds >= least_s):
+            cuts.append(slice(start, end))
+            start, seconds = end, 0.0
+    return cuts
 
 
 def build_piece(piece: ShardTask, runtime: Runtime) -> Records:

@@ -71,7 +71,7 @@ def _probed(
         if known and _is_the_same(clip, known):
             return replace(probed, clip=_with_facts(clip, known))
         with guarded(clip):
-            return replace(probed, clip=probe(clip, copy.path, limits))
+            return replace(probed, clip=probe(clip, copy, limits))
     except FileNotFoundError:
         detail = "the file was there when the corpus was listed, and is gone; build again"
         return replace(probed, bad=BadClip(found.clip.clip_id, Reason.CHANGED_WHILE_READ, detail))

@@ -15,6 +15,7 @@ from pathlib import Path
 from extractors.base import Encoder, Runtime
 from extractors.batching import encode_stream
 from extractors.limits import PATIENCE, watched
+from extractors.media_file import MediaFile
 from extractors.plan import Graph, Media, Outcome, measure
 from extractors.unforeseen import guarded, refusal
 from flows.building.changed import ClipsChanged
@@ -128,14 +129,16 @@ def build_shards(task: ShardTask, runtime: Runtime) -> Records:
         ClipsChanged: Files are no longer those that the task names; no shard was made of them.
     """
     encoders, share = _encoders_left(task)
+    left = [name for name in unfinished(task) if name not in encoders]
 
     def advance() -> None:
         report_progress(share * task.share)
 
-    kept = _measure_clips(task, _media_features_left(task), encoders, advance)
+    made: dict[str, ShardRecord] = {}
+    kept = _measure_clips(task, left, encoders, advance, made)
     for name, encoder in encoders.items():
-        _encode_clips(task, name, encoder, kept, runtime, advance)
-    return {} if task.is_piece else records(task)
+        made[name] = _encode_clips(task, name, encoder, kept, runtime, advance)
+    return {} if task.is_piece else records(task, made)
 
 
 def decoding_part(task: ShardTask) -> ShardTask:
@@ -202,12 +205,6 @@ def unfinished(task: ShardTask) -> list[str]:
     return [name for name in task.features if not task.location.exists(task.file(name))]
 
 
-def _media_features_left(task: ShardTask) -> list[str]:
-    left = unfinished(task)
-    networks = task.graph.encoders(left)
-    return [name for name in left if name not in networks]
-
-
 def _encoders_left(task: ShardTask) -> tuple[dict[str, Encoder], float]:
     """Encoders without a shard; and what one stage of one clip counts for in the progress.
 
@@ -224,16 +221,18 @@ def _with_inputs(task: ShardTask, encoders: Mapping[str, Encoder]) -> ShardTask:
     return replace(task, features=tuple(name for name in task.graph.order if name in wanted))
 
 
-def records(task: ShardTask) -> Records:
+def records(task: ShardTask, made: Records | None = None) -> Records:
     """The records of the shards of a task, all of them finished.
 
     Args:
         task: The task.
+        made: Those of the shards that were written just now: what lies there of others is hashed.
 
     Returns:
         Feature -> record.
     """
-    return {name: finished_record(task.location, task.file(name)) for name in task.features}
+    known, at = made or {}, task.location
+    return {name: finished_record(at, task.file(name), known.get(name)) for name in task.features}
 
 
 Kept = Mapping[str, list[tuple[str, Outcome]]]
@@ -245,8 +244,9 @@ def _measure_clips(
     features: list[str],
     encoders: Mapping[str, Encoder],
     advance: Callable[[], None],
+    made: dict[str, ShardRecord],
 ) -> Kept:
-    """Decodes each clip once and writes its features."""
+    """Decodes each clip once and writes its features; `made` takes the records of their shards."""
     inputs = {encoder.needs["input"] for encoder in encoders.values()}
     kept: dict[str, list[tuple[str, Outcome]]] = {
         name: [] for name in sorted(inputs - set(task.features) - set(task.stored))
@@ -265,6 +265,7 @@ def _measure_clips(
             for name, tracks in kept.items():
                 tracks.append((clip.clip_id, outcomes[name]))
             advance()
+    made.update({name: shard.record for name, shard in shards.items()})
     return kept
 
 
@@ -276,21 +277,21 @@ def _measure_clip(
         return dict.fromkeys(wanted, bad)
     with _watched(task, clip):
         try:
-            if path := _planned_file(task, number, copies):
-                return measure(task.graph, wanted, clip, path, task.media)
+            if file := _planned_file(task, number, copies):
+                return measure(task.graph, wanted, clip, file, task.media)
         except BadClip as bad:
             return dict.fromkeys(wanted, bad)
     raise ClipsChanged((clip.clip_id, *_others_changed(task, number + 1)))
 
 
-def _planned_file(task: ShardTask, number: int, copies: FileCopies) -> Path | None:
+def _planned_file(task: ShardTask, number: int, copies: FileCopies) -> MediaFile | None:
     """A copy of a clip's file; None where the file is another one than the task was planned for."""
     clip, limits = task.clips[number], task.media.limits
     try:
         copy = copies.copy(clip.clip_id, task.paths[number], limits.timeout_s)
     except FileNotFoundError:
         return None
-    return copy.path if copy.sha256 == clip.sha256 else None
+    return copy if copy.sha256 == clip.sha256 else None
 
 
 def _others_changed(task: ShardTask, start: int) -> Iterator[str]:
@@ -334,7 +335,7 @@ def _encode_clips(
     kept: Kept,
     runtime: Runtime,
     advance: Callable[[], None],
-) -> None:
+) -> ShardRecord:
     source = encoder.needs["input"]
     outcomes = iter(kept[source]) if source in kept else _stored_outcomes(task, source)
     clips = {clip.clip_id: clip for clip in task.clips}
@@ -346,6 +347,7 @@ def _encode_clips(
         tracks = _usable(outcomes, shard, advance)
         for clip_id, track in encode_stream(encoder, tracks, runtime, refuse):
             _write(shard, clips[clip_id], track)
+    return shard.record
 
 
 def _usable(

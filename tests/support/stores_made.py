@@ -245,10 +245,12 @@ WRITE_BIG = textwrap.dedent("""
     import resource, signal, sys
     from pathlib import Path
     import numpy as np
+    import stores.shard_writer
     from manifests.tracks import Track
     from stores.shard_writer import ShardWriter
     from stores.location import locate
     from tests.support.stores_made import SPEC
+    stores.shard_writer._MOST_HELD = 0
     root, limit = Path(sys.argv[1]), int(sys.argv[2])
     if limit:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
