@@ -54,7 +54,7 @@ class Packets(Generic[S]):
     fault: str = ""
     """What the container lacks of them; a sentence without its end."""
 
-    @property
+    @cached_property
     def time_base(self) -> Fraction:
         """Seconds of one tick of the stream's time stamps."""
         return self.stream.time_base or Fraction(1, 1_000_000)

@@ -164,9 +164,8 @@ def test_frames_that_nobody_asked_for_are_not_decoded(
 
 
 def test_a_plan_of_no_length_has_no_row() -> None:
-    stamps = [Fraction(k, 10) for k in range(3)]
     for cadence in (PerSecond(Fraction(10)), Spread(3), EveryNth(1)):
-        assert plan(stamps, (cadence,), Fraction(1), Fraction(1)) == {}
+        assert plan([0, 1, 2], (cadence,), Fraction(1), Fraction(1), Fraction(1, 10)) == {}
 
 
 # As features
