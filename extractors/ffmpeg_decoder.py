@@ -140,8 +140,7 @@ class FfmpegDecoder:
         self._late: Fraction | None = None
         self._colour: dict[str, str] = {}
         self.times: Sequence[int | None] | None = None
-        """When each frame is shown in ticks, where it was looked at first; None: frames carry their times.
-        """
+        """When each frame is shown in ticks, where it was looked at first; None: they carry it."""
 
     def __enter__(self) -> "FfmpegDecoder":
         if self._video is not None:
@@ -214,7 +213,7 @@ class FfmpegDecoder:
 
         Args:
             frame: Some of the samples.
-            time_base: Seconds of one tick of its time stamp.
+            time_base: Seconds of a tick of their time stamp.
 
         Returns:
             Seconds on the file's clock.
@@ -236,8 +235,8 @@ class FfmpegDecoder:
         """
         if self._video is None:
             return None
-        ticks = (frame.pts or 0) * time_base / self._video.time_base
-        place = int(ticks) - self._shift(self._video.time_base)
+        own = self._video.time_base
+        place = int((frame.pts or 0) * time_base / own) - self._shift(own)
         if self.times is None:
             return place
         return self.times[place] if place < len(self.times) else None
@@ -247,8 +246,7 @@ class FfmpegDecoder:
 
         A tick can be as long as a packet (AVI).
         """
-        packets = self._audio
-        if packets is None:
+        if (packets := self._audio) is None:
             return Fraction(0)
         runs = (
             counted_runs(packets)

@@ -73,9 +73,7 @@ class GridFrames:
         _feed(self.grids(pictures, None), _kept(frames(), found))
         self.note(found, pictures)
 
-    def order(
-        self, found: Sequence[int], pictures: Packets[VideoStream]
-    ) -> Sequence[int | None]:
+    def order(self, found: Sequence[int], pictures: Packets[VideoStream]) -> Sequence[int | None]:
         """Gives each frame its time, and notes where packets tell of others.
 
         Args:

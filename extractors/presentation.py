@@ -19,7 +19,7 @@ from av import VideoFrame
 from av.video.stream import VideoStream
 
 from extractors.h264 import may_hold_fields
-from extractors.packets import Packets
+from extractors.packets import MICROSECOND, Packets
 
 SKIPPING = {"h264", "hevc"}
 """Codecs whose non-reference frames are skipped exactly."""
@@ -51,8 +51,7 @@ class FrameClock:
 
     def __init__(self, stream: VideoStream) -> None:
         rate = stream.average_rate
-        time_base = stream.time_base or Fraction(1, 1_000_000)
-        self._nominal = round(1 / (rate * time_base)) if rate else 0
+        self._nominal = round(1 / (rate * (stream.time_base or MICROSECOND))) if rate else 0
         self._last_pts = self._last_dts = -(2**63)
         self._faulty_pts = self._faulty_dts = 0
         self._last: int | None = None
@@ -67,8 +66,7 @@ class FrameClock:
         Returns:
             When it is shown, in ticks of the file's clock.
         """
-        shown = self._guess(frame.pts, frame.dts)
-        if shown is None:
+        if (shown := self._guess(frame.pts, frame.dts)) is None:
             shown = 0 if self._last is None else self._last + self._step
         self._step = self._duration(frame.duration or 0, shown)
         self._last = shown
@@ -109,8 +107,8 @@ def in_order(times: Sequence[int], packets: Packets[VideoStream]) -> list[int | 
         packets: The packets of the pictures.
 
     Returns:
-        When each frame is shown, in ticks; None for one that shares its time and has no place of its own,
-        and so is never on screen.
+        When each frame is shown, in ticks; None for one that is never on screen, as it shares its
+        time and has no place of its own.
     """
     if all(before < after for before, after in pairwise(times)):
         return list(times)
@@ -182,10 +180,9 @@ def first_needed(packets: Packets[VideoStream], start: Fraction | None) -> int:
         Number of a packet: the last key frame that is certainly on screen by then, where the
         codec allows to begin there, or else the first.
     """
-    context, items = packets.stream.codec_context, packets.items
+    context, items, begin = packets.stream.codec_context, packets.items, 0
     if start is None or context is None or context.name not in RESTARTING:
-        return 0
-    begin = 0
+        return begin
     for place, packet in enumerate(items):
         if packet.is_keyframe:
             stamp = packet.pts
@@ -240,7 +237,7 @@ def are_shown_as_told(times: Sequence[int | None], packets: Packets[VideoStream]
 
 def _rising(times: Sequence[int | None]) -> list[int]:
     """The times that are later than all before them: other frames are never on screen."""
-    rising = list[int]()
+    rising: list[int] = []
     for time in times:
         if time is not None and (not rising or time > rising[-1]):
             rising.append(time)
@@ -294,8 +291,9 @@ class VideoExtent:
         shown = [time for time in times if time is not None]
         if not shown:
             return self.end
-        step = _usual_gap(shown) * self.time_base if 2 * len(shown) > len(times) else 0
-        return max(shown[-1] * self.time_base + (step or self.step), self.last_packet)
+        gap = _usual_gap(shown) if 2 * len(shown) > len(times) else 0
+        step = gap * self.time_base or self.step
+        return max(shown[-1] * self.time_base + step, self.last_packet)
 
 
 def extent(packets: Packets[VideoStream]) -> VideoExtent | None:
@@ -310,8 +308,7 @@ def extent(packets: Packets[VideoStream]) -> VideoExtent | None:
     Returns:
         The extent; None where no packet has a time stamp.
     """
-    times = list(packets.stamps or _decoding_times(packets))
-    if not times:
+    if not (times := list(packets.stamps or _decoding_times(packets))):
         return None
     context, first = packets.stream.codec_context, packets.items[0].pts
     held = 0

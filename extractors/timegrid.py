@@ -254,8 +254,7 @@ class Grids(Generic[Frame]):
         ):
             return False
         return all(
-            n >= count(self._end_tick)
-            for n, count in zip(self._given, self._counts, strict=True)
+            n >= count(self._end_tick) for n, count in zip(self._given, self._counts, strict=True)
         )
 
     def show(self, stamp: int, frame: Frame) -> None:
@@ -295,9 +294,7 @@ class Grids(Generic[Frame]):
             return
         stamp, frame = self._current
         lasts = [count(until) for count in self._counts]
-        firsts = [
-            max(n, count(stamp)) for n, count in zip(self._given, self._counts, strict=True)
-        ]
+        firsts = [max(n, count(stamp)) for n, count in zip(self._given, self._counts, strict=True)]
         share = tuple(max(0, last - first) for first, last in zip(firsts, lasts, strict=True))
         if any(share):
             self._check(stamp, share)
