@@ -3,24 +3,24 @@ benchmarks.floor FOLDER`.
 
 The floor of a clip is what libav, MediaPipe, OpenCV, soxr and SciPy take for the very work that the
 product gives them, with nothing between: opening and demultiplexing, decoding (frames that nobody
-needs are skipped where that is exact), conversion of the frames that are wanted, the detector on
-the pictures that the product looks at, a resizing and a JPEG for each crop, resampling, and the
-features of sound. Which frames are wanted, and where faces are, it is told. Both run in this
-process, in turn.
+needs are skipped where that is exact), conversion of the frames that are wanted, the thumbnail of
+each (cuts are found by it), the detector on the pictures that the product looks at, a resizing and
+a JPEG for each crop, resampling, and the features of sound. Which frames are wanted, and where
+faces are, it is told. Both run in this process, in turn.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import av
 import cv2
-import mediapipe
 import numpy as np
 import soxr
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
@@ -41,7 +41,10 @@ from extractors.presentation import SKIPPING
 from manifests.clips import Clip
 from manifests.tracks import Track
 
-STAGES = ("open", "demux", "decode", "convert", "detect", "resize", "jpeg", "sound", "features")
+STAGES = (
+    *("open", "demux", "decode", "convert", "thumbs", "detect", "resize", "jpeg"),
+    *("sound", "features"),
+)
 """Parts of the floor; `sound` is its decoding and resampling."""
 GRAPH = Graph(
     {
@@ -130,7 +133,7 @@ def work_of(path: Path) -> Work:
     return Work(path, frozenset(frames.seconds.tolist()), looked_at, faces)
 
 
-def floor(work: Work, detect: Callable[[Rgb], Any]) -> Mapping[str, float]:
+def floor(work: Work) -> Mapping[str, float]:
     """Does the work of one clip by bare calls; CPU seconds of each stage."""
     watch = Stopwatch()
     # An mp4 needs no picture decoded to be opened.
@@ -147,8 +150,12 @@ def floor(work: Work, detect: Callable[[Rgb], Any]) -> Mapping[str, float]:
         wanted = [one for one in packets if one.stream.type == "video"]
         with watch.of("decode"):
             frames = _frames(wanted, work.seconds)
-        with watch.of("convert"):
-            _convert(frames)
+        for frame in frames:
+            with watch.of("convert"):
+                rgb = _converted(frame)
+            with watch.of("thumbs"):
+                _thumbnail(rgb)
+    detect = detectors._short_range(Faces().min_score)
     with watch.of("detect"):
         for picture in work.looked_at:
             detect(picture)
@@ -186,38 +193,36 @@ def _frames(packets: Sequence[Any], seconds: frozenset[float]) -> list[Any]:
     return found
 
 
-def _convert(frames: Sequence[Any]) -> None:
-    reformatter = VideoReformatter()
-    for frame in frames:
-        reformatter.reformat(
-            frame,
-            format="rgb24",
-            src_colorspace=Colorspace.ITU601,
-            src_color_range=ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.BILINEAR,
-            threads=1,
-        ).to_ndarray()
+def _converted(frame: Any) -> Rgb:
+    converted = _reformatter().reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=Colorspace.ITU601,
+        src_color_range=ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=Interpolation.BILINEAR,
+        threads=1,
+    )
+    return np.asarray(converted.to_ndarray(), np.uint8)
+
+
+@cache
+def _reformatter() -> VideoReformatter:
+    return VideoReformatter()
+
+
+def _thumbnail(rgb: Rgb) -> None:
+    step = max(1, min(rgb.shape[:2]) // 128)
+    height, width = (side // step for side in rgb.shape[:2])
+    whole = rgb[: height * step, : width * step]
+    thin = cv2.resize(whole, (width, height), interpolation=cv2.INTER_NEAREST)
+    cv2.resize(thin, (48, 48), interpolation=cv2.INTER_AREA)
 
 
 def _resized(part: Rgb) -> Rgb:
     shrinks = min(part.shape[:2]) >= Crops().size
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(part, (Crops().size,) * 2, interpolation=how), np.uint8)
-
-
-def bare_detector() -> Callable[[Rgb], Any]:
-    """MediaPipe's own call for a picture."""
-    tasks: Any = mediapipe.tasks
-    options = tasks.vision.FaceDetectorOptions(
-        base_options=tasks.BaseOptions(model_asset_buffer=detectors.SHORT_RANGE.read()),
-        min_detection_confidence=Faces().min_score,
-    )
-    found = tasks.vision.FaceDetector.create_from_options(options)
-    form = mediapipe.ImageFormat.SRGB
-    return lambda rgb: found.detect(
-        mediapipe.Image(image_format=form, data=np.ascontiguousarray(rgb))
-    )
 
 
 def measured(kind: str, paths: Sequence[Path], rounds: int) -> Row:
@@ -231,14 +236,14 @@ def measured(kind: str, paths: Sequence[Path], rounds: int) -> Row:
     Returns:
         The medians.
     """
-    works, detect = [work_of(path) for path in paths], bare_detector()
+    works = [work_of(path) for path in paths]
     ours: list[float] = []
     theirs: list[Mapping[str, float]] = []
     for work in works * rounds:
         begun = time.process_time()
         product(work.path)
         ours.append(time.process_time() - begun)
-        theirs.append(floor(work, detect))
+        theirs.append(floor(work))
     stages = {stage: 1e3 * median(each[stage] for each in theirs) for stage in STAGES}
     whole = 1e3 * median(sum(each.values()) for each in theirs)
     return Row(kind, 1e3 * median(ours), whole, stages)

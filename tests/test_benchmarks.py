@@ -27,6 +27,7 @@ DRY_RUNS = {
         *("--server", "--way", "--workers 1", "--way", "--dask local:1"),
     ],
     "fitted": ["--steps", "20"],
+    "floor": ["{folder}", "--kind", "small", "--clips", "2", "--rounds", "1"],
     "folds": ["--seeds", "1"],
     "near": ["--clips", "200"],
     "opening": [],
