@@ -155,6 +155,7 @@ def floor(work: Work) -> Mapping[str, float]:
                 rgb = _converted(frame)
             with watch.of("thumbs"):
                 _thumbnail(rgb)
+            del rgb  # or the next frame takes new pages of the system, at thrice the cost
     detect = detectors._short_range(Faces().min_score)
     with watch.of("detect"):
         for picture in work.looked_at:
