@@ -113,9 +113,9 @@ class ClipDecoder:
 
     def _hear_by_ffmpeg(self, sound: Packets[AudioStream]) -> None:
         with self._ffmpeg(None, sound) as process:
-            for frame, stamp in process.frames():
+            for frame, time_base in process.frames():
                 if isinstance(frame, AudioFrame):
-                    self._samples.add(frame, stamp)
+                    self._samples.add(frame, process.heard_s(frame, time_base))
                 if self._samples.ended:
                     return
 
@@ -128,9 +128,11 @@ class ClipDecoder:
 
     def _see_by_ffmpeg(self, pictures: Packets[VideoStream]) -> None:
         with self._ffmpeg(pictures, None) as process:
-            grids, given = self._frames.grids(pictures, process.times), list[Fraction | None]()
-            for frame, stamp in process.frames():
-                if isinstance(frame, VideoFrame):
+            grids, given = self._frames.grids(pictures, process.times), list[int | None]()
+            for frame, time_base in process.frames():
+                if not isinstance(frame, VideoFrame):
+                    continue
+                if (stamp := process.shown_at(frame, time_base)) is not None:
                     given.append(stamp)
                     grids.show(stamp, (frame, process.display_facts))
                 if grids.ended:

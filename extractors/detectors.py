@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from extractors import openvino_import
 from extractors.base import Rgb
+from extractors.mediapipe_calls import Found, finder
 
 if TYPE_CHECKING:
     import cv2
@@ -214,7 +215,7 @@ def _best_first(box: Box) -> tuple[float, ...]:
 
 
 @cache
-def _short_range(min_score: float) -> Any:
+def _short_range(min_score: float) -> Callable[[Rgb], list[Found]]:
     import mediapipe
 
     return _short_range_of(mediapipe, min_score)
@@ -226,7 +227,7 @@ def _short_range(min_score: float) -> Any:
 atexit.register(_short_range.cache_clear)
 
 
-def _short_range_of(mediapipe: Any, min_score: float) -> Any:
+def _short_range_of(mediapipe: Any, min_score: float) -> Callable[[Rgb], list[Found]]:
     """A detector of MediaPipe, from the imported module.
 
     It is not made in the function that imports: errors that the import catches and keeps refer to
@@ -238,24 +239,12 @@ def _short_range_of(mediapipe: Any, min_score: float) -> Any:
         min_detection_confidence=min_score,
         min_suppression_threshold=_SAME_FACE,
     )
-    detector = tasks.vision.FaceDetector.create_from_options(options)
-    srgb = mediapipe.ImageFormat.SRGB
-    return lambda rgb: (
-        detector.detect(
-            mediapipe.Image(image_format=srgb, data=np.ascontiguousarray(rgb))
-        ).detections
-    )
+    return finder(mediapipe, options)
 
 
 def _blazeface_short_once(rgb: Rgb, min_score: float) -> list[Box]:
-    boxes = []
-    for found in _short_range(min_score)(rgb):
-        at = found.bounding_box
-        left, top = float(at.origin_x), float(at.origin_y)
-        boxes.append(
-            Box(left, top, left + at.width, top + at.height, float(found.categories[0].score))
-        )
-    return sorted(boxes, key=_best_first)
+    found = _short_range(min_score)(rgb)
+    return sorted((Box(*numbers) for numbers in found), key=_best_first)
 
 
 def _tiles(rgb: Rgb) -> list[tuple[int, int, int]]:

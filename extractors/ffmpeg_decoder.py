@@ -106,8 +106,8 @@ def _runs_back(sound: Packets[AudioStream] | None) -> bool:
     return any(after < before for before, after in pairwise(known))
 
 
-Ordering = Callable[[Sequence[Fraction], Packets[VideoStream]], Sequence[Fraction | None]]
-"""(times of frames in the order they come out, their packets) -> when each is shown."""
+Ordering = Callable[[Sequence[int], Packets[VideoStream]], Sequence[int | None]]
+"""(times of frames in the order they come out, their packets) -> when each is shown, in ticks."""
 
 
 class FfmpegDecoder:
@@ -139,9 +139,8 @@ class FfmpegDecoder:
         self._orientation = AS_STORED
         self._late: Fraction | None = None
         self._colour: dict[str, str] = {}
-        self.times: Sequence[Fraction | None] | None = None
-        """When each frame is shown, where it was looked at first; None: frames carry their times.
-        """
+        self.times: Sequence[int | None] | None = None
+        """When each frame is shown in ticks, where it was looked at first; None: they carry it."""
 
     def __enter__(self) -> "FfmpegDecoder":
         if self._video is not None:
@@ -174,7 +173,7 @@ class FfmpegDecoder:
         """Reads frames and samples as they come.
 
         Yields:
-            Each with its time stamp in seconds.
+            Each with the seconds of one tick of its own time stamp.
 
         Raises:
             BadClip: ffmpeg gives up, or takes too long.
@@ -187,9 +186,7 @@ class FfmpegDecoder:
                 for packet in container.demux():
                     for frame in packet.decode():
                         if isinstance(frame, VideoFrame | AudioFrame):
-                            stamp = self._stamp(frame, packet.time_base)
-                            if stamp is not None:
-                                yield frame, stamp
+                            yield frame, packet.time_base
         except av.error.FFmpegError as error:
             self._check_exit()
             raise BadClip(
@@ -211,22 +208,37 @@ class FfmpegDecoder:
         aspect = None if self._video is None else self._video.stream.sample_aspect_ratio
         return replace(display_facts(frame, aspect), orientation=self._orientation)
 
-    def _stamp(self, frame: VideoFrame | AudioFrame, time_base: Fraction) -> Fraction | None:
-        """When a frame begins; None where it never does."""
-        if isinstance(frame, VideoFrame):
-            return self._shown(frame, time_base)
+    def heard_s(self, frame: AudioFrame, time_base: Fraction) -> Fraction:
+        """Says when samples are heard.
+
+        Args:
+            frame: Some of the samples.
+            time_base: Seconds of a tick of their time stamp.
+
+        Returns:
+            Seconds on the file's clock.
+        """
         stamp = (frame.pts or 0) * time_base - _SHIFT_S
         if self._late is None:
             self._late = self._rounding(stamp)
         return stamp - self._late
 
-    def _shown(self, frame: VideoFrame, time_base: Fraction) -> Fraction | None:
+    def shown_at(self, frame: VideoFrame, time_base: Fraction) -> int | None:
+        """Says when a frame is shown.
+
+        Args:
+            frame: One of the frames.
+            time_base: Seconds of one tick of its time stamp.
+
+        Returns:
+            Ticks of the file's clock; None where it never is.
+        """
         if self._video is None:
             return None
-        ticks = (frame.pts or 0) * time_base / self._video.time_base
-        place = int(ticks) - self._shift(self._video.time_base)
+        own = self._video.time_base
+        place = int((frame.pts or 0) * time_base / own) - self._shift(own)
         if self.times is None:
-            return place * self._video.time_base
+            return place
         return self.times[place] if place < len(self.times) else None
 
     def _rounding(self, first: Fraction) -> Fraction:
@@ -234,8 +246,7 @@ class FfmpegDecoder:
 
         A tick can be as long as a packet (AVI).
         """
-        packets = self._audio
-        if packets is None:
+        if (packets := self._audio) is None:
             return Fraction(0)
         runs = (
             counted_runs(packets)
@@ -333,7 +344,7 @@ class FfmpegDecoder:
                 for frame in container.decode(video=0):
                     self._orientation = orientation_of(frame)
 
-    def _list_times(self, video: Packets[VideoStream]) -> list[Fraction]:
+    def _list_times(self, video: Packets[VideoStream]) -> list[int]:
         """When each frame is shown, as far as ffmpeg can tell."""
         source = self._source(copyts=None)[str(video.stream.index)]
         sink = ffmpeg.output(
@@ -344,7 +355,7 @@ class FfmpegDecoder:
             enc_time_base="demux",
         )
         said, _ = self._asked(sink)
-        return [int(ticks) * video.time_base for ticks in _TICKS.findall(said)]
+        return [int(ticks) for ticks in _TICKS.findall(said)]
 
     def _asked(self, sink: Any) -> tuple[str, bytes]:
         """What a run of ffmpeg says, and what it writes."""

@@ -10,7 +10,6 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -45,8 +44,8 @@ class FirstLook:
 
     orientation: Orientation = AS_STORED
     """How the first frame is brought upright."""
-    times: tuple[Fraction, ...] | None = None
-    """When each frame is shown, in seconds; None where the packets tell it."""
+    times: tuple[int, ...] | None = None
+    """When each frame is shown, in ticks; None where the packets tell it."""
 
 
 def first_look(
@@ -86,7 +85,7 @@ def _look(
     pictures: Packets[VideoStream], frames: Iterable[VideoFrame], is_unknown: bool
 ) -> FirstLook:
     clock, orientation = FrameClock(pictures.stream), AS_STORED
-    times: list[Fraction] = []
+    times: list[int] = []
     for frame in frames:
         if not times:
             orientation = orientation_of(frame)

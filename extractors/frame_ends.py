@@ -46,7 +46,7 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
     first, last_ms, meta = True, 0, b""
     while at + 11 <= size:
         file.seek(at)
-        tag = file.read(11)
+        tag = file.read(11 + 6)  # with the beginning of its body
         if tag[0] & 0x1F not in {8, 9, 18}:
             _check_no_tags(file, at)
             return TOLD if _lacks_time(meta, last_ms) else (TAIL_LEFT_OUT,)
@@ -54,9 +54,10 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
         if at + 11 + length > size:
             raise lacks("the last tag", at + 11 + length, size)
         if first and tag[0] & 0x1F == 18:
+            file.seek(at + 11)
             meta = file.read(min(length, 65536))
         if tag[0] & 0x1F != 18 and length > 1:
-            _check_body(tag[0] & 0x1F, file.read(min(length, 6)), at)
+            _check_body(tag[0] & 0x1F, tag[11 : 11 + length], at)
         if tag[0] & 0x1F != 18:
             last_ms = max(last_ms, int.from_bytes(tag[7:8] + tag[4:7]))
         first = False

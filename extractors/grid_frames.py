@@ -62,38 +62,36 @@ class GridFrames:
         is_unknown = are_times_unknown(pictures, self._clip.end_s)
         begin = 0 if is_unknown else first_needed(pictures, self._start)
 
-        def frames() -> Iterator[tuple[Fraction, ShownFrame]]:
+        def frames() -> Iterator[tuple[int, ShownFrame]]:
             return _shown(pictures, decoder.video(None, begin))
 
         if is_unknown:
             times = self.order([stamp for stamp, _ in frames()], pictures)
             _feed(self.grids(pictures, times), _at(times, frames()))
             return
-        found: list[Fraction] = []
+        found: list[int] = []
         _feed(self.grids(pictures, None), _kept(frames(), found))
         self.note(found, pictures)
 
-    def order(
-        self, found: Sequence[Fraction], pictures: Packets[VideoStream]
-    ) -> Sequence[Fraction | None]:
+    def order(self, found: Sequence[int], pictures: Packets[VideoStream]) -> Sequence[int | None]:
         """Gives each frame its time, and notes where packets tell of others.
 
         Args:
-            found: Time of each frame in the order they come out, in seconds.
+            found: Time of each frame in the order they come out, in ticks.
             pictures: The packets of the pictures.
 
         Returns:
-            When each frame is shown; None for one that never is.
+            When each frame is shown, in ticks; None for one that never is.
         """
         times = in_order(found, pictures)
         self.note(times, pictures)
         return times
 
-    def note(self, times: Sequence[Fraction | None], pictures: Packets[VideoStream]) -> None:
+    def note(self, times: Sequence[int | None], pictures: Packets[VideoStream]) -> None:
         """Notes where the frames of a whole file are not those that its packets tell of.
 
         Args:
-            times: When each frame is shown, in seconds; None for one that never is.
+            times: When each frame is shown, in ticks; None for one that never is.
             pictures: The packets of the pictures.
         """
         is_whole = self._start is None and self._clip.end_s is None
@@ -101,13 +99,14 @@ class GridFrames:
             self.notes = (UNEVEN_TIMES,)
 
     def grids(
-        self, pictures: Packets[VideoStream], times: Sequence[Fraction | None] | None
+        self, pictures: Packets[VideoStream], times: Sequence[int | None] | None
     ) -> Grids[ShownFrame]:
         """Lays the grids of a stream all of whose frames will be shown.
 
         Args:
             pictures: Its packets.
-            times: When each frame is shown, from a first decoding; None where there was none.
+            times: When each frame is shown in ticks, from a first decoding; None where there was
+                none.
 
         Returns:
             The grids, which take the frames.
@@ -117,26 +116,29 @@ class GridFrames:
         """
         known = self._extent(pictures)
         if times is None:
-            return self._between(known.end, None)
+            return self._between(pictures, known.end, None)
         stamps = [time for time in times if time is not None]
-        return self._between(known.end_after(times), stamps)
+        return self._between(pictures, known.end_after(times), stamps)
 
     def _show_planned(self, pictures: Packets[VideoStream], decoder: PacketDecoder) -> None:
         """Passes on frames whose times the packets hold; what nobody needs is not decoded."""
-        stamps = [pts * pictures.time_base for pts in pictures.stamps or []]
-        grids = self._between(self._extent(pictures).end, stamps)
-        shares = plan(stamps, self._cadences, self._start, grids.end)
+        stamps = list(pictures.stamps or ())
+        grids = self._between(pictures, self._extent(pictures).end, stamps)
+        shares = plan(stamps, self._cadences, self._start, grids.end, pictures.time_base)
         grids.expect(shares)
-        wanted = {int(stamp / pictures.time_base) for stamp in shares}
         try:
-            _feed(grids, _shown(pictures, decoder.video(wanted)))
+            _feed(grids, _shown(pictures, decoder.video(set(shares))))
         except PlanBroken:
             grids.expect(None)
             _feed(grids, _shown(pictures, decoder.video(None, is_complete=True)))
 
-    def _between(self, end: Fraction, stamps: list[Fraction] | None) -> Grids[ShownFrame]:
+    def _between(
+        self, pictures: Packets[VideoStream], end: Fraction, stamps: list[int] | None
+    ) -> Grids[ShownFrame]:
         limit = end if self._clip.end_s is None else min(end, Fraction(self._clip.end_s))
-        return Grids(self._cadences, self._start, limit, self._give, stamps)
+        time_base = pictures.time_base
+        give = partial(self._give, time_base)
+        return Grids(self._cadences, self._start, limit, time_base, give, stamps)
 
     def _extent(self, pictures: Packets[VideoStream]) -> VideoExtent:
         known = extent(pictures)
@@ -149,24 +151,24 @@ class GridFrames:
             )
         return known
 
-    def _give(self, stamp: Fraction, shown: ShownFrame, share: Share) -> None:
+    def _give(self, time_base: Fraction, stamp: int, shown: ShownFrame, share: Share) -> None:
         frame, facts = shown
         display = facts(frame)
         size = shown_size(frame.width, frame.height, display.pixel_aspect)
         self._limits.check_pixels(self._clip.clip_id, *size)
         self._given = [n + times for n, times in zip(self._given, share, strict=True)]
-        shown_s = float(seconds_of(self._given, self._cadences))
-        self._limits.check_shown(self._clip.clip_id, shown_s)
+        self._limits.check_shown(self._clip.clip_id, seconds_of(self._given, self._cadences))
+        seconds = float(stamp * time_base)
         rgb = to_rgb(frame, display, self._clip.region)
         with self._deadline.paused():
             for push, times in zip(self._pushes, share, strict=True):
                 for _ in range(times):
-                    push(float(stamp), rgb)
+                    push(seconds, rgb)
 
 
 def _shown(
     pictures: Packets[VideoStream], frames: Iterable[VideoFrame]
-) -> Iterator[tuple[Fraction, ShownFrame]]:
+) -> Iterator[tuple[int, ShownFrame]]:
     """Each frame with the time at which it is shown, and how."""
     clock = FrameClock(pictures.stream)
     facts = partial(display_facts, pixel_aspect=pictures.stream.sample_aspect_ratio)
@@ -175,8 +177,8 @@ def _shown(
 
 
 def _at(
-    times: Sequence[Fraction | None] | None, frames: Iterable[tuple[Fraction, ShownFrame]]
-) -> Iterator[tuple[Fraction, ShownFrame]]:
+    times: Sequence[int | None] | None, frames: Iterable[tuple[int, ShownFrame]]
+) -> Iterator[tuple[int, ShownFrame]]:
     """The frames at the times that a first decoding found for them; None: at their own."""
     if times is None:
         yield from frames
@@ -187,14 +189,14 @@ def _at(
 
 
 def _kept(
-    frames: Iterable[tuple[Fraction, ShownFrame]], times: list[Fraction]
-) -> Iterator[tuple[Fraction, ShownFrame]]:
+    frames: Iterable[tuple[int, ShownFrame]], times: list[int]
+) -> Iterator[tuple[int, ShownFrame]]:
     for stamp, frame in frames:
         times.append(stamp)
         yield stamp, frame
 
 
-def _feed(grids: Grids[ShownFrame], frames: Iterable[tuple[Fraction, ShownFrame]]) -> None:
+def _feed(grids: Grids[ShownFrame], frames: Iterable[tuple[int, ShownFrame]]) -> None:
     for stamp, frame in frames:
         grids.show(stamp, frame)
         if grids.ended:

@@ -3,6 +3,7 @@
 An interlaced stream may code each field of a frame by itself; the fields are then packets of their
 own, two for a frame that is shown. `frame_mbs_only_flag` rules this out. The shape of pixels
 (annex E) may stand here alone, and a header that is read without decoding a picture lacks it then.
+Where it also says how many frames are held back, no picture need be decoded to open a file.
 """
 
 from dataclasses import dataclass
@@ -50,12 +51,40 @@ def pixel_aspect(extradata: bytes | None) -> Fraction | None:
     return found[0].aspect if found else None
 
 
+def says_all(
+    extradata: bytes | None, width: int, height: int, pixel_aspect: Fraction | None
+) -> bool:
+    """Says whether a decoder knows from its configuration what a first picture would show it.
+
+    Args:
+        extradata: The decoder's configuration, as for `may_hold_fields`.
+        width: Of a picture, as the container has it.
+        height: Likewise.
+        pixel_aspect: Width of a pixel over its height, as the container has it; None where it does
+            not say.
+
+    Returns:
+        True where there is one parameter set, it agrees with the container, and it says how many
+        frames a decoder holds back.
+    """
+    found = _parameter_sets(extradata)
+    return len(found) == 1 and (
+        found[0].are_held_back_told
+        and found[0].size == (width, height)
+        and found[0].aspect in {None, pixel_aspect or Fraction(1)}
+    )
+
+
 @dataclass(frozen=True)
 class _ParameterSet:
     """What is read of a sequence parameter set."""
 
     is_frames_only: bool
+    size: tuple[int, int]
+    """Width and height of what is shown of a picture."""
     aspect: Fraction | None
+    are_held_back_told: bool
+    """Whether it says how many frames are held back (bitstream_restriction_flag)."""
 
 
 def _parameter_sets(extradata: bytes | None) -> list[_ParameterSet]:
@@ -113,24 +142,68 @@ def _parse(unit: bytes) -> _ParameterSet:
     profile = bits.fixed(8)
     bits.fixed(16)  # constraints, level
     bits.unsigned()  # seq_parameter_set_id
-    if profile in _WITH_CHROMA_FORMAT:
-        _skip_chroma_format(bits)
+    chroma_format = _chroma_format(bits) if profile in _WITH_CHROMA_FORMAT else 1
     bits.unsigned()  # log2_max_frame_num
     _skip_order_count(bits)
     bits.unsigned()  # max_num_ref_frames
     bits.fixed(1)
-    bits.unsigned()  # width and height in macroblocks
-    bits.unsigned()
+    width, height = 16 * (bits.unsigned() + 1), 16 * (bits.unsigned() + 1)
     is_frames_only = bool(bits.fixed(1))  # frame_mbs_only_flag
     bits.fixed(1 if is_frames_only else 2)
-    if bits.fixed(1):  # frame_cropping_flag
-        for _ in range(4):
-            bits.unsigned()
-    return _ParameterSet(is_frames_only, _aspect(bits))
+    fields = 1 if is_frames_only else 2
+    left, right, top, bottom = _cropped(bits)
+    width -= (left + right) * (2 if chroma_format in {1, 2} else 1)
+    height = fields * (height - (top + bottom) * (2 if chroma_format == 1 else 1))
+    has_usability = bool(bits.fixed(1))  # vui_parameters_present_flag
+    aspect = _aspect(bits) if has_usability else None
+    try:
+        are_held_back_told = has_usability and _is_restricted(bits)
+    except IndexError:
+        are_held_back_told = False
+    return _ParameterSet(is_frames_only, (width, height), aspect, are_held_back_told)
+
+
+def _cropped(bits: _Bits) -> tuple[int, ...]:
+    """How much is cut off at the left, right, top and bottom, in steps of chroma."""
+    return tuple(bits.unsigned() for _ in range(4)) if bits.fixed(1) else (0, 0, 0, 0)
+
+
+def _is_restricted(bits: _Bits) -> bool:
+    """What is behind the shape of pixels, up to bitstream_restriction_flag."""
+    if bits.fixed(1):  # overscan_info_present_flag
+        bits.fixed(1)
+    if bits.fixed(1):  # video_signal_type_present_flag
+        bits.fixed(4)
+        if bits.fixed(1):  # colour_description_present_flag
+            bits.fixed(24)
+    if bits.fixed(1):  # chroma_loc_info_present_flag
+        bits.unsigned()
+        bits.unsigned()
+    if bits.fixed(1):  # timing_info_present_flag
+        bits.fixed(65)
+    has_buffer = [_skip_buffer(bits), _skip_buffer(bits)]  # of NAL units, and of slices
+    if any(has_buffer):
+        bits.fixed(1)  # low_delay_hrd_flag
+    bits.fixed(1)  # pic_struct_present_flag
+    return bool(bits.fixed(1))
+
+
+def _skip_buffer(bits: _Bits) -> bool:
+    """The parameters of a reference decoder (E.1.2), if there are some."""
+    if not bits.fixed(1):
+        return False
+    count = bits.unsigned() + 1
+    bits.fixed(8)
+    for _ in range(count):
+        bits.unsigned()
+        bits.unsigned()
+        bits.fixed(1)
+    bits.fixed(20)
+    return True
 
 
 def _aspect(bits: _Bits) -> Fraction | None:
-    if not bits.fixed(1) or not bits.fixed(1):  # vui_parameters, aspect_ratio_info
+    if not bits.fixed(1):  # aspect_ratio_info_present_flag
         return None
     number = bits.fixed(8)  # aspect_ratio_idc
     if number == _EXTENDED:
@@ -140,7 +213,8 @@ def _aspect(bits: _Bits) -> Fraction | None:
     return Fraction(width, height) if width and height else None
 
 
-def _skip_chroma_format(bits: _Bits) -> None:
+def _chroma_format(bits: _Bits) -> int:
+    """Which one it is; scaling lists behind it are skipped."""
     chroma_format = bits.unsigned()
     if chroma_format == 3:
         bits.fixed(1)
@@ -151,6 +225,7 @@ def _skip_chroma_format(bits: _Bits) -> None:
         for number in range(12 if chroma_format == 3 else 8):
             if bits.fixed(1):
                 _skip_scaling_list(bits, 16 if number < 6 else 64)
+    return chroma_format
 
 
 def _skip_scaling_list(bits: _Bits, size: int) -> None:

@@ -373,14 +373,16 @@ def _video_facts(
     )
 
 
-def _shown(packets: "Packets[VideoStream]", times: Sequence[Fraction] | None) -> Shown | None:
+def _shown(packets: "Packets[VideoStream]", times: Sequence[int] | None) -> Shown | None:
     """When the first frame is shown and the last one ends; None where nothing is known of it."""
     from extractors.presentation import extent
 
     known = extent(packets)
     if known is None:
         return None
-    return (times[0], known.end_after(times)) if times else (known.first, known.end)
+    if times:
+        return times[0] * packets.time_base, known.end_after(times)
+    return known.first, known.end
 
 
 def _variable(packets: "Packets[VideoStream]") -> bool | None:

@@ -14,8 +14,10 @@ from pathlib import Path
 import av
 import av.error
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from extractors.declared_ends import SPHERE_MAGIC, sphere_fields
+from extractors.h264 import says_all
 from extractors.limits import Deadline
 from manifests.quarantine import BadClip, Reason
 
@@ -187,7 +189,7 @@ def open_container(
     # An absolute path begins with `/`, so that neither `:` nor `-` nor `%` in a name means anything
     # to libavformat.
     name = str(path.absolute())
-    container = None if pictures else _peek(name, head, deadline)
+    container = (_unseen if pictures else _peek)(name, head, deadline)
     options = {**OPTIONS, **(_NO_PROBING if head[8:12] == b"WAVE" else {})}
     try:
         container = container or av.open(name, options=options, timeout=deadline.left_s())
@@ -216,6 +218,37 @@ def _peek(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
         )
     except (av.error.FFmpegError, ValueError):
         return None
+
+
+def _unseen(name: str, head: bytes, deadline: Deadline) -> InputContainer | None:
+    """Opens an mp4 or a relative of it to be decoded, without decoding a picture twice; None where
+    its header does not say what a picture would show.
+    """
+    if head[4:8] != b"ftyp":
+        return None
+    options = {**OPTIONS, "format_whitelist": FORMATS[0]}
+    try:
+        container = av.open(
+            name,
+            options=options,
+            stream_options=_NO_PICTURES,  # type: ignore[arg-type]
+            timeout=deadline.left_s(),
+        )
+    except (av.error.FFmpegError, ValueError):
+        return None
+    if all(_is_told(stream) for stream in container.streams.video):
+        return container
+    container.close()
+    return None
+
+
+def _is_told(stream: VideoStream) -> bool:
+    context = stream.codec_context
+    return (
+        context is not None
+        and context.name == "h264"
+        and says_all(context.extradata, stream.width, stream.height, stream.sample_aspect_ratio)
+    )
 
 
 def _unreadable(head: bytes, error: Exception) -> str:

@@ -13,6 +13,8 @@ from av.video.stream import VideoStream
 from extractors.sound_extent import skipped
 
 S = TypeVar("S", VideoStream, AudioStream)
+MICROSECOND = Fraction(1, 1_000_000)
+"""A tick of time stamps in seconds, where a stream does not say how long it is."""
 
 
 class Stamped(NamedTuple):
@@ -54,10 +56,10 @@ class Packets(Generic[S]):
     fault: str = ""
     """What the container lacks of them; a sentence without its end."""
 
-    @property
+    @cached_property
     def time_base(self) -> Fraction:
         """Seconds of one tick of the stream's time stamps."""
-        return self.stream.time_base or Fraction(1, 1_000_000)
+        return self.stream.time_base or MICROSECOND
 
     @cached_property
     def stamps(self) -> Sequence[int] | None:

@@ -113,6 +113,8 @@ def orientation_of(frame: VideoFrame) -> Orientation:
         How it is brought upright.
     """
     try:
+        if not len(frame.side_data):
+            return AS_STORED
         matrix = bytes(frame.side_data["DISPLAYMATRIX"])  # type: ignore[typeddict-item]
     except KeyError:
         return AS_STORED
@@ -148,10 +150,11 @@ def shown_size(
         Width and height of the upright picture with square pixels.
     """
     aspect = pixel_aspect or Fraction(1)
-    if 1 < aspect <= _MOST_STRETCHED:
-        width = round(width * aspect)
-    elif 1 < 1 / aspect <= _MOST_STRETCHED:
-        height = round(height / aspect)
+    if aspect != 1:
+        if 1 < aspect <= _MOST_STRETCHED:
+            width = round(width * aspect)
+        elif 1 < 1 / aspect <= _MOST_STRETCHED:
+            height = round(height / aspect)
     return (height, width) if orientation.transposed else (width, height)
 
 

@@ -19,7 +19,7 @@ from av import VideoFrame
 from av.video.stream import VideoStream
 
 from extractors.h264 import may_hold_fields
-from extractors.packets import Packets
+from extractors.packets import MICROSECOND, Packets
 
 SKIPPING = {"h264", "hevc"}
 """Codecs whose non-reference frames are skipped exactly."""
@@ -51,28 +51,26 @@ class FrameClock:
 
     def __init__(self, stream: VideoStream) -> None:
         rate = stream.average_rate
-        self._time_base = stream.time_base or Fraction(1, 1_000_000)
-        self._nominal = round(1 / (rate * self._time_base)) if rate else 0
+        self._nominal = round(1 / (rate * (stream.time_base or MICROSECOND))) if rate else 0
         self._last_pts = self._last_dts = -(2**63)
         self._faulty_pts = self._faulty_dts = 0
         self._last: int | None = None
         self._step = 1
 
-    def time(self, frame: VideoFrame) -> Fraction:
+    def time(self, frame: VideoFrame) -> int:
         """Takes the next frame.
 
         Args:
             frame: A frame as it comes out of the decoder.
 
         Returns:
-            When it is shown, in seconds on the file's clock.
+            When it is shown, in ticks of the file's clock.
         """
-        shown = self._guess(frame.pts, frame.dts)
-        if shown is None:
+        if (shown := self._guess(frame.pts, frame.dts)) is None:
             shown = 0 if self._last is None else self._last + self._step
         self._step = self._duration(frame.duration or 0, shown)
         self._last = shown
-        return shown * self._time_base
+        return shown
 
     def _guess(self, pts: int | None, dts: int | None) -> int | None:
         if dts is not None:
@@ -96,7 +94,7 @@ class FrameClock:
         return gap if gap > 0 else declared or self._nominal or max(self._step, 1)
 
 
-def in_order(times: Sequence[Fraction], packets: Packets[VideoStream]) -> list[Fraction | None]:
+def in_order(times: Sequence[int], packets: Packets[VideoStream]) -> list[int | None]:
     """Gives each frame a time of its own, later than that of the frame before it.
 
     Frames come out of a decoder in the order of presentation. Where the times guessed for them are
@@ -105,12 +103,12 @@ def in_order(times: Sequence[Fraction], packets: Packets[VideoStream]) -> list[F
     packets' own, sorted, if each packet has one and is a frame.
 
     Args:
-        times: Time of each frame in the order they come out, in seconds.
+        times: Time of each frame in the order they come out, in ticks.
         packets: The packets of the pictures.
 
     Returns:
-        When each frame is shown; None for one that shares its time and has no place of its own,
-        and so is never on screen.
+        When each frame is shown, in ticks; None for one that is never on screen, as it shares its
+        time and has no place of its own.
     """
     if all(before < after for before, after in pairwise(times)):
         return list(times)
@@ -121,27 +119,27 @@ def in_order(times: Sequence[Fraction], packets: Packets[VideoStream]) -> list[F
             never.add(i)
     stamps = packets.stamps or ()
     if never and len(set(stamps)) == len(stamps) == len(times):
-        return [stamp * packets.time_base for stamp in stamps]
+        return list(stamps)
     return [None if i in never else time for i, time in enumerate(ordered)]
 
 
-def _usual_gap(times: Sequence[Fraction]) -> Fraction:
+def _usual_gap(times: Sequence[int]) -> int:
     """The middle one of the gaps between frames; 0 where there is none, or most share a time."""
     gaps = sorted(after - before for before, after in pairwise(times))
-    return gaps[len(gaps) // 2] if gaps else Fraction(0)
+    return gaps[len(gaps) // 2] if gaps else 0
 
 
-def _make_room(ordered: list[Fraction], at: int, step: Fraction) -> bool:
+def _make_room(ordered: list[int], at: int, step: int) -> bool:
     """Moves the frames between `at` and the nearest free place, if there is one among the next few.
 
     A place is free where a frame more would fit before the next one.
     """
     for place in range(at + 1, min(at + _HELD_BACK, len(ordered)) + 1):
-        if place == len(ordered) or ordered[place] - ordered[place - 1] > step * Fraction(3, 2):
+        if place == len(ordered) or 2 * (ordered[place] - ordered[place - 1]) > 3 * step:
             ordered[at:place] = [time + step for time in ordered[at:place]]
             return True
     for place in range(at - 1, max(at - _HELD_BACK, 0), -1):
-        if ordered[place] - ordered[place - 1] > step * Fraction(3, 2):
+        if 2 * (ordered[place] - ordered[place - 1]) > 3 * step:
             ordered[place:at] = [time - step for time in ordered[place:at]]
             return True
     return False
@@ -182,10 +180,9 @@ def first_needed(packets: Packets[VideoStream], start: Fraction | None) -> int:
         Number of a packet: the last key frame that is certainly on screen by then, where the
         codec allows to begin there, or else the first.
     """
-    context, items = packets.stream.codec_context, packets.items
+    context, items, begin = packets.stream.codec_context, packets.items, 0
     if start is None or context is None or context.name not in RESTARTING:
-        return 0
-    begin = 0
+        return begin
     for place, packet in enumerate(items):
         if packet.is_keyframe:
             stamp = packet.pts
@@ -210,11 +207,11 @@ def frame_count(packets: Packets[VideoStream]) -> int | None:
     return sum(not packet.is_discard for packet in packets.items)
 
 
-def are_shown_as_told(times: Sequence[Fraction | None], packets: Packets[VideoStream]) -> bool:
+def are_shown_as_told(times: Sequence[int | None], packets: Packets[VideoStream]) -> bool:
     """Compares the frames that a decoder gives with the packets.
 
     Args:
-        times: When each frame is shown, in seconds, of all frames; None for one that never is.
+        times: When each frame is shown, in ticks, of all frames; None for one that never is.
         packets: The packets of the pictures.
 
     Returns:
@@ -231,16 +228,16 @@ def are_shown_as_told(times: Sequence[Fraction | None], packets: Packets[VideoSt
         not packet.is_discard and (first is None or packet.pts is None or packet.pts >= first)
         for packet in (*items[: key + 1], *items[key + 1 + leading :])
     )
-    told = {stamp * packets.time_base for stamp in stamps or ()}
+    told = set(stamps or ())
     shown = _rising(times)
     if len(shown) < due and _keep_order_of_decoding(packets):
         due -= context.reorder_depth
     return len(shown) >= due and (not told or told.issuperset(shown))
 
 
-def _rising(times: Sequence[Fraction | None]) -> list[Fraction]:
+def _rising(times: Sequence[int | None]) -> list[int]:
     """The times that are later than all before them: other frames are never on screen."""
-    rising = list[Fraction]()
+    rising: list[int] = []
     for time in times:
         if time is not None and (not rising or time > rising[-1]):
             rising.append(time)
@@ -279,12 +276,14 @@ class VideoExtent:
     """Time of the last packet; the pictures last at least until then."""
     step: Fraction
     """How long the last frame is shown."""
+    time_base: Fraction
+    """Seconds of one tick."""
 
-    def end_after(self, times: Sequence[Fraction | None]) -> Fraction:
+    def end_after(self, times: Sequence[int | None]) -> Fraction:
         """Computes when the pictures end, as decoding shows it.
 
         Args:
-            times: When each frame is shown, in seconds, rising; None for one that is not.
+            times: When each frame is shown, in ticks, rising; None for one that is not.
 
         Returns:
             Seconds on the file's clock.
@@ -292,8 +291,9 @@ class VideoExtent:
         shown = [time for time in times if time is not None]
         if not shown:
             return self.end
-        step = _usual_gap(shown) if 2 * len(shown) > len(times) else Fraction(0)
-        return max(shown[-1] + (step or self.step), self.last_packet)
+        gap = _usual_gap(shown) if 2 * len(shown) > len(times) else 0
+        step = gap * self.time_base or self.step
+        return max(shown[-1] * self.time_base + step, self.last_packet)
 
 
 def extent(packets: Packets[VideoStream]) -> VideoExtent | None:
@@ -308,8 +308,7 @@ def extent(packets: Packets[VideoStream]) -> VideoExtent | None:
     Returns:
         The extent; None where no packet has a time stamp.
     """
-    times = list(packets.stamps or _decoding_times(packets))
-    if not times:
+    if not (times := list(packets.stamps or _decoding_times(packets))):
         return None
     context, first = packets.stream.codec_context, packets.items[0].pts
     held = 0
@@ -322,6 +321,7 @@ def extent(packets: Packets[VideoStream]) -> VideoExtent | None:
         _are_all_shown(packets),
         last,
         step,
+        packets.time_base,
     )
 
 

@@ -1,9 +1,10 @@
 """Which frame is on screen at each time of a grid.
 
-All times are exact fractions of a second, so that no rounding picks a neighbour. The frame with
-time stamp p, followed by one with time stamp n, is on screen in [p, n). A grid is a rising row of
-times, and a cadence computes how many of them lie before any given time x; a frame's share of the
-grid is a difference of two such numbers.
+All times are exact, so that no rounding picks a neighbour: frames count in whole ticks of their
+stream, and a grid begins and ends at fractions of a second. The frame with time stamp p, followed
+by one with time stamp n, is on screen in [p, n). A grid is a rising row of times, and a cadence
+counts how many of them lie before any given time x, in whole numbers; a frame's share of the grid
+is a difference of two such numbers.
 
     PerSecond    t_k = origin + k / fps before `end`
                  before x: ceil((x - origin) * fps)
@@ -45,42 +46,65 @@ def exact_fps(fps: float) -> Fraction:
     return Fraction(repr(fps))
 
 
+Count = Callable[[int], int]
+"""count(ticks): how many times of a grid lie before a time; all of them, where it is not before the
+grid's end."""
+
+
 @dataclass(frozen=True)
 class GridSpan:
     """The part of the file's clock that a grid covers."""
 
     origin: Fraction
+    """Where it begins, in seconds."""
     end: Fraction
-    stamps: Sequence[Fraction]
-    """Time stamps of the file's frames, rising, as far as they are known."""
+    """Where it ends, in seconds."""
+    time_base: Fraction
+    """Seconds of one tick."""
+    stamps: Sequence[int]
+    """Time stamps of the file's frames in ticks, rising, as far as they are known."""
 
-    def frames_before(self, time: Fraction) -> int:
-        """Counts frames whose time stamp lies in [origin, min(time, end)).
+    def first_tick(self, time: Fraction) -> int:
+        """Converts a time for comparisons with time stamps, which are whole numbers.
 
         Args:
-            time: Where the count ends.
+            time: Seconds.
 
         Returns:
-            How many there are.
+            The first tick that is not before it.
         """
-        return max(
-            0, bisect_left(self.stamps, min(time, self.end)) - bisect_left(self.stamps, self.origin)
-        )
+        return math.ceil(time / self.time_base)
+
+    def evenly(self, rate: Fraction, lead: Fraction = Fraction(0)) -> Count:
+        """Counts times that lie evenly.
+
+        Args:
+            rate: How many lie in a second.
+            lead: How far behind the origin the first one lies, in intervals.
+
+        Returns:
+            ticks -> ceil((time - origin) * rate - lead), not below 0.
+        """
+        step, offset = self.time_base * rate, self.origin * rate + lead
+        scale = math.lcm(step.denominator, offset.denominator)
+        a, b = int(step * scale), int(offset * scale)
+        total = max(0, math.ceil((self.end - self.origin) * rate - lead))
+        end = self.first_tick(self.end)
+        return lambda ticks: total if ticks >= end else max(0, -((b - a * ticks) // scale))
 
 
 class Cadence(ABC):
     """The times of a grid."""
 
     @abstractmethod
-    def before(self, time: Fraction, span: GridSpan) -> int:
-        """Counts the times of the grid before a given time.
+    def counter(self, span: GridSpan) -> Count:
+        """Gives what counts the times of the grid.
 
         Args:
-            time: At most the span's end.
             span: The part of the file's clock that the grid covers.
 
         Returns:
-            How many lie before it.
+            How many lie before a time.
         """
 
 
@@ -90,8 +114,8 @@ class PerSecond(Cadence):
 
     fps: Fraction
 
-    def before(self, time: Fraction, span: GridSpan) -> int:
-        return max(0, math.ceil((time - span.origin) * self.fps))
+    def counter(self, span: GridSpan) -> Count:
+        return span.evenly(self.fps)
 
 
 @dataclass(frozen=True)
@@ -103,11 +127,11 @@ class Spread(Cadence):
 
     count: int
 
-    def before(self, time: Fraction, span: GridSpan) -> int:
+    def counter(self, span: GridSpan) -> Count:
         length = span.end - span.origin
         if length <= 0:
-            return 0
-        return max(0, math.ceil((time - span.origin) * self.count / length - Fraction(1, 2)))
+            return lambda ticks: 0
+        return span.evenly(self.count / length, Fraction(1, 2))
 
 
 @dataclass(frozen=True)
@@ -116,11 +140,18 @@ class EveryNth(Cadence):
 
     step: int
 
-    def before(self, time: Fraction, span: GridSpan) -> int:
-        return math.ceil(Fraction(span.frames_before(time), self.step))
+    def counter(self, span: GridSpan) -> Count:
+        stamps, origin = span.stamps, span.first_tick(span.origin)
+        end = span.first_tick(span.end)
+
+        def count(ticks: int) -> int:
+            frames = bisect_left(stamps, min(ticks, end)) - bisect_left(stamps, origin)
+            return max(0, -(-frames // self.step))
+
+        return count
 
 
-def seconds_of(times: Sequence[int], cadences: Sequence[Cadence]) -> Fraction:
+def seconds_of(times: Sequence[int], cadences: Sequence[Cadence]) -> float:
     """Measures from the first of some times of a grid to the last one.
 
     Args:
@@ -132,11 +163,11 @@ def seconds_of(times: Sequence[int], cadences: Sequence[Cadence]) -> Fraction:
     """
     return max(
         (
-            (count - 1) / cadence.fps
+            (count - 1) * cadence.fps.denominator / cadence.fps.numerator
             for count, cadence in zip(times, cadences, strict=True)
             if isinstance(cadence, PerSecond)
         ),
-        default=Fraction(0),
+        default=0.0,
     )
 
 
@@ -151,32 +182,37 @@ class Grids(Generic[Frame]):
         cadences: Sequence[Cadence],
         start: Fraction | None,
         end: Fraction,
-        give: Callable[[Fraction, Frame, Share], None],
-        announced: Sequence[Fraction] | None = None,
+        time_base: Fraction,
+        give: Callable[[int, Frame, Share], None],
+        announced: Sequence[int] | None = None,
     ) -> None:
         """Begins a clip.
 
         Args:
             cadences: The grids.
-            start: Where they begin; None: with the first frame.
-            end: Where they end.
+            start: Where they begin, in seconds; None: with the first frame.
+            end: Where they end, in seconds.
+            time_base: Seconds of one tick.
             give: Receives a frame's time stamp, the frame and its share of each grid.
             announced: The time stamps of all frames of the file, rising, where its packets hold
                 them; None: frames are numbered as they are shown, and all of them must be.
         """
         self._cadences, self._start, self._end, self._give = tuple(cadences), start, end, give
-        self._origin = start
-        self._current: tuple[Fraction, Frame] | None = None
+        self._time_base, self._end_tick = time_base, math.ceil(end / time_base)
+        self._current: tuple[int, Frame] | None = None
         self._given = [0] * len(self._cadences)
-        self._plan: Mapping[Fraction, Share] | None = None
-        self._due: Iterator[Fraction] = iter(())
+        self._plan: Mapping[int, Share] | None = None
+        self._due: Iterator[int] = iter(())
         """The planned frames that are still to come."""
         self._stamps = [] if announced is None else list(announced)
         self._counts_frames = announced is None and any(
             isinstance(cadence, EveryNth) for cadence in self._cadences
         )
+        self._counts: list[Count] = []
+        """What counts the times of each grid; nothing until it is known where they begin."""
+        self._begin(start)
 
-    def expect(self, plan: Mapping[Fraction, Share] | None) -> None:
+    def expect(self, plan: Mapping[int, Share] | None) -> None:
         """Sets the plan that frames are checked against; frames already passed on stay so.
 
         From now on PlanBroken is raised by a frame whose share is not the planned one, and by one
@@ -188,39 +224,46 @@ class Grids(Generic[Frame]):
         self._plan, self._current = plan, None
         self._due = iter(plan or ())
         if not any(self._given):
-            self._origin = self._start if self._start is not None else self._first_unplanned()
+            self._begin(self._start if self._start is not None else self._first_unplanned())
 
     def _first_unplanned(self) -> Fraction | None:
-        """The time stamp of the file's first frame, where the plan does without it.
+        """When the file's first frame is shown, where the plan does without it.
 
         It may then not be shown at all.
         """
-        return self._stamps[0] if self._plan and self._stamps[0] not in self._plan else None
+        is_unplanned = self._plan and self._stamps[0] not in self._plan
+        return self._stamps[0] * self._time_base if is_unplanned else None
+
+    def _begin(self, origin: Fraction | None) -> None:
+        """Lays the grids from where they begin; None: with the next frame."""
+        self._counts = []
+        if origin is not None:
+            span = GridSpan(origin, self._end, self._time_base, self._stamps)
+            self._counts = [cadence.counter(span) for cadence in self._cadences]
 
     @property
     def end(self) -> Fraction:
-        """Where the grids end."""
+        """Where the grids end, in seconds."""
         return self._end
 
     @property
     def ended(self) -> bool:
         """Whether no grid time is left for a frame yet to come."""
-        if self._origin is None or (
-            self._counts_frames and (self._current is None or self._current[0] < self._end)
+        if not self._counts or (
+            self._counts_frames and (self._current is None or self._current[0] < self._end_tick)
         ):
             return False
         return all(
-            n >= self._before(self._end, cadence)
-            for n, cadence in zip(self._given, self._cadences, strict=True)
+            n >= count(self._end_tick) for n, count in zip(self._given, self._counts, strict=True)
         )
 
-    def show(self, stamp: Fraction, frame: Frame) -> None:
+    def show(self, stamp: int, frame: Frame) -> None:
         """Takes the next frame.
 
         One that is not later than the frame before it was never on screen and is dropped.
 
         Args:
-            stamp: Its time stamp.
+            stamp: Its time stamp in ticks.
             frame: The frame.
 
         Raises:
@@ -232,8 +275,8 @@ class Grids(Generic[Frame]):
         self._current = (stamp, frame)
         if self._counts_frames:
             self._stamps.append(stamp)
-        if self._origin is None:
-            self._origin = stamp
+        if not self._counts:
+            self._begin(stamp * self._time_base)
 
     def finish(self) -> None:
         """Ends the clip: the last frame stays on screen until the end.
@@ -241,60 +284,55 @@ class Grids(Generic[Frame]):
         Raises:
             PlanBroken: A planned frame did not come.
         """
-        self._pass(self._end)
+        self._pass(self._end_tick)
         self._current = None
         if self._plan is not None and next(self._due, None) is not None:
             raise PlanBroken
 
-    def _before(self, time: Fraction, cadence: Cadence) -> int:
-        return (
-            0
-            if self._origin is None
-            else cadence.before(time, GridSpan(self._origin, self._end, self._stamps))
-        )
-
-    def _pass(self, until: Fraction) -> None:
+    def _pass(self, until: int) -> None:
         if self._current is None:
             return
         stamp, frame = self._current
-        lasts = [self._before(min(until, self._end), cadence) for cadence in self._cadences]
-        firsts = [
-            max(n, self._before(stamp, cadence))
-            for n, cadence in zip(self._given, self._cadences, strict=True)
-        ]
+        lasts = [count(until) for count in self._counts]
+        firsts = [max(n, count(stamp)) for n, count in zip(self._given, self._counts, strict=True)]
         share = tuple(max(0, last - first) for first, last in zip(firsts, lasts, strict=True))
-        self._check(stamp, share)
         if any(share):
+            self._check(stamp, share)
             self._give(stamp, frame, share)
         self._given = [max(n, last) for n, last in zip(self._given, lasts, strict=True)]
 
-    def _check(self, stamp: Fraction, share: Share) -> None:
-        if self._plan is None or not any(share):
+    def _check(self, stamp: int, share: Share) -> None:
+        if self._plan is None:
             return
         if self._plan.get(stamp) != share or next(self._due, None) != stamp:
             raise PlanBroken
 
 
 def plan(
-    stamps: list[Fraction], cadences: Sequence[Cadence], start: Fraction | None, end: Fraction
-) -> dict[Fraction, Share]:
+    stamps: list[int],
+    cadences: Sequence[Cadence],
+    start: Fraction | None,
+    end: Fraction,
+    time_base: Fraction,
+) -> dict[int, Share]:
     """Computes beforehand which frames will be passed on.
 
     Args:
-        stamps: Time stamps of all frames that will be shown, sorted.
+        stamps: Time stamps of all frames that will be shown in ticks, sorted.
         cadences: The grids.
-        start: Where they begin; None: with the first frame.
-        end: Where they end.
+        start: Where they begin, in seconds; None: with the first frame.
+        end: Where they end, in seconds.
+        time_base: Seconds of one tick.
 
     Returns:
         Time stamp -> share of each frame that is passed on.
     """
-    shares: dict[Fraction, Share] = {}
+    shares: dict[int, Share] = {}
 
-    def give(stamp: Fraction, _: None, share: Share) -> None:
+    def give(stamp: int, _: None, share: Share) -> None:
         shares[stamp] = share
 
-    grids: Grids[None] = Grids(cadences, start, end, give, stamps)
+    grids: Grids[None] = Grids(cadences, start, end, time_base, give, stamps)
     for stamp in stamps:
         grids.show(stamp, None)
     grids.finish()

@@ -28,6 +28,7 @@ DRY_RUNS = {
     ],
     "exports": ["{folder}", "--every", "900"],
     "fitted": ["--steps", "20"],
+    "floor": ["{folder}", "--kind", "small", "--clips", "2", "--rounds", "1"],
     "folds": ["--seeds", "1"],
     "near": ["--clips", "200"],
     "opening": [],

@@ -2,6 +2,8 @@
 as a plain decode."""
 
 import hashlib
+import random
+from bisect import bisect_left
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from extractors.media import DECODERS, Limits, decode
 from extractors.plan import Graph, Media, PlanError, measure
 from extractors.pyav_decoder import PacketDecoder
 from extractors.summary import Summary
-from extractors.timegrid import Cadence, EveryNth, PerSecond, Spread, plan
+from extractors.timegrid import Cadence, EveryNth, GridSpan, PerSecond, Spread, plan
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from tests.support.media_made import CLIPS, VIDEO_CODECS, Writer, a_clip, number_of
@@ -164,9 +166,32 @@ def test_frames_that_nobody_asked_for_are_not_decoded(
 
 
 def test_a_plan_of_no_length_has_no_row() -> None:
-    stamps = [Fraction(k, 10) for k in range(3)]
     for cadence in (PerSecond(Fraction(10)), Spread(3), EveryNth(1)):
-        assert plan(stamps, (cadence,), Fraction(1), Fraction(1)) == {}
+        assert plan([0, 1, 2], (cadence,), Fraction(1), Fraction(1), Fraction(1, 10)) == {}
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whole_numbers_count_what_exact_fractions_do(seed: int) -> None:
+    draw = random.Random(seed)
+    time_base = draw.choice([Fraction(1, 1000), Fraction(1, 15360), Fraction(1001, 30000)])
+    origin = draw.choice([Fraction(0), Fraction(draw.random()), draw.randint(0, 999) * time_base])
+    end = draw.choice([Fraction(draw.uniform(0, 4)), draw.randint(0, 4000) * time_base])
+    stamps = sorted(draw.sample(range(8000), 60))
+    span = GridSpan(origin, end, time_base, stamps)
+    fps = draw.choice([Fraction(10), Fraction(2997, 100), Fraction(24000, 1001)])
+    rows, step, length = draw.randint(1, 20), draw.randint(1, 7), max(end - origin, Fraction(0))
+    times = [stamp * time_base for stamp in stamps]
+    grids = {
+        PerSecond(fps): [
+            time for k in range(1 + int(fps * length)) if (time := origin + k / fps) < end
+        ],
+        Spread(rows): [origin + (2 * k + 1) * length / (2 * rows) for k in range(rows) if length],
+        EveryNth(step): [time for time in times if origin <= time < end][::step],
+    }
+    for cadence, grid in grids.items():
+        count = cadence.counter(span)
+        for tick in (*stamps, *(span.first_tick(time) for time in (origin, end, *grid))):
+            assert count(tick) == bisect_left(grid, tick * time_base)
 
 
 # As features

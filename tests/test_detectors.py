@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.cbook import get_sample_data
 
-from extractors import detectors
+from extractors import detectors, mediapipe_calls
 from extractors.base import Rgb
 from extractors.detectors import DETECTORS, SHORT_RANGE, Box, ModelFile, iou
 
@@ -56,6 +56,20 @@ def test_the_box_sits_on_the_face(
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_frame_without_a_face_gives_no_box(name: str) -> None:
     assert DETECTORS[name].detect(np.full((360, 640, 3), 90, np.uint8), 0.6) == []
+
+
+def test_mediapipe_called_directly_finds_what_its_documented_interface_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, _ = paste(background(360, 640), 20, 40, 0.4)
+    two, _ = paste(one, 380, 90, 0.3)
+    frames = [one, two, two[:, 300:], background(360, 640), two[:37, :51]]
+    directly = [detectors._blazeface_short_once(frame, 0.3) for frame in frames]
+    assert [bool(boxes) for boxes in directly] == [True, True, True, False, False]
+    monkeypatch.setattr(mediapipe_calls, "_library", lambda detector: detector.moved)
+    documented = detectors._short_range.__wrapped__(0.3)
+    found = [[Box(*numbers) for numbers in documented(frame)] for frame in frames]
+    assert [sorted(boxes, key=detectors._best_first) for boxes in found] == directly
 
 
 @pytest.mark.parametrize("name", DETECTORS)
