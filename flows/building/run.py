@@ -1,7 +1,7 @@
 """A build: corpora in, one committed snapshot out."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from flows.building.forgotten import (
 )
 from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.pieces import remove_pieces
-from flows.building.plan import BuildPlan, check_corpora, make_plan
+from flows.building.plan import BuildPlan, check_corpora, make_plan, standing_reasons
 from flows.building.probing import Probed
 from flows.building.recalled import with_recalled
 from flows.building.shard_task import ShardTask
@@ -145,7 +145,9 @@ def run_build(
             _ensure_weights(checked.graph.encoders(checked.stored).values())
         with _executor(location, folders, listed, workers, dask) as executor:
             build = _Build(location, folders, checked, held, wrap(executor))
-            table = choose_by_header(build.read_headers(listed, rehash), checked.clips)
+            standing = standing_reasons(held, checked, doubted)
+            table = build.read_headers(listed, rehash, standing)
+            table = choose_by_header(table, checked.clips)
             table = table.sharing(committed.clip_table)
             del listed  # of a million clips, a gigabyte
             plan = make_plan(location, checked, table, held, doubted)
@@ -221,12 +223,14 @@ class _Build:
     committed: Committed
     executor: Executor
 
-    def read_headers(self, listed: Sequence[Found], rehash: bool) -> ClipTable:
+    def read_headers(
+        self, listed: Sequence[Found], rehash: bool, standing: Collection[Reason]
+    ) -> ClipTable:
         """Hashes and probes the files that are new or changed."""
         stats = FileStats(self.location, self.corpora, listed, rehash)
         builder = ClipTableBuilder()
         left: list[Found] = []
-        for unchanged, changed in stats.split(self.committed):
+        for unchanged, changed in stats.split(self.committed, standing):
             builder.add(unchanged)
             left += changed
         LOG.info("%d clips listed, %d of them to be read", len(listed), len(left))
