@@ -129,6 +129,44 @@ def test_a_command_imports_nothing_heavy(
     assert imported_by_command(*words, also=also) == []
 
 
+# Workers
+
+LATE = """
+import json, sys
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from flows.building.libraries import libraries_for
+from flows.building.probing import probe_clips
+from flows.recipe import load
+from manifests.corpora.catalog import CORPORA
+recipe, root = load(sys.argv[1]), Path(sys.argv[2])
+for name in libraries_for(recipe.graph):
+    import_module(name)
+before = {name.partition(".")[0] for name in sys.modules}
+from extractors.plan import measure
+[found, *_] = [one for one in CORPORA["sample"].scan(root) if one.clip.path.endswith("mp4")]
+path = root / found.clip.path
+[found] = probe_clips([found], [path], {}, recipe.decoding.limits)
+encoders = recipe.graph.encoders(recipe.stored)
+measure(recipe.graph, {*recipe.stored} - {*encoders}, found.clip, path, recipe.decoding)
+print(*sorted(({name.partition(".")[0] for name in sys.modules} - before) & {*sys.argv[3:]}))
+"""
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_worker_is_forked_with_all_that_it_needs_of_libraries(sample: Path) -> None:
+    """But for what networks run on, which starts threads."""
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, "demo", str(sample), *HEAVY],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        check=True,
+    )
+    assert {*done.stdout.split()} - {"librosa", "numba"} == set()
+
+
 # Doors
 
 

@@ -21,6 +21,7 @@ from flows.building.forgotten import (
     recipe_without_forgotten,
 )
 from flows.building.isolation import build_isolated, probe_isolated
+from flows.building.libraries import libraries_for
 from flows.building.pieces import remove_pieces
 from flows.building.plan import BuildPlan, check_corpora, make_plan, standing_reasons
 from flows.building.probing import Probed
@@ -143,7 +144,7 @@ def run_build(
         held = with_recalled(location, committed, (one.clip.clip_id for one in listed))
         if committed.snapshot is None:  # all is to be made: told before a day of reading files
             _ensure_weights(checked.graph.encoders(checked.stored).values())
-        with _executor(location, folders, listed, workers, dask) as executor:
+        with _executor(location, folders, checked, listed, workers, dask) as executor:
             build = _Build(location, folders, checked, held, wrap(executor))
             standing = standing_reasons(held, checked, doubted)
             table = build.read_headers(listed, rehash, standing)
@@ -190,12 +191,14 @@ def _ensure_weights(encoders: Iterable[Encoder]) -> None:
 def _executor(
     location: Location,
     corpora: Mapping[str, Path],
+    recipe: Recipe,
     listed: Sequence[Found],
     workers: int | None,
     dask: str | None,
 ) -> AbstractContextManager[Executor]:
     if dask is None:
-        return LocalExecutor(workers or cores(), offline=location.is_local)
+        modules = tuple(libraries_for(recipe.graph))
+        return LocalExecutor(workers or cores(), offline=location.is_local, modules=modules)
     from flows.workers.dask_executor import dask_executor
 
     one_of_each = {
@@ -234,13 +237,14 @@ class _Build:
             builder.add(unchanged)
             left += changed
         LOG.info("%d clips listed, %d of them to be read", len(listed), len(left))
-        with (
-            ProgressBar("reading headers", len(left)) as progress,
-            self.executor.pools(progress.advance) as pools,
-        ):
-            for probed in run_in_order(self.executor, self._probing_steps(left, pools)):
-                builder.add(probed)
-                stats.add(probed)
+        if left:
+            with (
+                ProgressBar("reading headers", len(left)) as progress,
+                self.executor.pools(progress.advance) as pools,
+            ):
+                for probed in run_in_order(self.executor, self._probing_steps(left, pools)):
+                    builder.add(probed)
+                    stats.add(probed)
         table = builder.build(self.corpora)
         stats.record(table.clips)
         return table
