@@ -215,7 +215,7 @@ def _best_first(box: Box) -> tuple[float, ...]:
 
 @cache
 def _short_range(min_score: float) -> Any:
-    import mediapipe
+    from extractors.mediapipe_import import mediapipe
 
     return _short_range_of(mediapipe, min_score)
 

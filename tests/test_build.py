@@ -17,6 +17,7 @@ import flows.building.shard_task
 from flows.building.clip_table import ClipTableBuilder, list_clips
 from flows.building.commit import BuildResult
 from flows.building.committed import load_committed
+from flows.building.index_builder import NewRows
 from flows.building.plan import make_plan
 from flows.building.probing import probe_clips
 from flows.building.run import run_build
@@ -26,7 +27,8 @@ from flows.recipe import load
 from flows.workers.executor import Executor, Pools, Step
 from manifests.quarantine import BadClip, Reason
 from stores import FeatureStore
-from stores.location import StoreBusy, locate
+from stores.location import Location, StoreBusy, locate
+from stores.records import ShardRecord
 from stores.verify import verify
 from tests.support.commands import QUICK
 from tests.support.media_made import write
@@ -282,6 +284,36 @@ def test_the_header_of_a_refused_clip_is_read_again_where_that_may_change_the_ve
     assert work == called
     assert not again.is_new or changes
     assert again.snapshot.counts == first.snapshot.counts
+
+
+def test_the_rows_of_a_shard_are_read_while_others_are_made(
+    one_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def add_shard(rows: NewRows, location: Location, name: str, record: ShardRecord) -> None:
+        read.append(name)
+        add(rows, location, name, record)
+
+    class Watched(InThisProcess):
+        def submit(self, step: Step[Any]) -> Any:
+            self.called.append(f"{step.kind} after {len(read)}")
+            return super().submit(step)
+
+    add, executor = NewRows.add_shard, Watched()
+    monkeypatch.setattr(NewRows, "add_shard", add_shard)
+    for number in range(2):
+        shutil.copy(one_clip / "clip.wav", one_clip / f"copy-{number}.wav")
+    run_build(
+        tmp_path / "store",
+        {"folder": one_clip},
+        str(tmp_path / "sound.toml"),
+        ("clips_per_shard=1",),
+        wrap=lambda _: executor,
+    )
+    steps = [one for one in executor.called if one.startswith("build-shards")]
+    assert steps == [f"build-shards after {count}" for count in (0, 1, 2)]
+    assert len(read) == 3
 
 
 def test_a_reason_that_there_is_not_is_one_sentence(one_clip: Path, tmp_path: Path) -> None:

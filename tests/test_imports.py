@@ -167,6 +167,23 @@ def test_a_worker_is_forked_with_all_that_it_needs_of_libraries(sample: Path) ->
     assert {*done.stdout.split()} - {"librosa", "numba"} == set()
 
 
+NO_MICROPHONE = """
+import subprocess, sys
+def refuse(event, arguments):
+    if event == "subprocess.Popen":
+        raise RuntimeError(f"{arguments[0]} is started")
+sys.addaudithook(refuse)
+from extractors.mediapipe_import import mediapipe
+assert mediapipe.tasks.vision.FaceDetector
+assert "sounddevice" not in sys.modules
+"""
+
+
+@pytest.mark.usefixtures("processes")
+def test_mediapipe_starts_no_linker_to_look_for_a_microphone() -> None:
+    assert imported_by(NO_MICROPHONE) != []
+
+
 # Doors
 
 

@@ -11,7 +11,7 @@ _OF = {
     "crops": ("cv2",),
     "denoise": ("scipy.signal",),
     "faceprint": ("cv2", "scipy.fft"),
-    "faces": ("cv2", "mediapipe"),
+    "faces": ("cv2", "extractors.mediapipe_import"),
     "frames": ("cv2",),
     "logmel": ("scipy.sparse",),
     "mfcc": ("scipy.fft", "scipy.ndimage", "scipy.sparse"),

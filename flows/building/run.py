@@ -20,6 +20,7 @@ from flows.building.forgotten import (
     leave_forgotten,
     recipe_without_forgotten,
 )
+from flows.building.index_builder import NewRows
 from flows.building.isolation import build_isolated, probe_isolated
 from flows.building.libraries import libraries_for
 from flows.building.pieces import remove_pieces
@@ -153,12 +154,12 @@ def run_build(
             del listed  # of a million clips, a gigabyte
             plan = make_plan(location, checked, table, held, doubted)
             networks = build.place_networks(plan)
-            made = build.make_shards(plan, networks)
+            made, rows = build.make_shards(plan, networks)
         changed, records = made.changed, made.records
         table = table.with_changed(changed)
         plan = plan.after(table, changed, checked)
-        made_of = (location, checked, table, committed, plan, records, networks.engine)
-        snapshot, folds_dropped = Commit(*made_of, lying, held).publish()
+        made_of = (location, checked, table, committed, plan, records, rows)
+        snapshot, folds_dropped = Commit(*made_of, networks.engine, lying, held).publish()
     return BuildResult(
         snapshot,
         is_new=snapshot is not committed.snapshot,
@@ -277,11 +278,11 @@ class _Build:
             return _Networks("torch" if on_gpu else "openvino", on_gpu)
         return _Networks(wanted, on_gpu)
 
-    def make_shards(self, plan: BuildPlan, networks: _Networks) -> TaskResult:
-        """Makes the shards of all tasks."""
-        made = TaskResult()
+    def make_shards(self, plan: BuildPlan, networks: _Networks) -> tuple[TaskResult, NewRows]:
+        """Makes the shards of all tasks, and reads the rows of each while others are made."""
+        made, rows = TaskResult(), NewRows(self.recipe.graph.specs)
         if not plan.tasks:
-            return made
+            return made, rows
         clips = plan.tasks.chunks.clips
         LOG.info("%d clips to be computed in %d tasks", clips, len(plan.tasks))
         with (
@@ -292,8 +293,11 @@ class _Build:
             for result in run_in_order(self.executor, steps):
                 made.records += result.records
                 made.changed |= result.changed
+                for record in result.records:
+                    for name, shard in record.items():
+                        rows.add_shard(self.location, name, shard)
         remove_pieces(self.location)
-        return made
+        return made, rows
 
     def _shard_steps(
         self, plan: BuildPlan, networks: _Networks, pools: Pools
