@@ -14,7 +14,7 @@ from extractors.unforeseen import guarded
 from flows.building.file_copies import FileCopies, Stat
 from flows.workers.worker import report_progress, working_on
 from manifests.clips import HEADER_FACTS, Clip
-from manifests.corpora.catalog import Found
+from manifests.corpora.base import Found
 from manifests.quarantine import BadClip, Reason
 
 

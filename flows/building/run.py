@@ -37,7 +37,7 @@ from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores
 from flows.workers.progress import ProgressBar
 from manifests.clips import Clip
-from manifests.corpora.catalog import Found
+from manifests.corpora.base import Found
 from manifests.quarantine import Reason
 from manifests.suggestions import did_you_mean
 from stores.atomic import sweep
