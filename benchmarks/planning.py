@@ -27,6 +27,7 @@ import pyarrow as pa
 from flows.building.clip_table import ClipTable, ClipTableBuilder
 from flows.building.commit import Commit
 from flows.building.committed import load_committed
+from flows.building.index_builder import NewRows
 from flows.building.plan import BuildPlan, make_plan
 from flows.recipe import Recipe, load
 from manifests.audits import AUDITS
@@ -151,7 +152,8 @@ def second(root: Path, recipe: Recipe, clips: int) -> None:
             plan = make_plan(location, recipe, table, committed)
         assert len(plan.tasks) == 0
         with timed("commit, nothing new"):
-            commit = Commit(location, recipe, table, committed, plan, [], "none")
+            rows = NewRows(recipe.graph.specs)
+            commit = Commit(location, recipe, table, committed, plan, [], rows, "none")
             snapshot, _ = commit.publish()
     assert snapshot is committed.snapshot
 

@@ -61,7 +61,8 @@ def _note_peak(peak_mb: dict[str, float], pid: int, *, is_main: bool) -> None:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return  # it has just ended
-    part = "main" if is_main else "worker" if b"spawn_main" in words else "other"
+    is_worker = b"spawn_main" in words or b"forkserver" in words  # new, or forked
+    part = "main" if is_main else "worker" if is_worker else "other"
     for line in status.splitlines():
         if line.startswith("VmHWM"):  # the peak so far, so that rare looks are enough
             peak_mb[part] = max(peak_mb.get(part, 0.0), int(line.split()[1]) / 1024)

@@ -216,7 +216,7 @@ def _best_first(box: Box) -> tuple[float, ...]:
 
 @cache
 def _short_range(min_score: float) -> Callable[[Rgb], list[Found]]:
-    import mediapipe
+    from extractors.mediapipe_import import mediapipe
 
     return _short_range_of(mediapipe, min_score)
 

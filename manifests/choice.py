@@ -37,7 +37,6 @@ from manifests.conditions import (
     name_of,
     short_name,
 )
-from manifests.corpora.catalog import CORPORA
 from manifests.suggestions import did_you_mean
 
 __all__ = ["EVERY_CLIP", "Choice", "ClipColumns", "Condition", "Where", "WrongChoice", "reads"]
@@ -211,6 +210,8 @@ class ClipColumns:
         return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), values.dictionary)
 
     def _unknown(self, condition: Condition) -> WrongChoice:
+        from manifests.corpora.catalog import CORPORA
+
         names = {LABEL, *map(short_name, CLIP_COLUMNS), *self._schemes}
         for corpus in CORPORA:
             names |= {
@@ -236,6 +237,8 @@ def reads(column: str, scheme: str) -> bool:
         True where the scheme is the column, with or without the name of its corpus, or where the
         column is `label` and the scheme a corpus's main one.
     """
+    from manifests.corpora.catalog import CORPORA
+
     if column == LABEL:
         return any(scheme in corpus.label_schemes[:1] for corpus in CORPORA.values())
     return scheme in {column, *(f"{corpus}_{column}" for corpus in CORPORA)}

@@ -40,6 +40,7 @@ DRY_RUNS = {
         *("{folder}", "--clips", "12", "--rounds", "1", "--suffix", "wav", "--suffix", "m4a"),
         *("--way", "affectstore", "--way", "librosa", "--way", "lhotse"),
     ],
+    "startup": ["{folder}", "--dry"],
     "training": ["--device", "cpu", "--tiny"],
 }
 
@@ -50,7 +51,7 @@ def test_a_benchmark_imports_what_there_is(name: str) -> None:
 
 
 def test_every_benchmark_that_is_run_by_hand_has_a_dry_run() -> None:
-    helpers = {"naive", "sound_scripts", "timed", "watched"}  # which others run
+    helpers = {"naive", "rows", "sound_scripts", "timed", "watched"}  # which others run
     assert {*NAMES} == DRY_RUNS.keys() | helpers | {"audit"}
 
 

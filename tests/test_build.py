@@ -3,6 +3,7 @@ input."""
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -11,10 +12,12 @@ from typing import Any
 
 import pytest
 
+import flows.building.file_stats
 import flows.building.shard_task
 from flows.building.clip_table import ClipTableBuilder, list_clips
 from flows.building.commit import BuildResult
 from flows.building.committed import load_committed
+from flows.building.index_builder import NewRows
 from flows.building.plan import make_plan
 from flows.building.probing import probe_clips
 from flows.building.run import run_build
@@ -24,7 +27,8 @@ from flows.recipe import load
 from flows.workers.executor import Executor, Pools, Step
 from manifests.quarantine import BadClip, Reason
 from stores import FeatureStore
-from stores.location import StoreBusy, locate
+from stores.location import Location, StoreBusy, locate
+from stores.records import ShardRecord
 from stores.verify import verify
 from tests.support.commands import QUICK
 from tests.support.media_made import write
@@ -185,7 +189,11 @@ class InThisProcess(Executor):
     def pools(self, advance: object, on_gpu: bool = False) -> Iterator[Pools]:
         yield Pools(self, None)  # type: ignore[arg-type]
 
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
     def call(self, work: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        self.called.append(work.__name__)
         return work(*given, **named)
 
     def submit(self, step: Step[Any]) -> Any:
@@ -238,6 +246,74 @@ def test_a_refusal_that_is_doubted_is_tried_again_though_its_shard_is_there(
     assert list(FeatureStore(tmp_path / "store")["mfcc"]) == ["folder/clip"]
     assert verify(tmp_path / "store").problems == []
     assert not build(*changes, retry=retry).is_new
+
+
+@pytest.mark.parametrize(
+    ("changes", "retry", "rehash", "called"),
+    [
+        ((), (), False, []),
+        ((), ("crashed",), False, []),
+        ((), ("truncated",), False, ["probe_clips"]),
+        (("media.timeout_s=200",), (), False, ["probe_clips"]),
+        ((), (), True, ["probe_clips"]),
+    ],
+    ids=["again", "another reason", "its reason", "other limits", "every file"],
+)
+def test_the_header_of_a_refused_clip_is_read_again_where_that_may_change_the_verdict(
+    one_clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: tuple[str, ...],
+    retry: tuple[str, ...],
+    rehash: bool,
+    called: list[str],
+) -> None:
+    monkeypatch.setattr(flows.building.file_stats, "_SETTLED_NS", 0)
+    data = (one_clip / "clip.wav").read_bytes()
+    (one_clip / "clip.wav").write_bytes(data[: len(data) // 2])
+    time.sleep(0.05)
+
+    def build(*given: Any) -> tuple[BuildResult, list[str]]:
+        executor = InThisProcess()
+        recipe, corpora = str(tmp_path / "sound.toml"), {"folder": one_clip}
+        result = run_build(tmp_path / "store", corpora, recipe, *given, wrap=lambda _: executor)
+        return result, executor.called
+
+    first, _ = build()
+    again, work = build(changes, 1, None, rehash, retry)
+    assert work == called
+    assert not again.is_new or changes
+    assert again.snapshot.counts == first.snapshot.counts
+
+
+def test_the_rows_of_a_shard_are_read_while_others_are_made(
+    one_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def add_shard(rows: NewRows, location: Location, name: str, record: ShardRecord) -> None:
+        read.append(name)
+        add(rows, location, name, record)
+
+    class Watched(InThisProcess):
+        def submit(self, step: Step[Any]) -> Any:
+            self.called.append(f"{step.kind} after {len(read)}")
+            return super().submit(step)
+
+    add, executor = NewRows.add_shard, Watched()
+    monkeypatch.setattr(NewRows, "add_shard", add_shard)
+    for number in range(2):
+        shutil.copy(one_clip / "clip.wav", one_clip / f"copy-{number}.wav")
+    run_build(
+        tmp_path / "store",
+        {"folder": one_clip},
+        str(tmp_path / "sound.toml"),
+        ("clips_per_shard=1",),
+        wrap=lambda _: executor,
+    )
+    steps = [one for one in executor.called if one.startswith("build-shards")]
+    assert steps == [f"build-shards after {count}" for count in (0, 1, 2)]
+    assert len(read) == 3
 
 
 def test_a_reason_that_there_is_not_is_one_sentence(one_clip: Path, tmp_path: Path) -> None:

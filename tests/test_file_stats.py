@@ -151,7 +151,7 @@ def test_a_record_that_cannot_be_read_is_as_good_as_none(
     assert build(tmp_path / "store", folder, committed)[0] == set()
 
 
-def test_a_clip_that_is_refused_by_its_name_and_a_file_that_is_gone_are_left_to_the_reader(
+def test_a_clip_that_is_refused_by_its_name_needs_no_reader_and_a_file_that_is_gone_does(
     folder: Path, tmp_path: Path
 ) -> None:
     listed = listing(folder)
@@ -160,7 +160,8 @@ def test_a_clip_that_is_refused_by_its_name_and_a_file_that_is_gone_are_left_to_
     (tmp_path / "store").mkdir()
     store = locate(tmp_path / "store")
     stats = FileStats(store, {"made": folder}, listed, rehash=False)
-    assert list(stats.split(NOTHING_COMMITTED)) == [([], listed)]
+    refused, left = [listed[2]], [*listed[:2], listed[3]]
+    assert list(stats.split(NOTHING_COMMITTED)) == [(refused, left)]
     were_read = [*read(folder, listed[:3]), Probed(listed[3].clip, ())]
     stats.add(were_read)
     stats.record(table_of(folder, were_read).clips)

@@ -12,7 +12,7 @@ import pytest
 
 import flows.building.index_builder
 from flows.building.committed import STATE_COLUMNS, Committed
-from flows.building.index_builder import IndexBuilder, damaged_clips, stored_features
+from flows.building.index_builder import IndexBuilder, NewRows, damaged_clips, stored_features
 from flows.building.pending import chunks, refusals_for, unchanged_refusals, unchanged_rows
 from flows.building.plan import BuildPlan, Tasks
 from flows.building.shard_task import ShardTask
@@ -199,11 +199,12 @@ def plain_rule(case: Case) -> tuple[dict[Key, IndexRow], dict[Key, Quarantined]]
 
 
 def filled(case: Case) -> IndexBuilder:
-    builder = IndexBuilder(SPECS, case.committed, case.plan, case.clips.column("clip_id"))
+    rows = NewRows(SPECS)
+    builder = IndexBuilder(SPECS, case.committed, case.plan, case.clips.column("clip_id"), rows)
     builder.refuse({bad.clip_id: bad for bad in case.bad})
     for record in case.records:
         for name, shard in record.items():
-            builder.add_shard(locate(case.root), name, shard)
+            rows.add_shard(locate(case.root), name, shard)
     return builder
 
 
@@ -267,7 +268,7 @@ def test_where_nothing_is_new_the_tables_are_those_that_are_committed(tmp_path: 
     names = tuple(sorted(SPECS))
     tasks = Tasks(chunks(unchanged < 0, names, 3), no_task)
     plan = BuildPlan(unchanged, names, tasks, np.zeros(unchanged.shape, np.int8))
-    builder = IndexBuilder(SPECS, committed, plan, clips.column("clip_id"))
+    builder = IndexBuilder(SPECS, committed, plan, clips.column("clip_id"), NewRows(SPECS))
     assert len(plan.tasks) == 0
     assert builder.is_unchanged
     assert builder.index() is committed.index

@@ -2,10 +2,13 @@
 their order, and nobody outlives the parent."""
 
 import errno
+import gc
 import os
 import pickle
+import resource
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -15,10 +18,12 @@ from contextlib import closing
 from multiprocessing import active_children
 from pathlib import Path
 
+import psutil
 import pytest
 
 import flows.workers.pool
 import flows.workers.retries
+from flows.workers import fork_server
 from flows.workers.deaths import Cause, WorkerDied
 from flows.workers.executor import Step, run_in_order
 from flows.workers.local_executor import LocalExecutor
@@ -140,6 +145,72 @@ def test_workers_are_the_same_for_all_stages_of_a_flow(processes: None) -> None:
             assert pools.gpu.call(os.getpid) != first
     assert sum(counted) == 1
     wait_for(lambda: not is_alive(first), 10)
+
+
+# The process that workers are forked from
+
+
+def imported(*names: str) -> tuple[int, list[str]]:
+    """The parent of this worker, and which of some modules it had before this call."""
+    return os.getppid(), [name for name in names if name in sys.modules]
+
+
+def settings() -> tuple[str | None, object, int]:
+    return os.environ.get("OMP_NUM_THREADS"), signal.getsignal(signal.SIGINT), gc.get_freeze_count()
+
+
+@pytest.fixture
+def forking(processes: None) -> Iterator[LocalExecutor]:
+    with LocalExecutor(1, modules=("no_such_library", "wave")) as executor:
+        yield executor
+
+
+def test_workers_are_forked_from_a_process_that_has_imported_what_they_need(
+    forking: LocalExecutor,
+) -> None:
+    with forking.pools(ignore) as pools:
+        server, found = pools.main.call(imported, "wave", "sndhdr")
+        assert found == ["wave"]
+        assert server != os.getpid()
+        threads, interrupt, frozen = pools.main.call(settings)
+        assert (threads, interrupt) == ("1", signal.SIG_IGN)
+        assert frozen > 1000  # no search for garbage makes their pages copies
+        with pytest.raises(WorkerDied, match="SIGSEGV") as died:
+            pools.main.call(end_by, signal.SIGSEGV)
+        assert died.value.cause is Cause.CRASHED
+        assert pools.main.call(imported, "wave")[0] == server
+        os.kill(server, signal.SIGKILL)
+        other, found = pools.main.call_alone(10, imported, "wave")
+        assert (other != server, found) == (True, ["wave"])
+
+
+def test_no_process_is_left_of_a_run_and_the_time_of_its_workers_is_counted(
+    processes: None,
+) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    with LocalExecutor(2, modules=("wave",)) as executor, executor.pools(ignore) as pools:
+        server, _ = pools.main.call(imported)
+        pools.main.call(be_busy, 0.5)
+    assert not is_alive(server)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before > 0.5
+
+
+def be_busy(seconds: float) -> None:
+    while time.process_time() < seconds:
+        pass
+
+
+def test_the_process_ends_with_its_last_user_though_it_is_still_importing(processes: None) -> None:
+    fork_server.start(["tests.support.slow_import"])
+    fork_server.start([])
+    fork_server.stop()
+    [server] = [
+        child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline())
+    ]
+    begun = time.monotonic()
+    fork_server.stop()
+    assert not server.is_running()
+    assert time.monotonic() - begun < 20
 
 
 # Limits

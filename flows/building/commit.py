@@ -13,7 +13,12 @@ from flows.building.choosing import NOTHING_CHOSEN, ListedClips
 from flows.building.clip_table import ClipTable
 from flows.building.committed import Committed
 from flows.building.forgotten import NOBODY_FORGOTTEN, ForgottenFiles
-from flows.building.index_builder import IndexBuilder, damaged_clips, stored_features
+from flows.building.index_builder import (
+    IndexBuilder,
+    NewRows,
+    damaged_clips,
+    stored_features,
+)
 from flows.building.plan import BuildPlan
 from flows.building.shard_task import Records
 from flows.errors import BuildError
@@ -70,6 +75,8 @@ class Commit:
     plan: BuildPlan
     records: Sequence[Records]
     """Of the new shards, for each task."""
+    rows: NewRows
+    """Of the index and the quarantine, as these shards have them."""
     engine: str
     """What networks ran on."""
     listed: ListedClips = NOTHING_CHOSEN
@@ -155,11 +162,8 @@ class Commit:
     def _index_builder(self) -> IndexBuilder:
         clip_ids = self.table.clips.column("clip_id")
         held = self.recalled or self.committed
-        builder = IndexBuilder(self.recipe.graph.specs, held, self.plan, clip_ids)
+        builder = IndexBuilder(self.recipe.graph.specs, held, self.plan, clip_ids, self.rows)
         builder.refuse(self.table.bad)
-        for record in self.records:
-            for name, shard in record.items():
-                builder.add_shard(self.location, name, shard)
         return builder
 
     def _features(self, index: pa.Table) -> dict[str, StoredFeature]:

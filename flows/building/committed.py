@@ -12,7 +12,7 @@ from flows.errors import BuildError
 from manifests.clips import CLIPS, Clip
 from manifests.columns import pick
 from manifests.features import INDEX
-from manifests.quarantine import QUARANTINE, Quarantined
+from manifests.quarantine import QUARANTINE, BadClip, Quarantined, Reason
 from stores.location import Location
 from stores.pointer import POINTER, NotCommitted, newest
 from stores.records import ShardRecord
@@ -84,12 +84,31 @@ class Committed:
         Raises:
             KeyError: There is no such row.
         """
-        ids = self.quarantine.column("clip_id")
-        start, stop = _first(ids, clip_id), _first(ids, clip_id, after=True)
-        for row in QUARANTINE.rows(self.quarantine.slice(start, stop - start)):
+        for row in self._refusals(clip_id):
             if row.feature == feature:
                 return row
         raise KeyError((clip_id, feature))
+
+    def refused(self, clip_id: str) -> BadClip | None:
+        """Why a clip has no value for any feature.
+
+        Args:
+            clip_id: Any id.
+
+        Returns:
+            What its rows of the table QUARANTINE agree on; None where they do not, or there is
+            none.
+        """
+        reasons = {(row.reason, row.detail) for row in self._refusals(clip_id)}
+        if len(reasons) != 1:
+            return None
+        [(reason, detail)] = reasons
+        return BadClip(clip_id, Reason(reason), detail)
+
+    def _refusals(self, clip_id: str) -> list[Quarantined]:
+        ids = self.quarantine.column("clip_id")
+        start, stop = _first(ids, clip_id), _first(ids, clip_id, after=True)
+        return QUARANTINE.rows(self.quarantine.slice(start, stop - start))
 
 
 _NO_INDEX = INDEX.compact(INDEX.build([]))

@@ -12,7 +12,7 @@ system gives no such time. A build with `rehash` reads every file.
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from flows.building.committed import Committed
 from flows.building.file_copies import Stat, stat_of
 from flows.building.probing import Probed, with_known_facts
+from manifests.clips import Clip
 from manifests.columns import Positions, positions
 from manifests.corpora.base import Found
+from manifests.quarantine import BadClip, Reason
 from manifests.table import Table, WrongTable
 from stores.atomic import write_bytes
 from stores.location import Location
@@ -86,15 +88,19 @@ class FileStats:
         self._sha256 = pa.nulls(len(listed), pa.string()) if rehash else self._known_hashes()
         self._read: list[tuple[pa.Array, NDArray[np.int64]]] = []
 
-    def split(self, committed: Committed) -> Iterator[tuple[list[Found], list[Found]]]:
+    def split(
+        self, committed: Committed, standing: Collection[Reason] = ()
+    ) -> Iterator[tuple[list[Found], list[Found]]]:
         """Tells the clips that need not be read from the others.
 
         Args:
             committed: What the store holds.
+            standing: A clip that was refused for its header, for one of these reasons, would be
+                refused again.
 
         Yields:
-            Of some clips at a time: those that are committed and whose file is unchanged, with all
-            that is known of them; and those whose file is to be read.
+            Of some clips at a time: those that are refused by their names, or committed with an
+            unchanged file, with all that is known of them; and those whose file is to be read.
         """
         for start in range(0, len(self._listed), _CLIPS_AT_ONCE):
             part = self._listed[start : start + _CLIPS_AT_ONCE]
@@ -105,7 +111,10 @@ class FileStats:
             changed: list[Found] = []
             for found, sha256 in pairs:
                 clip = known.get(found.clip.clip_id)
-                complete = with_known_facts(found, clip, sha256) if clip else None
+                complete = found if found.bad else None
+                if clip:
+                    refused = _standing(committed, clip, standing)
+                    complete = with_known_facts(found, clip, sha256, refused)
                 (changed if complete is None else unchanged).append(complete or found)
             yield unchanged, changed
 
@@ -163,6 +172,14 @@ class FileStats:
         differs = (row < 0) | (recorded != self._stats).any(axis=1)
         hashes = self._recorded.column("sha256")
         return hashes.take(pa.array(row, mask=differs)).combine_chunks()
+
+
+def _standing(committed: Committed, clip: Clip, reasons: Collection[Reason]) -> BadClip | None:
+    """Why a clip of the store was refused for its header, if that is one of some reasons."""
+    if clip.duration_s is not None:
+        return None
+    refused = committed.refused(clip.clip_id)
+    return refused if refused and refused.reason in reasons else None
 
 
 def _file(found: Found | Probed) -> str:

@@ -28,42 +28,18 @@ _STEP = 1 << 16
 Row = TypeVar("Row")
 
 
-class IndexBuilder:
-    """Collects the rows of new shards and refusals, then gives the tables."""
+class NewRows:
+    """Collects the rows of new shards: one by one as they are made, while others are being made."""
 
-    def __init__(
-        self,
-        specs: Mapping[str, FeatureSpec],
-        committed: Committed,
-        plan: BuildPlan,
-        clip_ids: pa.ChunkedArray,
-    ) -> None:
-        """Starts from the rows that stay.
+    def __init__(self, specs: Mapping[str, FeatureSpec]) -> None:
+        """Starts without any.
 
         Args:
             specs: Features by name.
-            committed: What the store holds.
-            plan: Which of its rows stay.
-            clip_ids: Of all clips, in the order of the table.
         """
-        self._specs, self._committed, self._plan = specs, committed, plan
-        self._clip_ids = clip_ids
-        self._new: _CompactRows[IndexRow] = _CompactRows(INDEX)
-        self._quarantined: _CompactRows[Quarantined] = _CompactRows(QUARANTINE)
-        self._newly_absent = np.where(plan.unchanged < 0, plan.absent, 0)
-
-    def refuse(self, bad: Mapping[str, BadClip]) -> None:
-        """Adds clips that are refused before any decoding: they have no feature.
-
-        Args:
-            bad: Clip id -> why.
-        """
-        rows = positions(pa.chunked_array([list(bad)], pa.string()), self._clip_ids)
-        for clip, row in zip(bad.values(), rows, strict=True):
-            is_wanted = (self._plan.unchanged[row] < 0) & (self._plan.absent[row] == 0)
-            for column in np.flatnonzero(is_wanted):
-                feature = self._plan.stored[column]
-                self._quarantine(clip.clip_id, feature, clip.reason, clip.detail)
+        self._specs = specs
+        self.index: _CompactRows[IndexRow] = _CompactRows(INDEX)
+        self.quarantined: _CompactRows[Quarantined] = _CompactRows(QUARANTINE)
 
     def add_shard(self, location: Location, name: str, record: ShardRecord) -> None:
         """Adds the rows of a new shard, from the shard itself.
@@ -79,14 +55,61 @@ class IndexBuilder:
         for clip_id, start, count, valid, notes in shard.entries:
             place = (record.file, start, count, valid)
             text = ",".join(notes)
-            self._new.add(IndexRow(clip_id, name, fingerprint, State.STORED, *place, text))
+            self.index.add(IndexRow(clip_id, name, fingerprint, State.STORED, *place, text))
         for clip_id, reason, detail in shard.refused:
-            self._quarantine(clip_id, name, reason, detail)
+            self.refuse(clip_id, name, reason, detail)
 
-    def _quarantine(self, clip_id: str, name: str, reason: str, detail: str) -> None:
+    def refuse(self, clip_id: str, name: str, reason: str, detail: str) -> None:
+        """Adds a row of a clip that has no value for a feature.
+
+        Args:
+            clip_id: Of the clip.
+            name: Of the feature.
+            reason: A word of `Reason`.
+            detail: What was found.
+        """
         fingerprint, nowhere = self._specs[name].fingerprint, (None, None, None, None)
-        self._new.add(IndexRow(clip_id, name, fingerprint, State.QUARANTINED, *nowhere, ""))
-        self._quarantined.add(Quarantined(clip_id, name, str(reason), detail))
+        self.index.add(IndexRow(clip_id, name, fingerprint, State.QUARANTINED, *nowhere, ""))
+        self.quarantined.add(Quarantined(clip_id, name, str(reason), detail))
+
+
+class IndexBuilder:
+    """Puts the rows that stay and the new ones together, then gives the tables."""
+
+    def __init__(
+        self,
+        specs: Mapping[str, FeatureSpec],
+        committed: Committed,
+        plan: BuildPlan,
+        clip_ids: pa.ChunkedArray,
+        rows: NewRows,
+    ) -> None:
+        """Starts from the rows that stay.
+
+        Args:
+            specs: Features by name.
+            committed: What the store holds.
+            plan: Which of its rows stay.
+            clip_ids: Of all clips, in the order of the table.
+            rows: Of the new shards.
+        """
+        self._specs, self._committed, self._plan = specs, committed, plan
+        self._clip_ids = clip_ids
+        self._rows = rows
+        self._newly_absent = np.where(plan.unchanged < 0, plan.absent, 0)
+
+    def refuse(self, bad: Mapping[str, BadClip]) -> None:
+        """Adds clips that are refused before any decoding: they have no feature.
+
+        Args:
+            bad: Clip id -> why.
+        """
+        rows = positions(pa.chunked_array([list(bad)], pa.string()), self._clip_ids)
+        for clip, row in zip(bad.values(), rows, strict=True):
+            is_wanted = (self._plan.unchanged[row] < 0) & (self._plan.absent[row] == 0)
+            for column in np.flatnonzero(is_wanted):
+                feature = self._plan.stored[column]
+                self._rows.refuse(clip.clip_id, feature, clip.reason, clip.detail)
 
     def index(self) -> pa.Table:
         """Builds the index.
@@ -97,7 +120,7 @@ class IndexBuilder:
         Raises:
             WrongShard: A new shard does not hold a clip that it was made for.
         """
-        new, before = self._new.table(), self._committed.states.num_rows
+        new, before = self._rows.index.table(), self._committed.states.num_rows
         # (clip, feature) -> row of the committed index and, after these, of `new`.
         source = self._plan.unchanged.copy()
         source[self._cells(new)] = before + np.arange(new.num_rows, dtype=np.int32)
@@ -125,7 +148,7 @@ class IndexBuilder:
     def is_unchanged(self) -> bool:
         """Nothing is new and nothing is gone: the index is that of the committed snapshot."""
         rows = self._plan.unchanged.ravel()
-        is_new = self._new.count or self._newly_absent.any()
+        is_new = self._rows.index.count or self._newly_absent.any()
         if is_new or len(rows) != self._committed.states.num_rows:
             return False
         return bool((rows == np.arange(len(rows), dtype=np.int32)).all())
@@ -145,7 +168,7 @@ class IndexBuilder:
             states = self._committed.states.column("state").take(pa.array(np.maximum(row, 0)))
             stays = (row >= 0) & flags(pc.equal(states, State.QUARANTINED.value))
         kept = before if stays.all() else before.filter(pa.array(stays))
-        new = self._quarantined.table()
+        new = self._rows.quarantined.table()
         if self._newly_absent.any():
             new = new.filter(pa.array(self._newly_absent[self._cells(new)] == 0))
         rows = pa.concat_tables([kept, new])

@@ -29,7 +29,7 @@ from flows.log import LOG
 from flows.workers.deaths import Cause, WorkerDied
 from flows.workers.executor import Pools, WorkerPool
 from manifests.clips import Clip
-from manifests.corpora.catalog import Found
+from manifests.corpora.base import Found
 from manifests.quarantine import BadClip, Reason
 
 T = TypeVar("T")

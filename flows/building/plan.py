@@ -93,6 +93,31 @@ class BuildPlan:
         return replace(self, unchanged=unchanged, absent=absent)
 
 
+def standing_reasons(
+    committed: Committed, recipe: Recipe, retry: Collection[Reason]
+) -> frozenset[Reason]:
+    """The reasons for which the same bytes are refused again: their files need no other look.
+
+    Args:
+        committed: What the store holds.
+        recipe: What is wanted of each clip.
+        retry: Clips that are in quarantine for one of these reasons are looked at again.
+
+    Returns:
+        None where another version or other limits may judge otherwise.
+    """
+    snapshot = committed.snapshot
+    if not snapshot or snapshot.recipe.get("media") != recipe.resolved()["media"]:
+        return frozenset()
+    if any(snapshot.versions.get(name) != now for name, now in readers().items()):
+        return frozenset()
+    return frozenset(Reason) - _OF_THE_MOMENT - frozenset(retry)
+
+
+_OF_THE_MOMENT = {Reason.TIMED_OUT, Reason.CRASHED, Reason.CHANGED_WHILE_READ}
+"""What a busy machine may have caused."""
+
+
 def make_plan(
     location: Location,
     recipe: Recipe,

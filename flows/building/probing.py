@@ -14,7 +14,7 @@ from extractors.unforeseen import guarded
 from flows.building.file_copies import FileCopies, Stat
 from flows.workers.worker import report_progress, working_on
 from manifests.clips import HEADER_FACTS, Clip
-from manifests.corpora.catalog import Found
+from manifests.corpora.base import Found
 from manifests.quarantine import BadClip, Reason
 
 
@@ -97,27 +97,35 @@ def as_listed(clip: Clip) -> Clip:
     return replace(clip, sha256="", bytes=0, **facts)
 
 
-def with_known_facts(found: Found, known: Clip, sha256: str) -> Found | None:
+def with_known_facts(
+    found: Found, known: Clip, sha256: str, refused: BadClip | None = None
+) -> Found | None:
     """Takes the facts of a clip from a store instead of from its file.
 
     Args:
         found: The clip as listed.
         known: The clip as the store has it.
         sha256: Of its file, which is unchanged.
+        refused: Why the store has no facts of it, where another look would find the same.
 
     Returns:
         The clip; None where the store knows other bytes of it, or not all there is to know.
     """
     clip = replace(found.clip, sha256=sha256, bytes=known.bytes)
-    if not _is_the_same(clip, known):
-        return None
-    return replace(found, clip=_with_facts(clip, known))
+    if _is_the_same(clip, known):
+        return replace(found, clip=_with_facts(clip, known))
+    if refused and _has_the_same_bytes(clip, known):
+        return replace(found, clip=_with_facts(clip, known), bad=refused)
+    return None
 
 
 def _is_the_same(clip: Clip, known: Clip) -> bool:
     """Whether the bytes, and the part of them that is the clip, were probed before."""
-    is_same = known.sha256 == clip.sha256 and _span(known) == _span(clip)
-    return is_same and known.duration_s is not None
+    return _has_the_same_bytes(clip, known) and known.duration_s is not None
+
+
+def _has_the_same_bytes(clip: Clip, known: Clip) -> bool:
+    return known.sha256 == clip.sha256 and _span(known) == _span(clip)
 
 
 def _with_facts(clip: Clip, known: Clip) -> Clip:

@@ -1,7 +1,7 @@
 """A build: corpora in, one committed snapshot out."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +22,11 @@ from flows.building.forgotten import (
     leave_forgotten,
     recipe_without_forgotten,
 )
+from flows.building.index_builder import NewRows
 from flows.building.isolation import build_isolated, probe_isolated
+from flows.building.libraries import libraries_for
 from flows.building.pieces import remove_pieces
-from flows.building.plan import BuildPlan, check_corpora, make_plan
+from flows.building.plan import BuildPlan, check_corpora, make_plan, standing_reasons
 from flows.building.probing import Probed
 from flows.building.recalled import with_recalled
 from flows.building.shard_task import ShardTask
@@ -37,7 +39,7 @@ from flows.workers.local_executor import LocalExecutor
 from flows.workers.pool import cores
 from flows.workers.progress import ProgressBar
 from manifests.clips import Clip
-from manifests.corpora.catalog import Found
+from manifests.corpora.base import Found
 from manifests.quarantine import Reason
 from manifests.suggestions import did_you_mean
 from stores.atomic import sweep
@@ -145,20 +147,21 @@ def run_build(
         held = with_recalled(location, committed, (one.clip.clip_id for one in listed))
         if committed.snapshot is None:  # all is to be made: told before a day of reading files
             _ensure_weights(checked.graph.encoders(checked.stored).values())
-        with _executor(location, folders, listed, workers, dask) as executor:
+        with _executor(location, folders, checked, listed, workers, dask) as executor:
             build = _Build(location, folders, checked, held, wrap(executor))
-            table, gone = build.read_headers(listed, rehash, gone)
+            standing = standing_reasons(held, checked, doubted)
+            table, gone = build.read_headers(listed, rehash, standing, gone)
             table = choose_by_header(table, checked.clips)
             table = table.sharing(committed.clip_table)
             del listed  # of a million clips, a gigabyte
             plan = make_plan(location, checked, table, held, doubted)
             networks = build.place_networks(plan)
-            made = build.make_shards(plan, networks)
+            made, rows = build.make_shards(plan, networks)
         changed, records = made.changed, made.records
         table = table.with_changed(changed)
         plan = plan.after(table, changed, checked)
-        made_of = (location, checked, table, committed, plan, records, networks.engine)
-        snapshot, folds_dropped = Commit(*made_of, lying, held).publish()
+        made_of = (location, checked, table, committed, plan, records, rows)
+        snapshot, folds_dropped = Commit(*made_of, networks.engine, lying, held).publish()
     return BuildResult(
         snapshot,
         is_new=snapshot is not committed.snapshot,
@@ -191,12 +194,14 @@ def _ensure_weights(encoders: Iterable[Encoder]) -> None:
 def _executor(
     location: Location,
     corpora: Mapping[str, Path],
+    recipe: Recipe,
     listed: Sequence[Found],
     workers: int | None,
     dask: str | None,
 ) -> AbstractContextManager[Executor]:
     if dask is None:
-        return LocalExecutor(workers or cores(), offline=location.is_local)
+        modules = tuple(libraries_for(recipe.graph))
+        return LocalExecutor(workers or cores(), offline=location.is_local, modules=modules)
     from flows.workers.dask_executor import dask_executor
 
     one_of_each = {
@@ -225,23 +230,28 @@ class _Build:
     executor: Executor
 
     def read_headers(
-        self, listed: Sequence[Found], rehash: bool, gone: ForgottenFiles
+        self,
+        listed: Sequence[Found],
+        rehash: bool,
+        standing: Collection[Reason],
+        gone: ForgottenFiles,
     ) -> tuple[ClipTable, ForgottenFiles]:
         """Hashes and probes the files that are new or changed; leaves out what is forgotten."""
         stats = FileStats(self.location, self.corpora, listed, rehash)
         builder = ClipTableBuilder()
         left: list[Found] = []
-        for unchanged, changed in stats.split(self.committed):
+        for unchanged, changed in stats.split(self.committed, standing):
             builder.add(unchanged)
             left += changed
         LOG.info("%d clips listed, %d of them to be read", len(listed), len(left))
-        with (
-            ProgressBar("reading headers", len(left)) as progress,
-            self.executor.pools(progress.advance) as pools,
-        ):
-            for probed in run_in_order(self.executor, self._probing_steps(left, pools)):
-                builder.add(probed)
-                stats.add(probed)
+        if left:
+            with (
+                ProgressBar("reading headers", len(left)) as progress,
+                self.executor.pools(progress.advance) as pools,
+            ):
+                for probed in run_in_order(self.executor, self._probing_steps(left, pools)):
+                    builder.add(probed)
+                    stats.add(probed)
         snapshot = self.committed.snapshot
         forgotten = snapshot.forgotten if snapshot else None
         table, gone = leave_copies(builder.build(self.corpora), forgotten, gone)
@@ -276,11 +286,11 @@ class _Build:
             return _Networks("torch" if on_gpu else "openvino", on_gpu)
         return _Networks(wanted, on_gpu)
 
-    def make_shards(self, plan: BuildPlan, networks: _Networks) -> TaskResult:
-        """Makes the shards of all tasks."""
-        made = TaskResult()
+    def make_shards(self, plan: BuildPlan, networks: _Networks) -> tuple[TaskResult, NewRows]:
+        """Makes the shards of all tasks, and reads the rows of each while others are made."""
+        made, rows = TaskResult(), NewRows(self.recipe.graph.specs)
         if not plan.tasks:
-            return made
+            return made, rows
         clips = plan.tasks.chunks.clips
         LOG.info("%d clips to be computed in %d tasks", clips, len(plan.tasks))
         with (
@@ -291,8 +301,11 @@ class _Build:
             for result in run_in_order(self.executor, steps):
                 made.records += result.records
                 made.changed |= result.changed
+                for record in result.records:
+                    for name, shard in record.items():
+                        rows.add_shard(self.location, name, shard)
         remove_pieces(self.location)
-        return made
+        return made, rows
 
     def _shard_steps(
         self, plan: BuildPlan, networks: _Networks, pools: Pools

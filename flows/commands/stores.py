@@ -1,7 +1,7 @@
 """Commands that make a store, keep it up to date, and look at it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from flows.commands.arguments import (
     option,
 )
 from manifests.visible import visible
+
+if TYPE_CHECKING:
+    from flows.building.commit import BuildResult
 
 
 def build(
@@ -49,18 +52,26 @@ def build(
     where: ChosenClips = None,
 ) -> None:
     """Bring a store up to date with its corpora: only what is new or changed is computed."""
-    from flows.building.run import check_build, run_build
-    from flows.recording import recorded
+    from flows.building.preparing import workers_prepared
+
+    check_workers(workers, dask)
+    changes, retried, chosen = tuple(set_ or ()), tuple(retry or ()), tuple(where or ())
+    given = (store, corpora_of(corpus), recipe, changes, workers, dask, rehash, retried, chosen)
+    with workers_prepared(store, recipe, changes, dask):
+        from flows.building.run import check_build, run_build
+        from flows.recording import recorded
+
+        result = recorded("build", run_build, check_build)(*given)
+    _print_build(store, result)
+
+
+def _print_build(store: str, result: "BuildResult") -> None:
     from flows.view.store import print_absent, print_features_of_no_clip, print_result
     from manifests.quarantine import QUARANTINE
     from stores.location import locate
     from stores.snapshot import read_rows
     from stores.summary import absent_counts, features_of_no_clip, quarantine_lines
 
-    check_workers(workers, dask)
-    run = recorded("build", run_build, check_build)
-    changes, retried, chosen = tuple(set_ or ()), tuple(retry or ()), tuple(where or ())
-    result = run(store, corpora_of(corpus), recipe, changes, workers, dask, rehash, retried, chosen)
     quarantine = read_rows(locate(store), result.snapshot, QUARANTINE)
     print_result(store, result, quarantine_lines(quarantine, len(result.snapshot.features)))
     print_absent(absent_counts(locate(store), result.snapshot))

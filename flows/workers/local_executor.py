@@ -1,6 +1,6 @@
 """Steps on the processes of this machine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
+from flows.workers import fork_server
 from flows.workers.executor import Executor, Pools, Step
 from flows.workers.pool import ProcessPool
 from flows.workers.process import Advance
@@ -51,7 +52,13 @@ class LocalExecutor(StepThreads, Executor):
     The processes are the same for all stages of a flow.
     """
 
-    def __init__(self, workers: int, offline: bool = False, hide_gpus: bool = False) -> None:
+    def __init__(
+        self,
+        workers: int,
+        offline: bool = False,
+        hide_gpus: bool = False,
+        modules: Collection[str] = (),
+    ) -> None:
         """Opens the pools; no process is started yet.
 
         Args:
@@ -59,9 +66,10 @@ class LocalExecutor(StepThreads, Executor):
             offline: They reach no network, where the system lets them give that up; that for the
                 GPU reads no file of a corpus, and keeps it.
             hide_gpus: They find no CUDA device, that for the GPU aside.
+            modules: What they have imported when they begin.
         """
         super().__init__()
-        self._workers = workers
+        self._workers, self._modules, self._is_prepared = workers, modules, False
         self._advance: Advance = _ignore
         self._pools = [
             ProcessPool(workers, self._on_progress, hide_gpus, offline),
@@ -80,6 +88,9 @@ class LocalExecutor(StepThreads, Executor):
         for pool in self._pools:
             pool.close(wait_for_work=kind is None)
         self.close(wait_for_work=kind is None)
+        if self._is_prepared:
+            self._is_prepared = False
+            fork_server.stop()
 
     @property
     def workers(self) -> int:
@@ -90,6 +101,9 @@ class LocalExecutor(StepThreads, Executor):
 
     @contextmanager
     def pools(self, advance: Advance, on_gpu: bool = False) -> Iterator[Pools]:
+        if self._modules and not self._is_prepared:
+            fork_server.start(self._modules)
+            self._is_prepared = True
         self._advance = advance
         try:
             yield Pools(self._pools[0], self._pools[1] if on_gpu else None)

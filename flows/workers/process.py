@@ -6,7 +6,6 @@ looks ten times a second at the time and at the memory that the kernel counts fo
 """
 
 import ctypes
-import multiprocessing
 import os
 import pickle
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 import psutil
 
 from flows.workers.deaths import Cause, WorkerDied, cause_of
+from flows.workers.fork_server import worker_context
 from flows.workers.worker import Item, serve
 
 Advance = Callable[[float], None]
@@ -45,7 +45,7 @@ class WorkerProcess:
             hide_gpus: It finds no CUDA device.
             offline: It reaches no network, where the system lets it give that up.
         """
-        context = multiprocessing.get_context("spawn")
+        context = worker_context()
         self._calls, calls = context.Pipe()
         self._events, events = context.Pipe(duplex=False)
         self._stderr, stderr = context.Pipe(duplex=False)

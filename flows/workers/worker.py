@@ -5,6 +5,7 @@ hang or grow in native code; see `flows.workers.process`.
 """
 
 import atexit
+import gc
 import multiprocessing
 import os
 import pickle
@@ -147,14 +148,14 @@ def _initialise(stderr: Any, temporary: str, hide_gpus: bool) -> None:
     It ends with its parent, leaves interrupts to it, keeps what native code prints off the
     terminal, and uses one thread: the last bits of a network's output may depend on their number.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import flows.workers.one_thread  # noqa: F401  (it is what its import does)
+
+    gc.freeze()  # what it was forked with is no garbage, and stays shared as long as nobody looks
     tempfile.tempdir = temporary
     threading.Thread(target=_end_with_parent, args=(temporary,), daemon=True).start()
     os.dup2(stderr.fileno(), 2)
     # Native libraries may take seconds to shut down, and nothing of theirs is needed any more.
     atexit.register(os._exit, 0)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = "1"
     if hide_gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     import cv2

@@ -5,7 +5,6 @@ from functools import cached_property
 from heapq import nsmallest
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from manifests.audit.listing import ROLES, TEST, TRAIN, VALID, FoldRows, Listing
@@ -216,6 +215,8 @@ class FoldView:
         Returns:
             The first few in the order of the source, each once.
         """
+        import pandas as pd
+
         clip = self.clip
         codes = pd.unique(clip.codes[np.flatnonzero(mask & (clip.codes >= 0))])[:_SHOWN]
         return tuple(shortened(str(clip.values[code])) for code in codes)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -220,6 +219,8 @@ def pair(first: NameColumn, second: NameColumn, form: str) -> NameColumn:
     Returns:
         The column; a row that lacks one of the two has no name.
     """
+    import pandas as pd
+
     width = max(1, len(second.values))
     both = np.where(
         (first.codes >= 0) & (second.codes >= 0),
@@ -249,6 +250,8 @@ def _refuse_unfit(table: ForeignTable) -> None:
 def _as_names(column: pa.DictionaryArray | None, size: int) -> NameColumn:
     if column is None:
         return NameColumn(np.full(size, -1, np.int32), np.zeros(0, object))
+    import pandas as pd
+
     codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     values = np.asarray(column.dictionary.to_pylist(), dtype=object)
     void = np.flatnonzero(pd.isna(values))  # a null may be a value of the dictionary

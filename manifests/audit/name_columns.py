@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -33,6 +32,8 @@ class NameColumn:
         Returns:
             The column, its values in the order in which they come first.
         """
+        import pandas as pd
+
         codes, uniques = pd.factorize(np.asarray(list(values), dtype=object), use_na_sentinel=True)
         return NameColumn(codes.astype(np.int32), np.asarray(uniques, dtype=object))
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from manifests.audit.name_columns import NameColumn
@@ -76,6 +75,8 @@ def overlapping_rows(
     Returns:
         The spans that the rows have, and the pairs of them that overlap.
     """
+    import pandas as pd
+
     timed = (recording.codes >= 0) & np.isfinite(start_s) & np.isfinite(end_s) & (end_s > start_s)
     too_long = end_s - start_s > _LONGEST_S
     rows = np.flatnonzero(timed & ~too_long)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from manifests.audit.catalog import RULES
 from manifests.audits import ALL_FOLDS, Coverage, Finding, Severity
 from manifests.visible import visible
 
@@ -151,6 +150,8 @@ def _leaks(errors: Sequence[Finding], findings: Sequence[Finding]) -> str:
 
 
 def _named(one: Finding) -> str:
+    from manifests.audit.catalog import RULES
+
     return f"{one.detail} ({one.rule}: {RULES[one.rule].title})"
 
 
