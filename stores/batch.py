@@ -1,12 +1,14 @@
 """Batches: items of a dataset as padded, writable NumPy arrays."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.tracks import Track
+from stores.resampling import all_true
+from stores.shared_batch import Shape, SharedBatch, can_share
 
 Target = str | float | NDArray[np.float32] | None
 """The label of a clip: the name of a class; the share of each class in its votes, (class,); a
@@ -85,16 +87,17 @@ def pad(batch: Sequence[Example], targets: NDArray[Any]) -> Batch:
     Returns:
         The arrays, which may be written to.
     """
-    padded: Batch = {
+    columns = {name: [one[1][name] for one in batch] for name in batch[0][1]} if batch else {}
+    padded = _reserved({name: _padded_shape(tracks) for name, tracks in columns.items()})
+    padded |= {
         "clip_ids": [clip_id for clip_id, _, _ in batch],
         "targets": targets,
-        "values": {},
         "seconds": {},
         "mask": {},
         "lengths": {},
     }
-    for name in batch[0][1] if batch else ():
-        _pad(padded, name, [tracks[name] for _, tracks, _ in batch])
+    for name, tracks in columns.items():
+        _pad(padded, name, tracks)
     known = [
         one.metadata for one in batch if isinstance(one, ClipItem) and hasattr(one, "metadata")
     ]
@@ -148,18 +151,28 @@ def number(labels: Sequence[Target], classes: Sequence[str]) -> NDArray[np.int64
     return np.array([numbers[label] for label in labels], np.int64)
 
 
-def _pad(padded: Batch, name: str, tracks: list[Track]) -> None:
-    lengths = np.array([len(track) for track in tracks], np.int64)
-    longest = int(lengths.max())
-    seconds = np.full((len(tracks), longest), np.nan)
-    values, mask = (
-        np.zeros((*seconds.shape, *rows.shape[1:]), rows.dtype)
-        for rows in (tracks[0].values, tracks[0].valid)
-    )
+def _reserved(shapes: Mapping[str, Shape]) -> Batch:
+    """A batch that has its values alone, with what happened to be in memory."""
+    if can_share() and not any(dtype.hasobject for _, dtype in shapes.values()):
+        return cast(Batch, SharedBatch(shapes))
+    return cast(Batch, {"values": {name: np.empty(*shape) for name, shape in shapes.items()}})
+
+
+def _padded_shape(tracks: Sequence[Track]) -> Shape:
+    rows = tracks[0].values
+    return (len(tracks), max(map(len, tracks)), *rows.shape[1:]), rows.dtype
+
+
+def _pad(padded: Batch, name: str, tracks: Sequence[Track]) -> None:
+    """Copies tracks into their array, each byte of which is written once."""
+    values = padded["values"][name]
+    seconds = np.full(values.shape[:2], np.nan)
+    mask = np.zeros((*values.shape[:2], *tracks[0].valid.shape[1:]), np.bool_)
     for number, track in enumerate(tracks):
         at = (number, slice(len(track)))
         values[at], seconds[at], mask[at] = track.values, track.seconds, track.valid
-        if not track.valid.all():
+        values[number, len(track) :] = 0
+        if not all_true(track.valid):
             values[at][~track.valid] = 0
-    padded["values"][name], padded["seconds"][name] = values, seconds
-    padded["mask"][name], padded["lengths"][name] = mask, lengths
+    padded["seconds"][name], padded["mask"][name] = seconds, mask
+    padded["lengths"][name] = np.array([len(track) for track in tracks], np.int64)
