@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.tracks import Track
+from stores.align_plans import ResampledTrack
 from stores.resampling import all_true
 from stores.shared_batch import Shape, SharedBatch, can_share
 
@@ -159,20 +160,38 @@ def _reserved(shapes: Mapping[str, Shape]) -> Batch:
 
 
 def _padded_shape(tracks: Sequence[Track]) -> Shape:
-    rows = tracks[0].values
-    return (len(tracks), max(map(len, tracks)), *rows.shape[1:]), rows.dtype
+    first = tracks[0]
+    if isinstance(first, ResampledTrack) and not first.is_computed:
+        shape, dtype = first.row_shape, first.dtype
+    else:
+        shape, dtype = first.values.shape[1:], first.values.dtype
+    return (len(tracks), max(map(len, tracks)), *shape), dtype
 
 
 def _pad(padded: Batch, name: str, tracks: Sequence[Track]) -> None:
-    """Copies tracks into their array, each byte of which is written once."""
-    values = padded["values"][name]
-    seconds = np.full(values.shape[:2], np.nan)
-    mask = np.zeros((*values.shape[:2], *tracks[0].valid.shape[1:]), np.bool_)
-    for number, track in enumerate(tracks):
-        at = (number, slice(len(track)))
-        values[at], seconds[at], mask[at] = track.values, track.seconds, track.valid
-        values[number, len(track) :] = 0
-        if not all_true(track.valid):
-            values[at][~track.valid] = 0
+    """Puts tracks into their array, each byte of which is written once."""
+    values, lengths = padded["values"][name], [len(track) for track in tracks]
+    count, longest = values.shape[:2]
+    seconds = np.full((count, longest), np.nan)
+    valid = [
+        _written(track, values[number, : lengths[number]]) for number, track in enumerate(tracks)
+    ]
+    windowed = next((one.shape[1:] for one in valid if one is not None), ())
+    mask = np.zeros((count, longest, *windowed), np.bool_)
+    for number, (rows, track, good) in enumerate(zip(lengths, tracks, valid, strict=True)):
+        seconds[number, :rows] = track.seconds
+        mask[number, :rows] = True if good is None else good
+        if rows < longest:
+            values[number, rows:] = 0
+        if good is not None:
+            values[number, :rows][~good] = 0
     padded["seconds"][name], padded["mask"][name] = seconds, mask
-    padded["lengths"][name] = np.array([len(track) for track in tracks], np.int64)
+    padded["lengths"][name] = np.array(lengths, np.int64)
+
+
+def _written(track: Track, out: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Which rows are valid of a track that is now in the array; None: all."""
+    if isinstance(track, ResampledTrack) and not track.is_computed and out.dtype == track.dtype:
+        return track.write(out)
+    out[...] = track.values
+    return None if track.valid.ndim == 1 and all_true(track.valid) else track.valid

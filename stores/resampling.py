@@ -20,12 +20,10 @@ TOLERANCE_S = 1e-6
 Seconds = NDArray[np.float64]
 Numbers = NDArray[np.intp]
 Mask = NDArray[np.bool_]
-Rows = tuple[NDArray[Any], Mask]
-"""Values, which may be written to, and which of them are valid."""
 Span = slice | Numbers
 """Rows that follow one another, which are then a view; or the number of each."""
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 17
 """Bytes that are computed together: what stays in a processor's cache, and what the allocator of C
 gives without asking the system for new pages."""
 
@@ -34,15 +32,27 @@ class Resampling:
     """What becomes of the rows of every track that has them at the same times."""
 
     @abstractmethod
-    def rows(self, track: Track) -> Rows:
-        """Computes the rows.
+    def write(self, track: Track, out: NDArray[Any]) -> Mask | None:
+        """Computes the new rows.
+
+        Args:
+            track: One with the time stamps that were planned for.
+            out: Of their shape and type; rows that are not valid are left as they come.
+
+        Returns:
+            Which of them are valid; None: all.
+        """
+
+    def row_shape(self, track: Track) -> tuple[int, ...]:
+        """Finds the dimensions of a new row.
 
         Args:
             track: One with the time stamps that were planned for.
 
         Returns:
-            The new rows; values that are not valid are left as they come.
+            Those of its rows, unless several become one.
         """
+        return track.values.shape[1:]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +62,11 @@ class NoRows(Resampling):
     shape: tuple[int, ...]
     """Before the dimensions of a row: (row,) or (row, slice)."""
 
-    def rows(self, track: Track) -> Rows:
-        shape = (*self.shape, *track.values.shape[1:])
-        values = np.full(shape, blank(track.values), track.values.dtype)
-        return values, np.zeros(self.shape[0], np.bool_)
+    def row_shape(self, track: Track) -> tuple[int, ...]:
+        return (*self.shape[1:], *track.values.shape[1:])
+
+    def write(self, track: Track, out: NDArray[Any]) -> Mask:
+        return np.zeros(self.shape[0], np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +80,11 @@ class Linear(Resampling):
     inside: Mask | None
     """Which times lie neither before nor after all rows; None: all."""
 
-    def rows(self, track: Track) -> Rows:
+    def write(self, track: Track, out: NDArray[Any]) -> Mask | None:
         exact = np.result_type(track.values, np.float32)
+        values = out if out.dtype == exact else np.empty(out.shape, exact)
         source = np.ascontiguousarray(track.values, exact)
-        values = np.empty((len(self.before), *source.shape[1:]), exact)
-        share = self.share.astype(exact).reshape(-1, *[1] * (values.ndim - 1))
+        share = self.share.astype(exact).reshape(-1, *[1] * (out.ndim - 1))
         for at in _blocks(values):
             some, left = values[at], source.take(self.before[at], axis=0)
             # With a mode other than its default, `take` writes where it is told to at once.
@@ -81,14 +92,11 @@ class Linear(Resampling):
             some -= left
             some *= share[at]
             some += left
-        return values.astype(track.values.dtype, copy=False), self._valid(track.valid)
-
-    def _valid(self, valid: Mask) -> Mask:
-        if all_true(valid):
-            return (
-                np.ones(len(self.before), np.bool_) if self.inside is None else self.inside.copy()
-            )
-        both: Mask = valid[self.before] & valid[self.after]
+        if values is not out:
+            out[...] = values
+        if all_true(track.valid):
+            return self.inside
+        both: Mask = track.valid[self.before] & track.valid[self.after]
         return both if self.inside is None else both & self.inside
 
 
@@ -99,8 +107,10 @@ class Nearest(Resampling):
     nearest: Numbers
     inside: Mask
 
-    def rows(self, track: Track) -> Rows:
-        return _taken(track.values, self.nearest), self.inside & _taken(track.valid, self.nearest)
+    def write(self, track: Track, out: NDArray[Any]) -> Mask:
+        track.values.take(self.nearest, axis=0, out=out, mode="clip")
+        valid: Mask = self.inside & _taken(track.valid, self.nearest)
+        return valid
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,16 +124,14 @@ class Slices(Resampling):
     """The rows of these, one window after the other."""
     n: int
 
-    def rows(self, track: Track) -> Rows:
-        values, valid = (
-            _grouped(_picked(of, self.picked), self.n) for of in (track.values, track.valid)
-        )
-        valid = np.logical_and.reduce(valid, axis=1)
-        if len(valid) == self.windows:
-            return (np.array(values) if isinstance(self.picked, slice) else values), valid
-        all_values, all_valid = NoRows((self.windows, self.n)).rows(track)
-        all_values[self.full], all_valid[self.full] = values, valid
-        return all_values, all_valid
+    def row_shape(self, track: Track) -> tuple[int, ...]:
+        return (self.n, *track.values.shape[1:])
+
+    def write(self, track: Track, out: NDArray[Any]) -> Mask:
+        out[self.full] = _grouped(_picked(track.values, self.picked), self.n)
+        valid = np.zeros(self.windows, np.bool_)
+        valid[self.full] = _grouped(_picked(track.valid, self.picked), self.n).all(axis=1)
+        return valid
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,15 +144,15 @@ class _EqualWindows:
     count: int
     """Rows in each."""
 
-    def means(self, values: NDArray[Any]) -> NDArray[Any]:
+    def write(self, values: NDArray[Any], out: NDArray[Any]) -> None:
+        """Puts their means where they belong among those of all windows."""
         rows = _picked(values, self.picked)
         if self.count == 1:
-            return rows + 0  # a sum that begins with 0 has no -0.0
-        sums: NDArray[np.float64] = np.add.reduce(
-            _grouped(rows, self.count), axis=1, dtype=np.float64
-        )
-        sums /= self.count
-        return sums.astype(values.dtype, copy=False)
+            rows = rows + 0  # a sum that begins with 0 has no -0.0
+        else:
+            rows = np.add.reduce(_grouped(rows, self.count), axis=1, dtype=np.float64)
+            rows /= self.count
+        out[self.windows] = rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,23 +166,22 @@ class Means(Resampling):
     between: Linear | None
     """Of the empty windows, if there are any."""
 
-    def rows(self, track: Track) -> Rows:
+    def write(self, track: Track, out: NDArray[Any]) -> Mask | None:
         if all_true(track.valid):
-            return self._rows(track, track.values)
+            return self._write(track, track.values, out)
         planned = _planned_means(self.edges, self.middles, track.seconds, track.valid)
-        return planned._rows(track, track.values[track.valid])
+        return planned._write(track, track.values[track.valid], out)
 
-    def _rows(self, track: Track, good: NDArray[Any]) -> Rows:
-        valid = ~self.empty
-        if len(self.groups) == 1 and self.between is None:
-            return self.groups[0].means(good), valid
-        values = np.empty((len(valid), *good.shape[1:]), good.dtype)
+    def _write(self, track: Track, good: NDArray[Any], out: NDArray[Any]) -> Mask | None:
         for group in self.groups:
-            values[group.windows] = group.means(good)
-        if self.between is not None:
-            # A window that holds rows, none of them valid, stays so: its middle is beside one.
-            values[self.empty], valid[self.empty] = self.between.rows(track)
-        return values, valid
+            group.write(good, out)
+        if self.between is None:
+            return None
+        # A window that holds rows, none of them valid, stays so: its middle is beside one.
+        values, valid = out[self.empty], ~self.empty
+        found = self.between.write(track, values)
+        out[self.empty], valid[self.empty] = values, True if found is None else found
+        return valid
 
 
 def linear(at: Seconds, seconds: Seconds) -> Linear | NoRows:
@@ -305,6 +312,8 @@ def all_true(mask: Mask) -> bool:
 
 def _blocks(values: NDArray[Any]) -> Iterator[slice]:
     """Rows that make up a block, one after the other."""
+    if values.nbytes <= _BLOCK:
+        return iter((slice(None),))
     step = max(1, _BLOCK // max(1, values[:1].nbytes))
     return (slice(at, at + step) for at in range(0, len(values), step))
 

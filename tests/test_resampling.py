@@ -1,7 +1,9 @@
 """Alignment is planned once for clips of equal times, and gives the bits that plain loops give."""
 
+import copy
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from manifests.tracks import Track
-from stores import Clock, Like, Steps, align_plans
+from stores import Clock, Like, Steps, align_plans, collate
 from stores.align import Alignment
 from stores.resampling import TOLERANCE_S
 
@@ -135,6 +137,51 @@ def test_clips_of_equal_times_share_a_plan_and_nothing_else(align: Alignment) ->
             found.values[:], found.valid[:] = -1, False
     assert len(align._plans._known) == 1, "moved has the ends of first, and takes its place"  # type: ignore[attr-defined]
     assert pickle.loads(pickle.dumps(align)) == align
+
+
+@pytest.mark.parametrize("align", [*ALIGNMENTS, Clock(0.1, how={"a": 2})], ids=str)
+def test_a_batch_has_aligned_tracks_written_into_it(align: Alignment) -> None:
+    """As if they were computed first, and copied then."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        clips = [
+            {"a": at_times(0.04 * np.arange(rng.integers(9, 30)), True), "b": drawn(rng)}
+            for _ in range(3)
+        ]
+        shaped = [
+            one for one in clips if one["b"].values.shape[1:] == clips[0]["b"].values.shape[1:]
+        ]
+        same = [one for one in shaped if one["b"].values.dtype == clips[0]["b"].values.dtype]
+        try:
+            lazy, ready = ([align(one) for one in same] for _ in range(2))
+        except ValueError:  # slices of too many rows
+            continue
+        for one in ready:
+            assert all(len(track.values) == len(track.valid) for track in one.values())
+        got, expected = (
+            collate([(str(i), one, None) for i, one in enumerate(tracks)])
+            for tracks in (lazy, ready)
+        )
+        for kind in ("values", "seconds", "mask", "lengths"):
+            for name in ("a", "b"):
+                found, wanted = got[kind][name], expected[kind][name]  # type: ignore[literal-required]
+                assert found.dtype == wanted.dtype
+                assert found.tobytes() == wanted.tobytes()
+
+
+def test_an_aligned_track_is_computed_once_and_stays_as_it_was_changed() -> None:
+    track = Steps(3)({"a": at_times([0, 1, 2, 3])})["a"]
+    assert len(track) == 3
+    track.values[0] = 9
+    assert track.values.ravel().tolist() == [9, 1.5, 3]
+    batch = collate([("one", {"a": track}, None)])
+    assert batch["values"]["a"].ravel().tolist() == [9, 1.5, 3]
+    for other in (pickle.loads(pickle.dumps(track)), copy.copy(track), track[:]):
+        assert type(other) is Track
+        assert other.values.ravel().tolist() == [9, 1.5, 3]
+    assert replace(track, values=track.values[:, :0]).values.shape == (3, 0)
+    assert not hasattr(track, "nothing")
+    assert "3 of 3 rows valid" in repr(Steps(3)({"a": at_times([0, 1, 2, 3])})["a"])
 
 
 def test_plans_are_forgotten_before_they_take_much_memory(
