@@ -34,6 +34,7 @@ DRY_RUNS = {
     "read": ["{folder}", "--clips", "6", "--rounds", "2"],
     "report": ["--every", "300"],
     "remote": ["{folder}", "--clips", "6", "--rounds", "2"],
+    "scale": ["{folder}", "--dry"],
     "training": ["--device", "cpu", "--tiny"],
 }
 
@@ -44,7 +45,7 @@ def test_a_benchmark_imports_what_there_is(name: str) -> None:
 
 
 def test_every_benchmark_that_is_run_by_hand_has_a_dry_run() -> None:
-    helpers = {"naive", "timed", "watched"}  # which others run
+    helpers = {"naive", "read_peers", "timed", "watched"}  # which others run
     assert {*NAMES} == DRY_RUNS.keys() | helpers | {"audit"}
 
 
