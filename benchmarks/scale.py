@@ -156,7 +156,9 @@ class Builder:
         return run([*command, *options], self.root / "build.log")
 
 
-def chart(path: Path, axes: tuple[str, str], points: Mapping[str, Sequence[tuple[float, float]]]):
+def chart(
+    path: Path, axes: tuple[str, str], points: Mapping[str, Sequence[tuple[float, float]]]
+) -> None:
     """Points, and the straight line through each series."""
     figure = Figure(figsize=(5.2, 2.8), layout="constrained")
     axis = figure.subplots()
