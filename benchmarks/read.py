@@ -10,8 +10,10 @@ An aligned track is memory of its own already and is not copied once more.
 """
 
 import argparse
+import gc
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -218,6 +220,17 @@ def _slices(
     return read
 
 
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """No search for garbage, as in timeit: what it takes depends on what else is imported."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def timed(read: Read, ids: Sequence[str]) -> NDArray[np.float64]:
     """(clip,) seconds of processor time of each read."""
     seconds = []
@@ -234,7 +247,8 @@ def compare(ways: Mapping[str, Read], ids: Sequence[str], rounds: int) -> None:
     for number in range(rounds):
         order = [ids[i] for i in np.random.default_rng(number).permutation(len(ids))]
         for name, read in ways.items():
-            seconds[name].append(timed(read, order))
+            with without_collector():
+                seconds[name].append(timed(read, order))
     first = next(iter(ways))
     print(f"{'':15} {'random clip ms':>14} {'epoch clips/s':>13} {'share of ' + first:>19}")
     for name, took in seconds.items():
@@ -247,16 +261,18 @@ def compare(ways: Mapping[str, Read], ids: Sequence[str], rounds: int) -> None:
         )
 
 
-def copied(root: Path) -> Callable[[Sequence[int]], None]:
+def copied(root: Path) -> Callable[[Sequence[int]], object]:
     """The rows of some clips, from the raw files into one array for each part of a feature."""
     arrays = {name: one.view(np.ndarray) for name, one in maps(root).items()}
 
-    def copy(some: Sequence[int]) -> None:
-        for (name, _), array in arrays.items():
+    def copy(some: Sequence[int]) -> object:
+        batch = {}
+        for (name, part), array in arrays.items():
             rows = SHAPES[name][0]
-            batch = np.empty((len(some), rows, *array.shape[1:]), array.dtype)
+            batch[name, part] = np.empty((len(some), rows, *array.shape[1:]), array.dtype)
             for number, at in enumerate(some):
-                batch[number] = array[at * rows : (at + 1) * rows]
+                batch[name, part][number] = array[at * rows : (at + 1) * rows]
+        return batch
 
     return copy
 
@@ -264,8 +280,8 @@ def copied(root: Path) -> Callable[[Sequence[int]], None]:
 def batches(root: Path, ids: Sequence[str], rounds: int) -> None:
     """Print what a batch takes, against a plain copy and against one that is not aligned."""
 
-    def batch_of(dataset: FeatureDataset) -> Callable[[Sequence[int]], None]:
-        return lambda some: (dataset.collate([dataset[i] for i in some]), None)[1]
+    def batch_of(dataset: FeatureDataset) -> Callable[[Sequence[int]], object]:
+        return lambda some: dataset.collate([dataset[i] for i in some])
 
     ways = {"NumPy copies": copied(root)}
     ways |= {name: batch_of(opened(root, align)) for name, align in ALIGNED.items()}
@@ -273,10 +289,11 @@ def batches(root: Path, ids: Sequence[str], rounds: int) -> None:
     for number in range(rounds + 1):
         order = np.random.default_rng(number).permutation(len(ids)).tolist()
         for name, make in ways.items():
-            begun = time.process_time()
-            for at in range(0, len(order), BATCH):
-                make(order[at : at + BATCH])
-            took[name].append(time.process_time() - begun)
+            with without_collector():
+                begun = time.process_time()
+                for at in range(0, len(order), BATCH):
+                    make(order[at : at + BATCH])
+                took[name].append(time.process_time() - begun)
     print(f"{'':15} {'epoch clips/s':>13} {'share of copies':>16} {'of as stored':>13}")
     for name, seconds in took.items():
         shares = [
