@@ -2,13 +2,18 @@
 
 Four features, 0.6 MB a clip, written once in each way. A read takes values, times and validity of
 all four features of one clip into memory of its own, in a new random order every round, the ways in
-turn. The files lie in the page cache: what is measured is the format. A second table is what
-alignment costs on top.
+turn. The files lie in the page cache: what is measured is the format, in processor time. Then what
+alignment costs, by the clip and in batches; a batch of 32 clips against NumPy that copies the same
+rows into one array; and a DataLoader without workers and with two, in time on the clock.
+
+An aligned track is memory of its own already and is not copied once more.
 """
 
 import argparse
+import gc
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,6 +22,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.read_peers import PARTS, PEERS, Read
 from manifests.audits import AUDITS
 from manifests.clips import CLIPS, Clip
 from manifests.features import INDEX, FeatureSpec, IndexRow, State
@@ -38,7 +44,6 @@ SHAPES = {
     "resnet50": (30, 2048),
 }
 """Rows and columns of each feature, for a clip of 3 s."""
-PARTS = ("values", "seconds", "valid")
 CLIPS_PER_SHARD = 32
 ALIGNED: dict[str, Alignment | None] = {
     "as stored": None,
@@ -46,8 +51,7 @@ ALIGNED: dict[str, Alignment | None] = {
     "Steps(60)": Steps(60),
     "Like resnet50": Like("resnet50"),
 }
-Read = Callable[[str], int]
-"""read(clip_id) -> bytes taken into memory"""
+BATCH = 32
 
 
 def clip_ids(count: int) -> list[str]:
@@ -132,17 +136,8 @@ def write_store(root: Path, ids: Sequence[str]) -> None:
 
 
 def write_others(root: Path, ids: Sequence[str]) -> None:
-    """One raw file and one HDF5 dataset for each array of each feature, all clips end to end, and
-    one npz for each clip."""
-    (root / "npz").mkdir()
+    """One raw file and one HDF5 dataset for each array of each feature, all clips end to end."""
     (root / "raw").mkdir()
-    for clip_id in ids:
-        arrays = {
-            f"{name}.{part}": getattr(track(clip_id, name), part)
-            for name in SHAPES
-            for part in PARTS
-        }
-        np.savez(root / "npz" / clip_id[7:], **arrays)
     with h5py.File(root / "all.h5", "w") as file:
         for name in SHAPES:
             tracks = [track(clip_id, name) for clip_id in ids]
@@ -158,12 +153,16 @@ def from_store(root: Path) -> Read:
     return lambda clip_id: _taken(store[name][clip_id] for name in SHAPES)
 
 
-def from_dataset(root: Path, align: Alignment | None) -> Read:
-    dataset = FeatureDataset(
+def opened(root: Path, align: Alignment | None = None) -> FeatureDataset:
+    return FeatureDataset(
         root / "store", features=list(SHAPES), labels=None, missing="error", align=align
     )
+
+
+def from_dataset(root: Path, align: Alignment | None = None) -> Read:
+    dataset, take = opened(root, align), _taken if align is None else _owned
     place = {clip_id: i for i, clip_id in enumerate(dataset.clip_ids)}
-    return lambda clip_id: _taken(dataset[place[clip_id]][1].values())
+    return lambda clip_id: take(dataset[place[clip_id]][1].values())
 
 
 def _taken(tracks: Iterable[Track]) -> int:
@@ -172,14 +171,31 @@ def _taken(tracks: Iterable[Track]) -> int:
     )
 
 
-def from_memmap(root: Path, ids: Sequence[str]) -> Read:
+def _owned(tracks: Iterable[Track]) -> int:
+    """Bytes of aligned tracks; what an alignment left as it is stored is taken too."""
+    parts = (part for one in tracks for part in (one.values, one.seconds, one.valid))
+    return sum(part.nbytes if part.flags.writeable else np.array(part).nbytes for part in parts)
+
+
+def maps(root: Path) -> dict[tuple[str, str], NDArray[Any]]:
+    """The raw files, mapped."""
     types: dict[str, type] = {"values": np.float32, "seconds": np.float64, "valid": np.bool_}
-    maps = {}
+    found = {}
     for name, (_, columns) in SHAPES.items():
         for part in PARTS:
             flat = np.memmap(root / "raw" / f"{name}.{part}", types[part], "r")
-            maps[name, part] = flat.reshape(-1, columns) if part == "values" else flat
-    return _slices(maps, ids, np.array)
+            found[name, part] = flat.reshape(-1, columns) if part == "values" else flat
+    return found
+
+
+def from_memmap(root: Path, ids: Sequence[str]) -> Read:
+    return _slices(maps(root), ids, np.array)
+
+
+def from_arrays(root: Path, ids: Sequence[str]) -> Read:
+    """The maps as plain arrays, of which a slice costs less: the least that reading can take."""
+    plain = {name: one.view(np.ndarray) for name, one in maps(root).items()}
+    return _slices(plain, ids, np.array)
 
 
 def from_h5py(root: Path, ids: Sequence[str]) -> Read:
@@ -204,56 +220,25 @@ def _slices(
     return read
 
 
-def from_npz(root: Path) -> Read:
-    def read(clip_id: str) -> int:
-        with np.load(root / "npz" / f"{clip_id[7:]}.npz") as arrays:
-            return sum(arrays[name].nbytes for name in arrays.files)
-
-    return read
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """No search for garbage, as in timeit: what it takes depends on what else is imported."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def timed(read: Read, ids: Sequence[str]) -> NDArray[np.float64]:
-    """(clip,) seconds of each read."""
+    """(clip,) seconds of processor time of each read."""
     seconds = []
     for clip_id in ids:
-        begun = time.perf_counter()
+        begun = time.process_time()
         read(clip_id)
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.process_time() - begun)
     return np.array(seconds)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path, help="a new folder; takes 1.9 MB for each clip")
-    parser.add_argument("--clips", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=15)
-    args = parser.parse_args()
-    ids = clip_ids(args.clips)
-    args.folder.mkdir(parents=True)
-    write_store(args.folder / "store", ids)
-    write_others(args.folder, ids)
-    ways = {
-        "np.memmap": from_memmap(args.folder, ids),
-        "FeatureStore": from_store(args.folder),
-        "h5py slices": from_h5py(args.folder, ids),
-        "npz per clip": from_npz(args.folder),
-    }
-    sizes = {name: read(ids[0]) for name, read in ways.items()}
-    if len(set(sizes.values())) > 1:
-        raise SystemExit(f"the ways do not read the same number of bytes: {sizes}")
-    print(
-        f"{args.clips} clips of {sizes['np.memmap'] / 1e3:.0f} kB, page cache warm, median of "
-        f"{args.rounds} rounds"
-    )
-    compare(ways, ids, args.rounds)
-    print("\nFeatureDataset, aligned")
-    compare(
-        {name: from_dataset(args.folder, align) for name, align in ALIGNED.items()},
-        ids,
-        args.rounds,
-    )
 
 
 def compare(ways: Mapping[str, Read], ids: Sequence[str], rounds: int) -> None:
@@ -262,17 +247,135 @@ def compare(ways: Mapping[str, Read], ids: Sequence[str], rounds: int) -> None:
     for number in range(rounds):
         order = [ids[i] for i in np.random.default_rng(number).permutation(len(ids))]
         for name, read in ways.items():
-            seconds[name].append(timed(read, order))
-    epochs = {
-        name: len(ids) / median(float(r.sum()) for r in took) for name, took in seconds.items()
-    }
+            with without_collector():
+                seconds[name].append(timed(read, order))
     first = next(iter(ways))
-    print(f"{'':13} {'random clip ms':>14} {'epoch clips/s':>13} {'share of ' + first:>19}")
+    print(f"{'':15} {'random clip ms':>14} {'epoch clips/s':>13} {'share of ' + first:>19}")
     for name, took in seconds.items():
+        epochs = [float(one.sum()) for one in took]
+        shares = [float(a.sum()) / b for a, b in zip(seconds[first], epochs, strict=True)]
         print(
-            f"{name:13} {1e3 * np.median(took):14.3f} {epochs[name]:13.0f} "
-            f"{epochs[name] / epochs[first]:18.0%}"
+            f"{name:15} {1e3 * np.median(took):14.3f} {len(ids) / median(epochs):13.0f} "
+            f"{median(shares):18.0%}",
+            flush=True,
         )
+
+
+def copied(root: Path) -> Callable[[Sequence[int]], object]:
+    """The rows of some clips, from the raw files into one array for each part of a feature."""
+    arrays = {name: one.view(np.ndarray) for name, one in maps(root).items()}
+
+    def copy(some: Sequence[int]) -> object:
+        batch = {}
+        for (name, part), array in arrays.items():
+            rows = SHAPES[name][0]
+            batch[name, part] = np.empty((len(some), rows, *array.shape[1:]), array.dtype)
+            for number, at in enumerate(some):
+                batch[name, part][number] = array[at * rows : (at + 1) * rows]
+        return batch
+
+    return copy
+
+
+def batches(root: Path, ids: Sequence[str], rounds: int) -> None:
+    """Print what a batch takes, against a plain copy and against one that is not aligned."""
+
+    def batch_of(dataset: FeatureDataset) -> Callable[[Sequence[int]], object]:
+        return lambda some: dataset.collate([dataset[i] for i in some])
+
+    ways = {"NumPy copies": copied(root)}
+    ways |= {name: batch_of(opened(root, align)) for name, align in ALIGNED.items()}
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        order = np.random.default_rng(number).permutation(len(ids)).tolist()
+        for name, make in ways.items():
+            with without_collector():
+                begun = time.process_time()
+                for at in range(0, len(order), BATCH):
+                    make(order[at : at + BATCH])
+                took[name].append(time.process_time() - begun)
+    print(f"{'':15} {'epoch clips/s':>13} {'share of copies':>16} {'of as stored':>13}")
+    for name, seconds in took.items():
+        shares = [
+            median(a / b for a, b in zip(took[of][1:], seconds[1:], strict=True))
+            for of in ("NumPy copies", "as stored")
+        ]
+        rate = len(ids) / median(seconds[1:])
+        print(f"{name:15} {rate:13.0f} {shares[0]:15.0%} {shares[1]:12.0%}", flush=True)
+
+
+def loaders(root: Path, rounds: int) -> None:
+    """Print the epochs of a DataLoader without workers and with two, in turn."""
+    import torch
+    from torch.utils.data import DataLoader
+
+    torch.set_num_threads(1)
+    dataset = opened(root)
+    ways = {
+        workers: DataLoader(
+            dataset,
+            batch_size=BATCH,
+            shuffle=True,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            collate_fn=dataset.collate,
+        )
+        for workers in (0, 2)
+    }
+    took: dict[int, list[float]] = {workers: [] for workers in ways}
+    for _ in range(rounds + 1):
+        for workers, loader in ways.items():
+            begun = time.perf_counter()
+            for batch in loader:
+                sum(float(values.sum()) for values in batch["values"].values())
+            took[workers].append(time.perf_counter() - begun)
+    faster = median(a / b for a, b in zip(took[0][1:], took[2][1:], strict=True))
+    for workers, seconds in took.items():
+        print(f"{workers} workers {len(dataset) / median(seconds[1:]):22.0f} clips/s on the clock")
+    print(f"two workers: {faster:.2f}x as fast as none")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="a new folder; takes 4.5 MB for each clip")
+    parser.add_argument("--clips", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=15)
+    args = parser.parse_args()
+    ids, root = clip_ids(args.clips), args.folder
+    root.mkdir(parents=True)
+    write_store(root / "store", ids)
+    write_others(root, ids)
+    ways = {
+        "np.memmap": from_memmap(root, ids),
+        "  as arrays": from_arrays(root, ids),
+        "FeatureStore": from_store(root),
+        "FeatureDataset": from_dataset(root),
+        "h5py slices": from_h5py(root, ids),
+    }
+    sizes = {name: read(ids[0]) for name, read in ways.items()}
+    if len(set(sizes.values())) > 1:
+        raise SystemExit(f"the ways do not read the same number of bytes: {sizes}")
+    for name, peer in PEERS.items():
+        folder = root / name
+        folder.mkdir()
+        try:
+            ways[name] = peer(folder, ids, list(SHAPES), track)
+        except ImportError as error:
+            print(f"{name} is left out: {error}")
+    print(
+        f"\n{args.clips} clips of {sizes['np.memmap'] / 1e3:.0f} kB, page cache warm, median of "
+        f"{args.rounds} rounds"
+    )
+    compare(ways, ids, args.rounds)
+    print("\nFeatureDataset, aligned, by the clip")
+    aligned = {name: from_dataset(root, align) for name, align in ALIGNED.items()}
+    compare(aligned, ids, args.rounds)
+    print(f"\nbatches of {BATCH}, padded")
+    batches(root, ids, args.rounds)
+    print("\nDataLoader, values summed")
+    loaders(root, args.rounds)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ from manifests.label_spaces import SPACES
 from manifests.quarantine import BadClip
 from manifests.tracks import Track
 from stores import FeatureStore
-from stores.align import TOLERANCE_S
 from stores.fitted_state import read_state
 from stores.made import TRAINING, note_made
+from stores.resampling import TOLERANCE_S
 
 Kind = TypeVar("Kind", bound=Extractor)
 _SHOWN, _SIDE = 6, 96

@@ -18,7 +18,7 @@ from torch.nn import functional
 from examples.parts import Net, Recurrent, Stages, Tensors, mean_over_time, real
 from examples.plan import Fitting, Look, Paper, Plateau, Trial
 from examples.tcs2026_printed import CLIP, FORWARD, MEAN, PRINTED, WHOLE, WITHOUT
-from stores import Track, align
+from stores import Track, align, resampling
 
 AUDIO, FACES = "logmel64_z", "face_embedding"
 SLICE_S = 0.1
@@ -71,7 +71,7 @@ class SliceClock:
         clock = align.Clock(SLICE_S, how={AUDIO: self.windows, FACES: "nearest"})
         found, faces = clock(tracks), tracks[FACES]
         middles = found[FACES].seconds
-        ends = middles + SLICE_S / 2 - align.TOLERANCE_S
+        ends = middles + SLICE_S / 2 - resampling.TOLERANCE_S
         rows = np.searchsorted(faces.seconds, ends) - 1
         shown = Track(faces.values[rows], middles, faces.valid[rows], faces.notes)
         return {**found, FACES: shown}

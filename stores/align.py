@@ -22,25 +22,27 @@ not valid. A track without a row stays without a valid one.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from manifests.tracks import Track
+from stores.align_plans import AlignmentPlan, AlignmentPlans
+from stores.resampling import (
+    TOLERANCE_S,
+    Resampling,
+    Seconds,
+    blank,
+    linear,
+    means,
+    nearest,
+    rows_from,
+    slices,
+)
 from stores.transforms import extended, first_rows
 
-TOLERANCE_S = 1e-6
-"""Far below the spacing of samples at 192 kHz, far above the rounding of float64."""
-
-Seconds = NDArray[np.float64]
 How = Literal["mean", "nearest"] | int
-
-
-Rows = tuple[NDArray[Any], NDArray[np.bool_]]
-"""Values, which may be written to, and which of them are valid."""
 
 
 class Alignment(Protocol):
@@ -77,6 +79,9 @@ class Clock:
     """Feature -> mean, nearest or n; the default of its type for one that is not named."""
     keep: Collection[str] = ()
     """Features that stay as they are, off the clock, such as one summary image a clip."""
+    _plans: AlignmentPlans = field(
+        default_factory=AlignmentPlans, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         _check_names(self.keep)
@@ -92,9 +97,14 @@ class Clock:
                 )
 
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
+        return self._plans.aligned(tracks, self.keep, self._planned)
+
+    def _planned(self, tracks: Mapping[str, Track]) -> AlignmentPlan:
         moved = _moved(tracks, self.keep, self.how)
         edges = self._edges(moved)
-        return {**tracks, **{name: self._on(edges, name, moved[name]) for name in moved}}
+        middles = (edges[:-1] + edges[1:]) / 2
+        resampled = {name: self._on(edges, middles, name, track) for name, track in moved.items()}
+        return AlignmentPlan(middles, resampled)
 
     def _edges(self, moved: Mapping[str, Track]) -> Seconds:
         """(windows + 1,) where each window begins, and where the last one ends."""
@@ -104,7 +114,7 @@ class Clock:
         start, end = span
         return start + self.hop_s * np.arange((end - start + TOLERANCE_S) // self.hop_s + 2)
 
-    def _on(self, edges: Seconds, name: str, track: Track) -> Track:
+    def _on(self, edges: Seconds, middles: Seconds, name: str, track: Track) -> Resampling:
         is_float = track.values.dtype.kind == "f"
         how = self.how.get(name, "mean" if is_float else "nearest")
         if how == "mean" and not is_float:
@@ -112,14 +122,14 @@ class Clock:
                 f"Clock takes the mean of {name}, which is {track.values.dtype}; take the nearest "
                 "row of what is no float"
             )
-        middles = (edges[:-1] + edges[1:]) / 2
         if isinstance(how, int):
-            rows = _slices(edges, how, name, track)
-        elif how == "nearest":
-            rows = _nearest(_within(track, middles), track)
-        else:
-            rows = _means(edges, middles, track)
-        return _track(rows, middles, track)
+            _check_slices(edges, how, name, track)
+            return slices(edges, how, track.seconds)
+        if how == "mean":
+            return means(edges, middles, track.seconds)
+        # The middle of the last window may be after the last row.
+        last = track.seconds[-1] if len(track) else np.inf
+        return nearest(np.minimum(middles, last), track.seconds)
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,9 @@ class Steps:
     """Rows, at least 2."""
     keep: Collection[str] = ()
     """Features that stay as they are, such as one summary image a clip."""
+    _plans: AlignmentPlans = field(
+        default_factory=AlignmentPlans, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         _check_names(self.keep)
@@ -145,10 +158,13 @@ class Steps:
             )
 
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
+        return self._plans.aligned(tracks, self.keep, self._planned)
+
+    def _planned(self, tracks: Mapping[str, Track]) -> AlignmentPlan:
         moved = _moved(tracks, self.keep)
         start, end = _common_span(moved) or (np.nan, np.nan)
         at = np.linspace(start, end, self.n)
-        return {**tracks, **_sampled(at, moved)}
+        return AlignmentPlan(at, _sampled(at, moved))
 
 
 @dataclass(frozen=True)
@@ -164,14 +180,19 @@ class Like:
     """Of the feature whose rows are taken."""
     keep: Collection[str] = ()
     """Other features that stay as they are, such as one summary image a clip."""
+    _plans: AlignmentPlans = field(
+        default_factory=AlignmentPlans, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         _check_names(self.keep)
 
     def __call__(self, tracks: Mapping[str, Track], /) -> dict[str, Track]:
+        return self._plans.aligned(tracks, self.keep, self._planned)
+
+    def _planned(self, tracks: Mapping[str, Track]) -> AlignmentPlan:
         moved = _moved(tracks, {*self.keep, self.name})
-        at = tracks[self.name].seconds
-        return {**tracks, **_sampled(at, moved)}
+        return AlignmentPlan(self.name, _sampled(tracks[self.name].seconds, moved))
 
 
 @dataclass(frozen=True)
@@ -275,117 +296,27 @@ def _common_span(tracks: Mapping[str, Track]) -> tuple[float, float] | None:
     return (float(start), float(end)) if start <= end else None
 
 
-def _sampled(at: Seconds, tracks: Mapping[str, Track]) -> dict[str, Track]:
-    """The tracks at the times `at`: floats interpolated, of others the nearest row."""
-    found = {}
-    for name, track in tracks.items():
-        is_float = track.values.dtype.kind == "f"
-        rows = _interpolated(at, track) if is_float else _nearest(at, track)
-        found[name] = _track(rows, at, track)
-    return found
-
-
-def _track(rows: Rows, at: Seconds, source: Track) -> Track:
-    """Rows at the times `at`; what is not valid is blanked."""
-    values, valid = rows
-    if not valid.all():
-        values[~valid] = _blank(values)
-    return Track(values, at, valid, source.notes)
-
-
-def _blank(values: NDArray[Any]) -> float:
-    return np.nan if values.dtype.kind == "f" else 0
-
-
-def _nothing(track: Track, rows: int, *slice_rows: int) -> Rows:
-    """(rows, *slice_rows, ...) values of which none is valid."""
-    shape = (rows, *slice_rows, *track.values.shape[1:])
-    return np.full(shape, _blank(track.values), track.values.dtype), np.zeros(rows, np.bool_)
-
-
-def _within(track: Track, at: Seconds) -> Seconds:
-    """The times, but none after the track's last row: the middle of the last window may be."""
-    return np.minimum(at, track.seconds[-1]) if len(track) else at
-
-
-def _interpolated(at: Seconds, track: Track) -> Rows:
-    """Linear between the rows around each time, or the row at that time; valid where these are."""
-    if not len(track):
-        return _nothing(track, len(at))
-    before = np.searchsorted(track.seconds, at + TOLERANCE_S, "right") - 1
-    after = np.searchsorted(track.seconds, at - TOLERANCE_S, "left")
-    inside = (before >= 0) & (after < len(track))
-    before, after = np.where(inside, before, 0), np.where(inside, after, 0)
-    # At a row's own time there is no gap: that row is both before and after.
-    gap = track.seconds[after] - track.seconds[before]
-    share = np.divide(at - track.seconds[before], gap, out=np.zeros(len(at)), where=gap > 0)
-    exact = np.result_type(track.values, np.float32)
-    left, values = (track.values[rows].astype(exact, copy=False) for rows in (before, after))
-    values -= left
-    values *= share.astype(exact).reshape(-1, *[1] * (values.ndim - 1))
-    values += left
-    valid = inside & track.valid[before] & track.valid[after]
-    return values.astype(track.values.dtype, copy=False), valid
-
-
-def _nearest(at: Seconds, track: Track) -> Rows:
-    """The row nearest to each time, the earlier of two; not valid before or after all rows."""
-    if not len(track):
-        return _nothing(track, len(at))
-    seconds = track.seconds
-    after = np.searchsorted(seconds, at, "right")
-    before, after = np.maximum(after - 1, 0), np.minimum(after, len(track) - 1)
-    rows = np.where(at - seconds[before] <= seconds[after] - at + TOLERANCE_S, before, after)
-    inside = (at >= seconds[0] - TOLERANCE_S) & (at <= seconds[-1] + TOLERANCE_S)
-    return track.values[rows], inside & track.valid[rows]
-
-
-def _means(edges: Seconds, middles: Seconds, track: Track) -> Rows:
-    """Mean of the valid rows in each window; interpolated at the middle of one without a row."""
-    good = slice(None) if track.valid.all() else track.valid  # a slice copies nothing
-    rows, bounds = track.values[good], _rows_from(edges, track.seconds[good])
-    count = np.diff(bounds)
-    sums = np.zeros((len(count), *rows.shape[1:]))
-    # One call a window is faster than reduceat over all of them, five times so for wide rows.
-    for window, (first, end) in enumerate(pairwise(bounds.tolist())):
-        np.add.reduce(rows[first:end], axis=0, dtype=np.float64, out=sums[window, ...])
-    sums /= np.maximum(count, 1).reshape(-1, *[1] * (rows.ndim - 1))
-    values = sums.astype(rows.dtype)
-    valid = count > 0
-    if not valid.all():
-        # A window that holds rows, none of them valid, stays so: its middle is beside one of them.
-        empty = ~valid
-        values[empty], valid[empty] = _interpolated(_within(track, middles[empty]), track)
-    return values, valid
-
-
-def _slices(edges: Seconds, n: int, name: str, track: Track) -> Rows:
-    """The first n rows in each window."""
-    bounds = _rows_from(edges, track.seconds)
-    count = np.diff(bounds)
+def _check_slices(edges: Seconds, n: int, name: str, track: Track) -> None:
+    count = np.diff(rows_from(edges, track.seconds))
     if len(track) and len(count) > 1 and (most := int(count[:-1].max())) < n:
         raise ValueError(
             f"Clock takes {n} rows of {name} from each window, but the windows hold {most} at "
             f"most; ask for {most} or fewer"
         )
-    full = count >= n
-    rows = bounds[:-1][full, None] + np.arange(n)
-    if full.all():
-        return track.values[rows], track.valid[rows].all(axis=1)
-    values, valid = _nothing(track, len(full), n)
-    values[full], valid[full] = track.values[rows], track.valid[rows].all(axis=1)
-    return values, valid
 
 
-def _rows_from(edges: Seconds, seconds: Seconds) -> NDArray[np.intp]:
-    """The first row at or after each edge."""
-    return np.searchsorted(seconds, edges - TOLERANCE_S)
+def _sampled(at: Seconds, tracks: Mapping[str, Track]) -> dict[str, Resampling]:
+    """The tracks at the times `at`: floats interpolated, of others the nearest row."""
+    return {
+        name: (linear if track.values.dtype.kind == "f" else nearest)(at, track.seconds)
+        for name, track in tracks.items()
+    }
 
 
 def _to_length(track: Track, rows: int) -> Track:
     """The first rows, or the track padded to so many."""
     missing = np.full(max(0, rows - len(track)), np.nan)
-    return extended(first_rows(track, rows), missing, _blank(track.values))
+    return extended(first_rows(track, rows), missing, blank(track.values))
 
 
 def _windows(track: Track, length: int, stride: int) -> Track:

@@ -1,12 +1,15 @@
 """Batches: items of a dataset as padded, writable NumPy arrays."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.tracks import Track
+from stores.align_plans import ResampledTrack
+from stores.resampling import all_true
+from stores.shared_batch import Shape, SharedBatch, can_share
 
 Target = str | float | NDArray[np.float32] | None
 """The label of a clip: the name of a class; the share of each class in its votes, (class,); a
@@ -85,16 +88,17 @@ def pad(batch: Sequence[Example], targets: NDArray[Any]) -> Batch:
     Returns:
         The arrays, which may be written to.
     """
-    padded: Batch = {
+    columns = {name: [one[1][name] for one in batch] for name in batch[0][1]} if batch else {}
+    padded = _reserved({name: _padded_shape(tracks) for name, tracks in columns.items()})
+    padded |= {
         "clip_ids": [clip_id for clip_id, _, _ in batch],
         "targets": targets,
-        "values": {},
         "seconds": {},
         "mask": {},
         "lengths": {},
     }
-    for name in batch[0][1] if batch else ():
-        _pad(padded, name, [tracks[name] for _, tracks, _ in batch])
+    for name, tracks in columns.items():
+        _pad(padded, name, tracks)
     known = [
         one.metadata for one in batch if isinstance(one, ClipItem) and hasattr(one, "metadata")
     ]
@@ -148,18 +152,46 @@ def number(labels: Sequence[Target], classes: Sequence[str]) -> NDArray[np.int64
     return np.array([numbers[label] for label in labels], np.int64)
 
 
-def _pad(padded: Batch, name: str, tracks: list[Track]) -> None:
-    lengths = np.array([len(track) for track in tracks], np.int64)
-    longest = int(lengths.max())
-    seconds = np.full((len(tracks), longest), np.nan)
-    values, mask = (
-        np.zeros((*seconds.shape, *rows.shape[1:]), rows.dtype)
-        for rows in (tracks[0].values, tracks[0].valid)
-    )
-    for number, track in enumerate(tracks):
-        at = (number, slice(len(track)))
-        values[at], seconds[at], mask[at] = track.values, track.seconds, track.valid
-        if not track.valid.all():
-            values[at][~track.valid] = 0
-    padded["values"][name], padded["seconds"][name] = values, seconds
-    padded["mask"][name], padded["lengths"][name] = mask, lengths
+def _reserved(shapes: Mapping[str, Shape]) -> Batch:
+    """A batch that has its values alone, with what happened to be in memory."""
+    if can_share() and not any(dtype.hasobject for _, dtype in shapes.values()):
+        return cast(Batch, SharedBatch(shapes))
+    return cast(Batch, {"values": {name: np.empty(*shape) for name, shape in shapes.items()}})
+
+
+def _padded_shape(tracks: Sequence[Track]) -> Shape:
+    first = tracks[0]
+    if isinstance(first, ResampledTrack) and not first.is_computed:
+        shape, dtype = first.row_shape, first.dtype
+    else:
+        shape, dtype = first.values.shape[1:], first.values.dtype
+    return (len(tracks), max(map(len, tracks)), *shape), dtype
+
+
+def _pad(padded: Batch, name: str, tracks: Sequence[Track]) -> None:
+    """Puts tracks into their array, each byte of which is written once."""
+    values, lengths = padded["values"][name], [len(track) for track in tracks]
+    count, longest = values.shape[:2]
+    seconds = np.full((count, longest), np.nan)
+    valid = [
+        _written(track, values[number, : lengths[number]]) for number, track in enumerate(tracks)
+    ]
+    windowed = next((one.shape[1:] for one in valid if one is not None), ())
+    mask = np.zeros((count, longest, *windowed), np.bool_)
+    for number, (rows, track, good) in enumerate(zip(lengths, tracks, valid, strict=True)):
+        seconds[number, :rows] = track.seconds
+        mask[number, :rows] = True if good is None else good
+        if rows < longest:
+            values[number, rows:] = 0
+        if good is not None:
+            values[number, :rows][~good] = 0
+    padded["seconds"][name], padded["mask"][name] = seconds, mask
+    padded["lengths"][name] = np.array(lengths, np.int64)
+
+
+def _written(track: Track, out: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Which rows are valid of a track that is now in the array; None: all."""
+    if isinstance(track, ResampledTrack) and not track.is_computed and out.dtype == track.dtype:
+        return track.write(out)
+    out[...] = track.values
+    return None if track.valid.ndim == 1 and all_true(track.valid) else track.valid

@@ -159,9 +159,11 @@ class FeatureDataset(ClipDataset):
 
     def _item(self, i: int) -> ClipItem:
         clip_id, variant = self.items[i]
-        tracks = {
-            name: self._track(source, clip_id) for name, source in self._sources[variant].items()
-        }
+        sources = self._sources[variant]
+        if self._missing == "mask":
+            tracks = {name: _track_or_no_rows(sources[name], clip_id) for name in sources}
+        else:
+            tracks = {name: source[clip_id] for name, source in sources.items()}
         for step in self.align:
             tracks = step(tracks)
         item = ClipItem(clip_id, tracks, self._targets.of.get(clip_id))
@@ -242,12 +244,6 @@ class FeatureDataset(ClipDataset):
             )
         return self.store[name]
 
-    def _track(self, source: ClipTracks, clip_id: str) -> Track:
-        if self._missing == "mask" and clip_id not in source:
-            values = np.empty((0, *source.spec.shape), source.spec.dtype)
-            return Track(values, np.empty(0), np.empty(0, np.bool_))
-        return source[clip_id]
-
     def _refuse_leaks(self, role: str | None) -> None:
         """LeakError for rows of a variant in another role than training."""
         specs = [source.spec for sources in self._sources.values() for source in sources.values()]
@@ -321,6 +317,13 @@ def _opened(store: Place | FeatureStore, snapshot: int | None, verify: bool) -> 
             f"FeatureStore(..., snapshot={snapshot}, verify={verify})"
         )
     return store
+
+
+def _track_or_no_rows(source: ClipTracks, clip_id: str) -> Track:
+    if clip_id in source:
+        return source[clip_id]
+    values = np.empty((0, *source.spec.shape), source.spec.dtype)
+    return Track(values, np.empty(0), np.empty(0, np.bool_))
 
 
 def _columns(clip: Clip) -> dict[str, Any]:

@@ -151,8 +151,9 @@ class Shard:
         Returns:
             A track; raw values are views of the file, not copies.
         """
-        values = self.values[start:stop] if self._raw else self._images(start, stop, decode)
-        return Track(values, self.seconds[start:stop], self.valid[start:stop], notes)
+        rows = slice(start, stop)
+        values = self.values[rows] if self._raw else self._images(start, stop, decode)
+        return Track(values, self.seconds[rows], self.valid[rows], notes)
 
     def record(self) -> ShardRecord:
         """The shard as a snapshot lists it; every byte is read, for the hash."""

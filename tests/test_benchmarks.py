@@ -41,6 +41,7 @@ DRY_RUNS = {
         *("--way", "affectstore", "--way", "librosa", "--way", "lhotse"),
     ],
     "startup": ["{folder}", "--dry"],
+    "scale": ["{folder}", "--dry"],
     "training": ["--device", "cpu", "--tiny"],
 }
 
@@ -51,7 +52,9 @@ def test_a_benchmark_imports_what_there_is(name: str) -> None:
 
 
 def test_every_benchmark_that_is_run_by_hand_has_a_dry_run() -> None:
-    helpers = {"naive", "rows", "sound_scripts", "timed", "watched"}  # which others run
+    helpers = {
+        *("naive", "read_peers", "rows", "sound_scripts", "timed", "watched"),
+    }  # which others run
     assert {*NAMES} == DRY_RUNS.keys() | helpers | {"audit"}
 
 
