@@ -184,6 +184,14 @@ def test_workers_are_forked_from_a_process_that_has_imported_what_they_need(
         assert (other != server, found) == (True, ["wave"])
 
 
+def test_a_process_that_cannot_be_forked_is_no_fault_of_the_work(processes: None) -> None:
+    modules = ("tests.support.ends_when_imported",)
+    with LocalExecutor(1, modules=modules) as executor, executor.pools(ignore) as pools:
+        with pytest.raises(WorkerDied, match="ended before there was a worker") as died:
+            pools.main.call(os.getpid)
+        assert died.value.cause is Cause.KILLED
+
+
 def test_no_process_is_left_of_a_run_and_the_time_of_its_workers_is_counted(
     processes: None,
 ) -> None:

@@ -44,6 +44,9 @@ class WorkerProcess:
             advance: Called with the progress that it reports.
             hide_gpus: It finds no CUDA device.
             offline: It reaches no network, where the system lets it give that up.
+
+        Raises:
+            WorkerDied: It could not be forked, most often since memory ran out.
         """
         context = worker_context()
         self._calls, calls = context.Pipe()
@@ -62,7 +65,11 @@ class WorkerProcess:
         )
         given = (calls, events, stderr, self._until, self._temporary.name, hide_gpus, offline)
         self._process = context.Process(target=serve, args=given, daemon=True)
-        self._process.start()
+        try:
+            self._process.start()
+        except (EOFError, ConnectionError) as error:
+            message = "the process that workers are forked from ended before there was a worker"
+            raise WorkerDied(message, Cause.KILLED, "an end that could not be seen") from error
         self._seen = psutil.Process(self._process.pid)
         for end in (calls, events, stderr):
             end.close()  # so that the pipes end with the process

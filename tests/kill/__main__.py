@@ -38,11 +38,13 @@ _TRIES = 4
 """Of a round whose call does not come."""
 _LINE = "{:16} {:7} {:18}" + " {:>9}" * 6
 _IMPORTED = (
-    "flows.__main__", "flows.building.run", "flows.fitting.run", "flows.splitting.run",
+    "flows.__main__", "flows.building.preparing", "flows.building.run",
+    "flows.fitting.run", "flows.splitting.run",
     "flows.forgetting.run", "flows.forgetting.collect", "flows.view.forgetting",
     "flows.exporting.run", "flows.recording", "flows.view.fit", "flows.view.split",
     "flows.view.store", "filelock",
     "manifests.corpora.catalog", "stores.verify", "multiprocessing.popen_spawn_posix",
+    "multiprocessing.popen_forkserver",
     "multiprocessing.resource_tracker", "concurrent.futures.process", "rich.table", "boto3",
     "botocore.session", "extractors.catalog", "extractors.fitted.catalog",
 )  # fmt: skip

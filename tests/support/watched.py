@@ -6,8 +6,9 @@ from pathlib import Path
 from tests.support.lanes import STARTED_BY_LIBRARIES
 
 # Python imports this file at the start of every process, so that it holds for workers and servers
-# as well. An audit hook cannot be got round from within Python. The workers of a process pool
-# raise no event; every other process that is started does.
+# as well. An audit hook cannot be got round from within Python. Workers that are new interpreters
+# raise no event, and those that are forked do so in Python's fork server alone; every other process
+# that is started is refused.
 _WATCH = f"""
 import os, socket, sys
 
@@ -29,6 +30,9 @@ def _check_host(event, host):
     if host not in _REACHABLE:
         _refuse(f"{{event}} {{host}}", OSError(101, f"refused by the test: {{event}} {{host}}"))
 
+def _caller():
+    return sys._getframe(2).f_globals.get("__name__")
+
 def _watch(event, arguments):
     if event in _LOOK_UPS:
         _check_host(event, arguments[0])
@@ -37,6 +41,8 @@ def _watch(event, arguments):
     elif event == "import" and arguments[0] in _IMPORTS:
         _refuse(f"import {{arguments[0]}}", ImportError(f"refused by the test: {{arguments[0]}}"))
     elif event in _PROCESSES and os.environ["WATCH_PROCESSES"]:
+        if event == "os.fork" and _caller() == "multiprocessing.forkserver":
+            return
         program = str(arguments[0] if arguments else "").rpartition("/")[2]
         if program not in _PROGRAMS:
             _refuse(f"{{event}} {{program}}", PermissionError(1, f"refused by the test: {{event}}"))
