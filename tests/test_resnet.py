@@ -1,5 +1,6 @@
 """The ResNet encoder: its parameters, its images, its engines, and full batches across clips."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import torch
 from extractors import engines
 from extractors.base import Extractor, Runtime
 from extractors.batching import encode_stream
-from extractors.engines import Engine
+from extractors.engines import Begin, Engine
 from extractors.frames import encode_jpeg
 from extractors.mfcc import Mfcc
 from extractors.resnet import ResNet, mfcc_image, segment_spans
@@ -27,6 +28,16 @@ MFCC_IMAGES = ResNet(
     input="mfcc", depth=18, weights="random", seed=3, size=64, segment_s=1.0, segment_hop_s=0.5
 )
 ON_CPU = [Runtime("openvino", threads=1), Runtime("torch", threads=1)]
+
+
+def has_bfloat16() -> bool:
+    try:
+        engines.check_precision("bfloat16", Runtime("openvino"))
+    except ValueError:
+        return False
+    return True
+
+
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 
@@ -105,9 +116,26 @@ def test_an_unknown_engine_and_a_precision_that_is_not_to_be_had_are_refused() -
     ):
         SMALL.encode(images, Runtime("tensorrt"))
     with pytest.raises(
-        ValueError, match='precision = "bfloat16" needs the torch engine on a CUDA device'
+        ValueError, match='precision = "float16" needs the torch engine on a CUDA device'
     ):
-        replace(SMALL, precision="bfloat16").encode(images, Runtime("openvino"))
+        replace(SMALL, precision="float16").encode(images, Runtime("openvino"))
+
+
+@pytest.mark.usefixtures("processes")
+def test_bfloat16_is_refused_by_a_sentence_where_the_processor_does_not_compute_in_it() -> None:
+    script = f"""
+import numpy as np
+from extractors.base import Runtime
+from extractors.resnet import ResNet
+try:
+    {replace(SMALL, precision="bfloat16")!r}.check_runtime(Runtime("openvino"))
+except ValueError as error:
+    print(error)
+"""
+    assert run(script, OV_CPU_MAX_ISA="AVX2") == (
+        'precision = "bfloat16" needs a CUDA device or a processor that computes in it (AVX-512 '
+        'BF16 or AMX), and this one does not; use "float32"'
+    )
 
 
 @pytest.mark.usefixtures("processes")
@@ -382,6 +410,26 @@ def test_a_row_has_the_same_bits_in_any_batch_and_any_company(runtime: Runtime) 
 
 
 @pytest.mark.usefixtures("networks_of_real_size")
+def test_the_last_pass_of_openvino_computes_the_rows_that_are_left_and_no_padding() -> None:
+    images = pictures(8)
+    begin = engines._openvino_begin(SMALL._network(), 1, 8)
+    whole, part = begin(images)(), begin(images[:3])()
+    assert part.shape == (3, 512)
+    assert np.array_equal(part, whole[:3])
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor does not compute in bfloat16")
+def test_bfloat16_on_a_processor_is_near_float32_and_does_not_depend_on_company() -> None:
+    images, runtime = pictures(11), Runtime("openvino", threads=1)
+    exact, encoder = SMALL.encode(images, runtime), replace(SMALL, precision="bfloat16")
+    rounded = encoder.encode(images, runtime)
+    assert 0 < np.linalg.norm(rounded - exact) < 0.02 * np.linalg.norm(exact)
+    assert np.array_equal(encoder.encode(images[::-1], runtime), rounded[::-1])
+    assert np.array_equal(encoder.encode(images[3:4], runtime), rounded[3:4])
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_openvino_gives_the_same_bits_also_after_its_batch_was_halved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -449,15 +497,15 @@ class Limited:
     def __init__(self, room: int, error: Callable[[], BaseException]) -> None:
         self.room, self.error, self.tried = room, error, list[int]()
 
-    def compile_for(self, batch: int) -> Callable[[np.ndarray], np.ndarray]:
-        def forward(images: np.ndarray) -> np.ndarray:
-            assert len(images) == batch
+    def compile_for(self, batch: int) -> Begin:
+        def begin(images: np.ndarray) -> Callable[[], np.ndarray]:
+            assert len(images) <= batch
             self.tried.append(batch)
             if batch > self.room:
                 raise self.error()
-            return images.reshape(batch, -1)[:, :2].astype(np.float32)
+            return lambda: images.reshape(len(images), -1)[:, :2].astype(np.float32)
 
-        return forward
+        return begin
 
 
 @pytest.mark.parametrize(
@@ -647,7 +695,7 @@ def test_a_full_gpu_makes_the_batch_smaller() -> None:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def run(script: str) -> str:
+def run(script: str, **environment: str) -> str:
     """What a script prints in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -655,6 +703,7 @@ def run(script: str) -> str:
         text=True,
         timeout=120,
         cwd=ROOT,
+        env={**os.environ, **environment},
         check=False,
     )
     assert done.returncode == 0, done.stderr
