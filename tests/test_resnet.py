@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -640,14 +640,66 @@ def test_the_network_sees_full_batches() -> None:
     sizes = []
 
     class Watched(ResNet):
-        def encode(self, images: np.ndarray, runtime: Runtime) -> np.ndarray:
-            sizes.append(len(images))
-            return super().encode(images, runtime)
+        def encode_batches(
+            self, batches: Iterable[np.ndarray], runtime: Runtime
+        ) -> Iterator[np.ndarray]:
+            given = [*batches]
+            sizes.extend(map(len, given))
+            yield from super().encode_batches(given, runtime)
 
     encoder = Watched(depth=18, weights="random", seed=3, size=64)
     tracks = [(str(i), track_of(pictures(3))) for i in range(5)]
     assert len(list(encode_stream(encoder, tracks, Runtime("openvino", threads=1, batch=4)))) == 5
     assert sizes == [4, 4, 4, 3]
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_threads_make_pictures_ahead_and_every_clip_keeps_its_rows() -> None:
+    runtime = Runtime("openvino", threads=1, batch=8)
+    expected = dict(encode_stream(SMALL, clips(), runtime))
+    taken = []
+
+    def source() -> Iterator[tuple[str, Track]]:
+        for clip_id, track in 4 * clips():
+            taken.append(clip_id)
+            yield clip_id, track
+
+    stream = encode_stream(SMALL, source(), replace(runtime, preparing=3))
+    first = next(stream)
+    assert len(clips()) <= len(taken) < 3 * len(clips()), "some ahead, and not all"
+    for clip_id, track in [first, *stream]:
+        assert np.array_equal(track.values, expected[clip_id].values, equal_nan=True)
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_torch_asks_for_the_next_batch_while_it_has_one_and_fills_two_slots_in_turn() -> None:
+    images, said = pictures(40), list[str]()
+
+    def batches() -> Iterator[np.ndarray]:
+        for number in range(5):
+            said.append(f"taken {number}")
+            yield images[8 * number : 8 * number + (3 if number == 4 else 8)]
+
+    expected = SMALL.encode(images, ON_CPU[1])
+    for number, found in enumerate(SMALL.encode_batches(batches(), ON_CPU[1])):
+        said.append(f"given {number}")
+        assert np.array_equal(found, expected[8 * number : 8 * number + len(found)])
+    assert said == [
+        *("taken 0", "taken 1", "given 0", "taken 2", "given 1"),
+        *("taken 3", "given 2", "taken 4", "given 3", "given 4"),
+    ]
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_a_stream_that_is_given_up_leaves_nothing_to_the_next_one() -> None:
+    images = pictures(24)
+    stream = SMALL.encode_batches(iter([images[:8], images[8:16], images[16:]]), ON_CPU[1])
+    next(stream)
+    stream.close()
+    assert np.array_equal(
+        SMALL.encode(images[:11], ON_CPU[1]),
+        np.concatenate([SMALL.encode(part, ON_CPU[1]) for part in (images[:5], images[5:11])]),
+    )
 
 
 # A GPU
