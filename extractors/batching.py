@@ -41,7 +41,7 @@ class _PendingClip:
 
 
 @dataclass(eq=False)
-class _Batch:
+class _RowBatch:
     """Rows of some clips that go through the network together."""
 
     images: NDArray[np.uint8]
@@ -111,7 +111,7 @@ def encode_stream(
         Exception: The encoder fails whatever it is given: the fault is no clip's.
     """
     pictures = _pictures(encoder, tracks, runtime)
-    yield from _Stream(encoder, pictures, runtime, failed).run()
+    yield from _ClipStream(encoder, pictures, runtime, failed).run()
 
 
 Pictures = Iterator[tuple[str, Callable[[], Track]]]
@@ -141,7 +141,7 @@ def _pictures(encoder: Encoder, tracks: Iterable[tuple[str, Track]], runtime: Ru
         pool.shutdown(cancel_futures=True)
 
 
-class _Stream:
+class _ClipStream:
     """Clips on their way through a network."""
 
     def __init__(
@@ -150,7 +150,7 @@ class _Stream:
         self._encoder, self._runtime, self._failed = encoder, runtime, failed
         self._capacity = runtime.batch or _ROWS
         self._clips: deque[_PendingClip] = deque()
-        self._under_way: deque[_Batch] = deque()
+        self._under_way: deque[_RowBatch] = deque()
         """What the network has taken and not given back."""
         self._batches = self._cut(pictures)
         self._fault: Exception | None = None
@@ -196,8 +196,8 @@ class _Stream:
             self._fault = error
             raise
 
-    def _cut(self, pictures: Pictures) -> Iterator[_Batch]:
-        batch: _Batch | None = None
+    def _cut(self, pictures: Pictures) -> Iterator[_RowBatch]:
+        batch: _RowBatch | None = None
         for clip_id, make in pictures:
             try:
                 images = make()
@@ -210,7 +210,7 @@ class _Stream:
             while len(rows):
                 if batch is None:
                     shape = (self._capacity, *images.values.shape[1:])
-                    batch = _Batch(np.empty(shape, images.values.dtype))
+                    batch = _RowBatch(np.empty(shape, images.values.dtype))
                 taken, rows = np.split(rows, [self._capacity - batch.count])
                 batch.take(clip, images.values, taken)
                 if batch.count == self._capacity:
@@ -251,7 +251,7 @@ class _Stream:
             else:
                 batch.place(encoded)
 
-    def _encode_alone(self, batch: _Batch) -> None:
+    def _encode_alone(self, batch: _RowBatch) -> None:
         images = iter(batch.images)
         for clip, rows in batch.targets:
             clip.missing -= len(rows)
