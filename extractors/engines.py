@@ -46,6 +46,10 @@ _OUT_OF_MEMORY = (
 """How torch and OpenVINO say in a RuntimeError that memory ran out."""
 
 
+class NoSuchPrecision(ValueError):
+    """A network cannot compute in the precision that a recipe names; one sentence."""
+
+
 @dataclass(frozen=True)
 class NetworkSpec:
     """Which network: all that its numbers depend on."""
@@ -167,7 +171,8 @@ def load(spec: NetworkSpec, runtime: Runtime) -> Engine:
         The engine.
 
     Raises:
-        ValueError: The engine cannot give the precision asked for, or is unknown.
+        NoSuchPrecision: The engine cannot give the precision asked for.
+        ValueError: The engine is unknown.
     """
     if resolve(runtime.engine) == "torch":
         state = functools.partial(_state, spec)
@@ -188,7 +193,7 @@ def check_precision(precision: str, runtime: Runtime) -> None:
         runtime: Which engine is to run.
 
     Raises:
-        ValueError: It would be emulated, slower than float32, or is not to be had at all.
+        NoSuchPrecision: It would be emulated, slower than float32, or is not to be had at all.
     """
     if precision == "float32":
         return
@@ -197,7 +202,7 @@ def check_precision(precision: str, runtime: Runtime) -> None:
     elif precision != "bfloat16":
         _check_device(precision, "cpu")
     elif "BF16" not in openvino_import.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise ValueError(
+        raise NoSuchPrecision(
             'precision = "bfloat16" needs a CUDA device or a processor that computes in it '
             '(AVX-512 BF16 or AMX), and this one does not; use "float32"'
         )
@@ -249,7 +254,7 @@ def torch_engine(
         The engine, on a CUDA device where there is one.
 
     Raises:
-        ValueError: There is no CUDA device, and the precision needs one.
+        NoSuchPrecision: There is no CUDA device, and the precision needs one.
     """
     device = _torch_device()
     _check_device(precision, device)
@@ -279,7 +284,7 @@ def _torch_device() -> str:
 
 def _check_device(precision: str, device: str) -> None:
     if precision != "float32" and device != "cuda":
-        raise ValueError(
+        raise NoSuchPrecision(
             f'precision = "{precision}" needs the torch engine on a CUDA device, which is not to '
             'be had here; use "float32"'
         )

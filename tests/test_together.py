@@ -27,6 +27,7 @@ from flows.workers.pool import ProcessPool
 from manifests.corpora.base import Found
 from stores import shard_writer
 from stores.location import locate
+from tests.support.commands import options, refusal
 from tests.support.media_made import a_clip, write
 from tests.support.store_files import contents
 
@@ -179,3 +180,22 @@ def test_only_the_one_process_of_this_machine_takes_tasks_together(processes: No
     assert on_this_machine(Pools(local, None), [NETWORK], RUNTIME).gpu is None
     with pytest.raises(ValueError, match='precision = "float16" needs'):
         on_this_machine(Pools(local, None), [replace(NETWORK, precision="float16")], RUNTIME)
+
+
+def test_a_precision_that_is_not_to_be_had_ends_the_build_before_it_begins(
+    sample: Path, tmp_path: Path
+) -> None:
+    said = refusal(
+        "build",
+        tmp_path / "store",
+        "--corpus",
+        f"sample={sample}",
+        "--recipe",
+        "demo",
+        *options("features.resnet18.precision=float16", "encode.engine=openvino"),
+    )
+    assert said == (
+        'affectstore: precision = "float16" needs the torch engine on a CUDA device, which is not '
+        'to be had here; use "float32"'
+    )
+    assert not list((tmp_path / "store").rglob("*.h5"))
