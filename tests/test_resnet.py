@@ -723,7 +723,7 @@ def test_cuda_in_float32_agrees_with_openvino_and_does_not_depend_on_company() -
 @pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.05), ("float16", 0.01)])
-def test_autocast_on_cuda_stays_near_float32(precision: str, tolerance: float) -> None:
+def test_half_precision_on_cuda_stays_near_float32(precision: str, tolerance: float) -> None:
     images = pictures(16)
     exact = SMALL.encode(images, Runtime("torch"))
     rounded = replace(SMALL, precision=precision).encode(images, Runtime("torch"))
