@@ -12,8 +12,6 @@ draws figures, and for what is not needed here empty names stand in.
 
 import argparse
 import importlib
-import importlib.abc
-import importlib.machinery
 import json
 import resource
 import shutil
@@ -24,15 +22,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
 import numpy as np
 
+from benchmarks.stand_ins import stand_in_for_ours
+
 _NEEDED = ("extractors.architecture", "extractors.network", "extractors.weights")
 """Of our own packages beside examples; they need NumPy and torch."""
-_OURS = ("extractors", "stores", "manifests", "flows")
 CLASSES = 8
 CLIPS = 1152
 """In an epoch: four fifths of RAVDESS."""
@@ -64,86 +63,6 @@ END_TO_END = {
     "tucker2025": ("Tucker fusion",),
     "tcs2026": ("gated fusion with TCS",),
 }
-
-
-# What stands in
-
-
-class _Name(type):
-    """A class whose attributes are classes of the same kind."""
-
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Name(name, (_Nothing,), {})
-
-    def __iter__(cls) -> Iterator[Any]:
-        return iter(())
-
-    def __getitem__(cls, _: Any) -> Any:
-        return cls
-
-
-class _Nothing(metaclass=_Name):
-    """Takes whatever it is given, and is whatever is asked of it."""
-
-    def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def __call__(self, *_: Any, **__: Any) -> Any:
-        return _Nothing()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Nothing()
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(())
-
-    def __getitem__(self, _: Any) -> Any:
-        return _Nothing()
-
-
-class _StandIn(ModuleType):
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Name(name, (_Nothing,), {})
-
-
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives stand-ins for our packages; `missing`: for whatever no other finder has found."""
-
-    def __init__(self, missing: bool) -> None:
-        self.missing = missing
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        top, asked = name.partition(".")[0], sys._getframe(1)
-        ours = top in _OURS and name not in (*_NEEDED, "extractors")
-        if ours if not self.missing else _is_for_examples(asked):
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)
-        return None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        return _StandIn(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None: ...
-
-
-def _is_for_examples(frame: Any) -> bool:
-    """Whether it is our examples that import: torch itself tries for what it can do without."""
-    while frame is not None:
-        name = str(frame.f_globals.get("__name__", ""))
-        if not name.startswith(("importlib", "_frozen_importlib", "benchmarks.training")):
-            return name.partition(".")[0] in {"examples", *_OURS}
-        frame = frame.f_back
-    return False
-
-
-def stand_in() -> None:
-    """From now on examples can be imported where there are torch, NumPy and h5py alone."""
-    sys.meta_path.insert(0, _Finder(missing=False))
-    sys.meta_path.append(_Finder(missing=True))
 
 
 # Generated clips
@@ -390,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     if given.steps and given.bf16:
         parser.error("--steps measures in float32; leave --bf16 out, or --steps")
-    stand_in()
+    stand_in_for_ours(_NEEDED)
     if given.one:
         one(given.one, given.tiny)
         return

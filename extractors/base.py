@@ -15,9 +15,9 @@ any clips, so that a GPU gets full batches.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -298,9 +298,13 @@ class Runtime:
     batch: int | None = None
     """Rows collected for one call, which a CUDA device takes at once; None: what suits the device.
     A CPU takes 8 at a time."""
+    preparing: int = 1
+    """Threads that decode and resize pictures while the network works on others. More than one
+    gains nothing where the network needs the same processors."""
 
     def __post_init__(self) -> None:
-        for name, value in (("threads", self.threads), ("batch", self.batch)):
+        counts = {name: getattr(self, name) for name in ("threads", "batch", "preparing")}
+        for name, value in counts.items():
             if value is not None and value < 1:
                 raise ValueError(
                     f"{name} = {value}, but at least 1 is needed; leave it out to let the engine "
@@ -328,6 +332,16 @@ class Encoder(Extractor):
     def ensure_weights(self) -> None:
         """Fetches and checks the weights, so that a build without them ends before it begins."""
 
+    def check_runtime(self, runtime: Runtime) -> None:
+        """Refuses what this machine cannot run, so that a build ends before it begins.
+
+        Args:
+            runtime: How the network is to run.
+
+        Raises:
+            ValueError: It cannot be had here; one sentence.
+        """
+
     @abstractmethod
     def images(self, track: Track) -> Track:
         """Makes what the network takes.
@@ -352,6 +366,23 @@ class Encoder(Extractor):
             (n, *row_shape) float32.
         """
 
+    def encode_batches(
+        self, batches: Iterable[NDArray[np.uint8]], runtime: Runtime
+    ) -> Iterator[NDArray[np.float32]]:
+        """Encodes batch after batch.
+
+        A network that works by itself overrides this, and asks for the next batch meanwhile.
+
+        Args:
+            batches: (n, height, width, 3) uint8 each, n of at least 1.
+            runtime: How the network runs.
+
+        Yields:
+            What `encode` gives for each, in order.
+        """
+        for images in batches:
+            yield self.encode(images, runtime)
+
 
 def form_of(source: FeatureSpec) -> str:
     """Words the form of an input, for a sentence that refuses it.
@@ -363,18 +394,3 @@ def form_of(source: FeatureSpec) -> str:
         Its name, and shape and type of its rows.
     """
     return f"{source.name} holds rows of shape {source.shape} {source.dtype}"
-
-
-def not_finite(track: Track) -> int:
-    """Counts valid rows that hold a value which is infinite or not a number.
-
-    Args:
-        track: Any track.
-
-    Returns:
-        The number of such rows; 0 where the values are no floats.
-    """
-    if track.values.dtype.kind != "f" or np.isfinite(track.values).all():
-        return 0
-    rows: NDArray[Any] = track.values[track.valid]
-    return int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=1).sum()) if len(rows) else 0

@@ -87,12 +87,11 @@ class ResNetModule(nn.Module):
         """
         # NHWC read as NCHW: channels_last without a copy.
         x = ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)
-        x = torch.relu(self.bn1(self.conv1(x)))
+        x = torch.relu(self.bn1(self.conv1(x.to(self.conv1.weight.dtype))))
         x = nn.functional.max_pool2d(x, kernel_size=3, stride=2, padding=1)
         for stage in range(1, 5):
             x = self.get_submodule(f"layer{stage}")(x)
-        # Under autocast, too, the mean is taken in float32.
-        return x.float()
+        return x.float()  # so that the mean is taken in float32, whatever the network computes in
 
 
 def build(depth: int, state: Weights) -> ResNetModule:
@@ -129,6 +128,22 @@ def fold(network: ResNetModule, depth: int) -> ResNetModule:
         kernel, norm = network.get_submodule(conv.name), network.get_submodule(conv.norm)
         network.set_submodule(conv.name, fuse_conv_bn_eval(kernel, norm))  # type: ignore[arg-type, type-var]
         network.set_submodule(conv.norm, nn.Identity())
+    return network
+
+
+def computing_in(precision: str, network: ResNetModule, depth: int) -> ResNetModule:
+    """Lets the convolutions compute in another type; normalisation and mean stay in float32.
+
+    Args:
+        precision: Name of the type, such as `bfloat16`.
+        network: What `fold` gave; it is changed.
+        depth: Its layers.
+
+    Returns:
+        The same network.
+    """
+    for conv in architecture.convs(depth):
+        network.get_submodule(conv.name).to(getattr(torch, precision))
     return network
 
 

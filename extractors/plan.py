@@ -11,6 +11,9 @@ from functools import cached_property, partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from extractors.base import (
     Encoder,
     Extractor,
@@ -19,7 +22,6 @@ from extractors.base import (
     Rgb,
     Sink,
     Waveform,
-    not_finite,
 )
 from extractors.frames import Frames
 from extractors.media import Decoded, Limits, decode
@@ -363,10 +365,18 @@ def _noted(outcome: Outcome, notes: tuple[str, ...]) -> Outcome:
 
 
 def _checked(clip: Clip, name: str, outcome: Outcome) -> Outcome:
-    if isinstance(outcome, Track) and (rows := not_finite(outcome)):
+    if isinstance(outcome, Track) and (rows := _not_finite(outcome)):
         return BadClip(
             clip.clip_id,
             Reason.NOT_FINITE,
             f"{rows} of {len(outcome)} rows of {name} are infinite or not a number",
         )
     return outcome
+
+
+def _not_finite(track: Track) -> int:
+    """Counts valid rows that hold a value which is infinite or not a number."""
+    if track.values.dtype.kind != "f" or np.isfinite(track.values).all():
+        return 0
+    rows: NDArray[Any] = track.values[track.valid]
+    return int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=1).sum()) if len(rows) else 0

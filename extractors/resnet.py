@@ -4,7 +4,7 @@ Imports neither torch nor OpenVINO; the engine does, at the first row that is en
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -61,7 +61,8 @@ class ResNet(Encoder):
     segment_hop_s: float | None = None
     """From one segment to the next; at most segment_s, so that no sound is passed over."""
     precision: str = "float32"
-    """`bfloat16` and `float16` (autocast) need the torch engine on a CUDA device."""
+    """What the convolutions compute in. `bfloat16` needs a CUDA device or a processor that has it
+    in hardware, `float16` a CUDA device."""
 
     def __post_init__(self) -> None:
         if self.depth not in DEPTHS:
@@ -106,6 +107,9 @@ class ResNet(Encoder):
         """
         if self.weights != weights.RANDOM:
             weights.load_state(self.depth, self.weights, self.seed)
+
+    def check_runtime(self, runtime: Runtime) -> None:
+        engines.check_precision(self.precision, runtime)
 
     def layout(self, needs: Mapping[str, FeatureSpec]) -> Layout:
         source = needs["input"]
@@ -164,15 +168,23 @@ class ResNet(Encoder):
         return np.array(images, np.uint8).reshape(len(images), self.size, self.size, 3)
 
     def encode(self, images: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
-        expected = (self.size, self.size, 3)
-        if images.shape[1:] != expected or images.dtype != np.uint8:
+        if not len(images):
+            return np.empty((0, *self.row_shape), np.float32)
+        return next(self.encode_batches([images], runtime))
+
+    def encode_batches(
+        self, batches: Iterable[NDArray[np.uint8]], runtime: Runtime
+    ) -> Iterator[NDArray[np.float32]]:
+        for found in engines.load(self._network(), runtime).stream(map(self._checked, batches)):
+            yield found.reshape(-1, *self.row_shape)
+
+    def _checked(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if images.shape[1:] != (self.size, self.size, 3) or images.dtype != np.uint8:
             raise ValueError(
                 f"expected uint8 images of shape (n, {self.size}, {self.size}, 3), got "
                 f"{images.shape} {images.dtype}; call images()"
             )
-        if not len(images):
-            return np.empty((0, *self.row_shape), np.float32)
-        return engines.load(self._network(), runtime)(images)
+        return images
 
     def _network(self) -> engines.NetworkSpec:
         return engines.NetworkSpec(

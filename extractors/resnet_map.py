@@ -4,11 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from extractors import engines
-from extractors.base import Layout, Runtime
+from extractors.base import Layout
 from extractors.resnet import ResNet
 from manifests.features import FeatureSpec
 
@@ -42,9 +39,6 @@ class ResNetMap(ResNet):
             dims=("time", "row", "column", "channel"),
             units="activation of each channel of the last block",
         )
-
-    def encode(self, images: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
-        return super().encode(images, runtime).reshape(len(images), *self.row_shape)
 
     def _network(self) -> engines.NetworkSpec:
         return replace(super()._network(), side=self.side)

@@ -9,8 +9,9 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks import training
+from benchmarks import gpu, training
 from examples import kirar2024
 from tests.support.commands import ROOT, Python
 
@@ -53,9 +54,9 @@ def test_a_benchmark_imports_what_there_is(name: str) -> None:
 
 def test_every_benchmark_that_is_run_by_hand_has_a_dry_run() -> None:
     helpers = {
-        *("naive", "read_peers", "rows", "sound_scripts", "timed", "watched"),
+        *("naive", "read_peers", "rows", "sound_scripts", "stand_ins", "timed", "watched"),
     }  # which others run
-    assert {*NAMES} == DRY_RUNS.keys() | helpers | {"audit"}
+    assert {*NAMES} == DRY_RUNS.keys() | helpers | {"audit", "gpu"}
 
 
 @pytest.mark.long
@@ -115,6 +116,30 @@ def test_training_is_timed_where_there_are_torch_numpy_and_h5py_alone(
     assert re.search(r"\d\.\d\d +1 of 1", whole), whole
 
 
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_the_gpu_benchmark_runs_small_where_there_are_torch_numpy_h5py_and_opencv_alone(
+    python: Python, tmp_path: Path
+) -> None:
+    site = installed_alone(tmp_path / "site", "torch", "numpy", "h5py", "opencv-python")
+    assert not (site / "pyarrow").exists()
+    script = str(ROOT / "benchmarks" / "gpu.py")
+    home = {"PYTHONPATH": str(site)}
+    done = python(
+        "-S", script, "--device", "cpu", "--seconds", "1", environment=home, timeout_s=300
+    )
+    assert done.stdout.count("as it should be") == 3
+    for way in ("raw crops, float32", "jpeg crops, bf16", "clips, bf16"):
+        assert re.search(rf"{way} +\d[\d,]* +\d+% +\d+%\n", done.stdout), done.stdout
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_the_gpu_benchmark_says_where_there_is_no_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        gpu.main([])
+    assert end.value.code == 2
+    assert "torch finds no CUDA device here; install a torch for CUDA" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -134,7 +159,9 @@ def test_what_training_cannot_measure_is_refused(
 def test_every_model_of_every_recipe_has_its_features_generated(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(training, "stand_in", lambda: None)  # the examples themselves are here
+    monkeypatch.setattr(
+        training, "stand_in_for_ours", lambda _: None
+    )  # the examples themselves are here
     titles = [job.title for job in training.chosen("kirar2024", tiny=True)]
     assert titles == [f"kirar2024  {name}" for name in kirar2024.MODELS]
     with pytest.raises(SystemExit) as end:

@@ -1,8 +1,9 @@
 """The ResNet encoder: its parameters, its images, its engines, and full batches across clips."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from extractors import engines
 from extractors.base import Extractor, Runtime
 from extractors.batching import encode_stream
-from extractors.engines import Engine
+from extractors.engines import Begin, Engine
 from extractors.frames import encode_jpeg
 from extractors.mfcc import Mfcc
 from extractors.resnet import ResNet, mfcc_image, segment_spans
@@ -27,6 +28,16 @@ MFCC_IMAGES = ResNet(
     input="mfcc", depth=18, weights="random", seed=3, size=64, segment_s=1.0, segment_hop_s=0.5
 )
 ON_CPU = [Runtime("openvino", threads=1), Runtime("torch", threads=1)]
+
+
+def has_bfloat16() -> bool:
+    try:
+        engines.check_precision("bfloat16", Runtime("openvino"))
+    except ValueError:
+        return False
+    return True
+
+
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 
@@ -105,9 +116,26 @@ def test_an_unknown_engine_and_a_precision_that_is_not_to_be_had_are_refused() -
     ):
         SMALL.encode(images, Runtime("tensorrt"))
     with pytest.raises(
-        ValueError, match='precision = "bfloat16" needs the torch engine on a CUDA device'
+        ValueError, match='precision = "float16" needs the torch engine on a CUDA device'
     ):
-        replace(SMALL, precision="bfloat16").encode(images, Runtime("openvino"))
+        replace(SMALL, precision="float16").encode(images, Runtime("openvino"))
+
+
+@pytest.mark.usefixtures("processes")
+def test_bfloat16_is_refused_by_a_sentence_where_the_processor_does_not_compute_in_it() -> None:
+    script = f"""
+import numpy as np
+from extractors.base import Runtime
+from extractors.resnet import ResNet
+try:
+    {replace(SMALL, precision="bfloat16")!r}.check_runtime(Runtime("openvino"))
+except ValueError as error:
+    print(error)
+"""
+    assert run(script, OV_CPU_MAX_ISA="AVX2") == (
+        'precision = "bfloat16" needs a CUDA device or a processor that computes in it (AVX-512 '
+        'BF16 or AMX), and this one does not; use "float32"'
+    )
 
 
 @pytest.mark.usefixtures("processes")
@@ -382,6 +410,26 @@ def test_a_row_has_the_same_bits_in_any_batch_and_any_company(runtime: Runtime) 
 
 
 @pytest.mark.usefixtures("networks_of_real_size")
+def test_the_last_pass_of_openvino_computes_the_rows_that_are_left_and_no_padding() -> None:
+    images = pictures(8)
+    begin = engines._openvino_begin(SMALL._network(), 1, 8)
+    whole, part = begin(images)(), begin(images[:3])()
+    assert part.shape == (3, 512)
+    assert np.array_equal(part, whole[:3])
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor does not compute in bfloat16")
+def test_bfloat16_on_a_processor_is_near_float32_and_does_not_depend_on_company() -> None:
+    images, runtime = pictures(11), Runtime("openvino", threads=1)
+    exact, encoder = SMALL.encode(images, runtime), replace(SMALL, precision="bfloat16")
+    rounded = encoder.encode(images, runtime)
+    assert 0 < np.linalg.norm(rounded - exact) < 0.02 * np.linalg.norm(exact)
+    assert np.array_equal(encoder.encode(images[::-1], runtime), rounded[::-1])
+    assert np.array_equal(encoder.encode(images[3:4], runtime), rounded[3:4])
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
 def test_openvino_gives_the_same_bits_also_after_its_batch_was_halved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -449,15 +497,15 @@ class Limited:
     def __init__(self, room: int, error: Callable[[], BaseException]) -> None:
         self.room, self.error, self.tried = room, error, list[int]()
 
-    def compile_for(self, batch: int) -> Callable[[np.ndarray], np.ndarray]:
-        def forward(images: np.ndarray) -> np.ndarray:
-            assert len(images) == batch
+    def compile_for(self, batch: int) -> Begin:
+        def begin(images: np.ndarray) -> Callable[[], np.ndarray]:
+            assert len(images) <= batch
             self.tried.append(batch)
             if batch > self.room:
                 raise self.error()
-            return images.reshape(batch, -1)[:, :2].astype(np.float32)
+            return lambda: images.reshape(len(images), -1)[:, :2].astype(np.float32)
 
-        return forward
+        return begin
 
 
 @pytest.mark.parametrize(
@@ -592,14 +640,66 @@ def test_the_network_sees_full_batches() -> None:
     sizes = []
 
     class Watched(ResNet):
-        def encode(self, images: np.ndarray, runtime: Runtime) -> np.ndarray:
-            sizes.append(len(images))
-            return super().encode(images, runtime)
+        def encode_batches(
+            self, batches: Iterable[np.ndarray], runtime: Runtime
+        ) -> Iterator[np.ndarray]:
+            given = [*batches]
+            sizes.extend(map(len, given))
+            yield from super().encode_batches(given, runtime)
 
     encoder = Watched(depth=18, weights="random", seed=3, size=64)
     tracks = [(str(i), track_of(pictures(3))) for i in range(5)]
     assert len(list(encode_stream(encoder, tracks, Runtime("openvino", threads=1, batch=4)))) == 5
     assert sizes == [4, 4, 4, 3]
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_threads_make_pictures_ahead_and_every_clip_keeps_its_rows() -> None:
+    runtime = Runtime("openvino", threads=1, batch=8)
+    expected = dict(encode_stream(SMALL, clips(), runtime))
+    taken = []
+
+    def source() -> Iterator[tuple[str, Track]]:
+        for clip_id, track in 4 * clips():
+            taken.append(clip_id)
+            yield clip_id, track
+
+    stream = encode_stream(SMALL, source(), replace(runtime, preparing=3))
+    first = next(stream)
+    assert len(clips()) <= len(taken) < 3 * len(clips()), "some ahead, and not all"
+    for clip_id, track in [first, *stream]:
+        assert np.array_equal(track.values, expected[clip_id].values, equal_nan=True)
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_torch_asks_for_the_next_batch_while_it_has_one_and_fills_two_slots_in_turn() -> None:
+    images, said = pictures(40), list[str]()
+
+    def batches() -> Iterator[np.ndarray]:
+        for number in range(5):
+            said.append(f"taken {number}")
+            yield images[8 * number : 8 * number + (3 if number == 4 else 8)]
+
+    expected = SMALL.encode(images, ON_CPU[1])
+    for number, found in enumerate(SMALL.encode_batches(batches(), ON_CPU[1])):
+        said.append(f"given {number}")
+        assert np.array_equal(found, expected[8 * number : 8 * number + len(found)])
+    assert said == [
+        *("taken 0", "taken 1", "given 0", "taken 2", "given 1"),
+        *("taken 3", "given 2", "taken 4", "given 3", "given 4"),
+    ]
+
+
+@pytest.mark.usefixtures("networks_of_real_size")
+def test_a_stream_that_is_given_up_leaves_nothing_to_the_next_one() -> None:
+    images = pictures(24)
+    stream = SMALL.encode_batches(iter([images[:8], images[8:16], images[16:]]), ON_CPU[1])
+    next(stream)
+    stream.close()
+    assert np.array_equal(
+        SMALL.encode(images[:11], ON_CPU[1]),
+        np.concatenate([SMALL.encode(part, ON_CPU[1]) for part in (images[:5], images[5:11])]),
+    )
 
 
 # A GPU
@@ -623,7 +723,7 @@ def test_cuda_in_float32_agrees_with_openvino_and_does_not_depend_on_company() -
 @pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.05), ("float16", 0.01)])
-def test_autocast_on_cuda_stays_near_float32(precision: str, tolerance: float) -> None:
+def test_half_precision_on_cuda_stays_near_float32(precision: str, tolerance: float) -> None:
     images = pictures(16)
     exact = SMALL.encode(images, Runtime("torch"))
     rounded = replace(SMALL, precision=precision).encode(images, Runtime("torch"))
@@ -647,7 +747,7 @@ def test_a_full_gpu_makes_the_batch_smaller() -> None:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def run(script: str) -> str:
+def run(script: str, **environment: str) -> str:
     """What a script prints in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -655,6 +755,7 @@ def run(script: str) -> str:
         text=True,
         timeout=120,
         cwd=ROOT,
+        env={**os.environ, **environment},
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -2,7 +2,7 @@
 reported, and one that hits every clip, or comes from the machine, is no clip's fault."""
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -270,9 +270,61 @@ def test_a_network_that_fails_on_one_clip_encodes_the_others() -> None:
     }
 
 
+@dataclass(frozen=True)
+class OneAhead(Brittle):
+    """It takes a batch while it works on another, as on a device."""
+
+    def encode_batches(
+        self, batches: Iterable[NDArray[np.uint8]], runtime: Runtime
+    ) -> Iterator[NDArray[np.float32]]:
+        last: NDArray[np.uint8] | None = None
+        for images in batches:
+            if last is not None:
+                yield self.encode(last, runtime)
+            last = images
+        if last is not None:
+            yield self.encode(last, runtime)
+
+
+def test_a_failure_costs_no_clip_of_the_batches_that_were_under_way() -> None:
+    tracks = {name: pictures(number, number + 10) for number, name in enumerate("abcdefgh")}
+    tracks |= {"c": pictures(200, 1), "g": pictures(1, 2, 3, 4, 5, 200)}
+    good, failed = encoded(OneAhead(), tracks)
+    assert good == {
+        name: track.values[:, 0, 0, 0].tolist()
+        for name, track in tracks.items()
+        if name not in "cg"
+    }
+    assert sorted(failed) == ["c", "g"]
+
+
+def test_what_a_track_raises_on_its_way_to_the_network_is_no_failure_of_the_network() -> None:
+    def tracks() -> Iterator[tuple[str, Track]]:
+        yield "a", pictures(1, 2, 3, 4, 5)
+        raise KeyError("no such shard")
+
+    for encoder in (Brittle(), OneAhead()):
+        with pytest.raises(KeyError, match="no such shard"):
+            list(encode_stream(encoder, tracks(), Runtime("openvino", batch=4)))
+
+
+def test_a_network_that_gives_back_too_little_is_no_success() -> None:
+    @dataclass(frozen=True)
+    class Greedy(Brittle):
+        def encode_batches(
+            self, batches: Iterable[NDArray[np.uint8]], runtime: Runtime
+        ) -> Iterator[NDArray[np.float32]]:
+            list(batches)
+            yield from ()
+
+    with pytest.raises(RuntimeError, match="brittle gave back fewer batches than it took"):
+        encoded(Greedy(), {"a": pictures(1)})
+
+
 def test_a_network_that_fails_on_whatever_it_is_given_is_no_clips_fault() -> None:
-    with pytest.raises(RuntimeError, match="too bright"):
-        encoded(Brittle(fails_on=0), {"a": pictures(0, 2), "b": pictures(3)})
+    for encoder in (Brittle(fails_on=0), OneAhead(fails_on=0)):
+        with pytest.raises(RuntimeError, match="too bright"):
+            encoded(encoder, {"a": pictures(0, 2), "b": pictures(3)})
 
 
 # A lack of memory

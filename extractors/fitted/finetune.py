@@ -313,4 +313,4 @@ def _engine(model: Finetuned, state: Same) -> engines.Engine:
         tuned = {name: np.array(array) for name, array in state.value.items()}
         return {**load_state(model.depth, model.weights, model.start.seed), **tuned}
 
-    return engines.torch_engine(model.depth, all_weights, Runtime("torch"))
+    return engines.torch_engine(model.depth, all_weights, Runtime("torch"), size=model.size)

@@ -14,15 +14,14 @@ from typing import TypeVar
 
 from extractors.base import Runtime
 from extractors.media import Limits
+from flows.building.encoding import can_be_split, encode_shards
 from flows.building.pieces import build_piece, join_shards, pieces_of
 from flows.building.probing import Probed, probe_clips
 from flows.building.shard_task import (
     Records,
     ShardTask,
     build_shards,
-    can_be_split,
     decoding_part,
-    encode_shards,
     measure_alone,
 )
 from flows.log import LOG

@@ -30,6 +30,7 @@ from flows.building.plan import BuildPlan, check_corpora, make_plan, standing_re
 from flows.building.probing import Probed
 from flows.building.recalled import with_recalled
 from flows.building.shard_task import ShardTask
+from flows.building.together import on_this_machine
 from flows.downloads import shown_downloads
 from flows.errors import BuildError
 from flows.log import LOG
@@ -311,6 +312,8 @@ class _Build:
         self, plan: BuildPlan, networks: _Networks, pools: Pools
     ) -> Iterator[Step[TaskResult]]:
         runtime = Runtime(networks.engine, threads=1, batch=self.recipe.encode.batch)
+        encoders = self.recipe.graph.encoders(plan.tasks.chunks.features)
+        pools = on_this_machine(pools, encoders.values(), runtime)
         for number, task in enumerate(plan.tasks):
             workers = self.executor.workers
             # The last tasks are shared by all workers, so that none waits for another.

@@ -2,7 +2,7 @@
 
 Runs in a worker process. Paths and ids come in, small records go out; arrays stay here. A task is
 run at once, or in two parts, where the networks run in another process than the decoders: first
-`decoding_part`, then `encode_shards`, with the same bytes in the same files.
+`decoding_part`, then `flows.building.encoding`, with the same bytes in the same files.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -128,7 +128,7 @@ def build_shards(task: ShardTask, runtime: Runtime) -> Records:
     Raises:
         ClipsChanged: Files are no longer those that the task names; no shard was made of them.
     """
-    encoders, share = _encoders_left(task)
+    encoders, share = encoders_left(task)
     left = [name for name in unfinished(task) if name not in encoders]
 
     def advance() -> None:
@@ -151,46 +151,11 @@ def decoding_part(task: ShardTask) -> ShardTask:
         A task for what comes from media, and for the inputs of networks, even where the store does
         not keep them.
     """
-    encoders, share = _encoders_left(task)
-    complete = _with_inputs(task, encoders)
+    encoders, share = encoders_left(task)
+    complete = with_inputs(task, encoders)
     networks = task.graph.encoders(complete.features)
     features = tuple(name for name in complete.features if name not in networks)
     return replace(complete, features=features, share=share)
-
-
-def can_be_split(task: ShardTask) -> bool:
-    """Whether `encode_shards` would find the inputs of its networks.
-
-    Args:
-        task: The task.
-
-    Returns:
-        False where the store lies behind a URL and does not keep them.
-    """
-    if task.location.is_local:
-        return True
-    return _with_inputs(task, task.graph.encoders(task.features)).features == task.features
-
-
-def encode_shards(task: ShardTask, runtime: Runtime) -> Records:
-    """Runs the networks on what the decoding part has left in shards.
-
-    Shards that the store does not keep are removed.
-
-    Args:
-        task: The task, whose decoding part is done.
-        runtime: How networks run.
-
-    Returns:
-        The records of all its shards.
-    """
-    encoders, share = _encoders_left(task)
-    complete = _with_inputs(task, task.graph.encoders(task.features))
-    for name, encoder in encoders.items():
-        _encode_clips(complete, name, encoder, {}, runtime, lambda: report_progress(share))
-    for name in set(complete.features) - set(task.features):
-        task.location.remove(task.file(name))
-    return records(task)
 
 
 def unfinished(task: ShardTask) -> list[str]:
@@ -205,17 +170,30 @@ def unfinished(task: ShardTask) -> list[str]:
     return [name for name in task.features if not task.location.exists(task.file(name))]
 
 
-def _encoders_left(task: ShardTask) -> tuple[dict[str, Encoder], float]:
-    """Encoders without a shard; and what one stage of one clip counts for in the progress.
+def encoders_left(task: ShardTask) -> tuple[dict[str, Encoder], float]:
+    """Finds the encoders without a shard.
 
-    Decoding is a stage, and each encoder is one.
+    Args:
+        task: The task.
+
+    Returns:
+        Name -> encoder, in order; and what decoding, or one of them, of a clip counts for in the
+        progress.
     """
     encoders = task.graph.encoders(unfinished(task))
     return encoders, 1 / (1 + len(encoders))
 
 
-def _with_inputs(task: ShardTask, encoders: Mapping[str, Encoder]) -> ShardTask:
-    """The task with the inputs of encoders among its features, but for those that are stored."""
+def with_inputs(task: ShardTask, encoders: Mapping[str, Encoder]) -> ShardTask:
+    """Adds the inputs of encoders to the features of a task, but for those that are stored.
+
+    Args:
+        task: The task.
+        encoders: Some of its encoders.
+
+    Returns:
+        The task with them.
+    """
     inputs = {encoder.needs["input"] for encoder in encoders.values()} - set(task.stored)
     wanted = inputs | set(task.features)
     return replace(task, features=tuple(name for name in task.graph.order if name in wanted))
@@ -261,7 +239,7 @@ def _measure_clips(
         for number, clip in enumerate(task.clips):
             outcomes = _measure_clip(task, {*features, *kept}, number, copies)
             for name, shard in shards.items():
-                _write(shard, clip, outcomes[name])
+                write_outcome(shard, clip, outcomes[name])
             for name, tracks in kept.items():
                 tracks.append((clip.clip_id, outcomes[name]))
             advance()
@@ -337,7 +315,7 @@ def _encode_clips(
     advance: Callable[[], None],
 ) -> ShardRecord:
     source = encoder.needs["input"]
-    outcomes = iter(kept[source]) if source in kept else _stored_outcomes(task, source)
+    outcomes = iter(kept[source]) if source in kept else stored_outcomes(task, source)
     clips = {clip.clip_id: clip for clip in task.clips}
     with task.writer(name) as shard:
 
@@ -346,7 +324,7 @@ def _encode_clips(
 
         tracks = _usable(outcomes, shard, advance)
         for clip_id, track in encode_stream(encoder, tracks, runtime, refuse):
-            _write(shard, clips[clip_id], track)
+            write_outcome(shard, clips[clip_id], track)
     return shard.record
 
 
@@ -362,8 +340,16 @@ def _usable(
             yield clip_id, outcome
 
 
-def _stored_outcomes(task: ShardTask, feature: str) -> Iterator[tuple[str, Outcome]]:
-    """The clips' tracks of a feature that lies in shards: those of this task, or older ones."""
+def stored_outcomes(task: ShardTask, feature: str) -> Iterator[tuple[str, Outcome]]:
+    """Reads a feature that lies in shards: those of this task, or older ones.
+
+    Args:
+        task: The task.
+        feature: Name of the feature.
+
+    Yields:
+        (clip id, track or why there is none) of each clip.
+    """
     opened: dict[str, Shard] = {}
     for clip in task.clips:
         clip_id = clip.clip_id
@@ -385,8 +371,14 @@ def _open(task: ShardTask, feature: str, file: str) -> Shard:
     return open_shard(task.location, task.graph.specs[feature], record)
 
 
-def _write(shard: ShardWriter, clip: Clip, outcome: Outcome) -> None:
-    """Adds a clip; one whose track is not what the feature declares is refused."""
+def write_outcome(shard: ShardWriter, clip: Clip, outcome: Outcome) -> None:
+    """Adds a clip to a shard; one whose track is not what the feature declares is refused.
+
+    Args:
+        shard: The shard.
+        clip: The clip.
+        outcome: Its track, or why there is none.
+    """
     if isinstance(outcome, BadClip):
         shard.refuse(outcome)
         return
