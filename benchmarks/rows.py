@@ -24,11 +24,17 @@ class Setting:
     workers: int
     """Processes for every way that can have several."""
     rounds: int
-    """At least so many, where a part's time allows it."""
+    """Fewer where the budget is spent before."""
+    budget_s: float = float("inf")
+    """What the part may take; no further round begins after it."""
     quick: bool = False
     """One look that nothing is broken, in a quarter of the time."""
+    dry: bool = False
+    """Two clips of each, so that a test sees all of it run."""
     clips: Path | None = None
-    """Real CREMA-D clips, `*.flv`."""
+    """A folder with real CREMA-D clips, `*.flv`."""
+    say: Callable[[str], None] = print
+    """Takes a line of progress for each step."""
 
 
 @dataclass(frozen=True)
@@ -100,33 +106,52 @@ def in_turn(
     return {name: tuple(values) for name, values in found.items()}
 
 
+def cpu_ratio(ours: Row, other: Row) -> float:
+    """How many times the processor time of `ours` a clip takes in `other`, round by round."""
+    if len(ours.cpu_s) != len(other.cpu_s):
+        return median(other.cpu_s) / median(ours.cpu_s)
+    return median(b / a for a, b in zip(ours.cpu_s, other.cpu_s, strict=True))
+
+
+def of_ours(row: Row, rows: Sequence[Row]) -> Row | None:
+    """The product's row that this one is compared with."""
+    for one in rows:
+        if (one.what, one.unit, one.name) == (row.what, row.unit, OURS) and one.values:
+            return one if row.name != OURS and row.values else None
+    return None
+
+
 def table(rows: Sequence[Row]) -> Iterator[str]:
     """The lines of one table for each thing that was measured. A ratio is the product's figure to
-    that of the row, above 1 where the product is better."""
+    that of the row, above 1 where the product is better; of processor time a clip, the row's to the
+    product's."""
     for what in dict.fromkeys(row.what for row in rows):
         some = [row for row in rows if row.what == what]
-        yield f"{what:36} {'median':>10} {'':12} {'spread':>6} {'ratio':>7}   more"
+        rounds = max(len(row.values) for row in some)
+        head = f"{what}: median of {rounds}" if rounds > 1 else what
+        yield f"{head:58} {'spread':>6} {'ratio':>7}"
         for row in some:
-            yield f"  {row.name:34} {_figures(row, some)}".rstrip()
+            yield f"  {row.name:32} {_figures(row, rows)}".rstrip()
 
 
-def _figures(row: Row, others: Sequence[Row]) -> str:
+def _figures(row: Row, rows: Sequence[Row]) -> str:
     if not row.values:
-        return row.note
-    against = [one for one in others if one.name == OURS and one.unit == row.unit and one.values]
-    times = f"{ratio(against[0], row):6.2f}x" if against and row.name != OURS else ""
-    figures = f"{row.middle:10.4g} {row.unit:12} {spread(row.values):6.0%} {times:>7}"
-    return f"{figures}   {', '.join(_more(row))}"
+        return f"{'-':>8}   {row.note}"
+    ours = of_ours(row, rows)
+    times = f"{ratio(ours, row):.2f}x" if ours else ""
+    figures = f"{row.middle:8.4g} {row.unit:14} {spread(row.values):6.0%} {times:>7}"
+    return f"{figures}   {', '.join(_more(row, ours))}"
 
 
-def _more(row: Row) -> Iterator[str]:
+def _more(row: Row, ours: Row | None) -> Iterator[str]:
     if row.cpu_s:
-        yield f"CPU {1e3 * median(row.cpu_s):.3g} ms a clip"
+        times = f" ({cpu_ratio(ours, row):.2f}x)" if ours and ours.cpu_s else ""
+        yield f"CPU {1e3 * median(row.cpu_s):.3g} ms a clip{times}"
     if row.start_s:
         yield f"start-up {median(row.start_s):.1f} s"
     if row.wall_s and row.clips:
-        yield f"with it {row.clips / median(row.wall_s):.3g} clips/s of {row.clips}"
+        yield f"with it {row.clips / median(row.wall_s):.3g}/s of {row.clips}"
     if row.busy:
-        yield f"cores busy {median(row.busy):.0%}"
+        yield f"cores {median(row.busy):.0%} busy"
     if row.note:
         yield row.note

@@ -1,0 +1,163 @@
+"""What the product takes, against naive scripts, other tools and the floor: `make bench`.
+
+    python -m benchmarks.bench [FOLDER] [--quick] [--cremad FOLDER] [--compare | --write]
+
+All ways of a table run in turn, round by round. Rates are without start-up, which is told beside
+them. The folder keeps the clips for the next time, and `rows.json` with all that was measured.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from benchmarks import baseline, build, engine
+from benchmarks.page import PAGE, put_table
+from benchmarks.rows import Row, Setting, table
+from benchmarks.watched import CommandFailed
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    measure: Callable[[Setting], list[Row]]
+    budget_s: float
+    """Of a full run on two cores."""
+
+
+PARTS = (
+    Part("build", build.measure, 340),
+    Part("networks", engine.measure, 60),
+    Part("peers", build.measure_peers, 60),
+)
+"""A part of the bench is one line here."""
+ROUNDS = 3
+CLIPS = "AFFECTSTORE_CLIPS"
+"""Names a folder of real CREMA-D clips where `--cremad` does not."""
+QUIET = 0.3
+"""Processes that may wait for each core before a run, on average, without a word of warning."""
+
+
+def machine() -> dict[str, str]:
+    """What the figures depend on, beside the product."""
+    info = Path("/proc/cpuinfo")
+    names = info.read_text(encoding="utf-8") if info.exists() else ""
+    models = [line.partition(":")[2].strip() for line in names.splitlines() if "model name" in line]
+    return {
+        "date": datetime.date.today().isoformat(),
+        "processor": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def load_warning() -> str:
+    """A sentence where the machine does other work, else nothing."""
+    waiting, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if waiting <= QUIET * cores:
+        return ""
+    return (
+        f"the machine is not quiet (load {waiting:.1f} on {cores} cores): believe no rate of this "
+        "run, and of processor times only the ratios"
+    )
+
+
+def run(part: Part, setting: Setting) -> list[Row]:
+    """The rows of a part; one that says why, where a command of it failed."""
+    begun = time.monotonic()
+    say = setting.say
+    budget_s = part.budget_s * setting.rounds / ROUNDS
+    own = replace(setting, budget_s=budget_s, say=lambda line: say(f"{part.name}: {line}"))
+    try:
+        rows = part.measure(own)
+    except (CommandFailed, ValueError) as error:
+        rows = [Row(part.name, part.name, "", note=f"failed: {str(error).splitlines()[0]}")]
+        print(error, file=sys.stderr)
+    say(f"{part.name}: took {time.monotonic() - begun:.0f} s")
+    return rows
+
+
+def parser() -> argparse.ArgumentParser:
+    parts = [part.name for part in PARTS]
+    made = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("folder", type=Path, nargs="?", default=Path(".bench"))
+    made.add_argument("--quick", action="store_true", help="one round of smaller runs")
+    made.add_argument("--dry", action="store_true", help="two clips of each, to see that it runs")
+    made.add_argument(
+        "--cremad",
+        type=Path,
+        default=os.environ.get(CLIPS),
+        metavar="FOLDER",
+        help=f"real clips of CREMA-D's VideoFlash; default: {CLIPS}",
+    )
+    made.add_argument("--only", choices=parts, action="append", help="a part; default: all")
+    made.add_argument("--workers", type=int, default=os.cpu_count())
+    made.add_argument("--rounds", type=int, default=ROUNDS)
+    then = made.add_mutually_exclusive_group()
+    then.add_argument(
+        "--compare",
+        action="store_true",
+        help="end with 1 where a ratio fell by more than 15 %% below the baseline",
+    )
+    then.add_argument(
+        "--write",
+        action="store_true",
+        help="make this run the baseline, and the table of docs/performance.md",
+    )
+    return made
+
+
+def finish(rows: Sequence[Row], given: argparse.Namespace) -> int:
+    """Tell what was measured and keep it; the exit code."""
+    found, lines = baseline.ratios(rows), [*table(rows)]
+    goals = [*baseline.against_goals(found)]
+    (given.folder / "rows.json").write_text(
+        json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows]}, indent=1)
+    )
+    print(*lines, "", *goals, sep="\n")
+    if given.write:
+        baseline.write(baseline.BASELINE, machine(), found)
+        put_table(PAGE, machine(), [*lines, "", *goals])
+    if given.compare:
+        fell = [*baseline.fallen(baseline.read(baseline.BASELINE), found)]
+        print("", *(fell or ["no ratio fell by more than 15 %"]), sep="\n")
+        return int(any(line.startswith("fell") for line in fell))
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = parser().parse_args(arguments)
+    begun = time.monotonic()
+    small = given.quick or given.dry
+
+    def say(line: str) -> None:
+        print(f"[{time.monotonic() - begun:4.0f} s] {line}", file=sys.stderr, flush=True)
+
+    given.folder.mkdir(parents=True, exist_ok=True)
+    if warning := load_warning():
+        say(warning)
+    setting = Setting(
+        folder=given.folder,
+        workers=given.workers,
+        rounds=1 if small else given.rounds,
+        quick=small,
+        dry=given.dry,
+        clips=given.cremad and Path(given.cremad),
+        say=say,
+    )
+    chosen = [part for part in PARTS if part.name in (given.only or [part.name])]
+    rows = [row for part in chosen for row in run(part, setting)]
+    code = finish(rows, given)
+    say(f"{time.monotonic() - begun:.0f} s in all")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

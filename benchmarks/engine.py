@@ -1,0 +1,87 @@
+"""A build with ResNet-50 on the processor against what it cannot do without: decoding, and the bare
+engine on ready crops. `python -m benchmarks.engine FOLDER`.
+
+The floor of a clip is the time of a build without the network, start-up apart, and that of the bare
+engine for as many pictures as the clip has crops, in a process for each worker with one thread.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.build import Bench, row
+from benchmarks.clips import KINDS
+from benchmarks.rows import OURS, Row, Setting, table
+
+KIND, FLOOR = "cremad", "decoding + bare engine"
+WHAT = "with ResNet-50, FLV1"
+PICTURES_A_CLIP = round(KINDS[KIND].seconds * 10)
+"""Crops, at ten a second."""
+
+
+def bare_engine(pictures: int) -> float:
+    """Pictures a second of one process."""
+    from extractors.base import Runtime
+    from extractors.engines import NetworkSpec, load
+
+    spec = NetworkSpec(50, "random", None, 0, 224, "float32")
+    network = load(spec, Runtime("openvino", threads=1))
+    crops = np.random.default_rng(0).integers(0, 256, (pictures, 224, 224, 3), np.uint8)
+    network(crops[:8])
+    begun = time.perf_counter()
+    network(crops)
+    return pictures / (time.perf_counter() - begun)
+
+
+def in_processes(workers: int, pictures: int) -> float:
+    """Pictures a second of all of them together."""
+    command = [sys.executable, "-m", "benchmarks.engine", "--pictures", str(pictures)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(workers)]
+    said = [process.communicate()[0] for process in running]
+    return sum(map(float, said))
+
+
+def measure(setting: Setting) -> list[Row]:
+    """The part of the bench."""
+    bench = Bench(setting.folder, setting.workers, False, share=0.0 if setting.dry else 0.3)
+    whole = Bench(setting.folder, setting.workers, True, share=0.0 if setting.dry else 1.0)
+    pictures = 8 if setting.dry else 80
+    floors, done = [], []
+    for number in range(1 if setting.quick else min(2, setting.rounds)):
+        setting.say(f"{WHAT}: round {number + 1}, the build, its floor, the bare engine")
+        done.append(whole.measure(OURS, KIND))
+        without = row(WHAT, "", [bench.measure(OURS, KIND)], bench.sizes(KIND))
+        if without.values:
+            engine = in_processes(setting.workers, pictures)
+            floors.append(1 / (1 / without.middle + PICTURES_A_CLIP / engine))
+    ours = row(WHAT, OURS, done, whole.sizes(KIND))
+    return [ours, Row(WHAT, FLOOR, "clips/s", tuple(floors))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--dry", action="store_true", help="a few clips, to see that it runs")
+    parser.add_argument("--pictures", type=int, help="print the rate of the bare engine alone")
+    args = parser.parse_args()
+    if args.pictures:
+        print(bare_engine(args.pictures))
+        return
+    if args.folder is None:
+        parser.error("give a folder for the clips and stores")
+    args.folder.mkdir(parents=True, exist_ok=True)
+    rows = measure(Setting(args.folder, args.workers, args.rounds, dry=args.dry))
+    print(*table(rows), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
