@@ -8,13 +8,12 @@ used.
 """
 
 import argparse
-import math
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,8 +71,11 @@ OTHERS = {
 }
 """Title of a way, and the options of `benchmarks.naive`."""
 NAIVE = ("haar", "haar-coarse", "fast", LOOP)
-SIZES = {"ravdess": (1, 12), "meld": (1, 18), "small": (2, 40), "cremad": (2, 100), REAL: (2, 75)}
-"""Clips of the smaller and of the larger run for each worker: some eight seconds lie between."""
+SIZES = {"ravdess": (3, 11), "meld": (3, 15), "small": (8, 48), "cremad": (8, 72), REAL: (8, 64)}
+"""Clips of the smaller and of the larger run for each worker. Every worker has work in the smaller
+one, so that its start is no part of the difference, which takes some five seconds."""
+CLIPS_PER_SHARD = {"ravdess": 8, "meld": 8}
+"""So that of few clips most lie in whole shards, as in a large build; else what recipes have."""
 PEERS = ("datasets", "torchcodec")
 SHOWN = ("ravdess", "meld", "cremad", REAL)
 HAAR = {"ravdess": 2, "meld": 2, "cremad": 5, REAL: 5, "small": 3}
@@ -101,7 +103,7 @@ class Bench:
                 "--corpus",
                 f"folder={source}",
                 "--recipe",
-                self.recipe(),
+                self.recipe(kind),
             ]
         else:
             program = [
@@ -140,15 +142,17 @@ class Bench:
         shutil.rmtree(self.folder / name, ignore_errors=True)
         return self.folder / name
 
-    def recipe(self) -> Path:
+    def recipe(self, kind: str) -> Path:
         path = self.folder / ("with-embedding.toml" if self.embed else "no-embedding.toml")
-        path.write_text(FEATURES + (EMBEDDING if self.embed else ""), encoding="utf-8")
+        shards = f"clips_per_shard = {4 if self.embed else CLIPS_PER_SHARD.get(kind, 32)}\n"
+        text = shards + FEATURES + (EMBEDDING if self.embed else "")
+        path.write_text(text, encoding="utf-8")
         return path
 
     def sizes(self, kind: str) -> tuple[int, int]:
         """Clips of the smaller and of the larger run: the same for every way, and for each
         worker."""
-        few, many = (1, 6) if self.embed else SIZES[kind]
+        few, many = (3, 9) if self.embed else SIZES[kind]
         return few * self.workers, max(few + 1, round(many * self.share)) * self.workers
 
     def timed(self, way: str, kind: str, clips: int) -> Run:
@@ -157,6 +161,11 @@ class Bench:
     def measure(self, way: str, kind: str) -> tuple[Run, Run]:
         few, many = (self.timed(way, kind, clips) for clips in self.sizes(kind))
         return few, many
+
+
+def table_of(kind: str) -> str:
+    """The name of a table of rows."""
+    return f"build, {TITLES[kind]}"
 
 
 def title(way: str) -> str:
@@ -186,53 +195,46 @@ def row(what: str, name: str, done: Sequence[tuple[Run, Run]], sizes: tuple[int,
     )
 
 
-def compare(
-    bench: Bench,
-    kind: str,
-    ways: Sequence[str],
-    rounds: int,
-    say: Callable[[str], None],
-    budget_s: float = math.inf,
-) -> list[Row]:
+def compare(bench: Bench, kind: str, ways: Sequence[str], setting: Setting) -> list[Row]:
     """A row of the product and of each naive script, in turn. No further round begins once the
     budget is spent."""
-    what, sizes = f"build, {TITLES[kind]}", bench.sizes(kind)
+    name, sizes = table_of(kind), bench.sizes(kind)
     runs: dict[str, list[tuple[Run, Run]]] = {way: [] for way in (OURS, *ways)}
-    ends = time.monotonic() + budget_s
-    for number in range(rounds):
+    ends = time.monotonic() + setting.budget_s
+    for number in range(setting.rounds):
         if number and time.monotonic() > ends:
             break
         for way in [*runs][:: -1 if number % 2 else 1]:
-            say(f"{what}: round {number + 1} of {rounds}, {title(way)}, {sum(sizes)} clips")
+            setting.say(f"{name}: round {number + 1}, {title(way)}, {sum(sizes)} clips")
             runs[way].append(bench.measure(way, kind))
-    return [row(what, title(way), done, sizes) for way, done in runs.items()]
+    return [row(name, title(way), done, sizes) for way, done in runs.items()]
 
 
-def haar(bench: Bench, kind: str, other: Row, say: Callable[[str], None]) -> Row:
+def haar(bench: Bench, kind: str, other: Row, setting: Setting) -> Row:
     """A row of the naive script with Haar from one run: it is so much slower that no second one is
     needed."""
-    clips, what = HAAR[kind] * bench.workers, f"build, {TITLES[kind]}"
-    say(f"{what}: {title('haar')}, {clips} clips, once")
+    clips, name = HAAR[kind] * bench.workers, table_of(kind)
+    setting.say(f"{name}: {title('haar')}, {clips} clips, once")
     done = bench.timed("haar", kind, clips)
     work_s = done.seconds - (median(other.start_s) if other.start_s else 0.0)
     note = "one run; start-up is that of BlazeFace's"
-    return Row(what, title("haar"), "clips/s", (clips / work_s,), clips=clips, note=note)
+    return Row(name, title("haar"), "clips/s", (clips / work_s,), clips=clips, note=note)
 
 
 def measure(setting: Setting) -> list[Row]:
     """The part of the bench: stand-ins of three corpora, and real clips where they are given."""
     share = 0.0 if setting.dry else 0.5 if setting.quick else 1.0
     bench = Bench(setting.folder, setting.workers, False, setting.clips, share)
+    kinds = ("cremad", REAL) if setting.dry else SHOWN
+    each = replace(setting, budget_s=setting.budget_s / len(kinds))
     rows: list[Row] = []
-    for kind in SHOWN:
+    for kind in kinds:
         if kind == REAL and setting.clips is None:
-            rows.append(Row(f"build, {TITLES[kind]}", OURS, "clips/s", note="no clips given"))
+            rows.append(Row(table_of(kind), OURS, "clips/s", note="no clips given"))
             continue
-        rows += compare(
-            bench, kind, ["fast"], setting.rounds, setting.say, setting.budget_s / len(SHOWN)
-        )
+        rows += compare(bench, kind, ["fast"], each)
         if not setting.quick:
-            rows.append(haar(bench, kind, rows[-1], setting.say))
+            rows.append(haar(bench, kind, rows[-1], setting))
     return rows
 
 
@@ -240,12 +242,15 @@ def measure_peers(setting: Setting) -> list[Row]:
     """Another part: the naive script in the hands of tools that spread, keep or decode for it."""
     bench = Bench(setting.folder, setting.workers, False, share=0.0 if setting.dry else 0.5)
     found = {way: imports(way) for way in PEERS}
-    ways = [way for way, error in found.items() if not error]
-    rounds = min(2, setting.rounds)
-    rows = compare(bench, "cremad", ways, rounds, setting.say, setting.budget_s)
-    what = f"peers, {TITLES['cremad']}"
-    left_out = [Row(what, title(way), "", note=error) for way, error in found.items() if error]
-    return [*(replace(one, what=what) for one in rows), *left_out]
+    rows = compare(
+        bench,
+        "cremad",
+        [way for way, error in found.items() if not error],
+        replace(setting, rounds=min(2, setting.rounds)),
+    )
+    name = f"peers, {TITLES['cremad']}"
+    left_out = [Row(name, title(way), "", note=error) for way, error in found.items() if error]
+    return [*(replace(one, what=name) for one in rows), *left_out]
 
 
 def imports(package: str) -> str:
@@ -296,7 +301,8 @@ def main() -> None:
         memory(bench)
         return
     for kind in args.kind or ["ravdess", "cremad", "meld"]:
-        rows = compare(bench, kind, args.naive or NAIVE, args.rounds, lambda line: None)
+        setting = Setting(args.folder, args.workers, args.rounds, say=lambda line: None)
+        rows = compare(bench, kind, args.naive or NAIVE, setting)
         print(*table(rows), sep="\n", flush=True)
 
 

@@ -121,7 +121,7 @@ def schedule(folder: Path, way: Way, kind: str, embed: bool, clips: int) -> Shar
     bench = Bench(folder, way.workers, embed)
     source, recipe, store, times = (
         bench.source(kind, clips),
-        bench.recipe(),
+        bench.recipe(kind),
         bench.fresh("store"),
         bench.fresh("times"),
     )

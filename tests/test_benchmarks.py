@@ -18,6 +18,7 @@ NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
 SMALL = ("--kind", "small", "--workers", "1")
 DRY_RUNS = {
     "audio_features": [],
+    "bench": ["{folder}", "--dry", "--workers", "1"],
     "build": ["{folder}", *SMALL, "--naive", "fast"],
     "chosen": ["{folder}", "--workers", "1", "--every", "23"],
     "clips": ["{folder}", "--count", "1"],
@@ -26,6 +27,7 @@ DRY_RUNS = {
         *("{folder}", "--kind", "small", "--clips", "8", "--only", "scheduling"),
         *("--server", "--way", "--workers 1", "--way", "--dask local:1"),
     ],
+    "engine": ["{folder}", "--dry", "--workers", "1"],
     "fitted": ["--steps", "20"],
     "folds": ["--seeds", "1"],
     "near": ["--clips", "200"],
@@ -44,7 +46,7 @@ def test_a_benchmark_imports_what_there_is(name: str) -> None:
 
 
 def test_every_benchmark_that_is_run_by_hand_has_a_dry_run() -> None:
-    helpers = {"naive", "rows", "timed", "watched"}  # which others run
+    helpers = {"baseline", "naive", "page", "rows", "timed", "watched"}  # which others run
     assert {*NAMES} == DRY_RUNS.keys() | helpers | {"audit"}
 
 

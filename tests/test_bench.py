@@ -1,0 +1,212 @@
+"""The bench: rows, ratios, the baseline, and what it says where something is missing. What it
+measures is run by tests/test_benchmarks.py."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from benchmarks import baseline, bench, build, clips, page, watched
+from benchmarks.peers.install import REQUIREMENTS, wanted
+from benchmarks.rows import OURS, Row, Setting, in_turn, ratio, spread, table
+from tests.support.media_made import CLIPS
+
+SCRIPT = "a script"
+CREMAD = CLIPS / "CREMA-D" / "VideoFlash"
+
+
+def pair(ours: Sequence[float], other: Sequence[float]) -> list[Row]:
+    """The product and a script, with as many rounds, each at 100 and 150 ms of processor time."""
+    return [
+        Row("a build", OURS, "clips/s", tuple(ours), cpu_s=(0.1,) * len(ours)),
+        Row("a build", SCRIPT, "clips/s", tuple(other), cpu_s=(0.15,) * len(other)),
+    ]
+
+
+def test_a_ratio_is_the_median_over_rounds_each_of_which_is_a_pair() -> None:
+    ours, other = pair([20, 10, 30], [10, 10, 10])
+    assert ratio(ours, other) == 2
+    # Rounds in which the machine was slow were slow for both; the medians alone say 0.67.
+    ours, other = pair([20, 2, 6], [10, 1, 9])
+    assert ratio(ours, other) == 2
+    assert spread([20, 10, 30]) == 1
+
+
+def test_of_times_the_smaller_one_is_better() -> None:
+    ours = Row("start", OURS, "s", (2.0, 2.0), less_is_better=True)
+    assert ratio(ours, Row("start", SCRIPT, "s", (3.0, 3.0), less_is_better=True)) == 1.5
+
+
+def test_no_way_always_comes_first() -> None:
+    order: list[str] = []
+
+    def take(name: str) -> float:
+        order.append(name)
+        return float(len(order))
+
+    found = in_turn({name: lambda name=name: take(name) for name in "ab"}, rounds=3)
+    assert "".join(order) == "abbaab"
+    assert found == {"a": (1, 4, 5), "b": (2, 3, 6)}
+    assert len(in_turn({"a": lambda: 1.0}, rounds=3, budget_s=-1)["a"]) == 1
+
+
+def test_a_table_shows_every_row_beside_the_products() -> None:
+    left_out = Row("a build", "another tool", "", note="not installed")
+    lines = [*table([*pair([20, 22], [10, 10]), left_out])]
+    assert lines[0].startswith("a build: median of 2")
+    assert "21 clips/s" in lines[1]
+    assert "2.10x   CPU 150 ms a clip (1.50x)" in lines[2]
+    assert lines[3].endswith("not installed")
+
+
+def test_ratios_are_of_rates_and_of_processor_times() -> None:
+    rows = [*pair([20], [10]), Row("a build", "another tool", "", note="not installed")]
+    found = {"a build | a script": 2, "a build | a script | CPU": 1.5}
+    assert baseline.ratios(rows) == pytest.approx(found)
+
+
+def test_only_what_fell_by_more_than_15_percent_is_named() -> None:
+    before = {"even": 2.0, "rose": 2.0, "fell a little": 2.0, "fell": 2.0, "gone": 2.0}
+    now = {"even": 2.0, "rose": 9.0, "fell a little": 1.71, "fell": 1.69, "new": 0.1}
+    assert [*baseline.fallen(before, now)] == [
+        "fell by 16%: fell, was 2.00x, is 1.69x",
+        "not measured: gone, was 2.00x",
+    ]
+
+
+def test_a_goal_is_reached_missed_by_so_much_or_not_measured() -> None:
+    goals = {"a": 2.0, "b": 2.0, "c": 0.85}
+    assert [*baseline.against_goals({"a": 2.0, "b": 1.5}, goals)] == [
+        "reached: a: 2.00x, 2.00x asked",
+        "MISSED:  b: 1.50x, 2.00x asked, 25% short",
+        "not measured: c, 0.85x asked",
+    ]
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a baseline, in which the product is twice as fast as the script; the bench has
+    one part, which finds it 1.6 times as fast."""
+    file = tmp_path / "baseline.json"
+    baseline.write(file, {"date": "today"}, {"a build | a script": 2.0})
+    monkeypatch.setattr(baseline, "BASELINE", file)
+    part = bench.Part("some", lambda setting: pair([16], [10]), 1)
+    monkeypatch.setattr(bench, "PARTS", (part,))
+    return file
+
+
+def test_a_comparison_ends_with_1_where_something_fell(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench.main([str(tmp_path), "--compare"]) == 1
+    assert "fell by 20%: a build | a script, was 2.00x, is 1.60x" in capsys.readouterr().out
+    baseline.write(kept, {}, {"a build | a script": 1.7, "elsewhere": 1.0})
+    assert bench.main([str(tmp_path), "--compare"]) == 0
+    assert "not measured: elsewhere" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert [row["values"] for row in rows] == [[16], [10]]
+
+
+def test_a_baseline_that_is_none_is_refused_in_a_sentence(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept.write_text("[]")
+    assert bench.main([str(tmp_path), "--compare"]) == 2
+    assert "is no kept run of the bench" in (said := capsys.readouterr()).err
+    assert "a build" not in said.out, "known before an hour is spent"
+
+
+def test_a_run_is_kept_as_the_baseline_and_in_the_page(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = tmp_path / "performance.md"
+    shown.write_text(f"Before\n\n{page.BEGIN}\nold\n{page.END}\n\nAfter\n")
+    monkeypatch.setattr(bench, "PAGE", shown)
+    assert bench.main([str(tmp_path), "--write"]) == 0
+    assert baseline.read(kept)["a build | a script"] == 1.6
+    text = shown.read_text()
+    assert text.startswith(f"Before\n\n{page.BEGIN}\n")
+    assert text.endswith(f"```\n{page.END}\n\nAfter\n")
+    assert "old" not in text
+    assert "1.60x" in text
+
+
+def test_the_page_has_a_place_for_the_table(tmp_path: Path) -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert text.index(page.BEGIN) < text.index(page.END)
+    (empty := tmp_path / "page.md").write_text("nothing")
+    with pytest.raises(ValueError, match="has no line <!-- the table"):
+        page.put_table(empty, {}, [])
+
+
+def test_a_part_that_fails_is_a_row_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(setting: Setting) -> list[Row]:
+        raise watched.CommandFailed("a command ended with exit code 2:\nits words")
+
+    parts = bench.Part("broken", fail, 1), bench.Part("some", lambda s: pair([16], [10]), 1)
+    monkeypatch.setattr(bench, "PARTS", parts)
+    assert bench.main([str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "failed: a command ended with exit code 2" in said.out
+    assert "1.60x" in said.out
+    assert "its words" in said.err
+
+
+def test_every_goal_is_of_a_table_that_a_part_makes() -> None:
+    tables = {build.table_of(kind) for kind in build.SHOWN} | {bench.engine.WHAT}
+    assert {goal.partition(" | ")[0] for goal in bench.GOALS} <= tables
+
+
+def test_peers_are_pinned() -> None:
+    named = [*wanted(REQUIREMENTS.read_text(encoding="utf-8"))]
+    assert named
+    assert [name for name, _ in named if "==" not in name] == []
+    assert [*wanted("# nothing\n\na==1 --no-deps  # why\nb==2\n")] == [
+        ("a==1", ["--no-deps"]),
+        ("b==2", []),
+    ]
+
+
+def test_a_copy_of_a_clip_differs_in_a_number_that_nobody_reads() -> None:
+    flv = b"FLV...\x00\x0dvideodatarate\x00\x40\x89\x20\x00\x00\x00\x00\x00rest"
+    one = clips.marked(flv, 258)
+    assert one == flv.replace(b"\x00\x00rest", b"\x01\x02rest")
+    assert clips.marked(flv, 0) == flv
+    with pytest.raises(ValueError, match="states no videodatarate"):
+        clips.marked(b"FLV", 1)
+
+
+def test_without_real_clips_their_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"there is no \.flv below"):
+        clips.copy_clips(tmp_path / "copies", tmp_path, 2)
+
+
+@pytest.mark.usefixtures("real_clips")
+def test_copies_of_real_clips_have_other_bytes_and_the_same_pictures(tmp_path: Path) -> None:
+    copies = clips.copy_clips(tmp_path, CREMAD, 7)
+    assert len({hashlib.sha256(path.read_bytes()).hexdigest() for path in copies}) == 7
+
+    def pictures(path: Path) -> np.ndarray:
+        with av.open(path) as container:
+            assert container.streams.video[0].codec_context.name == "vp6f"
+            return np.stack([frame.to_ndarray() for frame in container.decode(video=0)])
+
+    original = CREMAD / f"{copies[3].stem[:-5]}.flv"
+    assert original.read_bytes() != copies[3].read_bytes()
+    np.testing.assert_array_equal(pictures(copies[3]), pictures(original))
+
+
+@pytest.mark.usefixtures("processes")
+def test_work_of_a_process_that_outlives_its_parent_is_counted(tmp_path: Path) -> None:
+    busy = "import time; [None for _ in iter(lambda: time.process_time() < 2, False)]"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
+    done = watched.run([sys.executable, "-c", code], tmp_path / "log")
+    assert done.cpu_s > 2
+    assert done.seconds < done.cpu_s, "who started the command does not wait for it"
