@@ -13,40 +13,17 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks import baseline, build, engine
-from benchmarks.clips import REAL
+from benchmarks import baseline
 from benchmarks.page import PAGE, put_table
+from benchmarks.parts import GOALS, PARTS, Part
 from benchmarks.rows import Row, Setting, table
 from benchmarks.watched import CommandFailed
 
 
-@dataclass(frozen=True)
-class Part:
-    name: str
-    measure: Callable[[Setting], list[Row]]
-    budget_s: float
-    """Of a full run on two cores."""
-    in_quick: bool = True
-
-
-PARTS = (
-    Part("build", build.measure, 420),
-    Part("networks", engine.measure, 60, in_quick=False),
-    Part("peers", build.measure_peers, 60, in_quick=False),
-)
-"""A part of the bench is one line here."""
-GOALS = {
-    f"{build.table_of('ravdess')} | {build.title('fast')}": 1.7,
-    f"{build.table_of('meld')} | {build.title('fast')}": 1.5,
-    f"{build.table_of('cremad')} | {build.title('fast')}": 2.0,
-    f"{build.table_of(REAL)} | {build.title('fast')}": 2.0,
-    f"{engine.WHAT} | {engine.FLOOR}": 0.85,
-}
-"""What the product is asked to be at least, against each of these: the names of `ratios`."""
 ROUNDS = 3
 FAILED = "failed: "
 CLIPS = "AFFECTSTORE_CLIPS"
@@ -86,6 +63,8 @@ def run(part: Part, setting: Setting) -> list[Row]:
     own = replace(setting, budget_s=budget_s, say=lambda line: say(f"{part.name}: {line}"))
     try:
         rows = part.measure(own)
+    except ImportError as error:
+        rows = [Row(part.name, part.name, "", note=f"left out: {error}")]
     except (CommandFailed, ValueError) as error:
         rows = [Row(part.name, part.name, "", note=f"{FAILED}{str(error).splitlines()[0]}")]
         print(error, file=sys.stderr)

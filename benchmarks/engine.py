@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
 from benchmarks.build import Bench, row
 from benchmarks.clips import KINDS
 from benchmarks.rows import OURS, Row, Setting, table
+from benchmarks.watched import CommandFailed
 
 KIND, FLOOR = "cremad", "decoding + bare engine"
 WHAT = "with ResNet-50, FLV1"
@@ -24,8 +26,8 @@ PICTURES_A_CLIP = round(KINDS[KIND].seconds * 10)
 """Crops, at ten a second."""
 
 
-def bare_engine(pictures: int) -> float:
-    """Pictures a second of one process."""
+def bare_engine(pictures: int) -> tuple[float, float]:
+    """Seconds and processor seconds that one process takes for a picture."""
     from extractors.base import Runtime
     from extractors.engines import NetworkSpec, load
 
@@ -33,34 +35,39 @@ def bare_engine(pictures: int) -> float:
     network = load(spec, Runtime("openvino", threads=1))
     crops = np.random.default_rng(0).integers(0, 256, (pictures, 224, 224, 3), np.uint8)
     network(crops[:8])
-    begun = time.perf_counter()
+    begun, used_s = time.perf_counter(), time.process_time()
     network(crops)
-    return pictures / (time.perf_counter() - begun)
+    return (time.perf_counter() - begun) / pictures, (time.process_time() - used_s) / pictures
 
 
-def in_processes(workers: int, pictures: int) -> float:
-    """Pictures a second of all of them together."""
+def in_processes(workers: int, pictures: int) -> tuple[float, float]:
+    """Seconds that all of them together take for a picture, and processor seconds."""
     command = [sys.executable, "-m", "benchmarks.engine", "--pictures", str(pictures)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(workers)]
-    said = [process.communicate()[0] for process in running]
-    return sum(map(float, said))
+    said = [process.communicate()[0].split() for process in running]
+    if any(process.returncode for process in running):
+        raise CommandFailed(f"{' '.join(command)} ended with an error; its own words are above")
+    each = [(float(wall_s), float(cpu_s)) for wall_s, cpu_s in said]
+    return 1 / sum(1 / wall_s for wall_s, _ in each), median(cpu_s for _, cpu_s in each)
 
 
 def measure(setting: Setting) -> list[Row]:
     """The part of the bench."""
     bench = Bench(setting.folder, setting.workers, False, share=0.0 if setting.dry else 0.3)
     whole = Bench(setting.folder, setting.workers, True, share=0.0 if setting.dry else 1.0)
-    pictures = 8 if setting.dry else 80
-    floors, done = [], []
+    rates, cpu_s, done = [], [], []
     for number in range(1 if setting.quick else min(2, setting.rounds)):
-        setting.say(f"{WHAT}: round {number + 1}, the build, its floor, the bare engine")
+        setting.say(f"{WHAT}: round {number + 1}, with the network")
         done.append(whole.measure(OURS, KIND))
+        setting.say(f"{WHAT}: round {number + 1}, without it, and the bare engine")
         without = row(WHAT, "", [bench.measure(OURS, KIND)], bench.sizes(KIND))
+        engine_s, engine_cpu_s = in_processes(setting.workers, 8 if setting.dry else 80)
         if without.values:
-            engine = in_processes(setting.workers, pictures)
-            floors.append(1 / (1 / without.middle + PICTURES_A_CLIP / engine))
+            rates.append(1 / (1 / without.middle + PICTURES_A_CLIP * engine_s))
+            cpu_s.append(median(without.cpu_s) + PICTURES_A_CLIP * engine_cpu_s)
     ours = row(WHAT, OURS, done, whole.sizes(KIND))
-    return [ours, Row(WHAT, FLOOR, "clips/s", tuple(floors))]
+    note = "" if rates else "too few clips to tell"
+    return [ours, Row(WHAT, FLOOR, "clips/s", tuple(rates), cpu_s=tuple(cpu_s), note=note)]
 
 
 def main() -> None:
@@ -74,7 +81,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, help="print the rate of the bare engine alone")
     args = parser.parse_args()
     if args.pictures:
-        print(bare_engine(args.pictures))
+        print(*bare_engine(args.pictures))
         return
     if args.folder is None:
         parser.error("give a folder for the clips and stores")

@@ -1,7 +1,7 @@
 """What every part of the bench gives back: rows, each of one way to do one thing, and how rows are
 compared and printed. It needs nothing but Python.
 
-A part is a function `measure(setting: Setting) -> list[Row]` and one line in `benchmarks/bench.py`.
+A part is a function `measure(setting: Setting) -> list[Row]` and one line in `benchmarks/parts.py`.
 It takes the ways in turn, round by round, so that the values of two rows of one round are a pair.
 """
 

@@ -11,7 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks import baseline, bench, build, clips, page, watched
+from benchmarks import baseline, bench, build, clips, engine, page, watched
+from benchmarks.parts import GOALS, Part
 from benchmarks.peers.install import REQUIREMENTS, wanted
 from benchmarks.rows import OURS, Row, Setting, in_turn, ratio, spread, table
 from tests.support.media_made import CLIPS
@@ -95,7 +96,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "baseline.json"
     baseline.write(file, {"date": "today"}, {"a build | a script": 2.0})
     monkeypatch.setattr(baseline, "BASELINE", file)
-    part = bench.Part("some", lambda setting: pair([16], [10]), 1)
+    part = Part("some", lambda setting: pair([16], [10]), 1)
     monkeypatch.setattr(bench, "PARTS", (part,))
     return file
 
@@ -150,7 +151,7 @@ def test_a_part_that_fails_is_a_row_and_the_others_go_on(
     def fail(setting: Setting) -> list[Row]:
         raise watched.CommandFailed("a command ended with exit code 2:\nits words")
 
-    parts = bench.Part("broken", fail, 1), bench.Part("some", lambda s: pair([16], [10]), 1)
+    parts = Part("broken", fail, 1), Part("some", lambda s: pair([16], [10]), 1)
     monkeypatch.setattr(bench, "PARTS", parts)
     assert bench.main([str(tmp_path)]) == 1
     said = capsys.readouterr()
@@ -160,8 +161,8 @@ def test_a_part_that_fails_is_a_row_and_the_others_go_on(
 
 
 def test_every_goal_is_of_a_table_that_a_part_makes() -> None:
-    tables = {build.table_of(kind) for kind in build.SHOWN} | {bench.engine.WHAT}
-    assert {goal.partition(" | ")[0] for goal in bench.GOALS} <= tables
+    tables = {build.table_of(kind) for kind in build.SHOWN} | {engine.WHAT}
+    assert {goal.partition(" | ")[0] for goal in GOALS} <= tables
 
 
 def test_peers_are_pinned() -> None:
