@@ -23,7 +23,6 @@ from benchmarks.parts import GOALS, PARTS, Part
 from benchmarks.rows import Row, Setting, table
 from benchmarks.watched import CommandFailed
 
-
 ROUNDS = 3
 FAILED = "failed: "
 CLIPS = "AFFECTSTORE_CLIPS"

@@ -1,7 +1,8 @@
 """The parts of the bench, and what is asked of the product in each.
 
-A part is a function that takes a `Setting` and gives rows, and one line of `PARTS`. What it needs it
-imports when it runs: one that lacks a package is left out, with the reason, and the others go on.
+A part is a function that takes a `Setting` and gives rows, and one line of `PARTS`. What it needs,
+it imports when it runs: one that lacks a package is left out, with the reason, and the others go
+on.
 """
 
 from collections.abc import Callable
