@@ -40,6 +40,7 @@ def machine() -> dict[str, str]:
         "date": datetime.date.today().isoformat(),
         "processor": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",
         "python": platform.python_version(),
+        "load": f"{os.getloadavg()[0]:.1f} processes before it began",
     }
 
 
@@ -113,17 +114,22 @@ def shown(given: argparse.Namespace) -> list[str]:
     return [part.name for part in PARTS if part.in_quick or not given.quick]
 
 
-def finish(rows: Sequence[Row], given: argparse.Namespace, before: dict[str, float]) -> int:
+def finish(
+    rows: Sequence[Row],
+    given: argparse.Namespace,
+    about: dict[str, str],
+    before: dict[str, float],
+) -> int:
     """Tell what was measured and keep it; 1 where a part failed or a ratio fell, else 0."""
     found, lines = baseline.ratios(rows), [*table(rows)]
     goals = [*baseline.against_goals(found, GOALS)]
     (given.folder / "rows.json").write_text(
-        json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows]}, indent=1)
+        json.dumps({"machine": about, "rows": [asdict(row) for row in rows]}, indent=1)
     )
     print(*lines, "", *goals, sep="\n")
     if given.write:
-        baseline.write(baseline.BASELINE, machine(), found)
-        put_table(PAGE, machine(), [*lines, "", *goals])
+        baseline.write(baseline.BASELINE, about, found)
+        put_table(PAGE, about, [*lines, "", *goals])
     fell = [*baseline.fallen(before, found)]
     if given.compare:
         print("", *(fell or ["no ratio fell by more than 15 %"]), sep="\n")
@@ -145,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    about = machine()
     if warning := load_warning():
         say(warning)
     setting = Setting(
@@ -158,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen = [part for part in PARTS if part.name in (given.only or shown(given))]
     rows = [row for part in chosen for row in run(part, setting)]
-    code = finish(rows, given, before)
+    code = finish(rows, given, about, before)
     say(f"{time.monotonic() - begun:.0f} s in all")
     return code
 

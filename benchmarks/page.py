@@ -14,6 +14,6 @@ def put_table(page: Path, machine: Mapping[str, str], lines: Sequence[str]) -> N
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{page} has no line {BEGIN} with {END} after it; write both into it")
-    head = f"{machine['date']}, {machine['processor']}, Python {machine['python']}"
+    head = ", ".join(f"{name} {value}" for name, value in machine.items())
     shown = "\n".join(["```", *lines, "```"])
     page.write_text(f"{before}{BEGIN}\n{head}:\n\n{shown}\n{END}{after}", encoding="utf-8")

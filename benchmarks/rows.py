@@ -122,36 +122,43 @@ def of_ours(row: Row, rows: Sequence[Row]) -> Row | None:
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
-    """The lines of one table for each thing that was measured. A ratio is the product's figure to
-    that of the row, above 1 where the product is better; of processor time a clip, the row's to the
-    product's."""
+    """The lines of one table for each thing that was measured, of at most 100 columns.
+
+    A ratio is the product's figure to that of the row, above 1 where the product is better; of
+    processor time a clip, the row's to the product's. `incl.` is clips/s with start-up, `busy` the
+    share of the cores that the whole command used.
+    """
     for what in dict.fromkeys(row.what for row in rows):
         some = [row for row in rows if row.what == what]
         rounds = max(len(row.values) for row in some)
-        head = f"{what}: median of {rounds}" if rounds > 1 else what
-        yield f"{head:58} {'spread':>6} {'ratio':>7}"
+        yield f"{what}: median of {rounds}" if rounds > 1 else what
+        yield _line("", "", "", "ratio", "spread", "CPU ms", "ratio", "start s", "incl.", "busy")
         for row in some:
-            yield f"  {row.name:32} {_figures(row, rows)}".rstrip()
+            yield from _lines(row, of_ours(row, rows))
 
 
-def _figures(row: Row, rows: Sequence[Row]) -> str:
+def _line(*cells: str) -> str:
+    name, value, unit, *others = cells
+    widths = (7, 7, 8, 7, 8, 8, 6)
+    figures = "".join(f"{cell:>{width}}" for cell, width in zip(others, widths, strict=True))
+    return f"  {name:27}{value:>9} {unit:8}{figures}".rstrip()
+
+
+def _lines(row: Row, ours: Row | None) -> Iterator[str]:
     if not row.values:
-        return f"{'-':>8}   {row.note}"
-    ours = of_ours(row, rows)
-    times = f"{ratio(ours, row):.2f}x" if ours else ""
-    figures = f"{row.middle:8.4g} {row.unit:14} {spread(row.values):6.0%} {times:>7}"
-    return f"{figures}   {', '.join(_more(row, ours))}"
-
-
-def _more(row: Row, ours: Row | None) -> Iterator[str]:
-    if row.cpu_s:
-        times = f" ({cpu_ratio(ours, row):.2f}x)" if ours and ours.cpu_s else ""
-        yield f"CPU {1e3 * median(row.cpu_s):.3g} ms a clip{times}"
-    if row.start_s:
-        yield f"start-up {median(row.start_s):.1f} s"
-    if row.wall_s and row.clips:
-        yield f"with it {row.clips / median(row.wall_s):.3g}/s of {row.clips}"
-    if row.busy:
-        yield f"cores {median(row.busy):.0%} busy"
+        yield f"  {row.name:27}{'-':>9} {row.note}"
+        return
+    yield _line(
+        row.name,
+        f"{row.middle:.4g}",
+        row.unit,
+        f"{ratio(ours, row):.2f}x" if ours else "",
+        f"{spread(row.values):.0%}" if len(row.values) > 1 else "",
+        f"{1e3 * median(row.cpu_s):.4g}" if row.cpu_s else "",
+        f"{cpu_ratio(ours, row):.2f}x" if ours and ours.cpu_s and row.cpu_s else "",
+        f"{median(row.start_s):.1f}" if row.start_s else "",
+        f"{row.clips / median(row.wall_s):.3g}" if row.clips and row.wall_s else "",
+        f"{median(row.busy):.0%}" if row.busy else "",
+    )
     if row.note:
-        yield row.note
+        yield f"    {row.note}"

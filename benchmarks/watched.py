@@ -17,7 +17,7 @@ from pathlib import Path
 _EVERY_S = 0.2
 _SET_CHILD_SUBREAPER = 36
 """Of prctl(2): orphans below this process become its children."""
-_ORPHANS_END_S = 10.0
+_ORPHANS_END_S = 60.0
 
 
 @dataclass
