@@ -12,15 +12,15 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
 from benchmarks.clips import KINDS, REAL, TITLES, copy_clips, make_clips
-from benchmarks.rows import OURS, Row, Setting, table
+from benchmarks.rows import OURS, Row, Setting, in_turn, table
 from benchmarks.watched import Run, run
 
 FEATURES = """
@@ -76,6 +76,8 @@ SIZES = {"ravdess": (3, 11), "meld": (3, 15), "small": (8, 48), "cremad": (8, 72
 one, so that its start is no part of the difference, which takes some five seconds."""
 CLIPS_PER_SHARD = {"ravdess": 8, "meld": 8}
 """So that of few clips most lie in whole shards, as in a large build; else what recipes have."""
+ROUNDS = 3
+"""At least, where the setting has so many."""
 PEERS = ("datasets", "torchcodec")
 SHOWN = ("ravdess", "meld", "cremad", REAL)
 HAAR = {"ravdess": 2, "meld": 2, "cremad": 5, REAL: 5, "small": 3}
@@ -152,7 +154,7 @@ class Bench:
     def sizes(self, kind: str) -> tuple[int, int]:
         """Clips of the smaller and of the larger run: the same for every way, and for each
         worker."""
-        few, many = (3, 9) if self.embed else SIZES[kind]
+        few, many = (2, 6) if self.embed else SIZES[kind]
         return few * self.workers, max(few + 1, round(many * self.share)) * self.workers
 
     def timed(self, way: str, kind: str, clips: int) -> Run:
@@ -196,17 +198,14 @@ def row(what: str, name: str, done: Sequence[tuple[Run, Run]], sizes: tuple[int,
 
 
 def compare(bench: Bench, kind: str, ways: Sequence[str], setting: Setting) -> list[Row]:
-    """A row of the product and of each naive script, in turn. No further round begins once the
-    budget is spent."""
+    """A row of the product and of each naive script, in turn."""
     name, sizes = table_of(kind), bench.sizes(kind)
-    runs: dict[str, list[tuple[Run, Run]]] = {way: [] for way in (OURS, *ways)}
-    ends = time.monotonic() + setting.budget_s
-    for number in range(setting.rounds):
-        if number and time.monotonic() > ends:
-            break
-        for way in [*runs][:: -1 if number % 2 else 1]:
-            setting.say(f"{name}: round {number + 1}, {title(way)}, {sum(sizes)} clips")
-            runs[way].append(bench.measure(way, kind))
+
+    def both_runs(way: str) -> tuple[Run, Run]:
+        setting.say(f"{name}: {title(way)}, {sizes[0]} and {sizes[1]} clips")
+        return bench.measure(way, kind)
+
+    runs = in_turn({way: partial(both_runs, way) for way in (OURS, *ways)}, setting, ROUNDS)
     return [row(name, title(way), done, sizes) for way, done in runs.items()]
 
 

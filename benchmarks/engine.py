@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.build import Bench, row
 from benchmarks.clips import KINDS
-from benchmarks.rows import OURS, Row, Setting, table
+from benchmarks.rows import OURS, Row, Setting, rounds_of, table
 from benchmarks.watched import CommandFailed
 
 KIND, FLOOR = "cremad", "decoding + bare engine"
@@ -56,12 +56,12 @@ def measure(setting: Setting) -> list[Row]:
     bench = Bench(setting.folder, setting.workers, False, share=0.0 if setting.dry else 0.3)
     whole = Bench(setting.folder, setting.workers, True, share=0.0 if setting.dry else 1.0)
     rates, cpu_s, done = [], [], []
-    for number in range(1 if setting.quick else min(2, setting.rounds)):
+    for number in rounds_of(setting):
         setting.say(f"{WHAT}: round {number + 1}, with the network")
         done.append(whole.measure(OURS, KIND))
         setting.say(f"{WHAT}: round {number + 1}, without it, and the bare engine")
         without = row(WHAT, "", [bench.measure(OURS, KIND)], bench.sizes(KIND))
-        engine_s, engine_cpu_s = in_processes(setting.workers, 8 if setting.dry else 80)
+        engine_s, engine_cpu_s = in_processes(setting.workers, 8 if setting.dry else 64)
         if without.values:
             rates.append(1 / (1 / without.middle + PICTURES_A_CLIP * engine_s))
             cpu_s.append(median(without.cpu_s) + PICTURES_A_CLIP * engine_cpu_s)

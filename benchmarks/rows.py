@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import monotonic
+from typing import TypeVar
 
 OURS = "affectstore"
 """The name of the product's row, which the others of a table are compared with."""
@@ -24,9 +25,9 @@ class Setting:
     workers: int
     """Processes for every way that can have several."""
     rounds: int
-    """Fewer where the budget is spent before."""
+    """At most; fewer where the budget has no room for another one."""
     budget_s: float = float("inf")
-    """What the part may take; no further round begins after it."""
+    """What the part may take."""
     quick: bool = False
     """One look that nothing is broken, in a quarter of the time."""
     dry: bool = False
@@ -91,19 +92,30 @@ def ratio(ours: Row, other: Row) -> float:
     return 1 / times if ours.less_is_better else times
 
 
+def rounds_of(setting: Setting, least: int = 1) -> Iterator[int]:
+    """The numbers of the rounds that the setting has room for, and of `least` in any case."""
+    begun = monotonic()
+    for number in range(setting.rounds):
+        if number >= max(least, 1):
+            a_round_s = (monotonic() - begun) / number
+            if (number + 1) * a_round_s > setting.budget_s:
+                return
+        yield number
+
+
+Value = TypeVar("Value")
+
+
 def in_turn(
-    ways: Mapping[str, Callable[[], float]], rounds: int, budget_s: float = float("inf")
-) -> dict[str, tuple[float, ...]]:
-    """One value of each way in each round: forth in one round and back in the next, so that none
-    always comes first. No further round begins once the budget is spent."""
-    found: dict[str, list[float]] = {name: [] for name in ways}
-    ends = monotonic() + budget_s
-    for number in range(rounds):
-        if number and monotonic() > ends:
-            break
+    ways: Mapping[str, Callable[[], Value]], setting: Setting, least: int = 1
+) -> dict[str, list[Value]]:
+    """What each way gives in each round: forth in one round and back in the next, so that none
+    always comes first."""
+    found: dict[str, list[Value]] = {name: [] for name in ways}
+    for number in rounds_of(setting, least):
         for name in [*ways][:: -1 if number % 2 else 1]:
             found[name].append(ways[name]())
-    return {name: tuple(values) for name, values in found.items()}
+    return found
 
 
 def cpu_ratio(ours: Row, other: Row) -> float:

@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks import baseline, bench, build, clips, engine, page, watched
-from benchmarks.parts import GOALS, Part
+from benchmarks import baseline, bench, build, clips, engine, page, rows, watched
+from benchmarks.parts import GOALS, Part, in_process
 from benchmarks.peers.install import REQUIREMENTS, wanted
 from benchmarks.rows import OURS, Row, Setting, in_turn, ratio, spread, table
 from tests.support.media_made import CLIPS
@@ -43,17 +43,33 @@ def test_of_times_the_smaller_one_is_better() -> None:
     assert ratio(ours, Row("start", SCRIPT, "s", (3.0, 3.0), less_is_better=True)) == 1.5
 
 
-def test_no_way_always_comes_first() -> None:
+def test_no_way_always_comes_first(tmp_path: Path) -> None:
     order: list[str] = []
 
-    def take(name: str) -> float:
+    def take(name: str) -> int:
         order.append(name)
-        return float(len(order))
+        return len(order)
 
-    found = in_turn({name: lambda name=name: take(name) for name in "ab"}, rounds=3)
+    found = in_turn({name: lambda name=name: take(name) for name in "ab"}, Setting(tmp_path, 1, 3))
     assert "".join(order) == "abbaab"
-    assert found == {"a": (1, 4, 5), "b": (2, 3, 6)}
-    assert len(in_turn({"a": lambda: 1.0}, rounds=3, budget_s=-1)["a"]) == 1
+    assert found == {"a": [1, 4, 5], "b": [2, 3, 6]}
+
+
+def test_a_round_begins_only_where_the_budget_has_room_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(rows, "monotonic", lambda: clock[0])
+
+    def rounds(budget_s: float, least: int = 1) -> int:
+        count = 0
+        for _ in rows.rounds_of(Setting(tmp_path, 1, 5, budget_s), least):
+            clock[0] += 10
+            count += 1
+        return count
+
+    assert [rounds(s) for s in (1, 19, 20, 39, 1000)] == [1, 1, 2, 3, 5]
+    assert rounds(1, least=3) == 3
 
 
 def test_a_table_shows_every_row_beside_the_products() -> None:
@@ -68,17 +84,17 @@ def test_a_table_shows_every_row_beside_the_products() -> None:
 
 def test_a_table_is_no_wider_than_a_page() -> None:
     many = {"clips": 9999, "wall_s": (1e9,), "start_s": (99.9,), "busy": (1.0,), "cpu_s": (9.999,)}
-    rows = [Row(w, n, "clips/s", (0.1234,), **many) for w in "ab" for n in (OURS, "n" * 27)]
-    lines = [*table(rows)]
+    wide = [Row(w, n, "clips/s", (0.1234,), **many) for w in "ab" for n in (OURS, "n" * 27)]
+    lines = [*table(wide)]
     assert len(lines) == 8
     assert max(map(len, lines)) <= 100
     assert len({line.index("100%") for line in lines if "%" in line}) == 1
 
 
 def test_ratios_are_of_rates_and_of_processor_times() -> None:
-    rows = [*pair([20], [10]), Row("a build", "another tool", "", note="not installed")]
+    two = [*pair([20], [10]), Row("a build", "another tool", "", note="not installed")]
     found = {"a build | a script": 2, "a build | a script | CPU": 1.5}
-    assert baseline.ratios(rows) == pytest.approx(found)
+    assert baseline.ratios(two) == pytest.approx(found)
 
 
 def test_only_what_fell_by_more_than_15_percent_is_named() -> None:
@@ -119,8 +135,8 @@ def test_a_comparison_ends_with_1_where_something_fell(
     baseline.write(kept, {}, {"a build | a script": 1.7, "elsewhere": 1.0})
     assert bench.main([str(tmp_path), "--compare"]) == 0
     assert "not measured: elsewhere" in capsys.readouterr().out
-    rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
-    assert [row["values"] for row in rows] == [[16], [10]]
+    kept_rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert [row["values"] for row in kept_rows] == [[16], [10]]
 
 
 def test_a_baseline_that_is_none_is_refused_in_a_sentence(
@@ -171,7 +187,8 @@ def test_a_part_that_fails_is_a_row_and_the_others_go_on(
 
 
 def test_every_goal_is_of_a_table_that_a_part_makes() -> None:
-    tables = {build.table_of(kind) for kind in build.SHOWN} | {engine.WHAT}
+    tables = {name(kind) for kind in build.SHOWN for name in (build.table_of, in_process)}
+    tables |= {engine.WHAT}
     assert {goal.partition(" | ")[0] for goal in GOALS} <= tables
 
 
