@@ -40,14 +40,19 @@ def fallen(before: Mapping[str, float], now: Mapping[str, float]) -> Iterator[st
             yield f"fell by {1 - times / was:.0%}: {name}, was {was:.2f}x, is {times:.2f}x"
 
 
-def against_goals(now: Mapping[str, float], goals: Mapping[str, float]) -> Iterator[str]:
-    """A line for every goal: reached, missed by how much, or not measured."""
+def against_goals(
+    now: Mapping[str, float], goals: Mapping[str, float], profiles: Mapping[str, str]
+) -> Iterator[str]:
+    """A line for every goal: reached, missed by how much, or not measured; below a missed one what
+    its time goes into, where the profile of its table is known."""
     for name, least in goals.items():
         if (times := now.get(name)) is None:
             yield f"not measured: {name}, {least:.2f}x asked"
         elif times < least:
             short = f"{1 - times / least:.0%} short"
             yield f"MISSED:  {name}: {times:.2f}x, {least:.2f}x asked, {short}"
+            if limits := profiles.get(name.partition(" | ")[0]):
+                yield f"         limited by: {limits}"
         else:
             yield f"reached: {name}: {times:.2f}x, {least:.2f}x asked"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks import baseline
 from benchmarks.page import PAGE, put_table
-from benchmarks.parts import GOALS, PARTS, Part
+from benchmarks.parts import GOALS, PARTS, Part, profiles
 from benchmarks.rows import Row, Setting, table
 from benchmarks.watched import CommandFailed
 
@@ -122,7 +122,7 @@ def finish(
 ) -> int:
     """Tell what was measured and keep it; 1 where a part failed or a ratio fell, else 0."""
     found, lines = baseline.ratios(rows), [*table(rows)]
-    goals = [*baseline.against_goals(found, GOALS)]
+    goals = [*baseline.against_goals(found, GOALS, profiles(rows))]
     (given.folder / "rows.json").write_text(
         json.dumps({"machine": about, "rows": [asdict(row) for row in rows]}, indent=1)
     )

@@ -55,7 +55,7 @@ def measure(setting: Setting) -> list[Row]:
     """The part of the bench."""
     bench = Bench(setting.folder, setting.workers, False, share=0.0 if setting.dry else 0.3)
     whole = Bench(setting.folder, setting.workers, True, share=0.0 if setting.dry else 1.0)
-    rates, cpu_s, done = [], [], []
+    rates, shares, cpu_s, done = [], [], [], []
     for number in rounds_of(setting):
         setting.say(f"{WHAT}: round {number + 1}, with the network")
         done.append(whole.measure(OURS, KIND))
@@ -64,9 +64,10 @@ def measure(setting: Setting) -> list[Row]:
         engine_s, engine_cpu_s = in_processes(setting.workers, 8 if setting.dry else 64)
         if without.values:
             rates.append(1 / (1 / without.middle + PICTURES_A_CLIP * engine_s))
+            shares.append(PICTURES_A_CLIP * engine_s * rates[-1])
             cpu_s.append(median(without.cpu_s) + PICTURES_A_CLIP * engine_cpu_s)
     ours = row(WHAT, OURS, done, whole.sizes(KIND))
-    note = "" if rates else "too few clips to tell"
+    note = f"engine {median(shares):.0%}, the rest decoding" if rates else "too few clips to tell"
     return [ours, Row(WHAT, FLOOR, "clips/s", tuple(rates), cpu_s=tuple(cpu_s), note=note)]
 
 

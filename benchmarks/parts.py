@@ -5,7 +5,7 @@ it imports when it runs: one that lacks a package is left out, with the reason, 
 on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks import build, engine
@@ -66,3 +66,10 @@ GOALS = {
     f"{engine.WHAT} | {engine.FLOOR}": 0.85,
 }
 """What the product is asked to be at least, against each of these: the names of `ratios`."""
+
+
+def profiles(rows: Sequence[Row]) -> dict[str, str]:
+    """What the time of a table's work goes into, by its floor."""
+    found = {row.what: row.note for row in rows if row.name in {FLOOR, engine.FLOOR}}
+    builds = {build.table_of(kind): found.get(in_process(kind), "") for kind in build.SHOWN}
+    return {**found, **builds}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import baseline, bench, build, clips, engine, page, rows, watched
-from benchmarks.parts import GOALS, Part, in_process
+from benchmarks.parts import FLOOR, GOALS, Part, in_process, profiles
 from benchmarks.peers.install import REQUIREMENTS, wanted
 from benchmarks.rows import OURS, Row, Setting, in_turn, ratio, spread, table
 from tests.support.media_made import CLIPS
@@ -107,10 +107,12 @@ def test_only_what_fell_by_more_than_15_percent_is_named() -> None:
 
 
 def test_a_goal_is_reached_missed_by_so_much_or_not_measured() -> None:
-    goals = {"a": 2.0, "b": 2.0, "c": 0.85}
-    assert [*baseline.against_goals({"a": 2.0, "b": 1.5}, goals)] == [
+    goals = {"a": 2.0, "b | other": 2.0, "c": 0.85}
+    profile = {"a": "nothing", "b": "decode 90%"}
+    assert [*baseline.against_goals({"a": 2.0, "b | other": 1.5}, goals, profile)] == [
         "reached: a: 2.00x, 2.00x asked",
-        "MISSED:  b: 1.50x, 2.00x asked, 25% short",
+        "MISSED:  b | other: 1.50x, 2.00x asked, 25% short",
+        "         limited by: decode 90%",
         "not measured: c, 0.85x asked",
     ]
 
@@ -190,6 +192,12 @@ def test_every_goal_is_of_a_table_that_a_part_makes() -> None:
     tables = {name(kind) for kind in build.SHOWN for name in (build.table_of, in_process)}
     tables |= {engine.WHAT}
     assert {goal.partition(" | ")[0] for goal in GOALS} <= tables
+
+
+def test_what_limits_a_build_is_the_profile_of_one_process() -> None:
+    floor = Row(in_process("meld"), FLOOR, "CPU ms", (1.0,), note="decode 90%")
+    assert profiles([floor])[build.table_of("meld")] == "decode 90%"
+    assert not profiles([floor])[build.table_of("ravdess")]
 
 
 def test_peers_are_pinned() -> None:
