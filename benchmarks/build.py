@@ -220,21 +220,14 @@ def haar(bench: Bench, kind: str, other: Row, setting: Setting) -> Row:
     return Row(name, title("haar"), "clips/s", (clips / work_s,), clips=clips, note=note)
 
 
-def measure(setting: Setting) -> list[Row]:
-    """The part of the bench: stand-ins of three corpora, and real clips where they are given."""
+def measure(kind: str, setting: Setting) -> list[Row]:
+    """A part of the bench: clips that are made, or real ones where they are given."""
+    if kind == REAL and setting.clips is None:
+        return [Row(table_of(kind), OURS, "clips/s", note="no clips given")]
     share = 0.0 if setting.dry else 0.5 if setting.quick else 1.0
     bench = Bench(setting.folder, setting.workers, False, setting.clips, share)
-    kinds = ("cremad", REAL) if setting.dry else SHOWN
-    each = replace(setting, budget_s=setting.budget_s / len(kinds))
-    rows: list[Row] = []
-    for kind in kinds:
-        if kind == REAL and setting.clips is None:
-            rows.append(Row(table_of(kind), OURS, "clips/s", note="no clips given"))
-            continue
-        rows += compare(bench, kind, ["fast"], each)
-        if not setting.quick:
-            rows.append(haar(bench, kind, rows[-1], setting))
-    return rows
+    rows = compare(bench, kind, ["fast"], setting)
+    return rows if setting.quick else [*rows, haar(bench, kind, rows[-1], setting)]
 
 
 def measure_peers(setting: Setting) -> list[Row]:

@@ -7,6 +7,7 @@ on.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks import build, engine
 from benchmarks.clips import KINDS, REAL, TITLES, copy_clips
@@ -51,7 +52,7 @@ class Part:
 
 
 PARTS = (
-    Part("build", build.measure, 420),
+    *(Part(f"build-{kind}", partial(build.measure, kind), 105) for kind in build.SHOWN),
     Part("floor", floor, 40),
     Part("networks", engine.measure, 90, in_quick=False),
     Part("peers", build.measure_peers, 50, in_quick=False),

@@ -188,6 +188,36 @@ def test_a_part_that_fails_is_a_row_and_the_others_go_on(
     assert "its words" in said.err
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--write", "--only", "some"], "a baseline is of a whole run"),
+        (["--write", "--quick"], "a baseline is of a whole run"),
+        (["--cremad", "{folder}"], "there is no .flv below"),
+    ],
+)
+@pytest.mark.usefixtures("kept")
+def test_what_makes_no_sense_is_refused_before_anything_runs(
+    given: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        bench.main([str(tmp_path), *(word.format(folder=tmp_path) for word in given)])
+    assert end.value.code == 2
+    assert said in (printed := capsys.readouterr()).err
+    assert not printed.out
+
+
+def test_a_run_in_which_a_part_failed_is_no_baseline(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = kept.read_text()
+    monkeypatch.setattr(bench, "PAGE", tmp_path / "no page")
+    failed = Row("some", "some", "", note=f"{bench.FAILED}it did")
+    monkeypatch.setattr(bench, "PARTS", (Part("some", lambda setting: [failed], 1),))
+    assert bench.main([str(tmp_path), "--write"]) == 1
+    assert kept.read_text() == before
+
+
 def test_every_goal_is_of_a_table_that_a_part_makes() -> None:
     tables = {name(kind) for kind in build.SHOWN for name in (build.table_of, in_process)}
     tables |= {engine.WHAT}

@@ -56,7 +56,7 @@ def test_a_benchmark_runs_on_a_little_data(name: str, python: Python, tmp_path: 
     folder = tmp_path / "benchmark"
     arguments = [option.format(folder=folder) for option in DRY_RUNS[name]]
     home = {"PREFECT_HOME": None}
-    done = python("-m", f"benchmarks.{name}", *arguments, environment=home, timeout_s=600)
+    done = python("-m", f"benchmarks.{name}", *arguments, environment=home, timeout_s=1800)
     assert done.stdout.strip()
 
 
