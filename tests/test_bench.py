@@ -11,8 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks import baseline, bench, build, clips, engine, page, rows, watched
-from benchmarks.parts import FLOOR, GOALS, Part, in_process, profiles
+from benchmarks import adapted, baseline, bench, build, clips, engine, page, rows, watched
+from benchmarks.adapted import FLOOR, in_process
+from benchmarks.parts import GOALS, Part, profiles
 from benchmarks.peers.install import REQUIREMENTS, wanted
 from benchmarks.rows import OURS, Row, Setting, in_turn, ratio, spread, table
 from tests.support.media_made import CLIPS
@@ -220,7 +221,7 @@ def test_a_run_in_which_a_part_failed_is_no_baseline(
 
 def test_every_goal_is_of_a_table_that_a_part_makes() -> None:
     tables = {name(kind) for kind in build.SHOWN for name in (build.table_of, in_process)}
-    tables |= {engine.WHAT}
+    tables |= {engine.WHAT, adapted.SOUND, adapted.READING, *map(adapted.aligned, adapted.ALIGNED)}
     assert {goal.partition(" | ")[0] for goal in GOALS} <= tables
 
 

@@ -46,7 +46,16 @@ def test_a_benchmark_imports_what_there_is(name: str) -> None:
 
 
 def test_every_benchmark_that_is_run_by_hand_has_a_dry_run() -> None:
-    helpers = {"baseline", "naive", "page", "parts", "rows", "timed", "watched"}  # which others run
+    helpers = {
+        "adapted",
+        "baseline",
+        "naive",
+        "page",
+        "parts",
+        "rows",
+        "timed",
+        "watched",
+    }  # which others run
     assert {*NAMES} == DRY_RUNS.keys() | helpers | {"audit"}
 
 
