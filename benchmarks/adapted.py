@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
@@ -56,7 +56,8 @@ def sound(setting: Setting) -> list[Row]:
     bench = alone.SoundBench(setting.folder / "sound", folder.absolute(), setting.workers)
     bench.work.mkdir(exist_ok=True)
     setting.say(f"{SOUND}, {SCRIPT}")
-    rows = _of_sound(SOUND, clips, alone.measure(bench, min(3, setting.rounds), (OURS, "librosa")))
+    ours = alone.measure(bench, min(3, setting.rounds), (OURS, "librosa"))
+    rows = [*_of_sound(SOUND, clips, ours)]
     if setting.quick and not setting.dry:
         return rows
     setting.say(SOUND_PEERS)
@@ -64,21 +65,22 @@ def sound(setting: Setting) -> list[Row]:
     return [*rows, *_of_sound(SOUND_PEERS, clips, alone.measure(bench, 1, (OURS, *ways)))]
 
 
-def _of_sound(what: str, clips: int, found: Sequence[Any]) -> list[Row]:
-    return [
-        Row(
+def _of_sound(what: str, clips: int, found: Sequence[Any]) -> Iterator[Row]:
+    for one in found:
+        name = SCRIPT if one.name == "librosa" else one.name
+        if not one.clips_per_s or min(one.clips_per_s) <= 0:
+            yield Row(what, name, "clips/s", note=one.note[:60] or "too few clips to tell")
+            continue
+        yield Row(
             what,
-            SCRIPT if one.name == "librosa" else one.name,
+            name,
             "clips/s",
             one.clips_per_s,
             clips,
             wall_s=tuple(clips / rate for rate in one.all_in_all),
             start_s=one.start_s,
             cpu_s=tuple(ms / 1e3 for ms in one.cpu_ms),
-            note=one.note,
         )
-        for one in found
-    ]
 
 
 READING = "reading, random clips of 630 kB"
@@ -115,7 +117,7 @@ def reading(setting: Setting) -> list[Row]:
         try:
             ways[name] = peer(root / name, ids, list(read.SHAPES), read.track)
         except ImportError as error:
-            left_out.append(Row(READING, name, "", note=f"left out: {error}"))
+            left_out.append(Row(READING, name, "", note=f"left out: {error}"[:70]))
     setting.say(READING)
     rows = _epochs(READING, {name: _by_clip(one, ids) for name, one in ways.items()}, setting)
     stored = _by_clip(read.from_dataset(root), ids)
