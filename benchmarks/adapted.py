@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -81,6 +82,33 @@ def _of_sound(what: str, clips: int, found: Sequence[Any]) -> Iterator[Row]:
             start_s=one.start_s,
             cpu_s=tuple(ms / 1e3 for ms in one.cpu_ms),
         )
+
+
+IMPORT = "importing pandas, pyarrow and h5py"
+SHORT_COMMANDS = {"show": 1.5, "split": 2.5, "build, nothing new": 3.0}
+"""Multiples of the import that each is to take at most."""
+
+
+def command(name: str) -> str:
+    """The name of the table of a short command."""
+    return f"start-up, {name}"
+
+
+def startup(setting: Setting) -> list[Row]:
+    """Short commands against an import, and how soon and how busy a build is."""
+    from benchmarks import startup as alone
+
+    folder = setting.folder / "startup"
+    rows = []
+    for one in alone.measure(replace(setting, folder=folder, rounds=min(2, setting.rounds))):
+        if one.name not in SHORT_COMMANDS:
+            rows.append(replace(one, unit=one.unit.replace("share of the processors", "of 1")))
+            continue
+        table, lower = command(one.name), {"less_is_better": True}
+        imports = tuple(s / times for s, times in zip(one.wall_s, one.values, strict=True))
+        rows.append(Row(table, OURS, "s", one.wall_s, note=one.note, **lower))
+        rows.append(Row(table, IMPORT, "s", imports, **lower))
+    return rows
 
 
 READING = "reading, random clips of 630 kB"

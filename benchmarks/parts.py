@@ -29,8 +29,9 @@ PARTS = (
     Part("floor", adapted.floor, 40),
     Part("sound", adapted.sound, 80),
     Part("reading", adapted.reading, 30),
-    Part("networks", engine.measure, 90, in_quick=False),
-    Part("peers", build.measure_peers, 50, in_quick=False),
+    Part("startup", adapted.startup, 80, in_quick=False),
+    Part("networks", engine.measure, 50, in_quick=False),
+    Part("peers", build.measure_peers, 30, in_quick=False),
 )
 """A part of the bench is one line here."""
 GOALS = {
@@ -39,6 +40,10 @@ GOALS = {
     f"{build.table_of('cremad')} | {build.title('fast')}": 2.0,
     f"{build.table_of(REAL)} | {build.title('fast')}": 2.0,
     **{f"{in_process(kind)} | {FLOOR}": 0.85 for kind in build.SHOWN},
+    **{
+        f"{adapted.command(name)} | {adapted.IMPORT}": 1 / most
+        for name, most in adapted.SHORT_COMMANDS.items()
+    },
     f"{adapted.SOUND} | {adapted.SCRIPT}": 1.5,
     f"{adapted.READING} | {adapted.MEMMAP}": 0.98,
     **{f"{adapted.aligned(name)} | {adapted.AS_STORED}": 0.6 for name in adapted.ALIGNED},
