@@ -6,6 +6,7 @@
 #     make test     these, and all other tests that hold a promise
 #     make papers   the five papers from clips to every table and figure, on the sample corpus
 #     make long     fuzzing, rounds of kills and dry runs of the benchmarks, before a release
+#     make bench    the product against naive scripts, other tools and the floor, on a quiet machine
 #     make supply   the bill of materials and the licences of all that the pipeline brings
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -14,7 +15,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 QUICK := not (built or heavy or process or real or server or long or network)
 
-.PHONY: demo check test papers long lint docs supply clean
+.PHONY: demo check test papers long bench lint docs supply clean
 .NOTPARALLEL:  # there is one .venv
 
 demo: .venv/build.stamp
@@ -32,6 +33,12 @@ papers: .venv/build.stamp
 
 long: .venv/dev.stamp
 	$(PYTEST) -m "long and not network"
+
+# Options in BENCH: `make bench BENCH="--quick --compare"`. The other tools lie in an environment of
+# their own, which sees this one; without a network the bench goes on without them.
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.peers.install .venv-peers
+	.venv-peers/bin/python -m benchmarks.bench $(BENCH)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -91,4 +98,4 @@ endef
 comma := ,
 
 clean:
-	rm -rf .venv .supply demo papers
+	rm -rf .venv .venv-peers .bench .supply demo papers

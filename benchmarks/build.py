@@ -2,26 +2,29 @@
 -m benchmarks.build FOLDER`.
 
 Both run as commands, on as many workers, in turn. The rate without start-up is the clips that a
-larger run has more than a smaller one, over the time that it takes longer. The folder takes the
-clips and the stores, about 1 GB; clips that are there already are used.
+larger run has more than a smaller one, over the time that it takes longer; the rest of that time is
+start-up. The folder takes the clips and the stores, about 1 GB; clips that are there already are
+used.
 """
 
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-from benchmarks.clips import KINDS, make_clips
-from benchmarks.naive import DETECTORS
+from benchmarks.clips import KINDS, REAL, TITLES, copy_clips, make_clips
+from benchmarks.rows import OURS, Row, Setting, in_turn, table
 from benchmarks.watched import Run, run
 
 FEATURES = """
 about = "What the naive script makes."
-clips_per_shard = {clips_per_shard}
 
 [features.audio]
 extractor = "audio"
@@ -55,11 +58,31 @@ depth = 50
 weights = "random"
 seed = 0
 """
-OURS = "affectstore"
 LOOP = "fast-loop"
 """The naive script with the fast detector as it is mostly written: a plain loop, in one process
 that may use every processor."""
-WAYS = (*DETECTORS, LOOP)
+OTHERS = {
+    "haar": ("naive script, Haar", "--detector haar"),
+    "haar-coarse": ("naive script, coarse Haar", "--detector haar-coarse"),
+    "fast": ("naive script, BlazeFace", "--detector fast"),
+    LOOP: ("the same as a plain loop", "--detector fast"),
+    "datasets": ("the same in datasets' map", "--detector fast --map"),
+    "torchcodec": ("the same with torchcodec", "--detector fast --frames torchcodec"),
+}
+"""Title of a way, and the options of `benchmarks.naive`."""
+NAIVE = ("haar", "haar-coarse", "fast", LOOP)
+SIZES = {"ravdess": (3, 11), "meld": (3, 15), "small": (8, 48), "cremad": (8, 72), REAL: (8, 64)}
+"""Clips of the smaller and of the larger run for each worker. Every worker has work in the smaller
+one, so that its start is no part of the difference, which takes some five seconds."""
+CLIPS_PER_SHARD = {"ravdess": 8, "meld": 8}
+"""So that of few clips most lie in whole shards, as in a large build; else what recipes have."""
+ROUNDS = 3
+"""At least, where the setting has so many."""
+PEERS = ("datasets", "torchcodec")
+SHOWN = ("ravdess", "meld", "cremad", REAL)
+HAAR = {"ravdess": 2, "meld": 2, "cremad": 5, REAL: 5, "small": 3}
+"""Clips for each worker of the one run that Haar has, whose start-up is that of the same script
+with another detector."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +90,10 @@ class Bench:
     folder: Path
     workers: int
     embed: bool
+    real: Path | None = None
+    """Where real CREMA-D clips lie."""
+    share: float = 1.0
+    """Of the larger run's clips; 0 for one more than the smaller one has."""
 
     def command(self, way: str, kind: str, clips: int) -> list[str | Path]:
         source = self.source(kind, clips)
@@ -78,15 +105,14 @@ class Bench:
                 "--corpus",
                 f"folder={source}",
                 "--recipe",
-                self.recipe(),
+                self.recipe(kind),
             ]
         else:
             program = [
                 "benchmarks.naive",
                 source,
                 self.fresh("naive"),
-                "--detector",
-                "fast" if way == LOOP else way,
+                *OTHERS[way][1].split(),
             ]
             program += ["--embed"] if self.embed else []
         return [
@@ -101,86 +127,133 @@ class Bench:
         """A folder with the first so many clips of a kind."""
         some = self.folder / "clips" / f"{kind}-first-{clips}"
         some.mkdir(parents=True, exist_ok=True)
-        for path in make_clips(self.folder / "clips" / kind, kind, clips):
+        for path in self.clips(kind, clips):
             if not (some / path.name).exists():
                 (some / path.name).hardlink_to(path)
         return some
+
+    def clips(self, kind: str, count: int) -> list[Path]:
+        whole = self.folder / "clips" / kind
+        if kind != REAL:
+            return make_clips(whole, kind, count)
+        if self.real is None:
+            raise ValueError("no clips given")
+        return copy_clips(whole, self.real, count)
 
     def fresh(self, name: str) -> Path:
         shutil.rmtree(self.folder / name, ignore_errors=True)
         return self.folder / name
 
-    def recipe(self) -> Path:
+    def recipe(self, kind: str) -> Path:
         path = self.folder / ("with-embedding.toml" if self.embed else "no-embedding.toml")
-        text = FEATURES.format(clips_per_shard=4 if self.embed else 8)
-        path.write_text(text + (EMBEDDING if self.embed else ""), encoding="utf-8")
+        shards = f"clips_per_shard = {4 if self.embed else CLIPS_PER_SHARD.get(kind, 32)}\n"
+        text = shards + FEATURES + (EMBEDDING if self.embed else "")
+        path.write_text(text, encoding="utf-8")
         return path
 
-    def sizes(self, way: str, kind: str) -> tuple[int, int]:
-        """Clips of the smaller and of the larger run: enough that some ten seconds lie between, and
-        the same number for each worker."""
-        if way == OURS:
-            few, many = (4, 16) if self.embed else (8, 200) if kind == "cremad" else (8, 40)
-        else:
-            few, many = (1, 3) if self.embed else (1, 4) if way == "haar" else (2, 10)
-        return few * self.workers, many * self.workers
+    def sizes(self, kind: str) -> tuple[int, int]:
+        """Clips of the smaller and of the larger run: the same for every way, and for each
+        worker."""
+        few, many = (2, 6) if self.embed else SIZES[kind]
+        return few * self.workers, max(few + 1, round(many * self.share)) * self.workers
+
+    def timed(self, way: str, kind: str, clips: int) -> Run:
+        return run(self.command(way, kind, clips), self.folder / f"{way}.log")
 
     def measure(self, way: str, kind: str) -> tuple[Run, Run]:
-        few, many = (
-            run(self.command(way, kind, clips), self.folder / f"{way}.log")
-            for clips in self.sizes(way, kind)
-        )
+        few, many = (self.timed(way, kind, clips) for clips in self.sizes(kind))
         return few, many
 
 
-@dataclass(frozen=True)
-class Rates:
-    clips_per_s: float
-    """Without start-up."""
-    all_in_all: float
-    """Clips/s of the larger run, start-up included."""
-    start_s: float
-    cpu_s: float
-    """Processor time a clip, without start-up."""
+def table_of(kind: str) -> str:
+    """The name of a table of rows."""
+    return f"build, {TITLES[kind]}"
 
 
-def rates(done: Sequence[tuple[Run, Run]], few: int, many: int) -> Rates:
-    short_s, long_s = (median(pair[i].seconds for pair in done) for i in (0, 1))
-    short_cpu_s, long_cpu_s = (median(pair[i].cpu_s for pair in done) for i in (0, 1))
-    rate = (many - few) / (long_s - short_s)
-    return Rates(
-        rate, many / long_s, short_s - few / rate, (long_cpu_s - short_cpu_s) / (many - few)
+def title(way: str) -> str:
+    return OURS if way == OURS else OTHERS[way][0]
+
+
+def row(what: str, name: str, done: Sequence[tuple[Run, Run]], sizes: tuple[int, int]) -> Row:
+    """Of the smaller and the larger run of each round."""
+    few, many = sizes
+    cores = os.cpu_count() or 1
+    longer = [long.seconds - short.seconds for short, long in done]
+    if min(longer) <= 0:
+        return Row(what, name, "clips/s", clips=many, note="too few clips to tell")
+    return Row(
+        what,
+        name,
+        "clips/s",
+        tuple((many - few) / seconds for seconds in longer),
+        clips=many,
+        wall_s=tuple(long.seconds for _, long in done),
+        start_s=tuple(
+            short.seconds - few * seconds / (many - few)
+            for (short, _), seconds in zip(done, longer, strict=True)
+        ),
+        cpu_s=tuple((long.cpu_s - short.cpu_s) / (many - few) for short, long in done),
+        busy=tuple(long.cpu_s / cores / long.seconds for _, long in done),
     )
 
 
-def speed(bench: Bench, kinds: Sequence[str], ways: Sequence[str], rounds: int) -> None:
-    what = "with ResNet-50" if bench.embed else "without embedding"
-    print(
-        f"{what}, {bench.workers} workers, median of {rounds} rounds; ratio: affectstore's "
-        "clips/s without start-up to this way's"
+def compare(bench: Bench, kind: str, ways: Sequence[str], setting: Setting) -> list[Row]:
+    """A row of the product and of each naive script, in turn."""
+    name, sizes = table_of(kind), bench.sizes(kind)
+
+    def both_runs(way: str) -> tuple[Run, Run]:
+        setting.say(f"{name}: {title(way)}, {sizes[0]} and {sizes[1]} clips")
+        return bench.measure(way, kind)
+
+    runs = in_turn({way: partial(both_runs, way) for way in (OURS, *ways)}, setting, ROUNDS)
+    return [row(name, title(way), done, sizes) for way, done in runs.items()]
+
+
+def haar(bench: Bench, kind: str, other: Row, setting: Setting) -> Row:
+    """A row of the naive script with Haar from one run: it is so much slower that no second one is
+    needed."""
+    clips, name = HAAR[kind] * bench.workers, table_of(kind)
+    setting.say(f"{name}: {title('haar')}, {clips} clips, once")
+    done = bench.timed("haar", kind, clips)
+    work_s = done.seconds - (median(other.start_s) if other.start_s else 0.0)
+    note = "one run; start-up is that of BlazeFace's"
+    return Row(name, title("haar"), "clips/s", (clips / work_s,), clips=clips, note=note)
+
+
+def measure(kind: str, setting: Setting) -> list[Row]:
+    """A part of the bench: clips that are made, or real ones where they are given."""
+    if kind == REAL and setting.clips is None:
+        return [Row(table_of(kind), OURS, "clips/s", note="no clips given")]
+    share = 0.0 if setting.dry else 0.5 if setting.quick else 1.0
+    bench = Bench(setting.folder, setting.workers, False, setting.clips, share)
+    rows = compare(bench, kind, ["fast"], setting)
+    return rows if setting.quick else [*rows, haar(bench, kind, rows[-1], setting)]
+
+
+def measure_peers(setting: Setting) -> list[Row]:
+    """Another part: the naive script in the hands of tools that spread, keep or decode for it."""
+    bench = Bench(setting.folder, setting.workers, False, share=0.0 if setting.dry else 0.5)
+    found = {way: imports(way) for way in PEERS}
+    rows = compare(
+        bench,
+        "cremad",
+        [way for way, error in found.items() if not error],
+        replace(setting, rounds=min(2, setting.rounds)),
     )
-    print(
-        f"{'':9} {'':12} {'clips/s':>8} {'ratio':>6} {'CPU s/clip':>10} {'ratio':>6} "
-        f"{'start-up s':>10} {'clips/s with it':>15}"
+    name = f"peers, {TITLES['cremad']}"
+    left_out = [Row(name, title(way), "", note=error) for way, error in found.items() if error]
+    return [*(replace(one, what=name) for one in rows), *left_out]
+
+
+def imports(package: str) -> str:
+    """Empty where a package can be imported, else why it cannot."""
+    if find_spec(package) is None:
+        return "not installed"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {package}"], capture_output=True, text=True, check=False
     )
-    for kind in kinds:
-        runs: dict[str, list[tuple[Run, Run]]] = {way: [] for way in (*ways, OURS)}
-        for _ in range(rounds):
-            for way, done in runs.items():
-                done.append(bench.measure(way, kind))
-        found = {way: rates(done, *bench.sizes(way, kind)) for way, done in runs.items()}
-        ours = found[OURS]
-        for way, its in found.items():
-            faster, cheaper = (
-                f"{ours.clips_per_s / its.clips_per_s:.1f}x",
-                f"{its.cpu_s / ours.cpu_s:.1f}x",
-            )
-            whole = f"{its.all_in_all:.2f} ({bench.sizes(way, kind)[1]})"
-            print(
-                f"{kind:9} {way:12} {its.clips_per_s:8.2f} {faster:>6} {its.cpu_s:10.3f} "
-                f"{cheaper:>6} {its.start_s:10.1f} {whole:>15}",
-                flush=True,
-            )
+    lines = done.stderr.strip().splitlines()
+    return f"does not import: {lines[-1][:60] if lines else ''}" if done.returncode else ""
 
 
 def memory(bench: Bench) -> None:
@@ -204,9 +277,10 @@ def main() -> None:
     )
     parser.add_argument(
         "--naive",
-        choices=WAYS,
+        choices=OTHERS,
         action="append",
-        help="detector of the naive script, or fast-loop; default: all",
+        help="a detector of the naive script or another form of it; default: all detectors and "
+        "the plain loop",
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=1)
@@ -217,8 +291,11 @@ def main() -> None:
     bench = Bench(args.folder, args.workers, args.embed)
     if args.memory:
         memory(bench)
-    else:
-        speed(bench, args.kind or ["ravdess", "cremad", "meld"], args.naive or WAYS, args.rounds)
+        return
+    for kind in args.kind or ["ravdess", "cremad", "meld"]:
+        setting = Setting(args.folder, args.workers, args.rounds, say=lambda line: None)
+        rows = compare(bench, kind, args.naive or NAIVE, setting)
+        print(*table(rows), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

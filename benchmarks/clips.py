@@ -1,9 +1,13 @@
 """Synthetic clips in the formats of three corpora, with a real face that moves: `python -m
-benchmarks.clips FOLDER`.
+benchmarks.clips FOLDER`; and copies of real ones.
 
 The portrait is matplotlib's public-domain photograph of Grace Hopper. The first eight clips of a
 kind differ in place, motion and pitch; the others hold the same streams in a file of other bytes.
 Every run makes the same clips.
+
+CREMA-D's own codec, VP6, has no free encoder: its stand-in is FLV1 in the same container, which
+takes a third of the time to decode. Real clips are given by their owner and copied as they are, but
+for two bytes that nobody reads: the last ones of the video's bit rate, a float64 in onMetaData.
 """
 
 import argparse
@@ -49,6 +53,15 @@ KINDS = {
     "small": Kind("mp4", 640, 360, 25, 2.0, "libx264", "aac", 48000, 1, 1, bits_per_s=600_000),
     "meld": Kind("mp4", 1280, 720, 24, 3.2, "libx264", "aac", 48000, 2, 2, bits_per_s=2_000_000),
 }
+REAL = "real-cremad"
+"""The kind of real CREMA-D clips, which are copied."""
+TITLES = {
+    "ravdess": "as RAVDESS (720p30 H.264)",
+    "cremad": "FLV1 in place of CREMA-D's VP6",
+    "small": "small (360p25 H.264)",
+    "meld": "as MELD (720p24 H.264)",
+    REAL: "real CREMA-D (480x360 VP6)",
+}
 
 
 _DISTINCT = 8
@@ -70,6 +83,34 @@ def make_clips(folder: Path, kind: str, count: int) -> list[Path]:
             remux(paths[seed % _DISTINCT], part, f"clip {seed}")
         part.rename(path)
     return paths
+
+
+def copy_clips(folder: Path, originals: Path, count: int) -> list[Path]:
+    """`count` copies of the real `*.flv` below a folder, in turn, each of other bytes; those that
+    are there already are kept. ValueError where there is none, or none with the field."""
+    found = sorted(originals.rglob("*.flv"))
+    if not found:
+        raise ValueError(f"there is no .flv below {originals}; give the folder of CREMA-D's clips")
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{found[i % len(found)].stem}-{i:04d}.flv" for i in range(count)]
+    for number, path in enumerate(paths):
+        if not path.exists():
+            part = path.with_name(f"part-{path.name}")
+            part.write_bytes(marked(found[number % len(found)].read_bytes(), number))
+            part.rename(path)
+    return paths
+
+
+_BIT_RATE = b"\x00\x0dvideodatarate\x00"
+"""The name of a number of onMetaData, and the mark of a float64, which follows."""
+
+
+def marked(flv: bytes, number: int) -> bytes:
+    """The same streams in other bytes: the number lies in the last two of the bit rate."""
+    name, field, rest = flv.partition(_BIT_RATE)
+    if not field:
+        raise ValueError("the clip states no videodatarate; give clips of CREMA-D's VideoFlash")
+    return name + field + rest[:6] + number.to_bytes(2, "big") + rest[8:]
 
 
 def remux(source: Path, target: Path, comment: str) -> None:

@@ -21,7 +21,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.build import Bench, Rates, rates
+from benchmarks.build import Bench, row
 from benchmarks.clips import KINDS
 from benchmarks.timed import spans
 from benchmarks.watched import Run, run
@@ -60,7 +60,7 @@ def measure(folder: Path, way: Way, kind: str, embed: bool) -> tuple[Run, Run]:
             folder / f"{way.option[2:]}.log",
         )
 
-    few, many = bench.sizes("affectstore", kind)
+    few, many = bench.sizes(kind)
     return timed(few), timed(many)
 
 
@@ -69,7 +69,10 @@ def throughput(folder: Path, kind: str, embed: bool, rounds: int, ways: Sequence
     for _ in range(rounds):
         for way, done in runs.items():
             done.append(measure(folder, way, kind, embed))
-    found = {way: _rates(folder, way, kind, embed, done) for way, done in runs.items()}
+    found = {
+        way: row(kind, way.name, done, Bench(folder, way.workers, embed).sizes(kind))
+        for way, done in runs.items()
+    }
     print(
         f"{kind} clips, {'with' if embed else 'without'} ResNet-50, median of {rounds} rounds; "
         "ratio: to one worker of the same way"
@@ -77,17 +80,11 @@ def throughput(folder: Path, kind: str, embed: bool, rounds: int, ways: Sequence
     print(f"{'':16} {'clips/s':>8} {'ratio':>6} {'start-up s':>10}")
     for way, its in found.items():
         ratio = (
-            f"{its.clips_per_s / found[one].clips_per_s:5.2f}x"
+            f"{its.middle / found[one].middle:5.2f}x"
             if (one := Way(way.option, 1)) in found
             else ""
         )
-        print(f"{way.name:16} {its.clips_per_s:8.2f} {ratio:>6} {its.start_s:10.1f}")
-
-
-def _rates(
-    folder: Path, way: Way, kind: str, embed: bool, done: Sequence[tuple[Run, Run]]
-) -> Rates:
-    return rates(done, *Bench(folder, way.workers, embed).sizes("affectstore", kind))
+        print(f"{way.name:16} {its.middle:8.2f} {ratio:>6} {median(its.start_s):10.1f}")
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def schedule(folder: Path, way: Way, kind: str, embed: bool, clips: int) -> Shar
     bench = Bench(folder, way.workers, embed)
     source, recipe, store, times = (
         bench.source(kind, clips),
-        bench.recipe(),
+        bench.recipe(kind),
         bench.fresh("store"),
         bench.fresh("times"),
     )

@@ -6,7 +6,8 @@ log-mels; OpenCV reads every frame and keeps 10 a second; a detector looks for a
 them at full resolution; the largest is cropped to 224 x 224; ResNet-50 encodes the crops one by
 one; NumPy saves a file for each feature. Clips are shared among worker processes, each with its
 share of the processors' threads, as affectstore's are: the comparison is of the work, not of how it
-is spread.
+is spread. Frames may come from torchcodec, and Hugging Face datasets may spread the clips and keep
+the features.
 """
 
 import argparse
@@ -30,14 +31,35 @@ Rectangle = tuple[int, int, int, int]
 """left, top, width, height in pixels"""
 
 
-def measure(clip: Path, out: Path, detector: str, embed: bool) -> None:
+def features(clip: Path, out: Path, how: argparse.Namespace) -> dict[str, NDArray[Any]]:
     arrays = audio_features(extract_wav(clip, out / f"{clip.stem}.wav"))
-    crops = face_crops(clip, DETECTORS[detector])
+    crops = face_crops(FRAMES[how.frames](clip), DETECTORS[how.detector])
     arrays["crops"] = np.array(crops)
-    if embed:
+    if how.embed:
         arrays["resnet50"] = np.array([embedding(crop) for crop in crops])
-    for name, array in arrays.items():
+    return arrays
+
+
+def measure(clip: Path, out: Path, how: argparse.Namespace) -> None:
+    for name, array in features(clip, out, how).items():
         np.save(out / f"{clip.stem}.{name}.npy", array)
+
+
+def measure_by_map(clips: list[Path], how: argparse.Namespace) -> None:
+    import datasets
+
+    def added(row: dict[str, str]) -> dict[str, NDArray[Any]]:
+        return features(Path(row["clip"]), how.out, how)
+
+    kept: dict[str, Any] = {
+        name: datasets.Array2D((None, columns), "float32")
+        for name, columns in (("mfcc", 120), ("logmel64", 64), ("logmel128", 128))
+    }
+    kept["crops"] = datasets.Array4D((None, SIDE, SIDE, 3), "uint8")
+    kept["clip"] = datasets.Value("string")
+    source = datasets.Dataset.from_dict({"clip": [str(clip) for clip in clips]})
+    made = source.map(added, num_proc=how.workers, features=datasets.Features(kept))
+    made.save_to_disk(how.out / "dataset")
 
 
 def extract_wav(clip: Path, wav: Path) -> Path:
@@ -80,11 +102,24 @@ def taken_frames(clip: Path) -> Iterator[NDArray[np.uint8]]:
     capture.release()
 
 
+def frames_by_torchcodec(clip: Path) -> Iterator[NDArray[np.uint8]]:
+    """BGR frames, those that are shown at `FPS` times a second."""
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(str(clip), dimension_order="NHWC", num_ffmpeg_threads=1)
+    first, end = decoder.metadata.begin_stream_seconds, decoder.metadata.end_stream_seconds
+    for rgb in decoder.get_frames_played_at(np.arange(first, end, 1 / FPS).tolist()).data.numpy():
+        yield np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
+
+
+FRAMES = {"opencv": taken_frames, "torchcodec": frames_by_torchcodec}
+
+
 def face_crops(
-    clip: Path, detect: Callable[[NDArray[np.uint8]], list[Rectangle]]
+    frames: Iterator[NDArray[np.uint8]], detect: Callable[[NDArray[np.uint8]], list[Rectangle]]
 ) -> list[NDArray[np.uint8]]:
     crops = []
-    for bgr in taken_frames(clip):
+    for bgr in frames:
         faces = detect(bgr)
         if faces:
             x, y, width, height = max(faces, key=lambda face: face[2] * face[3])
@@ -113,10 +148,23 @@ def _cascade() -> cv2.CascadeClassifier:
 
 
 def blazeface(bgr: NDArray[np.uint8]) -> list[Rectangle]:
-    from extractors.detectors import blazeface_short
+    import mediapipe
 
-    found = blazeface_short(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), 0.5)
-    return [(int(b.left), int(b.top), int(b.right - b.left), int(b.bottom - b.top)) for b in found]
+    rgb = np.ascontiguousarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+    found = _short_range().detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, rgb)).detections
+    boxes = [face.bounding_box for face in found]
+    return [(box.origin_x, box.origin_y, box.width, box.height) for box in boxes]
+
+
+@cache
+def _short_range() -> Any:
+    """BlazeFace by MediaPipe's own interface, with its defaults. The model is the file that
+    MediaPipe offers for download, which the product ships."""
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    model = Path(__file__).parents[1] / "extractors/models/face_detection_short_range.tflite"
+    options = vision.FaceDetectorOptions(BaseOptions(model_asset_path=str(model)))
+    return vision.FaceDetector.create_from_options(options)
 
 
 DETECTORS: dict[str, Callable[[NDArray[np.uint8]], list[Rectangle]]] = {
@@ -162,6 +210,8 @@ def main() -> None:
         action="store_true",
         help="encode the crops with ResNet-50 (seeded weights: they take as long as trained ones)",
     )
+    parser.add_argument("--frames", choices=FRAMES, default="opencv")
+    parser.add_argument("--map", action="store_true", help="by datasets, without --embed")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     args = parser.parse_args()
     clips = sorted(path for path in args.folder.iterdir() if path.suffix in {".mp4", ".flv"})
@@ -170,12 +220,13 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(threads)
     begun = time.perf_counter()
-    with multiprocessing.get_context("spawn").Pool(
-        args.workers, _begin, (threads, args.embed)
-    ) as pool:
-        pool.starmap(
-            measure, [(clip, args.out, args.detector, args.embed) for clip in clips], chunksize=1
-        )
+    if args.map:
+        measure_by_map(clips, args)
+    else:
+        with multiprocessing.get_context("spawn").Pool(
+            args.workers, _begin, (threads, args.embed)
+        ) as pool:
+            pool.starmap(measure, [(clip, args.out, args) for clip in clips], chunksize=1)
     seconds = time.perf_counter() - begun
     print(
         f"{len(clips)} clips in {seconds:.1f} s, {len(clips) / seconds:.2f} clips/s, start-up "

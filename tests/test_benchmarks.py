@@ -19,6 +19,7 @@ NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
 SMALL = ("--kind", "small", "--workers", "1")
 DRY_RUNS = {
     "audio_features": [],
+    "bench": ["{folder}", "--dry", "--workers", "1"],
     "build": ["{folder}", *SMALL, "--naive", "fast"],
     "chosen": ["{folder}", "--workers", "1", "--every", "23"],
     "clips": ["{folder}", "--count", "1"],
@@ -28,6 +29,7 @@ DRY_RUNS = {
         *("--server", "--way", "--workers 1", "--way", "--dask local:1"),
     ],
     "exports": ["{folder}", "--every", "900"],
+    "engine": ["{folder}", "--dry", "--workers", "1"],
     "fitted": ["--steps", "20"],
     "floor": ["{folder}", "--kind", "small", "--clips", "2", "--rounds", "1"],
     "folds": ["--seeds", "1"],
@@ -54,7 +56,17 @@ def test_a_benchmark_imports_what_there_is(name: str) -> None:
 
 def test_every_benchmark_that_is_run_by_hand_has_a_dry_run() -> None:
     helpers = {
-        *("naive", "read_peers", "rows", "sound_scripts", "stand_ins", "timed", "watched"),
+        "adapted",
+        "baseline",
+        "naive",
+        "page",
+        "parts",
+        "read_peers",
+        "rows",
+        "sound_scripts",
+        "stand_ins",
+        "timed",
+        "watched",
     }  # which others run
     assert {*NAMES} == DRY_RUNS.keys() | helpers | {"audit", "gpu"}
 
@@ -65,7 +77,7 @@ def test_a_benchmark_runs_on_a_little_data(name: str, python: Python, tmp_path: 
     folder = tmp_path / "benchmark"
     arguments = [option.format(folder=folder) for option in DRY_RUNS[name]]
     home = {"PREFECT_HOME": None}
-    done = python("-m", f"benchmarks.{name}", *arguments, environment=home, timeout_s=600)
+    done = python("-m", f"benchmarks.{name}", *arguments, environment=home, timeout_s=1800)
     assert done.stdout.strip()
 
 
