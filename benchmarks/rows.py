@@ -144,24 +144,26 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         some = [row for row in rows if row.what == what]
         rounds = max(len(row.values) for row in some)
         yield f"{what}: median of {rounds}" if rounds > 1 else what
-        yield _line("", "", "", "ratio", "spread", "CPU ms", "ratio", "start s", "incl.", "busy")
+        wide = max(27, *(len(row.name) for row in some))
+        heads = ("", "", "ratio", "spread", "CPU ms", "ratio", "start s", "incl.", "busy")
+        yield _line("", wide, *heads)
         for row in some:
-            yield from _lines(row, of_ours(row, rows))
+            yield from _lines(row, wide, of_ours(row, rows))
 
 
-def _line(*cells: str) -> str:
-    name, value, unit, *others = cells
-    widths = (7, 7, 8, 7, 8, 8, 6)
+def _line(name: str, wide: int, value: str, unit: str, *others: str) -> str:
+    widths = (7, 7, 8, 7, 8, 7, 5)
     figures = "".join(f"{cell:>{width}}" for cell, width in zip(others, widths, strict=True))
-    return f"  {name:27}{value:>9} {unit:8}{figures}".rstrip()
+    return f"  {name:{wide}} {value:>8} {unit:8}{figures}".rstrip()
 
 
-def _lines(row: Row, ours: Row | None) -> Iterator[str]:
+def _lines(row: Row, wide: int, ours: Row | None) -> Iterator[str]:
     if not row.values:
-        yield f"  {row.name:27}{'-':>9} {row.note}"
+        yield f"  {row.name:{wide}} {'-':>8} {row.note}"
         return
     yield _line(
         row.name,
+        wide,
         f"{row.middle:.4g}",
         row.unit,
         f"{ratio(ours, row):.2f}x" if ours else "",
