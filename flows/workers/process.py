@@ -68,6 +68,9 @@ class WorkerProcess:
         try:
             self._process.start()
         except (EOFError, ConnectionError) as error:
+            for end in (self._calls, self._events, self._stderr, calls, events, stderr):
+                end.close()
+            self._temporary.cleanup()
             message = "the process that workers are forked from ended before there was a worker"
             raise WorkerDied(message, Cause.KILLED, "an end that could not be seen") from error
         self._seen = psutil.Process(self._process.pid)
