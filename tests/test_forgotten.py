@@ -234,6 +234,17 @@ def test_files_of_others_in_the_folders_of_a_store_are_left_and_named(tmp_path: 
     assert [file for file in files if not (store / file).exists()] == []
 
 
+def test_a_dry_run_leaves_what_killed_writers_left(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    make_store(store)
+    left = store / ".dataset.json.12-0123abcd.tmp"
+    left.write_text("half")
+    assert not run_forget(store, subject="s1", dry_run=True).is_done
+    assert left.exists()
+    assert run_forget(store, subject="s1").is_done
+    assert not left.exists()
+
+
 def test_a_store_that_has_forgotten_by_names_alone_is_read_as_before(tmp_path: Path) -> None:
     store = tmp_path / "store"
     make_store(store)
