@@ -34,10 +34,6 @@ class Forgotten:
     """Salted sha256 of each `content_of` a clip that no other clip of the store has, sorted: a copy
     is known by it, whatever its name. None: an older version has forgotten them by name alone."""
 
-    @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset((*self.subjects, *self.clips))
-
     def hash(self, text: str) -> str:
         """Hashes an id as it is kept here.
 
@@ -58,7 +54,7 @@ class Forgotten:
         Returns:
             True where it was.
         """
-        return subject_id is not None and self.hash(subject_id) in self._known
+        return subject_id is not None and self.hash(subject_id) in self.subjects
 
     def has_clip(self, clip_id: str) -> bool:
         """Whether a clip was forgotten, by itself or with its subject.
@@ -69,7 +65,11 @@ class Forgotten:
         Returns:
             True where it was.
         """
-        return self.hash(clip_id) in self._known
+        return self.hash(clip_id) in self._clips
+
+    @cached_property
+    def _clips(self) -> frozenset[str]:
+        return frozenset(self.clips)
 
     @cached_property
     def _contents(self) -> frozenset[str]:

@@ -21,18 +21,22 @@ from flows.exporting.run import run_export
 from flows.sample.pictures import write_sample
 from flows.splitting.run import run_split
 from manifests.choice import WrongChoice
+from manifests.clips import CLIPS, Clip
+from manifests.features import INDEX, IndexRow, State
 from manifests.labels import LABELS
 from manifests.tracks import Track
 from stores import FeatureStore
 from stores.clip_tracks import NotInStore
 from stores.exports.catalog import FORMATS
-from stores.exports.names import file_name
+from stores.exports.names import file_name, track_file
 from stores.exports.source import Request, Source, WrongExport
 from stores.exports.target import DONE
 from stores.exports.write import write_export
+from stores.records import StoredFeature
+from stores.snapshot import TABLES
 from tests.support.commands import QUICK, refusal
 from tests.support.store_files import contents, no_file_beyond
-from tests.support.stores_made import files_of
+from tests.support.stores_made import SPEC, commit, files_of, track_of, write
 
 SCHEME, FOLD = "subject_kfold", 0
 NUMBERS = ("mfcc", "faces")
@@ -322,6 +326,8 @@ from stores import FeatureStore
 from stores.exports import target
 from stores.exports.source import Request, Source
 from stores.exports.write import write_export
+from stores.records import StoredFeature
+from stores.snapshot import TABLES
 target._SECONDS_BETWEEN_NOTES = 0.0
 left = int(sys.argv[3])
 def look(event, arguments):
@@ -532,6 +538,38 @@ def test_two_ids_never_give_one_name() -> None:
     ids = ["a/b", "a%2Fb", "a/b.c", "a/b%2Ec", "a/.", "a/%2E", "a", "a/%", "a//", "a/%25"]
     for dots in (True, False):
         assert len({file_name(one, dots=dots) for one in ids}) == len(ids)
+
+
+def test_no_two_files_of_tracks_have_one_name() -> None:
+    ids = ["a/b", "a/b.seconds", "a/b.valid", "a/b%2Eseconds", "a/b.valid.seconds", "a/.seconds"]
+    ids += [f"a/{'я' * 120}", f"a/{'я' * 119}ю", f"a/{'я' * 120}.seconds"]
+    names = [track_file(one, suffix) for one in ids for suffix in ("", ".seconds", ".valid")]
+    assert len({*names}) == len(names)
+    assert max(len(part) for name in names for part in name.split("/")) <= 220
+    assert track_file("a/b.c", ".seconds") == "a/b.c.seconds.npy"
+
+
+def test_a_clip_that_is_called_like_the_times_of_another_keeps_its_own(tmp_path: Path) -> None:
+    store, tracks = tmp_path / "store", {}
+    for seed, clip_id in enumerate(["made/a", "made/a.seconds", f"made/{'я' * 100}"]):
+        tracks[clip_id] = track_of(3 + seed, SPEC, seed)
+    record = write(store, "shards/mfcc/00/11.h5", SPEC, tracks).record
+    clips = [Clip(one, "made", None, None, one, None, one, "0" * 64, 1) for one in tracks]
+    index = [
+        IndexRow(one, "mfcc", SPEC.fingerprint, State.STORED, record.file, start, rows, rows, "")
+        for one, start, rows in zip(tracks, (0, 3, 7), (3, 4, 5), strict=True)
+    ]
+    tables = {name: table.build([]) for name, table in TABLES.items()}
+    tables |= {"clips": CLIPS.build(clips), "index": INDEX.build(index)}
+    commit(store, {"mfcc": StoredFeature(SPEC, (record,))}, tables)
+    for name in ("npy", "lhotse"):
+        out = tmp_path / name
+        write_export(Source(FeatureStore(store), Request()), name, str(out), TERMS)
+        found = [np.load(path) for path in (out / "mfcc").rglob("*.npy")]
+        assert len(found) == 9
+        for track in tracks.values():
+            for array in (track.values, track.seconds):
+                assert any(np.array_equal(array, one) for one in found)
 
 
 def test_the_terms_of_own_clips_are_those_of_their_list(tmp_path: Path, processes: None) -> None:

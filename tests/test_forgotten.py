@@ -15,6 +15,7 @@ from flows.building.run import run_build
 from flows.errors import BuildError
 from flows.forgetting.collect import run_collect
 from flows.forgetting.run import run_forget
+from flows.forgetting.target import CLIP as CLIP_KIND
 from flows.forgetting.target import SUBJECT, ForgetError, ForgetTarget, find_target
 from flows.view.store import forgotten_text
 from manifests.clips import CLIPS, Clip
@@ -179,6 +180,69 @@ def test_what_somebody_else_holds_too_is_not_kept_as_forgotten(tmp_path: Path) -
     assert kept is not None
     assert kept.contents == (kept.hash("b" * 64),)
     assert "b" * 64 not in bytes_in(store)
+
+
+def test_a_copy_that_is_of_nobody_goes_with_the_clip_that_it_is_of(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    mine = a_clip("folder/anna/happy/x", "folder/anna", "a" * 64)
+    named = a_clip("folder/anna/sad/x", "folder/anna", "a" * 64)
+    copy = a_clip("folder/x", None, "a" * 64)
+    part = a_clip("folder/y", None, "a" * 64, (0.0, 2.0))
+    bens = a_clip("folder/ben/happy/z", "folder/ben", "b" * 64)
+    publish_bare(store, [mine, named, copy, part, bens], QUARANTINE.build([]))
+    location = locate(store)
+    newest = load_snapshot(location)
+    whole = [mine.clip_id, named.clip_id, copy.clip_id]
+    for kind, name in ((SUBJECT, "anna"), (CLIP_KIND, mine.clip_id)):
+        assert sorted(find_target(location, newest, [newest], kind, name).clip_ids) == whole
+    other = a_clip("folder/carl/happy/x", "folder/carl", "a" * 64)
+    tables = {name: table.build([]) for name, table in TABLES.items()}
+    commit(store, {}, {**tables, "clips": CLIPS.build([mine, copy, other, bens])})
+    newest = load_snapshot(location)
+    target = find_target(location, newest, [newest], SUBJECT, "anna")
+    assert target.clip_ids == {mine.clip_id}  # it may be the copy of somebody else's
+    assert target.contents == set()
+
+
+@pytest.mark.parametrize("kind", ["clip", "subject"])
+def test_a_clip_may_have_the_name_of_a_subject(tmp_path: Path, kind: str) -> None:
+    store = tmp_path / "store"
+    alone = a_clip("folder/anna", None, "a" * 64)
+    hers = a_clip("folder/anna/happy/x", "folder/anna", "b" * 64)
+    bens = a_clip("folder/ben/happy/z", "folder/ben", "c" * 64)
+    publish_bare(store, [alone, hers, bens], QUARANTINE.build([]))
+    run_forget(store, **{kind: "folder/anna"})
+    other = alone if kind == "subject" else hers
+    assert ids_in(store) == {other.clip_id, bens.clip_id}
+    assert verify(store).problems == []
+    forgotten = load_snapshot(locate(store)).forgotten
+    assert forgotten is not None
+    assert not forgotten.has(other)
+    assert forgotten.has(hers if kind == "subject" else alone)
+
+
+def test_files_of_others_in_the_folders_of_a_store_are_left_and_named(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    make_store(store)
+    files = [f"{name}/my notes.md" for name in ("shards", "tables", "snapshots", ".pieces")]
+    files.append("tables/my.parquet")
+    for file in files:
+        (store / file).parent.mkdir(exist_ok=True)
+        (store / file).write_text("mine")
+    assert run_collect(store, keep=1).files == ()
+    assert run_forget(store, subject="s1").left == tuple(sorted(files))
+    assert [file for file in files if not (store / file).exists()] == []
+
+
+def test_a_dry_run_leaves_what_killed_writers_left(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    make_store(store)
+    left = store / ".dataset.json.12-0123abcd.tmp"
+    left.write_text("half")
+    assert not run_forget(store, subject="s1", dry_run=True).is_done
+    assert left.exists()
+    assert run_forget(store, subject="s1").is_done
+    assert not left.exists()
 
 
 def test_a_store_that_has_forgotten_by_names_alone_is_read_as_before(tmp_path: Path) -> None:

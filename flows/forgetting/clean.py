@@ -1,6 +1,7 @@
 """Removing files of a store, so that none comes back after a power cut."""
 
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -15,7 +16,11 @@ from stores.pointer import POINTER
 JOURNAL = ".forgetting-"
 """How the name of the journal of a subject that is being forgotten begins."""
 _OF_THE_MACHINE = (".lock", MADE, JOURNAL)
-_CONTENT = ("shards/", "fitted/", "tables/", "snapshots/", ".pieces/")
+_CONTENT = re.compile(
+    r"(?:\.pieces/)?(?:shards|fitted)/[^/]+/[0-9a-f]+/(?:[^/.][^/]*/)?[^/.][^/]*\.h5"
+    r"|tables/[a-z]+-[0-9a-f]+\.parquet|snapshots/[0-9]+\.json"
+)
+"""Files that a store's snapshots name, or may have named: others in these folders are not ours."""
 
 
 def unlisted(location: Location, files: Iterable[str], listed: Collection[str]) -> list[str]:
@@ -34,7 +39,7 @@ def unlisted(location: Location, files: Iterable[str], listed: Collection[str]) 
     return sorted(
         file
         for file in {*files, *hidden}
-        if file not in listed and (file.startswith(_CONTENT) or file in hidden)
+        if file not in listed and (_CONTENT.fullmatch(file) or file in hidden)
     )
 
 
@@ -47,11 +52,14 @@ def foreign(files: Iterable[str]) -> list[str]:
     Returns:
         Their paths, sorted.
     """
-    own = (*_OF_THE_MACHINE, *_CONTENT, ".seen.parquet")
+    own = (*_OF_THE_MACHINE, ".seen.parquet")
     return sorted(
         file
         for file in files
-        if file != POINTER and not file.startswith(own) and not file.endswith((".tmp", ".sha256"))
+        if file != POINTER
+        and not file.startswith(own)
+        and not _CONTENT.fullmatch(file)
+        and not file.endswith((".tmp", ".sha256"))
     )
 
 

@@ -110,7 +110,8 @@ def run_forget(
     location = locate(store)
     load_snapshot(location)  # no folder is made where there is no store
     with location.lock():
-        sweep(location.folder)
+        if not dry_run:
+            sweep(location.folder)
         files = sorted(location.list())
         newest, snapshots = load_snapshot(location), all_snapshots(location, files)
         kind, name = (SUBJECT, subject) if subject is not None else (CLIP, clip)

@@ -188,6 +188,7 @@ def find_target(
     its = {one.clip_id: one for one in clips.values() if _id_of(one, kind) == full}
     refused = [clips[clip_id] for clip_id in naming if clip_id in clips and clip_id not in its]
     its |= {one.clip_id: one for one in _copies(refused, kind, full, its, naming)}
+    its |= {one.clip_id: one for one in _of_nobody_else([*clips.values()], every, its)}
     goes = [clip for clip in every if clip.clip_id in its]
     stays = [clip for clip in every if clip.clip_id not in its]
     contents = frozenset(_contents(goes) - _contents(stays))
@@ -267,6 +268,19 @@ def _copies(
             has_rule = clip.corpus in CORPORA and CORPORA[clip.corpus].has_own_names
             is_copy = has_rule and any(one in its for one in ids_in_name(clip))
         if is_copy:
+            yield clip
+
+
+def _of_nobody_else(
+    clips: Iterable[Clip], every: Iterable[Clip], its: Mapping[str, Clip]
+) -> Iterator[Clip]:
+    """Clips that hold, byte for byte, what theirs do and nobody else's: such as a copy in a folder
+    that names nobody."""
+    owners = {_id_of(clip, SUBJECT) for clip in its.values()} | {""}
+    others = {content_of(clip) for clip in every if _id_of(clip, SUBJECT) not in owners}
+    holds = {content_of(clip) for clip in every if clip.clip_id in its} - others - {""}
+    for clip in clips:
+        if content_of(clip) in holds and _id_of(clip, SUBJECT) in owners:
             yield clip
 
 

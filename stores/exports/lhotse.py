@@ -19,7 +19,7 @@ from typing import Any
 from manifests.clips import Clip
 from stores.exports.card import Export, readme
 from stores.exports.csv_tables import table_files
-from stores.exports.names import file_name
+from stores.exports.names import track_file
 from stores.exports.npy_files import track_files
 from stores.exports.source import Source
 from stores.exports.target import ExportFile
@@ -117,7 +117,7 @@ def _arrays(name: str, clip: Clip, rows: int, shape: tuple[int, ...]) -> dict[st
         f"{name}{suffix}": {
             "storage_type": "numpy_files",
             "storage_path": name,
-            "storage_key": f"{file_name(clip.clip_id)}{suffix}.npy",
+            "storage_key": track_file(clip.clip_id, suffix),
             "shape": [rows, *row],
         }
         for suffix, row in (("", shape), (".seconds", ()), (".valid", ()))

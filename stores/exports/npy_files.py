@@ -13,7 +13,7 @@ from pathlib import Path
 from stores.exports.arrays import arrays_of, npy_bytes
 from stores.exports.card import Export, readme
 from stores.exports.csv_tables import table_files
-from stores.exports.names import file_name
+from stores.exports.names import track_file
 from stores.exports.source import Source
 from stores.exports.target import ExportFile
 
@@ -50,7 +50,7 @@ def track_files(source: Source) -> Iterator[ExportFile]:
         for clip in source.clips:
             if clip.clip_id in source.tracks[feature]:
                 for suffix in ("", ".seconds", ".valid"):
-                    name = f"{feature}/{file_name(clip.clip_id)}{suffix}.npy"
+                    name = f"{feature}/{track_file(clip.clip_id, suffix)}"
                     yield ExportFile(name, partial(_write, source, feature, clip.clip_id, suffix))
 
 
