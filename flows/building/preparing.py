@@ -30,7 +30,8 @@ def workers_prepared(
         Nothing; the build is to be run meanwhile.
     """
     graph, location = load(recipe, tuple(changes)).graph, locate(store)
-    if dask or not location.is_local or newest(location) is not None:
+    is_folder = location.is_local and not location.folder.is_file()
+    if dask or not is_folder or newest(location) is not None:
         yield
         return
     fork_server.start(libraries_for(graph))

@@ -12,12 +12,13 @@ starts a process fails.
 import _posixsubprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows.workers import fork_server
 from tests.support.media_made import CLIPS
 
 MARK_OF_FIXTURE = {
@@ -95,6 +96,11 @@ class _Watch:
         )
 
 
+def _start_nothing(modules: Iterable[str]) -> None:
+    """Workers are not forked in the quick lane: it has none."""
+
+
+_start = fork_server.start
 _watch = _Watch()
 _fork_exec = _posixsubprocess.fork_exec
 
@@ -117,10 +123,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     marks = {*MARK_OF_FIXTURE.values(), "long"}
     _watch.refused.clear()
     _watch.is_on = not any(item.get_closest_marker(mark) for mark in marks)
+    # A build has a process to fork from begun before it looks at what it was given.
+    fork_server.start = _start_nothing if _watch.is_on else _start
     try:
         return (yield)
     finally:
         _watch.is_on = False
+        fork_server.start = _start
 
 
 @pytest.hookimpl(wrapper=True)
