@@ -1,7 +1,7 @@
 """What a GPU gives, and how much of it the pipeline uses, on a machine with torch, NumPy, h5py and
 OpenCV and nothing else:
 
-    python benchmarks/gpu.py                             on CUDA, in under four minutes
+    python benchmarks/gpu.py                             on CUDA; it plans for four minutes at most
     python benchmarks/gpu.py --device cpu --seconds 5    the same way, small: to see that it runs
 
 Run it from the repository's root. It checks the network's numbers against float64 on the processor

@@ -90,7 +90,7 @@ def by_audinterface(paths: list[Path], out: Path, processes: int) -> None:
         num_workers=processes,
         multiprocessing=False,
     )
-    for path, arrays in zip(paths, process.process_files(map(str, paths)), strict=True):
+    for path, arrays in zip(paths, process.process_files([*map(str, paths)]), strict=True):
         save(out, path, arrays)
 
 

@@ -8,8 +8,9 @@ whether it was forgotten.
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from manifests.choice import Choice
 from manifests.clips import Clip
@@ -235,3 +236,23 @@ def recipe_without(recipe: Mapping[str, Json], named: Named) -> dict[str, Json]:
     if isinstance(ignored := found.get("ignore_known_issues"), list):
         found["ignore_known_issues"] = [one for one in ignored if not named(str(one))]
     return found
+
+
+_IDS = ("group_id", "take_id", "text_id", "session_id", "dialogue_id", "episode_id")
+"""Columns of a clip in which a corpus may have put the id of somebody else."""
+
+
+def clip_without(clip: Clip, named: Named) -> Clip:
+    """Takes the id of somebody else out of a clip.
+
+    Args:
+        clip: A clip that stays.
+        named: Whether an id is to be taken out.
+
+    Returns:
+        The clip, with its own subject and id where a group or a take bore that name.
+    """
+    gone = {name for name in _IDS if (text := getattr(clip, name)) and named(text)}
+    own = {"group_id": clip.subject_id, "take_id": clip.clip_id}
+    changes: dict[str, Any] = {name: own.get(name) for name in gone}
+    return replace(clip, **changes) if gone else clip

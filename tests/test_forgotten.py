@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.building.clip_table import ClipTable, ClipTableBuilder
-from flows.building.forgotten import NOBODY_FORGOTTEN, ForgottenFiles, leave_copies
+from flows.building.forgotten import (
+    NOBODY_FORGOTTEN,
+    ForgottenFiles,
+    leave_copies,
+    leave_forgotten,
+)
 from flows.building.run import run_build
 from flows.errors import BuildError
 from flows.forgetting.collect import run_collect
@@ -21,12 +27,13 @@ from flows.view.store import forgotten_text
 from manifests.clips import CLIPS, Clip
 from manifests.corpora.base import Found
 from manifests.features import INDEX
+from manifests.folds import FOLDS, Fold, Role
 from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE, Quarantined
 from stores import FeatureStore
 from stores.forgotten import Forgotten, content_of
 from stores.location import locate
-from stores.made import DRAWINGS, note_made
+from stores.made import DRAWINGS, TRAINING, note_made
 from stores.paths import sha256_of
 from stores.publish import publish
 from stores.snapshot import TABLES, load_snapshot, read_table
@@ -325,6 +332,25 @@ def test_verify_says_that_somebody_forgotten_is_back(tmp_path: Path, part: str) 
         assert verify(store).problems == []
 
 
+def test_no_clip_of_others_bears_the_id_of_who_is_forgotten(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    anna = a_clip("folder/anna/happy/x", "folder/anna", "a" * 64)
+    ben = a_clip("folder/ben/happy/z", "folder/ben", "b" * 64)
+    theirs = replace(ben, group_id=anna.subject_id, take_id="folder/anna", session_id="folder/anna")
+    fold = Fold("split_in_two", 0, ben.clip_id, "folder/anna", Role.TRAIN)
+    tables = {name: table.build([]) for name, table in TABLES.items()}
+    clips = CLIPS.build([anna, theirs])
+    commit(store, {}, {**tables, "clips": clips, "folds": FOLDS.build([fold])})
+    assert [*run_forget(store, subject="anna").facts.schemes] == ["split_in_two"]
+    assert "folder/anna" not in bytes_in(store)
+    [left] = FeatureStore(store).rows(CLIPS)
+    assert left == ben
+    forgotten = load_snapshot(locate(store)).forgotten
+    assert forgotten is not None
+    kept, _ = leave_forgotten([Found(theirs, ())], forgotten, {})
+    assert [one.clip for one in kept] == [ben]
+
+
 # In what is said
 
 
@@ -351,6 +377,16 @@ def test_a_receipt_that_cannot_be_written_is_refused_before_anything_is_done(
     assert why in refusal("forget", store, "--subject", "s1", "--receipt", path)
     assert contents(tmp_path) == before
     assert [one.name for one in store.glob(".f*")] == []
+
+
+def test_no_receipt_lies_in_what_is_removed(tmp_path: Path) -> None:
+    store, out = tmp_path / "store", tmp_path / "run"
+    make_store(store)
+    out.mkdir()
+    note_made(store, TRAINING, out)
+    words = refusal("forget", store, "--subject", "s1", "--receipt", out / "receipt.json")
+    assert "would lie in the training run" in words
+    assert not run_forget(store, subject="s1", dry_run=True).is_over
 
 
 def test_a_disk_without_room_for_the_receipt_is_found_before_anything_is_done(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from flows.recipe import Recipe
 from manifests.choice import Choice
 from manifests.corpora.base import Found
 from manifests.corpora.catalog import CORPORA
-from stores.forgotten import Forgotten, content_text, ids_in_name, without_names
+from stores.forgotten import Forgotten, clip_without, content_text, ids_in_name, without_names
 from stores.paths import WrongPlace, sha256_of
 
 _CONTENT = ["corpus", "path", "sha256", "start_s", "end_s", "region"]
@@ -61,7 +61,8 @@ def leave_forgotten(
         elif one.bad and forgotten.contents and _holds(one, forgotten, folders):
             copies.add(file)
         else:
-            kept.append(one)
+            clip = clip_without(one.clip, forgotten.has_subject)
+            kept.append(one if clip is one.clip else replace(one, clip=clip))
     if not kept:
         raise BuildError(
             f"the store has forgotten everybody whose clips lie in {_folders(folders)}; name other "

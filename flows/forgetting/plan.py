@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows.forgetting.target import ForgetError, ForgetTarget
+from flows.forgetting.target import SUBJECT, ForgetError, ForgetTarget
 from manifests.clips import CLIPS
 from manifests.columns import positions
 from manifests.features import INDEX, IndexRow, Json
@@ -18,7 +18,7 @@ from manifests.labels import LABELS
 from manifests.quarantine import QUARANTINE
 from manifests.table import Table
 from stores.fitted_state import read_state
-from stores.forgotten import recipe_without, without_names
+from stores.forgotten import clip_without, recipe_without, without_names
 from stores.location import Location
 from stores.records import FoldState, ShardRecord, StoredFitted, in_order
 from stores.shard import Shard, open_shard
@@ -66,16 +66,25 @@ class ForgetPlan:
     def _without(self, table: Table[Any]) -> pa.Table:
         rows = read_table(self.location, self.snapshot, table)
         kept = rows.filter(pa.array(positions(rows.column("clip_id"), self._ids) < 0))
+        if table.name == CLIPS.name and self.target.kind == SUBJECT:
+            clips = CLIPS.rows(kept)
+            others = [clip_without(clip, self._is_theirs) for clip in clips]
+            return kept if others == clips else CLIPS.build(others)
         if table.name != QUARANTINE.name:
             return kept
         found = QUARANTINE.rows(kept)
         return QUARANTINE.build(replace(row, detail=self.target.scrub(row.detail)) for row in found)
 
+    def _is_theirs(self, text: str) -> bool:
+        return text == self.target.id
+
     @cached_property
     def schemes(self) -> dict[str, str]:
         """Split schemes that had one of the clips, or name who goes -> how to deal them again."""
         folds = read_table(self.location, self.snapshot, FOLDS)
-        hit = folds.filter(pa.array(positions(folds.column("clip_id"), self._ids) >= 0))
+        is_hit = positions(folds.column("clip_id"), self._ids) >= 0
+        is_hit |= positions(folds.column("group_id"), pa.array([self.target.id])) >= 0
+        hit = folds.filter(pa.array(is_hit))
         named = {name for name, made in self.snapshot.schemes.items() if self._names(made)}
         return {
             name: self._deal_again(name, self.snapshot.schemes.get(name))

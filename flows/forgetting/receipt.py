@@ -12,7 +12,7 @@ import os
 import platform
 import secrets
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -171,6 +171,24 @@ def place_of_receipt(location: Location, target: ForgetTarget, given: Path | Non
             f"{path} is there and is no receipt of this; give the path of a new file with --receipt"
         )
     return path
+
+
+def check_stays(path: Path, made: Iterable[Made]) -> None:
+    """Checks that the receipt does not lie in what is removed.
+
+    Args:
+        path: Where it is to lie.
+        made: What was made of the store.
+
+    Raises:
+        ForgetError: It would lie in one of these.
+    """
+    for one in made:
+        if one.is_here and "://" not in one.place and path.is_relative_to(one.place):
+            raise ForgetError(
+                f"the receipt {path} would lie in the {one.kind} {one.place}, which may be removed;"
+                " give the path of a new file elsewhere with --receipt"
+            )
 
 
 def try_receipt(path: Path, files: int) -> None:

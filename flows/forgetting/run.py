@@ -15,6 +15,7 @@ from flows.forgetting.clean import foreign, remove_copies, remove_files, unliste
 from flows.forgetting.plan import ForgetPlan
 from flows.forgetting.receipt import (
     ForgetFacts,
+    check_stays,
     hashes,
     journal_file,
     now,
@@ -146,6 +147,7 @@ class _Work:
         facts = read_journal(self.location, self.target)
         if facts is None and self._is_over:
             return self._over()
+        check_stays(receipt, made_things(self.location, self.files).values())
         try_receipt(receipt, len(self.files))
         if facts is None:
             facts, _ = self._with_made(self._facts(), self.files, None)
