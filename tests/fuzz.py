@@ -112,7 +112,10 @@ class Found(NamedTuple):
 def packets(path: Path) -> list[Found]:
     """The packets of a file, up to where reading breaks off."""
     found: list[Found] = []
-    with suppress(av.error.FFmpegError, IndexError), av.open(str(path), options=OPTIONS) as file:
+    with (
+        suppress(av.error.FFmpegError, IndexError),
+        av.open(str(path), options=OPTIONS, metadata_errors="replace") as file,
+    ):
         for packet in file.demux():
             ticks = packet.dts if packet.pts is None else packet.pts
             seconds = None if ticks is None else float(ticks * packet.time_base)
