@@ -30,14 +30,6 @@ MFCC_IMAGES = ResNet(
 ON_CPU = [Runtime("openvino", threads=1), Runtime("torch", threads=1)]
 
 
-def has_bfloat16() -> bool:
-    try:
-        engines.check_precision("bfloat16", Runtime("openvino"))
-    except ValueError:
-        return False
-    return True
-
-
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 
@@ -419,8 +411,11 @@ def test_the_last_pass_of_openvino_computes_the_rows_that_are_left_and_no_paddin
 
 
 @pytest.mark.usefixtures("networks_of_real_size")
-@pytest.mark.skipif(not has_bfloat16(), reason="this processor does not compute in bfloat16")
 def test_bfloat16_on_a_processor_is_near_float32_and_does_not_depend_on_company() -> None:
+    try:  # here: to ask OpenVINO imports what closes the output of pytest when Prefect comes later
+        engines.check_precision("bfloat16", Runtime("openvino"))
+    except ValueError as error:
+        pytest.skip(str(error))
     images, runtime = pictures(11), Runtime("openvino", threads=1)
     exact, encoder = SMALL.encode(images, runtime), replace(SMALL, precision="bfloat16")
     rounded = encoder.encode(images, runtime)
