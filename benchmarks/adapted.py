@@ -155,7 +155,7 @@ def reading(setting: Setting) -> list[Row]:
     dataset = read.opened(root)
     batches = {
         OURS: _by_batch(lambda some: dataset.collate([dataset[i] for i in some]), len(ids)),
-        "NumPy copies": _by_batch(read.copied(root, ids), len(ids)),
+        "NumPy copies": _by_batch(read.copied(root), len(ids)),
     }
     return [*rows, *left_out, *_epochs(BATCHES, batches, setting)]
 
