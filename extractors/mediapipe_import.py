@@ -1,8 +1,8 @@
 """MediaPipe without its search for a microphone: a module that uses it imports it from here.
 
 Its part for sound imports sounddevice, where that is installed, which has a compiler and a linker
-look for PortAudio: processes of half a second in every worker, and a linker that runs as root may
-replace /dev/null. Where sounddevice cannot be imported, MediaPipe does without.
+look for PortAudio: processes of half a second in every worker. Where sounddevice cannot be
+imported, MediaPipe does without.
 """
 
 import sys
