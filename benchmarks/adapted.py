@@ -100,7 +100,7 @@ def startup(setting: Setting) -> list[Row]:
 
     folder = setting.folder / "startup"
     rows = []
-    for one in alone.measure(replace(setting, folder=folder, rounds=min(2, setting.rounds))):
+    for one in alone.measure(replace(setting, folder=folder, rounds=min(3, setting.rounds))):
         if one.name not in SHORT_COMMANDS:
             rows.append(replace(one, unit=one.unit.replace("share of the processors", "of 1")))
             continue

@@ -19,9 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from benchmarks.clips import KINDS, REAL, TITLES, copy_clips, make_clips
 from benchmarks.rows import OURS, Row, Setting, in_turn, table
 from benchmarks.watched import Run, run
+from stores import FeatureStore
 
 FEATURES = """
 about = "What the naive script makes."
@@ -65,6 +68,7 @@ OTHERS = {
     "haar": ("naive script, Haar", "--detector haar"),
     "haar-coarse": ("naive script, coarse Haar", "--detector haar-coarse"),
     "fast": ("naive script, BlazeFace", "--detector fast"),
+    "far": ("the same, far faces too", "--detector far"),
     LOOP: ("the same as a plain loop", "--detector fast"),
     "datasets": ("the same in datasets' map", "--detector fast --map"),
     "torchcodec": ("the same with torchcodec", "--detector fast --frames torchcodec"),
@@ -80,9 +84,14 @@ ROUNDS = 3
 """At least, where the setting has so many."""
 PEERS = ("datasets", "torchcodec")
 SHOWN = ("ravdess", "meld", "cremad", REAL)
-HAAR = {"ravdess": 2, "meld": 2, "cremad": 5, REAL: 5, "small": 3}
-"""Clips for each worker of the one run that Haar has, whose start-up is that of the same script
-with another detector."""
+ONCE = {
+    **{("haar", kind): clips for kind, clips in (("ravdess", 2), ("meld", 2), ("cremad", 5))},
+    ("haar", REAL): 5,
+    ("haar", "small"): 3,
+    ("far", "meld"): 6,
+}
+"""Ways that have one run of a kind, and its clips for each worker; start-up is that of the script
+with its fast detector."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +173,17 @@ class Bench:
         few, many = (self.timed(way, kind, clips) for clips in self.sizes(kind))
         return few, many
 
+    def faces(self, way: str) -> str:
+        """How many faces a clip the last run of a way has kept: what more it found, it paid for."""
+        if way == OURS:
+            found = [
+                track.valid.sum() for track in FeatureStore(self.folder / "store")["faces"].values()
+            ]
+        else:
+            kept = (self.folder / "naive").glob("*.crops.npy")
+            found = [len(np.load(path, mmap_mode="r")) for path in kept]
+        return f"{np.mean(found):.1f} faces a clip" if found else ""
+
 
 def table_of(kind: str) -> str:
     """The name of a table of rows."""
@@ -201,23 +221,28 @@ def compare(bench: Bench, kind: str, ways: Sequence[str], setting: Setting) -> l
     """A row of the product and of each naive script, in turn."""
     name, sizes = table_of(kind), bench.sizes(kind)
 
+    faces: dict[str, str] = {}
+
     def both_runs(way: str) -> tuple[Run, Run]:
         setting.say(f"{name}: {title(way)}, {sizes[0]} and {sizes[1]} clips")
-        return bench.measure(way, kind)
+        done = bench.measure(way, kind)
+        faces[way] = bench.faces(way)
+        return done
 
     runs = in_turn({way: partial(both_runs, way) for way in (OURS, *ways)}, setting, ROUNDS)
-    return [row(name, title(way), done, sizes) for way, done in runs.items()]
+    rows = [(way, row(name, title(way), done, sizes)) for way, done in runs.items()]
+    return [replace(one, note=one.note or faces[way]) for way, one in rows]
 
 
-def haar(bench: Bench, kind: str, other: Row, setting: Setting) -> Row:
-    """A row of the naive script with Haar from one run: it is so much slower that no second one is
-    needed."""
-    clips, name = HAAR[kind] * bench.workers, table_of(kind)
-    setting.say(f"{name}: {title('haar')}, {clips} clips, once")
-    done = bench.timed("haar", kind, clips)
+def once(bench: Bench, way: str, kind: str, other: Row, setting: Setting) -> Row:
+    """A row of a naive script from one run, where it is so much slower that no second one is
+    needed, or beside the point."""
+    clips, name = ONCE[way, kind] * bench.workers, table_of(kind)
+    setting.say(f"{name}: {title(way)}, {clips} clips, once")
+    done = bench.timed(way, kind, clips)
     work_s = done.seconds - (median(other.start_s) if other.start_s else 0.0)
-    note = "one run; start-up is that of BlazeFace's"
-    return Row(name, title("haar"), "clips/s", (clips / work_s,), clips=clips, note=note)
+    note = f"one run; start-up is that of BlazeFace's; {bench.faces(way)}"
+    return Row(name, title(way), "clips/s", (clips / work_s,), clips=clips, note=note)
 
 
 def measure(kind: str, setting: Setting) -> list[Row]:
@@ -227,7 +252,10 @@ def measure(kind: str, setting: Setting) -> list[Row]:
     share = 0.0 if setting.dry else 0.5 if setting.quick else 1.0
     bench = Bench(setting.folder, setting.workers, False, setting.clips, share)
     rows = compare(bench, kind, ["fast"], setting)
-    return rows if setting.quick else [*rows, haar(bench, kind, rows[-1], setting)]
+    if setting.quick:
+        return rows
+    others = [way for way, of in ONCE if of == kind]
+    return [*rows, *(once(bench, way, kind, rows[-1], setting) for way in others)]
 
 
 def measure_peers(setting: Setting) -> list[Row]:

@@ -11,6 +11,7 @@ from functools import partial
 
 from benchmarks import adapted, build, engine
 from benchmarks.adapted import FLOOR, in_process
+from benchmarks.baseline import ratios
 from benchmarks.clips import REAL
 from benchmarks.rows import Row, Setting
 
@@ -25,7 +26,7 @@ class Part:
 
 
 PARTS = (
-    *(Part(f"build-{kind}", partial(build.measure, kind), 105) for kind in build.SHOWN),
+    *(Part(f"build-{kind}", partial(build.measure, kind), 80) for kind in build.SHOWN),
     Part("floor", adapted.floor, 40),
     Part("sound", adapted.sound, 80),
     Part("reading", adapted.reading, 30),
@@ -53,7 +54,15 @@ GOALS = {
 
 
 def profiles(rows: Sequence[Row]) -> dict[str, str]:
-    """What the time of a table's work goes into, by its floor."""
+    """What the time of a table's work goes into, by its floor; and of a build how fast it would be
+    if nothing else were done."""
     found = {row.what: row.note for row in rows if row.name in {FLOOR, engine.FLOOR}}
-    builds = {build.table_of(kind): found.get(in_process(kind), "") for kind in build.SHOWN}
+    measured = ratios(rows)
+    builds = {}
+    for kind in build.SHOWN:
+        what = build.table_of(kind)
+        share = measured.get(f"{in_process(kind)} | {FLOOR}")
+        times = measured.get(f"{what} | {build.title('fast')}")
+        most = f"; the bare calls alone: {times / share:.2f}x" if share and times else ""
+        builds[what] = found.get(in_process(kind), "") + most
     return {**found, **builds}

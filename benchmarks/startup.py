@@ -63,6 +63,7 @@ class _Commands:
         if not clips.exists():
             self.flows("sample", clips)
         again()
+        again()  # files that were as new as the store are read once more
         return store, again
 
     def build(self, store: Path, clips: Path, *more: str) -> list[str | Path]:
@@ -118,7 +119,7 @@ def _builds(bench: _Commands, many: int) -> list[Row]:
     }
     bench.setting.say(f"start-up: builds of {many} clips")
     found: dict[str, list[Run]] = {name: [] for name in ways}
-    for number in range(1 if bench.setting.dry else min(3, bench.setting.rounds)):
+    for number in range(1 if bench.setting.dry else min(2, bench.setting.rounds)):
         for name, way in ways.items():
             found[name].append(way())
         bench.setting.say(f"start-up: round {number + 1} of builds is done")

@@ -105,4 +105,6 @@ def _stop(number: int, frame: FrameType | None) -> None:
     os.write(sys.stderr.fileno(), words.encode())
     if runs := sys.modules.get("flows.prefect_runs"):  # imported where a server is configured
         runs.cancel_begun()
+    if workers := sys.modules.get("flows.workers.fork_server"):
+        workers.leave()
     os._exit(128 + number)

@@ -232,6 +232,17 @@ def test_what_limits_a_build_is_the_profile_of_one_process() -> None:
     assert not profiles([floor])[build.table_of("ravdess")]
 
 
+def test_a_build_is_told_what_the_bare_calls_alone_would_be() -> None:
+    one, built = in_process("meld"), build.table_of("meld")
+    rows = [
+        Row(one, OURS, "CPU ms", (5.0,), less_is_better=True),
+        Row(one, FLOOR, "CPU ms", (4.0,), less_is_better=True, note="decode 90%"),
+        Row(built, OURS, "clips/s", (6.0,)),
+        Row(built, build.title("fast"), "clips/s", (5.0,)),
+    ]
+    assert profiles(rows)[built] == "decode 90%; the bare calls alone: 1.50x"
+
+
 def test_peers_are_pinned() -> None:
     named = [*wanted(REQUIREMENTS.read_text(encoding="utf-8"))]
     assert named

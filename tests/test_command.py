@@ -205,9 +205,15 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 
 def test_an_interrupt_ends_a_build_at_once_with_one_sentence_and_no_process_left(
     number: signal.Signals, sample: Path, tmp_path: Path, command: Command
 ) -> None:
-    store = tmp_path / "store"
+    store, temporary = tmp_path / "store", tmp_path / "temporary"
+    temporary.mkdir()
     arguments = ["build", store, "--corpus", f"sample={sample}", "--recipe", "demo"]
-    process = command.start(*arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = command.start(
+        *arguments,
+        environment={"TMPDIR": str(temporary)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     while not list(store.rglob("shards/*/*")):
         assert process.poll() is None, "the build ended before it could be interrupted"
         time.sleep(0.05)
@@ -216,6 +222,7 @@ def test_an_interrupt_ends_a_build_at_once_with_one_sentence_and_no_process_left
     assert process.returncode == 128 + number
     assert words.splitlines()[-1].startswith("affectstore: stopped")
     wait_for(lambda: not living_in_group(process.pid), 10)
+    assert not [*temporary.glob("pymp-*")]
 
 
 def test_build_split_and_read_from_the_command_also_after_a_file_could_not_grow(

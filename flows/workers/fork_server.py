@@ -8,6 +8,7 @@ makes no network and no detector, so that there is nothing a fork could break.
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
 from typing import Any
 
 _FIRST = "flows.workers.one_thread"
@@ -48,6 +50,14 @@ def stop() -> None:
         _users -= _users > 0
         if _users == 0:
             _end()
+
+
+def leave() -> None:
+    """Removes what it keeps on the disk, for a process that ends without ado: the folder of its
+    socket. The server ends with this process."""
+    server: Any = forkserver._forkserver
+    if server._forkserver_address:
+        shutil.rmtree(Path(server._forkserver_address).parent, ignore_errors=True)
 
 
 def worker_context() -> ForkServerContext | SpawnContext:
