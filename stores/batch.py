@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from manifests.tracks import Track
 from stores.align_plans import ResampledTrack
 from stores.resampling import all_true
+from stores.reused_arrays import empty
 from stores.shared_batch import Shape, SharedBatch, can_share
 
 Target = str | float | NDArray[np.float32] | None
@@ -156,7 +157,7 @@ def _reserved(shapes: Mapping[str, Shape]) -> Batch:
     """A batch that has its values alone, with what happened to be in memory."""
     if can_share() and not any(dtype.hasobject for _, dtype in shapes.values()):
         return cast(Batch, SharedBatch(shapes))
-    return cast(Batch, {"values": {name: np.empty(*shape) for name, shape in shapes.items()}})
+    return cast(Batch, {"values": {name: empty(*shape) for name, shape in shapes.items()}})
 
 
 def _padded_shape(tracks: Sequence[Track]) -> Shape:

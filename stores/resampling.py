@@ -186,6 +186,7 @@ class Means(Resampling):
         return planned._write(track, track.values[track.valid], out)
 
     def _write(self, track: Track, good: NDArray[Any], out: NDArray[Any]) -> Mask | None:
+        good = np.ascontiguousarray(good)  # NumPy adds in another order along other layouts
         for group in self.groups:
             group.write(good, out)
         if self.between is None:
