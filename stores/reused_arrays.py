@@ -58,7 +58,7 @@ def _taken(size: int) -> memoryview:
             return memory
         _free.append(memory)
     step = 1 << max(0, size.bit_length() - 3)  # so that batches of about one length fit
-    return memoryview(np.empty(-(-size // step) * step + _ALIGNED, np.uint8))
+    return np.empty(-(-size // step) * step + _ALIGNED, np.uint8).data
 
 
 def _give_back(memory: memoryview) -> None:

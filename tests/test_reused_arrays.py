@@ -70,7 +70,7 @@ def test_a_buffer_or_tensor_of_an_array_keeps_its_memory() -> None:
     tensor[...] = 1
     array = empty(LARGE, FLOATS)
     array[...] = 2
-    buffer = memoryview(array)[:3]
+    buffer = array[:3].data
     del array
     gc.collect()
     empty(LARGE, FLOATS)[...] = 3
@@ -136,7 +136,7 @@ def clips(number: int, rows: tuple[int, ...]) -> list[Example]:
         good = np.arange(count) % 7 != 3
         values = np.full((count, 500), number, np.float32)
         values[~good] = np.nan
-        return Track(values, 0.1 * np.arange(count), good)
+        return Track(values, np.arange(count) / 10, good)
 
     return [(f"clip-{count}", {"f": track(count)}, None) for count in rows]
 
