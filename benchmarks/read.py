@@ -4,7 +4,8 @@ Four features, 0.6 MB a clip, written once in each way. A read takes values, tim
 all four features of one clip into memory of its own, in a new random order every round, the ways in
 turn. The files lie in the page cache: what is measured is the format, in processor time. Then what
 alignment costs, by the clip and in batches; a batch of 32 clips against NumPy that copies the same
-rows into one array; and a DataLoader without workers and with two, in time on the clock.
+rows into arrays that are there already, and into new ones, which the system may have to find and
+clear anew; and a DataLoader without workers and with two, in time on the clock.
 
 An aligned track is memory of its own already and is not copied once more.
 """
@@ -261,17 +262,25 @@ def compare(ways: Mapping[str, Read], ids: Sequence[str], rounds: int) -> None:
         )
 
 
-def copied(root: Path) -> Callable[[Sequence[int]], object]:
-    """The rows of some clips, from the raw files into one array for each part of a feature."""
+def copied(root: Path, new: bool = False) -> Callable[[Sequence[int]], object]:
+    """The rows of some clips, from the raw files into one array for each part of a feature: the
+    arrays of the batch before, which is the least that a batch can take, or new ones."""
     arrays = {name: one.view(np.ndarray) for name, one in maps(root).items()}
 
+    def made() -> dict[tuple[str, str], NDArray[Any]]:
+        return {
+            (name, part): np.empty((BATCH, SHAPES[name][0], *array.shape[1:]), array.dtype)
+            for (name, part), array in arrays.items()
+        }
+
+    kept = made()
+
     def copy(some: Sequence[int]) -> object:
-        batch = {}
+        batch = made() if new else kept
         for (name, part), array in arrays.items():
-            rows = SHAPES[name][0]
-            batch[name, part] = np.empty((len(some), rows, *array.shape[1:]), array.dtype)
+            rows, copies = SHAPES[name][0], batch[name, part]
             for number, at in enumerate(some):
-                batch[name, part][number] = array[at * rows : (at + 1) * rows]
+                copies[number] = array[at * rows : (at + 1) * rows]
         return batch
 
     return copy
@@ -283,12 +292,15 @@ def batches(root: Path, ids: Sequence[str], rounds: int) -> None:
     def batch_of(dataset: FeatureDataset) -> Callable[[Sequence[int]], object]:
         return lambda some: dataset.collate([dataset[i] for i in some])
 
-    ways = {"NumPy copies": copied(root)}
+    ways = {"NumPy copies": copied(root), "  into new ones": copied(root, new=True)}
     ways |= {name: batch_of(opened(root, align)) for name, align in ALIGNED.items()}
     took: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
-        order = np.random.default_rng(number).permutation(len(ids)).tolist()
-        for name, make in ways.items():
+        rng = np.random.default_rng(number)
+        order = rng.permutation(len(ids)).tolist()
+        # The next one finds in the processor's cache what the last one has read.
+        for name in rng.permutation([*ways]).tolist():
+            make = ways[name]
             with without_collector():
                 begun = time.process_time()
                 for at in range(0, len(order), BATCH):

@@ -34,19 +34,23 @@ class ResampledTrack(Track):
             The track.
         """
         track = cls.__new__(cls)
-        track.__dict__ |= {"seconds": at, "notes": source.notes, "_plan": (source, resampling)}
+        track.__dict__.update(seconds=at, notes=source.notes, _plan=(source, resampling))
         return track
 
     def __getattr__(self, name: str) -> Any:
         if name not in {"values", "valid"}:
             raise AttributeError(name)
-        values = np.empty((len(self), *self.row_shape), self.dtype)
-        valid = self.write(values)
+        source, resampling = self.__dict__["_plan"]
+        shape = len(self), *resampling.row_shape(source)
+        values = np.empty(shape, source.values.dtype)
+        valid = resampling.write(source, values)
         if valid is None:
             valid = np.ones(len(self), np.bool_)
-        elif not all_true(valid):
-            values[~valid] = blank(values)
-        self.__dict__ |= {"values": values, "valid": valid.copy()}
+        else:
+            valid = valid.copy()
+            if not all_true(valid):
+                values[~valid] = blank(values)
+        self.__dict__.update(values=values, valid=valid)
         return self.__dict__[name]
 
     def __reduce__(self) -> tuple[type[Track], tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from manifests.tracks import Track
 from stores.align_plans import ResampledTrack
 from stores.resampling import all_true
+from stores.reused_arrays import empty
 from stores.shared_batch import Shape, SharedBatch, can_share
 
 Target = str | float | NDArray[np.float32] | None
@@ -156,7 +157,7 @@ def _reserved(shapes: Mapping[str, Shape]) -> Batch:
     """A batch that has its values alone, with what happened to be in memory."""
     if can_share() and not any(dtype.hasobject for _, dtype in shapes.values()):
         return cast(Batch, SharedBatch(shapes))
-    return cast(Batch, {"values": {name: np.empty(*shape) for name, shape in shapes.items()}})
+    return cast(Batch, {"values": {name: empty(*shape) for name, shape in shapes.items()}})
 
 
 def _padded_shape(tracks: Sequence[Track]) -> Shape:
@@ -172,19 +173,24 @@ def _pad(padded: Batch, name: str, tracks: Sequence[Track]) -> None:
     """Puts tracks into their array, each byte of which is written once."""
     values, lengths = padded["values"][name], [len(track) for track in tracks]
     count, longest = values.shape[:2]
-    seconds = np.full((count, longest), np.nan)
     valid = [
         _written(track, values[number, : lengths[number]]) for number, track in enumerate(tracks)
     ]
     windowed = next((one.shape[1:] for one in valid if one is not None), ())
-    mask = np.zeros((count, longest, *windowed), np.bool_)
-    for number, (rows, track, good) in enumerate(zip(lengths, tracks, valid, strict=True)):
-        seconds[number, :rows] = track.seconds
-        mask[number, :rows] = True if good is None else good
-        if rows < longest:
+    if min(lengths) == longest:
+        joined = np.concatenate([track.seconds for track in tracks], dtype=np.float64)
+        seconds = joined.reshape(count, longest)
+        mask = np.ones((count, longest, *windowed), np.bool_)
+    else:
+        seconds = np.full((count, longest), np.nan)
+        mask = np.zeros((count, longest, *windowed), np.bool_)
+        for number, (rows, track) in enumerate(zip(lengths, tracks, strict=True)):
+            seconds[number, :rows], mask[number, :rows] = track.seconds, True
             values[number, rows:] = 0
+    for number, good in enumerate(valid):
         if good is not None:
-            values[number, :rows][~good] = 0
+            mask[number, : len(good)] = good
+            values[number, : len(good)][~good] = 0
     padded["seconds"][name], padded["mask"][name] = seconds, mask
     padded["lengths"][name] = np.array(lengths, np.int64)
 

@@ -54,7 +54,7 @@ def plain_means(edges: NDArray[np.float64], track: Track) -> tuple[NDArray[Any],
     """One sum a window."""
     middles = np.minimum((edges[:-1] + edges[1:]) / 2, track.seconds[-1])
     values, valid = plain_linear(middles, track)
-    good = track.values[track.valid]
+    good = np.ascontiguousarray(track.values[track.valid])
     bounds = np.searchsorted(track.seconds[track.valid], edges - TOLERANCE_S)
     for window, (first, end) in enumerate(pairwise(bounds)):
         if end > first:
@@ -200,3 +200,69 @@ def test_features_whose_type_changed_are_planned_anew() -> None:
     pixels = Track(floats.values.astype(np.uint8), floats.seconds, floats.valid)
     assert clock({"a": floats})["a"].values.ravel().tolist() == [1.5]
     assert clock({"a": pixels})["a"].values.ravel().tolist() == [2], "the nearest row"
+
+
+def in_place(rows: NDArray[Any], kind: str) -> NDArray[Any]:
+    """The same numbers, lying otherwise in memory."""
+    if kind == "every other":
+        spread = np.repeat(rows, 2, axis=0)
+        return spread[::2]
+    return np.asfortranarray(rows) if kind == "by column" else rows
+
+
+@pytest.mark.parametrize("kind", ["plain", "every other", "by column"])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(), (7,), (3, 4, 2), (0,), (2048,)])
+@pytest.mark.parametrize("hops", [(0.01, 0.1), (0.1, 0.1), (0.04, 0.1), (0.1, 0.04)])
+def test_odd_rows_are_aligned_bit_for_bit_as_by_a_loop(
+    kind: str, dtype: str, shape: tuple[int, ...], hops: tuple[float, float]
+) -> None:
+    rng = np.random.default_rng(len(shape))
+    for count, invalid in (1, 0), (31, 0), (31, 0.3), (90, 0), (90, 1):
+        rows = rng.normal(size=(count, *shape)).astype(dtype)
+        rows[rng.random(rows.shape) < 0.1] = -0.0
+        valid = rng.random(count) >= invalid
+        rows[~valid] = np.nan
+        track = Track(in_place(rows, kind), hops[0] * np.arange(count), valid)
+        other = Track(np.zeros((40, 1)), hops[1] * np.arange(40), np.ones(40, np.bool_))
+        tracks = {"a": track, "b": other}
+        start, end = span([*tracks.values()])
+        edges = start + 0.1 * np.arange((end - start + TOLERANCE_S) // 0.1 + 2)
+        assert_same_bits(Like("b")(tracks)["a"], plain_linear(other.seconds, track))
+        assert_same_bits(Clock(0.1)(tracks)["a"], plain_means(edges, track))
+        assert_same_bits(Steps(9)(tracks)["a"], plain_linear(np.linspace(start, end, 9), track))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "?"])
+def test_pictures_at_every_other_time_are_the_nearest_rows(dtype: str) -> None:
+    rows = np.random.default_rng(1).integers(0, 2, (30, 4, 5, 3)).astype(dtype)
+    track = Track(rows, 0.05 * np.arange(30), np.arange(30) % 4 != 2)
+    like = Track(np.zeros((15, 1)), 0.1 * np.arange(15), np.ones(15, np.bool_))
+    for align in Like("like"), Clock(0.1), Steps(9):
+        found = align({"a": track, "like": like})["a"]
+        at = np.minimum(found.seconds, track.seconds[-1])
+        nearest = [int(np.argmin(np.abs(track.seconds - one).round(9))) for one in at]
+        assert found.valid.tolist() == track.valid[nearest].tolist()
+        assert (found.values[found.valid] == rows[nearest][found.valid]).all()
+        assert not found.values[~found.valid].any()
+
+
+def test_a_track_without_a_row_has_none_that_is_valid() -> None:
+    none = Track(np.empty((0, 3), np.float32), np.empty(0), np.empty(0, np.bool_))
+    tracks = {"a": none, "b": at_times([0, 0.1, 0.2])}
+    for align in Like("b"), Clock(0.1), Steps(3):
+        found = align(tracks)["a"]
+        assert not found.valid.any()
+        assert np.isnan(found.values).all()
+
+
+def test_what_is_taken_as_it_is_may_be_written_to_and_leaves_the_stored_rows() -> None:
+    tracks = {
+        "a": at_times(0.1 * np.arange(9), np.arange(9) != 4),
+        "b": at_times(0.2 * np.arange(4)),
+    }
+    found = Like("b")(tracks)["a"]
+    assert found.valid.tolist() == [True, True, False, True]
+    found.values[:], found.valid[:] = -1, False
+    assert tracks["a"].values.ravel().tolist() == list(range(9))
+    assert tracks["a"].valid.sum() == 8
