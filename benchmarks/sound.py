@@ -165,7 +165,7 @@ except Exception as error:
 else:
     print("{_IMPORTED}")
 """
-"""Of an error it says the first cause: that of a library which was built for another torch names the
+"""Of an error it says the first cause: of a library that was built for another torch, that is the
 file that is not there."""
 
 
