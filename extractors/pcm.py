@@ -227,10 +227,12 @@ def _values(frame: AudioFrame) -> NDArray[Any]:
     # `frame.planes`, and to_ndarray() with it, reads on to a null pointer, and behind eight planes
     # there is none.
     if channels == 1 or not form.endswith("p"):
-        plane = np.frombuffer(AudioPlane(frame, 0), _DTYPES[form], samples * channels)
-        return plane.reshape(samples, channels)
-    planes = [np.frombuffer(AudioPlane(frame, i), _DTYPES[form], samples) for i in range(channels)]
-    return np.stack(planes, axis=1)
+        return _plane(frame, 0, form, samples * channels).reshape(samples, channels)
+    return np.stack([_plane(frame, i, form, samples) for i in range(channels)], axis=1)
+
+
+def _plane(frame: AudioFrame, number: int, form: str, count: int) -> NDArray[Any]:
+    return np.frombuffer(memoryview(AudioPlane(frame, number)), _DTYPES[form], count)
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[np.float32]:
