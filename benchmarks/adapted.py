@@ -45,11 +45,13 @@ def floor(setting: Setting) -> list[Row]:
 
 SOUND = "sound, 48 kHz wav of 3.7 s"
 SOUND_PEERS = f"peers, {SOUND}"
+SOUND_IN = {suffix: f"sound, 48 kHz {suffix} of 3.7 s" for suffix in ("flac", "mp3", "m4a")}
 SCRIPT = "librosa script"
 
 
 def sound(setting: Setting) -> list[Row]:
-    """Sound alone: the script with librosa in several rounds, other libraries in one."""
+    """Sound alone: the script with librosa in several rounds, other libraries and other codings in
+    one."""
     from benchmarks import sound as alone
 
     clips = 16 if setting.dry else 360 if setting.quick else 720
@@ -63,14 +65,28 @@ def sound(setting: Setting) -> list[Row]:
         return rows
     setting.say(SOUND_PEERS)
     ways = [way for way in alone.NEEDS if way != "librosa"]
-    return [*rows, *_of_sound(SOUND_PEERS, clips, alone.measure(bench, 1, (OURS, *ways)))]
+    rows += _of_sound(SOUND_PEERS, clips, alone.measure(bench, 1, (OURS, *ways)))
+    for suffix in SOUND_IN:
+        rows += _coded_sound(setting, suffix)
+    return rows
+
+
+def _coded_sound(setting: Setting, suffix: str) -> Iterator[Row]:
+    """Sound alone in a coding, a round of few clips."""
+    from benchmarks import sound as alone
+
+    few, clips = (8, 16) if setting.dry else (48, 240)
+    setting.say(f"{SOUND_IN[suffix]}, {SCRIPT}")
+    folder = alone.make_sounds(setting.folder / "sounds" / f"{suffix}-{clips}", suffix, clips)
+    bench = alone.SoundBench(setting.folder / "sound", folder.absolute(), setting.workers)
+    yield from _of_sound(SOUND_IN[suffix], clips, alone.measure(bench, 1, (OURS, "librosa"), few))
 
 
 def _of_sound(what: str, clips: int, found: Sequence[Any]) -> Iterator[Row]:
     for one in found:
         name = SCRIPT if one.name == "librosa" else one.name
         if not one.clips_per_s or min(one.clips_per_s) <= 0:
-            yield Row(what, name, "clips/s", note=one.note[:60] or "too few clips to tell")
+            yield Row(what, name, "clips/s", note=one.note[:80] or "too few clips to tell")
             continue
         yield Row(
             what,

@@ -28,7 +28,7 @@ class Part:
 PARTS = (
     *(Part(f"build-{kind}", partial(build.measure, kind), 80) for kind in build.SHOWN),
     Part("floor", adapted.floor, 40),
-    Part("sound", adapted.sound, 80),
+    Part("sound", adapted.sound, 125),
     Part("reading", adapted.reading, 30),
     Part("startup", adapted.startup, 80, in_quick=False),
     Part("networks", engine.measure, 50, in_quick=False),
@@ -45,7 +45,7 @@ GOALS = {
         f"{adapted.command(name)} | {adapted.IMPORT}": 1 / most
         for name, most in adapted.SHORT_COMMANDS.items()
     },
-    f"{adapted.SOUND} | {adapted.SCRIPT}": 1.5,
+    **{f"{what} | {adapted.SCRIPT}": 1.5 for what in (adapted.SOUND, *adapted.SOUND_IN.values())},
     f"{adapted.READING} | {adapted.MEMMAP}": 0.98,
     **{f"{adapted.aligned(name)} | {adapted.AS_STORED}": 0.6 for name in adapted.ALIGNED},
     f"{engine.WHAT} | {engine.FLOOR}": 0.85,

@@ -4,8 +4,8 @@
 MFCC with deltas and a log-mel of 64 bands, of 48 kHz mono recordings of 3.7 s under the names of
 RAVDESS, or of the files of a folder. All ways run as commands with as many processes, in turn. The
 rate without start-up is the clips that a larger run has more than a smaller one, over the time that
-it takes longer. Libraries that are not installed are left out; `--python` names another environment
-for them.
+it takes longer. Libraries that cannot be imported are left out, with the reason; `--python` names
+another environment for them.
 """
 
 import argparse
@@ -143,12 +143,30 @@ class SoundBench:
                 shutil.copy2(path, place)
         return some
 
-    def lacks(self, way: str) -> bool:
-        """Whether the library of a way is not installed."""
+    def lacks(self, way: str) -> str:
+        """Why the library of a way cannot be used; nothing where it can."""
         if way == OURS:
-            return False
-        words = [self.python, "-c", f"import {NEEDS[way]}"]
-        return subprocess.run(words, check=False, capture_output=True).returncode != 0
+            return ""
+        words = [self.python, "-c", _WHY_NOT, NEEDS[way]]
+        said = subprocess.run(words, check=False, capture_output=True, text=True).stdout
+        return (said.splitlines() or ["its import ends the process"])[-1].removeprefix(_IMPORTED)
+
+
+_IMPORTED = "imported"
+_WHY_NOT = f"""
+import importlib, sys
+try:
+    importlib.import_module(sys.argv[1])
+except Exception as error:
+    is_absent = isinstance(error, ModuleNotFoundError) and error.name == sys.argv[1]
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    print("not installed" if is_absent else f"does not import: {{error}}")
+else:
+    print("{_IMPORTED}")
+"""
+"""Of an error it says the first cause: of a library that was built for another torch, that is the
+file that is not there."""
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -161,7 +179,7 @@ def measure(
     """Runs all ways in turn, each on few and on all files, and gives a row of each."""
     many = len(files_of(bench.source))
     few = few or min(many // 2, 64 * bench.processes)
-    notes = {way: "not installed" for way in ways if bench.lacks(way)}
+    notes = {way: lack for way in ways if (lack := bench.lacks(way))}
     done: dict[str, list[tuple[Run, Run]]] = {way: [] for way in ways}
     for _ in range(rounds):
         for way, runs in done.items():

@@ -13,7 +13,7 @@ from extractors.base import Pcm
 from extractors.damage import Damage
 from extractors.flac_digest import FlacDigest
 from extractors.full_scale import as_floats
-from extractors.limits import Limits
+from extractors.limits import SAMPLES_A_SECOND, Limits
 from extractors.sound_extent import GAP_S, nearest
 from manifests.quarantine import BadClip, Reason
 
@@ -47,6 +47,8 @@ class Samples:
         """
         self._damage = damage or Damage(keep=False)
         self._clip_id, self._limits = clip_id, limits
+        self._most = 0
+        """Samples of a channel that need no look at the limits."""
         self._start = None if start_s is None else Fraction(start_s)
         self._end = None if end_s is None else Fraction(end_s)
         self._parts: list[NDArray[Any]] = []
@@ -56,6 +58,9 @@ class Samples:
         """Index of the first sample collected, counted in samples from the clock's zero."""
         self._next = 0
         """Index of the sample that comes next, counted likewise."""
+        self._tick, self._tick_parts = Fraction(1), (1, 1)
+        """Seconds of a tick, and the same as two numbers: a fraction is slow to be asked for them.
+        """
         self._excess_s = excess_s
         self._digest = digest
         self.notes: tuple[str, ...] = ()
@@ -100,9 +105,13 @@ class Samples:
         part, rate = _values(frame), frame.sample_rate
         if not len(part):
             return
-        place = None if ticks is None else nearest(ticks * tick.numerator * rate, tick.denominator)
+        if tick is not self._tick:
+            self._tick, self._tick_parts = tick, tick.as_integer_ratio()
+        numerator, denominator = self._tick_parts
+        place = None if ticks is None else nearest(ticks * numerator * rate, denominator)
         if not self._rate:
             self._rate, self._channels = rate, part.shape[1]
+            self._most = _surely_within(self._limits, rate, self._channels)
             self._next = place or 0
         elif (rate, part.shape[1]) != (self._rate, self._channels):
             changed = self._corrupt(
@@ -113,7 +122,7 @@ class Samples:
             return
         if self._digest is not None:
             self._digest.add(part)
-        if place is not None:
+        if place is not None and place > self._next:
             self._bridge(place - self._next, part.dtype)
         self._keep(part)
 
@@ -165,19 +174,22 @@ class Samples:
 
     def _keep(self, part: NDArray[Any]) -> None:
         """Appends what lies within the span, to the sample."""
-        low = 0 if self._start is None else max(0, self._index(self._start) - self._next)
-        high = (
-            len(part) if self._end is None else min(len(part), self._index(self._end) - self._next)
-        )
+        low, high = 0, len(part)
+        if self._start is not None:
+            low = max(0, self._index(self._start) - self._next)
+        if self._end is not None:
+            high = min(high, self._index(self._end) - self._next)
         if low < high:
             self._check_length(high - low)
             if not self._parts:
                 self._first = self._next + low
-            self._parts.append(part[low:high])
+            self._parts.append(part if high - low == len(part) else part[low:high])
         self._next += len(part)
 
     def _check_length(self, more: int) -> None:
         samples = more + (self._next - self._first if self._parts else 0)
+        if samples <= self._most:
+            return
         length = samples / self._rate
         self._limits.check_heard(self._clip_id, length)
         self._limits.check_samples(self._clip_id, length, self._rate, self._channels)
@@ -190,25 +202,37 @@ class Samples:
         return BadClip(self._clip_id, Reason.CORRUPT, detail)
 
 
+def _surely_within(limits: Limits, rate_hz: int, channels: int) -> int:
+    """Samples of a channel that are within all limits, however these are rounded."""
+    seconds = limits.max_duration_s
+    return int(min(seconds * rate_hz, seconds * SAMPLES_A_SECOND / channels)) - 1
+
+
 _AT_ONCE = 1 << 22
 """Samples of all channels that are scaled at once: beyond, memory counts more than time."""
-_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
-"""Type of a sample of each of libavutil's formats."""
+_DTYPES = {
+    form + planar: np.dtype(dtype)
+    for form, dtype in (
+        ("u8", "u1"), ("s16", "i2"), ("s32", "i4"), ("s64", "i8"), ("flt", "f4"), ("dbl", "f8"),
+    )
+    for planar in ("", "p")
+}  # fmt: skip
+"""Type of a sample of each of libavutil's formats; of those that end with `p`, each channel has a
+plane of its own."""
 
 
 def _values(frame: AudioFrame) -> NDArray[Any]:
     """(time, channel) as the decoder gives them; a view of its memory, where it has one plane."""
-    form, channels, samples = frame.format, frame.layout.nb_channels, frame.samples
-    is_planar = form.is_planar and channels > 1
-    dtype = _DTYPES[form.name.removesuffix("p")]
+    form, channels, samples = frame.format.name, frame.layout.nb_channels, frame.samples
     # `frame.planes`, and to_ndarray() with it, reads on to a null pointer, and behind eight planes
     # there is none.
-    count = samples if is_planar else samples * channels
-    planes = [
-        np.frombuffer(memoryview(AudioPlane(frame, i)), dtype, count)
-        for i in range(channels if is_planar else 1)
-    ]
-    return np.stack(planes, axis=1) if is_planar else planes[0].reshape(samples, channels)
+    if channels == 1 or not form.endswith("p"):
+        return _plane(frame, 0, form, samples * channels).reshape(samples, channels)
+    return np.stack([_plane(frame, i, form, samples) for i in range(channels)], axis=1)
+
+
+def _plane(frame: AudioFrame, number: int, form: str, count: int) -> NDArray[Any]:
+    return np.frombuffer(memoryview(AudioPlane(frame, number)), _DTYPES[form], count)
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[np.float32]:

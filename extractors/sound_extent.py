@@ -185,12 +185,16 @@ def counted_runs(packets: "Packets[AudioStream]") -> Iterator[Run]:
     for packet in packets.items:
         samples = frame or (packet.size * 8 // bits if bits else packet.duration or 0)
         before, after = skipped(packet)
+        ticks = packet.dts if packet.pts is None else packet.pts
+        if not (before or after or to_skip or packet.is_discard):  # as most are
+            if samples:
+                yield ticks, samples
+            continue
         to_skip = before or to_skip
         lost = samples if packet.is_discard else min(to_skip, samples)
         to_skip = max(0, to_skip - samples)
         left = samples - lost - (after if after <= samples - lost else 0)
         if left:
-            ticks = packet.dts if packet.pts is None else packet.pts
             moved = nearest(lost * tick.denominator, per_tick) if lost else 0
             yield None if ticks is None else ticks + moved, left
 

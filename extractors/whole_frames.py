@@ -17,7 +17,7 @@ stays.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from operator import and_
 from typing import NamedTuple
 
@@ -172,6 +172,11 @@ def _is_odd(codec: str, three: Sequence[WholeFrames]) -> bool:
 
 
 def _mpeg_audio(head: bytes) -> int:
+    return _mpeg_audio_frame(head[:3])
+
+
+@lru_cache(1 << 10)  # a recording has few that differ
+def _mpeg_audio_frame(head: bytes) -> int:
     if head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return -1
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)

@@ -222,6 +222,7 @@ def test_a_run_in_which_a_part_failed_is_no_baseline(
 def test_every_goal_is_of_a_table_that_a_part_makes() -> None:
     tables = {name(kind) for kind in build.SHOWN for name in (build.table_of, in_process)}
     tables |= {engine.WHAT, adapted.SOUND, adapted.READING, *map(adapted.aligned, adapted.ALIGNED)}
+    tables |= {*adapted.SOUND_IN.values()}
     tables |= set(map(adapted.command, adapted.SHORT_COMMANDS))
     assert {goal.partition(" | ")[0] for goal in GOALS} <= tables
 

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from benchmarks import gpu, training
+from benchmarks.sound import SoundBench
+from benchmarks.sound_scripts import NEEDS
 from examples import kirar2024
 from tests.support.commands import ROOT, Python
 
@@ -79,6 +81,25 @@ def test_a_benchmark_runs_on_a_little_data(name: str, python: Python, tmp_path: 
     home = {"PREFECT_HOME": None}
     done = python("-m", f"benchmarks.{name}", *arguments, environment=home, timeout_s=1800)
     assert done.stdout.strip()
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_library_that_does_not_import_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = (
+        "try:\n    open('/nowhere')\nexcept OSError as error:\n    raise OSError('no') from error"
+    )
+    (tmp_path / "broken.py").write_text(broken)
+    (tmp_path / "incomplete.py").write_text("import absent")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for name in ("broken", "incomplete", "absent", "wave"):
+        monkeypatch.setitem(NEEDS, name, name)
+    bench = SoundBench(tmp_path, tmp_path, 1)
+    assert bench.lacks("broken").startswith("does not import: [Errno 2]")
+    assert bench.lacks("incomplete") == "does not import: No module named 'absent'"
+    assert bench.lacks("absent") == "not installed"
+    assert not bench.lacks("wave")
 
 
 @pytest.mark.long
