@@ -45,7 +45,8 @@ class Box(NamedTuple):
     @property
     def area(self) -> float:
         """Square pixels of the box; 0 where it is turned inside out."""
-        return max(self.right - self.left, 0.0) * max(self.bottom - self.top, 0.0)
+        width, height = self.right - self.left, self.bottom - self.top
+        return width * height if width > 0 and height > 0 else 0.0
 
 
 Detect = Callable[[Rgb, float], list[Box]]
