@@ -125,9 +125,10 @@ def blazeface_short(rgb: Rgb, min_score: float) -> list[Box]:
     Returns:
         The faces, best first.
     """
-    boxes = _blazeface_short_once(rgb, min_score)
+    if boxes := _blazeface_short_once(rgb, min_score):
+        return boxes
     tiles = _tiles(rgb)
-    if boxes or len(tiles) == 1:
+    if len(tiles) == 1:
         return boxes
     return _distinct([box for tile in tiles for box in _detect_in_tile(rgb, tile, min_score)])
 
