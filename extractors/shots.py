@@ -134,12 +134,13 @@ def averaged(thin: Rgb) -> Rgb:
         small = cv2.resize(thin, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
         return np.asarray(small, np.uint8)
     # Of 15 rows, which make 4 of the small picture, every fourth lies across an edge.
-    rows = thin.astype(np.uint16).reshape(12, 15, 720)
-    quarters = rows[:, 0::4] + rows[:, 1::4]
+    rows = thin.reshape(12, 15, 720)
+    quarters, across = (rows[:, first::4].astype(np.uint16) for first in (0, 3))
+    quarters += rows[:, 1::4]
     quarters += rows[:, 2::4]
     quarters *= 4
-    quarters[:, :3] += rows[:, 3::4] * _OF_ROWS_BEFORE
-    quarters[:, 1:] += rows[:, 3::4] * _OF_ROWS_BEHIND
+    quarters[:, :3] += across * _OF_ROWS_BEFORE
+    quarters[:, 1:] += across * _OF_ROWS_BEHIND
     # Columns are three numbers apart; of the sums of five, every fifth counts.
     one = quarters.reshape(-1)
     two = one[:-3] + one[3:]
