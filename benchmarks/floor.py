@@ -10,7 +10,6 @@ faces are, it is told. Both run in this process, in turn.
 """
 
 import argparse
-import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -264,8 +263,7 @@ def rows(folder: Path, kinds: Sequence[str], clips: int, rounds: int) -> Iterato
     Yields:
         A row for each kind.
     """
-    cv2.setNumThreads(1)  # as a worker of the product has it, which seldom looks for garbage
-    gc.set_threshold(100_000)
+    cv2.setNumThreads(1)  # as a worker of the product has it
     with threadpool_limits(1):
         for kind in kinds:
             if kind in KINDS:
