@@ -38,6 +38,7 @@ from extractors.faces import Faces
 from extractors.frames import JPEG_QUALITY, Frames
 from extractors.plan import Graph, Media, Outcome, measure
 from extractors.presentation import SKIPPING
+from extractors.shots import averaged
 from manifests.clips import Clip
 from manifests.tracks import Track
 
@@ -217,7 +218,7 @@ def _thumbnail(rgb: Rgb) -> None:
     height, width = (side // step for side in rgb.shape[:2])
     whole = rgb[: height * step, : width * step]
     thin = cv2.resize(whole, (width, height), interpolation=cv2.INTER_NEAREST)
-    cv2.resize(thin, (48, 48), interpolation=cv2.INTER_AREA)
+    averaged(np.asarray(thin, np.uint8))
 
 
 def _resized(part: Rgb) -> Rgb:

@@ -45,7 +45,8 @@ class Box(NamedTuple):
     @property
     def area(self) -> float:
         """Square pixels of the box; 0 where it is turned inside out."""
-        return max(self.right - self.left, 0.0) * max(self.bottom - self.top, 0.0)
+        width, height = self.right - self.left, self.bottom - self.top
+        return width * height if width > 0 and height > 0 else 0.0
 
 
 Detect = Callable[[Rgb, float], list[Box]]
@@ -124,9 +125,10 @@ def blazeface_short(rgb: Rgb, min_score: float) -> list[Box]:
     Returns:
         The faces, best first.
     """
-    boxes = _blazeface_short_once(rgb, min_score)
+    if boxes := _blazeface_short_once(rgb, min_score):
+        return boxes
     tiles = _tiles(rgb)
-    if boxes or len(tiles) == 1:
+    if len(tiles) == 1:
         return boxes
     return _distinct([box for tile in tiles for box in _detect_in_tile(rgb, tile, min_score)])
 

@@ -19,6 +19,10 @@ from extractors.mpeg_walk import check_frames_follow
 _MP3_SLACK = 1500
 """Bytes that a Xing header's count may be off, which differs between encoders in whether its own
 frame counts."""
+_LOOK = 11 + 6
+"""Bytes of a tag that are looked at: its head, and the beginning of its body."""
+_PART = 1 << 16
+"""Bytes of a file that are read together: most tags are far smaller."""
 _FLV_SLACK_S = 0.5
 _FLV_SLACK = 0.1
 """onMetaData's duration is off by a few frames in sound files; a file is cut where more than both
@@ -44,9 +48,12 @@ def check_tags(file: BinaryIO, size: int) -> Notes:
     file.seek(5)
     at = int.from_bytes(file.read(4)) + 4
     first, last_ms, meta = True, 0, b""
+    part, start = b"", at
     while at + 11 <= size:
-        file.seek(at)
-        tag = file.read(11 + 6)  # with the beginning of its body
+        if at + _LOOK > start + len(part):
+            file.seek(at)
+            part, start = file.read(_PART), at
+        tag = part[at - start : at - start + _LOOK]
         if tag[0] & 0x1F not in {8, 9, 18}:
             _check_no_tags(file, at)
             return TOLD if _lacks_time(meta, last_ms) else (TAIL_LEFT_OUT,)

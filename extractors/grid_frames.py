@@ -158,7 +158,7 @@ class GridFrames:
         self._limits.check_pixels(self._clip.clip_id, *size)
         self._given = [n + times for n, times in zip(self._given, share, strict=True)]
         self._limits.check_shown(self._clip.clip_id, seconds_of(self._given, self._cadences))
-        seconds = float(stamp * time_base)
+        seconds = stamp * time_base.numerator / time_base.denominator
         rgb = to_rgb(frame, display, self._clip.region)
         with self._deadline.paused():
             for push, times in zip(self._pushes, share, strict=True):

@@ -93,9 +93,10 @@ class _Direct:
     def _picture(self, rgb: Rgb) -> ctypes.c_void_p:
         picture, said = ctypes.c_void_p(), ctypes.c_char_p()
         height, width = rgb.shape[:2]
-        pixels = ctypes.cast(rgb.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
+        pixels = ctypes.c_uint8.from_address(rgb.__array_interface__["data"][0])
         made = self._library.MpImageCreateFromUint8Data(
-            _SRGB, width, height, pixels, rgb.size, ctypes.byref(picture), ctypes.byref(said)
+            *(_SRGB, width, height, ctypes.byref(pixels), rgb.size),
+            *(ctypes.byref(picture), ctypes.byref(said)),
         )
         self._check(made, said)
         return picture

@@ -84,6 +84,11 @@ class Picture:
         counts = cv2.calcHist([colours], [0, 1, 2], None, [_BINS] * 3, ranges)
         return np.asarray(counts.ravel() + np.float32(1e-6), np.float32)  # never empty
 
+    @cached_property
+    def levels(self) -> NDArray[np.float32]:
+        """(6912,) the numbers of `small`."""
+        return self.small.astype(np.float32).ravel()
+
 
 def picture_of(rgb: Rgb) -> Picture:
     """Shrinks a frame; a large one is thinned out first, at a tenth of the cost.
@@ -101,10 +106,48 @@ def picture_of(rgb: Rgb) -> Picture:
     # The pixels that slices with this step would pick, in less time.
     whole = rgb[: height * step, : width * step]
     thin = cv2.resize(whole, (width, height), interpolation=cv2.INTER_NEAREST)
-    small = cv2.resize(thin, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return Picture(
-        np.asarray(small, np.uint8), np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-    )
+    small = averaged(np.asarray(thin, np.uint8))
+    return Picture(small, np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8))
+
+
+_OF_ROWS_BEFORE = np.array([[3], [2], [1]], np.uint16)
+_OF_ROWS_BEHIND = np.array([[1], [2], [3]], np.uint16)
+"""Quarters of a row that lies across the edge of two pixels."""
+
+
+def averaged(thin: Rgb) -> Rgb:
+    """Shrinks a picture to 48 x 48 by area averaging.
+
+    240 x 180, as frames of 480 x 360 are thinned out, takes 0.05 ms instead of 0.12: there a pixel
+    is the mean of 5 columns and 3 3/4 rows, a whole number of 75ths, which is summed up in
+    integers. It is never half way between two levels, so that OpenCV's floats give the same.
+
+    Args:
+        thin: (height, width, 3) uint8.
+
+    Returns:
+        (48, 48, 3) uint8.
+    """
+    import cv2
+
+    if thin.shape != (180, 240, 3):
+        small = cv2.resize(thin, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, np.uint8)
+    # Of 15 rows, which make 4 of the small picture, every fourth lies across an edge.
+    rows = thin.reshape(12, 15, 720)
+    quarters, across = (rows[:, first::4].astype(np.uint16) for first in (0, 3))
+    quarters += rows[:, 1::4]
+    quarters += rows[:, 2::4]
+    quarters *= 4
+    quarters[:, :3] += across * _OF_ROWS_BEFORE
+    quarters[:, 1:] += across * _OF_ROWS_BEHIND
+    # Columns are three numbers apart; of the sums of five, every fifth counts.
+    one = quarters.reshape(-1)
+    two = one[:-3] + one[3:]
+    five = one.copy()
+    five[:-12] = two[:-9] + two[6:-3] + one[12:]
+    found = cv2.resize(five.reshape(_SIDE, 240, 3), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
+    return ((np.asarray(found, np.uint16) + np.uint16(37)) // np.uint16(75)).astype(np.uint8)
 
 
 def differ(before: Picture, now: Picture, limit: float) -> bool:
@@ -168,11 +211,11 @@ def is_dissolve(before: Picture, between: Sequence[Picture], now: Picture) -> bo
     Returns:
         True where each is as near to a mixture as it needs to be.
     """
-    start = before.small.astype(np.float32).ravel()
-    way = now.small.astype(np.float32).ravel() - start
+    start = before.levels
+    way = now.levels - start
     length = max(float(np.linalg.norm(way)), 1e-6)
     for picture in between:
-        step = picture.small.astype(np.float32).ravel() - start
+        step = picture.levels - start
         share = min(max(float(step @ way) / length**2, 0.0), 1.0)
         if float(np.linalg.norm(step - share * way)) > _MOST_OFF * length:
             return False

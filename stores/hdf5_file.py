@@ -12,9 +12,11 @@ import io
 import math
 import mmap
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -138,28 +140,27 @@ def lay_out(
     with h5py.File(
         sink, "w", libver=("v108", "v108"), alignment_threshold=1, alignment_interval=64
     ) as file:
-        for name, value in attributes.items():
-            file.attrs[name] = value
-        placed = {
-            name: _reserve(file, name, layout, name in texts) for name, layout in arrays.items()
-        }
+        _set_attributes(h5py.h5g.open(file.id, b"/"), attributes)
+        plan = _plain_dataset()
+        placed = {n: _reserve(file, n, at, n in texts, plan) for n, at in arrays.items()}
     return FileLayout(_apart(sink.pieces), placed, sink.end)
 
 
-def _apart(pieces: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+def _apart(pieces: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
     """Joins pieces that touch each other; of those that overlap, the one written last stays."""
-    joined: list[tuple[int, bytes]] = []
+    starts, blocks, end = list[int](), list[bytearray](), -1
+    for at, data in sorted(pieces, key=itemgetter(0)):
+        if at > end:
+            starts.append(at)
+            blocks.append(bytearray())
+            end = at
+        end = max(end, at + len(data))
+        blocks[-1].extend(bytes(end - starts[-1] - len(blocks[-1])))
     for at, data in pieces:
-        touching = [
-            one for one in joined if one[0] <= at + len(data) and at <= one[0] + len(one[1])
-        ]
-        parts = [*touching, (at, data)]
-        start = min(offset for offset, _ in parts)
-        block = bytearray(max(offset + len(part) for offset, part in parts) - start)
-        for offset, part in parts:
-            block[offset - start : offset - start + len(part)] = part
-        joined = [*(one for one in joined if one not in touching), (start, bytes(block))]
-    return sorted(joined)
+        number = bisect_right(starts, at) - 1
+        begin = at - starts[number]
+        blocks[number][begin : begin + len(data)] = data
+    return [(at, bytes(block)) for at, block in zip(starts, blocks, strict=True)]
 
 
 def _read_at(file: IO[bytes], offset: int, size: int) -> bytes:
@@ -225,13 +226,32 @@ class _HeaderBuffer(io.RawIOBase):
         return len(data)
 
 
-def _reserve(file: Any, name: str, layout: ArrayLayout, is_text: bool) -> ArrayLayout:
-    dtype = h5py.string_dtype("utf-8", layout.dtype.itemsize) if is_text else layout.dtype
+def _set_attributes(root: Any, attributes: Mapping[str, str | int | float]) -> None:
+    """What `file.attrs[name] = value` does to a new file, in a quarter of the time."""
+    text, scalar = h5py.string_dtype(), h5py.h5s.create_simple(())
+    of_text = _types(text)
+    for name, value in attributes.items():
+        is_text = isinstance(value, str)
+        data = np.array(value, text) if is_text else np.asarray(value)
+        stored, given = of_text if is_text else _types(data.dtype)
+        h5py.h5a.create(root, name.encode(), stored, scalar).write(data, mtype=given)
+
+
+def _types(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    return h5py.h5t.py_create(dtype, logical=True), h5py.h5t.py_create(dtype)
+
+
+def _plain_dataset() -> Any:
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plan.set_obj_track_times(False)
     plan.set_layout(h5py.h5d.CONTIGUOUS)
     plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return plan
+
+
+def _reserve(file: Any, name: str, layout: ArrayLayout, is_text: bool, plan: Any) -> ArrayLayout:
+    dtype = h5py.string_dtype("utf-8", layout.dtype.itemsize) if is_text else layout.dtype
     space = h5py.h5s.create_simple(layout.shape)
     dataset = h5py.h5d.create(
         file.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), space, plan

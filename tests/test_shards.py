@@ -1,6 +1,7 @@
 """Shards: read back as written, the same bytes every time; a hostile file is refused."""
 
 import hashlib
+import io
 import itertools
 import os
 import pickle
@@ -25,6 +26,7 @@ from manifests.features import FeatureSpec
 from manifests.quarantine import BadClip, Reason
 from manifests.tracks import Track
 from stores.atomic import files_below, leftovers, publishing, sweep, write_bytes
+from stores.hdf5_file import lay_out, write_layout
 from stores.location import locate
 from stores.parsing import WrongRecord
 from stores.paths import inside
@@ -107,6 +109,19 @@ def test_h5py_alone_reads_a_shard(tmp_path: Path) -> None:
             0,
             0,
         ]
+
+
+def test_attributes_lie_in_a_file_as_h5py_itself_puts_them_there() -> None:
+    said: dict[str, str | int | float] = {"name": "größe", "empty": "", "rows": 12, "hop_s": 0.01}
+    expected = io.BytesIO()
+    with h5py.File(
+        expected, "w", libver=("v108", "v108"), alignment_threshold=1, alignment_interval=64
+    ) as file:
+        for name, value in said.items():
+            file.attrs[name] = value
+    made, found = lay_out(said, {}, ()), io.BytesIO()
+    write_layout(found, made, {})
+    assert found.getvalue() == expected.getvalue()
 
 
 def test_a_decoded_image_is_what_opencv_decodes_in_rgb(tmp_path: Path) -> None:

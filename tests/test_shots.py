@@ -10,7 +10,7 @@ import pytest
 
 from extractors.base import Rgb
 from extractors.faces import Faces
-from extractors.shots import Frame, ShotFinder, differ, picture_of
+from extractors.shots import Frame, ShotFinder, averaged, differ, picture_of
 from tests.support.media_made import scenery
 
 LIMIT = Faces().cut_difference
@@ -122,6 +122,18 @@ def test_a_pan_as_long_as_a_dissolve_is_none() -> None:
 
 def test_light_that_fades_is_no_dissolve() -> None:
     assert beginnings([moved(VIEW, 0, gain=1 - 0.05 * row) for row in range(15)]) == []
+
+
+@pytest.mark.parametrize("size", [(240, 180), (256, 144), (213, 160), (240, 181)])
+def test_a_picture_is_shrunk_as_opencv_averages_areas(size: tuple[int, int]) -> None:
+    made = np.random.default_rng(0)
+    noise = [made.integers(0, 256, (size[1], size[0], 3), np.uint8) for _ in range(40)]
+    edges = [np.where(part < 128, 0, 255).astype(np.uint8) for part in noise]
+    views = [cv2.resize(view, size) for view in (VIEW, OTHER)]
+    flat = [np.full_like(noise[0], level) for level in range(256)]
+    for thin in (*noise, *edges, *views, *flat):
+        expected = cv2.resize(thin, (48, 48), interpolation=cv2.INTER_AREA)
+        np.testing.assert_array_equal(averaged(np.asarray(thin, np.uint8)), expected)
 
 
 CUTS = {

@@ -123,7 +123,7 @@ class FileCopies:
         self, file: FileIO, suffix: str, size: int, deadline: Deadline
     ) -> tuple[str, int, Path]:
         """Copies a large file: its hash, its bytes, and where the copy lies."""
-        digest, part = hashlib.sha256(), memoryview(bytearray(_PART))
+        digest, part = hashlib.sha256(), memoryview(bytearray(min(size, _PART)))
         copy, name = self._new(suffix, size)
         left = size
         while left > 0 and (count := file.readinto(part[:left])):
