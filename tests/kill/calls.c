@@ -119,6 +119,32 @@ static void strike(void)
         kill(control->victim == ALL ? 0 : getpid(), SIGKILL);
 }
 
+static int open_log(void)
+{
+    if (log_fd < 0 && control->log[0]) {
+        int fd = (int)syscall(SYS_openat, AT_FDCWD, control->log,
+                              O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        log_fd = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 700);
+        syscall(SYS_close, fd);
+    }
+    return log_fd >= 0;
+}
+
+/* A name is changed and noted before another process notes what it did with it. */
+static __thread int holds;
+static void hold(int more)
+{
+    struct flock whole = {.l_type = more > 0 ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET};
+    int before = errno;
+    if (!open_log())
+        return;
+    holds += more;
+    if (holds == (more > 0))
+        while (syscall(SYS_fcntl, log_fd, F_SETLKW, &whole) < 0 && errno == EINTR)
+            ;
+    errno = before;
+}
+
 /* One record: letter, inode, offset, three lengths, two paths, bytes; in one write. */
 static void note(char what, uint64_t inode, int64_t offset, const char *path, const char *other,
                  const void *data, size_t size)
@@ -134,15 +160,11 @@ static void note(char what, uint64_t inode, int64_t offset, const char *path, co
                             {(void *)other, head.other},
                             {(void *)data, size}};
     int before = errno;
-    if (!control->log[0])
+    if (!open_log())
         return;
-    if (log_fd < 0) {
-        int fd = (int)syscall(SYS_openat, AT_FDCWD, control->log,
-                              O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-        log_fd = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 700);
-        syscall(SYS_close, fd);
-    }
+    hold(1);
     syscall(SYS_writev, log_fd, parts, 4);
+    hold(-1);
     errno = before;
 }
 
@@ -322,9 +344,13 @@ int fdatasync(int fd) { return force(fd, SYS_fdatasync); }
         (below = is_below(full) || is_below(second)))                     \
         if ((moment = count(kind)) == BEFORE)                             \
             strike();                                                     \
+    if (below)                                                            \
+        hold(1);                                                          \
     done = (int)(call);                                                   \
     if (below && done == 0)                                               \
         note(letter, 0, 0, full, second, "", 0);                          \
+    if (below)                                                            \
+        hold(-1);                                                         \
     if (moment > BEFORE)                                                  \
         strike();                                                         \
     return done;
