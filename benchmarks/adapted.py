@@ -100,7 +100,7 @@ def _of_sound(what: str, clips: int, found: Sequence[Any]) -> Iterator[Row]:
         )
 
 
-IMPORT = "importing pandas, pyarrow and h5py"
+IMPORT = "import pandas, pyarrow, h5py"
 SHORT_COMMANDS = {"show": 1.5, "split": 2.5, "build, nothing new": 3.0}
 """Multiples of the import that each is to take at most."""
 

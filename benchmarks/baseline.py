@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rows import Row, cpu_ratio, of_ours, ratio
+from benchmarks.rows import Row, cpu_ratio, of_ours, ratio, wrapped
 
 BASELINE = Path(__file__).with_name("baseline.json")
 MAY_FALL = 0.15
@@ -50,11 +50,11 @@ def against_goals(
             yield f"not measured: {name}, {least:.2f}x asked"
         elif times < least:
             short = f"{1 - times / least:.0%} short"
-            yield f"MISSED:  {name}: {times:.2f}x, {least:.2f}x asked, {short}"
+            yield from wrapped(f"MISSED:  {name}: {times:.2f}x, {least:.2f}x asked, {short}", 9)
             if limits := profiles.get(name.partition(" | ")[0]):
-                yield f"         limited by: {limits}"
+                yield from wrapped(f"         limited by: {limits}", 9)
         else:
-            yield f"reached: {name}: {times:.2f}x, {least:.2f}x asked"
+            yield from wrapped(f"reached: {name}: {times:.2f}x, {least:.2f}x asked", 9)
 
 
 def write(path: Path, machine: Mapping[str, str], found: Mapping[str, float]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from textwrap import wrap
 from time import monotonic
 from typing import TypeVar
 
@@ -159,7 +160,7 @@ def _line(name: str, wide: int, value: str, unit: str, *others: str) -> str:
 
 def _lines(row: Row, wide: int, ours: Row | None) -> Iterator[str]:
     if not row.values:
-        yield f"  {row.name:{wide}} {'-':>8} {row.note}"
+        yield from wrapped(f"  {row.name:{wide}} {'-':>8} {row.note}", 6)
         return
     yield _line(
         row.name,
@@ -175,4 +176,9 @@ def _lines(row: Row, wide: int, ours: Row | None) -> Iterator[str]:
         f"{median(row.busy):.0%}" if row.busy else "",
     )
     if row.note:
-        yield f"    {row.note}"
+        yield from wrapped(f"    {row.note}", 6)
+
+
+def wrapped(line: str, indent: int) -> list[str]:
+    """A line in several of at most 100 columns, the further ones indented."""
+    return wrap(line, 100, subsequent_indent=" " * indent, drop_whitespace=True) or [""]

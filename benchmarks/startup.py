@@ -126,7 +126,7 @@ def _builds(bench: _Commands, many: int) -> list[Row]:
     first, built, again = (found[name] for name in ways)
     busy = tuple(one.cpu_s / cores / one.seconds for one in built)
     return [
-        _seconds("first clip of a new store is stored", first, 16),
+        _seconds("first clip of a new store", first, 16),
         _seconds(f"build of {many} clips, nothing new", again, many),
         Row(
             WHAT,

@@ -290,3 +290,16 @@ def test_work_of_a_process_that_outlives_its_parent_is_counted(tmp_path: Path) -
     done = watched.run([sys.executable, "-c", code], tmp_path / "log")
     assert done.cpu_s > 1
     assert done.seconds < done.cpu_s, "who started the command does not wait for it"
+
+
+def test_no_line_of_a_table_is_longer_than_a_page_is_wide() -> None:
+    long = "word " * 60
+    rows = [
+        Row("some", OURS, "clips/s", (1.0, 2.0), 3, (1.0,), (1.0,), (1.0,), (0.5,), note=long),
+        Row("some", "n" * 31, "clips/s", (1.0, 2.0), 3, (1.0,), (1.0,), (1.0,), (0.5,)),
+        Row("some", "not there", "", note=long),
+    ]
+    goals = baseline.against_goals({"some | n": 1.0}, {"some | n": 2.0}, {"some": long})
+    lines = [*table(rows), *goals]
+    assert max(map(len, lines)) == 100
+    assert " ".join(lines).count("word") == 180
