@@ -12,11 +12,13 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from multiprocessing import active_children
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 import pytest
@@ -183,6 +185,23 @@ def test_workers_are_forked_from_a_process_that_has_imported_what_they_need(
         wait_for(lambda: not is_alive(server), 5)
         other, found = pools.main.call_alone(10, imported, "wave")
         assert (other != server, found) == (True, ["wave"])
+
+
+def is_left_of_an_item() -> bool:
+    """Whether an object that refers to itself outlives the item that it was made for."""
+    with working_on("item", 10, 1000):
+        made = ModuleType("made")
+        made.itself = made  # type: ignore[attr-defined]
+        seen = weakref.ref(made)
+        del made
+    return seen() is not None
+
+
+def test_a_worker_lets_go_of_what_refers_to_itself_when_an_item_ends(
+    forking: LocalExecutor,
+) -> None:
+    with forking.pools(ignore) as pools:
+        assert not pools.main.call(is_left_of_an_item)
 
 
 def test_a_process_that_cannot_be_forked_is_no_fault_of_the_work(processes: None) -> None:
