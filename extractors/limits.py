@@ -131,6 +131,20 @@ class Limits:
                 "max_duration_s",
             )
 
+    def surely_within(self, rate_hz: int, channels: int) -> int:
+        """Counts the samples of which `check_samples` and `check_heard` refuse none, however they
+        round.
+
+        Args:
+            rate_hz: Samples a second of one channel.
+            channels: How many there are.
+
+        Returns:
+            Samples of each channel.
+        """
+        most = min(rate_hz, SAMPLES_A_SECOND / channels)
+        return int(self.max_duration_s * most) - 1
+
     def check_heard(self, clip_id: str, seconds: float) -> None:
         """Refuses a clip whose sound goes on for too long, whatever its packets announce.
 

@@ -13,7 +13,7 @@ from extractors.base import Pcm
 from extractors.damage import Damage
 from extractors.flac_digest import FlacDigest
 from extractors.full_scale import as_floats
-from extractors.limits import SAMPLES_A_SECOND, Limits
+from extractors.limits import Limits
 from extractors.sound_extent import GAP_S, nearest
 from manifests.quarantine import BadClip, Reason
 
@@ -111,7 +111,7 @@ class Samples:
         place = None if ticks is None else nearest(ticks * numerator * rate, denominator)
         if not self._rate:
             self._rate, self._channels = rate, part.shape[1]
-            self._most = _surely_within(self._limits, rate, self._channels)
+            self._most = self._limits.surely_within(rate, self._channels)
             self._next = place or 0
         elif (rate, part.shape[1]) != (self._rate, self._channels):
             changed = self._corrupt(
@@ -200,12 +200,6 @@ class Samples:
 
     def _corrupt(self, detail: str) -> BadClip:
         return BadClip(self._clip_id, Reason.CORRUPT, detail)
-
-
-def _surely_within(limits: Limits, rate_hz: int, channels: int) -> int:
-    """Samples of a channel that are within all limits, however these are rounded."""
-    seconds = limits.max_duration_s
-    return int(min(seconds * rate_hz, seconds * SAMPLES_A_SECOND / channels)) - 1
 
 
 _AT_ONCE = 1 << 22

@@ -4,9 +4,13 @@ the README says."""
 import os
 import signal
 import subprocess
+import tempfile
 import time
+import wave
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from flows.__main__ import run
@@ -201,12 +205,35 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 
     return out.out
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """One with a short name, below which a socket can lie."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_a_build_ends_well_where_the_name_of_tmpdir_is_too_long_for_a_socket(
+    tmp_path: Path, command: Command
+) -> None:
+    clips, temporary = tmp_path / "clips", tmp_path / ("long" * 30)
+    clips.mkdir()
+    temporary.mkdir()
+    with wave.open(str(clips / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(np.arange(16000, dtype="<i2").tobytes())
+    recipe = tmp_path / "sound.toml"
+    recipe.write_text('about = "Sound."\n[features.audio]\nextractor = "audio"\nstore = true\n')
+    words = ["build", tmp_path / "store", "--corpus", f"folder={clips}", "--recipe", recipe]
+    done = command(*words, environment={"TMPDIR": str(temporary)})
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+    assert "snapshot 1 published" in done.stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_a_build_at_once_with_one_sentence_and_no_process_left(
-    number: signal.Signals, sample: Path, tmp_path: Path, command: Command
+    number: signal.Signals, sample: Path, tmp_path: Path, short_folder: Path, command: Command
 ) -> None:
-    store, temporary = tmp_path / "store", tmp_path / "temporary"
-    temporary.mkdir()
+    store, temporary = tmp_path / "store", short_folder
     arguments = ["build", store, "--corpus", f"sample={sample}", "--recipe", "demo"]
     process = command.start(
         *arguments,

@@ -39,7 +39,12 @@ def start(modules: Iterable[str]) -> None:
     with _lock:
         if _users == 0:
             multiprocessing.set_forkserver_preload([_FIRST, *modules])
-            forkserver.ensure_running()
+            try:
+                forkserver.ensure_running()
+            except OSError:
+                # The name of its socket is too long where that of TMPDIR is: a worker is then a
+                # new interpreter, as on other systems.
+                return
         _users += 1
 
 
