@@ -9,6 +9,7 @@ used.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -281,7 +282,8 @@ def imports(package: str) -> str:
         [sys.executable, "-c", f"import {package}"], capture_output=True, text=True, check=False
     )
     lines = done.stderr.strip().splitlines()
-    return f"does not import: {lines[-1][:60] if lines else ''}" if done.returncode else ""
+    why = re.sub(r":? ?/\S+", "", lines[-1])[:60] if lines else ""  # places of this machine
+    return f"does not import: {why}" if done.returncode else ""
 
 
 def memory(bench: Bench) -> None:
